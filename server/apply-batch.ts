@@ -1,0 +1,189 @@
+import type { AppliedEvent, JobEvent } from '../shared/events.ts'
+import { foldEvent, mergeHeader } from '../shared/fold.ts'
+import type { Item, JobHeader, Step } from '../shared/job.ts'
+import type { Limits } from '../shared/limits.ts'
+import { countItems, isTerminalStatus } from '../shared/selectors.ts'
+import { utf8Length } from '../shared/text-size.ts'
+import type { Batch, Commit, IdempotencyKey, Marks, StoredJob } from './engine.ts'
+import { type Problem, problems } from './errors.ts'
+
+/** What an engine loads before a batch is applied. */
+export interface Loaded {
+  job: StoredJob
+  /** The steps and items that the batch names (see {@link namedRows}), as they are stored. */
+  step(id: string): Step | undefined
+  item(id: string): Item | undefined
+  /** What is stored under the batch's key, if it has one and it is known. */
+  key?: Pick<IdempotencyKey, 'digest'> | undefined
+}
+
+export type Outcome = { commit: Commit } | { repeat: JobHeader } | { refused: Problem }
+
+/** The ids of the rows that events name: what an engine that can't look them up one by one has to load. */
+export function namedRows(events: readonly JobEvent[]): { steps: Set<string>; items: Set<string> } {
+  const steps = new Set<string>()
+  const items = new Set<string>()
+  for (const event of events) {
+    if (event.type === 'item') items.add(event.id)
+    else if (event.type === 'step') steps.add(event.id)
+  }
+  return { steps, items }
+}
+
+/**
+ * What a batch does to a job: a commit for the engine to write, or why it is refused. Pure. All of a batch is applied or none.
+ *
+ * A repeated idempotency key is answered before anything else is looked at, so that a producer that lost an answer gets it
+ * even when the job has ended since.
+ */
+export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcome {
+  const { header: before, marks } = loaded.job
+  if (batch.createdBy !== undefined && batch.createdBy !== before.createdBy) return { refused: problems.notFound() }
+  if (batch.key && loaded.key) {
+    return loaded.key.digest === batch.key.digest
+      ? { repeat: before }
+      : { refused: problems.invalid([{ field: 'Idempotency-Key', detail: 'was used before with another body' }]) }
+  }
+  if (batch.expect && (batch.expect.epoch !== before.epoch || batch.expect.version !== before.version)) {
+    return { refused: problems.conflict('The job has changed since it was read. Read it and try again.') }
+  }
+  return new Application(loaded, batch, limits, { ...marks }).run()
+}
+
+/** One batch on its way through the fold. */
+class Application {
+  readonly #loaded: Loaded
+  readonly #batch: Batch
+  readonly #limits: Limits
+  readonly #marks: Marks
+  readonly #steps = new Map<string, Step>()
+  readonly #items = new Map<string, Item>()
+  #header: JobHeader
+
+  constructor(loaded: Loaded, batch: Batch, limits: Limits, marks: Marks) {
+    this.#loaded = loaded
+    this.#batch = batch
+    this.#limits = limits
+    this.#marks = marks
+    this.#header = loaded.job.header
+  }
+
+  run(): Outcome {
+    const from = this.#header.version
+    const commit: Commit = {
+      header: this.#header,
+      marks: this.#marks,
+      from,
+      events: [],
+      steps: [],
+      items: [],
+      errors: [],
+      logs: [],
+    }
+    for (const [index, event] of this.#batch.events.entries()) {
+      const refused = this.#check(event, index)
+      if (refused) return { refused }
+      const applied = this.#derive(event)
+      commit.events.push(applied)
+      const patch = foldEvent(this.#header, { row: this.#row(event), stepCount: this.#marks.stepCount }, applied)
+      const step = patch.steps?.[0]
+      const item = patch.items?.[0]
+      this.#account(applied, step, item)
+      if (step) this.#steps.set(step.id, step)
+      if (item) this.#items.set(item.id, item)
+      if (patch.errors) commit.errors.push(...patch.errors)
+      if (patch.logs) commit.logs.push(...patch.logs)
+      this.#header = mergeHeader(this.#header, patch.job)
+      if (this.#marks.bytes > this.#limits.documentBytes) {
+        return {
+          refused: problems.tooLarge(
+            `The job would take more than ${this.#limits.documentBytes} bytes. Report fewer or shorter items.`,
+          ),
+        }
+      }
+    }
+    commit.header = this.#header
+    commit.steps.push(...this.#steps.values())
+    commit.items.push(...this.#items.values())
+    return { commit }
+  }
+
+  #row(event: JobEvent): Step | Item | undefined {
+    if (event.type === 'item') return this.#items.get(event.id) ?? this.#loaded.item(event.id)
+    if (event.type === 'step') return this.#steps.get(event.id) ?? this.#loaded.step(event.id)
+    return undefined
+  }
+
+  #check(event: JobEvent, index: number): Problem | undefined {
+    const { status } = this.#header
+    const field = this.#batch.events.length > 1 ? `${index}` : ''
+    const name = (key: string) => (field ? `${field}.${key}` : key)
+    if (isTerminalStatus(status)) {
+      return problems.conflict(`The job is ${status}: it takes no more events.`, [
+        { field: name('type'), detail: `the job is ${status}` },
+      ])
+    }
+    if (event.type === 'status' && event.status === 'pending' && status !== 'pending') {
+      const detail = `a job that is ${status} can't go back to pending`
+      return problems.conflict(`status: ${detail}.`, [{ field: name('status'), detail }])
+    }
+    if (event.type === 'item' && !this.#row(event) && countItems(this.#header) >= this.#limits.items) {
+      return problems.tooLarge(`A job has at most ${this.#limits.items} items.`, [
+        { field: name('id'), detail: 'is one item too many' },
+      ])
+    }
+    if (event.type === 'step' && !this.#row(event) && this.#marks.stepCount >= this.#limits.steps) {
+      return problems.tooLarge(`A job has at most ${this.#limits.steps} steps.`, [
+        { field: name('id'), detail: 'is one step too many' },
+      ])
+    }
+    return undefined
+  }
+
+  /** Writes into the event what the server derives, so that the fold needs no clock and no settings. */
+  #derive(event: JobEvent): AppliedEvent {
+    const { at, retentionSeconds } = this.#batch
+    const applied: AppliedEvent = { ...event, version: this.#header.version + 1, at }
+    if (retentionSeconds !== undefined && event.type === 'status' && isTerminalStatus(event.status)) {
+      applied.expiresAt = new Date(Date.parse(at) + retentionSeconds * 1_000).toISOString()
+    }
+    return applied
+  }
+
+  #account(event: AppliedEvent, step: Step | undefined, item: Item | undefined): void {
+    const marks = this.#marks
+    const row = step ?? item
+    if (row) marks.bytes += rowBytes(row) - rowBytes(this.#row(event))
+    if (step && step.index === marks.stepCount) marks.stepCount += 1
+    if (event.type === 'status') {
+      if (event.result !== undefined) {
+        marks.bytes += jsonBytes(event.result) - jsonBytes(this.#header.result)
+        marks.resultVersion = event.version
+      }
+      if (event.metadata !== undefined) {
+        marks.bytes += jsonBytes(event.metadata) - jsonBytes(this.#header.metadata)
+        marks.metadataVersion = event.version
+      }
+    }
+    if (event.type === 'control' && event.cancelRequested) marks.cancelRequestedAt ??= event.at
+  }
+}
+
+/** What a row without any text takes in JSON, roughly. */
+const BARE_ROW = 80
+
+function rowBytes(row: Step | Item | undefined): number {
+  if (!row) return 0
+  let bytes = BARE_ROW
+  for (const value of Object.values(row)) if (typeof value === 'string') bytes += utf8Length(value)
+  return bytes
+}
+
+function jsonBytes(value: unknown): number {
+  return value === undefined || value === null ? 0 : utf8Length(JSON.stringify(value))
+}
+
+/** The bytes of a new job, as the limit counts them. */
+export function headerBytes(header: JobHeader): number {
+  return jsonBytes(header)
+}

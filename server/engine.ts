@@ -1,0 +1,153 @@
+import type { Cursor } from '../shared/cursor.ts'
+import type { AppliedEvent, JobEvent } from '../shared/events.ts'
+import type { ErrorRow, Item, JobHeader, JobStatus, LogRow, Patch, Step } from '../shared/job.ts'
+import type { Limits } from '../shared/limits.ts'
+import type { Problem } from './errors.ts'
+
+/** What the server keeps of a job beside its document: nothing that a watcher sees. */
+export interface Marks {
+  /** The version that last changed `result`. */
+  resultVersion: number
+  /** The version that last changed `metadata`. */
+  metadataVersion: number
+  /** How many steps the job has. */
+  stepCount: number
+  /** Bytes of its header, steps and items, as counted against the limit. */
+  bytes: number
+  /** A digest of the request that created it, to tell a repeated request from another. */
+  requestDigest: string
+  /** When a watcher asked for its end: ISO 8601. */
+  cancelRequestedAt?: string
+}
+
+/** A job as engines keep it, without its rows. */
+export interface StoredJob {
+  header: JobHeader
+  marks: Marks
+}
+
+/** A job to be created: its document at version 1, complete. */
+export interface NewJob extends StoredJob {
+  /** Refuses the job when its creator has this many that have not ended. */
+  liveLimit?: number
+}
+
+export type Created =
+  | { created: true; job: StoredJob }
+  /** The id is taken; `job` is the one that has it. */
+  | { created: false; job: StoredJob }
+  | { refused: Problem }
+
+/** Events that are applied together or not at all. */
+export interface Batch {
+  events: JobEvent[]
+  /** When the server took them: ISO 8601. */
+  at: string
+  /** The job must have been created by this principal; otherwise the answer is as for a job that is not there. */
+  createdBy?: string
+  /** The job must be in this life and at this version: for a decision that rests on what was read. */
+  expect?: Cursor
+  /** A repeated key answers the present version and applies nothing. */
+  key?: IdempotencyKey
+  /** How long an ended job is kept, in seconds; without it, for good. */
+  retentionSeconds?: number
+}
+
+export interface IdempotencyKey {
+  key: string
+  /** A digest of the batch: the same key with another digest is refused. */
+  digest: string
+}
+
+export type Applied = { header: JobHeader; repeat: boolean } | { refused: Problem }
+
+/** The view of a job: everything, or its header alone. */
+export type View = 'all' | 'header'
+
+export interface ListQuery {
+  owner: string
+  status?: JobStatus
+  /** Only jobs that have not ended. */
+  live?: boolean
+  kind?: string
+  parentId?: string
+  /** 1 to 100. */
+  limit: number
+  /** As a page before gave it. */
+  cursor?: string
+}
+
+export interface Page<T> {
+  rows: T[]
+  nextCursor?: string
+}
+
+/** What an engine tells of a job after the commit: a wake-up, complete enough that most need no read. */
+export interface Change {
+  id: string
+  epoch: string
+  /** The versions before and after. */
+  from: number
+  to: number
+  /** The events between them, when there are few enough to be worth it. */
+  events?: AppliedEvent[]
+  /** The header at `to`. */
+  header?: JobHeader
+  /** The job is gone. */
+  removed?: true
+}
+
+export type Unwatch = () => void
+
+/** A change that the fold computed, for an engine to commit. */
+export interface Commit extends StoredJob {
+  /** The version that it rests on. */
+  from: number
+  events: AppliedEvent[]
+  /** Rows to write, each in its newest state. */
+  steps: Step[]
+  items: Item[]
+  errors: ErrorRow[]
+  logs: LogRow[]
+}
+
+/**
+ * Where documents live, and how those who watch them are woken.
+ *
+ * An engine MUST load the header and the named rows, call `applyBatch`, and commit what it computed, atomically and only
+ * if the version has not moved in between; an acknowledged batch MUST survive a crash (but for `memory`). Its cost MUST NOT grow
+ * with the items, events or watchers that are there already. Answers and wake-ups MUST leave after the commit; wake-ups MAY be lost,
+ * and MUST NOT come out of order for one job.
+ */
+export interface Engine {
+  /** A short name for people: `sqlite`. */
+  readonly name: string
+  /** What this engine can't take as much of as the server would. */
+  readonly limits?: Partial<Limits>
+  create(job: NewJob): Promise<Created>
+  apply(id: string, batch: Batch): Promise<Applied>
+  /** The stored header and marks, or `undefined` when there is no such job. */
+  read(id: string): Promise<StoredJob | undefined>
+  /**
+   * What changed since a cursor, at most about `maxBytes` of it: rows in the order of their versions, `more` when there are others.
+   * Without a cursor, or with one of another life or ahead of the document, everything, from 0. Nothing new is a patch with
+   * `from` = `to`. `undefined` when there is no such job.
+   */
+  changesSince(
+    id: string,
+    cursor: Cursor | undefined,
+    page: { view: View; maxBytes: number },
+  ): Promise<Patch | undefined>
+  /** Newest first, by creation. */
+  list(query: ListQuery): Promise<Page<JobHeader>>
+  /** Whether there was such a job. With an epoch, only in that life. */
+  remove(id: string, epoch?: string): Promise<boolean>
+  /** Resolves once changes from now on will wake. */
+  watch(target: { job: string } | { owner: string }, wake: (change: Change) => void): Promise<Unwatch>
+  /** Jobs with something due (`dueAt`) at or before a moment, earliest first. An engine with alarms of its own has none. */
+  due?(before: number, limit: number): Promise<string[]>
+  /** Throws when documents can't be read or written now. */
+  check(): Promise<void>
+  /** Lets go of files and connections. */
+  close(): Promise<void>
+}

@@ -1,0 +1,223 @@
+import type { Cursor } from '../../shared/cursor.ts'
+import type { ErrorRow, Item, JobHeader, LogRow, Patch, Step } from '../../shared/job.ts'
+import { defaultLimits, ERROR_WINDOW, type Limits, LOG_WINDOW } from '../../shared/limits.ts'
+import { isTerminalStatus } from '../../shared/selectors.ts'
+import { applyBatch } from '../apply-batch.ts'
+import { dueAt } from '../due.ts'
+import type {
+  Applied,
+  Batch,
+  Change,
+  Commit,
+  Created,
+  Engine,
+  ListQuery,
+  NewJob,
+  Page,
+  StoredJob,
+  Unwatch,
+  View,
+} from '../engine.ts'
+import { problems } from '../errors.ts'
+import { buildPage, type ChangedRow, startOf } from '../paging.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
+import { Wakeups } from './wakeups.ts'
+
+/** Everything in this process's memory, gone with it: for tests and demos. */
+export class MemoryEngine implements Engine {
+  readonly name = 'memory'
+  readonly #limits: Limits
+  readonly #jobs = new Map<string, Document>()
+  readonly #wakeups = new Wakeups()
+  #created = 0
+
+  constructor(options: { limits?: Limits } = {}) {
+    this.#limits = options.limits ?? defaultLimits
+  }
+
+  async create(job: NewJob): Promise<Created> {
+    const { id, owner, createdBy } = job.header
+    const taken = this.#jobs.get(id)
+    if (taken) return { created: false, job: taken.job }
+    if (job.liveLimit !== undefined && this.#countLive(createdBy) >= job.liveLimit) {
+      return {
+        refused: problems.tooMany(`You have ${job.liveLimit} jobs that have not ended. End some, then try again.`),
+      }
+    }
+    const stored = { header: job.header, marks: job.marks }
+    this.#jobs.set(id, new Document(stored, this.#created++))
+    this.#wakeups.notify(owner, { id, epoch: job.header.epoch, from: 0, to: job.header.version, header: job.header })
+    return { created: true, job: stored }
+  }
+
+  async apply(id: string, batch: Batch): Promise<Applied> {
+    const document = this.#jobs.get(id)
+    if (!document) return { refused: problems.notFound() }
+    const outcome = applyBatch(document.loaded(batch), batch, this.#limits)
+    if ('refused' in outcome) return outcome
+    if ('repeat' in outcome) return { header: outcome.repeat, repeat: true }
+    const { header, from, events } = outcome.commit
+    document.commit(outcome.commit, batch)
+    this.#wakeups.notify(header.owner, { id, epoch: header.epoch, from, to: header.version, events, header })
+    return { header, repeat: false }
+  }
+
+  async read(id: string): Promise<StoredJob | undefined> {
+    return this.#jobs.get(id)?.job
+  }
+
+  async changesSince(
+    id: string,
+    cursor: Cursor | undefined,
+    page: { view: View; maxBytes: number },
+  ): Promise<Patch | undefined> {
+    const document = this.#jobs.get(id)
+    if (!document) return undefined
+    const from = startOf(cursor, document.job)
+    return buildPage(document.job, from, page.view === 'all' ? document.changedSince(from) : [], page.maxBytes)
+  }
+
+  async list(query: ListQuery): Promise<Page<JobHeader>> {
+    const before = query.cursor === undefined ? Number.POSITIVE_INFINITY : Number(query.cursor)
+    const matching = [...this.#jobs.values()]
+      .reverse()
+      .filter(({ place, job }) => place < before && matches(job.header, query))
+    const page = matching.slice(0, query.limit)
+    const rows = page.map(({ job }) => job.header)
+    const last = page.at(-1)
+    return last && matching.length > page.length ? { rows, nextCursor: `${last.place}` } : { rows }
+  }
+
+  async remove(id: string, epoch?: string): Promise<boolean> {
+    const header = this.#jobs.get(id)?.job.header
+    if (!header || (epoch !== undefined && epoch !== header.epoch)) return false
+    this.#jobs.delete(id)
+    const change: Change = { id, epoch: header.epoch, from: header.version, to: header.version, header, removed: true }
+    this.#wakeups.notify(header.owner, change)
+    return true
+  }
+
+  async watch(target: { job: string } | { owner: string }, wake: (change: Change) => void): Promise<Unwatch> {
+    return this.#wakeups.add(target, wake)
+  }
+
+  async due(before: number, limit: number): Promise<string[]> {
+    const due: { id: string; at: number }[] = []
+    for (const [id, { job }] of this.#jobs) {
+      const at = dueAt(job)
+      if (at !== undefined && at <= before) due.push({ id, at })
+    }
+    return due
+      .sort((a, b) => a.at - b.at)
+      .slice(0, limit)
+      .map(({ id }) => id)
+  }
+
+  async check(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.#jobs.clear()
+  }
+
+  #countLive(createdBy: string): number {
+    let live = 0
+    for (const { job } of this.#jobs.values())
+      if (job.header.createdBy === createdBy && !isTerminalStatus(job.header.status)) live += 1
+    return live
+  }
+}
+
+/** Whether a header is one that the query asks for. */
+function matches(header: JobHeader, { owner, status, live, kind, parentId }: ListQuery): boolean {
+  return (
+    header.owner === owner &&
+    (status === undefined || header.status === status) &&
+    (live === undefined || isTerminalStatus(header.status) !== live) &&
+    (kind === undefined || header.kind === kind) &&
+    (parentId === undefined || header.parentId === parentId)
+  )
+}
+
+/** One job and its rows. */
+class Document {
+  job: StoredJob
+  /** Its number in the order of creation. */
+  readonly place: number
+  readonly #steps = new Map<string, Step>()
+  readonly #items = new Map<string, Item>()
+  readonly #keys = new Map<string, { digest: string; at: number }>()
+  #errors: ErrorRow[] = []
+  #logs: LogRow[] = []
+  /** Rows in the order of their versions; those that changed again, or left a window, are still in it until it is swept. */
+  #history: ChangedRow[] = []
+
+  constructor(job: StoredJob, place: number) {
+    this.job = job
+    this.place = place
+  }
+
+  loaded(batch: Batch) {
+    const known = batch.key && this.#keys.get(batch.key.key)
+    return {
+      job: this.job,
+      step: (id: string) => this.#steps.get(id),
+      item: (id: string) => this.#items.get(id),
+      key: known && Date.parse(batch.at) - known.at < KEY_LIFETIME ? known : undefined,
+    }
+  }
+
+  commit({ header, marks, steps, items, errors, logs }: Commit, batch: Batch): void {
+    this.job = { header, marks }
+    const rows: ChangedRow[] = []
+    for (const row of steps) rows.push({ list: 'steps', row })
+    for (const row of items) rows.push({ list: 'items', row })
+    for (const row of errors) rows.push({ list: 'errors', row })
+    for (const row of logs) rows.push({ list: 'logs', row })
+    this.#history.push(...rows.sort((a, b) => a.row.version - b.row.version))
+    for (const step of steps) this.#steps.set(step.id, step)
+    for (const item of items) this.#items.set(item.id, item)
+    if (errors.length > 0) this.#errors = [...this.#errors, ...errors].slice(-ERROR_WINDOW)
+    if (logs.length > 0) this.#logs = [...this.#logs, ...logs].slice(-LOG_WINDOW)
+    if (batch.key) this.#remember(batch.key.key, batch.key.digest, Date.parse(batch.at))
+    const live = this.#steps.size + this.#items.size + this.#errors.length + this.#logs.length
+    if (this.#history.length > 2 * live + 64)
+      this.#history = this.#history.filter((changed) => this.#isCurrent(changed))
+  }
+
+  *changedSince(version: number): Iterable<ChangedRow> {
+    for (let at = this.#firstAfter(version); at < this.#history.length; at++) {
+      const changed = this.#history[at]
+      if (changed && this.#isCurrent(changed)) yield changed
+    }
+  }
+
+  #remember(key: string, digest: string, at: number): void {
+    this.#keys.set(key, { digest, at })
+    const oldest = this.#keys.size > KEYS_KEPT ? this.#keys.keys().next().value : undefined
+    if (oldest !== undefined) this.#keys.delete(oldest)
+  }
+
+  #isCurrent({ list, row }: ChangedRow): boolean {
+    switch (list) {
+      case 'steps':
+        return this.#steps.get(row.id) === row
+      case 'items':
+        return this.#items.get(row.id) === row
+      case 'errors':
+        return row.version >= (this.#errors[0]?.version ?? 0)
+      case 'logs':
+        return row.version >= (this.#logs[0]?.version ?? 0)
+    }
+  }
+
+  #firstAfter(version: number): number {
+    let low = 0
+    let high = this.#history.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#history[middle]?.row.version ?? 0) > version) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+}

@@ -1,0 +1,90 @@
+/** What went wrong with one field of a request. */
+export interface FieldError {
+  /** Where: `done`, `3.status`, `Idempotency-Key`. */
+  field: string
+  detail: string
+}
+
+/** A problem document (RFC 9457). The same problem is the same bytes, whoever asks. */
+export interface Problem {
+  status: 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 429 | 500 | 503
+  title: string
+  /** What to do about it, in a sentence. */
+  detail: string
+  errors?: FieldError[]
+}
+
+/** A refusal on its way to the one who asked. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError'
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem.detail)
+    this.problem = problem
+  }
+}
+
+const fields = (errors: FieldError[] | undefined) => (errors && errors.length > 0 ? { errors } : {})
+
+/** The refusals, each under the name of what went wrong. */
+export const problems = {
+  malformed: (detail: string, errors?: FieldError[]): Problem => ({
+    status: 400,
+    title: 'Malformed request',
+    detail,
+    ...fields(errors),
+  }),
+  unauthenticated: (detail = 'Send a valid token as "Authorization: Bearer …", or sign in.'): Problem => ({
+    status: 401,
+    title: 'Not signed in',
+    detail,
+  }),
+  forbidden: (detail: string): Problem => ({ status: 403, title: 'Not allowed', detail }),
+  /** For a job that isn't there and for one that isn't yours alike: the answer must not tell which. */
+  notFound: (): Problem => ({
+    status: 404,
+    title: 'Not found',
+    detail: "This job does not exist, or it isn't yours.",
+  }),
+  conflict: (detail: string, errors?: FieldError[]): Problem => ({
+    status: 409,
+    title: 'Conflict',
+    detail,
+    ...fields(errors),
+  }),
+  tooLarge: (detail: string, errors?: FieldError[]): Problem => ({
+    status: 413,
+    title: 'Too large',
+    detail,
+    ...fields(errors),
+  }),
+  unsupportedType: (detail: string): Problem => ({
+    status: 415,
+    title: 'Unsupported content type',
+    detail,
+    errors: [{ field: 'Content-Type', detail }],
+  }),
+  invalid: (errors: FieldError[]): Problem => ({
+    status: 422,
+    title: 'Invalid request',
+    detail: errors.map(({ field, detail }) => (field ? `${field}: ${detail}` : detail)).join('; '),
+    errors,
+  }),
+  tooMany: (detail: string): Problem => ({ status: 429, title: 'Too many', detail }),
+  internal: (): Problem => ({
+    status: 500,
+    title: 'Server error',
+    detail: 'The server failed at this request. Nothing of it was acknowledged; try again.',
+  }),
+  unavailable: (detail = 'The store does not answer. Nothing of the request was applied; try again.'): Problem => ({
+    status: 503,
+    title: 'Unavailable',
+    detail,
+  }),
+}
+
+/** A `ProblemError`, to be thrown. */
+export function refuse(problem: Problem): ProblemError {
+  return new ProblemError(problem)
+}

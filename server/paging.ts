@@ -1,0 +1,76 @@
+import type { Cursor } from '../shared/cursor.ts'
+import type { ErrorRow, Item, LogRow, Patch, PatchHeader, Step } from '../shared/job.ts'
+import type { StoredJob } from './engine.ts'
+
+/** Bytes of a message of a stream, about, before the rest goes into the next page. */
+export const PAGE_BYTES = 256 * 1024
+
+/** The rows of a document that a patch may carry, each under the name of its list. */
+export type ChangedRow =
+  | { list: 'steps'; row: Step }
+  | { list: 'items'; row: Item }
+  | { list: 'errors'; row: ErrorRow }
+  | { list: 'logs'; row: LogRow }
+
+/** The version that a patch has to begin at for a watcher with this cursor: 0 when the cursor is of no use. */
+export function startOf(cursor: Cursor | undefined, job: StoredJob): number {
+  return cursor && cursor.epoch === job.header.epoch && cursor.version <= job.header.version ? cursor.version : 0
+}
+
+/**
+ * One page of what changed since `from`. Takes only as many rows as fit, so an engine can hand over a lazy reader; the page ends
+ * at the version of its last row, which is a valid cursor for the next.
+ *
+ * @param rows rows changed after `from`, in the order of their versions
+ * @param maxBytes of JSON, about; one row is always taken
+ */
+export function buildPage(job: StoredJob, from: number, rows: Iterable<ChangedRow>, maxBytes: number): Patch {
+  const { header, marks } = job
+  const { result, metadata, ...kept } = header
+  const patchHeader: PatchHeader = kept
+  if (marks.resultVersion > from) patchHeader.result = result ?? null
+  if (marks.metadataVersion > from) patchHeader.metadata = metadata ?? null
+  const patch: Patch = { from, to: header.version, job: patchHeader }
+  let bytes = 0
+  let last = from
+  for (const changed of rows) {
+    if (bytes >= maxBytes) {
+      patch.to = last
+      patch.more = true
+      patch.job = { ...patchHeader, version: last }
+      break
+    }
+    push(patch, changed)
+    bytes += rowLength(changed.row)
+    last = changed.row.version
+  }
+  return patch
+}
+
+function push(patch: Patch, { list, row }: ChangedRow): void {
+  switch (list) {
+    case 'steps':
+      patch.steps ??= []
+      patch.steps.push(row)
+      break
+    case 'items':
+      patch.items ??= []
+      patch.items.push(row)
+      break
+    case 'errors':
+      patch.errors ??= []
+      patch.errors.push(row)
+      break
+    case 'logs':
+      patch.logs ??= []
+      patch.logs.push(row)
+      break
+  }
+}
+
+/** About how long a row is in JSON: keys and numbers by a constant, text by its length. */
+function rowLength(row: ChangedRow['row']): number {
+  let length = 100
+  for (const value of Object.values(row)) if (typeof value === 'string') length += value.length
+  return length
+}

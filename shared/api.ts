@@ -1,0 +1,81 @@
+import { z } from 'zod'
+import { createFieldSchemas } from './events.ts'
+import { jobHeaderSchema, jobIdSchema, jobStatusSchema } from './job.ts'
+import type { Limits } from './limits.ts'
+
+/** The schemas of requests, under the given limits. */
+export function createRequestSchemas(limits: Limits) {
+  const { name, metadata } = createFieldSchemas(limits)
+  /** Ten years: what is longer is a mistake of units. */
+  const seconds = z.number().positive().max(315_360_000)
+  return {
+    createJob: z
+      .strictObject({
+        id: jobIdSchema.optional(),
+        kind: name,
+        title: name,
+        owner: name.optional(),
+        parentId: jobIdSchema.optional(),
+        metadata: metadata.optional(),
+        heartbeatSeconds: seconds.optional(),
+        timeoutSeconds: seconds.optional(),
+      })
+      .meta({ id: 'CreateJob' }),
+    createToken: z
+      .strictObject({
+        can: z.enum(['watch', 'publish']).default('watch'),
+        seconds: z.int().positive().max(MAX_TOKEN_SECONDS).default(3_600),
+      })
+      .meta({ id: 'CreateToken' }),
+    idempotencyKey: z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters'),
+  }
+}
+
+/** The longest that a watch or publish token lives: 30 days, in seconds. */
+export const MAX_TOKEN_SECONDS = 2_592_000
+
+export type CreateJob = z.infer<ReturnType<typeof createRequestSchemas>['createJob']>
+export type CreateToken = z.infer<ReturnType<typeof createRequestSchemas>['createToken']>
+
+/** The query of `GET /api/jobs`. */
+export const listQuerySchema = z.strictObject({
+  status: jobStatusSchema.optional(),
+  kind: z.string().min(1).max(512).optional(),
+  parent: jobIdSchema.optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z.string().min(1).max(256).optional(),
+})
+
+export const jobListSchema = z
+  .object({ jobs: z.array(jobHeaderSchema), nextCursor: z.string().optional() })
+  .meta({ id: 'JobList' })
+export type JobList = z.infer<typeof jobListSchema>
+
+export const receiptSchema = z
+  .object({
+    version: z.int(),
+    cancelRequested: z.boolean(),
+    pauseRequested: z.boolean(),
+    /** Whether anyone follows the job now. */
+    watched: z.boolean(),
+    /** How long a producer does well to gather events before it sends them: milliseconds. */
+    flushMs: z.int(),
+  })
+  .meta({ id: 'Receipt' })
+
+export const tokenSchema = z
+  .object({ token: z.string(), expiresAt: z.iso.datetime(), url: z.url() })
+  .meta({ id: 'Token' })
+export type Token = z.infer<typeof tokenSchema>
+
+/** RFC 9457, with the fields that were wrong. */
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    errors: z.array(z.object({ field: z.string(), detail: z.string() })).optional(),
+  })
+  .meta({ id: 'Problem' })
+export type ProblemDocument = z.infer<typeof problemSchema>

@@ -1,0 +1,124 @@
+import { z } from 'zod'
+import { itemStatusSchema, jobStatusSchema, logLevelSchema } from './job.ts'
+import { defaultLimits, type Limits } from './limits.ts'
+import { fitsUtf8 } from './text-size.ts'
+
+/** Nesting that a `result` or `metadata` may have: more would overflow the stack of whoever walks it. */
+const JSON_DEPTH = 32
+
+function isShallow(value: unknown, depth = JSON_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return depth > 0 && Object.values(value).every((inner) => isShallow(inner, depth - 1))
+}
+
+/** The building blocks of what strangers may send, under the given limits. */
+export function createFieldSchemas(limits: Limits) {
+  const text = (bytes: number) => z.string().refine((value) => fitsUtf8(value, bytes), `must be at most ${bytes} bytes`)
+  const jsonWithin = <T extends z.ZodType>(schema: T, bytes: number) =>
+    schema
+      .refine((value) => isShallow(value), `must be nested at most ${JSON_DEPTH} deep`)
+      .refine(
+        // What is too deep is refused above; measuring it could overflow the stack.
+        (value) => value === undefined || !isShallow(value) || fitsUtf8(JSON.stringify(value), bytes),
+        `must be at most ${bytes} bytes of JSON`,
+      )
+  return {
+    amount: z.number().nonnegative(),
+    /** An id, a title or a label: something, and not only blanks. */
+    name: text(limits.titleBytes).refine((value) => value.trim() !== '', 'must not be empty'),
+    message: text(limits.messageBytes),
+    metadata: jsonWithin(z.record(z.string(), z.unknown()), limits.metadataBytes),
+    result: jsonWithin(z.unknown(), limits.resultBytes),
+  }
+}
+
+/** At least one field beside `type` and `id`: an event that says nothing is a mistake of its sender. */
+const saysSomething = (event: object) => Object.keys(event).length > 2
+const ONE_FIELD = 'needs at least one field beside type and id'
+
+/**
+ * The schema of what a producer may report, under the given limits. Unknown fields are refused; a field left out keeps
+ * its value, `null` clears it.
+ */
+export function createEventSchema(limits: Limits) {
+  const { amount, name, message, metadata, result } = createFieldSchemas(limits)
+  const progress = z.strictObject({
+    type: z.literal('progress'),
+    done: amount,
+    total: amount.nullable().optional(),
+    succeeded: amount.nullable().optional(),
+    failed: amount.nullable().optional(),
+    unit: name.nullable().optional(),
+    message: message.nullable().optional(),
+  })
+  const status = z.strictObject({
+    type: z.literal('status'),
+    status: jobStatusSchema,
+    message: message.nullable().optional(),
+    result: result.optional(),
+    title: name.optional(),
+    metadata: metadata.nullable().optional(),
+  })
+  const item = z
+    .strictObject({
+      type: z.literal('item'),
+      id: name,
+      status: itemStatusSchema.optional(),
+      label: name.nullable().optional(),
+      progress: z.number().min(0).max(100).nullable().optional(),
+      message: message.nullable().optional(),
+      error: message.nullable().optional(),
+    })
+    .refine(saysSomething, ONE_FIELD)
+  const step = z
+    .strictObject({
+      type: z.literal('step'),
+      id: name,
+      status: itemStatusSchema.optional(),
+      label: name.nullable().optional(),
+      done: amount.nullable().optional(),
+      total: amount.nullable().optional(),
+      message: message.nullable().optional(),
+      weight: amount.nullable().optional(),
+    })
+    .refine(saysSomething, ONE_FIELD)
+  const error = z.strictObject({
+    type: z.literal('error'),
+    message,
+    code: name.optional(),
+    itemId: name.optional(),
+  })
+  const log = z.strictObject({
+    type: z.literal('log'),
+    message,
+    level: logLevelSchema.optional(),
+  })
+  return z.discriminatedUnion('type', [progress, status, item, step, error, log]).meta({ id: 'Event' })
+}
+
+/** What a producer may report, under the default limits. */
+export const eventSchema = createEventSchema(defaultLimits)
+
+/** What a producer reports. */
+export type ProducerEvent = z.infer<typeof eventSchema>
+export type EventType = ProducerEvent['type']
+/** The fields of one type of event, as the emit helpers take them. */
+export type EventFields<T extends EventType> = Omit<Extract<ProducerEvent, { type: T }>, 'type'>
+
+/** What a watcher asked for. Written by the server alone. */
+export interface ControlEvent {
+  type: 'control'
+  cancelRequested?: boolean
+  pauseRequested?: boolean
+}
+
+export type JobEvent = ProducerEvent | ControlEvent
+
+/** An event in its place in a job's history, with everything that the server derived written into it. */
+export type AppliedEvent = JobEvent & {
+  version: number
+  /** When the server took it: ISO 8601, UTC. */
+  at: string
+  /** With a terminal status: when the job is removed. */
+  expiresAt?: string
+}

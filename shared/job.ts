@@ -1,0 +1,171 @@
+import { z } from 'zod'
+
+/** A job's id, as its creator may choose it. */
+export const jobIdSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9._~-]{1,128}$/, 'must be 1 to 128 characters of A–Z a–z 0–9 . _ ~ -')
+  // A path segment of dots alone is a direction to every HTTP client (RFC 3986, 5.2.4): such a job could never be reached.
+  .refine((id) => !/^\.{1,2}$/.test(id), 'must not be . or ..')
+
+export const jobStatuses = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const
+export const jobStatusSchema = z.enum(jobStatuses)
+/** The last three are terminal: no event follows them. */
+export type JobStatus = z.infer<typeof jobStatusSchema>
+
+export const itemStatuses = ['pending', 'running', 'succeeded', 'failed', 'skipped'] as const
+export const itemStatusSchema = z.enum(itemStatuses)
+export type ItemStatus = z.infer<typeof itemStatusSchema>
+
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const
+export const logLevelSchema = z.enum(logLevels)
+export type LogLevel = z.infer<typeof logLevelSchema>
+
+/** A moment: ISO 8601, UTC, milliseconds. */
+const instant = z.iso.datetime()
+const count = z.int().nonnegative()
+
+export const progressSchema = z.object({
+  done: z.number().nonnegative(),
+  /** Unknown until a producer says it. */
+  total: z.number().nonnegative().optional(),
+  succeeded: z.number().nonnegative().optional(),
+  failed: z.number().nonnegative().optional(),
+  /** What is counted: `files`, `bytes`, `records`. */
+  unit: z.string().optional(),
+  message: z.string().optional(),
+})
+export type Progress = z.infer<typeof progressSchema>
+
+export const itemCountsSchema = z.object({
+  pending: count,
+  running: count,
+  succeeded: count,
+  failed: count,
+  skipped: count,
+})
+/** How many items stand in each status. */
+export type ItemCounts = z.infer<typeof itemCountsSchema>
+
+/** One stage of a job. `index` is its place, `version` the event that last changed it. */
+export const stepSchema = z.object({
+  id: z.string(),
+  index: count,
+  version: count,
+  status: itemStatusSchema,
+  label: z.string().optional(),
+  done: z.number().nonnegative().optional(),
+  total: z.number().nonnegative().optional(),
+  message: z.string().optional(),
+  /** Share of the work, relative to the other steps. */
+  weight: z.number().nonnegative().optional(),
+  startedAt: instant.optional(),
+  endedAt: instant.optional(),
+})
+export type Step = z.infer<typeof stepSchema>
+
+/** One unit of a job's work. `index` is its place, `version` the event that last changed it. */
+export const itemSchema = z.object({
+  id: z.string(),
+  index: count,
+  version: count,
+  status: itemStatusSchema,
+  label: z.string().optional(),
+  /** Percent, 0 to 100. */
+  progress: z.number().min(0).max(100).optional(),
+  message: z.string().optional(),
+  error: z.string().optional(),
+})
+export type Item = z.infer<typeof itemSchema>
+
+/** Something that went wrong without ending the job. */
+export const errorRowSchema = z.object({
+  version: count,
+  at: instant,
+  message: z.string(),
+  code: z.string().optional(),
+  itemId: z.string().optional(),
+})
+export type ErrorRow = z.infer<typeof errorRowSchema>
+
+export const logRowSchema = z.object({
+  version: count,
+  at: instant,
+  level: logLevelSchema,
+  message: z.string(),
+})
+export type LogRow = z.infer<typeof logRowSchema>
+
+export const jobHeaderSchema = z
+  .object({
+    id: jobIdSchema,
+    /** Which life of the job: an id deleted and made again gets another. */
+    epoch: z.string().regex(/^[a-z0-9]+$/),
+    /** Events applied so far; the creation is event 1. */
+    version: count,
+    kind: z.string(),
+    title: z.string(),
+    /** Whose job it is. */
+    owner: z.string(),
+    /** Who created it and reports on it. */
+    createdBy: z.string(),
+    status: jobStatusSchema,
+    message: z.string().optional(),
+    /** `{done: 0}` until a producer says more. */
+    progress: progressSchema,
+    itemCounts: itemCountsSchema,
+    /** Errors ever reported; the document keeps the newest 100. */
+    errorCount: count,
+    /** Log lines ever reported; the document keeps the newest 1,000. */
+    logCount: count,
+    parentId: z.string().optional(),
+    cancelRequested: z.boolean(),
+    pauseRequested: z.boolean(),
+    /** What the work came to, in JSON. */
+    result: z.unknown().optional(),
+    createdAt: instant,
+    startedAt: instant.optional(),
+    updatedAt: instant,
+    /** When the producer was last heard of. */
+    lastEventAt: instant,
+    endedAt: instant.optional(),
+    /** When an ended job is removed. */
+    expiresAt: instant.optional(),
+    /** A running job that is silent for longer counts as stalled. */
+    heartbeatSeconds: z.number().positive().optional(),
+    /** A job that has not ended this long after its start fails. */
+    timeoutSeconds: z.number().positive().optional(),
+    metadata: z.record(z.string(), z.unknown()).optional(),
+  })
+  .meta({ id: 'JobHeader' })
+/** What is known of a job without its rows. */
+export type JobHeader = z.infer<typeof jobHeaderSchema>
+
+export const jobSchema = jobHeaderSchema
+  .extend({
+    steps: z.array(stepSchema),
+    items: z.array(itemSchema),
+    errors: z.array(errorRowSchema),
+    logs: z.array(logRowSchema),
+  })
+  .meta({ id: 'Job' })
+/** The document: a header and its rows. `steps[i].index === i`, `items[i].index === i`; errors and logs are oldest first. */
+export type Job = z.infer<typeof jobSchema>
+
+export const patchSchema = z
+  .object({
+    from: count,
+    to: count,
+    /** More pages follow: the document is at no version until a patch without it. */
+    more: z.literal(true).optional(),
+    /** The header. `result` and `metadata` are left out when unchanged since `from`, `null` when cleared. */
+    job: jobHeaderSchema.extend({ metadata: z.record(z.string(), z.unknown()).nullable().optional() }),
+    steps: z.array(stepSchema).optional(),
+    items: z.array(itemSchema).optional(),
+    errors: z.array(errorRowSchema).optional(),
+    logs: z.array(logRowSchema).optional(),
+  })
+  .meta({ id: 'Patch' })
+/** What changed in a document between two versions. A snapshot is a patch from 0. */
+export type Patch = z.infer<typeof patchSchema>
+/** The header as a patch carries it. */
+export type PatchHeader = Patch['job']

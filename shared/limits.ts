@@ -1,0 +1,54 @@
+/** What one job, one request and one principal may take up. Every limit is a number that an operator can change. */
+export interface Limits {
+  /** Bytes of JSON in one event. */
+  eventBytes: number
+  /** Bytes of one publish request. */
+  bodyBytes: number
+  /** Events in one batch. */
+  batchEvents: number
+  /** Items of a job. */
+  items: number
+  /** Steps of a job. */
+  steps: number
+  /** Bytes of a job's header, steps and items. The error and log windows are bounded by their own length. */
+  documentBytes: number
+  /** Bytes of JSON in `result`. */
+  resultBytes: number
+  /** Bytes of JSON in `metadata`. */
+  metadataBytes: number
+  /** Bytes of a message. */
+  messageBytes: number
+  /** Bytes of a title, a label or the id of an item or step. */
+  titleBytes: number
+  /** Open streams of one principal. */
+  streams: number
+  /** Jobs of one principal that have not ended. */
+  liveJobs: number
+  /** Bytes of one upload to a reference service. */
+  uploadBytes: number
+}
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** The limits of a server whose operator set none. */
+export const defaultLimits: Readonly<Limits> = {
+  eventBytes: 64 * KIB,
+  bodyBytes: MIB,
+  batchEvents: 1_000,
+  items: 100_000,
+  steps: 100,
+  documentBytes: 16 * MIB,
+  resultBytes: 64 * KIB,
+  metadataBytes: 16 * KIB,
+  messageBytes: 8 * KIB,
+  titleBytes: 512,
+  streams: 10_000,
+  liveJobs: 10_000,
+  uploadBytes: 64 * MIB,
+}
+
+/** Errors that a document keeps: the newest ones. */
+export const ERROR_WINDOW = 100
+/** Log lines that a document keeps: the newest ones. */
+export const LOG_WINDOW = 1_000

@@ -1,0 +1,62 @@
+import type { Item, ItemStatus, Job, JobHeader, JobStatus } from './job.ts'
+
+/** Whether a job in this status has ended: no event follows. */
+export function isTerminalStatus(status: JobStatus): boolean {
+  return status === 'completed' || status === 'failed' || status === 'cancelled'
+}
+
+/** What is done, of how much, in whose words. */
+export interface Amount {
+  done: number
+  /** `undefined` when nobody knows. */
+  total: number | undefined
+  unit: string | undefined
+}
+
+/** How many items there are, in whatever status. */
+export function countItems(job: Pick<JobHeader, 'itemCounts'>): number {
+  const { pending, running, succeeded, failed, skipped } = job.itemCounts
+  return pending + running + succeeded + failed + skipped
+}
+
+/** What the producer said is done; if it said nothing, what its items say. */
+export function getAmount(job: Pick<JobHeader, 'progress' | 'itemCounts'>): Amount {
+  const { done, total, unit } = job.progress
+  const items = countItems(job)
+  if (items === 0 || done > 0 || total !== undefined) return { done, total, unit }
+  const { succeeded, failed, skipped } = job.itemCounts
+  return { done: succeeded + failed + skipped, total: items, unit }
+}
+
+/**
+ * How far a job is, 0 to 100, or `undefined` when its total is unknown. A completed job is at 100, whatever was counted.
+ *
+ * @example
+ * ```ts
+ * getProgressPercent({ status: 'running', progress: { done: 13, total: 100 }, itemCounts }) // 13
+ * ```
+ */
+export function getProgressPercent(job: Pick<JobHeader, 'status' | 'progress' | 'itemCounts'>): number | undefined {
+  if (job.status === 'completed') return 100
+  const { done, total } = getAmount(job)
+  if (total === undefined) return undefined
+  return total === 0 ? 0 : Math.min(100, (done / total) * 100)
+}
+
+/** The items of a job that stand in a status, in their order. */
+export function getItemsByStatus(job: Pick<Job, 'items'>, status: ItemStatus): Item[] {
+  return job.items.filter((item) => item.status === status)
+}
+
+/**
+ * Whether a running job has been silent for longer than it promised. Computed by whoever asks, never stored.
+ *
+ * @param now milliseconds since the epoch by the server's clock, which reaches watchers in `ping.at`
+ */
+export function isStalled(job: Pick<JobHeader, 'status' | 'lastEventAt' | 'heartbeatSeconds'>, now: number): boolean {
+  return (
+    job.status === 'running' &&
+    job.heartbeatSeconds !== undefined &&
+    now > Date.parse(job.lastEventAt) + job.heartbeatSeconds * 1_000
+  )
+}
