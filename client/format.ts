@@ -1,0 +1,132 @@
+import { english, type Language } from './language.ts'
+
+/** Numbers, amounts, durations and moments in the words of one language. Made by {@link createFormat}. */
+export interface Format {
+  language: Language
+  /** `18604` → `18,604`. */
+  number(value: number): string
+  /** 0 to 100 → `42 %`. Rounds down: 100 % means everything. */
+  percent(value: number): string
+  /** A number and its unit: `100 files`, `361 MB`, `1 file`, `42`. */
+  amount(value: number, unit: string | undefined): string
+  /** How much of how much: `42 of 100 files`, `112 of 361 MB`. */
+  amountOf(done: number, total: number, unit: string | undefined): string
+  /** A rate in the unit of time that makes it readable: `52 files/s`, `3.2 MB/s`, `24 files/min`. */
+  rate(perSecond: number, unit: string | undefined): string
+  /** Milliseconds → `12 s`, `3 min 12 s`, `1 h 4 min`, `2 d 3 h`: two units at most. */
+  duration(milliseconds: number): string
+  /** Milliseconds → the largest unit alone: `12 s`, `3 min`, `2 h`, `5 d`. */
+  roughDuration(milliseconds: number): string
+  /** A moment → `14:02`, or with its date when it was not on the day of `now`. */
+  time(moment: number, now: number): string
+}
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+/** Decimal, as disks and networks are sold; the names are what `Intl` calls them. */
+const BYTE_UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte', 'petabyte'] as const
+
+/** How many thousands `value` is made of, for the byte unit that keeps it short. */
+function byteScale(value: number): number {
+  let scale = 0
+  // What would round up to 1,000 is shown in the next unit.
+  for (let rest = value; rest >= 999.5 && scale < BYTE_UNITS.length - 1; rest /= 1_000) scale += 1
+  return scale
+}
+
+/** Digits after the point: few, so that a number that grows does not flicker. */
+const decimals = (value: number) => (value !== 0 && value < 10 ? 1 : 0)
+
+/**
+ * The formats of a language.
+ *
+ * @param timeZone of the moments; the runtime's own when left out
+ * @example
+ * ```ts
+ * createFormat(english).amountOf(112e6, 361e6, 'bytes') // '112 of 361 MB'
+ * ```
+ */
+export function createFormat(
+  language: Language = english,
+  options: { locale?: string; timeZone?: string } = {},
+): Format {
+  const { locale = language.tag, timeZone } = options
+  const zone = timeZone === undefined ? {} : { timeZone }
+  const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 })
+  const tenths = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 })
+  const plurals = new Intl.PluralRules(locale)
+  const list = new Intl.ListFormat(locale, { type: 'unit', style: 'narrow' })
+  const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short', ...zone })
+  const day = new Intl.DateTimeFormat(locale, { dateStyle: 'short', ...zone })
+  const dayAndClock = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', ...zone })
+
+  const short = (value: number) => (decimals(value) ? tenths : whole).format(value)
+
+  const bytes = (value: number, scale = byteScale(value)) =>
+    new Intl.NumberFormat(locale, {
+      style: 'unit',
+      unit: BYTE_UNITS[scale] ?? 'byte',
+      unitDisplay: 'short',
+      maximumFractionDigits: scale === 0 ? 0 : decimals(value / 1_000 ** scale),
+    }).format(value / 1_000 ** scale)
+
+  /** `text` is `value` as it is written; `value` chooses the plural. */
+  const withUnit = (text: string, value: number, unit: string | undefined) => {
+    if (unit === undefined) return text
+    const forms = language.units[unit]
+    return language.amount(text, forms ? (forms[plurals.select(value)] ?? forms.other) : unit)
+  }
+
+  const amount = (value: number, unit: string | undefined) =>
+    unit === 'bytes' ? bytes(value) : withUnit(tenths.format(value), value, unit)
+
+  const rateAmount = (value: number, unit: string | undefined) =>
+    unit === 'bytes' ? bytes(value) : withUnit(short(value), 2, unit)
+
+  const parts = (milliseconds: number): [unit: 'days' | 'hours' | 'minutes' | 'seconds', size: number, next: number] =>
+    milliseconds >= DAY
+      ? ['days', DAY, HOUR]
+      : milliseconds >= HOUR
+        ? ['hours', HOUR, MINUTE]
+        : milliseconds >= MINUTE
+          ? ['minutes', MINUTE, SECOND]
+          : ['seconds', SECOND, SECOND]
+  const smaller = { days: 'hours', hours: 'minutes', minutes: 'seconds' } as const
+
+  return {
+    language,
+    number: (value) => tenths.format(value),
+    percent: (value) => language.percent(whole.format(Math.floor(value))),
+    amount,
+    amountOf(done, total, unit) {
+      if (unit !== 'bytes') return language.doneOfTotal(tenths.format(done), amount(total, unit))
+      const scale = byteScale(total)
+      const scaled = done / 1_000 ** scale
+      return language.doneOfTotal(short(scaled), bytes(total, scale))
+    },
+    rate(perSecond, unit) {
+      if (perSecond >= 1 || unit === 'bytes') return language.perSecond(rateAmount(perSecond, unit))
+      if (perSecond * 60 >= 1) return language.perMinute(rateAmount(perSecond * 60, unit))
+      return language.perHour(rateAmount(perSecond * 3_600, unit))
+    },
+    duration(milliseconds) {
+      if (milliseconds < SECOND) return language.lessThanASecond
+      const [unit, size, next] = parts(milliseconds)
+      // Rounded down to the smaller unit, as a clock counts.
+      const first = Math.floor(milliseconds / size)
+      const rest = Math.floor((milliseconds - first * size) / next)
+      const text = language[unit](whole.format(first))
+      return unit === 'seconds' || rest === 0 ? text : list.format([text, language[smaller[unit]](whole.format(rest))])
+    },
+    roughDuration(milliseconds) {
+      const [unit, size] = parts(milliseconds)
+      return language[unit](whole.format(Math.max(0, Math.floor(milliseconds / size))))
+    },
+    time(moment, now) {
+      return (day.format(moment) === day.format(now) ? clock : dayAndClock).format(moment)
+    },
+  }
+}

@@ -1,0 +1,185 @@
+import type { JobHeader } from '../shared/job.ts'
+import { getAmount, getProgressPercent, isStalled, isTerminalStatus } from '../shared/selectors.ts'
+import type { ConnectionStatus } from './connection-state.ts'
+import type { Format } from './format.ts'
+import type { JobState } from './language.ts'
+
+/** What colour says: `running` the accent, `done`, `failed`, `attention`; `neutral` for what waits or was stopped. */
+export type Tone = 'running' | 'done' | 'failed' | 'attention' | 'neutral'
+
+/** What is known of a job at a moment. */
+export interface JobFacts {
+  /** `undefined` until something was heard. */
+  job: JobHeader | undefined
+  connection: ConnectionStatus
+  /** The moment: milliseconds since the epoch by the server's clock. */
+  now: number
+  /** When the server was last heard, by the same clock. */
+  lastSeen?: number | undefined
+  /** Per second, as {@link getRate} gives it. */
+  rate?: number | undefined
+  /** Seconds, as {@link getTimeLeft} or {@link coarseTimeLeft} gives it. */
+  timeLeft?: number | undefined
+}
+
+/** A job in words. */
+export interface JobWords {
+  state: JobState
+  tone: Tone
+  /** The word of the chip; a job that can't be seen has none. */
+  chip: string | undefined
+  /** The line under the bar. */
+  line: string
+  /** What stands at the line's other end: the time left, or how far it got. */
+  aside: string | undefined
+  /** The word of the link that shows the failed items, when there are some. */
+  action: string | undefined
+  /** The bar: 0 to 100, or `undefined` when the total is unknown. */
+  percent: number | undefined
+  /** Everything as one sentence, for `aria-valuetext` and live regions. */
+  sentence: string
+}
+
+const TONES: Record<JobState, Tone> = {
+  connecting: 'neutral',
+  unreachable: 'attention',
+  waiting: 'neutral',
+  running: 'running',
+  paused: 'neutral',
+  stalled: 'attention',
+  cancelling: 'neutral',
+  completed: 'done',
+  'completed-with-failures': 'attention',
+  failed: 'failed',
+  cancelled: 'neutral',
+  'not-found': 'neutral',
+  expired: 'neutral',
+}
+
+/** Puts a job into words. Pure: the same facts are the same words. */
+export function describeJob(facts: JobFacts, format: Format): JobWords {
+  const { job } = facts
+  const state = getJobState(facts)
+  const { line, aside, action } = describeState(state, facts, format)
+  return {
+    state,
+    tone: TONES[state],
+    chip: format.language.chips[state],
+    line,
+    aside,
+    action,
+    percent: job && getProgressPercent(job),
+    sentence: aside === undefined ? line : format.language.lineAndAside(line, aside),
+  }
+}
+
+/** The state of a job for the person in front of it. A lost connection changes none that is known. */
+export function getJobState({ job, connection, now }: JobFacts): JobState {
+  if (connection === 'not-found' || connection === 'expired') return connection
+  if (!job) return connection === 'connecting' || connection === 'live' ? 'connecting' : 'unreachable'
+  if (job.status === 'completed') return getFailed(job) > 0 ? 'completed-with-failures' : 'completed'
+  if (isTerminalStatus(job.status)) return job.status === 'failed' ? 'failed' : 'cancelled'
+  if (job.cancelRequested) return 'cancelling'
+  if (job.status === 'pending') return 'waiting'
+  if (job.status === 'paused') return 'paused'
+  return isStalled(job, now) ? 'stalled' : 'running'
+}
+
+/** How many units of the work failed: what the producer said; if it said nothing, what its items say. */
+function getFailed(job: JobHeader): number {
+  return job.progress.failed ?? job.itemCounts.failed
+}
+
+interface Lines {
+  line: string
+  aside?: string | undefined
+  action?: string | undefined
+}
+
+function describeState(state: JobState, facts: JobFacts, format: Format): Lines {
+  const { language } = format
+  const { job, connection, now, lastSeen } = facts
+  if (state === 'not-found') return { line: language.notFound }
+  if (state === 'expired') return { line: language.expired }
+  if (!job) {
+    if (connection === 'offline') return { line: language.offline }
+    return { line: state === 'connecting' ? language.connecting : language.unreachable }
+  }
+  const share = getProgressPercent(job)
+  const percent = share === undefined ? undefined : format.percent(share)
+  if (isTerminalStatus(job.status)) return describeEnd(state, job, percent, format)
+  if (connection === 'offline')
+    return {
+      line: lastSeen === undefined ? language.offline : language.offlineSince(format.time(lastSeen, now)),
+      aside: percent,
+    }
+  if (connection === 'reconnecting' && lastSeen !== undefined)
+    return { line: language.lastSeen(format.roughDuration(now - lastSeen)), aside: percent }
+  switch (state) {
+    case 'cancelling':
+      return { line: language.cancelling, aside: percent }
+    case 'waiting':
+      return { line: language.waiting }
+    case 'paused':
+      return { line: percent === undefined ? language.paused : language.pausedAt(percent) }
+    case 'stalled':
+      return { line: language.noNews(format.roughDuration(now - Date.parse(job.lastEventAt))), aside: percent }
+    default:
+      return describeRun(job, facts, format)
+  }
+}
+
+function describeRun(job: JobHeader, { rate, timeLeft }: JobFacts, format: Format): Lines {
+  const { language } = format
+  const { done, total, unit } = getAmount(job)
+  if (total === undefined) return { line: language.doneSoFar(format.amount(done, unit)) }
+  const progress = format.amountOf(done, total, unit)
+  return {
+    line: rate === undefined ? progress : language.progressAndRate(progress, format.rate(rate, unit)),
+    aside: timeLeft === undefined ? undefined : describeTimeLeft(timeLeft, format),
+  }
+}
+
+/** Time left in coarse words: `about 4 min left`. */
+function describeTimeLeft(seconds: number, format: Format): string {
+  const { language } = format
+  return seconds < 10 ? language.momentsLeft : language.aboutLeft(format.duration(seconds * 1_000))
+}
+
+function describeEnd(state: JobState, job: JobHeader, percent: string | undefined, format: Format): Lines {
+  const { language } = format
+  if (state === 'failed') return { line: job.message ?? language.failed, aside: percent && language.at(percent) }
+  if (state === 'cancelled') return { line: percent === undefined ? language.cancelled : language.cancelledAt(percent) }
+  const { done, total, unit } = getAmount(job)
+  const failed = getFailed(job)
+  if (failed > 0) {
+    const succeeded = job.progress.succeeded ?? Math.max(0, done - failed)
+    return {
+      line: language.doneAndFailed(format.number(succeeded), format.number(failed)),
+      action: language.showFailures,
+    }
+  }
+  const duration = format.duration(getRunTime(job))
+  const all = Math.max(done, total ?? 0)
+  return {
+    line: all === 0 ? language.finishedIn(duration) : language.doneIn(format.amount(all, unit), duration),
+  }
+}
+
+/** From the start to the end, in milliseconds; 0 for a job that has not ended. */
+function getRunTime(job: JobHeader): number {
+  if (job.endedAt === undefined) return 0
+  return Math.max(0, Date.parse(job.endedAt) - Date.parse(job.startedAt ?? job.createdAt))
+}
+
+/** When a job began, or ended and how long it took: `started 6 min ago`, `2 min ago, took 3 s`. */
+export function describeAge(job: JobHeader, now: number, format: Format): string {
+  const { language } = format
+  const age = (moment: string) => format.roughDuration(now - Date.parse(moment))
+  if (job.endedAt !== undefined) {
+    const ended = now - Date.parse(job.endedAt) < 1_000 ? language.justNow : language.ago(age(job.endedAt))
+    return language.endedAndTook(ended, format.duration(getRunTime(job)))
+  }
+  if (job.startedAt !== undefined) return language.startedAgo(age(job.startedAt))
+  return language.createdAgo(age(job.createdAt))
+}
