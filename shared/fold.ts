@@ -92,12 +92,17 @@ function foldStep(before: Step | undefined, count: number, event: Applied<'step'
   const step: Step = before ? { ...before } : { id: event.id, index: count, version: 0, status: 'pending' }
   step.version = event.version
   for (const key of ['status', 'label', 'done', 'total', 'message', 'weight'] as const) assign(step, key, event[key])
-  if (event.status === 'running' && before?.status !== 'running') {
-    step.startedAt = event.at
-    delete step.endedAt
-  }
-  if (event.status === 'succeeded' || event.status === 'failed' || event.status === 'skipped') step.endedAt = event.at
+  if (step.status !== before?.status) stampStep(step, event.at)
   return step
+}
+
+/** Sets the times that belong to the status that a step has just come to: one that is tried again begins anew. */
+function stampStep(step: Step, at: string): void {
+  if (step.status === 'pending' || step.status === 'running') {
+    delete step.startedAt
+    delete step.endedAt
+    if (step.status === 'running') step.startedAt = at
+  } else step.endedAt = at
 }
 
 function foldError(event: Applied<'error'>): ErrorRow {

@@ -6,7 +6,8 @@ import type { Item, Job, Patch, Step } from './job.ts'
  * A document that is kept up to date in place, at a cost that does not grow with the rows already there: what
  * {@link applyEvent} and {@link applyPatch} do, for those who hold one document for long.
  *
- * {@link job} is a new object after each change; its arrays are the same ones, changed.
+ * {@link job} is a new object after each change; its arrays are the same ones, changed. Between the pages of a patch (`more`) they may
+ * have holes: rows come in the order of their versions, not of their places.
  */
 export class LiveJob {
   #job: Job
@@ -20,9 +21,9 @@ export class LiveJob {
 
   /** A document made from a patch that begins at 0, as a snapshot or its first page does. */
   static from(patch: Patch): LiveJob {
-    return new LiveJob(
-      mergePatch({ ...(patch.job as Job), steps: [], items: [], errors: [], logs: [] }, { ...patch, from: 0 }),
-    )
+    const live = new LiveJob({ ...(patch.job as Job), version: 0, steps: [], items: [], errors: [], logs: [] })
+    live.applyPatch({ ...patch, from: 0 })
+    return live
   }
 
   get job(): Job {
