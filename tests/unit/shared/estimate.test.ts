@@ -1,0 +1,262 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import {
+  addSample,
+  coarseTimeLeft,
+  type Estimate,
+  emptyEstimate,
+  getRate,
+  getTimeLeft,
+  type Sample,
+  sampleOf,
+} from '../../../shared/estimate.ts'
+import { newHeader } from '../../arbitraries.ts'
+
+const START = Date.parse('2026-01-01T00:00:00.000Z')
+
+/** A sample `seconds` after the start. */
+function sample(seconds: number, done: number, fields: Partial<Sample> = {}): Sample {
+  return { at: START + seconds * 1_000, done, total: 1_000, working: true, ...fields }
+}
+
+const estimateOf = (samples: readonly Sample[]): Estimate => samples.reduce(addSample, emptyEstimate)
+
+/** Samples at a steady pace, one every `every` seconds, up to `until`. */
+function steady(perSecond: number, every: number, until: number, total = 1_000): Sample[] {
+  const samples: Sample[] = []
+  for (let index = 0; index * every <= until; index++) {
+    samples.push(sample(index * every, index * every * perSecond, { total }))
+  }
+  return samples
+}
+
+const at = (seconds: number) => START + seconds * 1_000
+
+describe('getRate', () => {
+  test('getRate is undefined before anything was seen, and until enough was', () => {
+    expect(getRate(emptyEstimate, at(0))).toBeUndefined()
+    const samples = steady(10, 1, 4)
+    for (let seen = 1; seen < samples.length; seen++) {
+      expect(getRate(estimateOf(samples.slice(0, seen)), at(seen - 1))).toBeUndefined()
+    }
+    expect(getRate(estimateOf(samples), at(4))).toBeCloseTo(10)
+  })
+
+  test('getRate does not count what was done before the first sample', () => {
+    const samples = steady(10, 1, 20).map((one) => ({ ...one, done: one.done + 5_000 }))
+    expect(getRate(estimateOf(samples), at(20))).toBeCloseTo(10)
+  })
+
+  test('getRate of a steady pace is that pace, whatever the pace and the distance of samples', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0.001, max: 1e9, noNaN: true }),
+        fc.double({ min: 0.01, max: 600, noNaN: true }),
+        fc.integer({ min: 10, max: 200 }),
+        (pace, every, count) => {
+          fc.pre(every * count > 5)
+          const rate = getRate(estimateOf(steady(pace, every, every * count)), at(every * count))
+          expect(Math.abs((rate ?? 0) / pace - 1)).toBeLessThan(0.01)
+        },
+      ),
+    )
+  })
+
+  test('getRate of a steady pace seen at irregular moments is that pace', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 5_000 }), { minLength: 30, maxLength: 100 }), (distances) => {
+        let seconds = 0
+        const samples = distances.map((distance) => {
+          seconds += distance / 1_000
+          return sample(seconds, seconds * 7)
+        })
+        fc.pre(seconds > 6)
+        const rate = getRate(estimateOf(samples), at(seconds))
+        expect(Math.abs((rate ?? 0) / 7 - 1)).toBeLessThan(0.01)
+      }),
+    )
+  })
+
+  test('getRate follows a new pace', () => {
+    const samples = steady(10, 1, 60)
+    for (let second = 1; second <= 60; second++) samples.push(sample(60 + second, 600 + second * 30))
+    expect(getRate(estimateOf(samples), at(120))).toBeGreaterThan(28)
+    expect(getRate(estimateOf(samples), at(120))).toBeLessThanOrEqual(30)
+  })
+
+  test('getRate averages bursts out', () => {
+    // 100 at once every 10 seconds, in ten pieces 50 ms apart: 10 a second.
+    const samples = [sample(0, 0)]
+    for (let burst = 1; burst <= 20; burst++) {
+      for (let piece = 1; piece <= 10; piece++) {
+        samples.push(sample(burst * 10 + piece * 0.05, (burst - 1) * 100 + piece * 10))
+      }
+    }
+    const rates = samples
+      .slice(120)
+      .map((one, index) => getRate(estimateOf(samples.slice(0, 121 + index)), one.at) ?? 0)
+    expect(Math.min(...rates)).toBeGreaterThan(8)
+    expect(Math.max(...rates)).toBeLessThan(12)
+  })
+
+  test('getRate stays while the silence is no longer than usual, then falls, then says nothing', () => {
+    const estimate = estimateOf(steady(10, 5, 60))
+    expect(getRate(estimate, at(65))).toBeCloseTo(10)
+    const late = getRate(estimate, at(72)) ?? 0
+    const later = getRate(estimate, at(78)) ?? 0
+    expect(late).toBeLessThan(10)
+    expect(later).toBeLessThan(late)
+    expect(later).toBeGreaterThan(0)
+    expect(getRate(estimate, at(81))).toBeUndefined()
+  })
+
+  test('getRate does not mistake samples without progress for news', () => {
+    const samples = steady(10, 1, 30)
+    for (let second = 31; second <= 45; second++) samples.push(sample(second, 300))
+    expect(getRate(estimateOf(samples), at(45))).toBeUndefined()
+  })
+
+  test('getRate counts no time at rest', () => {
+    const before = steady(10, 1, 30)
+    const paused = sample(30, 300, { working: false })
+    const resumed = sample(3_630, 300)
+    const after = Array.from({ length: 10 }, (_, index) => sample(3_631 + index, 310 + index * 10))
+    expect(getRate(estimateOf([...before, paused]), at(31))).toBeUndefined()
+    expect(getRate(estimateOf([...before, paused, resumed]), at(3_630))).toBeCloseTo(10)
+    expect(getRate(estimateOf([...before, paused, resumed, ...after]), at(3_640))).toBeCloseTo(10)
+  })
+})
+
+describe('getTimeLeft', () => {
+  test('getTimeLeft of a steady pace is what is left by that pace, and counts down between samples', () => {
+    const estimate = estimateOf(steady(10, 2, 40))
+    expect(getTimeLeft(estimate, at(40))).toBeCloseTo(60)
+    expect(getTimeLeft(estimate, at(41))).toBeCloseTo(59)
+  })
+
+  test('getTimeLeft is undefined without a total, and with everything done', () => {
+    const samples = steady(10, 1, 30)
+    const last = samples.at(-1) as Sample
+    expect(getTimeLeft(estimateOf([...samples, { ...last, total: undefined }]), at(30))).toBeUndefined()
+    expect(getTimeLeft(estimateOf([...samples, { ...last, total: last.done }]), at(30))).toBeUndefined()
+    expect(getRate(estimateOf([...samples, { ...last, total: undefined }]), at(30))).toBeCloseTo(10)
+  })
+
+  test('getTimeLeft follows a total that changes', () => {
+    const samples = steady(10, 1, 30)
+    const last = samples.at(-1) as Sample
+    expect(getTimeLeft(estimateOf([...samples, { ...last, total: 2_000 }]), at(30))).toBeCloseTo(170)
+  })
+
+  test('getTimeLeft is undefined while the pace changes much', () => {
+    const samples = steady(1, 1, 30, 100_000)
+    for (let second = 1; second <= 3; second++) samples.push(sample(30 + second, 30 + second * 1_000, { total: 1e5 }))
+    expect(getTimeLeft(estimateOf(samples), at(33))).toBeUndefined()
+    expect(getRate(estimateOf(samples), at(33))).toBeGreaterThan(0)
+  })
+
+  test('getTimeLeft begins anew when the job goes back', () => {
+    const samples = [...steady(10, 1, 30), sample(31, 5)]
+    expect(getTimeLeft(estimateOf(samples), at(31))).toBeUndefined()
+    const again = Array.from({ length: 10 }, (_, index) => sample(32 + index, 5 + (index + 1) * 20))
+    expect(getTimeLeft(estimateOf([...samples, ...again]), at(41))).toBeCloseTo((1_000 - 205) / 20)
+  })
+
+  test('getTimeLeft does not jump when samples jitter', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: -300, max: 300 }), fc.double({ min: 0.7, max: 1.3, noNaN: true })), {
+          minLength: 120,
+          maxLength: 120,
+        }),
+        (jitters) => {
+          let estimate = estimateOf([sample(0, 0, { total: 10_000 })])
+          let done = 0
+          let before: number | undefined
+          jitters.forEach(([milliseconds, share], index) => {
+            done += 20 * share
+            const one = sample(index + 1 + milliseconds / 1_000, done, { total: 10_000 })
+            estimate = addSample(estimate, one)
+            const left = getTimeLeft(estimate, one.at)
+            if (index > 30) {
+              if (left === undefined) throw new Error('A pace that only jitters counts as steady')
+              if (before !== undefined) expect(Math.abs(left / before - 1)).toBeLessThan(0.1)
+              before = left
+            }
+          })
+        },
+      ),
+    )
+  })
+
+  test('getTimeLeft and getRate are finite and never negative, whatever the samples', () => {
+    const anySample = fc.record({
+      at: fc.integer({ min: START - 1_000, max: START + 1e7 }),
+      done: fc.oneof(fc.nat({ max: 100 }), fc.double({ min: 0, noNaN: true, noDefaultInfinity: true })),
+      total: fc.option(fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }), { nil: undefined }),
+      working: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(fc.array(anySample, { maxLength: 40 }), fc.boolean(), fc.nat(2e7), (samples, inOrder, later) => {
+        const all = inOrder ? samples.toSorted((a, b) => a.at - b.at || a.done - b.done) : samples
+        const estimate = estimateOf(all)
+        for (const now of [START, START + later, (estimate.newest?.at ?? START) + 1]) {
+          for (const value of [getRate(estimate, now), getTimeLeft(estimate, now)]) {
+            if (value !== undefined) expect(Number.isFinite(value) && value >= 0).toBe(true)
+          }
+        }
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+})
+
+describe('sampleOf', () => {
+  test('sampleOf takes the amount at the time of the last event, and whether the job runs', () => {
+    const job = newHeader({
+      status: 'running',
+      lastEventAt: '2026-01-01T00:00:05.000Z',
+      itemCounts: { pending: 4, running: 1, succeeded: 3, failed: 1, skipped: 1 },
+    })
+    expect(sampleOf(job)).toEqual({ at: at(5), done: 5, total: 10, working: true })
+    expect(sampleOf({ ...job, status: 'paused' }).working).toBe(false)
+  })
+})
+
+describe('coarseTimeLeft', () => {
+  test.each([
+    [3, 5],
+    [12, 10],
+    [44, 40],
+    [56, 60],
+    [100, 120],
+    [250, 240],
+    [11 * 60, 10 * 60],
+    [38 * 60, 40 * 60],
+    [70 * 60, 75 * 60],
+    [5.4 * 3_600, 5 * 3_600],
+    [60 * 3_600, 3 * 86_400],
+  ])('coarseTimeLeft of %p seconds is %p', (seconds, told) => {
+    expect(coarseTimeLeft(seconds, undefined)).toBe(told)
+  })
+
+  test('coarseTimeLeft of nothing is nothing, whatever was shown', () => {
+    expect(coarseTimeLeft(undefined, 60)).toBeUndefined()
+  })
+
+  test('coarseTimeLeft keeps what is shown until it is well past it', () => {
+    expect(coarseTimeLeft(151, 120)).toBe(120)
+    expect(coarseTimeLeft(149, 180)).toBe(180)
+    expect(coarseTimeLeft(134, 180)).toBe(120)
+  })
+
+  test('coarseTimeLeft of a steady countdown changes at most once a step, and never grows', () => {
+    let shown: number | undefined
+    const told: number[] = []
+    for (let seconds = 300; seconds >= 1; seconds--) {
+      shown = coarseTimeLeft(seconds, shown)
+      if (shown !== undefined && shown !== told.at(-1)) told.push(shown)
+    }
+    expect(told).toEqual([300, 240, 180, 120, 60, 50, 40, 30, 20, 10, 5])
+  })
+})
