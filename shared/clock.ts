@@ -8,7 +8,7 @@ export type Timer = unknown
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number
-  /** Calls `run` once, `ms` milliseconds from now. */
+  /** Calls `run` once, `ms` milliseconds from now: at most 2³¹ − 1 (24 days), since runtimes run what is later at once. */
   setTimeout(run: () => void, ms: number): Timer
   clearTimeout(timer: Timer): void
 }

@@ -11,17 +11,36 @@ function isShallow(value: unknown, depth = JSON_DEPTH): boolean {
   return depth > 0 && Object.values(value).every((inner) => isShallow(inner, depth - 1))
 }
 
+/**
+ * A value in JSON, or why it can't be kept. Values from within the process may be anything: hold functions or themselves, throw when
+ * they are read, change later.
+ */
+function toJson(value: unknown, bytes: number): { text: string } | { fault: string } {
+  try {
+    if (!isShallow(value)) return { fault: `must be nested at most ${JSON_DEPTH} deep` }
+    const text: string | undefined = JSON.stringify(value)
+    if (text === undefined) return { fault: 'must be JSON' }
+    return fitsUtf8(text, bytes) ? { text } : { fault: `must be at most ${bytes} bytes of JSON` }
+  } catch {
+    return { fault: 'must be JSON' }
+  }
+}
+
 /** The building blocks of what strangers may send, under the given limits. */
 export function createFieldSchemas(limits: Limits) {
-  const text = (bytes: number) => z.string().refine((value) => fitsUtf8(value, bytes), `must be at most ${bytes} bytes`)
+  // Half a surrogate pair has no UTF-8: stores would put U+FFFD in its place, and tell two ids that differ in it apart no more.
+  const text = (bytes: number) =>
+    z
+      .string()
+      .overwrite((value) => value.toWellFormed())
+      .refine((value) => fitsUtf8(value, bytes), `must be at most ${bytes} bytes`)
   const jsonWithin = <T extends z.ZodType>(schema: T, bytes: number) =>
-    schema
-      .refine((value) => isShallow(value), `must be nested at most ${JSON_DEPTH} deep`)
-      .refine(
-        // What is too deep is refused above; measuring it could overflow the stack.
-        (value) => value === undefined || !isShallow(value) || fitsUtf8(JSON.stringify(value), bytes),
-        `must be at most ${bytes} bytes of JSON`,
-      )
+    schema.check((payload) => {
+      if (payload.value === undefined) return
+      const json = toJson(payload.value, bytes)
+      if ('fault' in json) payload.issues.push({ code: 'custom', message: json.fault, input: payload.value })
+      else payload.value = JSON.parse(json.text)
+    })
   return {
     amount: z.number().nonnegative(),
     /** An id, a title or a label: something, and not only blanks. */
@@ -33,7 +52,7 @@ export function createFieldSchemas(limits: Limits) {
 }
 
 /** At least one field beside `type` and `id`: an event that says nothing is a mistake of its sender. */
-const saysSomething = (event: object) => Object.keys(event).length > 2
+const saysSomething = (event: object) => Object.values(event).filter((value) => value !== undefined).length > 2
 const ONE_FIELD = 'needs at least one field beside type and id'
 
 /**

@@ -40,7 +40,7 @@ export function getProgressPercent(job: Pick<JobHeader, 'status' | 'progress' | 
   if (job.status === 'completed') return 100
   const { done, total } = getAmount(job)
   if (total === undefined) return undefined
-  return total === 0 ? 0 : Math.min(100, (done / total) * 100)
+  return total === 0 ? 0 : Math.min(100, (done * 100) / total)
 }
 
 /** The items of a job that stand in a status, in their order. */
