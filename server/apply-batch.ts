@@ -88,19 +88,16 @@ class Application {
       const patch = foldEvent(this.#header, { row: this.#row(event), stepCount: this.#marks.stepCount }, applied)
       const step = patch.steps?.[0]
       const item = patch.items?.[0]
+      const bytes = this.#marks.bytes
       this.#account(applied, step, item)
       if (step) this.#steps.set(step.id, step)
       if (item) this.#items.set(item.id, item)
       if (patch.errors) commit.errors.push(...patch.errors)
       if (patch.logs) commit.logs.push(...patch.logs)
       this.#header = mergeHeader(this.#header, patch.job)
-      if (this.#marks.bytes > this.#limits.documentBytes) {
-        return {
-          refused: problems.tooLarge(
-            `The job would take more than ${this.#limits.documentBytes} bytes. Report fewer or shorter items.`,
-          ),
-        }
-      }
+      // What makes no job larger passes even over the limit: an operator may have lowered it, and the job has to end some day.
+      if (this.#marks.bytes > Math.max(bytes, this.#limits.documentBytes))
+        return { refused: this.#tooLarge(event, index) }
     }
     commit.header = this.#header
     commit.steps.push(...this.#steps.values())
@@ -116,8 +113,7 @@ class Application {
 
   #check(event: JobEvent, index: number): Problem | undefined {
     const { status } = this.#header
-    const field = this.#batch.events.length > 1 ? `${index}` : ''
-    const name = (key: string) => (field ? `${field}.${key}` : key)
+    const name = (key: string) => this.#field(index, key)
     if (isTerminalStatus(status)) {
       return problems.conflict(`The job is ${status}: it takes no more events.`, [
         { field: name('type'), detail: `the job is ${status}` },
@@ -140,10 +136,24 @@ class Application {
     return undefined
   }
 
+  #tooLarge(event: JobEvent, index: number): Problem {
+    const { documentBytes } = this.#limits
+    const key = 'id' in event ? 'id' : 'result' in event ? 'result' : 'metadata'
+    return problems.tooLarge(`The job would take more than ${documentBytes} bytes. Report fewer or shorter items.`, [
+      { field: this.#field(index, key), detail: `would take the job over ${documentBytes} bytes` },
+    ])
+  }
+
+  /** The name of a field of an event: `done`, or `3.done` among others. */
+  #field(index: number, key: string): string {
+    return this.#batch.events.length > 1 ? `${index}.${key}` : key
+  }
+
   /** Writes into the event what the server derives, so that the fold needs no clock and no settings. */
   #derive(event: JobEvent): AppliedEvent {
     const { at, retentionSeconds } = this.#batch
-    const applied: AppliedEvent = { ...event, version: this.#header.version + 1, at }
+    const { type, ...fields } = event
+    const applied = { type, version: this.#header.version + 1, at, ...fields } as AppliedEvent
     if (retentionSeconds !== undefined && event.type === 'status' && isTerminalStatus(event.status)) {
       applied.expiresAt = new Date(Date.parse(at) + retentionSeconds * 1_000).toISOString()
     }

@@ -1,5 +1,6 @@
 import type { Cursor } from '../shared/cursor.ts'
-import type { ErrorRow, Item, LogRow, Patch, PatchHeader, Step } from '../shared/job.ts'
+import type { ErrorRow, Item, LogRow, Patch, Step } from '../shared/job.ts'
+import { utf8Length } from '../shared/text-size.ts'
 import type { StoredJob } from './engine.ts'
 
 /** Bytes of a message of a stream, about, before the rest goes into the next page. */
@@ -27,23 +28,24 @@ export function startOf(cursor: Cursor | undefined, job: StoredJob): number {
 export function buildPage(job: StoredJob, from: number, rows: Iterable<ChangedRow>, maxBytes: number): Patch {
   const { header, marks } = job
   const { result, metadata, ...kept } = header
-  const patchHeader: PatchHeader = kept
-  if (marks.resultVersion > from) patchHeader.result = result ?? null
-  if (marks.metadataVersion > from) patchHeader.metadata = metadata ?? null
-  const patch: Patch = { from, to: header.version, job: patchHeader }
+  const patch: Patch = { from, to: header.version, job: kept }
   let bytes = 0
   let last = from
   for (const changed of rows) {
     if (bytes >= maxBytes) {
       patch.to = last
       patch.more = true
-      patch.job = { ...patchHeader, version: last }
+      patch.job = { ...kept, version: last }
       break
     }
     push(patch, changed)
     bytes += rowLength(changed.row)
     last = changed.row.version
   }
+  // Like the rows, each goes into the page that covers the version of its change: into one, not into all.
+  const changedAt = (version: number) => from < version && version <= patch.to
+  if (changedAt(marks.resultVersion)) patch.job.result = result ?? null
+  if (changedAt(marks.metadataVersion)) patch.job.metadata = metadata ?? null
   return patch
 }
 
@@ -71,6 +73,6 @@ function push(patch: Patch, { list, row }: ChangedRow): void {
 /** About how long a row is in JSON: keys and numbers by a constant, text by its length. */
 function rowLength(row: ChangedRow['row']): number {
   let length = 100
-  for (const value of Object.values(row)) if (typeof value === 'string') length += value.length
+  for (const value of Object.values(row)) if (typeof value === 'string') length += utf8Length(value)
   return length
 }

@@ -1,0 +1,87 @@
+import type { JobHeader } from '../shared/job.ts'
+import { problems, refuse } from './errors.ts'
+
+export const scopes = ['jobs:read', 'jobs:write', 'jobs:admin'] as const
+export type Scope = (typeof scopes)[number]
+
+/** What a watch or publish token allows with one job. */
+export interface Grant {
+  job: string
+  /** The life of the job that it was given for: an id made again is another job. */
+  epoch: string
+  can: 'watch' | 'publish'
+  /** Milliseconds since the epoch. */
+  expiresAt: number
+}
+
+/** Who a request speaks for. */
+export interface Principal {
+  sub: string
+  scopes: readonly Scope[]
+  /** Set for tokens of single jobs, which allow nothing else. */
+  jobs?: readonly Grant[]
+  /** When the credentials run out: milliseconds since the epoch. */
+  expiresAt?: number
+}
+
+/** What can be done with a job. */
+export type Action = 'read' | 'publish' | 'control' | 'remove' | 'share-watch' | 'share-publish'
+
+export const isAdmin = (principal: Principal): boolean => principal.scopes.includes('jobs:admin')
+
+/** The grant of a token for this very job, if it has one. */
+export function grantFor(principal: Principal, header: JobHeader): Grant | undefined {
+  return principal.jobs?.find(({ job, epoch }) => job === header.id && epoch === header.epoch)
+}
+
+/**
+ * Lets an action pass, or throws.
+ *
+ * @throws ProblemError 404 when the principal may not know of the job; 403 when it may, but lacks the scope or the role
+ */
+export function permit(principal: Principal, header: JobHeader, action: Action): void {
+  if (principal.jobs) permitGrant(principal, header, action)
+  else if (!isAdmin(principal)) permitRole(principal, header, action)
+}
+
+function permitRole(principal: Principal, header: JobHeader, action: Action): void {
+  const isOwner = header.owner === principal.sub
+  const isCreator = header.createdBy === principal.sub
+  if (!isOwner && !isCreator) throw refuse(problems.notFound())
+  const asOwner = isOwner && principal.scopes.includes('jobs:read')
+  const asCreator = isCreator && principal.scopes.includes('jobs:write')
+  const allowed = {
+    read: asOwner || asCreator,
+    publish: asCreator,
+    control: asOwner,
+    remove: asOwner || asCreator,
+    'share-watch': asOwner || asCreator,
+    'share-publish': asCreator,
+  }
+  if (!allowed[action]) throw refuse(problems.forbidden(reasons[action]))
+}
+
+function permitGrant(principal: Principal, header: JobHeader, action: Action): void {
+  const grant = grantFor(principal, header)
+  if (!grant) throw refuse(problems.notFound())
+  const allowed = (action === 'read' && grant.can === 'watch') || (action === 'publish' && grant.can === 'publish')
+  if (!allowed) throw refuse(problems.unauthenticated(`A ${grant.can} token allows nothing else. Use an access token.`))
+}
+
+const reasons: Record<Action, string> = {
+  read: 'Reading a job takes the scope jobs:read as its owner, or jobs:write as its creator.',
+  publish: 'Only the creator of a job publishes to it, with the scope jobs:write.',
+  control: 'Only the owner of a job cancels, pauses or resumes it, with the scope jobs:read.',
+  remove: 'Removing a job takes the scope jobs:read as its owner, or jobs:write as its creator.',
+  'share-watch': 'A watch token takes the scope jobs:read as the owner of the job, or jobs:write as its creator.',
+  'share-publish': 'Only the creator of a job hands out publish tokens, with the scope jobs:write.',
+}
+
+/** Lets a principal with a scope pass. @throws ProblemError 403 */
+export function requireScope(principal: Principal, scope: Scope): void {
+  if (principal.jobs)
+    throw refuse(problems.unauthenticated('A token of one job allows nothing else. Use an access token.'))
+  if (!principal.scopes.includes(scope) && !isAdmin(principal)) {
+    throw refuse(problems.forbidden(`This takes the scope ${scope}.`))
+  }
+}

@@ -1,0 +1,193 @@
+import { Hono } from 'hono'
+import { cors } from 'hono/cors'
+import { HTTPException } from 'hono/http-exception'
+import { requestId } from 'hono/request-id'
+import type { Sent } from '../shared/batcher.ts'
+import { type Clock, type Random, systemClock, systemRandom, type Timer } from '../shared/clock.ts'
+import { createEventSchema, type ProducerEvent } from '../shared/events.ts'
+import { defaultLimits, type Limits } from '../shared/limits.ts'
+import type { Principal } from './access.ts'
+import { Auth, type AuthOptions } from './auth.ts'
+import type { Engine } from './engine.ts'
+import { ProblemError, problems } from './errors.ts'
+import { Hub } from './hub/hub.ts'
+import type { OpenStream } from './hub/stream.ts'
+import { JobEventEmitter } from './job-events.ts'
+import { Jobs } from './jobs.ts'
+import { Metrics } from './metrics.ts'
+import type { App, Env, RouteContext } from './routes/context.ts'
+import { eventRoutes } from './routes/events.ts'
+import { identify } from './routes/identify.ts'
+import { jobRoutes } from './routes/jobs.ts'
+import { operationRoutes } from './routes/operations.ts'
+import { type Assets, pageRoutes } from './routes/pages.ts'
+import { problemResponse } from './routes/problem-response.ts'
+import { progressRoutes } from './routes/progress.ts'
+import { createStartService, type StartService, serviceRoutes } from './routes/services.ts'
+import type { Services } from './service.ts'
+
+export interface AppOptions {
+  engine: Engine
+  auth: AuthOptions
+  /** What differs from the defaults. */
+  limits?: Partial<Limits>
+  /** How long changes gather before they leave together: milliseconds, 25 by default; 0 is every turn of the event loop. */
+  frameMs?: number
+  /** How long ended jobs are kept: seconds. Without it, for good. */
+  retentionSeconds?: number | undefined
+  /** Origins whose pages may call the API with a token. None by default. */
+  origins?: readonly string[]
+  /** The reference services to offer. */
+  services?: Services
+  /** The built dashboard and element. Without them there are no pages. */
+  assets?: Assets
+  clock?: Clock
+  random?: Random
+  /** A stream that the runtime writes faster than the standard one. */
+  openStream?: OpenStream
+  /** Told of failures that no request is to blame for. Logged by default. */
+  onError?: (error: unknown) => void
+}
+
+/** The app: a Hono app, to be served as it is or mounted inside another, and what there is beside its routes. */
+export type Milepost = App & {
+  /** Reports on jobs from within this process. */
+  readonly jobs: JobEventEmitter
+  readonly hub: Hub
+  readonly startService: StartService
+  /** A code for `/sign-in?code=` that signs a principal in, once. `onUse` is called when it does. */
+  createSignInCode(principal: Principal, onUse?: () => void): string
+  /** Sends what the emitter still holds, and ends all streams and timers. Clients go on with whoever answers next. */
+  close(): Promise<void>
+}
+
+const DEFAULT_FRAME_MS = 25
+/** How often the server looks for jobs that are due: milliseconds. */
+const SWEEP_MS = 5_000
+
+/** The server itself, when it reports on the jobs of its own services. */
+const server: Principal = { sub: 'milepost', scopes: ['jobs:admin'] }
+
+/**
+ * The whole of Milepost as one Hono app.
+ *
+ * @throws TypeError when the secret is missing or too short
+ * @example
+ * ```ts
+ * const app = createApp({ engine: new MemoryEngine(), auth: { secret } })
+ * yourApp.route('/progress', app)
+ * ```
+ */
+export function createApp(options: AppOptions): Milepost {
+  const { engine, frameMs = DEFAULT_FRAME_MS, clock = systemClock, random = systemRandom } = options
+  const { onError = (error: unknown) => console.error(error), origins = [] } = options
+  const limits: Limits = { ...defaultLimits, ...options.limits, ...engine.limits }
+  const metrics = new Metrics()
+  const auth = new Auth(options.auth, clock, random)
+  const seam = options.openStream ? { openStream: options.openStream } : {}
+  const hub = new Hub({ engine, clock, random, metrics, frameMs, streamLimit: limits.streams, ...seam })
+  const { retentionSeconds } = options
+  const jobs = new Jobs({ engine, hub, auth, limits, clock, random, metrics, retentionSeconds })
+  const emitter = createEmitter(jobs, { engine, limits, clock, random })
+  const context: RouteContext = { engine, hub, jobs, auth, limits, metrics }
+
+  const app = new Hono<Env>()
+  app.onError((error, c) => {
+    metrics.count('refusals')
+    if (error instanceof ProblemError) return problemResponse(c, error.problem)
+    // What the JSON validator throws, in plain text, for a body that is not JSON.
+    if (error instanceof HTTPException && error.status === 400) {
+      const errors = [{ field: 'body', detail: 'is not valid' }]
+      return problemResponse(c, problems.malformed('The body is not what its content type says.', errors))
+    }
+    onError(error)
+    return problemResponse(c, problems.internal())
+  })
+  app.notFound((c) => problemResponse(c, { ...problems.notFound(), detail: 'There is nothing at this address.' }))
+  app.use('*', requestId())
+  app.use(
+    '/api/*',
+    cors({
+      origin: [...origins],
+      allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id'],
+      exposeHeaders: ['etag', 'location', 'retry-after'],
+    }),
+  )
+  app.use('/api/*', async (c, next) => {
+    c.set('principal', await identify(c, auth))
+    await next()
+  })
+  jobRoutes(app, context)
+  eventRoutes(app, context)
+  progressRoutes(app, context)
+  const startService = createStartService(jobs, emitter, options.services ?? {})
+  serviceRoutes(app, context, startService)
+  operationRoutes(app, context)
+  if (options.assets) pageRoutes(app, context, options.assets)
+
+  const stopSweeping = sweepRegularly(jobs, engine, clock, onError)
+  return Object.assign(app, {
+    jobs: emitter,
+    hub,
+    startService,
+    createSignInCode: auth.createSignInCode.bind(auth),
+    close: async () => {
+      stopSweeping()
+      await emitter.flush()
+      hub.close()
+    },
+  })
+}
+
+interface EmitterContext {
+  engine: Engine
+  limits: Limits
+  clock: Clock
+  random: Random
+}
+
+function createEmitter(jobs: Jobs, { engine, limits, clock, random }: EmitterContext): JobEventEmitter {
+  const schema = createEventSchema(limits)
+  return new JobEventEmitter({
+    clock,
+    random,
+    validate: (event) => schema.safeParse(event).data,
+    publish: (jobId, events, key) => publishOnce(jobs, jobId, events, key),
+    watch: async (jobId, wake) => {
+      const unwatch = await engine.watch({ job: jobId }, ({ header }) => {
+        if (header) wake(header)
+      })
+      // Asked for before anyone listened, perhaps.
+      const stored = await engine.read(jobId)
+      if (stored) wake(stored.header)
+      return unwatch
+    },
+  })
+}
+
+async function publishOnce(jobs: Jobs, jobId: string, events: ProducerEvent[], key: string): Promise<Sent> {
+  try {
+    // The emitter tries the very same batch again, so its key says all that a digest would.
+    return { receipt: await jobs.publish(server, jobId, events, { key, digest: key }) }
+  } catch (error) {
+    if (!(error instanceof ProblemError)) return { retry: true }
+    return error.problem.status >= 500 ? { retry: true } : { refused: error.problem.detail }
+  }
+}
+
+/** Looks for due jobs now and then. An engine with alarms of its own has no `due`, and needs no looking. */
+function sweepRegularly(jobs: Jobs, engine: Engine, clock: Clock, onError: (error: unknown) => void): () => void {
+  let timer: Timer | undefined
+  let stopped = engine.due === undefined
+  const schedule = () => {
+    if (stopped) return
+    timer = clock.setTimeout(() => {
+      jobs.sweep().catch(onError).finally(schedule)
+    }, SWEEP_MS)
+  }
+  schedule()
+  return () => {
+    stopped = true
+    if (timer !== undefined) clock.clearTimeout(timer)
+  }
+}

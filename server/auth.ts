@@ -1,0 +1,171 @@
+import { sign, verify } from 'hono/jwt'
+import { type Clock, type Random, randomId } from '../shared/clock.ts'
+import { type Grant, type Principal, type Scope, scopes } from './access.ts'
+import { problems, refuse } from './errors.ts'
+
+export interface AuthOptions {
+  /** For HS256. The first signs; all verify, so that one can be replaced without signing anyone out. */
+  secret: string | readonly string[]
+  /** The `iss` that access tokens must have. */
+  issuer?: string | undefined
+  /** The `aud` that access tokens must have. */
+  audience?: string | undefined
+}
+
+/** The shortest secret that HS256 allows: 256 bits (RFC 7518, 3.2), in bytes. */
+const SECRET_BYTES = 32
+const SESSION_SECONDS = 43_200
+/** Verified tokens that are remembered: verifying costs more than all else that a publish does. */
+const TOKENS_REMEMBERED = 1_000
+
+/** The `typ` claims of the tokens that this server makes for itself; each is refused where another is asked for. */
+const types = { job: 'milepost-job', session: 'milepost-session' } as const
+
+type Claims = Record<string, unknown>
+
+/** Who a token speaks for, and the tokens that this server hands out. */
+export class Auth {
+  readonly #secrets: readonly string[]
+  readonly #options: AuthOptions
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #remembered = new Map<string, Claims>()
+  readonly #codes = new Map<string, { principal: Principal; onUse: (() => void) | undefined }>()
+
+  /** @throws TypeError when a secret is missing or too short */
+  constructor(options: AuthOptions, clock: Clock, random: Random) {
+    this.#secrets = [options.secret].flat()
+    this.#options = options
+    this.#clock = clock
+    this.#random = random
+    if (this.#secrets.length === 0) throw new TypeError('A secret is needed to sign tokens')
+    for (const secret of this.#secrets) {
+      if (new TextEncoder().encode(secret).length < SECRET_BYTES) {
+        throw new TypeError(`A secret must have at least ${SECRET_BYTES} bytes: make one with "openssl rand -hex 32"`)
+      }
+    }
+  }
+
+  /** The principal of a token as it stands in `Authorization`: an access token, or one of a single job. @throws ProblemError 401 */
+  async bearer(token: string): Promise<Principal> {
+    const claims = await this.#verify(token)
+    if (claims.typ === types.job) {
+      const { sub, grant } = grantOf(claims)
+      return { sub, scopes: [], jobs: [grant] }
+    }
+    const ours = typeof claims.typ === 'string' && claims.typ.startsWith('milepost-')
+    if (ours || !this.#isForUs(claims)) throw invalidToken()
+    return principalOf(claims)
+  }
+
+  /** The principal of a dashboard's cookie. @throws ProblemError 401 */
+  async session(token: string): Promise<Principal> {
+    const claims = await this.#verify(token)
+    if (claims.typ !== types.session) throw invalidToken()
+    return principalOf(claims)
+  }
+
+  /** What a watch or publish token allows. @throws ProblemError 401 */
+  async jobToken(token: string): Promise<{ sub: string; grant: Grant }> {
+    return grantOf(await this.#verify(token))
+  }
+
+  /** A token that allows one thing with one job, for those who have no account here. */
+  async createJobToken(sub: string, grant: Omit<Grant, 'expiresAt'>, seconds: number) {
+    const exp = this.#seconds() + seconds
+    const token = await this.#sign({ typ: types.job, sub, ...grant, iat: this.#seconds(), exp })
+    return { token, expiresAt: new Date(exp * 1_000).toISOString() }
+  }
+
+  /** A cookie's worth of a principal, and how long it lasts: seconds. */
+  async createSession({ sub, scopes }: Principal): Promise<{ token: string; seconds: number }> {
+    const exp = this.#seconds() + SESSION_SECONDS
+    const token = await this.#sign({ typ: types.session, sub, scope: scopes.join(' '), iat: this.#seconds(), exp })
+    return { token, seconds: SESSION_SECONDS }
+  }
+
+  /** A code that signs a principal in, once. `onUse` is called when it does. */
+  createSignInCode(principal: Principal, onUse?: () => void): string {
+    const code = randomId(this.#random, 26)
+    this.#codes.set(code, { principal, onUse })
+    return code
+  }
+
+  /** The principal of a sign-in code that has not been used. */
+  redeemSignInCode(code: string): Principal | undefined {
+    const found = this.#codes.get(code)
+    this.#codes.delete(code)
+    found?.onUse?.()
+    return found?.principal
+  }
+
+  /**
+   * The job id that stands for an idempotency key: the same for the same principal and key, and not to be guessed by anyone else, who could
+   * otherwise learn of a job by trying to take its id.
+   */
+  async deriveJobId(sub: string, key: string): Promise<string> {
+    const encoder = new TextEncoder()
+    const secret = encoder.encode(this.#secrets[0])
+    const hmac = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
+    const digest = await crypto.subtle.sign('HMAC', hmac, encoder.encode(`job id\n${sub}\n${key}`))
+    return randomId({ number: () => 0, bytes: (length) => new Uint8Array(digest).subarray(0, length) }, 26)
+  }
+
+  async #verify(token: string): Promise<Claims> {
+    const claims = this.#remembered.get(token) ?? (await this.#verifySignature(token))
+    const now = this.#seconds()
+    if (claims.exp !== undefined && (typeof claims.exp !== 'number' || claims.exp <= now)) throw invalidToken()
+    if (claims.nbf !== undefined && (typeof claims.nbf !== 'number' || claims.nbf > now)) throw invalidToken()
+    return claims
+  }
+
+  async #verifySignature(token: string): Promise<Claims> {
+    for (const secret of this.#secrets) {
+      try {
+        // Times are held against our own clock, each time: a remembered token runs out too.
+        const claims: Claims = await verify(token, secret, { alg: 'HS256', exp: false, nbf: false, iat: false })
+        this.#remember(token, claims)
+        return claims
+      } catch {
+        // Signed with another secret, perhaps.
+      }
+    }
+    throw invalidToken()
+  }
+
+  #remember(token: string, claims: Claims): void {
+    if (this.#remembered.size >= TOKENS_REMEMBERED) this.#remembered.clear()
+    this.#remembered.set(token, claims)
+  }
+
+  #isForUs({ iss, aud }: Claims): boolean {
+    const { issuer, audience } = this.#options
+    return (issuer === undefined || iss === issuer) && (audience === undefined || [aud].flat().includes(audience))
+  }
+
+  #sign(claims: Claims): Promise<string> {
+    return sign(claims, this.#secrets[0] ?? '', 'HS256')
+  }
+
+  #seconds(): number {
+    return Math.floor(this.#clock.now() / 1_000)
+  }
+}
+
+function principalOf({ sub, scope, exp }: Claims): Principal {
+  if (typeof sub !== 'string' || sub === '' || sub.length > 512) throw invalidToken()
+  const granted = typeof scope === 'string' ? scope.split(' ') : []
+  const principal: Principal = { sub, scopes: granted.filter((word): word is Scope => scopes.some((s) => s === word)) }
+  if (typeof exp === 'number') principal.expiresAt = exp * 1_000
+  return principal
+}
+
+function grantOf({ typ, sub, job, epoch, can, exp }: Claims): { sub: string; grant: Grant } {
+  if (typ !== types.job || typeof sub !== 'string' || typeof job !== 'string' || typeof epoch !== 'string') {
+    throw invalidToken()
+  }
+  if ((can !== 'watch' && can !== 'publish') || typeof exp !== 'number') throw invalidToken()
+  return { sub, grant: { job, epoch, can, expiresAt: exp * 1_000 } }
+}
+
+const invalidToken = () => refuse(problems.unauthenticated('The token is not valid, or has run out. Get a new one.'))

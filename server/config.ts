@@ -1,0 +1,99 @@
+import { defaultLimits, type Limits } from '../shared/limits.ts'
+
+/** A setting that can't be used: what is wrong with it, and what would do. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+export interface Config {
+  port: number
+  /** The address to listen on; left out, the entry chooses. */
+  host: string | undefined
+  /** Left out, nothing is configured, and the entry makes one for the run. */
+  secret: string[] | undefined
+  issuer: string | undefined
+  audience: string | undefined
+  /** As `MILEPOST_ENGINE` names it: `sqlite:PATH`, `memory:`. */
+  engine: string
+  origins: string[]
+  frameMs: number
+  retentionSeconds: number | undefined
+  limits: Limits
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** The settings that there are, beside one for each limit: what the help prints. */
+export const settings = {
+  PORT: 'The port to listen on. 8787 by default.',
+  HOST: 'The address to listen on. 127.0.0.1 by default, all addresses once MILEPOST_SECRET is set.',
+  MILEPOST_SECRET: 'Signs tokens: 32 bytes at least. Several, separated by commas: the first signs, all verify.',
+  MILEPOST_ISSUER: 'The iss that access tokens must have.',
+  MILEPOST_AUDIENCE: 'The aud that access tokens must have.',
+  MILEPOST_ENGINE: 'Where jobs live: sqlite:PATH or memory:. sqlite:./data/milepost.db by default.',
+  MILEPOST_ORIGINS: 'Origins whose pages may call the API, separated by commas. None by default.',
+  MILEPOST_FRAME_MS: 'How long changes gather before they leave together: milliseconds. 25 by default.',
+  MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept. For good by default.',
+} as const
+
+/** The environment variable that sets a limit: `eventBytes` → `MILEPOST_EVENT_BYTES`. */
+export function limitVariable(limit: string): string {
+  return `MILEPOST_${limit.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}
+
+const limitNames = Object.keys(defaultLimits) as (keyof Limits)[]
+
+/**
+ * Reads the configuration.
+ *
+ * @throws ConfigError that names the setting and says what would do; for an unknown `MILEPOST_…` too, which is a slip of the pen
+ */
+export function readConfig(environment: Environment): Config {
+  const known = new Set<string>([...Object.keys(settings), ...limitNames.map(limitVariable)])
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith('MILEPOST_') && !known.has(name)) {
+      throw new ConfigError(`${name} is not a setting. "milepost --help" lists those that there are.`)
+    }
+  }
+  const text = (name: keyof typeof settings) => environment[name]?.trim() || undefined
+  const list = (name: keyof typeof settings) =>
+    text(name)
+      ?.split(',')
+      .map((part) => part.trim())
+  const limits = { ...defaultLimits }
+  for (const name of limitNames) limits[name] = wholeNumber(environment, limitVariable(name), 1) ?? limits[name]
+  const retention = wholeNumber(environment, 'MILEPOST_RETENTION_SECONDS', 1)
+  return {
+    port: wholeNumber(environment, 'PORT', 0, 65_535) ?? 8787,
+    host: text('HOST'),
+    secret: list('MILEPOST_SECRET'),
+    issuer: text('MILEPOST_ISSUER'),
+    audience: text('MILEPOST_AUDIENCE'),
+    engine: text('MILEPOST_ENGINE') ?? 'sqlite:./data/milepost.db',
+    origins: (list('MILEPOST_ORIGINS') ?? []).map(checkOrigin),
+    frameMs: wholeNumber(environment, 'MILEPOST_FRAME_MS', 0, 60_000) ?? 25,
+    retentionSeconds: retention,
+    limits,
+  }
+}
+
+function wholeNumber(
+  environment: Environment,
+  name: string,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number | undefined {
+  const text = environment[name]?.trim()
+  if (!text) return undefined
+  const value = Number(text)
+  if (!/^[0-9]+$/.test(text) || value < least || value > most) {
+    const range = most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`
+    throw new ConfigError(`${name} is "${text}". Give it a whole number ${range}.`)
+  }
+  return value
+}
+
+function checkOrigin(origin: string): string {
+  if (origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin)) return origin
+  throw new ConfigError(`MILEPOST_ORIGINS has "${origin}". Give it origins such as https://example.com.`)
+}

@@ -1,0 +1,103 @@
+import type { Clock, Timer } from '../../shared/clock.ts'
+import type { Sink, StreamSource } from './stream.ts'
+
+/** What an open stream follows: a job, or an owner's jobs. */
+export interface Follower {
+  /** Sends what the stream lacks, as far as there is room. */
+  pump(): void
+  /** Stops following. */
+  leave(): void
+}
+
+const encoder = new TextEncoder()
+
+/** The bytes of messages. */
+export const encode = (text: string): Uint8Array => encoder.encode(text)
+
+/** One open response, and the followers that write to it. */
+export class EventStream implements StreamSource {
+  readonly followers = new Set<Follower>()
+  readonly #clock: Clock
+  readonly #first: Uint8Array
+  readonly #timers = new Set<Timer>()
+  readonly #onDone: () => void
+  #sink: Sink | undefined
+  #done = false
+
+  /**
+   * @param first written at once: a runtime may hold back the headers until there is a byte of the body
+   * @param onDone called once, however the stream ends
+   */
+  constructor(clock: Clock, first: string, onDone: () => void) {
+    this.#clock = clock
+    this.#first = encode(first)
+    this.#onDone = onDone
+  }
+
+  start(sink: Sink): void {
+    // The reader may have left while the stream was being prepared.
+    if (this.#done) {
+      sink.close()
+      return
+    }
+    this.#sink = sink
+    this.write(this.#first)
+  }
+
+  pull(): void {
+    for (const follower of this.followers) follower.pump()
+  }
+
+  cancel(): void {
+    this.done()
+  }
+
+  get isDone(): boolean {
+    return this.#done
+  }
+
+  /** Whether the reader keeps up. */
+  get hasRoom(): boolean {
+    return !this.#done && this.#sink?.hasRoom === true
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#done) return
+    try {
+      this.#sink?.write(bytes)
+    } catch {
+      // The reader left and the runtime has not told us yet.
+      this.done()
+    }
+  }
+
+  /** Runs something later, unless the stream is done by then. */
+  after(ms: number, run: () => void): void {
+    const timer = this.#clock.setTimeout(() => {
+      this.#timers.delete(timer)
+      run()
+    }, ms)
+    this.#timers.add(timer)
+  }
+
+  /** Ends the response. */
+  close(): void {
+    if (this.#done) return
+    try {
+      this.#sink?.close()
+    } catch {
+      // Closed or errored by its reader already.
+    }
+    this.done()
+  }
+
+  /** Lets go of everything. Idempotent: both `cancel()` and the request's signal call it. */
+  done(): void {
+    if (this.#done) return
+    this.#done = true
+    for (const timer of this.#timers) this.#clock.clearTimeout(timer)
+    for (const follower of this.followers) follower.leave()
+    this.followers.clear()
+    this.#onDone()
+  }
+}

@@ -1,0 +1,202 @@
+import type { Clock, Random } from '../../shared/clock.ts'
+import type { Cursor } from '../../shared/cursor.ts'
+import { encodeRetry } from '../../shared/sse.ts'
+import type { Engine, View } from '../engine.ts'
+import { problems, refuse } from '../errors.ts'
+import type { Metrics } from '../metrics.ts'
+import { EventStream, encode } from './event-stream.ts'
+import { JobChannel, PING_MS } from './job-channel.ts'
+import { JobFollower } from './job-follower.ts'
+import { endMessage, pingMessage } from './messages.ts'
+import { OwnerChannel } from './owner-channel.ts'
+import { OwnerFollower } from './owner-follower.ts'
+import { type OpenStream, openStream } from './stream.ts'
+
+/** How long a stream lives, give or take a fifth: milliseconds. A reader that vanished without a word costs no longer than this. */
+const STREAM_LIFE_MS = 900_000
+/** How long a client waits before it connects again: milliseconds. Random, so that not all come back at once. */
+const RETRY_MS = { least: 1_000, most: 5_000 }
+
+/** What the parts of the hub share. */
+export interface HubContext {
+  engine: Engine
+  clock: Clock
+  random: Random
+  metrics: Metrics
+  /** How long changes gather before they leave together: milliseconds. */
+  frameMs: number
+}
+
+export interface HubOptions extends HubContext {
+  /** Streams that one principal may have open. */
+  streamLimit: number
+  openStream?: OpenStream
+}
+
+/** Who opened a stream, and when it has to end. */
+export interface Viewer {
+  /** Whose streams are counted. */
+  sub: string
+  /** When the access runs out: milliseconds since the epoch. */
+  expiresAt?: number | undefined
+  /** Aborts when the request is over. Some runtimes tell only this way that a reader left. */
+  signal?: AbortSignal | undefined
+}
+
+/** One job of a stream of several. */
+export interface Followed {
+  id: string
+  cursor?: Cursor | undefined
+  expiresAt?: number | undefined
+  /** There is no such job, or not any more. */
+  gone?: boolean
+}
+
+/** One process's fan-out: from the changes that an engine tells of, to the streams that are open here. */
+export class Hub {
+  readonly #context: HubContext
+  readonly #streamLimit: number
+  readonly #openStream: OpenStream
+  readonly #jobs = new Map<string, JobChannel>()
+  readonly #owners = new Map<string, OwnerChannel>()
+  readonly #streams = new Set<EventStream>()
+  readonly #streamsOf = new Map<string, number>()
+
+  constructor(options: HubOptions) {
+    this.#context = options
+    this.#streamLimit = options.streamLimit
+    this.#openStream = options.openStream ?? openStream
+  }
+
+  /** What is open here: nothing of it, when no stream is. */
+  get open(): { streams: number; channels: number } {
+    return { streams: this.#streams.size, channels: this.#jobs.size + this.#owners.size }
+  }
+
+  /** Whether anyone here follows a job, alone or among all jobs of its owner. */
+  isWatched(id: string, owner: string): boolean {
+    return this.#jobs.has(`all ${id}`) || this.#jobs.has(`header ${id}`) || this.#owners.has(`${owner}\n`)
+  }
+
+  /**
+   * A stream of one job.
+   *
+   * @param cursor what the client has, if it is of this life of the job and not ahead of it
+   * @throws ProblemError 429 when the viewer has too many streams; whatever the engine throws when it can't be subscribed to
+   */
+  async openJob(
+    id: string,
+    view: View,
+    cursor: Cursor | undefined,
+    viewer: Viewer,
+  ): Promise<ReadableStream<Uint8Array>> {
+    const stream = this.#createStream(viewer)
+    try {
+      const channel = this.#jobChannel(id, view)
+      const follower = new JobFollower(this.#context, channel, stream, 'one', cursor)
+      await channel.ready
+      if (viewer.expiresAt !== undefined) this.#endAt(stream, viewer.expiresAt, () => follower.end('token-expired'))
+    } catch (error) {
+      stream.done()
+      throw error
+    }
+    return this.#openStream(stream)
+  }
+
+  /** A stream of several jobs. */
+  async openJobs(jobs: readonly Followed[], view: View, viewer: Viewer): Promise<ReadableStream<Uint8Array>> {
+    const gone = jobs.filter((job) => job.gone)
+    const stream = this.#createStream(viewer, gone.map(({ id }) => endMessage(id, 'deleted', 'many')).join(''))
+    try {
+      const channels = jobs
+        .filter((job) => !job.gone)
+        .map(({ id, cursor, expiresAt }) => {
+          const channel = this.#jobChannel(id, view)
+          const follower = new JobFollower(this.#context, channel, stream, 'many', cursor)
+          if (expiresAt !== undefined) this.#endAt(stream, expiresAt, () => follower.end('token-expired'))
+          return channel
+        })
+      await Promise.all(channels.map(({ ready }) => ready))
+    } catch (error) {
+      stream.done()
+      throw error
+    }
+    this.#pingAlways(stream)
+    return this.#openStream(stream)
+  }
+
+  /** A stream of all jobs of an owner, or of the children of one job, in the header view. */
+  async openOwner(owner: string, parentId: string | undefined, viewer: Viewer): Promise<ReadableStream<Uint8Array>> {
+    const stream = this.#createStream(viewer)
+    try {
+      const channel = this.#ownerChannel(owner, parentId)
+      new OwnerFollower(this.#context, channel, stream)
+      await channel.ready
+    } catch (error) {
+      stream.done()
+      throw error
+    }
+    if (viewer.expiresAt !== undefined) this.#endAt(stream, viewer.expiresAt, () => stream.close())
+    this.#pingAlways(stream)
+    return this.#openStream(stream)
+  }
+
+  /** Closes every stream, without `end`: clients go on where they were, with whoever answers next. */
+  close(): void {
+    for (const stream of this.#streams) stream.close()
+  }
+
+  #createStream({ sub, signal }: Viewer, first = ''): EventStream {
+    const open = this.#streamsOf.get(sub) ?? 0
+    if (open >= this.#streamLimit) {
+      throw refuse(problems.tooMany(`You have ${open} streams open. Close some, then try again.`))
+    }
+    this.#streamsOf.set(sub, open + 1)
+    const { clock, random, metrics } = this.#context
+    const retry = RETRY_MS.least + random.number() * (RETRY_MS.most - RETRY_MS.least)
+    const onAbort = () => stream.done()
+    const stream: EventStream = new EventStream(clock, encodeRetry(retry) + first, () => {
+      this.#streams.delete(stream)
+      const left = (this.#streamsOf.get(sub) ?? 1) - 1
+      if (left > 0) this.#streamsOf.set(sub, left)
+      else this.#streamsOf.delete(sub)
+      signal?.removeEventListener('abort', onAbort)
+    })
+    signal?.addEventListener('abort', onAbort)
+    this.#streams.add(stream)
+    metrics.count('streams_opened')
+    stream.after(STREAM_LIFE_MS * (0.8 + random.number() * 0.4), () => stream.close())
+    return stream
+  }
+
+  #endAt(stream: EventStream, at: number, end: () => void): void {
+    // No stream lives this long, and a longer timer would fire at once: timers hold 31 bits.
+    const ms = Math.min(at - this.#context.clock.now(), 2 * STREAM_LIFE_MS)
+    stream.after(Math.max(0, ms), end)
+  }
+
+  #pingAlways(stream: EventStream): void {
+    stream.after(PING_MS, () => {
+      if (stream.hasRoom) stream.write(encode(pingMessage(this.#context.clock.now())))
+      this.#pingAlways(stream)
+    })
+  }
+
+  #jobChannel(id: string, view: View): JobChannel {
+    const key = `${view} ${id}`
+    const open = this.#jobs.get(key)
+    if (open) return open
+    const channel = new JobChannel(this.#context, id, view, () => this.#jobs.delete(key))
+    this.#jobs.set(key, channel)
+    return channel
+  }
+
+  #ownerChannel(owner: string, parentId: string | undefined): OwnerChannel {
+    const key = `${owner}\n${parentId ?? ''}`
+    const open = this.#owners.get(key)
+    if (open) return open
+    const channel = new OwnerChannel(this.#context, owner, parentId, () => this.#owners.delete(key))
+    this.#owners.set(key, channel)
+    return channel
+  }
+}

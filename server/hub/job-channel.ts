@@ -1,0 +1,221 @@
+import type { Timer } from '../../shared/clock.ts'
+import type { AppliedEvent } from '../../shared/events.ts'
+import type { JobHeader, Patch } from '../../shared/job.ts'
+import type { EndReason } from '../../shared/wire.ts'
+import type { Change, Unwatch, View } from '../engine.ts'
+import { PAGE_BYTES } from '../paging.ts'
+import { encode } from './event-stream.ts'
+import { Frame, FrameRing } from './frame-ring.ts'
+import { FrameTimer } from './frame-timer.ts'
+import { headerPatch, touchesBulk } from './header-patch.ts'
+import type { HubContext } from './hub.ts'
+import type { JobFollower } from './job-follower.ts'
+import { type Audience, endMessage, endOf, eventMessages, patchMessages, pingMessage } from './messages.ts'
+
+/** How often a stream says that it is alive: milliseconds. */
+export const PING_MS = 30_000
+/** Events that a frame carries one by one; more travel as one patch. */
+const EVENTS_PER_FRAME = 8
+
+/**
+ * One job that is watched here, in one view: its newest frames, and those who follow it.
+ *
+ * Nobody has a queue. A follower is a version; the bytes of a frame go to all who stand where it begins and have room. Whoever has none
+ * is left where it is, and makes good for it later, from the frames kept or with one patch.
+ */
+export class JobChannel {
+  readonly id: string
+  readonly view: View
+  readonly followers = new Set<JobFollower>()
+  /** Resolves once the engine tells of changes. */
+  readonly ready: Promise<void>
+  readonly #hub: HubContext
+  readonly #onEmpty: () => void
+  readonly #frames: FrameTimer
+  readonly #ring = new FrameRing()
+  #unwatch: Unwatch | undefined
+  #ping: Timer
+  #closed = false
+  #epoch: string | undefined
+  /** The newest version that is known of. */
+  #version = 0
+  /** The version up to which frames were sent. */
+  #sent = 0
+  /** The events between the two, or `undefined` when there are many, or not all are known. */
+  #pending: AppliedEvent[] | undefined = []
+  /** The header at `#version`, when it is known. */
+  #header: JobHeader | undefined
+  /** Whether `result` or `metadata` may have changed since `#sent`. */
+  #bulkTouched = false
+  #reading = false
+
+  constructor(hub: HubContext, id: string, view: View, onEmpty: () => void) {
+    this.#hub = hub
+    this.id = id
+    this.view = view
+    this.#onEmpty = onEmpty
+    this.#frames = new FrameTimer(hub.clock, hub.frameMs, () => this.#sendFrame())
+    this.#ping = this.#schedulePing()
+    this.ready = hub.engine
+      .watch({ job: id }, (change) => this.#wake(change))
+      .then((unwatch) => {
+        this.#unwatch = unwatch
+        if (this.#closed) unwatch()
+      })
+  }
+
+  join(follower: JobFollower): void {
+    this.followers.add(follower)
+  }
+
+  leave(follower: JobFollower): void {
+    if (this.followers.delete(follower)) this.closeIfEmpty()
+  }
+
+  /** Nobody follows: the engine need not tell any more. */
+  closeIfEmpty(): void {
+    if (this.followers.size > 0 || this.#closed) return
+    this.#closed = true
+    this.#frames.stop()
+    this.#hub.clock.clearTimeout(this.#ping)
+    this.#unwatch?.()
+    this.#onEmpty()
+  }
+
+  /** Whether frames went beyond a version, or it is of another life. */
+  isBeyond(epoch: string | undefined, version: number): boolean {
+    return epoch !== this.#epoch || version < this.#sent
+  }
+
+  /** The frame that continues a version, when it is still kept. */
+  keptAfter(epoch: string | undefined, version: number): Frame | undefined {
+    return epoch === this.#epoch ? this.#ring.after(version) : undefined
+  }
+
+  /** Learns from what a follower read: it may be ahead of the wake-ups. */
+  observe({ job: { epoch }, to, more }: Patch): void {
+    if (epoch !== this.#epoch) this.#restart(epoch, to)
+    else if (to > this.#version && !more) this.#advance({ from: this.#version, to })
+  }
+
+  #wake(change: Change): void {
+    if (change.removed) {
+      // One of a life that is over by now says nothing of this one.
+      if (this.#epoch === undefined || change.epoch === this.#epoch) this.#end(this.#removalReason(change))
+    } else if (change.epoch !== this.#epoch) this.#restart(change.epoch, change.to)
+    else if (change.to > this.#version) this.#advance(change)
+  }
+
+  /** Begins anew at a version: followers get there by themselves. */
+  #restart(epoch: string, version: number): void {
+    this.#epoch = epoch
+    this.#version = version
+    this.#sent = version
+    this.#pending = []
+    this.#header = undefined
+    this.#bulkTouched = false
+    this.#ring.clear()
+    for (const follower of this.followers) follower.pump()
+  }
+
+  #advance({ from, to, events, header }: Pick<Change, 'from' | 'to' | 'events' | 'header'>): void {
+    const isNext = events !== undefined && from === this.#version
+    if (this.#pending && isNext && this.#pending.length + events.length <= EVENTS_PER_FRAME) {
+      this.#pending.push(...events)
+    } else this.#pending = undefined
+    this.#bulkTouched ||= !isNext || touchesBulk(events)
+    this.#version = to
+    this.#header = header
+    this.#frames.request(header !== undefined && endOf(header.status) !== undefined)
+  }
+
+  #sendFrame(): void {
+    const [epoch, from, to, header, events] = [this.#epoch, this.#sent, this.#version, this.#header, this.#pending]
+    if (this.#reading || epoch === undefined || from >= to) return
+    const reason = header && endOf(header.status)
+    if (this.view === 'header' && header) {
+      const patch: Patch = { from, to, job: headerPatch(header, this.#bulkTouched) }
+      this.#send(new Frame(from, to, reason !== undefined, (audience) => patchMessages(patch, 'header', audience)))
+    } else if (this.view === 'all' && events) {
+      const end = (audience: Audience) => (reason ? endMessage(this.id, reason, audience) : '')
+      const encodeAll = (audience: Audience) => eventMessages(this.id, epoch, events, audience) + end(audience)
+      this.#send(new Frame(from, to, reason !== undefined, encodeAll))
+    } else void this.#sendPatch({ epoch, version: from })
+  }
+
+  /** Sends as one patch, read from the engine, what wake-ups told too much or too little of. */
+  async #sendPatch(cursor: { epoch: string; version: number }): Promise<void> {
+    this.#reading = true
+    this.#pending = []
+    const known = this.#version
+    try {
+      const patch = await this.#hub.engine.changesSince(this.id, cursor, { view: this.view, maxBytes: PAGE_BYTES })
+      if (this.#closed || cursor.epoch !== this.#epoch) return
+      if (!patch) this.#end('deleted')
+      else if (patch.job.epoch !== cursor.epoch) this.#restart(patch.job.epoch, patch.to)
+      // Too much to be shared: everyone reads the pages at a pace of their own.
+      else if (patch.more) this.#restart(cursor.epoch, this.#version)
+      else if (patch.to > patch.from) {
+        this.#version = Math.max(this.#version, patch.to)
+        const ends = endOf(patch.job.status) !== undefined
+        this.#send(new Frame(patch.from, patch.to, ends, (audience) => patchMessages(patch, this.view, audience)))
+      }
+      if (patch && patch.to < known) this.#pending = undefined
+    } catch {
+      // The engine is away: the next wake-up or ping asks again.
+      this.#pending = undefined
+      this.#hub.metrics.count('engine_errors')
+    } finally {
+      this.#reading = false
+    }
+    if (!this.#closed && this.#sent < this.#version && this.#pending) this.#frames.request(false)
+  }
+
+  #send(frame: Frame): void {
+    this.#sent = frame.to
+    this.#pending = this.#pending?.filter(({ version }) => version > frame.to)
+    if (this.#sent === this.#version) {
+      this.#pending = []
+      this.#bulkTouched = false
+    }
+    this.#ring.add(frame)
+    this.#hub.metrics.count('frames')
+    for (const follower of this.followers) follower.receive(frame)
+    this.#ring.trim()
+  }
+
+  #end(reason: EndReason): void {
+    for (const follower of this.followers) follower.end(reason)
+  }
+
+  #removalReason({ header = this.#header }: Change): EndReason {
+    const expiresAt = header?.expiresAt
+    return expiresAt !== undefined && Date.parse(expiresAt) <= this.#hub.clock.now() ? 'expired' : 'deleted'
+  }
+
+  #schedulePing(): Timer {
+    return this.#hub.clock.setTimeout(() => {
+      this.#ping = this.#schedulePing()
+      const bytes = encode(pingMessage(this.#hub.clock.now(), this.#sent))
+      for (const follower of this.followers) follower.ping(bytes)
+      void this.#checkVersion()
+    }, PING_MS)
+  }
+
+  /** Wake-ups may be lost: so the engine is asked at every ping. */
+  async #checkVersion(): Promise<void> {
+    try {
+      const stored = await this.#hub.engine.read(this.id)
+      if (this.#closed) return
+      if (!stored) this.#end('deleted')
+      else {
+        const { epoch, version } = stored.header
+        if (epoch !== this.#epoch) this.#restart(epoch, version)
+        else if (version > this.#version) this.#advance({ from: this.#version, to: version, header: stored.header })
+        else if (this.#sent < this.#version) this.#frames.request(false)
+      }
+    } catch {
+      this.#hub.metrics.count('engine_errors')
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import type { Cursor } from '../../shared/cursor.ts'
+import type { EndReason } from '../../shared/wire.ts'
+import { PAGE_BYTES } from '../paging.ts'
+import { type EventStream, encode, type Follower } from './event-stream.ts'
+import type { Frame } from './frame-ring.ts'
+import type { HubContext } from './hub.ts'
+import type { JobChannel } from './job-channel.ts'
+import { type Audience, endMessage, endOf, patchMessages } from './messages.ts'
+
+/**
+ * One stream's place in one job: a version, and nothing that grows.
+ *
+ * Either it takes the frames that the channel shares, or it catches up by itself, from the frames kept or from the engine; never both
+ * at once, and always from exactly where it is. That is why nothing is lost or repeated between reading a state and hearing of the next.
+ */
+export class JobFollower implements Follower {
+  readonly #hub: HubContext
+  readonly #channel: JobChannel
+  readonly #stream: EventStream
+  readonly #audience: Audience
+  #epoch: string | undefined
+  #version: number
+  /** Has everything up to `#version`: no page of it is missing. */
+  #complete: boolean
+  #catchingUp = false
+  #left = false
+
+  /** @param cursor what the client has; one that is of no use counts as none */
+  constructor(
+    hub: HubContext,
+    channel: JobChannel,
+    stream: EventStream,
+    audience: Audience,
+    cursor: Cursor | undefined,
+  ) {
+    this.#hub = hub
+    this.#channel = channel
+    this.#stream = stream
+    this.#audience = audience
+    this.#epoch = cursor?.epoch
+    this.#version = cursor?.version ?? 0
+    this.#complete = cursor !== undefined
+    stream.followers.add(this)
+    channel.join(this)
+  }
+
+  /** Takes a shared frame, if it stands where the frame begins and there is room. */
+  receive(frame: Frame): void {
+    if (this.#catchingUp || (this.#complete && this.#version >= frame.to)) return
+    if (this.#complete && this.#version === frame.from && this.#stream.hasRoom) this.#take(frame)
+    else this.pump()
+  }
+
+  ping(bytes: Uint8Array): void {
+    const reads = this.#complete && !this.#catchingUp && this.#stream.hasRoom
+    if (this.#audience === 'one' && reads) this.#stream.write(bytes)
+  }
+
+  pump(): void {
+    if (!this.#catchingUp) void this.#catchUp()
+  }
+
+  /** Says that the job is over for this stream, and why. */
+  end(reason: EndReason): void {
+    if (this.#left) return
+    this.#stream.write(encode(endMessage(this.#channel.id, reason, this.#audience)))
+    this.#finish()
+  }
+
+  leave(): void {
+    this.#left = true
+    this.#channel.leave(this)
+  }
+
+  get #lacksSomething(): boolean {
+    return !this.#left && (!this.#complete || this.#channel.isBeyond(this.#epoch, this.#version))
+  }
+
+  async #catchUp(): Promise<void> {
+    this.#catchingUp = true
+    try {
+      while (this.#lacksSomething && this.#stream.hasRoom) {
+        const kept = this.#complete ? this.#channel.keptAfter(this.#epoch, this.#version) : undefined
+        if (kept) this.#take(kept)
+        else if (!(await this.#readPage())) return
+      }
+    } catch {
+      // The engine is away. The client connects again, and goes on from what it has.
+      this.#hub.metrics.count('engine_errors')
+      this.#stream.close()
+    } finally {
+      this.#catchingUp = false
+    }
+  }
+
+  /** Sends the next page from the engine. `false` when there is nothing to send now. */
+  async #readPage(): Promise<boolean> {
+    const cursor = this.#epoch === undefined ? undefined : { epoch: this.#epoch, version: this.#version }
+    const page = { view: this.#channel.view, maxBytes: PAGE_BYTES }
+    const patch = await this.#hub.engine.changesSince(this.#channel.id, cursor, page)
+    if (this.#left) return false
+    if (!patch) {
+      this.end('deleted')
+      return false
+    }
+    const isNews = patch.to > patch.from
+    this.#epoch = patch.job.epoch
+    this.#version = patch.to
+    this.#complete = !patch.more
+    this.#channel.observe(patch)
+    if (isNews) this.#write(encode(patchMessages(patch, this.#channel.view, this.#audience)))
+    const reason = patch.more ? undefined : endOf(patch.job.status)
+    if (reason && isNews) this.#finish()
+    else if (reason) this.end(reason)
+    return isNews
+  }
+
+  #take(frame: Frame): void {
+    this.#version = frame.to
+    this.#write(frame.bytes(this.#audience))
+    if (frame.ends) this.#finish()
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#hub.metrics.count('deliveries')
+    this.#stream.write(bytes)
+  }
+
+  /** The job has said its last word: a stream of one job closes, a stream of several goes on with the others. */
+  #finish(): void {
+    if (this.#audience === 'one') this.#stream.close()
+    else {
+      this.#stream.followers.delete(this)
+      this.leave()
+    }
+  }
+}

@@ -1,0 +1,195 @@
+import type { CreateJob, CreateToken, JobList } from '../shared/api.ts'
+import type { Receipt } from '../shared/batcher.ts'
+import { type Clock, type Random, randomId } from '../shared/clock.ts'
+import type { JobEvent, ProducerEvent } from '../shared/events.ts'
+import type { JobHeader } from '../shared/job.ts'
+import type { Limits } from '../shared/limits.ts'
+import { isTerminalStatus } from '../shared/selectors.ts'
+import { type Action, isAdmin, type Principal, permit, requireScope } from './access.ts'
+import { headerBytes } from './apply-batch.ts'
+import type { Auth } from './auth.ts'
+import { digestOf } from './digest.ts'
+import { whatIsDue } from './due.ts'
+import type { Applied, Batch, Engine, IdempotencyKey, ListQuery, StoredJob } from './engine.ts'
+import { problems, refuse } from './errors.ts'
+import type { Hub } from './hub/hub.ts'
+import type { Metrics } from './metrics.ts'
+
+/** How long a producer does well to gather events: milliseconds, when someone watches and when nobody does. */
+const FLUSH_MS = { watched: 250, unwatched: 5_000 }
+/** Due jobs that are looked at in one go. */
+const SWEEP_LIMIT = 100
+
+export interface JobsContext {
+  engine: Engine
+  hub: Hub
+  auth: Auth
+  limits: Limits
+  clock: Clock
+  random: Random
+  metrics: Metrics
+  /** How long ended jobs are kept: seconds; without it, for good. */
+  retentionSeconds: number | undefined
+}
+
+export type Operation = 'cancel' | 'pause' | 'resume'
+
+/** What can be done with jobs, and by whom. Everything throws `ProblemError`s. */
+export class Jobs {
+  readonly #context: JobsContext
+
+  constructor(context: JobsContext) {
+    this.#context = context
+  }
+
+  /** Creates a job, or finds the one that the same request has created before. */
+  async create(principal: Principal, input: CreateJob, key?: string): Promise<{ header: JobHeader; created: boolean }> {
+    requireScope(principal, 'jobs:write')
+    const { engine, limits } = this.#context
+    const job = await this.#newJob(principal, input, key)
+    const created = await engine.create(isAdmin(principal) ? job : { ...job, liveLimit: limits.liveJobs })
+    if ('refused' in created) throw refuse(created.refused)
+    const { header, marks } = created.job
+    const isRepeat = header.createdBy === principal.sub && marks.requestDigest === job.marks.requestDigest
+    if (!created.created && !isRepeat) {
+      const field = input.id === undefined ? 'Idempotency-Key' : 'id'
+      throw refuse(problems.conflict(`${field}: is taken. Choose another.`, [{ field, detail: 'is taken' }]))
+    }
+    return { header, created: created.created }
+  }
+
+  /**
+   * Applies a batch for its producer. The one way in: what services in this process emit comes through here too.
+   *
+   * @param events as the schema took them; not empty
+   */
+  async publish(principal: Principal, id: string, events: ProducerEvent[], key?: IdempotencyKey): Promise<Receipt> {
+    const batch: Batch = { events, at: this.#now(), ...(key ? { key } : {}) }
+    // The usual producer needs no look at the job before: the engine compares its creator with it on the way.
+    const isUsual = !principal.jobs && !isAdmin(principal) && principal.scopes.includes('jobs:write')
+    if (isUsual) batch.createdBy = principal.sub
+    else await this.read(principal, id, 'publish')
+    const applied = await this.#apply(id, batch)
+    if ('refused' in applied && applied.refused.status === 404) await this.read(principal, id, 'publish')
+    const { version, owner, cancelRequested, pauseRequested } = this.#count(applied, events.length)
+    const watched = this.#context.hub.isWatched(id, owner)
+    const flushMs = watched ? FLUSH_MS.watched : FLUSH_MS.unwatched
+    return { version, cancelRequested, pauseRequested, watched, flushMs }
+  }
+
+  /** A job that the principal may do this with. */
+  async read(principal: Principal, id: string, action: Action = 'read'): Promise<StoredJob> {
+    const stored = await this.#context.engine.read(id)
+    if (!stored) throw refuse(problems.notFound())
+    permit(principal, stored.header, action)
+    return stored
+  }
+
+  /** The principal's own jobs, newest first. */
+  async list(principal: Principal, query: Omit<ListQuery, 'owner'>): Promise<JobList> {
+    requireScope(principal, 'jobs:read')
+    const { rows, nextCursor } = await this.#context.engine.list({ ...query, owner: principal.sub })
+    return { jobs: rows, ...(nextCursor === undefined ? {} : { nextCursor }) }
+  }
+
+  /** Writes down what a watcher asks for; cancels at once what has not begun. */
+  async operate(principal: Principal, id: string, operation: Operation): Promise<JobHeader> {
+    for (;;) {
+      const { header } = await this.read(principal, id, 'control')
+      if (isTerminalStatus(header.status)) throw refuse(problems.conflict(`The job is ${header.status} already.`))
+      const expect = { epoch: header.epoch, version: header.version }
+      const applied = await this.#apply(id, { events: operationEvents(header, operation), at: this.#now(), expect })
+      // Someone else was faster: what they did decides anew.
+      if ('refused' in applied && applied.refused.status === 409) continue
+      return this.#count(applied, 1)
+    }
+  }
+
+  /** A token for those who have no account here. */
+  async share(principal: Principal, id: string, { can, seconds }: CreateToken) {
+    const { header } = await this.read(principal, id, can === 'watch' ? 'share-watch' : 'share-publish')
+    return this.#context.auth.createJobToken(principal.sub, { job: id, epoch: header.epoch, can }, seconds)
+  }
+
+  async remove(principal: Principal, id: string): Promise<void> {
+    const { header } = await this.read(principal, id, 'remove')
+    const removed = await this.#context.engine.remove(id, header.epoch)
+    if (!removed) throw refuse(problems.notFound())
+  }
+
+  /** Does what is due: ends jobs that ran out of time, removes those that were kept long enough. */
+  async sweep(): Promise<void> {
+    const { engine, clock } = this.#context
+    for (const id of (await engine.due?.(clock.now(), SWEEP_LIMIT)) ?? []) {
+      const stored = await engine.read(id)
+      const due = stored && whatIsDue(stored, clock.now())
+      if (!due) continue
+      const { epoch, version } = stored.header
+      if (due === 'remove') await engine.remove(id, epoch)
+      // Refused when the job moved on meanwhile: then it is looked at again, if it is still due.
+      else await this.#apply(id, { events: [due], at: this.#now(), expect: { epoch, version } })
+    }
+  }
+
+  async #newJob(principal: Principal, input: CreateJob, key: string | undefined): Promise<StoredJob> {
+    const { auth, random } = this.#context
+    const { id: chosen, title, kind, owner = principal.sub, ...optional } = input
+    const id = chosen ?? (key ? await auth.deriveJobId(principal.sub, key) : randomId(random, 26))
+    const now = this.#now()
+    const header: JobHeader = {
+      id,
+      epoch: randomId(random, 8),
+      version: 1,
+      kind,
+      title,
+      owner,
+      createdBy: principal.sub,
+      status: 'pending',
+      progress: { done: 0 },
+      itemCounts: { pending: 0, running: 0, succeeded: 0, failed: 0, skipped: 0 },
+      errorCount: 0,
+      logCount: 0,
+      cancelRequested: false,
+      pauseRequested: false,
+      createdAt: now,
+      updatedAt: now,
+      lastEventAt: now,
+      ...optional,
+    }
+    const requestDigest = await digestOf(input)
+    const marks = { resultVersion: 0, metadataVersion: header.metadata ? 1 : 0, stepCount: 0, bytes: 0, requestDigest }
+    return { header, marks: { ...marks, bytes: headerBytes(header) } }
+  }
+
+  #apply(id: string, batch: Batch): Promise<Applied> {
+    const { retentionSeconds } = this.#context
+    return this.#context.engine.apply(id, retentionSeconds === undefined ? batch : { ...batch, retentionSeconds })
+  }
+
+  #count(applied: Applied, events: number): JobHeader {
+    if ('refused' in applied) throw refuse(applied.refused)
+    if (!applied.repeat) {
+      this.#context.metrics.count('publishes')
+      this.#context.metrics.count('events', events)
+    }
+    return applied.header
+  }
+
+  #now(): string {
+    return new Date(this.#context.clock.now()).toISOString()
+  }
+}
+
+function operationEvents({ status }: JobHeader, operation: Operation): JobEvent[] {
+  switch (operation) {
+    case 'pause':
+      return [{ type: 'control', pauseRequested: true }]
+    case 'resume':
+      return [{ type: 'control', pauseRequested: false }]
+    case 'cancel': {
+      const asked: JobEvent = { type: 'control', cancelRequested: true }
+      // Nobody has begun, so nobody has to be asked.
+      return status === 'pending' ? [asked, { type: 'status', status: 'cancelled' }] : [asked]
+    }
+  }
+}

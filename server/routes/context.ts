@@ -1,0 +1,31 @@
+import type { Context, Hono } from 'hono'
+import { basePath } from 'hono/route'
+import type { Limits } from '../../shared/limits.ts'
+import type { Principal } from '../access.ts'
+import type { Auth } from '../auth.ts'
+import type { Engine } from '../engine.ts'
+import type { Hub } from '../hub/hub.ts'
+import type { Jobs } from '../jobs.ts'
+import type { Metrics } from '../metrics.ts'
+
+/** What requests carry on their way through the app. */
+export interface Env {
+  Variables: { principal: Principal }
+}
+
+export type App = Hono<Env>
+
+/** What the routes are made of. */
+export interface RouteContext {
+  engine: Engine
+  hub: Hub
+  jobs: Jobs
+  auth: Auth
+  limits: Limits
+  metrics: Metrics
+}
+
+/** A path of this app, under wherever it is mounted. */
+export function linkTo(c: Context, path: string): string {
+  return basePath(c).replace(/\/$/, '') + path
+}

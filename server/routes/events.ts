@@ -1,0 +1,78 @@
+import { createRequestSchemas } from '../../shared/api.ts'
+import { createEventSchema, type ProducerEvent } from '../../shared/events.ts'
+import { fitsUtf8 } from '../../shared/text-size.ts'
+import { digestOf } from '../digest.ts'
+import { type FieldError, problems, refuse } from '../errors.ts'
+import type { App, RouteContext } from './context.ts'
+import { idempotencyKey } from './idempotency-key.ts'
+import { atMost, fieldErrors, mediaType, onlyTypes } from './validation.ts'
+
+const JSON_TYPE = 'application/json'
+const NDJSON_TYPE = 'application/x-ndjson'
+/** Wrong fields that one answer names. */
+const ERRORS_NAMED = 20
+
+/** Events, from those who do the work. */
+export function eventRoutes(app: App, { jobs, limits }: RouteContext): void {
+  const eventSchema = createEventSchema(limits)
+  const schemas = createRequestSchemas(limits)
+
+  app.post('/api/jobs/:id/events', atMost(limits.bodyBytes), onlyTypes(JSON_TYPE, NDJSON_TYPE), async (c) => {
+    const text = await c.req.text()
+    const isLines = mediaType(c.req.header('content-type')) === NDJSON_TYPE
+    const body = isLines ? parseLines(text) : parseJson(text)
+    const events = validate(body, text.length)
+    const name = idempotencyKey(c, schemas.idempotencyKey)
+    const key = name === undefined ? undefined : { key: name, digest: await digestOf(events) }
+    return c.json(await jobs.publish(c.get('principal'), c.req.param('id'), events, key))
+  })
+
+  /** The events of a body. An error names its field under the number of the event, counted from 0. */
+  function validate(body: unknown, length: number): ProducerEvent[] {
+    const batch = Array.isArray(body) ? body : [body]
+    if (batch.length === 0) throw refuse(problems.invalid([{ field: 'events', detail: 'must be at least one' }]))
+    if (batch.length > limits.batchEvents) {
+      const detail = `are ${batch.length}; a batch has at most ${limits.batchEvents}`
+      throw refuse(problems.tooLarge(`events: ${detail}. Send several batches.`, [{ field: 'events', detail }]))
+    }
+    const errors: FieldError[] = []
+    const events: ProducerEvent[] = []
+    for (const [index, value] of batch.entries()) {
+      const prefix = Array.isArray(body) ? `${index}` : ''
+      if (length > limits.eventBytes && !fitsUtf8(JSON.stringify(value), limits.eventBytes)) {
+        const field = prefix || 'event'
+        const detail = `is longer than ${limits.eventBytes} bytes`
+        throw refuse(problems.tooLarge(`${field}: ${detail}.`, [{ field, detail }]))
+      }
+      const event = eventSchema.safeParse(value)
+      if (event.success) events.push(event.data)
+      else errors.push(...fieldErrors(event.error, prefix))
+      if (errors.length >= ERRORS_NAMED) break
+    }
+    if (errors.length > 0) throw refuse(problems.invalid(errors.slice(0, ERRORS_NAMED)))
+    return events
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw refuse(problems.malformed('The body is not valid JSON.', [{ field: 'body', detail: 'is not valid JSON' }]))
+  }
+}
+
+/** Newline-delimited JSON: a value a line, blank lines ignored. */
+function parseLines(text: string): unknown[] {
+  const values: unknown[] = []
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue
+    try {
+      values.push(JSON.parse(line))
+    } catch {
+      const field = `line ${index + 1}`
+      throw refuse(problems.malformed(`${field} is not valid JSON.`, [{ field, detail: 'is not valid JSON' }]))
+    }
+  }
+  return values
+}

@@ -1,0 +1,31 @@
+import { requireScope } from '../access.ts'
+import { ProblemError, problems, refuse } from '../errors.ts'
+import { createOpenApi } from '../openapi.ts'
+import { type App, linkTo, type RouteContext } from './context.ts'
+import { identify } from './identify.ts'
+
+/** What those who run the server ask it. */
+export function operationRoutes(app: App, { engine, hub, auth, limits, metrics }: RouteContext): void {
+  app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'cache-control': 'no-store' }))
+
+  app.get('/readyz', async (c) => {
+    try {
+      await engine.check()
+    } catch (error) {
+      throw error instanceof ProblemError ? error : refuse(problems.unavailable('The store does not answer.'))
+    }
+    return c.json({ status: 'ok', engine: engine.name }, 200, { 'cache-control': 'no-store' })
+  })
+
+  app.get('/openapi.json', (c) => c.json(createOpenApi(limits, linkTo(c, '/'))))
+
+  app.get('/metrics', async (c) => {
+    requireScope(await identify(c, auth), 'jobs:admin')
+    const { streams, channels } = hub.open
+    const text = metrics.render({
+      streams: { value: streams, help: 'Event streams that are open.' },
+      channels: { value: channels, help: 'Jobs and owners that someone here follows.' },
+    })
+    return c.body(text, 200, { 'content-type': 'application/openmetrics-text; version=1.0.0; charset=utf-8' })
+  })
+}

@@ -1,0 +1,99 @@
+import { setCookie } from 'hono/cookie'
+import { html } from 'hono/html'
+import { secureHeaders } from 'hono/secure-headers'
+import { type App, linkTo, type RouteContext } from './context.ts'
+import { identify, SESSION_COOKIE } from './identify.ts'
+
+/** The built client: what a browser is served, by its name. */
+export interface Assets {
+  'dashboard.js': string
+  'dashboard.css': string
+  'widget.js': string
+}
+
+const types: Record<keyof Assets, string> = {
+  'dashboard.js': 'text/javascript; charset=utf-8',
+  'dashboard.css': 'text/css; charset=utf-8',
+  'widget.js': 'text/javascript; charset=utf-8',
+}
+
+/** The dashboard, and the element for other people's pages. */
+export function pageRoutes(app: App, { auth }: RouteContext, assets: Assets): void {
+  const forPages = secureHeaders({
+    contentSecurityPolicy: {
+      defaultSrc: ["'self'"],
+      // The element's style sheets are constructed; Preact sets single properties. Neither needs more than this.
+      styleSrc: ["'self'"],
+      imgSrc: ["'self'", 'data:'],
+      objectSrc: ["'none'"],
+      baseUri: ["'self'"],
+      formAction: ["'self'"],
+      frameAncestors: ["'none'"],
+    },
+  })
+  // Anyone's page may load the element.
+  const forWidget = secureHeaders({ crossOriginResourcePolicy: 'cross-origin' })
+
+  for (const path of ['/', '/jobs/:id', '/docs'] as const) {
+    app.get(path, forPages, async (c) => {
+      const base = linkTo(c, '/')
+      const isSignedIn = await identify(c, auth).then(
+        () => true,
+        () => false,
+      )
+      c.header('cache-control', 'no-store')
+      return isSignedIn ? c.html(dashboardPage(base)) : c.html(signInPage(base), 401)
+    })
+  }
+
+  for (const name of ['dashboard.js', 'dashboard.css', 'widget.js'] as const) {
+    app.get(`/${name}`, name === 'widget.js' ? forWidget : forPages, (c) =>
+      c.body(assets[name], 200, { 'content-type': types[name], 'cache-control': 'public, max-age=0, must-revalidate' }),
+    )
+  }
+
+  app.get('/sign-in', forPages, async (c) => {
+    const principal = auth.redeemSignInCode(c.req.query('code') ?? '')
+    const base = linkTo(c, '/')
+    c.header('cache-control', 'no-store')
+    if (!principal) return c.html(signInPage(base), 401)
+    const { token, seconds } = await auth.createSession(principal)
+    const secure = new URL(c.req.url).protocol === 'https:'
+    setCookie(c, SESSION_COOKIE, token, { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: seconds })
+    return c.redirect(base, 303)
+  })
+
+  app.post('/sign-out', forPages, (c) => {
+    const base = linkTo(c, '/')
+    setCookie(c, SESSION_COOKIE, '', { path: base, httpOnly: true, sameSite: 'Lax', maxAge: 0 })
+    return c.redirect(base, 303)
+  })
+}
+
+const page = (base: string, title: string, body: unknown) => html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<base href="${base}">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="dashboard.css">
+${body}
+</html>`
+
+const dashboardPage = (base: string) =>
+  page(
+    base,
+    'Milepost',
+    html`<script type="module" src="dashboard.js"></script></head><body><div id="app"></div></body>`,
+  )
+
+const signInPage = (base: string) =>
+  page(
+    base,
+    'Sign in – Milepost',
+    html`</head><body><main class="sign-in"><h1>Sign in</h1>
+<p>Open the link that the server printed when it started. It signs you in once; start the server again for a new one.</p></main></body>`,
+  )

@@ -1,0 +1,96 @@
+import type { Context } from 'hono'
+import { type Cursor, formatCursor, parseCursor } from '../../shared/cursor.ts'
+import { jobIdSchema } from '../../shared/job.ts'
+import { isTerminalStatus } from '../../shared/selectors.ts'
+import { grantFor, type Principal, requireScope } from '../access.ts'
+import type { StoredJob } from '../engine.ts'
+import { ProblemError, problems, refuse } from '../errors.ts'
+import type { Followed, Viewer } from '../hub/hub.ts'
+import { startOf } from '../paging.ts'
+import type { App, Env, RouteContext } from './context.ts'
+import { viewOf } from './view.ts'
+
+/** Jobs that one stream may name. */
+const JOBS_PER_STREAM = 100
+
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  // `no-transform`: a proxy that compresses also buffers.
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+}
+
+/** The event streams: of one job, of several, of all of an owner's. */
+export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
+  app.get('/api/jobs/:id/progress', async (c) => {
+    const principal = c.get('principal')
+    const id = c.req.param('id')
+    const view = viewOf(c)
+    const stored = await jobs.read(principal, id)
+    const { epoch, version, status } = stored.header
+    const cursor = usable(parseCursor(c.req.header('last-event-id') || c.req.query('since')), stored)
+    // Nothing will ever follow: 204 is what stops an EventSource (WHATWG HTML, 9.2.3).
+    if (cursor && isTerminalStatus(status) && formatCursor(cursor) === formatCursor({ epoch, version })) {
+      return c.body(null, 204)
+    }
+    return answer(c, () => hub.openJob(id, view, cursor, viewerOf(c, principal, accessEnd(principal, stored))))
+  })
+
+  app.get('/api/progress', async (c) => {
+    const principal = c.get('principal')
+    const view = viewOf(c)
+    const named = c.req.queries('job') ?? principal.jobs?.map(({ job }) => job)
+    if (named) {
+      const followed = await readAll(principal, named)
+      return answer(c, () => hub.openJobs(followed, view, viewerOf(c, principal, undefined)))
+    }
+    requireScope(principal, 'jobs:read')
+    const parent = c.req.query('parent')
+    if (parent !== undefined && !jobIdSchema.safeParse(parent).success) {
+      throw refuse(problems.invalid([{ field: 'parent', detail: 'is not a job id' }]))
+    }
+    return answer(c, () => hub.openOwner(principal.sub, parent, viewerOf(c, principal, principal.expiresAt)))
+  })
+
+  /** The jobs that `?job=ID` and `?job=ID@CURSOR` name. One that is gone is told so; when all are, so is the request. */
+  async function readAll(principal: Principal, named: string[]): Promise<Followed[]> {
+    if (named.length > JOBS_PER_STREAM) {
+      throw refuse(problems.invalid([{ field: 'job', detail: `may be given at most ${JOBS_PER_STREAM} times` }]))
+    }
+    const followed = new Map<string, Followed>()
+    for (const name of named) {
+      const [id = '', cursor] = name.split('@')
+      try {
+        const stored = await jobs.read(principal, id)
+        const since = usable(parseCursor(cursor), stored)
+        followed.set(id, { id, cursor: since, expiresAt: accessEnd(principal, stored) })
+      } catch (error) {
+        if (!(error instanceof ProblemError) || error.problem.status !== 404) throw error
+        followed.set(id, { id, gone: true })
+      }
+    }
+    const all = [...followed.values()]
+    if (all.every(({ gone }) => gone)) throw refuse(problems.notFound())
+    return all
+  }
+}
+
+/** A cursor of this life of the job that is not ahead of it. */
+function usable(cursor: Cursor | undefined, stored: StoredJob): Cursor | undefined {
+  return cursor && startOf(cursor, stored) > 0 ? cursor : undefined
+}
+
+/** When the principal may no longer read the job. */
+function accessEnd(principal: Principal, stored: StoredJob): number | undefined {
+  return grantFor(principal, stored.header)?.expiresAt ?? principal.expiresAt
+}
+
+function viewerOf(c: Context<Env>, { sub }: Principal, expiresAt: number | undefined): Viewer {
+  return { sub, expiresAt, signal: c.req.raw.signal }
+}
+
+async function answer(c: Context<Env>, open: () => Promise<ReadableStream<Uint8Array>>): Promise<Response> {
+  // HEAD runs this handler too, and nobody would ever read or cancel its stream.
+  if (c.req.method === 'HEAD') return c.body(null, 200, STREAM_HEADERS)
+  return c.body(await open(), 200, STREAM_HEADERS)
+}

@@ -1,0 +1,37 @@
+import type { JobHeader } from '../../shared/job.ts'
+import { type Principal, requireScope } from '../access.ts'
+import { problems, refuse } from '../errors.ts'
+import type { JobEventEmitter } from '../job-events.ts'
+import type { Jobs } from '../jobs.ts'
+import type { Services } from '../service.ts'
+import { type App, linkTo, type RouteContext } from './context.ts'
+import { atMost, onlyTypes } from './validation.ts'
+
+/** Starts a service for a principal, as a job of its own. */
+export type StartService = (principal: Principal, name: string, form: FormData) => Promise<JobHeader>
+
+/** How services are started, whoever asks. */
+export function createStartService(jobs: Jobs, emitter: JobEventEmitter, services: Services): StartService {
+  return async (principal, name, form) => {
+    const service = Object.hasOwn(services, name) ? services[name] : undefined
+    if (!service) throw refuse({ ...problems.notFound(), detail: `There is no service "${name}".` })
+    const { run, ...job } = await service.prepare(form)
+    const { header } = await jobs.create(principal, job)
+    // The answer doesn't wait for the work; whoever is interested watches it.
+    void emitter.run(header.id, (control) => run(header.id, control))
+    return header
+  }
+}
+
+/** The reference services: what is uploaded becomes a job. */
+export function serviceRoutes(app: App, { limits }: RouteContext, start: StartService): void {
+  const uploads = [atMost(limits.uploadBytes), onlyTypes('multipart/form-data')] as const
+  app.post('/api/services/:name', ...uploads, async (c) => {
+    requireScope(c.get('principal'), 'jobs:write')
+    const form = await c.req.formData().catch(() => {
+      throw refuse(problems.malformed('The form can not be read.', [{ field: 'body', detail: 'is not a form' }]))
+    })
+    const header = await start(c.get('principal'), c.req.param('name'), form)
+    return c.json(header, 202, { location: linkTo(c, `/api/jobs/${header.id}`) })
+  })
+}

@@ -1,0 +1,56 @@
+import { zValidator } from '@hono/zod-validator'
+import type { MiddlewareHandler, ValidationTargets } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { z } from 'zod'
+import { type FieldError, problems, refuse } from '../errors.ts'
+
+/** The fields that a schema found wrong, by their paths under `prefix`. */
+export function fieldErrors(error: z.core.$ZodError, prefix = ''): FieldError[] {
+  return error.issues.flatMap((issue) => {
+    const path = [prefix, ...issue.path.map(String)].filter((part) => part !== '')
+    if (issue.code !== 'unrecognized_keys') return [{ field: path.join('.'), detail: issue.message }]
+    return issue.keys.map((key) => ({ field: [...path, key].join('.'), detail: 'is not a known field' }))
+  })
+}
+
+/** Checks a part of the request against a schema, and answers 422 with the names of the fields that are wrong. */
+export function valid<T extends z.ZodType, Target extends keyof ValidationTargets>(target: Target, schema: T) {
+  return zValidator(target, schema, (result) => {
+    if (!result.success) throw refuse(problems.invalid(fieldErrors(result.error)))
+  })
+}
+
+/** The media type of a request, without its parameters. */
+export function mediaType(contentType: string | undefined): string {
+  return contentType?.split(';')[0]?.trim().toLowerCase() ?? ''
+}
+
+/**
+ * Refuses bodies of other types. The validator would take them for empty ones, and complain of missing fields.
+ *
+ * No body at all passes: whether something has to be in it, its schema says.
+ */
+export function onlyTypes(...types: string[]): MiddlewareHandler {
+  return async (c, next) => {
+    const contentType = c.req.header('content-type')
+    const isEmpty = contentType === undefined && !hasBody(c.req.raw)
+    if (!isEmpty && !types.includes(mediaType(contentType))) {
+      throw refuse(problems.unsupportedType(`Send the body as ${types.join(' or ')}.`))
+    }
+    await next()
+  }
+}
+
+function hasBody({ headers, body }: Request): boolean {
+  return (headers.get('content-length') ?? (body ? '1' : '0')) !== '0'
+}
+
+/** Refuses bodies that are too long before they are read. */
+export function atMost(maxSize: number): MiddlewareHandler {
+  return bodyLimit({
+    maxSize,
+    onError: () => {
+      throw refuse(problems.tooLarge(`The body may have ${maxSize} bytes.`, [{ field: 'body', detail: 'is too long' }]))
+    },
+  })
+}
