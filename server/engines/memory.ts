@@ -192,6 +192,8 @@ class Document {
   }
 
   #remember(key: string, digest: string, at: number): void {
+    // Deleted first, so that a key that comes again after its lifetime is the newest.
+    this.#keys.delete(key)
     this.#keys.set(key, { digest, at })
     const oldest = this.#keys.size > KEYS_KEPT ? this.#keys.keys().next().value : undefined
     if (oldest !== undefined) this.#keys.delete(oldest)

@@ -1,0 +1,66 @@
+import type { DatabaseSync } from 'node:sqlite'
+
+/** Marks a SQLite file as Milepost's: "Mile". */
+export const APPLICATION_ID = 0x4d696c65
+
+/**
+ * What makes each format of the one before it, the first of nothing. A format that was released is never edited: the next one
+ * is added.
+ */
+const migrations = [
+  `-- What is looked for, and what seldom changes. AUTOINCREMENT: a number that cursors and rows refer to is never used again.
+  -- Texts that strangers chose are stored as JSON strings, for SQL has trouble with NUL and with unpaired surrogates.
+  CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    parent_id TEXT,
+    status TEXT NOT NULL,
+    live INTEGER NOT NULL,
+    due_at REAL,
+    result TEXT,
+    metadata TEXT
+  ) STRICT;
+  CREATE INDEX jobs_by_owner ON jobs (owner);
+  CREATE INDEX jobs_by_status ON jobs (owner, status);
+  CREATE INDEX jobs_by_kind ON jobs (owner, kind);
+  CREATE INDEX jobs_by_parent_id ON jobs (parent_id) WHERE parent_id IS NOT NULL;
+  CREATE INDEX jobs_live_by_owner ON jobs (owner) WHERE live = 1;
+  CREATE INDEX jobs_live_by_creator ON jobs (created_by) WHERE live = 1;
+  CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;
+
+  -- What every event changes: small, so that few pages are written. job is jobs.seq; body holds header, marks and key count.
+  CREATE TABLE heads (job INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+
+  -- Steps, items, errors and logs, in the order in which they came; name is the id of a step or item.
+  CREATE TABLE rows (
+    job INTEGER NOT NULL,
+    list INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    name TEXT,
+    body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX rows_by_version ON rows (job, list, version);
+  CREATE UNIQUE INDEX rows_by_name ON rows (job, list, name) WHERE name IS NOT NULL;
+
+  -- Idempotency keys in the order of their use; n counts the keys of a job.
+  CREATE TABLE keys (
+    job INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    at REAL NOT NULL,
+    digest TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX keys_by_job ON keys (job, key);`,
+]
+
+/** The format that this version writes. */
+export const FORMAT = migrations.length
+
+/** Brings a file of an older format, or an empty one (format 0), to this one. Within a transaction of the caller. */
+export function migrate(db: DatabaseSync, format: number): void {
+  for (const migration of migrations.slice(format)) db.exec(migration)
+  db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`)
+}

@@ -1,0 +1,169 @@
+import type { Limits } from '../../shared/limits.ts'
+import { isTerminalStatus } from '../../shared/selectors.ts'
+import { applyBatch } from '../apply-batch.ts'
+import type { Applied, Batch, Change, Commit, Created, NewJob } from '../engine.ts'
+import { problems } from '../errors.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
+import type { Draft, Entry, Key, SqliteStore } from './sqlite-store.ts'
+
+/** An answer, and the change that is told when it has been written. */
+export interface Decided<T> {
+  answer: T
+  told?: { owner: string; change: Change }
+}
+
+/** A job that the group has looked at: as the file has it, and as it will be. */
+interface Slot {
+  stored: Entry | undefined
+  draft: Draft | undefined
+}
+
+/**
+ * What is committed together: each request is decided upon what those before it will have done, in memory, and only then is
+ * everything written, each job once. So a refused request has written nothing, and several batches on one job cost one header.
+ */
+export class Group {
+  readonly #store: SqliteStore
+  readonly #find: (id: string) => Entry | undefined
+  readonly #limits: Limits
+  readonly #slots = new Map<string, Slot>()
+  readonly #live = new Map<string, number>()
+  #keys = { added: 0, newest: 0 }
+  #isCheck = false
+
+  constructor(store: SqliteStore, find: (id: string) => Entry | undefined, limits: Limits) {
+    this.#store = store
+    this.#find = find
+    this.#limits = limits
+  }
+
+  /** The jobs that were looked at, whether or not they change. */
+  get ids(): Iterable<string> {
+    return this.#slots.keys()
+  }
+
+  create({ header, marks, liveLimit }: NewJob): Decided<Created> {
+    const { id, epoch, version, owner, createdBy } = header
+    const slot = this.#slot(id)
+    if (slot.draft) return { answer: { created: false, job: slot.draft.job } }
+    if (liveLimit !== undefined && this.#countLive(createdBy) >= liveLimit) {
+      const detail = `You have ${liveLimit} jobs that have not ended. End some, then try again.`
+      return { answer: { refused: problems.tooMany(detail) } }
+    }
+    const job = { header, marks }
+    slot.draft = draftOf(undefined, job)
+    return {
+      answer: { created: true, job },
+      told: { owner, change: { id, epoch, from: 0, to: version, header } },
+    }
+  }
+
+  apply(id: string, batch: Batch): Decided<Applied> {
+    const { draft } = this.#slot(id)
+    if (!draft) return { answer: { refused: problems.notFound() } }
+    const seq = draft.stored?.seq
+    const loaded = {
+      job: draft.job,
+      step: once((name) => draft.steps.get(name) ?? (seq === undefined ? undefined : this.#store.step(seq, name))),
+      item: once((name) => draft.items.get(name) ?? (seq === undefined ? undefined : this.#store.item(seq, name))),
+      key: this.#key(draft, batch),
+    }
+    const outcome = applyBatch(loaded, batch, this.#limits)
+    if ('refused' in outcome) return { answer: outcome }
+    if ('repeat' in outcome) return { answer: { header: outcome.repeat, repeat: true } }
+    const { header, from, events } = outcome.commit
+    this.#merge(draft, outcome.commit, batch)
+    return {
+      answer: { header, repeat: false },
+      told: { owner: header.owner, change: { id, epoch: header.epoch, from, to: header.version, events, header } },
+    }
+  }
+
+  remove(id: string, epoch?: string): Decided<boolean> {
+    const slot = this.#slot(id)
+    const header = slot.draft?.job.header
+    if (!header || (epoch !== undefined && epoch !== header.epoch)) return { answer: false }
+    slot.draft = undefined
+    const change = { id, epoch: header.epoch, from: header.version, to: header.version, header, removed: true } as const
+    return { answer: true, told: { owner: header.owner, change } }
+  }
+
+  /** Makes the group read and write the file even when nothing changes. */
+  check(): Decided<void> {
+    this.#isCheck = true
+    return { answer: undefined }
+  }
+
+  /** Writes what was decided, within a transaction of the caller. Answers each job that changed as the file now has it. */
+  write(): Map<string, Entry | undefined> {
+    const written = new Map<string, Entry | undefined>()
+    for (const [id, { stored, draft }] of this.#slots) {
+      if (stored && draft?.stored !== stored) {
+        this.#store.remove(stored.seq)
+        written.set(id, undefined)
+      }
+      if (draft && draft.job !== draft.stored?.job) written.set(id, this.#store.save(draft))
+    }
+    if (this.#isCheck) this.#store.touch()
+    // Twice what came, so that what piled up once gets less.
+    if (this.#keys.added > 0) this.#store.pruneKeys(this.#keys.newest, 2 * this.#keys.added)
+    return written
+  }
+
+  #slot(id: string): Slot {
+    const known = this.#slots.get(id)
+    if (known) return known
+    const stored = this.#find(id)
+    const slot = { stored, draft: stored && draftOf(stored, stored.job) }
+    this.#slots.set(id, slot)
+    return slot
+  }
+
+  #key(draft: Draft, { key, at }: Batch): Key | undefined {
+    if (!key) return undefined
+    const known = draft.keys.get(key.key) ?? (draft.stored && this.#store.key(draft.stored.seq, key.key))
+    const isKept = known && known.n > draft.keyCount - KEYS_KEPT && Date.parse(at) - known.at < KEY_LIFETIME
+    return isKept ? known : undefined
+  }
+
+  #merge(draft: Draft, { header, marks, steps, items, errors, logs }: Commit, batch: Batch): void {
+    draft.job = { header, marks }
+    for (const step of steps) draft.steps.set(step.id, step)
+    for (const item of items) draft.items.set(item.id, item)
+    draft.errors.push(...errors)
+    draft.logs.push(...logs)
+    if (!batch.key) return
+    const at = Date.parse(batch.at)
+    draft.keyCount += 1
+    draft.keys.set(batch.key.key, { digest: batch.key.digest, at, n: draft.keyCount })
+    this.#keys = { added: this.#keys.added + 1, newest: Math.max(this.#keys.newest, at) }
+  }
+
+  /** Counts the file once a group, and adds what the group itself does. */
+  #countLive(createdBy: string): number {
+    let live = this.#live.get(createdBy)
+    if (live === undefined) {
+      live = this.#store.countLive(createdBy)
+      this.#live.set(createdBy, live)
+    }
+    const counts = (state: Pick<Draft, 'job'> | undefined) =>
+      state && state.job.header.createdBy === createdBy && !isTerminalStatus(state.job.header.status) ? 1 : 0
+    for (const { stored, draft } of this.#slots.values()) live += counts(draft) - counts(stored)
+    return live
+  }
+}
+
+function draftOf(stored: Entry | undefined, job: Draft['job']): Draft {
+  const keyCount = stored?.keyCount ?? 0
+  return { stored, job, keyCount, steps: new Map(), items: new Map(), errors: [], logs: [], keys: new Map() }
+}
+
+/** Asks for each row once, though the fold looks at it several times. */
+function once<T>(find: (name: string) => T): (name: string) => T {
+  const found = new Map<string, { row: T }>()
+  return (name) => {
+    const known = found.get(name) ?? { row: find(name) }
+    found.set(name, known)
+    return known.row
+  }
+}

@@ -1,0 +1,285 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { ErrorRow, Item, JobHeader, LogRow, Step } from '../../shared/job.ts'
+import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/limits.ts'
+import { countItems, isTerminalStatus } from '../../shared/selectors.ts'
+import { dueAt } from '../due.ts'
+import type { ListQuery, Page, StoredJob } from '../engine.ts'
+import type { ChangedRow } from '../paging.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
+import { FORMAT } from './sqlite-format.ts'
+
+/** A job as the file has it. */
+export interface Entry {
+  /** Its number in the order of creation. */
+  seq: number
+  job: StoredJob
+  /** Idempotency keys that it ever took. */
+  keyCount: number
+  /** Characters of its JSON: of what every event rewrites, and of `result` and `metadata`. */
+  headSize: number
+  payloadSize: number
+}
+
+export interface Key {
+  digest: string
+  /** When it was used: milliseconds since the epoch. */
+  at: number
+  /** Its place among the keys of the job, from 1. */
+  n: number
+}
+
+/** A job as it is to be written. */
+export interface Draft {
+  /** What it continues; nothing when the job is new. */
+  readonly stored: Entry | undefined
+  job: StoredJob
+  keyCount: number
+  /** Rows and keys that are new or changed. */
+  readonly steps: Map<string, Step>
+  readonly items: Map<string, Item>
+  readonly errors: ErrorRow[]
+  readonly logs: LogRow[]
+  readonly keys: Map<string, Key>
+}
+
+/** The lists of a document, at the numbers by which the file knows them. */
+const LISTS = ['steps', 'items', 'errors', 'logs'] as const
+const STEPS = 0
+const ITEMS = 1
+const ERRORS = 2
+const LOGS = 3
+
+/** The SQL: what is read from the file, and what is written to it. Transactions are the caller's. */
+export class SqliteStore {
+  readonly #db: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+
+  constructor(db: DatabaseSync) {
+    this.#db = db
+  }
+
+  find(id: string): Entry | undefined {
+    const row = this.#sql(`${selectEntries('jobs')} WHERE id = ?`).get(id)
+    return row ? decodeEntry(row as EntryRow) : undefined
+  }
+
+  step(job: number, id: string): Step | undefined {
+    return this.#row(job, STEPS, id)
+  }
+
+  item(job: number, id: string): Item | undefined {
+    return this.#row(job, ITEMS, id)
+  }
+
+  key(job: number, key: string): Key | undefined {
+    return this.#sql('SELECT digest, at, n FROM keys WHERE job = ? AND key = ?').get(job, key) as Key | undefined
+  }
+
+  /** The rows changed after a version, in the order of their versions; read only as far as the caller goes. */
+  *changedSince(job: number, version: number): Iterable<ChangedRow> {
+    for (const row of this.#sql(CHANGED_SINCE).iterate(job, version)) {
+      const { list, body } = row as { list: number; body: string }
+      yield { list: LISTS[list], row: JSON.parse(body) } as ChangedRow
+    }
+  }
+
+  list({ owner, live, kind, status, parentId, limit, cursor }: ListQuery): Page<JobHeader> {
+    const where = ['owner = ?', 'seq < ?']
+    const values: SQLInputValue[] = [encodeText(owner), cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)]
+    // The planner knows nothing of the data, so the index is named: that of the last, narrowest filter.
+    let index = 'jobs_by_owner'
+    if (live !== undefined) {
+      where.push(`live = ${Number(live)}`)
+      if (live) index = 'jobs_live_by_owner'
+    }
+    const filters = { kind: kind === undefined ? kind : encodeText(kind), status, parent_id: parentId }
+    for (const [column, value] of Object.entries(filters)) {
+      if (value === undefined) continue
+      where.push(`${column} = ?`)
+      values.push(value)
+      index = `jobs_by_${column}`
+    }
+    const sql = `${selectEntries(`jobs INDEXED BY ${index}`)} WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT ?`
+    const found = this.#sql(sql)
+      .all(...values, limit + 1)
+      .map((row) => decodeEntry(row as EntryRow))
+    const page = found.slice(0, limit)
+    const rows = page.map(({ job }) => job.header)
+    const last = page.at(-1)
+    return last && found.length > page.length ? { rows, nextCursor: `${last.seq}` } : { rows }
+  }
+
+  /** How many jobs of a creator have not ended. */
+  countLive(createdBy: string): number {
+    const sql = 'SELECT count(*) AS live FROM jobs INDEXED BY jobs_live_by_creator WHERE created_by = ? AND live = 1'
+    return (this.#sql(sql).get(encodeText(createdBy)) as { live: number }).live
+  }
+
+  due(before: number, limit: number): string[] {
+    const rows = this.#sql('SELECT id FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?').all(before, limit)
+    return rows.map((row) => (row as { id: string }).id)
+  }
+
+  /** Reads something, and writes something that changes nothing. */
+  touch(): void {
+    this.#sql('SELECT seq FROM jobs LIMIT 1').get()
+    this.#db.exec(`PRAGMA user_version = ${FORMAT}`)
+  }
+
+  remove(job: number): void {
+    this.#sql('DELETE FROM jobs WHERE seq = ?').run(job)
+    this.#sql('DELETE FROM heads WHERE job = ?').run(job)
+    this.#sql('DELETE FROM rows WHERE job = ?').run(job)
+    this.#sql('DELETE FROM keys WHERE job = ?').run(job)
+  }
+
+  save(draft: Draft): Entry {
+    const { stored, job, keyCount } = draft
+    const { result: _result, metadata: _metadata, ...header } = job.header
+    const body = JSON.stringify({ header, marks: job.marks, keyCount } satisfies Head)
+    let seq = stored?.seq ?? 0
+    let payloadSize = stored?.payloadSize ?? 0
+    if (!stored || changesSeldom(stored.job, job)) {
+      const seldom = seldomColumns(job)
+      payloadSize = (seldom.result?.length ?? 0) + (seldom.metadata?.length ?? 0)
+      if (stored) this.#updateJob(seq, seldom)
+      else seq = this.#insertJob(job.header, seldom)
+    }
+    this.#sql(stored ? 'UPDATE heads SET body = ?2 WHERE job = ?1' : 'INSERT INTO heads VALUES (?1, ?2)').run(seq, body)
+    this.#saveNamed(seq, STEPS, draft.steps, stored?.job.marks.stepCount ?? 0)
+    this.#saveNamed(seq, ITEMS, draft.items, stored ? countItems(stored.job.header) : 0)
+    this.#saveWindow(seq, ERRORS, draft.errors, stored?.job.header.errorCount ?? 0, ERROR_WINDOW)
+    this.#saveWindow(seq, LOGS, draft.logs, stored?.job.header.logCount ?? 0, LOG_WINDOW)
+    this.#saveKeys(seq, draft)
+    return { seq, job, keyCount, headSize: body.length, payloadSize }
+  }
+
+  /** Deletes some of the keys that are past their lifetime: the oldest are the table's first rows. */
+  pruneKeys(now: number, limit: number): void {
+    const sql = 'DELETE FROM keys WHERE at <= ? AND rowid IN (SELECT rowid FROM keys ORDER BY rowid LIMIT ?)'
+    this.#sql(sql).run(now - KEY_LIFETIME, limit)
+  }
+
+  #insertJob({ id, owner, createdBy, kind, parentId }: JobHeader, seldom: Seldom): number {
+    const sql = `INSERT INTO jobs (id, owner, created_by, kind, parent_id, status, live, due_at, result, metadata)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    const { status, live, dueAt, result, metadata } = seldom
+    const who = [encodeText(owner), encodeText(createdBy)]
+    const { lastInsertRowid } = this.#sql(sql).run(
+      ...[id, ...who, encodeText(kind), parentId ?? null],
+      ...[status, live, dueAt, result, metadata],
+    )
+    return Number(lastInsertRowid)
+  }
+
+  #updateJob(seq: number, { status, live, dueAt, result, metadata }: Seldom): void {
+    const sql = 'UPDATE jobs SET status = ?, live = ?, due_at = ?, result = ?, metadata = ? WHERE seq = ?'
+    this.#sql(sql).run(status, live, dueAt, result, metadata, seq)
+  }
+
+  /** Rows get the next free index when they are new, so those below `count` are there already. */
+  #saveNamed(job: number, list: number, rows: Map<string, Step | Item>, count: number): void {
+    const insert = this.#sql('INSERT INTO rows (version, body, job, list, name) VALUES (?, ?, ?, ?, ?)')
+    const update = this.#sql('UPDATE rows SET version = ?, body = ? WHERE job = ? AND list = ? AND name = ?')
+    for (const row of rows.values()) {
+      const statement = row.index < count ? update : insert
+      statement.run(row.version, JSON.stringify(row), job, list, encodeText(row.id))
+    }
+  }
+
+  #saveWindow(job: number, list: number, added: (ErrorRow | LogRow)[], count: number, window: number): void {
+    if (added.length === 0) return
+    const kept = added.slice(-window)
+    const surplus = Math.min(count, window) + kept.length - window
+    if (surplus > 0) this.#sql(DELETE_OLDEST).run(job, list, surplus)
+    const insert = this.#sql('INSERT INTO rows (version, body, job, list) VALUES (?, ?, ?, ?)')
+    for (const row of kept) insert.run(row.version, JSON.stringify(row), job, list)
+  }
+
+  #saveKeys(job: number, { stored, keys, keyCount }: Draft): void {
+    if (keys.size === 0) return
+    const save = this.#sql('INSERT OR REPLACE INTO keys (job, key, n, at, digest) VALUES (?, ?, ?, ?, ?)')
+    for (const [key, { n, at, digest }] of keys) save.run(job, key, n, at, digest)
+    const generation = (count: number) => Math.floor(count / KEYS_KEPT)
+    if (generation(keyCount) > generation(stored?.keyCount ?? 0))
+      this.#sql('DELETE FROM keys WHERE job = ? AND n <= ?').run(job, keyCount - KEYS_KEPT)
+  }
+
+  #row<T extends Step | Item>(job: number, list: number, id: string): T | undefined {
+    const row = this.#sql('SELECT body FROM rows WHERE job = ? AND list = ? AND name = ?').get(
+      job,
+      list,
+      encodeText(id),
+    )
+    return row ? JSON.parse((row as { body: string }).body) : undefined
+  }
+
+  #sql(sql: string): StatementSync {
+    const known = this.#statements.get(sql)
+    if (known) return known
+    const statement = this.#db.prepare(sql)
+    this.#statements.set(sql, statement)
+    return statement
+  }
+}
+
+/** Flat, so that SQLite merges the four indexes and sorts nothing. */
+const CHANGED_SINCE = `${LISTS.map(
+  (_, list) => `SELECT list, version, body FROM rows WHERE job = ?1 AND list = ${list} AND version > ?2`,
+).join(' UNION ALL ')} ORDER BY version`
+
+const DELETE_OLDEST = `DELETE FROM rows WHERE rowid IN (
+  SELECT rowid FROM rows WHERE job = ? AND list = ? ORDER BY version LIMIT ?)`
+
+const selectEntries = (jobs: string) =>
+  `SELECT seq, result, metadata, body FROM ${jobs} JOIN heads ON heads.job = jobs.seq`
+
+type EntryRow = { seq: number; result: string | null; metadata: string | null; body: string }
+
+/** `heads.body`: all that most events change, in one text. */
+interface Head extends StoredJob {
+  keyCount: number
+}
+
+function decodeEntry({ seq, result, metadata, body }: EntryRow): Entry {
+  const { header, marks, keyCount }: Head = JSON.parse(body)
+  if (result !== null) header.result = JSON.parse(result)
+  if (metadata !== null) header.metadata = JSON.parse(metadata)
+  const payloadSize = (result?.length ?? 0) + (metadata?.length ?? 0)
+  return { seq, job: { header, marks }, keyCount, headSize: body.length, payloadSize }
+}
+
+/** What the table `jobs` has of a job and can change. */
+interface Seldom {
+  status: string
+  live: number
+  dueAt: number | null
+  result: string | null
+  metadata: string | null
+}
+
+function seldomColumns(job: StoredJob): Seldom {
+  const { status, result, metadata } = job.header
+  return {
+    status,
+    live: isTerminalStatus(status) ? 0 : 1,
+    dueAt: dueAt(job) ?? null,
+    result: result === undefined ? null : JSON.stringify(result),
+    metadata: metadata === undefined ? null : JSON.stringify(metadata),
+  }
+}
+
+/** Whether those columns differ; `result` and `metadata` are big, and told apart by their versions. */
+function changesSeldom(before: StoredJob, after: StoredJob): boolean {
+  return (
+    before.header.status !== after.header.status ||
+    dueAt(before) !== dueAt(after) ||
+    before.marks.resultVersion !== after.marks.resultVersion ||
+    before.marks.metadataVersion !== after.marks.metadataVersion
+  )
+}
+
+/** Text as JSON, which has neither NUL nor unpaired surrogates: strangers choose it, and SQL has trouble with both. */
+function encodeText(text: string): string {
+  return JSON.stringify(text)
+}

@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import type { Engine } from '../../server/engine.ts'
+import { describeApply } from './engine-apply.ts'
+import { describeChanges } from './engine-changes.ts'
+import { describeDue } from './engine-due.ts'
+import { describeJobs } from './engine-jobs.ts'
+import { describeKeys } from './engine-keys.ts'
+import { describeLaw } from './engine-law.ts'
+import { describeWatch } from './engine-watch.ts'
+import type { OpenEngine } from './fixtures.ts'
+
+/**
+ * What every engine must do: the contract of `server/engine.ts`, as tests.
+ *
+ * @param options.hasAlarms the engine wakes itself for what is due, and so has no `due`
+ *
+ * @example
+ * ```ts
+ * describeEngine('memory', async (limits) => {
+ *   const engine = new MemoryEngine({ limits })
+ *   return { engine, release: () => engine.close() }
+ * })
+ * ```
+ */
+export function describeEngine(name: string, open: OpenEngine, options: { hasAlarms?: boolean } = {}): void {
+  describe(`engine ${name}`, () => {
+    let opened: Awaited<ReturnType<OpenEngine>> | undefined
+    const subject = {
+      get engine(): Engine {
+        if (!opened) throw new Error('The engine is not open')
+        return opened.engine
+      },
+    }
+    beforeAll(async () => {
+      opened = await open()
+    })
+    afterAll(() => opened?.release())
+
+    test('name is what people call it', () => {
+      expect(subject.engine.name).toBe(name)
+    })
+
+    test('check resolves while documents can be read and written', async () => {
+      expect(await subject.engine.check()).toBeUndefined()
+    })
+
+    describeJobs(subject)
+    describeApply(subject, open)
+    describeKeys(subject)
+    describeChanges(subject)
+    describeWatch(subject)
+    describeLaw(subject)
+    if (options.hasAlarms) {
+      test('due is not there, for the engine has alarms of its own', () => {
+        expect(subject.engine.due).toBeUndefined()
+      })
+    } else describeDue(subject)
+  })
+}

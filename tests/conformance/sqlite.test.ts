@@ -1,0 +1,17 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SqliteEngine } from '../../server/engines/sqlite.ts'
+import { describeEngine } from './engine.ts'
+
+describeEngine('sqlite', async (limits) => {
+  const folder = await mkdtemp(join(tmpdir(), 'milepost-'))
+  const engine = SqliteEngine.open(join(folder, 'milepost.db'), limits && { limits })
+  return {
+    engine,
+    async release() {
+      await engine.close()
+      await rm(folder, { recursive: true })
+    },
+  }
+})
