@@ -4,7 +4,7 @@ import type { EndReason } from '../shared/wire.ts'
 export type ConnectionStatus =
   /** Nothing was heard yet. */
   | 'connecting'
-  /** The stream speaks. */
+  /** The stream is open, and everything that the server said is here. */
   | 'live'
   /** The stream is mute; what it would say is asked for instead, every few seconds. */
   | 'polling'
@@ -97,8 +97,10 @@ type Step = [ConnectionState, ConnectionAction[]]
 const SILENCE_MS = 75_000
 /** The same for someone who comes back to the page and is looking at it. */
 const SILENCE_SEEN_MS = 40_000
-/** How long a stream may be mute after it was asked for. */
+/** How long a stream may be mute after it was asked for: whoever has nothing yet is owed a snapshot at once. */
 const MUTE_MS = 8_000
+/** The same for a stream that goes on where the client is: there may be nothing to say before the first ping. */
+const QUIET_MS = 40_000
 /** Mute streams in a row before polling takes over. */
 const MUTE_STARTS = 3
 /** How long polling takes over, before a stream is tried again. */
@@ -148,7 +150,7 @@ export function transition(state: ConnectionState, event: ConnectionEvent, now: 
     case 'start':
       if (state.phase !== 'idle' && state.phase !== 'over') return [state, []]
       if (state.status === 'ended') return [state, []]
-      return open({ ...createConnectionState(state.cursor), online: state.online, retryMs: state.retryMs }, now)
+      return open({ ...createConnectionState(state.cursor), retryMs: state.retryMs }, now)
     case 'stop':
       return state.phase === 'idle' || state.phase === 'over'
         ? [{ ...state, phase: 'idle' }, []]
@@ -164,7 +166,7 @@ export function transition(state: ConnectionState, event: ConnectionEvent, now: 
     case 'timer':
       return onTimer(state, now, random)
     case 'opened':
-      return state.phase === 'opening' ? [{ ...state, refusals: 0, missing: 0 }, []] : [state, []]
+      return state.phase === 'opening' ? onOpened(state) : [state, []]
     case 'bytes':
       return hasStream(state) ? hear(state, now) : [state, []]
     case 'message': {
@@ -241,6 +243,13 @@ function backOff({ retryMs }: ConnectionState, tries: number, random: number): n
 function endStatus(reason: EndReason | undefined): ConnectionStatus {
   if (reason === 'token-expired') return 'expired'
   return reason === 'deleted' ? 'not-found' : 'ended'
+}
+
+/** A stream that goes on where the client is counts as live, unless the ones before were mute. */
+function onOpened(state: ConnectionState): Step {
+  const next = { ...state, refusals: 0, missing: 0 }
+  if (state.cursor === undefined || state.mutes > 0) return [next, []]
+  return [{ ...next, status: state.online ? 'live' : state.status }, [{ do: 'wait', ms: QUIET_MS }]]
 }
 
 /** The first byte ends the wait for it and begins the watch over silence; the ones after it only move the mark. */

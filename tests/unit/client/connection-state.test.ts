@@ -86,6 +86,25 @@ describe('transition: the way to live', () => {
     expect(machine.state.status).toBe('live')
   })
 
+  test('transition is live again once a stream that goes on where it was is open, with time until the first ping', () => {
+    const machine = live()
+    machine.on({ type: 'failed' })
+    machine.on({ type: 'timer' })
+    expect(machine.state.status).toBe('reconnecting')
+    expect(machine.on({ type: 'opened' })).toEqual([{ do: 'wait', ms: 40_000 }])
+    expect(machine.state.status).toBe('live')
+    expect(machine.on({ type: 'timer' }, 40_000)).toEqual(polls('e-7'))
+  })
+
+  test('transition does not trust an open stream after a mute one', () => {
+    const machine = new Machine()
+    machine.on({ type: 'start' })
+    machine.on({ type: 'timer' }, 8_000)
+    machine.on({ type: 'polled', cursor: 'e-5' })
+    expect(machine.on({ type: 'opened' })).toEqual([])
+    expect(machine.state.status).toBe('connecting')
+  })
+
   test('transition keeps the cursor through a message that has none', () => {
     const machine = live()
     machine.on({ type: 'message' })

@@ -1,0 +1,62 @@
+import { type Clock, type Random, systemClock, systemRandom } from '../shared/clock.ts'
+
+/** What an EventSource is to this client. */
+export interface EventSourceLike {
+  readonly readyState: number
+  onopen: ((event: Event) => unknown) | null
+  onerror: ((event: Event) => unknown) | null
+  addEventListener(name: string, listener: (event: MessageEvent<string>) => void): void
+  close(): void
+}
+
+/** The page around a client, as far as it has one: its `online`, `offline`, `visibilitychange` and `pageshow` events. */
+export type Page = Pick<EventTarget, 'addEventListener' | 'removeEventListener'> & {
+  readonly navigator?: { readonly onLine?: boolean }
+  readonly document?: { readonly visibilityState: string }
+}
+
+/** What the client needs of the world, so that a test can be all of it. */
+export interface Environment {
+  fetch(url: string, init?: RequestInit): Promise<Response>
+  /** Left out where there is none, as on servers: streams are then read with `fetch`. */
+  EventSource?: (new (url: string) => EventSourceLike) | undefined
+  clock: Clock
+  random: Random
+  page?: Page | undefined
+  /** Calls `run` once, when the next frame is drawn. Answers how to call it off. */
+  frame(run: () => void): () => void
+}
+
+/** The longest that a frame is waited for: pages that nobody sees draw none. */
+const FRAME_MOST_MS = 250
+/** A frame where nothing is drawn. */
+const FRAME_MS = 16
+
+/** The runtime's own. */
+export function systemEnvironment(): Environment {
+  const { EventSource, addEventListener } = globalThis as Partial<typeof globalThis>
+  return {
+    fetch: (url, init) => fetch(url, init),
+    EventSource,
+    clock: systemClock,
+    random: systemRandom,
+    page: typeof addEventListener === 'function' ? (globalThis as Page) : undefined,
+    frame: nextFrame,
+  }
+}
+
+function nextFrame(run: () => void): () => void {
+  const { requestAnimationFrame, cancelAnimationFrame } = globalThis as Partial<typeof globalThis>
+  const isDrawing = requestAnimationFrame !== undefined && cancelAnimationFrame !== undefined
+  const stop = () => {
+    clearTimeout(timer)
+    if (isDrawing) cancelAnimationFrame(frame)
+  }
+  const once = () => {
+    stop()
+    run()
+  }
+  const timer = setTimeout(once, isDrawing ? FRAME_MOST_MS : FRAME_MS)
+  const frame = isDrawing ? requestAnimationFrame(once) : 0
+  return stop
+}

@@ -1,0 +1,104 @@
+import { computed, type ReadonlySignal, signal } from '@preact/signals-core'
+import {
+  addSample,
+  coarseTimeLeft,
+  type Estimate,
+  emptyEstimate,
+  getRate,
+  getTimeLeft,
+  sampleOf,
+} from '../shared/estimate.ts'
+import type { Job, Patch } from '../shared/job.ts'
+import { getProgressPercent } from '../shared/selectors.ts'
+import type { SnapshotData } from '../shared/wire.ts'
+import type { Received } from './connection.ts'
+import type { ConnectionStatus } from './connection-state.ts'
+import { type Environment, systemEnvironment } from './environment.ts'
+import { type JobMessage, JobReplica } from './job-replica.ts'
+import { type JobAddress, jobUrls } from './job-url.ts'
+import { createSignalLine, type LineSignals } from './signal-line.ts'
+
+/** Why there is nothing to see, or no more of it. `unreachable` passes by itself. */
+export type JobError = 'not-found' | 'expired' | 'unreachable'
+
+/** A job as signals. The connection is open while any of them is watched, and a moment longer. */
+export interface JobSignal extends LineSignals {
+  /**
+   * The document. A new object after each change; its arrays are the same ones, changed in place: compare `job`, not `job.items`.
+   * `undefined` until everything of it is here.
+   */
+  readonly job: ReadonlySignal<Job | undefined>
+  /** 0 to 100; `undefined` while the total is unknown. */
+  readonly percent: ReadonlySignal<number | undefined>
+  /** Units per second; `undefined` until it can be trusted. */
+  readonly rate: ReadonlySignal<number | undefined>
+  /** Seconds, in coarse steps; `undefined` until it can be trusted. */
+  readonly timeLeft: ReadonlySignal<number | undefined>
+  readonly error: ReadonlySignal<JobError | undefined>
+}
+
+export type JobSignalOptions = JobAddress & { environment?: Environment | undefined }
+
+/**
+ * A job as signals: opens the connection when one of them is first watched, and closes it when none is.
+ *
+ * Every message is folded as it comes; the signals change once a frame at most.
+ *
+ * @example
+ * ```ts
+ * const { job, percent } = createJobSignal({ jobId: 'import-7' })
+ * effect(() => console.log(job.value?.status, percent.value))
+ * ```
+ */
+export function createJobSignal(options: JobSignalOptions): JobSignal {
+  const environment = options.environment ?? systemEnvironment()
+  const urls = jobUrls(options)
+  const replica = new JobReplica()
+  let newest: { job: Job | undefined; estimate: Estimate } = { job: undefined, estimate: emptyEstimate }
+
+  const line = createSignalLine({
+    environment,
+    streamUrl: urls.stream,
+    pollUrl: urls.document,
+    headers: urls.headers,
+    receive: (event, data) => taken(replica.receive({ event, data } as JobMessage)),
+    receivePoll: (answer) => taken(replica.receiveAnswer(answer as Job | SnapshotData | Patch)),
+    show() {
+      known.value = newest
+    },
+  })
+  const known = signal(newest, line.lifetime)
+
+  function taken(received: Received): Received {
+    const { job } = replica
+    if (job && job !== newest.job) {
+      newest = { job, estimate: addSample(newest.estimate, sampleOf(job)) }
+      line.serverClock.observe(job.updatedAt)
+    }
+    return received
+  }
+
+  const job = computed(() => known.value.job)
+  const { connection, lastSeen, now } = line
+  let told: number | undefined
+  return {
+    job,
+    percent: computed(() => job.value && getProgressPercent(job.value)),
+    rate: computed(() => getRate(known.value.estimate, now.value)),
+    timeLeft: computed(() => {
+      told = coarseTimeLeft(getTimeLeft(known.value.estimate, now.value), told)
+      return told
+    }),
+    error: computed(() => errorOf(connection.value, job.value !== undefined)),
+    connection,
+    lastSeen,
+    now,
+  }
+}
+
+/** What stands in the way of someone who wants to see a job. */
+export function errorOf(connection: ConnectionStatus, hasSomething: boolean): JobError | undefined {
+  if (connection === 'not-found' || connection === 'expired') return connection
+  const isAway = connection === 'reconnecting' || connection === 'offline'
+  return isAway && !hasSomething ? 'unreachable' : undefined
+}

@@ -1,0 +1,67 @@
+/** Which job, and by what right. */
+export type JobAddress = (
+  | {
+      /** Where the job is, `/api/jobs/ID`, or its stream, `…/progress?token=…`, as `POST …/tokens` gives it. */
+      url: string
+      jobId?: never
+      baseUrl?: never
+    }
+  | {
+      jobId: string
+      /** Where the server is mounted. Left out: at the root of this origin. */
+      baseUrl?: string | undefined
+      url?: never
+    }
+) & {
+  /** A watch token. It travels in the URL, so that an EventSource will do. */
+  token?: string | undefined
+  /** What goes into `Authorization: Bearer`, for clients without a cookie or a watch token. */
+  bearer?: string | undefined
+  /** `header`: everything but the steps, items, errors and log. */
+  parts?: 'header' | undefined
+}
+
+/** Where to find a job: the same string for the same job, seen by the same right. */
+export interface JobUrls {
+  /** Where its stream is, and where it is itself, from a cursor on. */
+  stream(cursor: string | undefined): string
+  document(cursor: string | undefined): string
+  headers: Readonly<Record<string, string>> | undefined
+  /** What two addresses of the same have in common. */
+  key: string
+}
+
+/** The URLs of a job's stream and document. */
+export function jobUrls(address: JobAddress): JobUrls {
+  const url = address.url ?? `${withoutSlash(address.baseUrl ?? '')}/api/jobs/${encodeURIComponent(address.jobId)}`
+  const [beforeHash = ''] = url.split('#', 1)
+  const queryAt = beforeHash.indexOf('?')
+  const path = withoutSlash(queryAt === -1 ? beforeHash : beforeHash.slice(0, queryAt)).replace(/\/progress$/, '')
+  const query = new URLSearchParams(queryAt === -1 ? '' : beforeHash.slice(queryAt))
+  query.delete('since')
+  if (address.token !== undefined) query.set('token', address.token)
+  if (address.parts !== undefined) query.set('parts', address.parts)
+  return {
+    stream: (cursor) => withQuery(`${path}/progress`, query, cursor),
+    document: (cursor) => withQuery(path, query, cursor),
+    headers: bearerHeaders(address.bearer),
+    key: `${withQuery(path, query, undefined)}\n${address.bearer ?? ''}`,
+  }
+}
+
+/** The headers of a request with a bearer token: none without. */
+export function bearerHeaders(bearer: string | undefined): Readonly<Record<string, string>> | undefined {
+  return bearer === undefined ? undefined : { authorization: `Bearer ${bearer}` }
+}
+
+/** `path` without the slash at its end. */
+export function withoutSlash(path: string): string {
+  return path.endsWith('/') ? path.slice(0, -1) : path
+}
+
+function withQuery(path: string, query: URLSearchParams, cursor: string | undefined): string {
+  const all = new URLSearchParams(query)
+  if (cursor !== undefined) all.set('since', cursor)
+  const text = all.toString()
+  return text === '' ? path : `${path}?${text}`
+}

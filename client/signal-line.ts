@@ -1,0 +1,103 @@
+import { batch, type ReadonlySignal, signal } from '@preact/signals-core'
+import type { PingData } from '../shared/wire.ts'
+import { Connection, type ConnectionOptions, type Received } from './connection.ts'
+import type { ConnectionStatus } from './connection-state.ts'
+import { ServerClock } from './server-clock.ts'
+import { Ticker } from './ticker.ts'
+import { whileWatched } from './while-watched.ts'
+
+/** How a page stands to the server, as signals. */
+export interface LineSignals {
+  readonly connection: ReadonlySignal<ConnectionStatus>
+  /** When the server was last heard: milliseconds since the epoch by its own clock. Moves with {@link now}. */
+  readonly lastSeen: ReadonlySignal<number | undefined>
+  /** The time by the server's clock: milliseconds since the epoch. Moves once a second, and once a minute after the end. */
+  readonly now: ReadonlySignal<number>
+}
+
+/** A connection that is open while its signals, and others with its {@link lifetime}, are watched. */
+export interface SignalLine extends LineSignals {
+  readonly serverClock: ServerClock
+  /** The options of a signal that keeps the line open while it is watched. */
+  readonly lifetime: ReturnType<typeof whileWatched>
+  /** Has `show` called with the next frame. */
+  showSoon(): void
+}
+
+export interface LineOptions extends Omit<ConnectionOptions, 'onStatus' | 'onHeard'> {
+  /** Called in a batch, once a frame at most, when something was received: the moment to write signals. */
+  show(): void
+  /** Called when the line opens. */
+  onOpen?(): void
+}
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+
+/** A line to the server, closed until somebody watches. */
+export function createSignalLine(options: LineOptions): SignalLine {
+  const { clock, frame } = options.environment
+  const serverClock = new ServerClock(clock)
+  let heardAt: number | undefined
+  let callOff: (() => void) | undefined
+
+  const line = new Connection({
+    ...options,
+    receive(event, data) {
+      if (event === 'ping') {
+        serverClock.set((data as PingData).at)
+        return {}
+      }
+      return received(options.receive(event, data))
+    },
+    receivePoll: (answer) => received(options.receivePoll(answer)),
+    onHeard() {
+      heardAt = serverClock.now()
+    },
+    // What was received before the status changed belongs to it: the end of a job is shown together with the job as it ended.
+    onStatus: () => (callOff ? showNow() : update()),
+  })
+  const isOver = () => ['ended', 'not-found', 'expired'].includes(line.status)
+  const ticker = new Ticker(clock, () => (isOver() ? MINUTE : SECOND), update)
+  const lifetime = whileWatched(clock, {
+    open() {
+      line.start()
+      ticker.start()
+      update()
+      options.onOpen?.()
+    },
+    close() {
+      line.stop()
+      ticker.stop()
+      callOff?.()
+      callOff = undefined
+    },
+  })
+  const connection = signal<ConnectionStatus>(line.status, lifetime)
+  const lastSeen = signal<number | undefined>(undefined, lifetime)
+  const now = signal(serverClock.now(), lifetime)
+
+  function update(): void {
+    batch(() => {
+      connection.value = line.status
+      lastSeen.value = heardAt
+      now.value = serverClock.now()
+    })
+  }
+  function showNow(): void {
+    callOff?.()
+    callOff = undefined
+    batch(() => {
+      options.show()
+      update()
+    })
+  }
+  function showSoon(): void {
+    callOff ??= frame(showNow)
+  }
+  function received(what: Received): Received {
+    if (!what.gap) showSoon()
+    return what
+  }
+  return { connection, lastSeen, now, serverClock, lifetime, showSoon }
+}
