@@ -3,6 +3,7 @@ import type { EndReason } from '../shared/wire.ts'
 import {
   type ConnectionAction,
   type ConnectionEvent,
+  type ConnectionState,
   type ConnectionStatus,
   createConnectionState,
   transition,
@@ -34,6 +35,10 @@ export interface ConnectionOptions {
   receive(event: string, data: unknown): Received
   /** Takes the parsed answer of a poll. */
   receivePoll(answer: unknown): Received
+  /** Where the client is at the start. With nothing, it is owed everything at once. */
+  cursor?: string | undefined
+  /** Told whenever a stream is asked for. */
+  onOpen?(): void
   onStatus(status: ConnectionStatus): void
   /** Told whenever the server was heard. */
   onHeard?(): void
@@ -66,13 +71,14 @@ const CLOSED = 2
  */
 export class Connection {
   readonly #options: ConnectionOptions
-  #state = createConnectionState()
+  #state: ConnectionState
   #stream: (() => void) | undefined
   #timer: Timer | undefined
   #unlisten: (() => void) | undefined
 
   constructor(options: ConnectionOptions) {
     this.#options = options
+    this.#state = createConnectionState(options.cursor)
   }
 
   get status(): ConnectionStatus {
@@ -116,6 +122,7 @@ export class Connection {
         clock.clearTimeout(this.#timer)
         break
       case 'open':
+        this.#options.onOpen?.()
         this.#stream = this.#canListen ? this.#listenTo(action.cursor) : this.#read(action.cursor)
         break
       case 'poll':
@@ -136,7 +143,7 @@ export class Connection {
   /** What happens to one stream or poll, for as long as it is the one that counts. */
   #tell(signal: AbortSignal, event: ConnectionEvent): void {
     if (signal.aborted) return
-    if (event.type === 'bytes') this.#options.onHeard?.()
+    if (event.type === 'opened' || event.type === 'bytes') this.#options.onHeard?.()
     this.#dispatch(event)
   }
 

@@ -27,8 +27,8 @@ export interface SignalLine extends LineSignals {
 export interface LineOptions extends Omit<ConnectionOptions, 'onStatus' | 'onHeard'> {
   /** Called in a batch, once a frame at most, when something was received: the moment to write signals. */
   show(): void
-  /** Called when the line opens. */
-  onOpen?(): void
+  /** Called at each ping. */
+  onPing?(): void
 }
 
 const SECOND = 1_000
@@ -46,6 +46,7 @@ export function createSignalLine(options: LineOptions): SignalLine {
     receive(event, data) {
       if (event === 'ping') {
         serverClock.set((data as PingData).at)
+        options.onPing?.()
         return {}
       }
       return received(options.receive(event, data))
@@ -64,7 +65,6 @@ export function createSignalLine(options: LineOptions): SignalLine {
       line.start()
       ticker.start()
       update()
-      options.onOpen?.()
     },
     close() {
       line.stop()

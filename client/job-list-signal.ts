@@ -1,0 +1,167 @@
+import { batch, computed, type ReadonlySignal, signal } from '@preact/signals-core'
+import type { JobList as JobListPage } from '../shared/api.ts'
+import { coarseTimeLeft, getRate, getTimeLeft } from '../shared/estimate.ts'
+import type { JobHeader } from '../shared/job.ts'
+import { getProgressPercent } from '../shared/selectors.ts'
+import { type Environment, systemEnvironment } from './environment.ts'
+import { JobList, type ListedJob, type ListMessage } from './job-list.ts'
+import { errorOf, type JobError } from './job-signal.ts'
+import { bearerHeaders, withoutSlash } from './job-url.ts'
+import { createSignalLine, type LineSignals } from './signal-line.ts'
+
+/** A job in a list. The same object for as long as nothing of it changed. */
+export interface JobRow {
+  readonly job: JobHeader
+  /** 0 to 100; `undefined` while the total is unknown. */
+  readonly percent: number | undefined
+  /** Units per second; `undefined` until it can be trusted. */
+  readonly rate: number | undefined
+  /** Seconds, in coarse steps; `undefined` until it can be trusted. */
+  readonly timeLeft: number | undefined
+}
+
+/** All jobs of whoever is signed in, as signals. The connection is open while any of them is watched, and a moment longer. */
+export interface JobListSignal extends LineSignals {
+  /** Newest first. */
+  readonly rows: ReadonlySignal<readonly JobRow[]>
+  readonly error: ReadonlySignal<JobError | undefined>
+  /** Whether the newest jobs are here: an empty list before is no empty list. */
+  readonly ready: ReadonlySignal<boolean>
+  /** Whether there are older jobs than those here. */
+  readonly hasMore: ReadonlySignal<boolean>
+  /** Whether older jobs are being asked for. */
+  readonly loading: ReadonlySignal<boolean>
+  /** Asks for older jobs. Never rejects: what fails leaves `hasMore` as it is. */
+  loadMore(): Promise<void>
+}
+
+export interface JobListOptions {
+  /** Where the server is mounted. Left out: at the root of this origin. */
+  baseUrl?: string | undefined
+  /** What goes into `Authorization: Bearer`, for clients without a cookie. */
+  bearer?: string | undefined
+  /** Only the children of this job. */
+  parent?: string | undefined
+  environment?: Environment | undefined
+}
+
+/** Jobs of one page: as many as the stream begins with, beside those that have not ended. */
+const PAGE = 100
+
+/** The list of jobs as signals: opens the connection when one of them is first watched, and closes it when none is. */
+export function createJobListSignal(options: JobListOptions = {}): JobListSignal {
+  const environment = options.environment ?? systemEnvironment()
+  const base = withoutSlash(options.baseUrl ?? '')
+  const headers = bearerHeaders(options.bearer)
+  const list = new JobList()
+  /** How to ask for the page after the last; `undefined` before the first. */
+  let next: { cursor: string | undefined } | undefined
+  let isReady = false
+
+  const line = createSignalLine({
+    environment,
+    streamUrl: () => `${base}/api/progress${query({ parent: options.parent })}`,
+    pollUrl: () => pageUrl(undefined),
+    headers,
+    // There is no cursor: a stream of a list begins with the list. But it may be empty, and then there is nothing to say.
+    cursor: 'list',
+    onOpen() {
+      list.begin()
+      if (!isReady) void loadPage()
+    },
+    onPing() {
+      list.settle()
+      isReady = true
+      line.showSoon()
+    },
+    receive: (event, data) => list.receive({ event, data } as ListMessage),
+    receivePoll(answer) {
+      list.replaceNewest((answer as JobListPage).jobs)
+      isReady = true
+      return {}
+    },
+    show() {
+      listed.value = list.jobs
+      ready.value = isReady
+    },
+  })
+  const listed = signal<readonly ListedJob[]>([], line.lifetime)
+  const ready = signal(false, line.lifetime)
+  const hasMore = signal(false, line.lifetime)
+  const loading = signal(false, line.lifetime)
+
+  function pageUrl(cursor: string | undefined): string {
+    return `${base}/api/jobs${query({ limit: `${PAGE}`, parent: options.parent, cursor })}`
+  }
+
+  /** Asks for the page after the last. Answers whether it brought anything new, or `undefined` when it could not be had. */
+  async function loadPage(): Promise<boolean | undefined> {
+    try {
+      const response = await environment.fetch(pageUrl(next?.cursor), {
+        headers: { accept: 'application/json', ...headers },
+      })
+      if (!response.ok) return undefined
+      const page = (await response.json()) as JobListPage
+      next = { cursor: page.nextCursor }
+      const isNews = list.add(page.jobs)
+      isReady = true
+      batch(() => {
+        ready.value = true
+        hasMore.value = page.nextCursor !== undefined
+        listed.value = list.jobs
+      })
+      return isNews
+    } catch {
+      // The server is away. The stream says so, and whoever asked may ask again.
+      return undefined
+    }
+  }
+
+  const rows = keepRows()
+  return {
+    rows: computed(() => rows(listed.value, line.now.value)),
+    error: computed(() => errorOf(line.connection.value, ready.value)),
+    ready,
+    hasMore,
+    loading,
+    connection: line.connection,
+    lastSeen: line.lastSeen,
+    now: line.now,
+    async loadMore() {
+      if (loading.peek()) return
+      loading.value = true
+      // The stream brought some of the older ones already: pages that hold nothing new are passed over.
+      let isNews: boolean | undefined = false
+      while (isNews === false && (next === undefined || next.cursor !== undefined)) isNews = await loadPage()
+      loading.value = false
+    },
+  }
+}
+
+/** A query string: `?a=1&b=2`, of the fields that are there. */
+function query(fields: Record<string, string | undefined>): string {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) search.set(name, value)
+  return search.size === 0 ? '' : `?${search}`
+}
+
+/** Makes rows, and keeps those of which nothing changed; the whole array, when that is true of all. */
+function keepRows(): (jobs: readonly ListedJob[], now: number) => readonly JobRow[] {
+  let kept = new Map<string, JobRow>()
+  let array: readonly JobRow[] = []
+  return (jobs, now) => {
+    const before = kept
+    kept = new Map()
+    const rows = jobs.map(({ job, estimate }) => {
+      const known = before.get(job.id)
+      const rate = getRate(estimate, now)
+      const timeLeft = coarseTimeLeft(getTimeLeft(estimate, now), known?.timeLeft)
+      const isSame = known?.job === job && known.rate === rate && known.timeLeft === timeLeft
+      const row = isSame ? known : { job, percent: getProgressPercent(job), rate, timeLeft }
+      kept.set(job.id, row)
+      return row
+    })
+    if (rows.length !== array.length || rows.some((row, index) => row !== array[index])) array = rows
+    return array
+  }
+}

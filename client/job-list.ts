@@ -1,0 +1,102 @@
+import { addSample, type Estimate, emptyEstimate, sampleOf } from '../shared/estimate.ts'
+import { mergeHeader } from '../shared/fold.ts'
+import type { JobHeader, Patch } from '../shared/job.ts'
+import { isTerminalStatus } from '../shared/selectors.ts'
+import type { EndData, ManyJobs } from '../shared/wire.ts'
+import type { Received } from './connection.ts'
+
+/** A job of the list, and what its pace says. Replaced by another when the job changes. */
+export interface ListedJob {
+  readonly job: JobHeader
+  readonly estimate: Estimate
+}
+
+/** What the stream of all of a principal's jobs says. `jobId` is left out when it is about the stream itself. */
+export type ListMessage =
+  | { event: 'snapshot'; data: JobHeader & ManyJobs }
+  | { event: 'patch'; data: Patch & ManyJobs }
+  | { event: 'end'; data: EndData & Partial<ManyJobs> }
+
+/** The client's copy of a list of jobs, headers alone. */
+export class JobList {
+  readonly #jobs = new Map<string, ListedJob>()
+  /** The jobs that the stream has told of since it was opened; `undefined` once it has told of all. */
+  #told: Set<string> | undefined
+
+  /** Newest first, by creation. */
+  get jobs(): ListedJob[] {
+    return [...this.#jobs.values()].sort(({ job: a }, { job: b }) =>
+      a.createdAt === b.createdAt ? (a.id < b.id ? 1 : -1) : a.createdAt < b.createdAt ? 1 : -1,
+    )
+  }
+
+  /** A stream begins: it tells of every job that has not ended, and of the newest that have. */
+  begin(): void {
+    this.#told = new Set()
+  }
+
+  /** A ping: the stream has told of everything by now. What it did not tell of, and should have, was deleted in between. */
+  settle(): void {
+    const told = this.#told
+    if (!told) return
+    this.#told = undefined
+    let oldest: string | undefined
+    for (const { job } of this.#jobs.values()) {
+      if (!told.has(job.id) || !isTerminalStatus(job.status)) continue
+      if (oldest === undefined || job.createdAt < oldest) oldest = job.createdAt
+    }
+    for (const { job } of this.#jobs.values()) {
+      const isDue = !isTerminalStatus(job.status) || (oldest !== undefined && job.createdAt > oldest)
+      if (isDue && !told.has(job.id)) this.#jobs.delete(job.id)
+    }
+  }
+
+  receive(message: ListMessage): Received {
+    switch (message.event) {
+      case 'snapshot': {
+        const { jobId, cursor, ...header } = message.data
+        this.#told?.add(jobId)
+        this.#put(header)
+        break
+      }
+      case 'patch': {
+        const { jobId, job } = message.data
+        const before = this.#jobs.get(jobId)?.job
+        this.#told?.add(jobId)
+        this.#put(mergeHeader(before?.epoch === job.epoch ? before : {}, job))
+        break
+      }
+      case 'end': {
+        const { jobId, reason } = message.data
+        if (jobId === undefined) return { ended: reason }
+        if (reason === 'deleted' || reason === 'expired') this.#jobs.delete(jobId)
+      }
+    }
+    return {}
+  }
+
+  /** Takes a page of jobs that was asked for. Answers whether any of them was not here. */
+  add(headers: readonly JobHeader[]): boolean {
+    const before = this.#jobs.size
+    for (const header of headers) this.#put(header)
+    return this.#jobs.size > before
+  }
+
+  /** Takes the newest jobs, asked for while there is no stream: what is here and as new, but not among them, was deleted. */
+  replaceNewest(headers: readonly JobHeader[]): void {
+    this.add(headers)
+    const ids = new Set(headers.map(({ id }) => id))
+    const oldest = headers.at(-1)?.createdAt ?? ''
+    for (const { job } of this.#jobs.values()) {
+      if (job.createdAt > oldest && !ids.has(job.id)) this.#jobs.delete(job.id)
+    }
+  }
+
+  /** An answer may be older than what the stream has told meanwhile. */
+  #put(job: JobHeader): void {
+    const known = this.#jobs.get(job.id)
+    const before = known?.job.epoch === job.epoch ? known : undefined
+    if (before && before.job.version >= job.version) return
+    this.#jobs.set(job.id, { job, estimate: addSample(before?.estimate ?? emptyEstimate, sampleOf(job)) })
+  }
+}
