@@ -1,0 +1,208 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { createHash } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { EngineOpenError } from '../../../../server/engines/engine-open-error.ts'
+import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
+import { APPLICATION_ID, FORMAT } from '../../../../server/engines/sqlite-format.ts'
+import { openDatabase } from '../../../../server/engines/sqlite-open.ts'
+import { batchOf, newJob } from '../../../conformance/fixtures.ts'
+
+let folder = ''
+let count = 0
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'milepost-'))
+})
+
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** A path in a folder of its own. */
+function freshPath(name = 'milepost.db'): string {
+  count += 1
+  const path = join(folder, `${count}`, name)
+  mkdirSync(dirname(path))
+  return path
+}
+
+/** Everything in a file's folder, by its digest: to see that nothing of it was touched and nothing was added. */
+function digests(path: string): Record<string, string> {
+  const files = readdirSync(dirname(path)).map((name) => join(dirname(path), name))
+  return Object.fromEntries(files.map((file) => [file, createHash('sha256').update(readFileSync(file)).digest('hex')]))
+}
+
+function makeSqlite(path: string, sql: string): void {
+  const db = new DatabaseSync(path)
+  db.exec(sql)
+  db.close()
+}
+
+/** The sentence with which a file is refused. */
+function refusalOf(path: string): string {
+  try {
+    openDatabase(path).close()
+  } catch (error) {
+    if (error instanceof EngineOpenError) return error.message
+    throw error
+  }
+  throw new Error(`${path} was opened`)
+}
+
+/** What another process is told when it opens the file. */
+function refusalOfAnother(path: string): string {
+  const module = Bun.resolveSync('../../../../server/engines/sqlite-open.ts', import.meta.dir)
+  const script = `const { openDatabase } = await import(${JSON.stringify(module)})
+    try { openDatabase(${JSON.stringify(path)}).close() } catch (error) { console.log(error.message) }`
+  return Bun.spawnSync([process.execPath, '-e', script]).stdout.toString().trim()
+}
+
+const pragma = (db: DatabaseSync, name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]
+
+describe('openDatabase', () => {
+  test('openDatabase makes a file, and the folder that it lies in', () => {
+    const path = join(freshPath(), 'not', 'there', 'yet.db')
+    const db = openDatabase(path)
+    expect([pragma(db, 'application_id'), pragma(db, 'user_version')]).toEqual([APPLICATION_ID, FORMAT])
+    db.close()
+    expect(readdirSync(dirname(path))).toEqual(['yet.db'])
+  })
+
+  test('openDatabase waits for the disk at every commit, and keeps the file to itself', () => {
+    const path = freshPath()
+    for (const _ of ['new', 'there already']) {
+      const db = openDatabase(path)
+      // 2 is FULL.
+      expect([pragma(db, 'journal_mode'), pragma(db, 'synchronous'), pragma(db, 'locking_mode')]).toEqual([
+        'wal',
+        2,
+        'exclusive',
+      ])
+      db.exec("INSERT OR IGNORE INTO heads VALUES (1, '{}')")
+      expect(readdirSync(dirname(path)).sort()).toEqual(['milepost.db', 'milepost.db-wal'])
+      db.close()
+    }
+  })
+
+  test('openDatabase takes an empty file as a new one', () => {
+    const path = freshPath()
+    writeFileSync(path, '')
+    const db = openDatabase(path)
+    expect(pragma(db, 'user_version')).toBe(FORMAT)
+    db.close()
+  })
+
+  test('openDatabase takes a name of any characters', () => {
+    const path = freshPath("a b?c#d%41&e'é.db")
+    openDatabase(path).close()
+    openDatabase(path).close()
+    expect(readdirSync(dirname(path))).toEqual(["a b?c#d%41&e'é.db"])
+  })
+
+  test('openDatabase refuses a directory', () => {
+    const path = dirname(freshPath())
+    expect(refusalOf(path)).toBe(`${path} is a directory: name a file, such as ${path}/milepost.db.`)
+  })
+
+  test('openDatabase refuses what is neither a file nor a directory', () => {
+    const path = freshPath()
+    expect(Bun.spawnSync(['mkfifo', path]).exitCode).toBe(0)
+    expect(refusalOf(path)).toBe(`${path} is not a file: name one, or a new one.`)
+  })
+
+  test('openDatabase refuses a path that leads nowhere', () => {
+    const path = freshPath()
+    symlinkSync(path, path)
+    expect(refusalOf(path)).toStartWith(`${path} can't be opened (ELOOP`)
+    const file = freshPath('file')
+    writeFileSync(file, 'text')
+    expect(refusalOf(join(file, 'milepost.db'))).toStartWith(`${file}/milepost.db can't be opened (ENOTDIR`)
+  })
+
+  test('openDatabase leaves a file that is not SQLite as it is', () => {
+    for (const content of ['hello', 'To do:\n- milk\n'.repeat(1_000), `SQLite format 3\0${'x'.repeat(5_000)}`]) {
+      const path = freshPath()
+      writeFileSync(path, content)
+      const before = digests(path)
+      expect(refusalOf(path)).toBe(`${path} is not a SQLite file: name another file, or move this one away.`)
+      expect(digests(path)).toEqual(before)
+    }
+  })
+
+  test('openDatabase leaves a SQLite file of another program as it is', () => {
+    for (const mode of ['delete', 'wal']) {
+      const path = freshPath()
+      makeSqlite(path, `PRAGMA journal_mode = ${mode}; CREATE TABLE t (a); PRAGMA user_version = 1`)
+      const before = digests(path)
+      expect(refusalOf(path)).toBe(`${path} is a SQLite file of another program: name another file.`)
+      expect(digests(path)).toEqual(before)
+      expect(Object.keys(before)).toEqual([path])
+    }
+  })
+
+  test('openDatabase leaves the log of another program as it is', () => {
+    const [origin, path] = [freshPath(), freshPath()]
+    const other = new DatabaseSync(origin)
+    other.exec('PRAGMA journal_mode = wal; CREATE TABLE t (a); INSERT INTO t VALUES (1)')
+    Bun.spawnSync(['cp', origin, `${origin}-wal`, dirname(path)])
+    other.close()
+    const before = digests(path)
+    expect(Object.keys(before)).toHaveLength(2)
+    expect(refusalOf(path)).toBe(`${path} is a SQLite file of another program: name another file.`)
+    expect(digests(path)).toEqual(before)
+  })
+
+  test('openDatabase leaves a file of a newer format as it is', () => {
+    const path = freshPath()
+    openDatabase(path).close()
+    makeSqlite(path, `PRAGMA user_version = ${FORMAT + 1}`)
+    const before = digests(path)
+    expect(refusalOf(path)).toBe(
+      `${path} was written by a newer Milepost (format ${FORMAT + 1}, this one knows ${FORMAT}): run that one, or name another file.`,
+    )
+    expect(digests(path)).toEqual(before)
+  })
+
+  test('openDatabase sees a newer format that is in the log alone', () => {
+    const [origin, path] = [freshPath(), freshPath()]
+    const newer = openDatabase(origin)
+    newer.exec(`PRAGMA user_version = ${FORMAT + 1}`)
+    Bun.spawnSync(['cp', origin, `${origin}-wal`, dirname(path)])
+    newer.close()
+    expect(refusalOf(path)).toStartWith(`${path} was written by a newer Milepost`)
+    // Refused again, and still whole.
+    expect(refusalOf(path)).toStartWith(`${path} was written by a newer Milepost`)
+  })
+
+  test('openDatabase refuses a file that is in use, and costs its user nothing', async () => {
+    const path = freshPath()
+    const engine = SqliteEngine.open(path)
+    const inUse = `${path} is in use by another process: stop that one, or name another file.`
+    expect(refusalOf(path)).toBe(inUse)
+    // A process that closes a file by hand loses its locks on it: the refusal just now must not have.
+    expect(refusalOfAnother(path)).toBe(inUse)
+    const job = newJob()
+    expect(await engine.create(job)).toMatchObject({ created: true })
+    expect(await engine.apply(job.header.id, batchOf([{ type: 'progress', done: 1 }]))).toMatchObject({ repeat: false })
+    await engine.close()
+    expect(refusalOfAnother(path)).toBe('')
+  })
+
+  test('openDatabase makes nothing when it refuses', () => {
+    const path = freshPath('text')
+    writeFileSync(path, 'text')
+    refusalOf(join(path, 'a', 'b.db'))
+    expect(readFileSync(path, 'utf8')).toBe('text')
+    expect(existsSync(`${path}-wal`)).toBe(false)
+  })
+})

@@ -1,0 +1,365 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import type { Batch, Engine } from '../../../../server/engine.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from '../../../../server/engines/idempotency.ts'
+import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
+import { openDatabase } from '../../../../server/engines/sqlite-open.ts'
+import { ProblemError } from '../../../../server/errors.ts'
+import type { JobEvent } from '../../../../shared/events.ts'
+import { CREATED_AT } from '../../../arbitraries.ts'
+import {
+  batchOf,
+  created,
+  documentOf,
+  newJob,
+  publish,
+  refusal,
+  taken,
+  unique,
+  WakeLog,
+} from '../../../conformance/fixtures.ts'
+
+let folder = ''
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'milepost-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const freshPath = () => join(folder, unique('engine'), 'milepost.db')
+const progress = (done: number): JobEvent => ({ type: 'progress', done })
+const log = (message: string): JobEvent => ({ type: 'log', message })
+
+/** An engine, its file, and the connection behind it, for what no caller of the engine can do. */
+async function withEngine(run: (opened: { engine: SqliteEngine; db: DatabaseSync; path: string }) => Promise<void>) {
+  const path = freshPath()
+  const db = openDatabase(path)
+  const engine = new SqliteEngine(db)
+  try {
+    await run({ engine, db, path })
+  } finally {
+    await engine.close()
+  }
+}
+
+/** The pages in the log since it was begun, each with whether it ends a transaction: from the file format, section 4.1. */
+function logFrames(path: string): boolean[] {
+  const bytes = readFileSync(`${path}-wal`)
+  const pageSize = bytes.readUInt32BE(8)
+  const salts = bytes.subarray(16, 24)
+  const frames: boolean[] = []
+  for (let at = 32; at < bytes.length && bytes.subarray(at + 8, at + 16).equals(salts); at += 24 + pageSize)
+    frames.push(bytes.readUInt32BE(at + 4) > 0)
+  return frames
+}
+
+const transactions = (path: string) => logFrames(path).filter((ends) => ends).length
+
+describe('SqliteEngine groups', () => {
+  test('apply of many in one turn takes one transaction', async () => {
+    await withEngine(async ({ engine, path }) => {
+      const jobs = await Promise.all(Array.from({ length: 64 }, () => created(engine)))
+      expect(transactions(path)).toBe(1)
+      for (let turn = 1; turn <= 3; turn++) {
+        await Promise.all(jobs.map(({ id }) => engine.apply(id, batchOf([progress(turn)]))))
+        expect(transactions(path)).toBe(1 + turn)
+      }
+    })
+  })
+
+  test('apply of many to one job in one turn writes its header once', async () => {
+    await withEngine(async ({ engine, path }) => {
+      const { id } = await created(engine)
+      const before = logFrames(path).length
+      await Promise.all(Array.from({ length: 100 }, (_, index) => engine.apply(id, batchOf([progress(index)]))))
+      expect(logFrames(path).length - before).toBe(1)
+      expect(await documentOf(engine, id)).toMatchObject({ version: 101, progress: { done: 99 } })
+    })
+  })
+
+  test('apply writes no more pages for a job of many rows than for one of few', async () => {
+    await withEngine(async ({ engine, path }) => {
+      const { id } = await created(engine)
+      const items = (from: number, to: number): JobEvent[] =>
+        Array.from({ length: to - from }, (_, index) => ({ type: 'item', id: `${from + index}`, label: 'item' }))
+      const cost = async () => {
+        const before = logFrames(path).length
+        await publish(engine, id, [progress(1), log('line'), { type: 'item', id: '5', status: 'running' }])
+        return logFrames(path).length - before
+      }
+      await publish(engine, id, items(0, 100))
+      const few = await cost()
+      await publish(engine, id, items(100, 5_000))
+      // The indexes are a page deeper, and two rows may now lie on two pages.
+      expect(await cost()).toBeLessThanOrEqual(few + 4)
+    })
+  })
+
+  test('apply that is refused or repeated writes nothing', async () => {
+    await withEngine(async ({ engine, path }) => {
+      const { id } = await created(engine)
+      const keyed = batchOf([progress(1)], { key: { key: 'k', digest: 'd' } })
+      taken(await engine.apply(id, keyed))
+      const before = logFrames(path).length
+      await Promise.all([
+        engine.apply(id, batchOf([progress(1)], { createdBy: 'eve' })),
+        engine.apply('no-such-job', batchOf([progress(1)])),
+        engine.apply(id, keyed),
+        engine.create(newJob({ id })),
+        engine.remove('no-such-job'),
+      ])
+      expect(logFrames(path).length).toBe(before)
+    })
+  })
+
+  test('requests of one turn are decided in the order in which they came', async () => {
+    await withEngine(async ({ engine, path }) => {
+      const { id } = await created(engine, { epoch: 'e1' })
+      const wakes = new WakeLog()
+      await engine.watch({ job: id }, wakes.wake)
+      const before = transactions(path)
+      const [first, removed, none, second, gone, third, next] = await Promise.all([
+        engine.apply(id, batchOf([{ type: 'item', id: 'a', label: 'A' }, log('old')])),
+        engine.remove(id),
+        engine.apply(id, batchOf([progress(1)])),
+        engine.create(newJob({ id, epoch: 'e2' })),
+        engine.remove(id, 'e2'),
+        engine.create(newJob({ id, epoch: 'e3' })),
+        engine.apply(id, batchOf([{ type: 'item', id: 'b', label: 'B' }])),
+      ])
+      expect(transactions(path)).toBe(before + 1)
+      expect(taken(first)).toMatchObject({ epoch: 'e1', version: 3 })
+      expect([removed, gone]).toEqual([true, true])
+      expect(refusal(none)?.status).toBe(404)
+      expect([second, third]).toMatchObject([{ created: true }, { created: true }])
+      expect(taken(next)).toMatchObject({ epoch: 'e3', version: 2 })
+      expect(wakes.changes.map(({ epoch, from, to, removed }) => [epoch, from, to, removed])).toEqual([
+        ['e1', 1, 3, undefined],
+        ['e1', 3, 3, true],
+        ['e2', 0, 1, undefined],
+        ['e2', 1, 1, true],
+        ['e3', 0, 1, undefined],
+        ['e3', 1, 2, undefined],
+      ])
+      const document = await documentOf(engine, id)
+      expect(document.items).toEqual([{ id: 'b', index: 0, version: 2, status: 'pending', label: 'B' }])
+      expect(document.logs).toEqual([])
+    })
+  })
+
+  test('create counts the jobs of its own group against the limit', async () => {
+    await withEngine(async ({ engine }) => {
+      const first = await created(engine)
+      const make = () => engine.create(newJob({}, { liveLimit: 3 }))
+      const answers = await Promise.all([
+        make(),
+        make(),
+        make(),
+        engine.apply(first.id, batchOf([{ type: 'status', status: 'completed' }])),
+        make(),
+        make(),
+      ])
+      expect(answers.map((answer) => refusal(answer)?.status)).toEqual([
+        undefined,
+        undefined,
+        429,
+        undefined,
+        undefined,
+        429,
+      ])
+    })
+  })
+
+  test('apply of a batch that makes the fold throw rejects for that one alone', async () => {
+    await withEngine(async ({ engine }) => {
+      const jobs = [await created(engine), await created(engine)]
+      const end: Batch = batchOf([{ type: 'status', status: 'completed' }], { retentionSeconds: 1e300 })
+      const answers = await Promise.allSettled(
+        jobs.flatMap(({ id }) => [engine.apply(id, end), engine.apply(id, batchOf([progress(1)]))]),
+      )
+      expect(answers.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled'])
+      for (const { id } of jobs) expect(await documentOf(engine, id)).toMatchObject({ version: 2, status: 'pending' })
+    })
+  })
+})
+
+describe('SqliteEngine when the disk is full', () => {
+  /** Fills what is left with one job's items, until a publish is refused. */
+  async function fill(engine: Engine, db: DatabaseSync, id: string) {
+    const pages = Number(Object.values(db.prepare('PRAGMA page_count').get() ?? {})[0])
+    db.exec(`PRAGMA max_page_count = ${pages + 3}`)
+    for (let number = 0; ; number++) {
+      const before = await documentOf(engine, id)
+      const applied = await engine.apply(id, batchOf([{ type: 'item', id: `${number}`, message: 'x'.repeat(2_000) }]))
+      if ('refused' in applied) return { before, applied }
+    }
+  }
+
+  test('apply answers 503 and leaves the document as it was; later it goes on from there', async () => {
+    await withEngine(async ({ engine, db }) => {
+      const { id } = await created(engine)
+      const { before, applied } = await fill(engine, db, id)
+      expect(applied).toEqual({
+        refused: {
+          status: 503,
+          title: 'Unavailable',
+          detail: 'The store does not answer. Nothing of the request was applied; try again.',
+        },
+      })
+      expect(before.items.length).toBeGreaterThan(0)
+      expect(await documentOf(engine, id)).toEqual(before)
+      db.exec('PRAGMA max_page_count = 1000000')
+      const header = taken(await engine.apply(id, batchOf([{ type: 'item', id: '0', message: 'short' }])))
+      expect(header.version).toBe(before.version + 1)
+      expect((await documentOf(engine, id)).items[0]).toMatchObject({ id: '0', message: 'short' })
+    })
+  })
+
+  test('a commit that fails refuses every request of its group, wakes nobody, and changes nothing', async () => {
+    await withEngine(async ({ engine, db }) => {
+      const [big, small, gone] = [await created(engine), await created(engine), await created(engine)]
+      await publish(engine, small.id, [{ type: 'item', id: 'a', label: 'A' }])
+      await fill(engine, db, big.id)
+      const before = await Promise.all([big, small, gone].map(({ id }) => documentOf(engine, id)))
+      const wakes = new WakeLog()
+      await engine.watch({ owner: big.owner }, wakes.wake)
+      const born = newJob()
+      const key = { key: 'k', digest: 'd' }
+      const answers = await Promise.allSettled([
+        engine.apply(small.id, batchOf([progress(1), { type: 'item', id: 'b', label: 'B' }], { key })),
+        engine.create(born),
+        engine.remove(gone.id),
+        engine.check(),
+        engine.apply(big.id, batchOf([{ type: 'item', id: 'large', message: 'x'.repeat(30_000) }])),
+        engine.apply(small.id, batchOf([progress(2)])),
+      ])
+      const unavailable = { status: 503, fields: [] }
+      expect(
+        answers.map((answer) =>
+          answer.status === 'fulfilled' && typeof answer.value === 'object' ? refusal(answer.value) : 'rejected',
+        ),
+      ).toEqual([unavailable, unavailable, 'rejected', 'rejected', unavailable, unavailable])
+      const [, , removed, checked] = answers as PromiseRejectedResult[]
+      expect(removed?.reason).toBeInstanceOf(ProblemError)
+      expect(removed?.reason.problem.status).toBe(503)
+      expect(checked?.reason.message).toContain('full')
+      expect(wakes.changes).toEqual([])
+      expect(await engine.read(born.header.id)).toBeUndefined()
+      expect(await Promise.all([big, small, gone].map(({ id }) => documentOf(engine, id)))).toEqual(before)
+
+      db.exec('PRAGMA max_page_count = 1000000')
+      expect(await engine.check()).toBeUndefined()
+      const again = await engine.apply(small.id, batchOf([{ type: 'item', id: 'b', label: 'B' }], { key }))
+      expect(again).toMatchObject({ repeat: false, header: { version: 3 } })
+      expect((await documentOf(engine, small.id)).items.map(({ id, index }) => [id, index])).toEqual([
+        ['a', 0],
+        ['b', 1],
+      ])
+    })
+  })
+})
+
+describe('SqliteEngine keeps', () => {
+  test('close commits what waits, answers it, and leaves one file', async () => {
+    const path = freshPath()
+    const engine = SqliteEngine.open(path)
+    const job = newJob()
+    const answers = [engine.create(job), engine.apply(job.header.id, batchOf([progress(1)]))]
+    await engine.close()
+    await engine.close()
+    expect(await Promise.all(answers)).toMatchObject([{ created: true }, { repeat: false }])
+    expect(readdirSync(dirname(path))).toEqual(['milepost.db'])
+    expect(refusal(await engine.apply(job.header.id, batchOf([progress(2)])))?.status).toBe(503)
+
+    const again = SqliteEngine.open(path)
+    expect((await again.read(job.header.id))?.header).toMatchObject({ version: 2, progress: { done: 1 } })
+    await again.close()
+  })
+
+  test('open finds everything as it was: documents, keys, limits, order and what is due', async () => {
+    const path = freshPath()
+    const before = SqliteEngine.open(path)
+    const key = { key: 'k', digest: 'd' }
+    const first = await created(before, { metadata: { a: 'é😀\0\ud800' }, timeoutSeconds: 10 })
+    const second = await created(before, { parentId: first.id })
+    const events: JobEvent[] = [
+      { type: 'status', status: 'running', result: { b: [null, 1.5] } },
+      { type: 'step', id: 's', status: 'running' },
+      ...Array.from(
+        { length: 300 },
+        (_, index): JobEvent => ({ type: 'item', id: `${index}`, label: `item ${index}` }),
+      ),
+      ...Array.from({ length: 120 }, (_, index): JobEvent => ({ type: 'error', message: `error ${index}` })),
+    ]
+    taken(await before.apply(first.id, batchOf(events, { key })))
+    await publish(
+      before,
+      first.id,
+      Array.from({ length: 1_100 }, (_, index) => log(`line ${index}`)),
+    )
+    const state = async (engine: SqliteEngine) => ({
+      first: await engine.read(first.id),
+      document: await documentOf(engine, first.id),
+      list: await engine.list({ owner: first.owner, limit: 10 }),
+      due: await engine.due(Date.parse(CREATED_AT) + 1e6, 10),
+    })
+    const expected = await state(before)
+    expect(expected).toMatchObject({
+      document: { version: 1_523, items: { length: 300 }, errors: { length: 100 }, logs: { length: 1_000 } },
+      list: { rows: [{ id: second.id }, { id: first.id }] },
+      due: [first.id],
+    })
+    await before.close()
+
+    const after = SqliteEngine.open(path)
+    expect(await state(after)).toEqual(expected)
+    expect(await after.apply(first.id, batchOf(events, { key }))).toMatchObject({ repeat: true })
+    expect(refusal(await after.create(newJob({}, { liveLimit: 2 })))?.status).toBe(429)
+    await publish(after, first.id, [{ type: 'item', id: '7', status: 'succeeded' }, log('last')])
+    const { items, logs } = await documentOf(after, first.id)
+    expect(items[7]).toMatchObject({ index: 7, status: 'succeeded', label: 'item 7', version: 1_524 })
+    expect([logs.length, logs[0]?.message, logs.at(-1)?.message]).toEqual([1_000, 'line 101', 'last'])
+    await after.close()
+  })
+
+  test('apply keeps a bounded number of keys in the file, and none for long after their hour', async () => {
+    const path = freshPath()
+    const engine = SqliteEngine.open(path)
+    const [many, few] = [await created(engine), await created(engine)]
+    const use = async (id: string, number: number, after: number) => {
+      const at = new Date(Date.parse(CREATED_AT) + after).toISOString()
+      taken(await engine.apply(id, batchOf([progress(number)], { at, key: { key: `k${number}`, digest: 'd' } })))
+    }
+    for (let number = 0; number < 50; number++) await use(few.id, number, 0)
+    for (let number = 0; number < 3 * KEYS_KEPT + 10; number++) await use(many.id, number, 1_000)
+    // Each of these clears away two of the old ones.
+    for (let number = 0; number < 26; number++) await use(few.id, 1_000 + number, KEY_LIFETIME + 500)
+    await engine.close()
+
+    const db = openDatabase(path)
+    const counts = db
+      .prepare('SELECT jobs.id, count(*) AS n FROM keys JOIN jobs ON jobs.seq = keys.job GROUP BY 1')
+      .all()
+    db.close()
+    expect(Object.fromEntries(counts.map(({ id, n }) => [id, n]))).toEqual({
+      [many.id]: KEYS_KEPT + 10,
+      [few.id]: 26,
+    })
+  })
+
+  test('remove leaves nothing of a job in the file', async () => {
+    const path = freshPath()
+    const engine = SqliteEngine.open(path)
+    const { id } = await created(engine)
+    const rows: JobEvent[] = [{ type: 'item', id: 'a', label: 'A' }, { type: 'step', id: 's', label: 'S' }, log('line')]
+    taken(await engine.apply(id, batchOf(rows, { key: { key: 'k', digest: 'd' } })))
+    await engine.remove(id)
+    await engine.close()
+    const db = openDatabase(path)
+    for (const table of ['jobs', 'heads', 'rows', 'keys'])
+      expect(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()).toMatchObject({ n: 0 })
+    db.close()
+  })
+})
