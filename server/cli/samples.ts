@@ -1,0 +1,89 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { formatCsv } from '../services/csv.ts'
+import type { SampleFile, Samples } from '../services/samples.ts'
+import { DirectoryTree } from './directory-tree.ts'
+
+/** Packages whose sources make up the tree to copy. */
+const PACKAGES = ['hono', 'preact', '@preact/signals', '@preact/signals-core']
+/** What of a package is taken: what people wrote or read, not what was built for machines. */
+const SOURCES = /^(README|LICENSE|CHANGELOG|package\.json)|(^|\/)src\/|^dist\/types\//
+/** Of so many files of the tree, one is in the target from the start. */
+const PRESENT_EVERY = 5
+/** What packages have to read for people. */
+const PROSE = /^(README|LICEN[CS]E|CHANGELOG)[^/]*$/i
+/** Characters of a sample: it may be embedded in a program. */
+const MOST_TEXT = 800_000
+
+/**
+ * Makes samples for the services from the packages that this project is built with: sources to copy, prose to analyse, and two lists of
+ * the world's countries, of which one in eight has another name in each. What is not installed is left out.
+ *
+ * @param nodeModules the folder where packages are
+ */
+export async function collectSamples(nodeModules: string): Promise<Samples> {
+  const samples: Samples = {}
+  const sources = await readSources(nodeModules)
+  if (sources.length > 0) {
+    const present = sources.filter((_, place) => place % PRESENT_EVERY === 0)
+    samples.sync = { files: sources, present: present.map(({ path }) => path) }
+  }
+  const prose = await readProse(nodeModules)
+  if (prose.length > 0) samples.analysis = prose
+  const matching = await readCountries(nodeModules).catch(() => undefined)
+  if (matching) samples.matching = matching
+  return samples
+}
+
+async function readSources(nodeModules: string): Promise<SampleFile[]> {
+  const paths: string[] = []
+  for (const name of PACKAGES) {
+    const entries = await Array.fromAsync(new DirectoryTree(join(nodeModules, name)).list()).catch(() => [])
+    for (const { path } of entries) if (SOURCES.test(path)) paths.push(`${name}/${path}`)
+  }
+  return readAll(nodeModules, paths)
+}
+
+async function readProse(nodeModules: string): Promise<SampleFile[]> {
+  const paths: string[] = []
+  for (const name of await listPackages(nodeModules)) {
+    const files = await readdir(join(nodeModules, name)).catch(() => [])
+    for (const file of files.sort()) if (PROSE.test(file)) paths.push(`${name}/${file}`)
+  }
+  return readAll(nodeModules, paths)
+}
+
+/** Files, as many as fit. */
+async function readAll(nodeModules: string, paths: readonly string[]): Promise<SampleFile[]> {
+  const files: SampleFile[] = []
+  let room = MOST_TEXT
+  for (const path of paths) {
+    const text = await readFile(join(nodeModules, path), 'utf8').catch(() => undefined)
+    if (text === undefined || text.length > room) continue
+    room -= text.length
+    files.push({ path, text })
+  }
+  return files
+}
+
+/** The names of the packages that are installed. */
+async function listPackages(nodeModules: string): Promise<string[]> {
+  const names: string[] = []
+  for (const name of (await readdir(nodeModules).catch(() => [])).sort()) {
+    if (name.startsWith('@')) {
+      for (const inner of (await readdir(join(nodeModules, name))).sort()) names.push(`${name}/${inner}`)
+    } else if (!name.startsWith('.')) names.push(name)
+  }
+  return names
+}
+
+/** The countries as two packages name them. */
+async function readCountries(nodeModules: string): Promise<Samples['matching']> {
+  const left = await readFile(join(nodeModules, 'countries-list/countries.csv'), 'utf8')
+  const names = JSON.parse(await readFile(join(nodeModules, 'i18n-iso-countries/langs/en.json'), 'utf8'))
+  const rows = Object.entries<string | string[]>(names.countries).map(([code, name]) => [code, [name].flat()[0] ?? ''])
+  return {
+    left: { path: 'countries-list.csv', text: left },
+    right: { path: 'iso-countries.csv', text: formatCsv([['code', 'name'], ...rows]) },
+  }
+}

@@ -1,0 +1,54 @@
+import type { Bandwidth } from './bandwidth.ts'
+import { Digest, digestOf } from './digest.ts'
+import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
+
+export interface CopyOptions {
+  signal: AbortSignal
+  /** What the copy may take of the line, shared with others. */
+  bandwidth?: Bandwidth | undefined
+  /** Told of the bytes of each piece on its way. */
+  onBytes(bytes: number): void
+}
+
+/**
+ * Copies a file once, and reads the copy back to see that it is what was read.
+ *
+ * @throws TreeRefusal where trying again is no use; anything else may pass
+ */
+export async function copyFile(
+  source: Tree,
+  target: Tree,
+  { path, size }: TreeEntry,
+  { signal, bandwidth, onBytes }: CopyOptions,
+): Promise<void> {
+  const digest = new Digest()
+  let read = 0
+  const meter = new TransformStream<Uint8Array, Uint8Array>({
+    async transform(chunk, controller) {
+      read += chunk.byteLength
+      await digest.update(chunk)
+      for await (const piece of bandwidth ? bandwidth.pass(chunk, signal) : [chunk]) {
+        onBytes(piece.byteLength)
+        controller.enqueue(piece)
+      }
+    },
+  })
+  const content = (await source.read(path)).pipeThrough(meter, { signal })
+  try {
+    await target.write(path, content)
+  } catch (error) {
+    // A target that refuses a file may do so before it reads: what is open at the source has to be closed.
+    await content.cancel(error).catch(() => {})
+    throw error
+  }
+  if (read !== size) throw new TreeRefusal('It changed while it was being read')
+  if ((await digest.finish()) !== (await digestOf(await target.read(path)))) {
+    throw new Error('The copy is not what was read')
+  }
+}
+
+/** Whether a file has the same content in two trees. */
+export async function isSameFile(a: Tree, b: Tree, path: string): Promise<boolean> {
+  const [digestA, digestB] = await Promise.all([a, b].map(async (tree) => digestOf(await tree.read(path))))
+  return digestA === digestB
+}

@@ -1,0 +1,112 @@
+import { type Clock, type Random, systemClock, systemRandom } from '../../shared/clock.ts'
+import { defaultLimits } from '../../shared/limits.ts'
+import type { Services } from '../service.ts'
+import { countOf } from './amounts.ts'
+import { analyseTexts } from './analysis.ts'
+import { clip } from './clip.ts'
+import { matchRecords } from './matching.ts'
+import { checkNameFile } from './name-list.ts'
+import { type Samples, toFile } from './samples.ts'
+import { type SyncOptions, syncTrees } from './sync.ts'
+import { MemoryTree } from './tree.ts'
+import { asksForSample, requireFields, requireGood, requireSample, uploadedFile, uploadedFiles } from './upload.ts'
+
+export interface ServicesOptions {
+  samples?: Samples
+  clock?: Clock
+  random?: Random
+}
+
+/** How long copying the sample takes, in seconds: long enough to see how it goes. */
+const SAMPLE_SECONDS = 75
+/** What the sample's target takes of one file. Some have more: this is how failures look. */
+const SAMPLE_FILE_BYTES = 64 * 1024
+/** A target holds what was uploaded for it, and a copy of the source. */
+const TREE_BYTES = 2 * defaultLimits.uploadBytes
+const TITLE_BYTES = 200
+
+/**
+ * The reference services, to be handed to `createApp`. Each takes a form with files, or with `sample=true` and nothing else:
+ *
+ * - `sync`: `source`, the files of a folder; `target`, those that are there already, if any. They are synced in memory, to be watched.
+ * - `analysis`: `files`, texts.
+ * - `matching`: `left` and `right`, a CSV list each, with a column of names.
+ */
+export function createServices(options: ServicesOptions = {}): Services {
+  const { samples = {}, clock = systemClock, random = systemRandom } = options
+  return {
+    sync: {
+      prepare(form) {
+        requireFields(form, ['source', 'target', 'sample'])
+        const { source, target, ...settings } = asksForSample(form) ? sampleTrees(samples) : uploadedTrees(form)
+        return {
+          kind: 'sync',
+          title: clip(`${source.name} → ${target.name}`, TITLE_BYTES),
+          run: (jobId, control) => syncTrees(source, target, { jobId, control, clock, random, ...settings }),
+        }
+      },
+    },
+    analysis: {
+      prepare(form) {
+        requireFields(form, ['files', 'sample'])
+        const files = asksForSample(form)
+          ? requireSample(samples.analysis).map(toFile)
+          : uploadedFiles(form, 'files', 1)
+        return {
+          kind: 'analysis',
+          title: `Words of ${countOf(files.length, 'file')}`,
+          run: (jobId, control) => analyseTexts(files, { jobId, control, clock }),
+        }
+      },
+    },
+    matching: {
+      async prepare(form) {
+        requireFields(form, ['left', 'right', 'sample'])
+        const { left, right } = asksForSample(form)
+          ? sampleLists(samples)
+          : { left: uploadedFile(form, 'left'), right: uploadedFile(form, 'right') }
+        await requireGood('left', checkNameFile(left))
+        await requireGood('right', checkNameFile(right))
+        return {
+          kind: 'matching',
+          title: clip(`${left.name} ↔ ${right.name}`, TITLE_BYTES),
+          run: (jobId, control) => matchRecords(left, right, { jobId, control, clock }),
+        }
+      },
+    },
+  }
+}
+
+type SyncInput = { source: MemoryTree; target: MemoryTree } & Pick<SyncOptions, 'bytesPerSecond' | 'concurrency'>
+
+function sampleTrees(samples: Samples): SyncInput {
+  const { files, present } = requireSample(samples.sync)
+  const all = files.map((file) => [file.path, toFile(file)] as const)
+  const there = all.filter(([path]) => present.includes(path))
+  const bytes = (some: typeof all) => some.reduce((sum, [, { size }]) => sum + size, 0)
+  return {
+    source: new MemoryTree('Packages', all, { treeBytes: TREE_BYTES, fileBytes: TREE_BYTES }),
+    target: new MemoryTree('Mirror', there, { treeBytes: TREE_BYTES, fileBytes: SAMPLE_FILE_BYTES }),
+    bytesPerSecond: Math.ceil((bytes(all) - bytes(there)) / SAMPLE_SECONDS),
+    concurrency: 3,
+  }
+}
+
+function uploadedTrees(form: FormData): SyncInput {
+  const source = uploadedTree('Upload', uploadedFiles(form, 'source', 1))
+  return { source, target: uploadedTree(`${source.name} (copy)`, uploadedFiles(form, 'target', 0)) }
+}
+
+/** Files as a tree. A folder that all of them are in gives it its name: `photos/a.jpg` is to be the same file as `backup/a.jpg`. */
+function uploadedTree(name: string, files: readonly File[]): MemoryTree {
+  const [folder, ...rest] = files[0]?.name.split('/') ?? []
+  const isCommon = rest.length > 0 && files.every((file) => file.name.startsWith(`${folder}/`))
+  const cut = isCommon ? `${folder}/`.length : 0
+  const contents = files.map((file) => [file.name.slice(cut), file] as const)
+  return new MemoryTree(isCommon ? `${folder}` : name, contents, { treeBytes: TREE_BYTES, fileBytes: TREE_BYTES })
+}
+
+function sampleLists(samples: Samples): { left: File; right: File } {
+  const { left, right } = requireSample(samples.matching)
+  return { left: toFile(left), right: toFile(right) }
+}

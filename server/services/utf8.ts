@@ -1,0 +1,34 @@
+/** Bytes that are decoded at once: small enough that whoever works on the text can let others run in between. */
+const SLICE = 64 * 1024
+
+/**
+ * The text of a stream, piece by piece; a byte order mark is left out.
+ *
+ * @param onBytes told of the bytes of each piece, before it
+ * @throws when it is not text in UTF-8
+ */
+export async function* readText(
+  stream: ReadableStream<Uint8Array>,
+  onBytes: (bytes: number) => void = () => {},
+): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  for await (const chunk of stream) {
+    for (let at = 0; at < chunk.byteLength; at += SLICE) {
+      const slice = chunk.subarray(at, at + SLICE)
+      onBytes(slice.byteLength)
+      yield decode(decoder, slice)
+    }
+  }
+  yield decode(decoder)
+}
+
+function decode(decoder: TextDecoder, bytes?: Uint8Array): string {
+  let text: string
+  try {
+    text = bytes ? decoder.decode(bytes, { stream: true }) : decoder.decode()
+  } catch {
+    throw new Error('It is not text in UTF-8. Save it as UTF-8 and try again.')
+  }
+  if (text.includes('\0')) throw new Error('It is not text: it holds a NUL.')
+  return text
+}

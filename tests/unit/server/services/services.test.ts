@@ -1,0 +1,262 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { ProblemError } from '../../../../server/errors.ts'
+import { noControl, setJobEvents } from '../../../../server/job-events.ts'
+import type { Work } from '../../../../server/service.ts'
+import { createServices } from '../../../../server/services/index.ts'
+import type { Samples } from '../../../../server/services/samples.ts'
+import { SeededRandom } from '../../../seeded-random.ts'
+import { VirtualClock } from '../../../virtual-clock.ts'
+import { finish, Recorder } from './recorder.ts'
+
+const samples: Samples = {
+  sync: {
+    files: [
+      { path: 'pkg/a.ts', text: 'A'.repeat(3_000) },
+      { path: 'pkg/b.ts', text: 'B'.repeat(70_000) },
+      { path: 'pkg/c.ts', text: 'C' },
+    ],
+    present: ['pkg/c.ts'],
+  },
+  analysis: [{ path: 'README.md', text: 'Read me' }],
+  matching: {
+    left: { path: 'left.csv', text: 'name\nAda\n' },
+    right: { path: 'right.csv', text: 'id,name\n1,ada\n' },
+  },
+}
+
+let recorder: Recorder
+let clock: VirtualClock
+beforeEach(() => {
+  recorder = new Recorder()
+  clock = new VirtualClock()
+})
+afterEach(() => setJobEvents(undefined))
+
+type Entry = [field: string, value: string | File]
+
+function formOf(...entries: Entry[]): FormData {
+  const form = new FormData()
+  for (const [field, value] of entries) form.append(field, value)
+  return form
+}
+
+/** A form as a server reads it. */
+async function prepare(name: string, ...entries: Entry[]): Promise<Work> {
+  const services = createServices({ samples, clock, random: new SeededRandom(1) })
+  const form = await new Response(formOf(...entries)).formData()
+  const work = await services[name]?.prepare(form)
+  if (!work) throw new Error(`There is no service ${name}`)
+  return work
+}
+
+async function run(work: Work): Promise<unknown> {
+  return finish(work.run('job', noControl), clock)
+}
+
+async function refusalOf(name: string, ...entries: Entry[]) {
+  try {
+    await prepare(name, ...entries)
+  } catch (error) {
+    if (error instanceof ProblemError) return error.problem
+    throw error
+  }
+  throw new Error('It was not refused')
+}
+
+const file = (name: string, text = 'x') => new File([text], name)
+
+describe('createServices', () => {
+  test('createServices makes a sync of two uploaded folders, each without the folder that all its files are in', async () => {
+    const work = await prepare(
+      'sync',
+      ['source', file('photos/a.jpg', 'A')],
+      ['source', file('photos/2019/b.jpg', 'B')],
+      ['target', file('backup/a.jpg', 'A')],
+    )
+    expect(work).toMatchObject({ kind: 'sync', title: 'photos → backup' })
+    expect(await run(work)).toMatchObject({ files: 2, skipped: 1, copied: 1, extra: 0 })
+    expect(recorder.statuses()).toEqual({ 'a.jpg': 'skipped', '2019/b.jpg': 'succeeded' })
+  })
+
+  test('createServices makes a sync of files that are in no folder, into an empty tree', async () => {
+    const work = await prepare('sync', ['source', file('a.jpg')], ['source', file('b/c.jpg')], ['target', file('', '')])
+    expect(work.title).toBe('Upload → Upload (copy)')
+    expect(await run(work)).toMatchObject({ files: 2, copied: 2 })
+  })
+
+  test('createServices makes an analysis of uploaded texts', async () => {
+    const work = await prepare('analysis', ['files', file('a.txt', 'one two')], ['files', file('b.txt', 'two')])
+    expect(work).toMatchObject({ kind: 'analysis', title: 'Words of 2 files' })
+    expect(await run(work)).toMatchObject({ words: 3, distinct: 2 })
+  })
+
+  test('createServices makes a matching of two uploaded lists', async () => {
+    const work = await prepare(
+      'matching',
+      ['left', file('a.csv', 'name\nAda\n')],
+      ['right', file('b.csv', 'name\nADA')],
+    )
+    expect(work).toMatchObject({ kind: 'matching', title: 'a.csv ↔ b.csv' })
+    expect(await run(work)).toMatchObject({ linked: 1 })
+  })
+
+  test('createServices makes work from its samples', async () => {
+    const sync = await prepare('sync', ['sample', 'true'])
+    expect(sync.title).toBe('Packages → Mirror')
+    const start = clock.now()
+    expect(await run(sync)).toMatchObject({
+      copied: 1,
+      skipped: 1,
+      failed: 1,
+      failures: [{ path: 'pkg/b.ts', reason: '“Mirror” takes no file over 65.5 kB' }],
+    })
+    // One file's last bytes are not waited for: by then it is refused.
+    expect((clock.now() - start) / 1_000).toBeWithin(65, 76)
+    expect(await run(await prepare('analysis', ['sample', 'true']))).toMatchObject({ words: 2 })
+    expect(await run(await prepare('matching', ['sample', 'true']))).toMatchObject({ linked: 1 })
+  })
+
+  test('createServices refuses the sample of a server that has none', async () => {
+    for (const service of Object.values(createServices())) {
+      const prepared = Promise.resolve().then(() => service.prepare(formOf(['sample', 'true'])))
+      await expect(prepared).rejects.toThrow('sample: is not on this server. Send files of your own.')
+    }
+  })
+
+  const refusals: [name: string, service: string, entries: Entry[], field: string, detail: string][] = [
+    ['no files', 'sync', [], 'source', 'needs a file'],
+    ['an empty field of a page', 'analysis', [['files', file('', '')]], 'files', 'needs a file'],
+    ['text for a file', 'analysis', [['files', 'a.txt']], 'files', 'must be a file'],
+    [
+      'an unknown field',
+      'sync',
+      [['sources', file('a')]],
+      'sources',
+      'is not a field of this form. It has: source, target, sample',
+    ],
+    ['another word for a sample', 'sync', [['sample', 'yes']], 'sample', 'must be "true" or left out'],
+    [
+      'a sample and files',
+      'sync',
+      [
+        ['sample', 'true'],
+        ['source', file('a')],
+      ],
+      'sample',
+      'goes without files: send one or the other',
+    ],
+    [
+      'two files for one',
+      'matching',
+      [
+        ['left', file('a')],
+        ['left', file('b')],
+      ],
+      'left',
+      'takes 1 file at most, and got 2',
+    ],
+    ['a missing list', 'matching', [['left', file('a', 'name\n')]], 'right', 'needs a file'],
+    [
+      'a path that leads out',
+      'sync',
+      [['source', file('a/../../b')]],
+      'source',
+      '“a/../../b” is not a path within the upload: it has a part “..”',
+    ],
+    [
+      'a path that leads out, on Windows',
+      'sync',
+      [['source', file('..\\b')]],
+      'source',
+      '“../b” is not a path within the upload: it has a part “..”',
+    ],
+    [
+      'an absolute path',
+      'sync',
+      [
+        ['target', file('/etc/passwd')],
+        ['source', file('a')],
+      ],
+      'target',
+      '“/etc/passwd” is not a path within the upload: it has an empty part',
+    ],
+    [
+      'a path twice',
+      'analysis',
+      [
+        ['files', file('ü')],
+        ['files', file('u\u0308')],
+      ],
+      'files',
+      '“ü” is there twice',
+    ],
+    [
+      'a path that is too long',
+      'sync',
+      [['source', file('ü'.repeat(257))]],
+      'source',
+      `“${'ü'.repeat(48)}…” is a path of more than 512 bytes`,
+    ],
+    [
+      'an empty list',
+      'matching',
+      [
+        ['left', file('a', '')],
+        ['right', file('b', 'name')],
+      ],
+      'left',
+      'It is empty.',
+    ],
+    [
+      'a list of blank lines',
+      'matching',
+      [
+        ['left', file('a', '\n\n')],
+        ['right', file('b', 'name')],
+      ],
+      'left',
+      'It is empty.',
+    ],
+    [
+      'a list without names',
+      'matching',
+      [
+        ['left', file('a', 'name')],
+        ['right', file('b', 'id;Land')],
+      ],
+      'right',
+      'No column is called “name”. There are: id, Land',
+    ],
+    [
+      'a list that is no CSV',
+      'matching',
+      [
+        ['left', file('a', '"name')],
+        ['right', file('b', 'name')],
+      ],
+      'left',
+      'Line 1: a quoted field is never closed.',
+    ],
+    [
+      'a list that is no text',
+      'matching',
+      [
+        ['left', new File([Uint8Array.of(80, 75, 3, 0)], 'a.xlsx')],
+        ['right', file('b', 'name')],
+      ],
+      'left',
+      'It is not text: it holds a NUL.',
+    ],
+  ]
+  for (const [name, service, entries, field, detail] of refusals) {
+    test(`createServices refuses ${name}, naming the field`, async () => {
+      expect(await refusalOf(service, ...entries)).toMatchObject({ status: 422, errors: [{ field, detail }] })
+    })
+  }
+
+  test('createServices refuses more files than a field takes', async () => {
+    const many = Array.from({ length: 5_001 }, (_, place): Entry => ['files', file(`${place}`)])
+    const problem = await refusalOf('analysis', ...many)
+    expect(problem.detail).toBe('files: takes 5,000 files at most, and got 5001')
+  })
+})
