@@ -36,7 +36,8 @@ const MINUTE = 60 * SECOND
 
 /** A line to the server, closed until somebody watches. */
 export function createSignalLine(options: LineOptions): SignalLine {
-  const { clock, frame } = options.environment
+  const { environment } = options
+  const { clock } = environment
   const serverClock = new ServerClock(clock)
   let heardAt: number | undefined
   let callOff: (() => void) | undefined
@@ -93,7 +94,7 @@ export function createSignalLine(options: LineOptions): SignalLine {
     })
   }
   function showSoon(): void {
-    callOff ??= frame(showNow)
+    callOff ??= environment.frame(showNow)
   }
   function received(what: Received): Received {
     if (!what.gap) showSoon()
