@@ -12,6 +12,8 @@ import { type Audience, endMessage, endOf, patchMessages } from './messages.ts'
  *
  * Either it takes the frames that the channel shares, or it catches up by itself, from the frames kept or from the engine; never both
  * at once, and always from exactly where it is. That is why nothing is lost or repeated between reading a state and hearing of the next.
+ *
+ * It follows one life of the job. The next may be another's: the stream closes, and whoever comes back is asked anew who they are.
  */
 export class JobFollower implements Follower {
   readonly #hub: HubContext
@@ -20,12 +22,17 @@ export class JobFollower implements Follower {
   readonly #audience: Audience
   #epoch: string | undefined
   #version: number
-  /** Has everything up to `#version`: no page of it is missing. */
-  #complete: boolean
+  /**
+   * Has everything up to `#version`: no page of it is missing. Of a client that comes with a cursor nobody knows: it may have lost its
+   * connection between two pages. So the first thing that it is sent is read from the engine.
+   */
+  #complete = false
   #catchingUp = false
+  /** A frame was sent while this was catching up. */
+  #overtaken = false
   #left = false
 
-  /** @param cursor what the client has; one that is of no use counts as none */
+  /** @param cursor the life to follow, and what the client has of it: at version 0 nothing; without it the first life that is met */
   constructor(
     hub: HubContext,
     channel: JobChannel,
@@ -39,13 +46,13 @@ export class JobFollower implements Follower {
     this.#audience = audience
     this.#epoch = cursor?.epoch
     this.#version = cursor?.version ?? 0
-    this.#complete = cursor !== undefined
     stream.followers.add(this)
     channel.join(this)
   }
 
   /** Takes a shared frame, if it stands where the frame begins and there is room. */
   receive(frame: Frame): void {
+    this.#overtaken = true
     if (this.#catchingUp || (this.#complete && this.#version >= frame.to)) return
     if (this.#complete && this.#version === frame.from && this.#stream.hasRoom) this.#take(frame)
     else this.pump()
@@ -58,6 +65,11 @@ export class JobFollower implements Follower {
 
   pump(): void {
     if (!this.#catchingUp) void this.#catchUp()
+  }
+
+  /** A life of the job is over. */
+  endLife(epoch: string | undefined, reason: EndReason): void {
+    if (epoch === this.#epoch || this.#epoch === undefined) this.end(reason)
   }
 
   /** Says that the job is over for this stream, and why. */
@@ -81,8 +93,10 @@ export class JobFollower implements Follower {
     try {
       while (this.#lacksSomething && this.#stream.hasRoom) {
         const kept = this.#complete ? this.#channel.keptAfter(this.#epoch, this.#version) : undefined
+        this.#overtaken = false
         if (kept) this.#take(kept)
-        else if (!(await this.#readPage())) return
+        // What was read may be older than a frame that others were sent meanwhile.
+        else if (!(await this.#readPage()) && !this.#overtaken) return
       }
     } catch {
       // The engine is away. The client connects again, and goes on from what it has.
@@ -101,6 +115,10 @@ export class JobFollower implements Follower {
     if (this.#left) return false
     if (!patch) {
       this.end('deleted')
+      return false
+    }
+    if (this.#epoch !== undefined && patch.job.epoch !== this.#epoch) {
+      this.#stream.close()
       return false
     }
     const isNews = patch.to > patch.from
