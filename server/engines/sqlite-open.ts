@@ -11,61 +11,57 @@ import { APPLICATION_ID, FORMAT, migrate } from './sqlite-format.ts'
  * @throws {EngineOpenError}
  */
 export function openDatabase(path: string): DatabaseSync {
-  const file = resolve(path)
-  const isNew = prepare(path, file)
-  if (!isNew) inspect(path, file)
-  let db: DatabaseSync | undefined
   try {
-    db = new DatabaseSync(file)
+    const file = resolve(path)
+    inspect(path, file)
+    return open(path, file)
+  } catch (error) {
+    throw openError(path, error)
+  }
+}
+
+/** Throws unless there is a file of Milepost's, or room for one. */
+function inspect(path: string, file: string): void {
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (!found) mkdirSync(dirname(file), { recursive: true })
+  else if (found.isDirectory())
+    throw new EngineOpenError(`${path} is a directory: name a file, such as ${join(path, 'milepost.db')}.`)
+  else if (!found.isFile()) throw new EngineOpenError(`${path} is not a file: name one, or a new one.`)
+  else if (found.size > 0) {
+    // As immutable: SQLite then takes no lock and makes no file beside it. And it is SQLite that reads, for a process that closes a
+    // file by hand gives up the locks that it has on it (sqlite.org/howtocorrupt.html, 2.2).
+    const url = pathToFileURL(file)
+    url.searchParams.set('immutable', '1')
+    const db = new DatabaseSync(url, { readOnly: true })
+    try {
+      formatOf(db, path)
+    } finally {
+      db.close()
+    }
+  }
+}
+
+function open(path: string, file: string): DatabaseSync {
+  const db = new DatabaseSync(file)
+  try {
     // Set before the log is touched, so that no process shares it and its index stays in this one's memory.
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE')
-    const format = isNew ? 0 : formatOf(db, path)
+    // Asked again: what was seen before the lock may have been old. A file whose maker was killed is empty by now.
+    const format = pragma(db, 'schema_version') === 0 ? 0 : formatOf(db, path)
     if (format < FORMAT) migrate(db, format)
+    // Only now the log, so that the file itself says whose it is from its first bytes on.
     db.exec('COMMIT; PRAGMA journal_mode = WAL')
     return db
   } catch (error) {
-    db?.close()
-    throw openError(path, error)
-  }
-}
-
-/** Makes the folder. Answers whether the file is to be made. */
-function prepare(path: string, file: string): boolean {
-  try {
-    const found = statSync(file, { throwIfNoEntry: false })
-    if (found?.isDirectory())
-      throw new EngineOpenError(`${path} is a directory: name a file, such as ${join(path, 'milepost.db')}.`)
-    if (found && !found.isFile()) throw new EngineOpenError(`${path} is not a file: name one, or a new one.`)
-    if (!found) mkdirSync(dirname(file), { recursive: true })
-    return !found?.size
-  } catch (error) {
-    throw openError(path, error)
-  }
-}
-
-/**
- * Throws unless a file is Milepost's and of a format that is known. Reads it as immutable: SQLite then takes no lock and makes no
- * file beside it. And it is SQLite that reads: to close a file by hand would give up the locks that this process has on it.
- */
-function inspect(path: string, file: string): void {
-  const url = pathToFileURL(file)
-  url.searchParams.set('immutable', '1')
-  let db: DatabaseSync | undefined
-  try {
-    db = new DatabaseSync(url, { readOnly: true })
-    formatOf(db, path)
-  } catch (error) {
-    throw openError(path, error)
-  } finally {
-    db?.close()
+    db.close()
+    throw error
   }
 }
 
 function formatOf(db: DatabaseSync, path: string): number {
-  const pragma = (name: string) => Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0])
-  if (pragma('application_id') !== APPLICATION_ID)
+  if (pragma(db, 'application_id') !== APPLICATION_ID)
     throw new EngineOpenError(`${path} is a SQLite file of another program: name another file.`)
-  const format = pragma('user_version')
+  const format = pragma(db, 'user_version')
   if (format > FORMAT)
     throw new EngineOpenError(
       `${path} was written by a newer Milepost (format ${format}, this one knows ${FORMAT}): run that one, or name another file.`,
@@ -73,15 +69,18 @@ function formatOf(db: DatabaseSync, path: string): number {
   return format
 }
 
+function pragma(db: DatabaseSync, name: 'application_id' | 'schema_version' | 'user_version'): number {
+  return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0])
+}
+
 /** What SQLite says, as a sentence. By its text: not every runtime gives its error code. */
 function openError(path: string, error: unknown): EngineOpenError {
   if (error instanceof EngineOpenError) return error
   const reason = error instanceof Error ? error.message : String(error)
-  if (reason.includes('database is locked'))
-    return new EngineOpenError(`${path} is in use by another process: stop that one, or name another file.`)
-  if (reason.includes('file is not a database'))
-    return new EngineOpenError(`${path} is not a SQLite file: name another file, or move this one away.`)
-  return new EngineOpenError(
-    `${path} can't be opened (${reason}): see to it that this user may read and write the file and its folder.`,
-  )
+  const sentence = reason.includes('database is locked')
+    ? `${path} is in use by another process: stop that one, or name another file.`
+    : reason.includes('file is not a database')
+      ? `${path} is not a SQLite file: name another file, or move this one away.`
+      : `${path} can't be opened (${reason}): see to it that this user may read and write the file and its folder.`
+  return new EngineOpenError(sentence, { cause: error })
 }

@@ -5,17 +5,18 @@ import { join } from 'node:path'
 import { SqliteEngine } from '../../server/engines/sqlite.ts'
 import { LiveJob } from '../../shared/live-job.ts'
 import { newDocument, placed } from '../arbitraries.ts'
-import { documentOf } from '../conformance/fixtures.ts'
+import { documentOf, newJob } from '../conformance/fixtures.ts'
 import { SeededRandom } from '../seeded-random.ts'
 import { batchAfter } from './sqlite-publisher.ts'
 
-const KILLS = 25
+const KILLS = 60
 const JOBS = ['a', 'b', 'c', 'd']
+const NEW_JOBS = JSON.stringify(JOBS.map((id) => newJob({ id })))
 const PUBLISHER = join(import.meta.dir, 'sqlite-publisher.ts')
 
 /** Lets a publisher go until it has printed so many lines, kills it, and answers all that it printed. */
 async function publishAndKill(path: string, lines: number): Promise<[job: string, version: number][]> {
-  const child = Bun.spawn([process.execPath, PUBLISHER, path, JOBS.join(',')], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = Bun.spawn([process.execPath, PUBLISHER, path, NEW_JOBS], { stdio: ['ignore', 'pipe', 'pipe'] })
   const printed: [string, number][] = []
   let rest = ''
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
@@ -70,3 +71,20 @@ test('SqliteEngine has every acknowledged event, and no part of a batch, after k
   expect(Math.min(...JOBS.map((job) => acknowledged.get(job) ?? 0))).toBeGreaterThan(500)
   await rm(folder, { recursive: true })
 }, 120_000)
+
+test('SqliteEngine opens a file whose maker was killed while it made it', async () => {
+  const random = new SeededRandom(20_260_102)
+  const folder = await mkdtemp(join(tmpdir(), 'milepost-'))
+  for (let kill = 0; kill < 20; kill++) {
+    const path = join(folder, `${kill}`, 'milepost.db')
+    const acknowledged = new Map(await publishAndKill(path, 1 + random.below(4)))
+    const engine = SqliteEngine.open(path)
+    for (const id of JOBS) {
+      const version = (await engine.read(id))?.header.version ?? 0
+      expect(version).toBeGreaterThanOrEqual(acknowledged.get(id) ?? 0)
+    }
+    expect(await engine.check()).toBeUndefined()
+    await engine.close()
+  }
+  await rm(folder, { recursive: true })
+}, 60_000)

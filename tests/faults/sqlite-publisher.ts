@@ -1,13 +1,11 @@
 /**
- * A process to be killed: `bun sqlite-publisher.ts PATH JOB,JOB…` publishes to the jobs in a file as fast as it may. It prints
- * `JOB VERSION` of what it finds, and again for each answer that it gets.
+ * A process to be killed: `bun sqlite-publisher.ts PATH NEW_JOBS` publishes to jobs in a file as fast as it may. It prints
+ * `JOB VERSION` of what it finds, and again for each answer that it gets. It loads little, to be up soon.
  */
 import { writeSync } from 'node:fs'
-import type { Batch } from '../../server/engine.ts'
+import type { Batch, NewJob } from '../../server/engine.ts'
 import { SqliteEngine } from '../../server/engines/sqlite.ts'
 import type { JobEvent } from '../../shared/events.ts'
-import { instantOf } from '../arbitraries.ts'
-import { newJob, taken } from '../conformance/fixtures.ts'
 
 /** The batch that follows a version: always the same one, so that a document can be told from its version. */
 export function batchAfter(version: number): Batch {
@@ -17,22 +15,26 @@ export function batchAfter(version: number): Batch {
       ? { type: 'log', message: `${number}` }
       : { type: 'item', id: `${number % 50}`, message: `${number}` }
   })
-  return { events, at: instantOf(version) }
+  return { events, at: new Date(version * 1_000).toISOString() }
 }
 
-async function publish(engine: SqliteEngine, id: string): Promise<never> {
-  await engine.create(newJob({ id }))
-  let version = (await engine.read(id))?.header.version ?? 0
+async function publish(engine: SqliteEngine, job: NewJob): Promise<never> {
+  const { id } = job.header
+  await engine.create(job)
+  let version = (await engine.read(id))?.header.version
   for (;;) {
     // Straight into the pipe: what was printed was acknowledged, whenever the kill comes.
     writeSync(1, `${id} ${version}\n`)
-    version = taken(await engine.apply(id, batchAfter(version))).version
+    const applied = await engine.apply(id, batchAfter(version ?? 0))
+    if ('refused' in applied) throw new Error(applied.refused.detail)
+    version = applied.header.version
   }
 }
 
 if (import.meta.main) {
-  const [path = '', jobs = ''] = process.argv.slice(2)
+  const [path = '', newJobs = ''] = process.argv.slice(2)
+  const jobs: NewJob[] = JSON.parse(newJobs)
   writeSync(1, 'started 0\n')
   const engine = SqliteEngine.open(path)
-  await Promise.all(jobs.split(',').map((id) => publish(engine, id)))
+  await Promise.all(jobs.map((job) => publish(engine, job)))
 }

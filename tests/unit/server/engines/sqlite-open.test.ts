@@ -102,6 +102,21 @@ describe('openDatabase', () => {
     db.close()
   })
 
+  test('openDatabase makes anew what was killed while it was made', async () => {
+    const path = freshPath()
+    openDatabase(path).close()
+    // The head of a rollback journal that says: before this transaction the file had no pages.
+    const journal = Buffer.alloc(512)
+    journal.set([0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7])
+    journal.writeUInt32BE(512, 20)
+    journal.writeUInt32BE(4_096, 24)
+    writeFileSync(`${path}-journal`, journal)
+    const engine = SqliteEngine.open(path)
+    expect(await engine.create(newJob())).toMatchObject({ created: true })
+    await engine.close()
+    expect(readdirSync(dirname(path))).toEqual(['milepost.db'])
+  })
+
   test('openDatabase takes a name of any characters', () => {
     const path = freshPath("a b?c#d%41&e'é.db")
     openDatabase(path).close()
