@@ -13,50 +13,72 @@ export interface Receipt {
   flushMs: number
 }
 
-/** How a batch fared: taken, to be tried again, or refused for good. */
-export type Sent = { receipt: Receipt } | { retry: true } | { refused: string }
+/** How a batch fared. */
+export type Sent =
+  | { receipt: Receipt }
+  /** It may be taken another time, and not before a wait, if the server named one. */
+  | { retry: true; afterMs?: number | undefined }
+  /** Something in it is too large or not valid; the rest of it may be taken. */
+  | { rejected: string }
+  /** Neither it nor any other batch of this job will be taken. */
+  | { refused: string }
 
 export interface BatcherOptions {
-  /** Sends a batch. A `key` is the same for each try of the same batch. MUST NOT throw. */
+  /** Sends a batch. The `key` is the same for each try of the same batch. */
   send(events: ProducerEvent[], key: string): Promise<Sent>
   clock: Clock
   random: Random
   /** Told of every receipt. */
   onReceipt?(receipt: Receipt): void
-  /** Told when the server refused a batch for good: events of this job are dropped from then on. */
+  /** Told why the server would not take an event, which is dropped. */
+  onRejected?(reason: string, event: ProducerEvent): void
+  /** Told why the server takes nothing more of this job: what waits and what comes is dropped. */
   onRefused?(reason: string): void
+  /** Told when nothing waits and nothing is on its way. */
+  onIdle?(): void
 }
 
-/** Events that wait for their batch, beside the newest progress. */
+/** Events that wait for their batch. */
 export const QUEUE_LIMIT = 10_000
 /** Events in one batch. */
 const BATCH_LIMIT = 1_000
 const FIRST_FLUSH_MS = 250
 const RETRY_MS = { first: 500, most: 30_000 }
 
+type ProgressEvent = Extract<ProducerEvent, { type: 'progress' }>
+
 /**
  * Gathers one job's events into batches, so that reporting costs the work next to nothing.
  *
- * Never throws and never blocks. The newest progress replaces the one that waits; of the others 10,000 wait, then the oldest log lines
- * are dropped (and, were there none, the oldest events) and counted. While the server can't be reached, batches are tried again.
+ * Never throws and never blocks. The newest progress replaces the one that waits, unless a status has come between; of the others
+ * 10,000 wait, then the oldest log lines are dropped and counted (the oldest events, where there are none; a status last of all). While
+ * the server can't be reached, the same batch is tried again, with the same key.
  */
 export class Batcher {
   readonly #options: BatcherOptions
   #queue: ProducerEvent[] = []
+  /** The progress among those that wait which a newer one may replace. */
+  #progress: ProgressEvent | undefined
+  /** Events that were ever added to the queue, and that ever left it. */
+  #added = 0
+  #left = 0
+  /** What was added up to here is to be sent now, without more gathering. */
+  #target = 0
+  /** The batch that is being tried, and its key. */
+  #batch: { events: ProducerEvent[]; key: string } | undefined
+  #batchLimit = BATCH_LIMIT
   #sending: Promise<void> | undefined
   #timer: Timer | undefined
   #flushMs = FIRST_FLUSH_MS
   #failures = 0
-  #refused = false
+  #isClosed = false
   #dropped = 0
-  /** The batch that is being tried, and its key. */
-  #batch: { events: ProducerEvent[]; key: string } | undefined
 
   constructor(options: BatcherOptions) {
     this.#options = options
   }
 
-  /** Events that were dropped, for want of room or because the server refused them. */
+  /** Events that were dropped: for want of room, or because the server would not take them. */
   get dropped(): number {
     return this.#dropped
   }
@@ -67,67 +89,146 @@ export class Batcher {
   }
 
   add(event: ProducerEvent): void {
-    if (this.#refused) {
+    if (this.#isClosed) {
       this.#dropped += 1
       return
     }
-    const waiting =
-      event.type === 'progress' ? this.#queue.findLastIndex(({ type }) => type === 'progress' || type === 'status') : -1
-    const before = this.#queue[waiting]
-    if (before?.type === 'progress') this.#queue[waiting] = { ...before, ...event }
-    else this.#push(event)
-    const urgent = event.type === 'status' && isTerminalStatus(event.status)
-    this.#schedule(urgent ? 0 : this.#flushMs)
+    if (event.type === 'progress' && this.#progress) merge(this.#progress, event)
+    else this.#push({ ...event })
+    const isLast = event.type === 'status' && isTerminalStatus(event.status)
+    if (isLast) this.#target = this.#added
+    this.#schedule(isLast ? 0 : this.#flushMs)
   }
 
   /** Sends what waits. Resolves once the server has it, or has failed to take it; never rejects. */
   async flush(): Promise<void> {
+    this.#target = this.#added
+    await this.#send()
+  }
+
+  /** Drops what waits and whatever comes, and lets go of the timer. */
+  close(): void {
+    this.#isClosed = true
+    this.#dropped += this.#queue.length + (this.#batch?.events.length ?? 0)
+    this.#left += this.#queue.length
+    this.#queue = []
+    this.#progress = undefined
+    this.#batch = undefined
     this.#cancelTimer()
-    this.#sending ??= this.#sendAll().finally(() => {
-      this.#sending = undefined
-    })
-    await this.#sending
   }
 
   #push(event: ProducerEvent): void {
     this.#queue.push(event)
+    this.#added += 1
+    if (event.type === 'progress') this.#progress = event
+    else if (event.type === 'status') this.#progress = undefined
     if (this.#queue.length <= QUEUE_LIMIT) return
-    const oldestLog = this.#queue.findIndex(({ type }) => type === 'log')
-    this.#queue.splice(Math.max(0, oldestLog), 1)
+    const log = this.#queue.findIndex(({ type }) => type === 'log')
+    const oldest = log === -1 ? this.#queue.findIndex(({ type }) => type !== 'status') : log
+    this.#remove(Math.max(0, oldest), 1)
     this.#dropped += 1
   }
 
-  async #sendAll(): Promise<void> {
-    while (this.#batch || this.#queue.length > 0) {
-      this.#batch ??= { events: this.#queue.splice(0, BATCH_LIMIT), key: randomId(this.#options.random, 20) }
-      const sent = await this.#options.send(this.#batch.events, this.#batch.key)
+  /** Takes events out of the queue. */
+  #remove(at: number, count: number): ProducerEvent[] {
+    const events = this.#queue.splice(at, count)
+    this.#left += events.length
+    if (this.#progress && events.includes(this.#progress)) this.#progress = undefined
+    return events
+  }
+
+  get #isDue(): boolean {
+    return this.#batch !== undefined || (this.#queue.length > 0 && this.#left < this.#target)
+  }
+
+  async #send(): Promise<void> {
+    this.#cancelTimer()
+    if (!this.#sending && this.#isDue) this.#sending = this.#sendDue()
+    await this.#sending
+  }
+
+  /** Sends batch after batch, until everything that is due has left or one of them could not be sent. */
+  async #sendDue(): Promise<void> {
+    while (this.#isDue) {
+      this.#batch ??= { events: this.#remove(0, this.#batchLimit), key: randomId(this.#options.random, 20) }
+      const { events } = this.#batch
+      const sent = await this.#try(this.#batch)
+      // Closed in the meantime.
+      if (!this.#batch) break
       if ('retry' in sent) {
-        this.#failures += 1
-        const wait = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** (this.#failures - 1))
-        this.#schedule(wait * (0.5 + this.#options.random.number() / 2))
-        return
+        this.#backOff(sent.afterMs ?? 0)
+        break
       }
       this.#failures = 0
-      if ('refused' in sent) {
-        this.#refused = true
-        this.#dropped += this.#batch.events.length + this.#queue.length
-        this.#queue = []
-        this.#batch = undefined
-        this.#options.onRefused?.(sent.refused)
-        return
-      }
       this.#batch = undefined
-      this.#flushMs = sent.receipt.flushMs
-      this.#options.onReceipt?.(sent.receipt)
+      if ('refused' in sent) this.#refuse(events, sent.refused)
+      else if ('rejected' in sent) this.#divide(events, sent.rejected)
+      else this.#confirm(sent.receipt)
+    }
+    this.#sending = undefined
+    if (this.#queue.length > 0) this.#schedule(this.#flushMs)
+    else if (this.idle) this.#options.onIdle?.()
+  }
+
+  /** A sender that throws is one that failed: the work that is reported on must not hear of it. */
+  async #try({ events, key }: { events: ProducerEvent[]; key: string }): Promise<Sent> {
+    try {
+      return await this.#options.send(events, key)
+    } catch {
+      return { retry: true }
     }
   }
 
+  #confirm(receipt: Receipt): void {
+    this.#batchLimit = Math.min(BATCH_LIMIT, this.#batchLimit * 2)
+    this.#flushMs = receipt.flushMs
+    this.#options.onReceipt?.(receipt)
+  }
+
+  #refuse(events: ProducerEvent[], reason: string): void {
+    this.#dropped += events.length
+    this.close()
+    this.#options.onRefused?.(reason)
+  }
+
+  /** Sends less of it, until what is wrong stands alone. */
+  #divide(events: ProducerEvent[], reason: string): void {
+    const [only] = events
+    if (events.length === 1 && only) {
+      this.#options.onRejected?.(reason, only)
+      // A job must not seem to run for ever because its result is too large.
+      if (only.type === 'status' && Object.keys(only).length > 2)
+        this.#putBack([{ type: 'status', status: only.status }])
+      else this.#dropped += 1
+      return
+    }
+    this.#batchLimit = Math.ceil(events.length / 2)
+    this.#putBack(events)
+  }
+
+  #putBack(events: ProducerEvent[]): void {
+    this.#queue.unshift(...events)
+    this.#left -= events.length
+  }
+
+  #backOff(leastMs: number): void {
+    this.#failures += 1
+    const most = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** Math.min(10, this.#failures - 1))
+    this.#wait(Math.max(leastMs, most * (0.5 + this.#options.random.number() / 2)))
+  }
+
+  /** Sets the timer, unless one is set that comes first or that is there to spare a server in need. */
   #schedule(ms: number): void {
-    if (this.#sending && this.#failures === 0) return
+    if (this.#sending || this.#failures > 0 || this.#isClosed) return
     if (ms === 0) this.#cancelTimer()
-    this.#timer ??= this.#options.clock.setTimeout(() => {
+    if (this.#timer === undefined) this.#wait(ms)
+  }
+
+  #wait(ms: number): void {
+    this.#timer = this.#options.clock.setTimeout(() => {
       this.#timer = undefined
-      void this.flush()
+      this.#target = this.#added
+      void this.#send()
     }, ms)
   }
 
@@ -135,4 +236,9 @@ export class Batcher {
     if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer)
     this.#timer = undefined
   }
+}
+
+/** Says of the newer progress what it says, and keeps of the older what it leaves out. */
+function merge(older: ProgressEvent, newer: ProgressEvent): void {
+  for (const [key, value] of Object.entries(newer)) if (value !== undefined) Object.assign(older, { [key]: value })
 }
