@@ -1,0 +1,144 @@
+import type {
+  Applied,
+  Batch,
+  Change,
+  Created,
+  Engine,
+  ListQuery,
+  NewJob,
+  Page,
+  StoredJob,
+  Unwatch,
+  View,
+} from '../../server/engine.ts'
+import type { Cursor } from '../../shared/cursor.ts'
+import type { JobHeader, Patch } from '../../shared/job.ts'
+import type { SeededRandom } from '../seeded-random.ts'
+import type { VirtualClock } from '../virtual-clock.ts'
+
+/** How unkind an engine is. Probabilities are in [0, 1]. */
+export interface Faults {
+  /** The longest that a call, its answer or a wake-up takes: milliseconds. */
+  delayMs: number
+  /** That a call fails, half of them after it was done: its answer is lost. */
+  failure: number
+  /** That a wake-up is lost. */
+  lostWake: number
+  /** That a wake-up tells the versions alone, without events or header. */
+  bareWake: number
+  /** Bytes of a page, whatever the caller would take. */
+  pageBytes: number
+}
+
+export const noFaults: Faults = {
+  delayMs: 0,
+  failure: 0,
+  lostWake: 0,
+  bareWake: 0,
+  pageBytes: Number.POSITIVE_INFINITY,
+}
+
+/** A call failed, or its answer was lost. */
+export class EngineAway extends Error {}
+
+/**
+ * An engine as far away and as unreliable as its contract lets it be: calls and answers take time and fail, wake-ups come late, bare or not
+ * at all. Those of one job that do come, come in their order.
+ */
+export class FaultyEngine implements Engine {
+  readonly name = 'faulty'
+  faults: Faults = noFaults
+  readonly #inner: Engine
+  readonly #clock: VirtualClock
+  readonly #random: SeededRandom
+
+  constructor(inner: Engine, clock: VirtualClock, random: SeededRandom) {
+    this.#inner = inner
+    this.#clock = clock
+    this.#random = random
+  }
+
+  create(job: NewJob): Promise<Created> {
+    return this.#call(() => this.#inner.create(job))
+  }
+
+  apply(id: string, batch: Batch): Promise<Applied> {
+    return this.#call(() => this.#inner.apply(id, batch))
+  }
+
+  read(id: string): Promise<StoredJob | undefined> {
+    return this.#call(() => this.#inner.read(id))
+  }
+
+  changesSince(
+    id: string,
+    cursor: Cursor | undefined,
+    page: { view: View; maxBytes: number },
+  ): Promise<Patch | undefined> {
+    const maxBytes = Math.min(page.maxBytes, this.faults.pageBytes)
+    return this.#call(() => this.#inner.changesSince(id, cursor, { ...page, maxBytes }))
+  }
+
+  list(query: ListQuery): Promise<Page<JobHeader>> {
+    return this.#call(() => this.#inner.list(query))
+  }
+
+  remove(id: string, epoch?: string): Promise<boolean> {
+    return this.#call(() => this.#inner.remove(id, epoch))
+  }
+
+  async watch(target: { job: string } | { owner: string }, wake: (change: Change) => void): Promise<Unwatch> {
+    let open = true
+    let lastAt = 0
+    const deliver = (change: Change) => {
+      if (this.#random.chance(this.faults.lostWake)) return
+      const told = this.#told(change)
+      const wait = Math.max(this.#delay(), lastAt - this.#clock.now())
+      if (wait <= 0) {
+        wake(told)
+        return
+      }
+      lastAt = this.#clock.now() + wait
+      this.#clock.setTimeout(() => {
+        if (open) wake(told)
+      }, wait)
+    }
+    const unwatch = await this.#call(() => this.#inner.watch(target, deliver))
+    return () => {
+      open = false
+      unwatch()
+    }
+  }
+
+  check(): Promise<void> {
+    return this.#call(() => this.#inner.check())
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close()
+  }
+
+  #told(change: Change): Change {
+    if (!this.#random.chance(this.faults.bareWake)) return change
+    const { events: _events, header: _header, ...bare } = change
+    return bare
+  }
+
+  async #call<T>(work: () => Promise<T>): Promise<T> {
+    await this.#pass()
+    const answer = await work()
+    await this.#pass()
+    return answer
+  }
+
+  async #pass(): Promise<void> {
+    const wait = this.#delay()
+    if (wait > 0) await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, wait))
+    if (this.#random.chance(this.faults.failure / 2)) throw new EngineAway('The engine is away')
+  }
+
+  /** Often none at all: races want both. */
+  #delay(): number {
+    return this.#random.chance(0.5) ? 0 : this.#random.below(this.faults.delayMs + 1)
+  }
+}

@@ -1,0 +1,133 @@
+import type { Applied, Batch } from '../../server/engine.ts'
+import type { JobEvent, ProducerEvent } from '../../shared/events.ts'
+import { isTerminalStatus } from '../../shared/selectors.ts'
+import { newHeader } from '../arbitraries.ts'
+import { EngineAway } from './faulty-engine.ts'
+import { Violation } from './watched-document.ts'
+import type { World } from './watcher.ts'
+
+/** How long a producer waits before it tries a batch again: milliseconds, at most. */
+const RETRY_MS = 2_000
+
+/** One job's producer: sends batches one after another, each again and again under one key until it is answered. */
+export class Producer {
+  readonly id: string
+  readonly #world: World
+  readonly #events: readonly ProducerEvent[]
+  #lives = 0
+  #batches = 0
+  #busy: Promise<void> | undefined
+  #epoch = ''
+  /** What was acknowledged in this life. */
+  #acknowledged: JobEvent[] = []
+
+  /** @param events what it may report, over and over; no status among them */
+  constructor(world: World, id: string, events: readonly ProducerEvent[]) {
+    this.#world = world
+    this.id = id
+    this.#events = events
+  }
+
+  /** Begins another life of the job, unless one is there, or the producer is still at work. */
+  async begin(): Promise<void> {
+    if (this.#busy || this.#world.truth.newest(this.id)) return
+    await this.#alone(async () => {
+      const epoch = `${this.id}x${++this.#lives}`
+      const now = new Date(this.#world.clock.now()).toISOString()
+      const header = newHeader({
+        id: this.id,
+        epoch,
+        createdAt: now,
+        updatedAt: now,
+        lastEventAt: now,
+        metadata: { life: this.#lives },
+      })
+      const marks = { resultVersion: 0, metadataVersion: 1, stepCount: 0, bytes: 0, requestDigest: epoch }
+      this.#epoch = epoch
+      this.#acknowledged = []
+      await this.#insist(() => this.#world.engine.create({ header, marks }))
+    })
+  }
+
+  /** Sends a batch of a size, followed by the events given, unless it is still at work. */
+  report(size: number, ...last: JobEvent[]): void {
+    if (this.#busy) return
+    const { random } = this.#world
+    const events: JobEvent[] = Array.from(
+      { length: size },
+      () => this.#events[random.below(this.#events.length)] as JobEvent,
+    )
+    void this.#alone(() => this.#publish([...events, ...last]))
+  }
+
+  /** Sends a batch as soon as the one before is done. */
+  async finish(last: JobEvent): Promise<void> {
+    while (this.#busy) await this.#busy
+    await this.#alone(() => this.#publish([last]))
+  }
+
+  /** What a watcher, or the server by itself, does to the job. */
+  async control(event: JobEvent): Promise<void> {
+    await this.#insist(() => this.#world.engine.apply(this.id, this.#batch([event])))
+  }
+
+  async remove(): Promise<void> {
+    const epoch = this.#epoch
+    await this.#insist(() => this.#world.engine.remove(this.id, epoch))
+  }
+
+  /** Every acknowledged event is in the document, once, in order; and no other of this producer. */
+  verify(): void {
+    const newest = this.#world.truth.newest(this.id)
+    if (!newest || this.#busy) return
+    const applied = this.#world.truth
+      .life(newest.epoch)
+      .events.filter(({ type }) => type !== 'control')
+      .map(({ version: _version, at: _at, expiresAt: _expiresAt, ...event }) => event)
+    const at = applied.findIndex((event, index) => !Bun.deepEquals(event, this.#acknowledged[index]))
+    if (at >= 0 || applied.length !== this.#acknowledged.length) {
+      throw new Violation(
+        `${this.id}: ${this.#acknowledged.length} events were acknowledged, ${applied.length} are there; the first that differs is ${at}`,
+      )
+    }
+  }
+
+  async #publish(events: JobEvent[]): Promise<void> {
+    const key = { key: `${this.id}-${++this.#batches}`, digest: `${this.#batches}` }
+    const epoch = this.#epoch
+    const applied = await this.#insist<Applied>(() =>
+      this.#world.engine.apply(this.id, { ...this.#batch(events), key }),
+    )
+    if ('refused' in applied) {
+      const newest = this.#world.truth.newest(this.id)
+      if (newest && newest.epoch === epoch && !isTerminalStatus(newest.status)) {
+        throw new Violation(`${this.id}: refused on a job that lives: ${JSON.stringify(applied.refused)}`)
+      }
+    } else if (epoch === this.#epoch) this.#acknowledged.push(...events)
+  }
+
+  #batch(events: JobEvent[]): Batch {
+    return { events, at: new Date(this.#world.clock.now()).toISOString(), retentionSeconds: 86_400 }
+  }
+
+  async #insist<T>(call: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await call()
+      } catch (error) {
+        if (!(error instanceof EngineAway)) throw error
+        const { clock, random } = this.#world
+        await new Promise<void>((resolve) => clock.setTimeout(resolve, random.below(RETRY_MS)))
+      }
+    }
+  }
+
+  #alone(work: () => Promise<void>): Promise<void> {
+    this.#busy = work()
+      .catch((error) => this.#world.onViolation(error))
+      .finally(() => {
+        this.#busy = undefined
+      })
+    return this.#busy
+  }
+}

@@ -1,0 +1,209 @@
+import fc from 'fast-check'
+import { MemoryEngine } from '../../server/engines/memory.ts'
+import { Hub } from '../../server/hub/hub.ts'
+import { type OpenStream, openStream } from '../../server/hub/stream.ts'
+import { Metrics } from '../../server/metrics.ts'
+import type { ProducerEvent } from '../../shared/events.ts'
+import type { Job } from '../../shared/job.ts'
+import { isTerminalStatus } from '../../shared/selectors.ts'
+import { producerEvent } from '../arbitraries.ts'
+import { SeededRandom } from '../seeded-random.ts'
+import { settle, VirtualClock } from '../virtual-clock.ts'
+import { type Faults, FaultyEngine, noFaults } from './faulty-engine.ts'
+import { Producer } from './producer.ts'
+import { Truth } from './truth.ts'
+import { Violation } from './watched-document.ts'
+import { type Target, Watcher, type World } from './watcher.ts'
+
+const OWNER = 'ada'
+const JOBS = ['a', 'b', 'c']
+const STEPS = 120
+const MOST_WATCHERS = 12
+
+/** A stream that counts as slow after very little, so that few events suffice to fill it. */
+const narrowStream: OpenStream = (source) =>
+  new ReadableStream<Uint8Array>(
+    {
+      start: (controller) =>
+        source.start({
+          get hasRoom() {
+            return (controller.desiredSize ?? 0) > 0
+          },
+          write: (bytes) => controller.enqueue(bytes),
+          close: () => controller.close(),
+        }),
+      pull: () => source.pull(),
+      cancel: () => source.cancel(),
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: 512 }),
+  )
+
+/** The faults of a run: each run has some, not all, so that they are met alone as well as together. */
+function chooseFaults(random: SeededRandom): Faults {
+  const some = (value: number) => (random.chance(0.6) ? value : 0)
+  return {
+    delayMs: some(200),
+    failure: some(0.05),
+    lostWake: some(0.2),
+    bareWake: some(0.3),
+    pageBytes: random.chance(0.6) ? 200 + random.below(2_000) : noFaults.pageBytes,
+  }
+}
+
+/**
+ * Runs the whole server side in one process, under a clock that stands still: producers, an engine that fails, the hub, and watchers that come,
+ * go, stall and come back. Everything follows from the seed. Throws at the first law that is broken.
+ */
+export async function simulate(seed: number, streams: Streams): Promise<void> {
+  await new Simulation(seed, streams).run()
+}
+
+/** Which streams the watchers of a run open. */
+export type Streams = keyof typeof targets
+
+const targets = {
+  'of one job': JOBS.map((job): Target => ({ job })),
+  'of several jobs': [{ jobs: JOBS }, { jobs: JOBS.slice(1) }],
+  'of an owner': [{ owner: OWNER }],
+} satisfies Record<string, Target[]>
+
+class Simulation {
+  readonly #random: SeededRandom
+  readonly #world: World
+  readonly #inner = new MemoryEngine()
+  readonly #producers: Producer[]
+  readonly #watchers = new Set<Watcher>()
+  readonly #events: ProducerEvent[]
+  readonly #targets: Target[]
+  #violation: unknown
+
+  constructor(seed: number, streams: Streams) {
+    const random = new SeededRandom(seed)
+    const clock = new VirtualClock()
+    const engine = new FaultyEngine(this.#inner, clock, random)
+    const hub = new Hub({
+      engine,
+      clock,
+      random,
+      metrics: new Metrics(),
+      frameMs: [0, 25, 250][random.below(3)] ?? 25,
+      streamLimit: 1_000,
+      openStream: random.chance(0.7) ? narrowStream : openStream,
+    })
+    const onViolation = (violation: unknown) => {
+      this.#violation ??= violation
+    }
+    this.#random = random
+    this.#targets = targets[streams]
+    this.#world = { clock, random, engine, hub, truth: new Truth(), onViolation }
+    this.#events = fc.sample(producerEvent, { seed, numRuns: 200 }).filter(({ type }) => type !== 'status')
+    this.#producers = JOBS.map((id) => new Producer(this.#world, id, this.#events))
+  }
+
+  async run(): Promise<void> {
+    const { engine, truth, clock } = this.#world
+    await truth.listen(this.#inner, OWNER)
+    for (const producer of this.#producers) await producer.begin()
+    engine.faults = chooseFaults(this.#random)
+    for (let step = 0; step < STEPS && !this.#violation; step++) {
+      this.#act()
+      await clock.advance(this.#pause())
+    }
+    await this.#calm()
+    if (this.#violation) throw this.#violation
+  }
+
+  #act(): void {
+    const { random } = this.#world
+    const producer = this.#producers[random.below(JOBS.length)] as Producer
+    const watcher = [...this.#watchers][random.below(this.#watchers.size)]
+    const dice = random.below(100)
+    if (dice < 55) producer.report(1 + random.below(random.chance(0.2) ? 30 : 4))
+    else if (dice < 62) producer.report(random.below(3), { type: 'status', status: 'running', ...this.#statusFields() })
+    else if (dice < 66) void producer.control({ type: 'control', pauseRequested: random.chance(0.5) })
+    else if (dice < 68)
+      producer.report(random.below(3), { type: 'status', status: this.#end(), ...this.#statusFields() })
+    else if (dice < 70) void producer.remove()
+    else if (dice < 73) void producer.begin()
+    else if (dice < 83) this.#join()
+    else if (dice < 88) watcher?.stall()
+    else if (dice < 94) watcher?.resume()
+    else if (dice < 98) watcher?.drop()
+    else if (watcher) {
+      watcher.leave()
+      this.#watchers.delete(watcher)
+    }
+  }
+
+  #join(): void {
+    if (this.#watchers.size >= MOST_WATCHERS) return
+    const { random } = this.#world
+    const target = this.#targets[random.below(this.#targets.length)] as Target
+    this.#watchers.add(new Watcher(this.#world, target, random.chance(0.7) ? 'all' : 'header'))
+  }
+
+  #statusFields(): object {
+    const { random } = this.#world
+    const fields = { result: random.below(1_000), metadata: { n: random.below(1_000) }, message: 'm', title: 't' }
+    return Object.fromEntries(Object.entries(fields).filter(() => random.chance(0.3)))
+  }
+
+  #end(): 'completed' | 'failed' | 'cancelled' {
+    return (['completed', 'failed', 'cancelled'] as const)[this.#random.below(3)] ?? 'failed'
+  }
+
+  /** Mostly a moment, at times as long as pings and streams live. */
+  #pause(): number {
+    const dice = this.#random.below(100)
+    return dice < 85 ? this.#random.below(60) : dice < 98 ? this.#random.below(35_000) : 1_000_000
+  }
+
+  /** The faults stop: everyone has to reach the newest state, and nothing may be left. */
+  async #calm(): Promise<void> {
+    const { engine, clock, hub } = this.#world
+    engine.faults = noFaults
+    for (const watcher of this.#watchers) watcher.resume()
+    await clock.advance(120_000)
+    this.#verifyAll()
+    const finished = this.#producers.map((producer) =>
+      producer.finish({ type: 'status', status: 'completed', result: 'end' }),
+    )
+    await clock.advance(120_000)
+    await Promise.all(finished)
+    this.#verifyAll()
+    for (const watcher of this.#watchers) watcher.leave()
+    await settle()
+    if (this.#violation) return
+    const left = { ...hub.open, timers: clock.pending }
+    if (!Bun.deepEquals(left, { streams: 0, channels: 0, timers: 0 }))
+      throw new Violation(`left over: ${JSON.stringify(left)}`)
+  }
+
+  #verifyAll(): void {
+    if (this.#violation) throw this.#violation
+    for (const producer of this.#producers) producer.verify()
+    for (const watcher of this.#watchers) this.#verify(watcher)
+  }
+
+  /** A watcher has every job that it follows as it is now, or was told that it is gone. */
+  #verify(watcher: Watcher): void {
+    for (const id of JOBS) {
+      if (!watcher.follows(id)) continue
+      const truth = this.#world.truth.newest(id)
+      const document = watcher.documents.get(id)
+      // What ended for a watcher is told no more, whatever life follows.
+      if (document?.ended) continue
+      const isToldOfEnded = !('owner' in watcher.target)
+      if (truth && isTerminalStatus(truth.status) && !isToldOfEnded && !document) continue
+      if (!isSame(document?.job, truth)) {
+        throw new Violation(
+          `${JSON.stringify(watcher.target)} (${watcher.view}) has ${id} at ${place(document?.job)}, and it is at ${place(truth)}`,
+        )
+      }
+    }
+  }
+}
+
+const isSame = (a: Job | undefined, b: Job | undefined) => a?.epoch === b?.epoch && a?.version === b?.version
+
+const place = (job: Job | undefined) => (job ? `${job.epoch}-${job.version}` : 'no version')

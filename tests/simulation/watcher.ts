@@ -1,0 +1,190 @@
+import type { View } from '../../server/engine.ts'
+import type { Hub } from '../../server/hub/hub.ts'
+import { startOf } from '../../server/paging.ts'
+import type { Cursor } from '../../shared/cursor.ts'
+import { isTerminalStatus } from '../../shared/selectors.ts'
+import type { PingData } from '../../shared/wire.ts'
+import { EventStreamParser } from '../event-stream-parser.ts'
+import type { SeededRandom } from '../seeded-random.ts'
+import type { VirtualClock } from '../virtual-clock.ts'
+import { EngineAway, type FaultyEngine } from './faulty-engine.ts'
+import type { Truth } from './truth.ts'
+import { Violation, WatchedDocument } from './watched-document.ts'
+
+/** What watchers live in. */
+export interface World {
+  clock: VirtualClock
+  random: SeededRandom
+  engine: FaultyEngine
+  hub: Hub
+  truth: Truth
+  /** Told of every law that is broken. */
+  onViolation(violation: unknown): void
+}
+
+/** How long a watcher waits before it connects again: milliseconds, at most. */
+const RECONNECT_MS = 5_000
+
+/** What a watcher follows: one job, some jobs by name, or all of an owner's. */
+export type Target = { job: string } | { jobs: string[] } | { owner: string }
+
+/**
+ * Somebody who follows jobs, and behaves as clients do: reads, stops reading for a while, loses the connection in the middle of a message,
+ * connects again with what it has.
+ */
+export class Watcher {
+  readonly view: View
+  readonly target: Target
+  readonly documents = new Map<string, WatchedDocument>()
+  readonly #world: World
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  #stall: PromiseWithResolvers<void> | undefined
+  #timer: unknown
+  #gone = false
+
+  constructor(world: World, target: Target, view: View) {
+    this.#world = world
+    this.target = target
+    this.view = 'owner' in target ? 'header' : view
+    void this.#connect()
+  }
+
+  /** The jobs that it follows by name; `undefined` when it follows whatever its owner has. */
+  get #names(): string[] | undefined {
+    if ('job' in this.target) return [this.target.job]
+    return 'jobs' in this.target ? this.target.jobs : undefined
+  }
+
+  follows(id: string): boolean {
+    return this.#names?.includes(id) ?? true
+  }
+
+  /** Everything that it follows by name has ended. */
+  get done(): boolean {
+    return this.#names?.every((id) => this.documents.get(id)?.ended !== undefined) ?? false
+  }
+
+  /** Stops reading, as a phone in a tunnel does: the connection stays. */
+  stall(): void {
+    this.#stall ??= Promise.withResolvers()
+  }
+
+  resume(): void {
+    this.#stall?.resolve()
+    this.#stall = undefined
+  }
+
+  /** Loses the connection, and connects again after a while. */
+  drop(): void {
+    void this.#reader?.cancel().catch(() => {})
+    this.resume()
+  }
+
+  /** Leaves for good. */
+  leave(): void {
+    this.#gone = true
+    this.#world.clock.clearTimeout(this.#timer)
+    this.drop()
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#gone || this.done) return
+    try {
+      const stream = await this.#open()
+      if (stream) await this.#read(stream)
+    } catch (error) {
+      // The answer was a 503.
+      if (!(error instanceof EngineAway)) {
+        this.#world.onViolation(new Violation(`${JSON.stringify(this.target)}, ${this.view}`, { cause: error }))
+      }
+    }
+    if (!this.#gone && !this.done) {
+      this.#timer = this.#world.clock.setTimeout(() => void this.#connect(), this.#world.random.below(RECONNECT_MS))
+    }
+  }
+
+  /** What the route does before it opens the stream. */
+  async #open(): Promise<ReadableStream<Uint8Array> | undefined> {
+    const { hub, engine } = this.#world
+    const viewer = { sub: 'ada' }
+    if ('owner' in this.target) return hub.openOwner(this.target.owner, undefined, viewer)
+    const followed: { id: string; cursor: Cursor | undefined; gone: boolean }[] = []
+    for (const id of this.#names ?? []) {
+      const document = this.#document(id)
+      if (document.ended) continue
+      const stored = await engine.read(id)
+      const cursor = stored && document.cursor && startOf(document.cursor, stored) > 0 ? document.cursor : undefined
+      const isLast = stored !== undefined && cursor?.version === stored.header.version
+      if (stored && isLast && isTerminalStatus(stored.header.status) && 'job' in this.target) {
+        // 204: nothing will ever follow.
+        document.take('end', { reason: stored.header.status }, '')
+        return undefined
+      }
+      followed.push({ id, cursor, gone: stored === undefined })
+    }
+    if (followed.every(({ gone }) => gone)) {
+      for (const { id } of followed) this.#document(id).take('end', { reason: 'deleted' }, '')
+      return undefined
+    }
+    const [first] = followed
+    if ('job' in this.target && first) return hub.openJob(first.id, this.view, first.cursor, viewer)
+    return hub.openJobs(followed, this.view, viewer)
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
+    const { random } = this.#world
+    const parser = new EventStreamParser()
+    const reader = stream.getReader()
+    this.#reader = reader
+    // Of an owner's jobs a new connection is told everything anew.
+    if ('owner' in this.target) this.documents.clear()
+    if (this.#gone) await reader.cancel()
+    for (;;) {
+      await this.#stall?.promise
+      const { done, value } = await reader.read()
+      if (done) return
+      // Now and then the connection breaks in the middle of what arrives.
+      const breaks = this.#world.engine.faults.failure > 0 && random.chance(0.01)
+      parser.push(breaks ? value.subarray(0, random.below(value.length)) : value)
+      for (const message of parser.dispatched.splice(0)) this.#take(message)
+      if (breaks || this.done) {
+        await reader.cancel()
+        return
+      }
+    }
+  }
+
+  #take({ event, data, lastEventId }: { event: string; data: string; lastEventId: string }): void {
+    const parsed = JSON.parse(data)
+    if (event === 'ping') {
+      this.#takePing(parsed)
+      return
+    }
+    if ('job' in this.target) {
+      this.#document(this.target.job).take(event, parsed, lastEventId)
+      return
+    }
+    if (lastEventId !== '') throw new Violation('an id on a stream of several jobs')
+    const { jobId, cursor, ...rest } = parsed
+    const document = this.#document(jobId)
+    document.take(event, rest, cursor)
+    // A job that was removed may be made again; an owner's stream then tells of the new one.
+    if (document.ended && 'owner' in this.target) this.documents.delete(jobId)
+  }
+
+  #takePing({ at, version }: PingData): void {
+    if (Date.parse(at) > this.#world.clock.now()) throw new Violation(`a ping from the future: ${at}`)
+    const job = 'job' in this.target ? this.documents.get(this.target.job)?.job : undefined
+    if (version !== undefined && job && version > job.version) {
+      throw new Violation(`a ping of version ${version} to one who has ${job.version}, and reads`)
+    }
+  }
+
+  #document(id: string): WatchedDocument {
+    const known = this.documents.get(id)
+    if (known) return known
+    const document = new WatchedDocument(this.#world.truth, this.view)
+    this.documents.set(id, document)
+    return document
+  }
+}
