@@ -13,7 +13,7 @@ import { ProblemError, problems } from './errors.ts'
 import { Hub } from './hub/hub.ts'
 import type { OpenStream } from './hub/stream.ts'
 import { JobEventEmitter } from './job-events.ts'
-import { Jobs } from './jobs.ts'
+import { FLUSH_MS, Jobs } from './jobs.ts'
 import { Metrics } from './metrics.ts'
 import type { App, Env, RouteContext } from './routes/context.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -168,7 +168,9 @@ function createEmitter(jobs: Jobs, { engine, limits, clock, random }: EmitterCon
 async function publishOnce(jobs: Jobs, jobId: string, events: ProducerEvent[], key: string): Promise<Sent> {
   try {
     // The emitter tries the very same batch again, so its key says all that a digest would.
-    return { receipt: await jobs.publish(server, jobId, events, { key, digest: key }) }
+    const receipt = await jobs.publish(server, jobId, events, { key, digest: key })
+    // In this process a batch costs little: whoever begins to watch is not kept waiting.
+    return { receipt: { ...receipt, flushMs: FLUSH_MS.watched } }
   } catch (error) {
     if (!(error instanceof ProblemError)) return { retry: true }
     return error.problem.status >= 500 ? { retry: true } : { refused: error.problem.detail }

@@ -16,7 +16,7 @@ import type { Hub } from './hub/hub.ts'
 import type { Metrics } from './metrics.ts'
 
 /** How long a producer does well to gather events: milliseconds, when someone watches and when nobody does. */
-const FLUSH_MS = { watched: 250, unwatched: 5_000 }
+export const FLUSH_MS = { watched: 250, unwatched: 5_000 }
 /** Due jobs that are looked at in one go. */
 const SWEEP_LIMIT = 100
 

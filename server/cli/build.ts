@@ -1,7 +1,10 @@
-/** Builds the client into one generated module of strings, which every runtime can load: `bun server/cli/build.ts`. */
+/**
+ * Builds the client, and the samples of the services, into generated modules, which every runtime can load: `bun server/cli/build.ts`.
+ */
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Assets } from '../routes/pages.ts'
+import { collectSamples } from './samples.ts'
 
 const root = new URL('../../', import.meta.url)
 const path = (relative: string) => fileURLToPath(new URL(relative, root))
@@ -24,8 +27,12 @@ const assets: Assets = {
   'widget.js': await bundle('client/define.ts'),
 }
 
+const write = (name: string, type: string, from: string, value: unknown) =>
+  Bun.write(
+    path(`server/generated/${name}.ts`),
+    `import type { ${type} } from '${from}'\n\nexport const ${name}: ${type} = ${JSON.stringify(value)}\n`,
+  )
+
 await mkdir(path('server/generated'), { recursive: true })
-await Bun.write(
-  path('server/generated/assets.ts'),
-  `import type { Assets } from '../routes/pages.ts'\n\nexport const assets: Assets = ${JSON.stringify(assets, null, 2)}\n`,
-)
+await write('assets', 'Assets', '../routes/pages.ts', assets)
+await write('samples', 'Samples', '../services/samples.ts', await collectSamples(path('node_modules')))

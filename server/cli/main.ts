@@ -1,15 +1,44 @@
 #!/usr/bin/env bun
-import { defaultLimits } from '../../shared/limits.ts'
-/** The command line: `milepost serve`. */
-import { ConfigError, limitVariable, settings } from '../config.ts'
+/** The command line: `milepost serve | sync | token | --help`. */
+import { ConfigError } from '../config.ts'
 import { EngineOpenError } from '../engines/engine-open-error.ts'
 import { serve } from '../entries/bun.ts'
+import { environmentFrom, help } from './flags.ts'
+import { sync } from './sync.ts'
+import { createToken } from './token.ts'
 
-const [command = 'serve'] = process.argv.slice(2)
+/** What the user can mend: said in a sentence, without a stack. */
+const isForTheUser = (error: unknown): error is Error =>
+  error instanceof ConfigError ||
+  error instanceof EngineOpenError ||
+  (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
+
+async function main([command, ...args]: string[]): Promise<void> {
+  switch (command) {
+    case 'serve':
+      await serve(environmentFrom(args, process.env))
+      break
+    case 'sync':
+      await sync(args, process.env)
+      break
+    case 'token':
+      console.log(await createToken(args, process.env))
+      break
+    case undefined:
+    case '-h':
+    case 'help':
+    case '--help':
+      console.log(help())
+      break
+    default:
+      throw new ConfigError(`"${command}" is not a command. "milepost --help" lists those that there are.`)
+  }
+}
+
 try {
-  if (command === 'serve') await serve(process.env)
+  await main(process.argv.slice(2))
 } catch (error) {
-  if (!(error instanceof ConfigError || error instanceof EngineOpenError)) throw error
+  if (!isForTheUser(error)) throw error
   console.error(error.message)
   process.exit(1)
 }

@@ -5,7 +5,7 @@ import type { SampleFile, Samples } from '../services/samples.ts'
 import { DirectoryTree } from './directory-tree.ts'
 
 /** Packages whose sources make up the tree to copy. */
-const PACKAGES = ['hono', 'preact', '@preact/signals', '@preact/signals-core']
+const PACKAGES = ['preact', 'hono', '@preact/signals', '@preact/signals-core']
 /** What of a package is taken: what people wrote or read, not what was built for machines. */
 const SOURCES = /^(README|LICENSE|CHANGELOG|package\.json)|(^|\/)src\/|^dist\/types\//
 /** Of so many files of the tree, one is in the target from the start. */

@@ -6,6 +6,9 @@ import { ConfigError, readConfig } from '../config.ts'
 import type { Engine } from '../engine.ts'
 import { openEngine } from '../engines/open.ts'
 import { assets } from '../generated/assets.ts'
+import { samples } from '../generated/samples.ts'
+import { setJobEvents } from '../job-events.ts'
+import { createServices } from '../services/index.ts'
 
 /** Whoever follows the link that the server printed: the one who started it. */
 const operator: Principal = { sub: 'local', scopes: ['jobs:read', 'jobs:write', 'jobs:admin'] }
@@ -24,11 +27,13 @@ export async function serve(environment: Readonly<Record<string, string | undefi
   const hostname = config.host ?? (config.secret ? '0.0.0.0' : '127.0.0.1')
   const secret = config.secret ?? randomId(systemRandom, 52)
   const engine = openEngine(config.engine, config.limits)
-  const app = createApp({ ...config, engine, auth: { ...config, secret }, assets })
+  const services = createServices({ samples })
+  const app = createApp({ ...config, engine, auth: { ...config, secret }, assets, services })
+  setJobEvents(app.jobs)
   const server = listen(app, hostname, config.port, config.limits.uploadBytes)
   stopOnSignal(app, engine, server)
   const url = new URL(`http://${hostname === '0.0.0.0' ? 'localhost' : hostname}:${server.port}/`)
-  const code = app.createSignInCode(operator)
+  const code = app.createSignInCode(operator, () => void showAround(app, engine))
   console.log(`Milepost listens on ${url.href}\nSign in, once:     ${new URL(`sign-in?code=${code}`, url).href}`)
 }
 
@@ -54,4 +59,13 @@ function stopOnSignal(app: Milepost, engine: Engine, server: Bun.Server<undefine
     process.exit(0)
   }
   process.once('SIGINT', stop).once('SIGTERM', stop)
+}
+
+/** On first use the dashboard would be empty: it begins with work to look at. */
+async function showAround(app: Milepost, engine: Engine): Promise<void> {
+  const { rows } = await engine.list({ owner: operator.sub, limit: 1 })
+  if (rows.length > 0) return
+  const form = new FormData()
+  form.set('sample', 'true')
+  await app.startService(operator, 'sync', form)
 }

@@ -20,6 +20,8 @@ const types: Record<keyof Assets, string> = {
 /** The dashboard, and the element for other people's pages. */
 export function pageRoutes(app: App, { auth }: RouteContext, assets: Assets): void {
   const forPages = secureHeaders({
+    // Whether a host is reached over TLS alone is for its owner to say.
+    strictTransportSecurity: false,
     contentSecurityPolicy: {
       defaultSrc: ["'self'"],
       // The element's style sheets are constructed; Preact sets single properties. Neither needs more than this.
@@ -32,7 +34,7 @@ export function pageRoutes(app: App, { auth }: RouteContext, assets: Assets): vo
     },
   })
   // Anyone's page may load the element.
-  const forWidget = secureHeaders({ crossOriginResourcePolicy: 'cross-origin' })
+  const forWidget = secureHeaders({ strictTransportSecurity: false, crossOriginResourcePolicy: 'cross-origin' })
 
   for (const path of ['/', '/jobs/:id', '/docs'] as const) {
     app.get(path, forPages, async (c) => {

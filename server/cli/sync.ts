@@ -1,0 +1,60 @@
+import { stat } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { ConfigError } from '../config.ts'
+import { type JobControl, noControl, setJobEvents } from '../job-events.ts'
+import { syncTrees } from '../services/sync.ts'
+import { DirectoryTree } from './directory-tree.ts'
+import { RemoteJobs } from './remote-jobs.ts'
+
+const usage = `milepost sync SOURCE TARGET [--url http://localhost:8787/ --token TOKEN] [--title TITLE] [--concurrency 4]
+
+Copies to TARGET what it lacks of SOURCE or has otherwise. With --url, it is a job there, to be watched, paused and cancelled; the
+token may stand in MILEPOST_TOKEN. Ends with 1 when a file could not be copied.`
+
+/** Syncs two directories, and reports on it to a server if there is one. */
+export async function sync(args: string[], env: Readonly<Record<string, string | undefined>>): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      url: { type: 'string' },
+      token: { type: 'string' },
+      title: { type: 'string' },
+      concurrency: { type: 'string', default: '4' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
+  if (values.help) {
+    console.log(usage)
+    return
+  }
+  const [from, to, ...others] = positionals
+  if (!from || !to || others.length > 0) throw new ConfigError(usage)
+  if (!(await stat(from).catch(() => undefined))?.isDirectory()) throw new ConfigError(`"${from}" is not a directory.`)
+  const concurrency = Number(values.concurrency)
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new ConfigError('Give --concurrency a whole number of 1 or more.')
+  }
+  const [source, target] = [new DirectoryTree(from), new DirectoryTree(to)]
+  let isComplete = false
+  const work = async (jobId: string, control: JobControl) => {
+    const result = await syncTrees(source, target, { jobId, control, concurrency })
+    console.log(`${result.copied} copied, ${result.skipped} there already, ${result.failed} failed`)
+    for (const { path, reason } of result.failures) console.error(`${path}: ${reason}`)
+    isComplete = result.failed === 0
+    return result
+  }
+  if (values.url === undefined) await work('', noControl)
+  else {
+    const token = values.token ?? env.MILEPOST_TOKEN
+    if (!token) throw new ConfigError('Give the token of a producer: --token TOKEN. "milepost token --help" says how.')
+    if (!URL.canParse(values.url)) throw new ConfigError(`"${values.url}" is not a URL. Try http://localhost:8787/.`)
+    const jobs = new RemoteJobs(new URL(values.url), token)
+    setJobEvents(jobs.emitter)
+    const title = values.title ?? `${source.name} → ${target.name}`
+    const jobId = await jobs.create({ kind: 'sync', title, heartbeatSeconds: 60 })
+    console.log(`Watch it at ${jobs.pageOf(jobId)}`)
+    await jobs.emitter.run(jobId, (control) => work(jobId, control))
+  }
+  process.exitCode = isComplete ? 0 : 1
+}

@@ -1,0 +1,31 @@
+import { parseArgs } from 'node:util'
+import { sign } from 'hono/jwt'
+import { scopes } from '../access.ts'
+import { ConfigError } from '../config.ts'
+
+const usage = `milepost token --sub NAME [--scope "jobs:read jobs:write"] [--seconds 3600]
+
+Prints an access token for NAME, signed with the first MILEPOST_SECRET.`
+
+/** An access token for those who run the server: for a producer, or to try things with. */
+export async function createToken(args: string[], env: Readonly<Record<string, string | undefined>>): Promise<string> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      sub: { type: 'string' },
+      scope: { type: 'string', default: 'jobs:read jobs:write' },
+      seconds: { type: 'string', default: '3600' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
+  if (values.help) return usage
+  const secret = env.MILEPOST_SECRET?.split(',')[0]?.trim()
+  if (!secret) throw new ConfigError('Set MILEPOST_SECRET to the secret of the server that the token is for.')
+  if (!values.sub) throw new ConfigError('Say whom the token is for: --sub NAME.')
+  const seconds = Number(values.seconds)
+  if (!Number.isInteger(seconds) || seconds < 1) throw new ConfigError('Give --seconds a whole number of 1 or more.')
+  const unknown = values.scope.split(' ').find((word) => !scopes.some((scope) => scope === word))
+  if (unknown !== undefined) throw new ConfigError(`"${unknown}" is not a scope. There are: ${scopes.join(', ')}.`)
+  const now = Math.floor(Date.now() / 1_000)
+  return sign({ sub: values.sub, scope: values.scope, iat: now, exp: now + seconds }, secret, 'HS256')
+}
