@@ -67,12 +67,13 @@ export class Jobs {
     const batch: Batch = { events, at: this.#now(), ...(key ? { key } : {}) }
     // The usual producer needs no look at the job before: the engine compares its creator with it on the way.
     const isUsual = !principal.jobs && !isAdmin(principal) && principal.scopes.includes('jobs:write')
-    if (isUsual) batch.createdBy = principal.sub
-    else await this.read(principal, id, 'publish')
+    // Others are: its creator is looked up, and has to be the same when the batch is applied.
+    batch.createdBy = isUsual ? principal.sub : (await this.read(principal, id, 'publish')).header.createdBy
     const applied = await this.#apply(id, batch)
     if ('refused' in applied && applied.refused.status === 404) await this.read(principal, id, 'publish')
-    const { version, owner, cancelRequested, pauseRequested } = this.#count(applied, events.length)
-    const watched = this.#context.hub.isWatched(id, owner)
+    const header = this.#count(applied, events.length)
+    const { version, cancelRequested, pauseRequested } = header
+    const watched = this.#context.hub.isWatched(header)
     const flushMs = watched ? FLUSH_MS.watched : FLUSH_MS.unwatched
     return { version, cancelRequested, pauseRequested, watched, flushMs }
   }

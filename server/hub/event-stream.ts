@@ -73,6 +73,7 @@ export class EventStream implements StreamSource {
 
   /** Runs something later, unless the stream is done by then. */
   after(ms: number, run: () => void): void {
+    if (this.#done) return
     const timer = this.#clock.setTimeout(() => {
       this.#timers.delete(timer)
       run()

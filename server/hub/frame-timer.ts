@@ -19,7 +19,8 @@ export class FrameTimer {
 
   /** Asks for a frame; `urgent` ones leave at once. */
   request(urgent: boolean): void {
-    const wait = urgent ? 0 : this.#last + this.#frameMs - this.#clock.now()
+    // Never longer than a frame: a clock that was set back must not hold anything up.
+    const wait = urgent ? 0 : Math.min(this.#frameMs, this.#last + this.#frameMs - this.#clock.now())
     // A frame time of 0 gathers what arrives in one turn.
     if (urgent || (wait <= 0 && this.#frameMs > 0)) this.#fire()
     else this.#timer ??= this.#clock.setTimeout(() => this.#fire(), Math.max(0, wait))

@@ -1,5 +1,6 @@
 import type { Clock, Random } from '../../shared/clock.ts'
 import type { Cursor } from '../../shared/cursor.ts'
+import type { JobHeader } from '../../shared/job.ts'
 import { encodeRetry } from '../../shared/sse.ts'
 import type { Engine, View } from '../engine.ts'
 import { problems, refuse } from '../errors.ts'
@@ -52,6 +53,9 @@ export interface Followed {
   gone?: boolean
 }
 
+/** Owners may have any character in their names, ids of jobs no line ends. */
+const ownerKey = (owner: string, parentId: string | undefined) => `${owner}\n${parentId ?? ''}`
+
 /** One process's fan-out: from the changes that an engine tells of, to the streams that are open here. */
 export class Hub {
   readonly #context: HubContext
@@ -73,9 +77,14 @@ export class Hub {
     return { streams: this.#streams.size, channels: this.#jobs.size + this.#owners.size }
   }
 
-  /** Whether anyone here follows a job, alone or among all jobs of its owner. */
-  isWatched(id: string, owner: string): boolean {
-    return this.#jobs.has(`all ${id}`) || this.#jobs.has(`header ${id}`) || this.#owners.has(`${owner}\n`)
+  /** Whether anyone here follows a job, alone or among all jobs of its owner, or all children of its parent. */
+  isWatched({ id, owner, parentId }: Pick<JobHeader, 'id' | 'owner' | 'parentId'>): boolean {
+    return (
+      this.#jobs.has(`all ${id}`) ||
+      this.#jobs.has(`header ${id}`) ||
+      this.#owners.has(ownerKey(owner, undefined)) ||
+      (parentId !== undefined && this.#owners.has(ownerKey(owner, parentId)))
+    )
   }
 
   /**
@@ -100,7 +109,7 @@ export class Hub {
       stream.done()
       throw error
     }
-    return this.#openStream(stream)
+    return this.#respond(stream, viewer)
   }
 
   /** A stream of several jobs. */
@@ -122,7 +131,7 @@ export class Hub {
       throw error
     }
     this.#pingAlways(stream)
-    return this.#openStream(stream)
+    return this.#respond(stream, viewer)
   }
 
   /** A stream of all jobs of an owner, or of the children of one job, in the header view. */
@@ -138,7 +147,7 @@ export class Hub {
     }
     if (viewer.expiresAt !== undefined) this.#endAt(stream, viewer.expiresAt, () => stream.close())
     this.#pingAlways(stream)
-    return this.#openStream(stream)
+    return this.#respond(stream, viewer)
   }
 
   /** Closes every stream, without `end`: clients go on where they were, with whoever answers next. */
@@ -169,6 +178,12 @@ export class Hub {
     return stream
   }
 
+  #respond(stream: EventStream, { signal }: Viewer): ReadableStream<Uint8Array> {
+    // A request that was over before we listened told nobody.
+    if (signal?.aborted) stream.done()
+    return this.#openStream(stream)
+  }
+
   #endAt(stream: EventStream, at: number, end: () => void): void {
     // No stream lives this long, and a longer timer would fire at once: timers hold 31 bits.
     const ms = Math.min(at - this.#context.clock.now(), 2 * STREAM_LIFE_MS)
@@ -192,7 +207,7 @@ export class Hub {
   }
 
   #ownerChannel(owner: string, parentId: string | undefined): OwnerChannel {
-    const key = `${owner}\n${parentId ?? ''}`
+    const key = ownerKey(owner, parentId)
     const open = this.#owners.get(key)
     if (open) return open
     const channel = new OwnerChannel(this.#context, owner, parentId, () => this.#owners.delete(key))

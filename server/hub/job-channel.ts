@@ -99,10 +99,8 @@ export class JobChannel {
   }
 
   #wake(change: Change): void {
-    if (change.removed) {
-      // One of a life that is over by now says nothing of this one.
-      if (this.#epoch === undefined || change.epoch === this.#epoch) this.#end(this.#removalReason(change))
-    } else if (change.epoch !== this.#epoch) this.#restart(change.epoch, change.to)
+    if (change.removed) this.#end(change.epoch, this.#removalReason(change.header))
+    else if (change.epoch !== this.#epoch) this.#restart(change.epoch, change.to)
     else if (change.to > this.#version) this.#advance(change)
   }
 
@@ -119,14 +117,19 @@ export class JobChannel {
   }
 
   #advance({ from, to, events, header }: Pick<Change, 'from' | 'to' | 'events' | 'header'>): void {
-    const isNext = events !== undefined && from === this.#version
+    // Without the header nobody knows whether the events bring the job to its end.
+    const isNext = events !== undefined && header !== undefined && from === this.#version
     if (this.#pending && isNext && this.#pending.length + events.length <= EVENTS_PER_FRAME) {
       this.#pending.push(...events)
     } else this.#pending = undefined
     this.#bulkTouched ||= !isNext || touchesBulk(events)
     this.#version = to
     this.#header = header
-    this.#frames.request(header !== undefined && endOf(header.status) !== undefined)
+    this.#requestFrame()
+  }
+
+  #requestFrame(): void {
+    this.#frames.request(this.#header !== undefined && endOf(this.#header.status) !== undefined)
   }
 
   #sendFrame(): void {
@@ -148,10 +151,11 @@ export class JobChannel {
     this.#reading = true
     this.#pending = []
     const known = this.#version
+    let isBehind = false
     try {
       const patch = await this.#hub.engine.changesSince(this.id, cursor, { view: this.view, maxBytes: PAGE_BYTES })
       if (this.#closed || cursor.epoch !== this.#epoch) return
-      if (!patch) this.#end('deleted')
+      if (!patch) this.#end(cursor.epoch, 'deleted')
       else if (patch.job.epoch !== cursor.epoch) this.#restart(patch.job.epoch, patch.to)
       // Too much to be shared: everyone reads the pages at a pace of their own.
       else if (patch.more) this.#restart(cursor.epoch, this.#version)
@@ -160,15 +164,16 @@ export class JobChannel {
         const ends = endOf(patch.job.status) !== undefined
         this.#send(new Frame(patch.from, patch.to, ends, (audience) => patchMessages(patch, this.view, audience)))
       }
-      if (patch && patch.to < known) this.#pending = undefined
+      isBehind = patch !== undefined && patch.to < known
     } catch {
-      // The engine is away: the next wake-up or ping asks again.
-      this.#pending = undefined
+      isBehind = true
       this.#hub.metrics.count('engine_errors')
     } finally {
       this.#reading = false
     }
-    if (!this.#closed && this.#sent < this.#version && this.#pending) this.#frames.request(false)
+    // The engine is away, or behind what it told: the next wake-up or ping asks again.
+    if (isBehind) this.#pending = undefined
+    else if (!this.#closed && this.#sent < this.#version) this.#requestFrame()
   }
 
   #send(frame: Frame): void {
@@ -184,11 +189,12 @@ export class JobChannel {
     this.#ring.trim()
   }
 
-  #end(reason: EndReason): void {
-    for (const follower of this.followers) follower.end(reason)
+  /** One life is over; followers of another hear nothing of it. */
+  #end(epoch: string | undefined, reason: EndReason): void {
+    for (const follower of this.followers) follower.endLife(epoch, reason)
   }
 
-  #removalReason({ header = this.#header }: Change): EndReason {
+  #removalReason(header = this.#header): EndReason {
     const expiresAt = header?.expiresAt
     return expiresAt !== undefined && Date.parse(expiresAt) <= this.#hub.clock.now() ? 'expired' : 'deleted'
   }
@@ -204,15 +210,16 @@ export class JobChannel {
 
   /** Wake-ups may be lost: so the engine is asked at every ping. */
   async #checkVersion(): Promise<void> {
+    const asked = this.#epoch
     try {
       const stored = await this.#hub.engine.read(this.id)
       if (this.#closed) return
-      if (!stored) this.#end('deleted')
+      if (!stored) this.#end(asked, this.#removalReason())
       else {
         const { epoch, version } = stored.header
         if (epoch !== this.#epoch) this.#restart(epoch, version)
         else if (version > this.#version) this.#advance({ from: this.#version, to: version, header: stored.header })
-        else if (this.#sent < this.#version) this.#frames.request(false)
+        else if (this.#sent < this.#version) this.#requestFrame()
       }
     } catch {
       this.#hub.metrics.count('engine_errors')

@@ -1,28 +1,26 @@
+import type { Timer } from '../../shared/clock.ts'
+import type { AppliedEvent } from '../../shared/events.ts'
 import type { JobHeader } from '../../shared/job.ts'
+import { isTerminalStatus } from '../../shared/selectors.ts'
 import type { EndReason } from '../../shared/wire.ts'
-import type { Change, Unwatch } from '../engine.ts'
+import type { Change, ListQuery, Page, Unwatch } from '../engine.ts'
+import { PAGE_BYTES } from '../paging.ts'
 import { encode } from './event-stream.ts'
 import { FrameTimer } from './frame-timer.ts'
-import { headerPatch, touchesBulk } from './header-patch.ts'
+import { touchesBulk } from './header-patch.ts'
 import type { HubContext } from './hub.ts'
-import { endMessage, patchMessages } from './messages.ts'
+import { PING_MS } from './job-channel.ts'
+import { KnownJobs } from './known-jobs.ts'
 import type { OwnerFollower } from './owner-follower.ts'
+import { type Entry, type News, newsMessages } from './owner-news.ts'
 
-/** What became of one of the owner's jobs, the newest of it. */
-export interface Entry {
-  /** Its place in the order of changes that this channel saw. */
-  place: number
-  header: JobHeader
-  /** The version before the changes of the frame that it last was in. */
-  from: number
-  bulkTouched: boolean
-  removed?: EndReason
-}
+/** Jobs read from the engine at once, and those that ended which a stream begins with. */
+const LIST_PAGE = 100
 
 /**
  * All jobs of one owner, or the children of one job, in the header view.
  *
- * The same idea as in a job's channel, one level up: each job that changed has its newest header here and a place in the order of changes; a
+ * The same idea as in a job's channel, one level up: of each job that changed there is the newest news, and its place in the order of news; a
  * follower is a place. Whoever is behind is sent the newest header of each job that changed since.
  */
 export class OwnerChannel {
@@ -33,9 +31,15 @@ export class OwnerChannel {
   readonly #hub: HubContext
   readonly #onEmpty: () => void
   readonly #frames: FrameTimer
-  /** In the order of their places. */
-  readonly #entries = new Map<string, Entry>()
+  readonly #known = new KnownJobs()
+  /** What the next frame brings, in the order of the places. */
+  readonly #news = new Map<string, Entry>()
+  /** What frames brought, in the order of the places, until all followers have it. */
+  readonly #told = new Map<string, Entry>()
+  /** Jobs that changed, nobody said how. */
+  readonly #unread = new Set<string>()
   #unwatch: Unwatch | undefined
+  #ping: Timer
   #closed = false
   #place = 0
   #sent = 0
@@ -46,6 +50,7 @@ export class OwnerChannel {
     this.parentId = parentId
     this.#onEmpty = onEmpty
     this.#frames = new FrameTimer(hub.clock, hub.frameMs, () => this.#sendFrame())
+    this.#ping = this.#schedulePing()
     this.ready = hub.engine
       .watch({ owner }, (change) => this.#wake(change))
       .then((unwatch) => {
@@ -59,15 +64,22 @@ export class OwnerChannel {
   }
 
   leave(follower: OwnerFollower): void {
-    if (this.followers.delete(follower)) this.closeIfEmpty()
+    if (!this.followers.delete(follower)) return
+    if (this.followers.size > 0) this.forget()
+    else this.#close()
   }
 
-  closeIfEmpty(): void {
-    if (this.followers.size > 0 || this.#closed) return
+  #close(): void {
     this.#closed = true
     this.#frames.stop()
+    this.#hub.clock.clearTimeout(this.#ping)
     this.#unwatch?.()
     this.#onEmpty()
+  }
+
+  /** The place of the newest news. */
+  get newest(): number {
+    return this.#place
   }
 
   /** The place up to which frames were sent. */
@@ -75,59 +87,146 @@ export class OwnerChannel {
     return this.#sent
   }
 
-  /** What changed after a place and was sent to others, oldest first. */
+  /** Asks the engine for a page of the jobs that this is about. */
+  query(filter: Pick<ListQuery, 'live' | 'cursor'>): ListQuery {
+    const { owner, parentId } = this
+    return { owner, limit: LIST_PAGE, ...(parentId === undefined ? {} : { parentId }), ...filter }
+  }
+
+  /** The news after a place that frames brought to others, oldest first. */
   *sentAfter(place: number): Iterable<Entry> {
-    for (const entry of this.#entries.values()) if (entry.place > place && entry.place <= this.#sent) yield entry
+    for (const entry of this.#told.values()) if (entry.place > place) yield entry
   }
 
-  #wake(change: Change): void {
-    const before = this.#entries.get(change.id)
-    const header = change.header ?? before?.header
-    if (!header || (this.parentId !== undefined && header.parentId !== this.parentId)) return
-    const isSameLife = before?.header.epoch === change.epoch
-    if (isSameLife && !change.removed && change.to <= before.header.version) return
-    const isUnsent = isSameLife && before.place > this.#sent
-    const entry: Entry = {
-      place: ++this.#place,
-      header,
-      from: isUnsent ? before.from : change.from,
-      bulkTouched: touchesBulk(change.events) || (isUnsent && before.bulkTouched),
+  /**
+   * Learns from what a follower listed: it may be ahead of the wake-ups. What others lack of it is news to them.
+   *
+   * @returns whether this is the newest that is known; if not, there are news of this job that the follower has not had
+   */
+  learn(header: JobHeader): boolean {
+    const { id, epoch, version } = header
+    const concernsOthers = this.followers.size > 1 && !isTerminalStatus(header.status)
+    if (this.#known.get(id) || concernsOthers) this.#observe(header)
+    else this.#known.set(header)
+    const known = this.#known.get(id)
+    return known?.epoch === epoch && known.version === version
+  }
+
+  /** Forgets the news that all followers have. */
+  forget(): void {
+    let oldest = this.#sent
+    for (const { place } of this.followers) oldest = Math.min(oldest, place)
+    for (const [id, { place }] of this.#told) {
+      if (place > oldest) return
+      this.#told.delete(id)
     }
-    if (change.removed) entry.removed = this.#removalReason(header)
-    this.#entries.delete(change.id)
-    this.#entries.set(change.id, entry)
-    this.#frames.request(false)
   }
 
-  #removalReason({ expiresAt }: JobHeader): EndReason {
+  #wake({ id, epoch, from, header, events, removed }: Change): void {
+    if (header && this.parentId !== undefined && header.parentId !== this.parentId) return
+    if (removed) this.#remove(id, epoch, header)
+    else if (header) this.#observe(header, from === this.#known.get(id)?.version ? events : undefined)
+    else {
+      this.#unread.add(id)
+      this.#frames.request(false)
+    }
+  }
+
+  /** @param events all that happened since what is known, if that is known */
+  #observe(header: JobHeader, events?: readonly AppliedEvent[]): void {
+    if (!this.#known.isNews(header)) return
+    const { id, epoch } = header
+    const known = this.#known.get(id)
+    const news = this.#news.get(id)
+    const unsent = news?.epoch === epoch && 'header' in news ? news : undefined
+    const from = unsent?.from ?? (known?.epoch === epoch ? known.version : 0)
+    this.#known.set(header)
+    this.#tell({ id, epoch, header, from, bulkTouched: touchesBulk(events) || unsent?.bulkTouched === true })
+  }
+
+  #remove(id: string, epoch: string, header?: JobHeader): void {
+    const known = this.#known.get(id)
+    // One of a life that is over by now says nothing of this one, nor one of another job's child.
+    if (known ? known.epoch !== epoch : this.parentId !== undefined && !header) return
+    if (known?.version === Number.POSITIVE_INFINITY) return
+    const removed = this.#removalReason(header?.expiresAt ?? known?.expiresAt)
+    this.#known.setRemoved(id, epoch, header?.createdAt)
+    this.#tell({ id, epoch, removed })
+  }
+
+  #removalReason(expiresAt: string | undefined): EndReason {
     return expiresAt !== undefined && Date.parse(expiresAt) <= this.#hub.clock.now() ? 'expired' : 'deleted'
   }
 
+  #tell(news: News): void {
+    this.#place += 1
+    this.#news.delete(news.id)
+    this.#news.set(news.id, { ...news, place: this.#place })
+    this.#frames.request(false)
+  }
+
   #sendFrame(): void {
+    if (this.#unread.size > 0) void this.#readUnread()
+    if (this.#news.size === 0) return
     const from = this.#sent
     this.#sent = this.#place
-    const changed = [...this.sentAfter(from)]
-    if (changed.length === 0) return
-    const bytes = encode(changed.map((entry) => entryMessages(entry, entry.from)).join(''))
+    let text = ''
+    for (const [id, entry] of this.#news) {
+      text += newsMessages(entry, 'header' in entry ? entry.from : 0)
+      this.#told.delete(id)
+      this.#told.set(id, entry)
+    }
+    this.#news.clear()
+    // Too much to be shared: everyone takes it in pages, at a pace of their own.
+    const bytes = text.length > PAGE_BYTES ? undefined : encode(text)
     this.#hub.metrics.count('frames')
     for (const follower of this.followers) follower.receive(from, this.#sent, bytes)
     this.forget()
   }
 
-  /** Forgets what all followers have. */
-  forget(): void {
-    let oldest = this.#sent
-    for (const { place } of this.followers) oldest = Math.min(oldest, place)
-    for (const [id, entry] of this.#entries) {
-      if (entry.place > oldest) return
-      this.#entries.delete(id)
+  async #readUnread(): Promise<void> {
+    const ids = [...this.#unread]
+    this.#unread.clear()
+    try {
+      for (const id of ids) await this.#read(id)
+    } catch {
+      // The engine is away: the next ping asks again.
+      this.#hub.metrics.count('engine_errors')
     }
   }
-}
 
-/** The messages that bring a watcher from a version of a job to its newest header. */
-export function entryMessages({ header, removed, bulkTouched }: Entry, from: number): string {
-  if (removed) return endMessage(header.id, removed, 'many')
-  const job = headerPatch(header, bulkTouched || from === 0)
-  return patchMessages({ from, to: header.version, job }, 'header', 'many')
+  async #read(id: string): Promise<void> {
+    const before = this.#known.get(id)
+    const stored = await this.#hub.engine.read(id)
+    if (this.#closed) return
+    if (stored)
+      this.#wake({ id, epoch: stored.header.epoch, from: 0, to: stored.header.version, header: stored.header })
+    // Made again since it was read, if it is known otherwise by now.
+    else if (before && this.#known.get(id) === before) this.#remove(id, before.epoch)
+  }
+
+  #schedulePing(): Timer {
+    return this.#hub.clock.setTimeout(() => {
+      this.#ping = this.#schedulePing()
+      void this.#checkVersions()
+    }, PING_MS)
+  }
+
+  /** Wake-ups may be lost: so the engine is asked for all jobs that have not ended, and for those that must have since. */
+  async #checkVersions(): Promise<void> {
+    try {
+      const seen = new Set<string>()
+      for (let query: ListQuery | undefined = this.query({ live: true }); query && !this.#closed; ) {
+        const { rows, nextCursor }: Page<JobHeader> = await this.#hub.engine.list(query)
+        for (const header of rows) {
+          seen.add(header.id)
+          this.#observe(header)
+        }
+        query = nextCursor === undefined ? undefined : { ...query, cursor: nextCursor }
+      }
+      for (const id of [...this.#known.live()]) if (!this.#closed && !seen.has(id)) await this.#read(id)
+    } catch {
+      this.#hub.metrics.count('engine_errors')
+    }
+  }
 }
