@@ -91,19 +91,15 @@ export class JobEventEmitter {
     const batcher: Batcher = new Batcher({
       clock: this.#port.clock,
       random: this.#port.random,
-      send: async (events, key) => {
-        const sent = await this.#port.publish(jobId, events, key)
-        // One more turn, so that the batcher has counted this batch before it is asked.
-        void Promise.resolve().then(() => this.#release(jobId, batcher))
-        return sent
-      },
+      send: (events, key) => this.#port.publish(jobId, events, key),
+      onIdle: () => this.#release(jobId, batcher),
     })
     this.#batchers.set(jobId, batcher)
     return batcher
   }
 
   #release(jobId: string, batcher: Batcher): void {
-    if (!batcher.idle || this.#batchers.get(jobId) !== batcher) return
+    if (this.#batchers.get(jobId) !== batcher) return
     this.#batchers.delete(jobId)
     this.#dropped += batcher.dropped
   }
