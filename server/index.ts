@@ -3,7 +3,6 @@ export type { Grant, Principal, Scope } from './access.ts'
 export { type AppOptions, createApp, type Milepost } from './app.ts'
 export type { AuthOptions } from './auth.ts'
 export type { Engine } from './engine.ts'
-export { MemoryEngine } from './engines/memory.ts'
 export {
   emitError,
   emitItem,
