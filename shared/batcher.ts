@@ -96,8 +96,10 @@ export class Batcher {
     if (event.type === 'progress' && this.#progress) merge(this.#progress, event)
     else this.#push({ ...event })
     const isLast = event.type === 'status' && isTerminalStatus(event.status)
-    if (isLast) this.#target = this.#added
-    this.#schedule(isLast ? 0 : this.#flushMs)
+    // Waiting longer would not make a full batch better, and work that is fast would overrun the queue.
+    const isDue = isLast || this.#queue.length === BATCH_LIMIT
+    if (isDue) this.#target = this.#added
+    this.#schedule(isDue ? 0 : this.#flushMs)
   }
 
   /** Sends what waits. Resolves once the server has it, or has failed to take it; never rejects. */

@@ -115,6 +115,18 @@ describe('Batcher: gathering', () => {
     expect(new Set(tries.map(({ key }) => key)).size).toBe(3)
   })
 
+  test('Batcher sends a full batch at once, so that no event of fast work is lost while nobody watches', async () => {
+    const { batcher, clock, tries } = gather(() => ({ receipt: { ...receipt, flushMs: 5_000 } }))
+    batcher.add(item('first'))
+    await clock.advance(250)
+    for (let i = 0; i < 3 * QUEUE_LIMIT; i++) {
+      batcher.add(item(`${i}`))
+      if (i % 2_000 === 0) await clock.advance(0)
+    }
+    await clock.advance(0)
+    expect([batcher.dropped, tries.flatMap(({ events }) => events).length]).toEqual([0, 3 * QUEUE_LIMIT + 1])
+  })
+
   test('Batcher sends events as they were when they were added', async () => {
     const { batcher, sent } = gather()
     const event = { type: 'progress' as const, done: 1 }
