@@ -12,8 +12,8 @@ const SOURCES = /^(README|LICENSE|CHANGELOG|package\.json)|(^|\/)src\/|^dist\/ty
 const PRESENT_EVERY = 5
 /** What packages have to read for people. */
 const PROSE = /^(README|LICEN[CS]E|CHANGELOG)[^/]*$/i
-/** Characters of a sample: it may be embedded in a program. */
-const MOST_TEXT = 800_000
+/** Characters of each sample: they may be embedded in a program. */
+const MOST_TEXT = { sources: 800_000, prose: 400_000 }
 
 /**
  * Makes samples for the services from the packages that this project is built with: sources to copy, prose to analyse, and two lists of
@@ -41,7 +41,7 @@ async function readSources(nodeModules: string): Promise<SampleFile[]> {
     const entries = await Array.fromAsync(new DirectoryTree(join(nodeModules, name)).list()).catch(() => [])
     for (const { path } of entries) if (SOURCES.test(path)) paths.push(`${name}/${path}`)
   }
-  return readAll(nodeModules, paths)
+  return readAll(nodeModules, paths, MOST_TEXT.sources)
 }
 
 async function readProse(nodeModules: string): Promise<SampleFile[]> {
@@ -50,13 +50,13 @@ async function readProse(nodeModules: string): Promise<SampleFile[]> {
     const files = await readdir(join(nodeModules, name)).catch(() => [])
     for (const file of files.sort()) if (PROSE.test(file)) paths.push(`${name}/${file}`)
   }
-  return readAll(nodeModules, paths)
+  return readAll(nodeModules, paths, MOST_TEXT.prose)
 }
 
 /** Files, as many as fit. */
-async function readAll(nodeModules: string, paths: readonly string[]): Promise<SampleFile[]> {
+async function readAll(nodeModules: string, paths: readonly string[], most: number): Promise<SampleFile[]> {
   const files: SampleFile[] = []
-  let room = MOST_TEXT
+  let room = most
   for (const path of paths) {
     const text = await readFile(join(nodeModules, path), 'utf8').catch(() => undefined)
     if (text === undefined || text.length > room) continue

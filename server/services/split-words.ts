@@ -1,9 +1,15 @@
-/** Letters, with an apostrophe or a hyphen between them: `don't`, `well-known`. What has no spaces between words is one long one. */
+/** Letters, with an apostrophe or a hyphen between them: `don't`, `well-known`. */
 const WORD = /\p{L}[\p{L}\p{M}]*(?:['’-]\p{L}[\p{L}\p{M}]*)*/gu
 /** What is longer is no word: a key, a hash, a line of a bundle. */
 const LONGEST_WORD = 64
-/** Characters that wait for the rest of their word; where none ends for so long, one may be cut in two. */
+/** What stands in an address was not written to be read. */
+const ADDRESS = /https?:\/\/\S+/g
+/** Scripts that put no spaces between words. */
+const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]/u
+/** Characters that wait for the rest of their word; where no space comes for so long, one may be cut in two. */
 const LONGEST_REST = 1_000
+
+const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' })
 
 /** The words of a text, in lower case: for each piece those that ended with it. */
 export async function* splitWords(text: AsyncIterable<string>): AsyncGenerator<string[]> {
@@ -19,5 +25,12 @@ export async function* splitWords(text: AsyncIterable<string>): AsyncGenerator<s
 }
 
 function wordsOf(text: string): string[] {
-  return (text.toLowerCase().match(WORD) ?? []).filter((word) => word.length <= LONGEST_WORD)
+  const runs = text.toLowerCase().replace(ADDRESS, ' ').match(WORD) ?? []
+  return runs
+    .flatMap((run) => (UNSPACED.test(run) ? segmentsOf(run) : run))
+    .filter(({ length }) => length <= LONGEST_WORD)
+}
+
+function segmentsOf(run: string): string[] {
+  return Array.from(segmenter.segment(run), ({ segment }) => segment)
 }

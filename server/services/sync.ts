@@ -1,4 +1,5 @@
 import { type Clock, type Random, systemClock, systemRandom } from '../../shared/clock.ts'
+import type { LogLevel } from '../../shared/job.ts'
 import { defaultLimits } from '../../shared/limits.ts'
 import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../job-events.ts'
 import { countOf, formatBytes } from './amounts.ts'
@@ -122,7 +123,7 @@ class Sync {
     })
     const toCopy = files.filter((file) => differing.has(file))
     const bytes = toCopy.reduce((sum, { size }) => sum + size, 0)
-    this.#log(`${countOf(toCopy.length, 'file')} to copy, ${formatBytes(bytes)}`)
+    this.#log(`${countOf(toCopy.length, 'file')} to copy, ${formatBytes(bytes)}, ${this.#concurrency} at once`)
     return toCopy
   }
 
@@ -132,11 +133,17 @@ class Sync {
   }
 
   async #copyAll(files: readonly ListedFile[]): Promise<void> {
+    const left = new Map<string, number>()
+    for (const { path } of files) left.set(folderOf(path), (left.get(folderOf(path)) ?? 0) + 1)
     let ended = 0
     await forEachAtOnce(files, this.#concurrency, this.#control, async (file) => {
       await this.#copy(file)
       ended += 1
       this.#count(['copy', 'verify'], ended, files.length)
+      const folder = folderOf(file.path)
+      const rest = (left.get(folder) ?? 0) - 1
+      left.set(folder, rest)
+      if (folder !== '' && rest === 0) this.#log(`${folder} done`)
     })
     const [first] = this.#result.failures
     if (first && this.#result.failed === this.#result.files) {
@@ -193,6 +200,7 @@ class Sync {
     const message = tries === 1 ? '1 try' : `${tries} tries`
     emitItem(this.#jobId, { id, status: 'failed', progress: null, error: reason, message })
     emitError(this.#jobId, { message: `${path}: ${reason}`, itemId: id })
+    this.#log(`${path}: ${reason}. Given up after ${message}`, 'error')
   }
 
   async #report(): Promise<SyncResult> {
@@ -225,9 +233,13 @@ class Sync {
     })
   }
 
-  #log(message: string, level: 'info' | 'warn' = 'info'): void {
+  #log(message: string, level: LogLevel = 'info'): void {
     emitLog(this.#jobId, { message, level })
   }
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/') + 1)
 }
 
 /** What a tree has, all of it: comparing needs both lists whole. */

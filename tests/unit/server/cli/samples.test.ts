@@ -20,8 +20,8 @@ describe('collectSamples', () => {
     expect(paths.filter((path) => pathProblem(path))).toEqual([])
     // So that the demo has something to skip, something that fails, and mostly something to copy.
     const present = new Set(sync?.present)
-    const large = sync?.files.filter(({ path, text }) => text.length > 65_536 && !present.has(path)).length
-    expect([present.size > 30, large]).toEqual([true, 2])
+    const large = sync?.files.filter(({ path, text }) => text.length > 32_000 && !present.has(path)).length
+    expect([present.size > 30, large]).toEqual([true, 3])
   })
 
   test('collectSamples leaves out what is not installed', async () => {

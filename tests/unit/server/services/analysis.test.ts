@@ -95,7 +95,7 @@ describe('analyseTexts', () => {
   test('analyseTexts gives a result that fits in a document, of a corpus of any number of files', async () => {
     const name = (place: number) => `${'ü'.repeat(250)}${place}`
     const files = Array.from({ length: 300 }, (_, place) =>
-      file(name(place), encode(`${'語'.repeat(60)} b${place}`), 400),
+      file(name(place), encode(`${'щ'.repeat(60)} b${place}`), 400),
     )
     const result = await analyseTexts(files, { jobId, clock })
     expect(result.table).toHaveLength(50)
@@ -143,6 +143,18 @@ describe('splitWords', () => {
       }),
       { numRuns: 300 },
     )
+  })
+
+  test('splitWords tells words apart that have no spaces between them, and leaves out addresses', async () => {
+    expect(await split('私はソースを読む。See https://example.com/a-page now', 1_000)).toEqual([
+      '私',
+      'は',
+      'ソース',
+      'を',
+      '読む',
+      'see',
+      'now',
+    ])
   })
 
   test('splitWords leaves out what is too long for a word, and holds no more than a little of what never ends', async () => {

@@ -108,10 +108,10 @@ describe('createServices', () => {
       copied: 1,
       skipped: 1,
       failed: 1,
-      failures: [{ path: 'pkg/b.ts', reason: '“Mirror” takes no file over 65.5 kB' }],
+      failures: [{ path: 'pkg/b.ts', reason: '“Mirror” takes no file over 32 kB' }],
     })
     // One file's last bytes are not waited for: by then it is refused.
-    expect((clock.now() - start) / 1_000).toBeWithin(65, 76)
+    expect((clock.now() - start) / 1_000).toBeWithin(38, 42)
     expect(await run(await prepare('analysis', ['sample', 'true']))).toMatchObject({ words: 2 })
     expect(await run(await prepare('matching', ['sample', 'true']))).toMatchObject({ linked: 1 })
   })

@@ -114,7 +114,8 @@ describe('syncTrees', () => {
     })
     expect(recorder.document().logs.map(({ message }) => message)).toEqual([
       '“photos” has 4 files, “nas” 4',
-      '3 files to copy, 9 bytes',
+      '3 files to copy, 9 bytes, 4 at once',
+      'd/ done',
       '3 files copied, 9 bytes; 1 skipped, 0 failed',
       '1 file only in “nas”, left alone',
     ])
