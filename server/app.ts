@@ -158,7 +158,7 @@ function createEmitter(jobs: Jobs, { engine, limits, clock, random }: EmitterCon
         if (header) wake(header)
       })
       // Asked for before anyone listened, perhaps.
-      const stored = await engine.read(jobId)
+      const stored = await engine.read(jobId).catch(() => undefined)
       if (stored) wake(stored.header)
       return unwatch
     },
@@ -173,7 +173,9 @@ async function publishOnce(jobs: Jobs, jobId: string, events: ProducerEvent[], k
     return { receipt: { ...receipt, flushMs: FLUSH_MS.watched } }
   } catch (error) {
     if (!(error instanceof ProblemError)) return { retry: true }
-    return error.problem.status >= 500 ? { retry: true } : { refused: error.problem.detail }
+    const { status, detail } = error.problem
+    if (status === 413 || status === 422) return { rejected: detail }
+    return status >= 500 ? { retry: true } : { refused: detail }
   }
 }
 

@@ -1,6 +1,6 @@
 import { Batcher, type Receipt, type Sent } from '../shared/batcher.ts'
 import type { Clock, Random } from '../shared/clock.ts'
-import type { EventFields, ProducerEvent } from '../shared/events.ts'
+import type { EventFields, EventType, ProducerEvent } from '../shared/events.ts'
 import type { Unwatch } from './engine.ts'
 
 /** How a service hears what its watchers asked for. */
@@ -14,12 +14,15 @@ export interface JobControl {
 /** The control of a job that nobody watches: never aborts, never pauses. */
 export const noControl: JobControl = { signal: new AbortController().signal, untilResumed: () => Promise.resolve() }
 
+/** What the watchers of a job asked for, as it stands at a version. */
+export type Asked = Pick<Receipt, 'cancelRequested' | 'pauseRequested'> & { version?: number }
+
 /** What the emitter needs of the server around it. */
 export interface JobEventsPort {
   /** Publishes a batch; never throws. */
   publish(jobId: string, events: ProducerEvent[], key: string): Promise<Sent>
   /** Wakes whenever what the watchers of a job asked for may have changed. */
-  watch(jobId: string, wake: (asked: Pick<Receipt, 'cancelRequested' | 'pauseRequested'>) => void): Promise<Unwatch>
+  watch(jobId: string, wake: (asked: Asked) => void): Promise<Unwatch>
   /** The event as it may be published, or `undefined` when it is not valid. */
   validate(event: ProducerEvent): ProducerEvent | undefined
   clock: Clock
@@ -34,6 +37,8 @@ export interface JobEventsPort {
 export class JobEventEmitter {
   readonly #port: JobEventsPort
   readonly #batchers = new Map<string, Batcher>()
+  /** The jobs that are run here. */
+  readonly #controls = new Map<string, Control>()
   #dropped = 0
 
   constructor(port: JobEventsPort) {
@@ -47,13 +52,14 @@ export class JobEventEmitter {
     return dropped
   }
 
+  /** Reports an event. One that is not valid is dropped. Never throws. */
   emit(jobId: string, event: ProducerEvent): void {
-    const valid = this.#port.validate(event)
-    if (!valid) {
-      this.#dropped += 1
-      return
-    }
-    this.#batcher(jobId).add(valid)
+    this.#emitFirstValid(jobId, [event])
+  }
+
+  /** Counts an event that its sender could not even put together. */
+  drop(): void {
+    this.#dropped += 1
   }
 
   /** Sends what waits, of one job or of all. Never rejects. */
@@ -64,25 +70,34 @@ export class JobEventEmitter {
 
   /**
    * Does a job's work and reports how it went: `running` before; then `completed` with what the work came to, `failed` with what it
-   * threw, or `cancelled` when it stopped because a watcher had asked. Never rejects.
+   * threw, or `cancelled` when it stopped because a watcher had asked. A result that can't be kept is a failure. Never rejects.
    */
   async run(jobId: string, work: (control: JobControl) => Promise<unknown>): Promise<void> {
-    const control = new Control()
+    const control = new Control((status) => this.emit(jobId, { type: 'status', status }))
+    this.#controls.set(jobId, control)
     const unwatch = await this.#port.watch(jobId, (asked) => control.update(asked)).catch(() => () => {})
     this.emit(jobId, { type: 'status', status: 'running' })
     await this.flush(jobId)
-    control.onPause = (paused) => this.emit(jobId, { type: 'status', status: paused ? 'paused' : 'running' })
+    const ends = await outcomes(work, control)
+    unwatch()
+    this.#controls.delete(jobId)
+    this.#emitFirstValid(jobId, ends)
+    await this.flush(jobId)
+  }
+
+  #emitFirstValid(jobId: string, events: readonly ProducerEvent[]): void {
     try {
-      const result = await work(control)
-      this.emit(jobId, { type: 'status', status: 'completed', ...(result === undefined ? {} : { result }) })
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
-      if (control.signal.aborted) this.emit(jobId, { type: 'status', status: 'cancelled' })
-      else this.emit(jobId, { type: 'status', status: 'failed', message })
-    } finally {
-      unwatch()
-      await this.flush(jobId)
+      for (const event of events) {
+        const valid = this.#port.validate(event)
+        if (valid) {
+          this.#batcher(jobId).add(valid)
+          return
+        }
+      }
+    } catch {
+      // What throws when it is read is not valid.
     }
+    this.drop()
   }
 
   #batcher(jobId: string): Batcher {
@@ -92,6 +107,8 @@ export class JobEventEmitter {
       clock: this.#port.clock,
       random: this.#port.random,
       send: (events, key) => this.#port.publish(jobId, events, key),
+      // Wake-ups may be lost; an answer says the same.
+      onReceipt: (receipt) => this.#controls.get(jobId)?.update(receipt),
       onIdle: () => this.#release(jobId, batcher),
     })
     this.#batchers.set(jobId, batcher)
@@ -105,30 +122,75 @@ export class JobEventEmitter {
   }
 }
 
+/** How work ended, as an event, and as what is said instead when that is not valid. */
+async function outcomes(
+  work: (control: JobControl) => Promise<unknown>,
+  control: JobControl,
+): Promise<ProducerEvent[]> {
+  try {
+    const result = await work(control)
+    const message = 'The work was done, but its result is too large or not JSON'
+    return [
+      { type: 'status', status: 'completed', ...(result === undefined ? {} : { result }) },
+      { type: 'status', status: 'failed', message },
+    ]
+  } catch (error) {
+    if (control.signal.aborted) return [{ type: 'status', status: 'cancelled' }]
+    const message = messageOf(error)
+    return [message, message.slice(0, SHORT_MESSAGE)].map((text) => ({
+      type: 'status',
+      status: 'failed',
+      message: text,
+    }))
+  }
+}
+
+/** Characters of a message that are kept when all of it is too long. */
+const SHORT_MESSAGE = 200
+
+function messageOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message || error.name : error)
+  } catch {
+    return 'The work failed, and what it threw has no text'
+  }
+}
+
 class Control implements JobControl {
-  onPause: ((paused: boolean) => void) | undefined
   readonly #abort = new AbortController()
-  #paused: PromiseWithResolvers<void> | undefined
+  readonly #report: (status: 'paused' | 'running') => void
+  #version = 0
+  #pause: (PromiseWithResolvers<void> & { isReported: boolean }) | undefined
+
+  constructor(report: (status: 'paused' | 'running') => void) {
+    this.#report = report
+  }
 
   get signal(): AbortSignal {
     return this.#abort.signal
   }
 
   async untilResumed(): Promise<void> {
+    while (this.#pause && !this.signal.aborted) {
+      // However many wait, the job pauses once.
+      if (!this.#pause.isReported) this.#report('paused')
+      this.#pause.isReported = true
+      await this.#pause.promise
+    }
     this.signal.throwIfAborted()
-    if (!this.#paused) return
-    this.onPause?.(true)
-    await this.#paused.promise
-    this.signal.throwIfAborted()
-    this.onPause?.(false)
   }
 
-  update(asked: Pick<Receipt, 'cancelRequested' | 'pauseRequested'>): void {
-    if (asked.cancelRequested) this.#abort.abort(new Error('A watcher asked for the end of this job'))
-    if (asked.pauseRequested && !asked.cancelRequested) this.#paused ??= Promise.withResolvers()
-    else {
-      this.#paused?.resolve()
-      this.#paused = undefined
+  /** Takes what watchers asked for, unless something newer was taken before. */
+  update({ version = this.#version, cancelRequested, pauseRequested }: Asked): void {
+    if (version < this.#version) return
+    this.#version = version
+    if (cancelRequested) this.#abort.abort(new Error('A watcher asked for the end of this job'))
+    if (pauseRequested && !cancelRequested) this.#pause ??= { ...Promise.withResolvers<void>(), isReported: false }
+    else if (this.#pause) {
+      const { isReported, resolve } = this.#pause
+      this.#pause = undefined
+      if (isReported && !cancelRequested) this.#report('running')
+      resolve()
     }
   }
 }
@@ -140,32 +202,45 @@ export function setJobEvents(emitter: JobEventEmitter | undefined): void {
   wired = emitter
 }
 
+function report<T extends EventType>(jobId: string, type: T, fields: EventFields<T>): void {
+  if (!wired) return
+  let event: unknown
+  try {
+    event = { ...fields, type }
+  } catch {
+    // Fields that throw when they are read.
+    wired.drop()
+    return
+  }
+  wired.emit(jobId, event as ProducerEvent)
+}
+
 /** Reports how much is done. Does nothing when nothing is wired; never throws. */
 export function emitProgress(jobId: string, fields: EventFields<'progress'>): void {
-  wired?.emit(jobId, { ...fields, type: 'progress' })
+  report(jobId, 'progress', fields)
 }
 
 /** Reports a change of status. Does nothing when nothing is wired; never throws. */
 export function emitStatus(jobId: string, fields: EventFields<'status'>): void {
-  wired?.emit(jobId, { ...fields, type: 'status' })
+  report(jobId, 'status', fields)
 }
 
 /** Reports on one unit of the work. Does nothing when nothing is wired; never throws. */
 export function emitItem(jobId: string, fields: EventFields<'item'>): void {
-  wired?.emit(jobId, { ...fields, type: 'item' })
+  report(jobId, 'item', fields)
 }
 
 /** Reports on one stage of the work. Does nothing when nothing is wired; never throws. */
 export function emitStep(jobId: string, fields: EventFields<'step'>): void {
-  wired?.emit(jobId, { ...fields, type: 'step' })
+  report(jobId, 'step', fields)
 }
 
 /** Reports an error that did not end the job. Does nothing when nothing is wired; never throws. */
 export function emitError(jobId: string, fields: EventFields<'error'>): void {
-  wired?.emit(jobId, { ...fields, type: 'error' })
+  report(jobId, 'error', fields)
 }
 
 /** Reports a line of the log. Does nothing when nothing is wired; never throws. */
 export function emitLog(jobId: string, fields: EventFields<'log'>): void {
-  wired?.emit(jobId, { ...fields, type: 'log' })
+  report(jobId, 'log', fields)
 }
