@@ -53,6 +53,10 @@ const NEWS_MS = 500
  * any file of it is ever whole in memory. An item a file; one that can't be read or is no text is `failed`, and the rest goes on.
  *
  * @throws when every file failed, and when the job is to end
+ * @example
+ * ```ts
+ * const { top } = await analyseTexts(files, { jobId })
+ * ```
  */
 export async function analyseTexts(files: readonly CorpusFile[], options: AnalysisOptions): Promise<AnalysisResult> {
   const { jobId, control = noControl, clock = systemClock } = options

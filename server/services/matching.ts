@@ -58,6 +58,10 @@ const NEWS_MS = 500
  * was linked to and how sure that is, or `skipped`.
  *
  * @throws when a list is no CSV with a column of names, and when the job is to end
+ * @example
+ * ```ts
+ * await matchRecords(customers, suppliers, { jobId, onLink: ({ left, right }) => merge(left.row, right.row) })
+ * ```
  */
 export async function matchRecords(left: NameFile, right: NameFile, options: MatchingOptions): Promise<MatchingResult> {
   const { jobId, control = noControl, clock = systemClock, onLink } = options

@@ -48,6 +48,11 @@ const NEWS_MS = 500
  * deletes nothing. An item a file: `skipped` when both have it, `succeeded`, or `failed` with its reason, which ends that file alone.
  *
  * @throws when a tree can't be listed, when every file failed, and when the job is to end
+ * @example
+ * ```ts
+ * await syncTrees(photos, backup, { jobId: 'nightly' }) // as it is
+ * await app.jobs.run(jobId, (control) => syncTrees(photos, backup, { jobId, control })) // watched, paused, cancelled
+ * ```
  */
 export function syncTrees(source: Tree, target: Tree, options: SyncOptions): Promise<SyncResult> {
   return new Sync(source, target, options).run()
@@ -172,7 +177,8 @@ class Sync {
         if (error instanceof TreeRefusal || tries > this.#retries) return this.#fail(file, reason, tries)
         const pause = backoff(tries, this.#random)
         this.#log(`${path}: ${reason}. Trying again in ${pause} ms`, 'warn')
-        emitItem(this.#jobId, { id, message: `${reason}. Try ${tries + 1} of ${this.#retries + 1} follows` })
+        const message = `${reason}. Try ${tries + 1} of ${this.#retries + 1} follows`
+        emitItem(this.#jobId, { id, status: 'pending', progress: null, message })
         await wait(pause, this.#clock, this.#control.signal)
       }
     }

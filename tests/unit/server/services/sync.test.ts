@@ -257,6 +257,20 @@ describe('syncTrees', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('syncTrees ends a cancelled job that waits for its next try', async () => {
+    const target = new FaultyTree(treeOf('target', {}), failFirst(99, /^write/))
+    const run = recorder.emitter.run(jobId, (control) =>
+      syncTrees(treeOf('source', { a: 'A', b: 'B' }), target, { jobId, control, clock, concurrency: 1 }),
+    )
+    await until(() => clock.pending === 1)
+    expect(recorder.item('a')).toMatchObject({ status: 'pending', message: 'The line is down. Try 2 of 4 follows' })
+    recorder.ask(true, false)
+    await run
+    expect(recorder.document()).toMatchObject({ status: 'cancelled', itemCounts: { pending: 2, running: 0 } })
+    expect(target.calls).toEqual(['write a'])
+    expect(clock.pending).toBe(0)
+  })
+
   test('syncTrees starts no file while the job is paused, and says once that it is', async () => {
     const files = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`${i}`, 'x'.repeat(10)]))
     const target = treeOf('target', {})
