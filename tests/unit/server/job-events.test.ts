@@ -6,7 +6,6 @@ import {
   emitProgress,
   emitStatus,
   emitStep,
-  type JobControl,
   JobEventEmitter,
   noControl,
   setJobEvents,
