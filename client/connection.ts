@@ -10,6 +10,7 @@ import {
 } from './connection-state.ts'
 import type { Environment, EventSourceLike } from './environment.ts'
 import { EventSourceParser } from './event-source-parser.ts'
+import { retryAfterMs } from './retry-after.ts'
 
 /** What became of a message. */
 export interface Received {
@@ -251,7 +252,12 @@ export class Connection {
     const { cursor: reached, gap, ended, more } = this.#options.receivePoll(answer)
     if (gap) return { type: 'gap' }
     if (ended) return { type: 'ended', reason: ended }
-    return { type: 'polled', cursor: reached, more, retryAfterMs: this.#retryAfter(response) }
+    return {
+      type: 'polled',
+      cursor: reached,
+      more,
+      retryAfterMs: retryAfterMs(response, this.#options.environment.clock.now()),
+    }
   }
 
   #fetch(url: string, accept: string, signal: AbortSignal): Promise<Response> {
@@ -260,15 +266,11 @@ export class Connection {
   }
 
   #failure(response: Response): ConnectionEvent {
-    return { type: 'failed', status: response.status, retryAfterMs: this.#retryAfter(response) }
-  }
-
-  /** `Retry-After` in milliseconds, whether it names a wait or a moment. */
-  #retryAfter(response: Response): number | undefined {
-    const text = response.headers.get('retry-after')
-    if (text === null) return undefined
-    const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - this.#options.environment.clock.now()
-    return Number.isNaN(ms) ? undefined : Math.max(0, ms)
+    return {
+      type: 'failed',
+      status: response.status,
+      retryAfterMs: retryAfterMs(response, this.#options.environment.clock.now()),
+    }
   }
 
   /** Hears of the network and of the page. Answers how to stop. */

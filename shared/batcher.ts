@@ -44,6 +44,8 @@ export const QUEUE_LIMIT = 10_000
 const BATCH_LIMIT = 1_000
 const FIRST_FLUSH_MS = 250
 const RETRY_MS = { first: 500, most: 30_000 }
+/** Events in a row that the server would not take, after which it is asked more slowly. */
+const MANY_REJECTIONS = 10
 
 type ProgressEvent = Extract<ProducerEvent, { type: 'progress' }>
 
@@ -71,6 +73,7 @@ export class Batcher {
   #timer: Timer | undefined
   #flushMs = FIRST_FLUSH_MS
   #failures = 0
+  #rejections = 0
   #isClosed = false
   #dropped = 0
 
@@ -166,6 +169,10 @@ export class Batcher {
       if ('refused' in sent) this.#refuse(events, sent.refused)
       else if ('rejected' in sent) this.#divide(events, sent.rejected)
       else this.#confirm(sent.receipt)
+      if (this.#rejections >= MANY_REJECTIONS && !this.idle) {
+        this.#backOff(0)
+        break
+      }
     }
     this.#sending = undefined
     if (this.#queue.length > 0) this.#schedule(this.#flushMs)
@@ -182,6 +189,7 @@ export class Batcher {
   }
 
   #confirm(receipt: Receipt): void {
+    this.#rejections = 0
     this.#batchLimit = Math.min(BATCH_LIMIT, this.#batchLimit * 2)
     this.#flushMs = receipt.flushMs
     this.#options.onReceipt?.(receipt)
@@ -197,6 +205,7 @@ export class Batcher {
   #divide(events: ProducerEvent[], reason: string): void {
     const [only] = events
     if (events.length === 1 && only) {
+      this.#rejections += 1
       this.#options.onRejected?.(reason, only)
       // A job must not seem to run for ever because its result is too large.
       if (only.type === 'status' && Object.keys(only).length > 2)

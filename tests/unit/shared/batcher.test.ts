@@ -361,6 +361,17 @@ describe('Batcher: what is not taken', () => {
     expect(batcher.dropped).toBe(0)
   })
 
+  test('Batcher asks ever more slowly when nothing is taken', async () => {
+    const { batcher, clock, tries } = gather(() => ({ rejected: 'too many items' }))
+    for (let index = 0; index < 1_000; index++) batcher.add(item(`${index}`))
+    await batcher.flush()
+    const first = tries.length
+    expect(first).toBeLessThan(30)
+    await clock.advance(60_000)
+    expect(tries.length - first).toBeLessThan(300)
+    expect(batcher.dropped).toBe(10 + tries.length - first)
+  })
+
   test('Batcher sends the bare status when what comes with it is not taken', async () => {
     const { batcher, tries, told } = gather(({ events }) =>
       'result' in (events[0] ?? {}) ? { rejected: 'too large' } : taken,

@@ -1,0 +1,293 @@
+import type { CreateJob, ProblemDocument } from '../shared/api.ts'
+import { Batcher, type Receipt, type Sent } from '../shared/batcher.ts'
+import { type Clock, type Random, randomId, systemRandom, type Timer } from '../shared/clock.ts'
+import type { EventFields, ProducerEvent } from '../shared/events.ts'
+import { isTerminalStatus } from '../shared/selectors.ts'
+import { withoutSlash } from './job-url.ts'
+import { retryAfterMs } from './retry-after.ts'
+
+export interface ReporterOptions {
+  /** Where the server is: `https://progress.example`. */
+  url: string
+  /** A JWT with the scope `jobs:write`, or a job's publish token. */
+  token: string
+  /** Told, in a sentence, what was not taken and why. Nothing is ever thrown. */
+  onProblem?: ((problem: string) => void) | undefined
+  fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined
+  clock?: Clock | undefined
+  random?: Random | undefined
+}
+
+/** A job to be created: what `POST /api/jobs` takes. */
+export type NewJob = CreateJob
+
+/**
+ * Reports on one job. Every method is synchronous, costs next to nothing and never throws, whatever becomes of the server.
+ */
+export interface JobReporter {
+  readonly id: string
+  progress(fields: EventFields<'progress'>): void
+  status(fields: EventFields<'status'>): void
+  item(fields: EventFields<'item'>): void
+  step(fields: EventFields<'step'>): void
+  error(fields: EventFields<'error'>): void
+  log(fields: EventFields<'log'>): void
+  /** Whether a watcher asked for the end, or for a pause, as of the last batch that was sent. */
+  readonly cancelRequested: boolean
+  readonly pauseRequested: boolean
+  /** Aborts when a watcher asks for the end. */
+  readonly signal: AbortSignal
+  /** Events that were dropped: for want of room, or because the server would not take them. */
+  readonly dropped: number
+  /** Sends what waits. Resolves once the server has it, or has failed to take it; never rejects. */
+  flush(): Promise<void>
+  /** Sends what waits, for a few seconds at most, and lets go of everything. Never rejects. */
+  close(): Promise<void>
+}
+
+export interface Reporter {
+  /** Creates a job, with the first batch about it. The id is made here when none is given, so nothing has to be waited for. */
+  create(job: NewJob): JobReporter
+  /** Reports on a job that was created elsewhere. */
+  job(id: string): JobReporter
+  /** Sends what waits, of every job. Never rejects. */
+  flush(): Promise<void>
+  /** Sends what waits, for a few seconds at most, and lets go of everything. Never rejects. */
+  close(): Promise<void>
+}
+
+/** The longest that {@link Reporter.close} takes. */
+const CLOSE_MS = 5_000
+/** The longest that one request takes, before it is tried again. */
+const REQUEST_MS = 30_000
+
+/**
+ * A clock whose timers keep no process alive: one that has done its work ends, even while the server is away.
+ */
+const unobtrusiveClock: Clock = {
+  now: () => Date.now(),
+  setTimeout(run, ms) {
+    const timer: unknown = setTimeout(run, ms)
+    if (typeof timer === 'object' && timer && 'unref' in timer && typeof timer.unref === 'function') timer.unref()
+    return timer
+  },
+  clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+}
+
+/**
+ * Reports on jobs over HTTP, from any process.
+ *
+ * With no server within reach the work that it reports on runs as before. Call `close` at its end, so that the last word gets out.
+ *
+ * @example
+ * ```ts
+ * const reporter = createReporter({ url: 'https://progress.example', token })
+ * const job = reporter.create({ kind: 'import', title: 'Contacts' })
+ * job.status({ status: 'running' })
+ * for (const [done, row] of rows.entries()) {
+ *   if (job.cancelRequested) break
+ *   await store(row)
+ *   job.progress({ done: done + 1, total: rows.length, unit: 'rows' })
+ * }
+ * job.status({ status: job.cancelRequested ? 'cancelled' : 'completed' })
+ * await reporter.close()
+ * ```
+ */
+export function createReporter(options: ReporterOptions): Reporter {
+  const port: Port = {
+    url: withoutSlash(options.url),
+    token: options.token,
+    fetch: options.fetch ?? ((url, init) => fetch(url, init)),
+    clock: options.clock ?? unobtrusiveClock,
+    random: options.random ?? systemRandom,
+    tell(problem) {
+      try {
+        options.onProblem?.(problem)
+      } catch {
+        // Whoever listens to problems must not become one for the work.
+      }
+    },
+  }
+  const jobs = new Set<HttpJobReporter>()
+  const add = (id: string, job?: NewJob) => {
+    const reporter = new HttpJobReporter(port, id, job, () => jobs.delete(reporter))
+    jobs.add(reporter)
+    return reporter
+  }
+  const all = (run: (job: HttpJobReporter) => Promise<void>) => Promise.all([...jobs].map(run)).then(() => {})
+  return {
+    create: (job) => {
+      const id = job.id ?? randomId(port.random, 26)
+      return add(id, { ...job, id })
+    },
+    job: (id) => add(id),
+    flush: () => all((job) => job.flush()),
+    close: () => all((job) => job.close()),
+  }
+}
+
+interface Port extends Required<Pick<ReporterOptions, 'url' | 'token'>> {
+  fetch(url: string, init: RequestInit): Promise<Response>
+  clock: Clock
+  random: Random
+  tell(problem: string): void
+}
+
+class HttpJobReporter implements JobReporter {
+  readonly id: string
+  readonly #port: Port
+  readonly #batcher: Batcher
+  readonly #onDone: () => void
+  readonly #stop = new AbortController()
+  /** The job, until the server has it. */
+  #toCreate: NewJob | undefined
+  #creating: Promise<Sent | undefined> | undefined
+  #cancel: (() => void) | undefined
+  #receipt: Receipt | undefined
+  #isOver = false
+
+  constructor(port: Port, id: string, toCreate: NewJob | undefined, onDone: () => void) {
+    this.id = id
+    this.#port = port
+    this.#toCreate = toCreate
+    this.#onDone = onDone
+    this.#batcher = new Batcher({
+      clock: port.clock,
+      random: port.random,
+      send: async (events, key) => (await this.#create()) ?? (await this.#publish(events, key)),
+      onReceipt: (receipt) => {
+        this.#receipt = receipt
+        if (receipt.cancelRequested) this.#stop.abort(new Error('A watcher asked for the end of this job'))
+      },
+      onRejected: (reason, event) => port.tell(`A ${event.type} event of job ${id} was not taken: ${reason}`),
+      onRefused: (reason) => port.tell(`Job ${id} takes no more events: ${reason}`),
+      onIdle: () => {
+        if (this.#isOver) onDone()
+      },
+    })
+    // A job that has nothing to say yet is there to be seen. If this fails, the first batch tries again.
+    if (toCreate) void this.#create()
+  }
+
+  progress(fields: EventFields<'progress'>): void {
+    this.#batcher.add({ ...fields, type: 'progress' })
+  }
+
+  status(fields: EventFields<'status'>): void {
+    this.#batcher.add({ ...fields, type: 'status' })
+    this.#isOver ||= isTerminalStatus(fields.status)
+  }
+
+  item(fields: EventFields<'item'>): void {
+    this.#batcher.add({ ...fields, type: 'item' })
+  }
+
+  step(fields: EventFields<'step'>): void {
+    this.#batcher.add({ ...fields, type: 'step' })
+  }
+
+  error(fields: EventFields<'error'>): void {
+    this.#batcher.add({ ...fields, type: 'error' })
+  }
+
+  log(fields: EventFields<'log'>): void {
+    this.#batcher.add({ ...fields, type: 'log' })
+  }
+
+  get cancelRequested(): boolean {
+    return this.#receipt?.cancelRequested === true
+  }
+
+  get pauseRequested(): boolean {
+    return this.#receipt?.pauseRequested === true
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal
+  }
+
+  get dropped(): number {
+    return this.#batcher.dropped
+  }
+
+  async flush(): Promise<void> {
+    await this.#create()
+    await this.#batcher.flush()
+  }
+
+  async close(): Promise<void> {
+    const { clock } = this.#port
+    let timer: Timer
+    const timeout = new Promise<void>((resolve) => {
+      timer = clock.setTimeout(resolve, CLOSE_MS)
+    })
+    await Promise.race([this.flush(), timeout])
+    clock.clearTimeout(timer)
+    this.#batcher.close()
+    this.#cancel?.()
+    this.#onDone()
+  }
+
+  /** Creates the job, unless that was done. Answers what went wrong. A repeated request finds the same job. */
+  #create(): Promise<Sent | undefined> {
+    if (!this.#toCreate) return Promise.resolve(undefined)
+    this.#creating ??= this.#request('/api/jobs', this.#toCreate, {}).then((answer) => {
+      this.#creating = undefined
+      if ('failure' in answer)
+        return 'rejected' in answer.failure ? { refused: answer.failure.rejected } : answer.failure
+      this.#toCreate = undefined
+      return undefined
+    })
+    return this.#creating
+  }
+
+  async #publish(events: ProducerEvent[], key: string): Promise<Sent> {
+    const path = `/api/jobs/${encodeURIComponent(this.id)}/events`
+    const answer = await this.#request(path, events, { 'idempotency-key': key })
+    return 'failure' in answer ? answer.failure : { receipt: answer.body as Receipt }
+  }
+
+  /** Posts JSON. Never rejects. */
+  async #request(
+    path: string,
+    body: unknown,
+    headers: Record<string, string>,
+  ): Promise<{ body: unknown } | { failure: Exclude<Sent, { receipt: Receipt }> }> {
+    const { url, token, clock } = this.#port
+    let text: string
+    try {
+      text = JSON.stringify(body)
+    } catch (error) {
+      return { failure: { rejected: `It can't be written as JSON: ${String(error)}` } }
+    }
+    const abort = new AbortController()
+    this.#cancel = () => abort.abort()
+    const timer = clock.setTimeout(this.#cancel, REQUEST_MS)
+    try {
+      const response = await this.#port.fetch(url + path, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
+        body: text,
+        signal: abort.signal,
+      })
+      const answer: unknown = await response.json().catch(() => undefined)
+      if (response.ok && answer !== undefined) return { body: answer }
+      return { failure: this.#failure(response, answer) }
+    } catch {
+      return { failure: { retry: true } }
+    } finally {
+      clock.clearTimeout(timer)
+      this.#cancel = undefined
+    }
+  }
+
+  #failure(response: Response, answer: unknown): Exclude<Sent, { receipt: Receipt }> {
+    const { status } = response
+    const reason = (answer as Partial<ProblemDocument> | undefined)?.detail ?? `The server answered ${status}.`
+    if (status === 400 || status === 413 || status === 415 || status === 422) return { rejected: reason }
+    if (status === 403 || status === 404 || status === 409) return { refused: reason }
+    // A refused token may be refused in passing; a server that answers with something else is not itself.
+    if (status === 401) this.#port.tell(`The token for job ${this.id} was refused: ${reason}`)
+    return { retry: true, afterMs: retryAfterMs(response, this.#port.clock.now()) }
+  }
+}
