@@ -8,10 +8,10 @@ export const APPLICATION_ID = 0x4d696c65
  * is added.
  */
 const migrations = [
-  `-- What is looked for, and what seldom changes. AUTOINCREMENT: a number that cursors and rows refer to is never used again.
+  `-- What is looked for, and what seldom changes. seq is the order of creation.
   -- Texts that strangers chose are stored as JSON strings, for SQL has trouble with NUL and with unpaired surrogates.
   CREATE TABLE jobs (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     owner TEXT NOT NULL,
     created_by TEXT NOT NULL,

@@ -172,28 +172,26 @@ export function describeApply(subject: Subject, open: OpenEngine): void {
     test('apply of many at once gives each its own versions, without a gap', async () => {
       const { engine } = subject
       const { id } = await created(engine)
-      const numbers = Array.from({ length: 100 }, (_, index) => index)
-      const headers = await Promise.all(
-        numbers.map(async (number) =>
-          taken(
-            await engine.apply(
-              id,
-              batchOf([
-                { type: 'log', message: `${number}` },
-                { type: 'item', id: `i${number % 10}`, message: `${number}` },
-              ]),
-            ),
-          ),
-        ),
-      )
+      const numbers = range(0, 100)
+      const batch = (number: number) =>
+        batchOf([
+          { type: 'log', message: `${number}` },
+          { type: 'item', id: `i${number % 10}`, message: `${number}` },
+          { type: 'step', id: `s${number % 10}`, message: `${number}` },
+        ])
+      const headers = await Promise.all(numbers.map(async (number) => taken(await engine.apply(id, batch(number)))))
       const versions = headers.map(({ version }) => version).sort((a, b) => a - b)
-      expect(versions).toEqual(numbers.map((number) => 3 + 2 * number))
-      const { version, logs, items, logCount } = await documentOf(engine, id)
-      expect(version).toBe(201)
-      expect(logCount).toBe(100)
-      expect(logs.map((log) => log.version)).toEqual(numbers.map((number) => 2 + 2 * number))
+      expect(versions).toEqual(numbers.map((number) => 4 + 3 * number))
+
+      const { version, logs, items, steps, logCount } = await documentOf(engine, id)
+      expect([version, logCount, items.length, steps.length]).toEqual([301, 100, 10, 10])
+      expect(logs.map((log) => log.version)).toEqual(numbers.map((number) => 2 + 3 * number))
       expect(logs.map((log) => Number(log.message)).sort((a, b) => a - b)).toEqual(numbers)
-      expect(items).toHaveLength(10)
+      for (const row of [...items, ...steps]) {
+        const last = logs.findLast(({ message }) => Number(message) % 10 === Number(row.id.slice(1)))
+        expect(row.message).toBe(last?.message ?? '')
+        expect(row.version).toBe((last?.version ?? 0) + (row.id.startsWith('i') ? 1 : 2))
+      }
     })
 
     test('apply that is refused does not touch those that come at the same time', async () => {
@@ -248,8 +246,8 @@ export function describeApply(subject: Subject, open: OpenEngine): void {
           id,
           numbered(from, to, (message) => ({ type: 'error', message })),
         )
-        const { errors, errorCount } = await documentOf(engine, id)
-        expect(errorCount).toBe(to)
+        const { errors = [], job } = await changes(engine, id)
+        expect(job.errorCount).toBe(to)
         expect(errors.map(({ message }) => Number(message))).toEqual(range(Math.max(0, to - ERROR_WINDOW), to))
       }
     })
@@ -269,8 +267,8 @@ export function describeApply(subject: Subject, open: OpenEngine): void {
           id,
           numbered(from, to, (message) => ({ type: 'log', message })),
         )
-        const { logs, logCount } = await documentOf(engine, id)
-        expect(logCount).toBe(to)
+        const { logs = [], job } = await changes(engine, id)
+        expect(job.logCount).toBe(to)
         expect(logs.map(({ message }) => Number(message))).toEqual(range(Math.max(0, to - LOG_WINDOW), to))
       }
       const patch = await changes(engine, id, { epoch: 'e1', version: 1_000 })

@@ -69,6 +69,19 @@ describe('SqliteEngine groups', () => {
     })
   })
 
+  test('apply of those who come a few promises later is in the same group', async () => {
+    await withEngine(async ({ engine, path }) => {
+      const { id } = await created(engine)
+      const before = transactions(path)
+      const later = async (promises: number) => {
+        for (let passed = 0; passed < promises; passed++) await undefined
+        return engine.apply(id, batchOf([progress(promises)]))
+      }
+      await Promise.all([later(0), later(1), later(5), later(20)])
+      expect(transactions(path)).toBe(before + 1)
+    })
+  })
+
   test('apply of many to one job in one turn writes its header once', async () => {
     await withEngine(async ({ engine, path }) => {
       const { id } = await created(engine)
@@ -111,6 +124,15 @@ describe('SqliteEngine groups', () => {
         engine.remove('no-such-job'),
       ])
       expect(logFrames(path).length).toBe(before)
+    })
+  })
+
+  test('check writes to the disk, once for all who ask in one turn', async () => {
+    await withEngine(async ({ engine, path }) => {
+      await created(engine)
+      const before = transactions(path)
+      await Promise.all([engine.check(), engine.check()])
+      expect(transactions(path)).toBe(before + 1)
     })
   })
 
@@ -261,6 +283,44 @@ describe('SqliteEngine when the disk is full', () => {
   })
 })
 
+describe('SqliteEngine when a commit fails', () => {
+  /** Makes the next commits fail, before or after they are done, until it is called again. */
+  function breakCommits(db: DatabaseSync, when: 'before' | 'after'): () => void {
+    const exec = db.exec.bind(db)
+    db.exec = (sql) => {
+      if (sql !== 'COMMIT' || when === 'after') exec(sql)
+      if (sql === 'COMMIT') throw new Error('disk I/O error')
+    }
+    return () => {
+      db.exec = exec
+    }
+  }
+
+  test('apply answers 503, and the next one goes on from before', async () => {
+    await withEngine(async ({ engine, db }) => {
+      const { id } = await created(engine)
+      const mend = breakCommits(db, 'before')
+      for (const message of ['first', 'second'])
+        expect(refusal(await engine.apply(id, batchOf([log(message)])))?.status).toBe(503)
+      mend()
+      expect(taken(await engine.apply(id, batchOf([log('third')]))).version).toBe(2)
+      expect((await documentOf(engine, id)).logs.map(({ message }) => message)).toEqual(['third'])
+    })
+  })
+
+  test('apply goes on from what the file has, should the commit have been one after all', async () => {
+    await withEngine(async ({ engine, db }) => {
+      const { id } = await created(engine)
+      const mend = breakCommits(db, 'after')
+      expect(refusal(await engine.apply(id, batchOf([log('first')])))?.status).toBe(503)
+      mend()
+      expect((await engine.read(id))?.header.version).toBe(2)
+      expect(taken(await engine.apply(id, batchOf([log('second')]))).version).toBe(3)
+      expect((await documentOf(engine, id)).logs.map(({ message }) => message)).toEqual(['first', 'second'])
+    })
+  })
+})
+
 describe('SqliteEngine keeps', () => {
   test('close commits what waits, answers it, and leaves one file', async () => {
     const path = freshPath()
@@ -299,15 +359,18 @@ describe('SqliteEngine keeps', () => {
       first.id,
       Array.from({ length: 1_100 }, (_, index) => log(`line ${index}`)),
     )
+    await publish(before, first.id, [{ type: 'status', status: 'running', result: ['newer'] }])
+    await publish(before, second.id, [{ type: 'progress', done: 1 }])
+    await publish(before, second.id, [{ type: 'status', status: 'pending', metadata: { newer: true } }])
     const state = async (engine: SqliteEngine) => ({
-      first: await engine.read(first.id),
+      jobs: [await engine.read(first.id), await engine.read(second.id)],
       document: await documentOf(engine, first.id),
       list: await engine.list({ owner: first.owner, limit: 10 }),
       due: await engine.due(Date.parse(CREATED_AT) + 1e6, 10),
     })
     const expected = await state(before)
     expect(expected).toMatchObject({
-      document: { version: 1_523, items: { length: 300 }, errors: { length: 100 }, logs: { length: 1_000 } },
+      document: { version: 1_524, items: { length: 300 }, errors: { length: 100 }, logs: { length: 1_000 } },
       list: { rows: [{ id: second.id }, { id: first.id }] },
       due: [first.id],
     })
@@ -319,7 +382,7 @@ describe('SqliteEngine keeps', () => {
     expect(refusal(await after.create(newJob({}, { liveLimit: 2 })))?.status).toBe(429)
     await publish(after, first.id, [{ type: 'item', id: '7', status: 'succeeded' }, log('last')])
     const { items, logs } = await documentOf(after, first.id)
-    expect(items[7]).toMatchObject({ index: 7, status: 'succeeded', label: 'item 7', version: 1_524 })
+    expect(items[7]).toMatchObject({ index: 7, status: 'succeeded', label: 'item 7', version: 1_525 })
     expect([logs.length, logs[0]?.message, logs.at(-1)?.message]).toEqual([1_000, 'line 101', 'last'])
     await after.close()
   })
