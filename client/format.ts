@@ -22,19 +22,29 @@ export interface Format {
 }
 
 const SECOND = 1_000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
+const seconds = { name: 'seconds', size: SECOND } as const
+const DURATIONS = [
+  { name: 'days', size: 86_400 * SECOND },
+  { name: 'hours', size: 3_600 * SECOND },
+  { name: 'minutes', size: 60 * SECOND },
+  seconds,
+] as const
+
+/** The largest unit that a duration has one of; seconds, where it has none. */
+const largestUnit = (milliseconds: number) => DURATIONS.find(({ size }) => milliseconds >= size) ?? seconds
 
 /** Decimal, as disks and networks are sold; the names are what `Intl` calls them. */
-const BYTE_UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte', 'petabyte'] as const
+const BYTE_UNITS = ['kilobyte', 'megabyte', 'gigabyte', 'terabyte', 'petabyte'] as const
 
-/** How many thousands `value` is made of, for the byte unit that keeps it short. */
-function byteScale(value: number): number {
-  let scale = 0
+/** The byte unit that keeps `value` short, and how many bytes it has. What is less than a kilobyte is a part of one. */
+function byteUnit(value: number): { unit: string; size: number } {
+  let [scale, size] = [0, 1_000]
   // What would round up to 1,000 is shown in the next unit.
-  for (let rest = value; rest >= 999.5 && scale < BYTE_UNITS.length - 1; rest /= 1_000) scale += 1
-  return scale
+  while (value / size >= 999.5 && scale < BYTE_UNITS.length - 1) {
+    scale += 1
+    size *= 1_000
+  }
+  return { unit: BYTE_UNITS[scale] ?? 'kilobyte', size }
 }
 
 /** Digits after the point: few, so that a number that grows does not flicker. */
@@ -65,13 +75,13 @@ export function createFormat(
 
   const short = (value: number) => (decimals(value) ? tenths : whole).format(value)
 
-  const bytes = (value: number, scale = byteScale(value)) =>
+  const bytes = (value: number, { unit, size } = byteUnit(value)) =>
     new Intl.NumberFormat(locale, {
       style: 'unit',
-      unit: BYTE_UNITS[scale] ?? 'byte',
+      unit,
       unitDisplay: 'short',
-      maximumFractionDigits: scale === 0 ? 0 : decimals(value / 1_000 ** scale),
-    }).format(value / 1_000 ** scale)
+      maximumFractionDigits: decimals(value / size),
+    }).format(value / size)
 
   /** `text` is `value` as it is written; `value` chooses the plural. */
   const withUnit = (text: string, value: number, unit: string | undefined) => {
@@ -86,15 +96,9 @@ export function createFormat(
   const rateAmount = (value: number, unit: string | undefined) =>
     unit === 'bytes' ? bytes(value) : withUnit(short(value), 2, unit)
 
-  const parts = (milliseconds: number): [unit: 'days' | 'hours' | 'minutes' | 'seconds', size: number, next: number] =>
-    milliseconds >= DAY
-      ? ['days', DAY, HOUR]
-      : milliseconds >= HOUR
-        ? ['hours', HOUR, MINUTE]
-        : milliseconds >= MINUTE
-          ? ['minutes', MINUTE, SECOND]
-          : ['seconds', SECOND, SECOND]
-  const smaller = { days: 'hours', hours: 'minutes', minutes: 'seconds' } as const
+  /** Whole units of one size, rounded down as a clock counts. */
+  const units = (milliseconds: number, { name, size }: (typeof DURATIONS)[number]) =>
+    language[name](whole.format(Math.floor(milliseconds / size)))
 
   return {
     language,
@@ -103,9 +107,8 @@ export function createFormat(
     amount,
     amountOf(done, total, unit) {
       if (unit !== 'bytes') return language.doneOfTotal(tenths.format(done), amount(total, unit))
-      const scale = byteScale(total)
-      const scaled = done / 1_000 ** scale
-      return language.doneOfTotal(short(scaled), bytes(total, scale))
+      const unitOfTotal = byteUnit(total)
+      return language.doneOfTotal(short(done / unitOfTotal.size), bytes(total, unitOfTotal))
     },
     rate(perSecond, unit) {
       if (perSecond >= 1 || unit === 'bytes') return language.perSecond(rateAmount(perSecond, unit))
@@ -114,17 +117,13 @@ export function createFormat(
     },
     duration(milliseconds) {
       if (milliseconds < SECOND) return language.lessThanASecond
-      const [unit, size, next] = parts(milliseconds)
-      // Rounded down to the smaller unit, as a clock counts.
-      const first = Math.floor(milliseconds / size)
-      const rest = Math.floor((milliseconds - first * size) / next)
-      const text = language[unit](whole.format(first))
-      return unit === 'seconds' || rest === 0 ? text : list.format([text, language[smaller[unit]](whole.format(rest))])
+      const largest = largestUnit(milliseconds)
+      const rest = milliseconds % largest.size
+      const next = DURATIONS[DURATIONS.indexOf(largest) + 1]
+      const text = units(milliseconds, largest)
+      return next && rest >= next.size ? list.format([text, units(rest, next)]) : text
     },
-    roughDuration(milliseconds) {
-      const [unit, size] = parts(milliseconds)
-      return language[unit](whole.format(Math.max(0, Math.floor(milliseconds / size))))
-    },
+    roughDuration: (milliseconds) => units(Math.max(0, milliseconds), largestUnit(milliseconds)),
     time(moment, now) {
       return (day.format(moment) === day.format(now) ? clock : dayAndClock).format(moment)
     },
