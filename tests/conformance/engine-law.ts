@@ -116,7 +116,7 @@ export function describeLaw(subject: Subject): void {
         expect(await documentOf(engine, id)).toEqual(model.document)
         unwatch()
       })
-      await fc.assert(property, { numRuns: 100 })
+      await fc.assert(property, { numRuns: 200 })
     }, 60_000)
 
     test('a document is the fold of the batches that may come where they come, and of no others', async () => {
@@ -144,7 +144,7 @@ export function describeLaw(subject: Subject): void {
           expect(await documentOf(engine, header.id)).toEqual(model.document)
         }
       })
-      await fc.assert(property, { numRuns: 100 })
+      await fc.assert(property, { numRuns: 200 })
     }, 60_000)
   })
 }

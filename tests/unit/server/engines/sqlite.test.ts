@@ -1,13 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
-import type { Batch, Engine } from '../../../../server/engine.ts'
+import { describe, expect, test } from 'bun:test'
+import { readdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Batch } from '../../../../server/engine.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from '../../../../server/engines/idempotency.ts'
 import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
 import { openDatabase } from '../../../../server/engines/sqlite-open.ts'
-import { ProblemError } from '../../../../server/errors.ts'
 import type { JobEvent } from '../../../../shared/events.ts'
 import { CREATED_AT } from '../../../arbitraries.ts'
 import {
@@ -18,44 +15,12 @@ import {
   publish,
   refusal,
   taken,
-  unique,
   WakeLog,
 } from '../../../conformance/fixtures.ts'
+import { logFrames, transactions, withEngine, withPath } from './sqlite-fixtures.ts'
 
-let folder = ''
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'milepost-'))
-})
-afterAll(() => rmSync(folder, { recursive: true }))
-
-const freshPath = () => join(folder, unique('engine'), 'milepost.db')
 const progress = (done: number): JobEvent => ({ type: 'progress', done })
 const log = (message: string): JobEvent => ({ type: 'log', message })
-
-/** An engine, its file, and the connection behind it, for what no caller of the engine can do. */
-async function withEngine(run: (opened: { engine: SqliteEngine; db: DatabaseSync; path: string }) => Promise<void>) {
-  const path = freshPath()
-  const db = openDatabase(path)
-  const engine = new SqliteEngine(db)
-  try {
-    await run({ engine, db, path })
-  } finally {
-    await engine.close()
-  }
-}
-
-/** The pages in the log since it was begun, each with whether it ends a transaction: from the file format, section 4.1. */
-function logFrames(path: string): boolean[] {
-  const bytes = readFileSync(`${path}-wal`)
-  const pageSize = bytes.readUInt32BE(8)
-  const salts = bytes.subarray(16, 24)
-  const frames: boolean[] = []
-  for (let at = 32; at < bytes.length && bytes.subarray(at + 8, at + 16).equals(salts); at += 24 + pageSize)
-    frames.push(bytes.readUInt32BE(at + 4) > 0)
-  return frames
-}
-
-const transactions = (path: string) => logFrames(path).filter((ends) => ends).length
 
 describe('SqliteEngine groups', () => {
   test('apply of many in one turn takes one transaction', async () => {
@@ -207,222 +172,112 @@ describe('SqliteEngine groups', () => {
   })
 })
 
-describe('SqliteEngine when the disk is full', () => {
-  /** Fills what is left with one job's items, until a publish is refused. */
-  async function fill(engine: Engine, db: DatabaseSync, id: string) {
-    const pages = Number(Object.values(db.prepare('PRAGMA page_count').get() ?? {})[0])
-    db.exec(`PRAGMA max_page_count = ${pages + 3}`)
-    for (let number = 0; ; number++) {
-      const before = await documentOf(engine, id)
-      const applied = await engine.apply(id, batchOf([{ type: 'item', id: `${number}`, message: 'x'.repeat(2_000) }]))
-      if ('refused' in applied) return { before, applied }
-    }
-  }
-
-  test('apply answers 503 and leaves the document as it was; later it goes on from there', async () => {
-    await withEngine(async ({ engine, db }) => {
-      const { id } = await created(engine)
-      const { before, applied } = await fill(engine, db, id)
-      expect(applied).toEqual({
-        refused: {
-          status: 503,
-          title: 'Unavailable',
-          detail: 'The store does not answer. Nothing of the request was applied; try again.',
-        },
-      })
-      expect(before.items.length).toBeGreaterThan(0)
-      expect(await documentOf(engine, id)).toEqual(before)
-      db.exec('PRAGMA max_page_count = 1000000')
-      const header = taken(await engine.apply(id, batchOf([{ type: 'item', id: '0', message: 'short' }])))
-      expect(header.version).toBe(before.version + 1)
-      expect((await documentOf(engine, id)).items[0]).toMatchObject({ id: '0', message: 'short' })
-    })
-  })
-
-  test('a commit that fails refuses every request of its group, wakes nobody, and changes nothing', async () => {
-    await withEngine(async ({ engine, db }) => {
-      const [big, small, gone] = [await created(engine), await created(engine), await created(engine)]
-      await publish(engine, small.id, [{ type: 'item', id: 'a', label: 'A' }])
-      await fill(engine, db, big.id)
-      const before = await Promise.all([big, small, gone].map(({ id }) => documentOf(engine, id)))
-      const wakes = new WakeLog()
-      await engine.watch({ owner: big.owner }, wakes.wake)
-      const born = newJob()
-      const key = { key: 'k', digest: 'd' }
-      const answers = await Promise.allSettled([
-        engine.apply(small.id, batchOf([progress(1), { type: 'item', id: 'b', label: 'B' }], { key })),
-        engine.create(born),
-        engine.remove(gone.id),
-        engine.check(),
-        engine.apply(big.id, batchOf([{ type: 'item', id: 'large', message: 'x'.repeat(30_000) }])),
-        engine.apply(small.id, batchOf([progress(2)])),
-      ])
-      const unavailable = { status: 503, fields: [] }
-      expect(
-        answers.map((answer) =>
-          answer.status === 'fulfilled' && typeof answer.value === 'object' ? refusal(answer.value) : 'rejected',
-        ),
-      ).toEqual([unavailable, unavailable, 'rejected', 'rejected', unavailable, unavailable])
-      const [, , removed, checked] = answers as PromiseRejectedResult[]
-      expect(removed?.reason).toBeInstanceOf(ProblemError)
-      expect(removed?.reason.problem.status).toBe(503)
-      expect(checked?.reason.message).toContain('full')
-      expect(wakes.changes).toEqual([])
-      expect(await engine.read(born.header.id)).toBeUndefined()
-      expect(await Promise.all([big, small, gone].map(({ id }) => documentOf(engine, id)))).toEqual(before)
-
-      db.exec('PRAGMA max_page_count = 1000000')
-      expect(await engine.check()).toBeUndefined()
-      const again = await engine.apply(small.id, batchOf([{ type: 'item', id: 'b', label: 'B' }], { key }))
-      expect(again).toMatchObject({ repeat: false, header: { version: 3 } })
-      expect((await documentOf(engine, small.id)).items.map(({ id, index }) => [id, index])).toEqual([
-        ['a', 0],
-        ['b', 1],
-      ])
-    })
-  })
-})
-
-describe('SqliteEngine when a commit fails', () => {
-  /** Makes the next commits fail, before or after they are done, until it is called again. */
-  function breakCommits(db: DatabaseSync, when: 'before' | 'after'): () => void {
-    const exec = db.exec.bind(db)
-    db.exec = (sql) => {
-      if (sql !== 'COMMIT' || when === 'after') exec(sql)
-      if (sql === 'COMMIT') throw new Error('disk I/O error')
-    }
-    return () => {
-      db.exec = exec
-    }
-  }
-
-  test('apply answers 503, and the next one goes on from before', async () => {
-    await withEngine(async ({ engine, db }) => {
-      const { id } = await created(engine)
-      const mend = breakCommits(db, 'before')
-      for (const message of ['first', 'second'])
-        expect(refusal(await engine.apply(id, batchOf([log(message)])))?.status).toBe(503)
-      mend()
-      expect(taken(await engine.apply(id, batchOf([log('third')]))).version).toBe(2)
-      expect((await documentOf(engine, id)).logs.map(({ message }) => message)).toEqual(['third'])
-    })
-  })
-
-  test('apply goes on from what the file has, should the commit have been one after all', async () => {
-    await withEngine(async ({ engine, db }) => {
-      const { id } = await created(engine)
-      const mend = breakCommits(db, 'after')
-      expect(refusal(await engine.apply(id, batchOf([log('first')])))?.status).toBe(503)
-      mend()
-      expect((await engine.read(id))?.header.version).toBe(2)
-      expect(taken(await engine.apply(id, batchOf([log('second')]))).version).toBe(3)
-      expect((await documentOf(engine, id)).logs.map(({ message }) => message)).toEqual(['first', 'second'])
-    })
-  })
-})
-
 describe('SqliteEngine keeps', () => {
-  test('close commits what waits, answers it, and leaves one file', async () => {
-    const path = freshPath()
-    const engine = SqliteEngine.open(path)
-    const job = newJob()
-    const answers = [engine.create(job), engine.apply(job.header.id, batchOf([progress(1)]))]
-    await engine.close()
-    await engine.close()
-    expect(await Promise.all(answers)).toMatchObject([{ created: true }, { repeat: false }])
-    expect(readdirSync(dirname(path))).toEqual(['milepost.db'])
-    expect(refusal(await engine.apply(job.header.id, batchOf([progress(2)])))?.status).toBe(503)
+  test('close commits what waits, answers it, and leaves one file', () =>
+    withPath(async (path) => {
+      const engine = SqliteEngine.open(path)
+      const job = newJob()
+      const answers = [engine.create(job), engine.apply(job.header.id, batchOf([progress(1)]))]
+      await engine.close()
+      await engine.close()
+      expect(await Promise.all(answers)).toMatchObject([{ created: true }, { repeat: false }])
+      expect(readdirSync(dirname(path))).toEqual(['milepost.db'])
+      expect(refusal(await engine.apply(job.header.id, batchOf([progress(2)])))?.status).toBe(503)
 
-    const again = SqliteEngine.open(path)
-    expect((await again.read(job.header.id))?.header).toMatchObject({ version: 2, progress: { done: 1 } })
-    await again.close()
-  })
+      const again = SqliteEngine.open(path)
+      expect((await again.read(job.header.id))?.header).toMatchObject({ version: 2, progress: { done: 1 } })
+      await again.close()
+    }))
 
-  test('open finds everything as it was: documents, keys, limits, order and what is due', async () => {
-    const path = freshPath()
-    const before = SqliteEngine.open(path)
-    const key = { key: 'k', digest: 'd' }
-    const first = await created(before, { metadata: { a: 'é😀\0\ud800' }, timeoutSeconds: 10 })
-    const second = await created(before, { parentId: first.id })
-    const events: JobEvent[] = [
-      { type: 'status', status: 'running', result: { b: [null, 1.5] } },
-      { type: 'step', id: 's', status: 'running' },
-      ...Array.from(
-        { length: 300 },
-        (_, index): JobEvent => ({ type: 'item', id: `${index}`, label: `item ${index}` }),
-      ),
-      ...Array.from({ length: 120 }, (_, index): JobEvent => ({ type: 'error', message: `error ${index}` })),
-    ]
-    taken(await before.apply(first.id, batchOf(events, { key })))
-    await publish(
-      before,
-      first.id,
-      Array.from({ length: 1_100 }, (_, index) => log(`line ${index}`)),
-    )
-    await publish(before, first.id, [{ type: 'status', status: 'running', result: ['newer'] }])
-    await publish(before, second.id, [{ type: 'progress', done: 1 }])
-    await publish(before, second.id, [{ type: 'status', status: 'pending', metadata: { newer: true } }])
-    const state = async (engine: SqliteEngine) => ({
-      jobs: [await engine.read(first.id), await engine.read(second.id)],
-      document: await documentOf(engine, first.id),
-      list: await engine.list({ owner: first.owner, limit: 10 }),
-      due: await engine.due(Date.parse(CREATED_AT) + 1e6, 10),
-    })
-    const expected = await state(before)
-    expect(expected).toMatchObject({
-      document: { version: 1_524, items: { length: 300 }, errors: { length: 100 }, logs: { length: 1_000 } },
-      list: { rows: [{ id: second.id }, { id: first.id }] },
-      due: [first.id],
-    })
-    await before.close()
+  test('open finds everything as it was: documents, keys, limits, order and what is due', () =>
+    withPath(async (path) => {
+      const before = SqliteEngine.open(path)
+      const key = { key: 'k', digest: 'd' }
+      const first = await created(before, { metadata: { a: 'é😀\0\ud800' }, timeoutSeconds: 10 })
+      const second = await created(before, { parentId: first.id })
+      const events: JobEvent[] = [
+        { type: 'status', status: 'running', result: { b: [null, 1.5] } },
+        { type: 'step', id: 's', status: 'running' },
+        ...Array.from(
+          { length: 300 },
+          (_, index): JobEvent => ({ type: 'item', id: `${index}`, label: `item ${index}` }),
+        ),
+        ...Array.from({ length: 120 }, (_, index): JobEvent => ({ type: 'error', message: `error ${index}` })),
+      ]
+      taken(await before.apply(first.id, batchOf(events, { key })))
+      await publish(
+        before,
+        first.id,
+        Array.from({ length: 1_100 }, (_, index) => log(`line ${index}`)),
+      )
+      await publish(before, first.id, [{ type: 'status', status: 'running', result: ['newer'] }])
+      await publish(before, second.id, [{ type: 'progress', done: 1 }])
+      await publish(before, second.id, [{ type: 'status', status: 'pending', metadata: { newer: true } }])
+      const state = async (engine: SqliteEngine) => ({
+        jobs: [await engine.read(first.id), await engine.read(second.id)],
+        document: await documentOf(engine, first.id),
+        list: await engine.list({ owner: first.owner, limit: 10 }),
+        due: await engine.due(Date.parse(CREATED_AT) + 1e6, 10),
+      })
+      const expected = await state(before)
+      expect(expected).toMatchObject({
+        document: { version: 1_524, items: { length: 300 }, errors: { length: 100 }, logs: { length: 1_000 } },
+        list: { rows: [{ id: second.id }, { id: first.id }] },
+        due: [first.id],
+      })
+      await before.close()
 
-    const after = SqliteEngine.open(path)
-    expect(await state(after)).toEqual(expected)
-    expect(await after.apply(first.id, batchOf(events, { key }))).toMatchObject({ repeat: true })
-    expect(refusal(await after.create(newJob({}, { liveLimit: 2 })))?.status).toBe(429)
-    await publish(after, first.id, [{ type: 'item', id: '7', status: 'succeeded' }, log('last')])
-    const { items, logs } = await documentOf(after, first.id)
-    expect(items[7]).toMatchObject({ index: 7, status: 'succeeded', label: 'item 7', version: 1_525 })
-    expect([logs.length, logs[0]?.message, logs.at(-1)?.message]).toEqual([1_000, 'line 101', 'last'])
-    await after.close()
-  })
+      const after = SqliteEngine.open(path)
+      expect(await state(after)).toEqual(expected)
+      expect(await after.apply(first.id, batchOf(events, { key }))).toMatchObject({ repeat: true })
+      expect(refusal(await after.create(newJob({}, { liveLimit: 2 })))?.status).toBe(429)
+      await publish(after, first.id, [{ type: 'item', id: '7', status: 'succeeded' }, log('last')])
+      const { items, logs } = await documentOf(after, first.id)
+      expect(items[7]).toMatchObject({ index: 7, status: 'succeeded', label: 'item 7', version: 1_525 })
+      expect([logs.length, logs[0]?.message, logs.at(-1)?.message]).toEqual([1_000, 'line 101', 'last'])
+      await after.close()
+    }))
 
-  test('apply keeps a bounded number of keys in the file, and none for long after their hour', async () => {
-    const path = freshPath()
-    const engine = SqliteEngine.open(path)
-    const [many, few] = [await created(engine), await created(engine)]
-    const use = async (id: string, number: number, after: number) => {
-      const at = new Date(Date.parse(CREATED_AT) + after).toISOString()
-      taken(await engine.apply(id, batchOf([progress(number)], { at, key: { key: `k${number}`, digest: 'd' } })))
-    }
-    for (let number = 0; number < 50; number++) await use(few.id, number, 0)
-    for (let number = 0; number < 3 * KEYS_KEPT + 10; number++) await use(many.id, number, 1_000)
-    // Each of these clears away two of the old ones.
-    for (let number = 0; number < 26; number++) await use(few.id, 1_000 + number, KEY_LIFETIME + 500)
-    await engine.close()
+  test('apply keeps a bounded number of keys in the file, and none for long after their hour', () =>
+    withPath(async (path) => {
+      const engine = SqliteEngine.open(path)
+      const [many, few] = [await created(engine), await created(engine)]
+      const use = async (id: string, number: number, after: number) => {
+        const at = new Date(Date.parse(CREATED_AT) + after).toISOString()
+        taken(await engine.apply(id, batchOf([progress(number)], { at, key: { key: `k${number}`, digest: 'd' } })))
+      }
+      for (let number = 0; number < 50; number++) await use(few.id, number, 0)
+      for (let number = 0; number < 3 * KEYS_KEPT + 10; number++) await use(many.id, number, 1_000)
+      // Each of these clears away two of the old ones.
+      for (let number = 0; number < 26; number++) await use(few.id, 1_000 + number, KEY_LIFETIME + 500)
+      await engine.close()
 
-    const db = openDatabase(path)
-    const counts = db
-      .prepare('SELECT jobs.id, count(*) AS n FROM keys JOIN jobs ON jobs.seq = keys.job GROUP BY 1')
-      .all()
-    db.close()
-    expect(Object.fromEntries(counts.map(({ id, n }) => [id, n]))).toEqual({
-      [many.id]: KEYS_KEPT + 10,
-      [few.id]: 26,
-    })
-  })
+      const db = openDatabase(path)
+      const counts = db
+        .prepare('SELECT jobs.id, count(*) AS n FROM keys JOIN jobs ON jobs.seq = keys.job GROUP BY 1')
+        .all()
+      db.close()
+      expect(Object.fromEntries(counts.map(({ id, n }) => [id, n]))).toEqual({
+        [many.id]: KEYS_KEPT + 10,
+        [few.id]: 26,
+      })
+    }))
 
-  test('remove leaves nothing of a job in the file', async () => {
-    const path = freshPath()
-    const engine = SqliteEngine.open(path)
-    const { id } = await created(engine)
-    const rows: JobEvent[] = [{ type: 'item', id: 'a', label: 'A' }, { type: 'step', id: 's', label: 'S' }, log('line')]
-    taken(await engine.apply(id, batchOf(rows, { key: { key: 'k', digest: 'd' } })))
-    await engine.remove(id)
-    await engine.close()
-    const db = openDatabase(path)
-    for (const table of ['jobs', 'heads', 'rows', 'keys'])
-      expect(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()).toMatchObject({ n: 0 })
-    db.close()
-  })
+  test('remove leaves nothing of a job in the file', () =>
+    withPath(async (path) => {
+      const engine = SqliteEngine.open(path)
+      const { id } = await created(engine)
+      const rows: JobEvent[] = [
+        { type: 'item', id: 'a', label: 'A' },
+        { type: 'step', id: 's', label: 'S' },
+        log('line'),
+      ]
+      taken(await engine.apply(id, batchOf(rows, { key: { key: 'k', digest: 'd' } })))
+      await engine.remove(id)
+      await engine.close()
+      const db = openDatabase(path)
+      for (const table of ['jobs', 'heads', 'rows', 'keys'])
+        expect(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()).toMatchObject({ n: 0 })
+      db.close()
+    }))
 })
