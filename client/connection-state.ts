@@ -92,6 +92,7 @@ export type ConnectionAction =
   | { do: 'wait'; ms: number }
 
 type Step = [ConnectionState, ConnectionAction[]]
+type Of<T extends ConnectionEvent['type']> = Extract<ConnectionEvent, { type: T }>
 
 /** Silence after which a stream counts as lost: two and a half of the server's pings. */
 const SILENCE_MS = 75_000
@@ -277,12 +278,7 @@ function onTimer(state: ConnectionState, now: number, random: number): Step {
   }
 }
 
-function onPolled(
-  state: ConnectionState,
-  event: Extract<ConnectionEvent, { type: 'polled' }>,
-  now: number,
-  random: number,
-): Step {
+function onPolled(state: ConnectionState, event: Of<'polled'>, now: number, random: number): Step {
   const next = { ...state, cursor: event.cursor ?? state.cursor, online: true, failures: 0, refusals: 0, missing: 0 }
   if (event.more) return poll(next)
   const mutes = state.mutes + 1
@@ -315,12 +311,7 @@ function onClosed(state: ConnectionState, now: number, random: number): Step {
   return fail(state, undefined, now, random)
 }
 
-function onFailed(
-  state: ConnectionState,
-  event: Extract<ConnectionEvent, { type: 'failed' }>,
-  now: number,
-  random: number,
-): Step {
+function onFailed(state: ConnectionState, event: Of<'failed'>, now: number, random: number): Step {
   const { status, retryAfterMs } = event
   if (state.phase !== 'asking' && !hasStream(state)) return [state, []]
   if (status === 404) {

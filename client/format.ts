@@ -86,7 +86,7 @@ export function createFormat(
   /** `text` is `value` as it is written; `value` chooses the plural. */
   const withUnit = (text: string, value: number, unit: string | undefined) => {
     if (unit === undefined) return text
-    const forms = language.units[unit]
+    const forms = Object.hasOwn(language.units, unit) ? language.units[unit] : undefined
     return language.amount(text, forms ? (forms[plurals.select(value)] ?? forms.other) : unit)
   }
 

@@ -31,6 +31,7 @@ describe('createFormat', () => {
     [1_204, 'files', '1,204 files'],
     [3, 'parsecs', '3 parsecs'],
     [1, 'parsecs', '1 parsecs'],
+    [2, 'constructor', '2 constructor'],
     [42, undefined, '42'],
     [2.5, 'pages', '2.5 pages'],
     [0, 'bytes', '0 kB'],
