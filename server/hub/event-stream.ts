@@ -18,7 +18,8 @@ export const encode = (text: string): Uint8Array => encoder.encode(text)
 export class EventStream implements StreamSource {
   readonly followers = new Set<Follower>()
   readonly #clock: Clock
-  readonly #first: Uint8Array
+  /** What was written before there was a sink: the first bytes, and the ends of jobs that are over already. */
+  readonly #early: Uint8Array[]
   readonly #timers = new Set<Timer>()
   readonly #onDone: () => void
   #sink: Sink | undefined
@@ -30,18 +31,15 @@ export class EventStream implements StreamSource {
    */
   constructor(clock: Clock, first: string, onDone: () => void) {
     this.#clock = clock
-    this.#first = encode(first)
+    this.#early = [encode(first)]
     this.#onDone = onDone
   }
 
   start(sink: Sink): void {
-    // The reader may have left while the stream was being prepared.
-    if (this.#done) {
-      sink.close()
-      return
-    }
-    this.#sink = sink
-    this.write(this.#first)
+    for (const bytes of this.#early.splice(0)) sink.write(bytes)
+    // The reader may have left, or all may have been said, while the stream was being prepared.
+    if (this.#done) sink.close()
+    else this.#sink = sink
   }
 
   pull(): void {
@@ -63,8 +61,12 @@ export class EventStream implements StreamSource {
 
   write(bytes: Uint8Array): void {
     if (this.#done) return
+    if (!this.#sink) {
+      this.#early.push(bytes)
+      return
+    }
     try {
-      this.#sink?.write(bytes)
+      this.#sink.write(bytes)
     } catch {
       // The reader left and the runtime has not told us yet.
       this.done()

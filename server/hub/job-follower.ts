@@ -28,7 +28,7 @@ export class JobFollower implements Follower {
    */
   #complete = false
   #catchingUp = false
-  /** A frame was sent while this was catching up. */
+  /** There may be more than when this last asked the engine. */
   #overtaken = false
   #left = false
 
@@ -52,18 +52,17 @@ export class JobFollower implements Follower {
 
   /** Takes a shared frame, if it stands where the frame begins and there is room. */
   receive(frame: Frame): void {
-    this.#overtaken = true
-    if (this.#catchingUp || (this.#complete && this.#version >= frame.to)) return
-    if (this.#complete && this.#version === frame.from && this.#stream.hasRoom) this.#take(frame)
+    if (this.#reads && this.#version === frame.from) this.#take(frame)
     else this.pump()
   }
 
   ping(bytes: Uint8Array): void {
-    const reads = this.#complete && !this.#catchingUp && this.#stream.hasRoom
-    if (this.#audience === 'one' && reads) this.#stream.write(bytes)
+    if (this.#lacksSomething) this.pump()
+    else if (this.#audience === 'one' && this.#reads) this.#stream.write(bytes)
   }
 
   pump(): void {
+    this.#overtaken = true
     if (!this.#catchingUp) void this.#catchUp()
   }
 
@@ -84,6 +83,11 @@ export class JobFollower implements Follower {
     this.#channel.leave(this)
   }
 
+  /** Keeps up: what is written leaves at once. */
+  get #reads(): boolean {
+    return this.#complete && !this.#catchingUp && this.#stream.hasRoom
+  }
+
   get #lacksSomething(): boolean {
     return !this.#left && (!this.#complete || this.#channel.isBeyond(this.#epoch, this.#version))
   }
@@ -95,7 +99,7 @@ export class JobFollower implements Follower {
         const kept = this.#complete ? this.#channel.keptAfter(this.#epoch, this.#version) : undefined
         this.#overtaken = false
         if (kept) this.#take(kept)
-        // What was read may be older than a frame that others were sent meanwhile.
+        // What was read may be older than what the channel has heard of meanwhile.
         else if (!(await this.#readPage()) && !this.#overtaken) return
       }
     } catch {
