@@ -1,3 +1,4 @@
+import type { Format } from './format.ts'
 import type { JobState } from './language.ts'
 import type { JobWords } from './words.ts'
 
@@ -16,15 +17,19 @@ export class Announcer {
     this.#say = say
   }
 
-  /** Takes note of a job's words, and of the text that they are aloud. */
-  hear(words: JobWords, text: string): void {
+  /** Takes note of a job's words, and says them under its title when they are news. */
+  hear(words: JobWords, title: string | undefined, format: Format): void {
     const { state } = words
     if (state === 'connecting') return
     const quarter = Math.floor((words.percent ?? 0) / 25)
     const said = this.#said
     if (said && (said.state !== state || said.quarter < quarter)) {
-      if (!this.#say(text, said.state !== state && ENDS.has(state))) return
+      if (!this.#say(sayAloud(words, title, format), said.state !== state && ENDS.has(state))) return
     }
     if (!said || said.state !== state || said.quarter !== quarter) this.#said = { state, quarter }
   }
+}
+
+function sayAloud({ chip, sentence }: JobWords, title: string | undefined, { language }: Format): string {
+  return [title, chip, sentence].filter((part) => part !== undefined).reduce(language.lineAndAside)
 }

@@ -1,10 +1,10 @@
-import { effect } from '@preact/signals-core'
-import type { JobHeader } from '../shared/job.ts'
+import { effect, signal, untracked } from '@preact/signals-core'
+import type { Job, JobHeader } from '../shared/job.ts'
 import { getItemsByStatus, isTerminalStatus } from '../shared/selectors.ts'
 import { Announcer } from './announcer.ts'
 import { createFormat, type Format } from './format.ts'
 import { styles } from './job-progress-styles.ts'
-import { JobProgressView, type Variant } from './job-progress-view.ts'
+import { type Failure, JobProgressView, type Variant } from './job-progress-view.ts'
 import type { JobSignal } from './job-signal.ts'
 import { english, type Language } from './language.ts'
 import { say, useLiveRegion } from './live-region.ts'
@@ -38,10 +38,12 @@ export class JobProgressElement extends Base {
 
   readonly #view: JobProgressView
   readonly #fallback = document.createElement('slot')
-  #visible: IntersectionObserver | undefined
-  #seen = false
-  #stop: (() => void) | undefined
-  #leaveRegion: (() => void) | undefined
+  /** Rises when an attribute changes, so that what was written by it is written again. */
+  readonly #attributes = signal(0)
+  #observer: IntersectionObserver | undefined
+  #leaveLiveRegion: (() => void) | undefined
+  #disconnect: (() => void) | undefined
+  #hideFailures: (() => void) | undefined
   #header: JobHeader | undefined
 
   constructor() {
@@ -50,9 +52,153 @@ export class JobProgressElement extends Base {
       sheet = new CSSStyleSheet()
       sheet.replaceSync(styles)
     }
-    this.#view = new JobProgressView(() => this.#showFailures())
+    this.#view = new JobProgressView(() => this.#toggleFailures())
+    this.#view.root.hidden = true
     const shadow = this.attachShadow({ mode: 'open' })
     shadow.adoptedStyleSheets = [sheet]
     shadow.append(this.#fallback, this.#view.root)
   }
+
+  /** What is known of the job, without its rows; `undefined` until something is. */
+  get job(): JobHeader | undefined {
+    return this.#header
+  }
+
+  connectedCallback(): void {
+    this.#leaveLiveRegion = useLiveRegion()
+    this.#observer = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return
+      this.#observer?.disconnect()
+      this.#observer = undefined
+      this.#connect()
+    })
+    this.#observer.observe(this)
+  }
+
+  disconnectedCallback(): void {
+    this.#observer?.disconnect()
+    this.#leaveLiveRegion?.()
+    this.#close()
+  }
+
+  attributeChangedCallback(name: string, before: string | null, now: string | null): void {
+    if (before === now) return
+    this.#attributes.value += 1
+    if ((name === 'src' || name === 'token') && this.isConnected && !this.#observer) this.#connect()
+  }
+
+  #close(): void {
+    this.#hideFailures?.()
+    this.#disconnect?.()
+    this.#disconnect = undefined
+  }
+
+  #connect(): void {
+    this.#close()
+    this.#header = undefined
+    const source = this.#source()
+    if (!source) return
+    const job = getJobSignal({ ...source, parts: 'header' })
+    const announcer = new Announcer(say)
+    const stops = [effect(() => this.#show(job, announcer)), effect(() => this.#tell(job.job.value))]
+    this.#disconnect = () => {
+      for (const stop of stops) stop()
+    }
+  }
+
+  #source(): { url: string; token?: string } | undefined {
+    const url = this.getAttribute('src')
+    const token = this.getAttribute('token')
+    return url ? { url, ...(token ? { token } : {}) } : undefined
+  }
+
+  #show(signals: JobSignal, announcer: Announcer): void {
+    this.#attributes.value
+    const job = signals.job.value
+    const format = formatFor(this.closest<HTMLElement>('[lang]')?.lang)
+    const words = describeJob(
+      {
+        job,
+        connection: signals.connection.value,
+        now: signals.now.value,
+        lastSeen: signals.lastSeen.value,
+        rate: signals.rate.value,
+        timeLeft: signals.timeLeft.value,
+      },
+      format,
+    )
+    // Nothing to show is no reason to offer it: a producer may count failures without naming them.
+    if (job && job.itemCounts.failed + job.errorCount === 0) words.action = undefined
+    const given = this.getAttribute('label')
+    const variant = this.#variant()
+    this.#view.update(words, given ?? (variant === 'text' ? '' : (job?.title ?? '')), variant)
+    this.#view.root.lang = format.language.tag
+    this.#showFallback(words)
+    announcer.hear(words, given ?? job?.title, format)
+  }
+
+  /** What the page put inside the element is true for as long as nothing better is known. */
+  #showFallback({ state }: JobWords): void {
+    const hasFallback = this.#fallback.assignedNodes().some((node) => node.textContent?.trim())
+    this.#fallback.hidden = state !== 'connecting' && state !== 'unreachable'
+    this.#view.root.hidden = state === 'connecting' && hasFallback
+  }
+
+  #variant(): Variant {
+    const variant = this.getAttribute('variant')
+    return variant === 'ring' || variant === 'text' ? variant : 'bar'
+  }
+
+  #tell(header: JobHeader | undefined): void {
+    if (!header || header === this.#header) return
+    const ended = isTerminalStatus(header.status) && (!this.#header || !isTerminalStatus(this.#header.status))
+    this.#header = header
+    // Listeners read and write what they like; it is not for this effect to depend on it.
+    untracked(() => {
+      this.dispatchEvent(new CustomEvent('job-change', { detail: header, bubbles: true, composed: true }))
+      if (ended) this.dispatchEvent(new CustomEvent('job-end', { detail: header, bubbles: true, composed: true }))
+    })
+  }
+
+  /** The header counts failures; which they are, the whole document says, and only whoever asks pays for it. */
+  #toggleFailures(): void {
+    if (this.#hideFailures) {
+      this.#hideFailures()
+      return
+    }
+    const source = this.#source()
+    if (!source) return
+    const whole = getJobSignal(source)
+    const stop = effect(() => {
+      if (whole.job.value) this.#view.showFailures(listFailures(whole.job.value))
+    })
+    this.#hideFailures = () => {
+      stop()
+      this.#view.showFailures(undefined)
+      this.#hideFailures = undefined
+    }
+  }
+}
+
+/** The items that failed; of a job that names none, its errors. */
+function listFailures({ items, errors }: Job): Failure[] {
+  const failed = getItemsByStatus({ items }, 'failed')
+  if (failed.length === 0) return errors.map(({ message }) => ({ name: message }))
+  return failed.map(({ id, label, error, message }) => ({ name: label ?? id, reason: error ?? message }))
+}
+
+const formats = new Map<string, Format>()
+
+/** The format of a language tag, or of its language without the region; of English, where neither is spoken. */
+function formatFor(tag: string | undefined): Format {
+  const { languages } = JobProgressElement
+  const language = languages.get(tag ?? '') ?? languages.get(tag?.split('-')[0] ?? '') ?? english
+  // Numbers and dates follow the region, in the language that is spoken: en-GB, but not de where the words are English.
+  const locale = tag?.split('-')[0] === language.tag ? tag : language.tag
+  let format = formats.get(locale)
+  if (!format) {
+    format = createFormat(language, { locale })
+    formats.set(locale, format)
+  }
+  return format
 }

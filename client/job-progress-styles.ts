@@ -35,6 +35,7 @@ export const styles = `
 }
 svg { flex: none; width: 13px; height: 13px; fill: none; stroke: currentColor; stroke-linecap: round; stroke-linejoin: round }
 .figures { margin-block-start: 6px; font-size: .8125rem; color: var(--muted) }
+.label, .line, .aside, li { unicode-bidi: plaintext }
 .line { min-width: 0; overflow-wrap: anywhere }
 .aside { flex: none; text-align: end }
 button {

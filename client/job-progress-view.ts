@@ -1,5 +1,3 @@
-import type { Item } from '../shared/job.ts'
-import type { Format } from './format.ts'
 import { type Icon, stateIcons } from './icons.ts'
 import type { JobState } from './language.ts'
 import type { JobWords } from './words.ts'
@@ -9,6 +7,12 @@ export type Variant = 'bar' | 'ring' | 'text'
 
 /** Work that has begun and has no total: neither a share nor an empty bar would be true. */
 const begun: ReadonlySet<JobState> = new Set(['running', 'paused', 'stalled', 'cancelling', 'failed', 'cancelled'])
+
+/** Something of a job that failed. */
+export interface Failure {
+  name: string
+  reason?: string | undefined
+}
 
 /** Failed items that are listed at most. */
 const FAILURES_SHOWN = 50
@@ -31,14 +35,13 @@ export class JobProgressView {
   constructor(onShow: () => void) {
     const head = element('div', 'head')
     const figures = element('div', 'figures')
-    this.#label.dir = 'auto'
     this.#action.addEventListener('click', onShow)
     this.#track.role = 'progressbar'
     this.#track.ariaValueMin = '0'
     this.#track.ariaValueMax = '100'
     // The bar says the very same, to those who can't see these.
     for (const seen of [this.#line, this.#aside, this.#middle]) seen.ariaHidden = 'true'
-    this.#failures.hidden = true
+    this.showFailures(undefined)
     head.append(this.#label, this.#chip)
     this.#track.append(this.#fill, createRing(), this.#middle)
     figures.append(this.#line, this.#aside, this.#action)
@@ -50,7 +53,6 @@ export class JobProgressView {
     const { state, tone, percent } = words
     const unknown = percent === undefined && begun.has(state)
     this.root.className = `root is-${variant} ${tone}${unknown ? ' unknown' : ''}${percent ? '' : ' empty'}`
-    // No hidden text: a name that is not shown in words is still the name of the bar.
     this.#label.hidden = label === ''
     setText(this.#label, label)
     setText(this.#line, words.line)
@@ -63,18 +65,21 @@ export class JobProgressView {
     this.#showState(words)
   }
 
-  /** Lists the items that failed, each with its reason. */
-  showFailures(items: readonly Item[], format: Format): void {
-    const rows = items.slice(0, FAILURES_SHOWN).map((item) => {
+  /** Lists what failed, each with its reason; `undefined` hides the list. */
+  showFailures(failures: readonly Failure[] | undefined): void {
+    const rows = failures?.slice(0, FAILURES_SHOWN).map(({ name, reason }) => {
       const row = document.createElement('li')
-      const reason = document.createElement('small')
-      reason.textContent = item.error ?? item.message ?? format.language.rows[item.status]
-      row.append(item.label ?? item.id, reason)
+      row.append(name)
+      if (reason !== undefined) {
+        const small = document.createElement('small')
+        small.textContent = reason
+        row.append(small)
+      }
       return row
     })
-    this.#failures.replaceChildren(...rows)
-    this.#failures.hidden = rows.length === 0
-    this.#action.ariaExpanded = String(rows.length > 0)
+    this.#failures.replaceChildren(...(rows ?? []))
+    this.#failures.hidden = !rows
+    this.#action.ariaExpanded = String(rows !== undefined)
   }
 
   #showState({ state, chip, percent }: JobWords): void {
@@ -121,7 +126,12 @@ function createRing(): SVGElement {
   ring.setAttribute('part', 'ring')
   for (let i = 0; i < 2; i++) {
     const circle = document.createElementNS(SVG, 'circle')
-    for (const [name, value] of [['cx', 20], ['cy', 20], ['r', 18], ['pathLength', 100]] as const) {
+    for (const [name, value] of [
+      ['cx', 20],
+      ['cy', 20],
+      ['r', 18],
+      ['pathLength', 100],
+    ] as const) {
       circle.setAttribute(name, String(value))
     }
     ring.append(circle)

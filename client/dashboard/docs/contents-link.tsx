@@ -1,0 +1,17 @@
+import type { ComponentChildren } from 'preact'
+
+/** A link within the page. A bare `#id` would lead elsewhere: addresses are relative to where the app is mounted. */
+export function ContentsLink({ id, children }: { id: string; children: ComponentChildren }) {
+  const go = (event: MouseEvent) => {
+    const target = document.getElementById(id)
+    if (!target) return
+    event.preventDefault()
+    target.scrollIntoView()
+    target.focus({ preventScroll: true })
+  }
+  return (
+    <a href={`docs#${id}`} onClick={go}>
+      {children}
+    </a>
+  )
+}

@@ -1,0 +1,74 @@
+import { useEffect, useState } from 'preact/hooks'
+import { call } from '../api.ts'
+import { Notice } from '../parts/notice.tsx'
+import { text } from '../text.ts'
+import { useTitle } from '../use-title.ts'
+import { ContentsLink } from './contents-link.tsx'
+import { listCalls, type OpenApi } from './openapi.ts'
+import { OperationCard } from './operation-card.tsx'
+import { SchemaCard } from './schema-card.tsx'
+
+/** The HTTP API, as the server itself describes it. */
+export function DocsPage() {
+  useTitle(text.api.title)
+  const [api, setApi] = useState<OpenApi>()
+  const [error, setError] = useState<unknown>()
+  const load = () => {
+    setError(undefined)
+    call('openapi.json')
+      .then((response) => response.json())
+      .then(setApi, setError)
+  }
+  useEffect(load, [])
+  return (
+    <>
+      <div class="page-head">
+        <h1 tabIndex={-1}>{text.api.title}</h1>
+        <a class="aside" href="openapi.json" target="_blank" rel="noreferrer">
+          {text.api.openapi}
+        </a>
+      </div>
+      {api?.info.description && <p class="lead">{api.info.description}</p>}
+      {error !== undefined && <Notice error={error} onRetry={load} />}
+      {api ? <Calls api={api} /> : error === undefined && <p class="muted">{text.loading}</p>}
+    </>
+  )
+}
+
+function Calls({ api }: { api: OpenApi }) {
+  const calls = listCalls(api)
+  const schemas = Object.entries(api.components?.schemas ?? {})
+  return (
+    <div class="docs-grid">
+      <nav class="contents" aria-label={text.api.contents}>
+        <ul>
+          {calls.map(({ id, method, operation, path }) => (
+            <li key={id}>
+              <ContentsLink id={id}>
+                <span class="method">{method}</span>
+                <span>{operation.summary ?? path}</span>
+              </ContentsLink>
+            </li>
+          ))}
+          <li>
+            <ContentsLink id="shapes">
+              <span />
+              <span>{text.api.schemas}</span>
+            </ContentsLink>
+          </li>
+        </ul>
+      </nav>
+      <div class="calls">
+        {calls.map((one) => (
+          <OperationCard key={one.id} call={one} api={api} />
+        ))}
+        <h2 id="shapes" tabIndex={-1}>
+          {text.api.schemas}
+        </h2>
+        {schemas.map(([name, schema]) => (
+          <SchemaCard key={name} name={name} schema={schema} />
+        ))}
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,45 @@
+import { Scrollable } from '../parts/scrollable.tsx'
+import { text } from '../text.ts'
+
+export interface Field {
+  name: string
+  /** Of a parameter: in the path, the query or the headers. */
+  where?: string
+  type: string
+  isNeeded: boolean
+  meaning?: string | undefined
+}
+
+/** Fields, one a line. */
+export function FieldTable({ caption, fields }: { caption: string; fields: readonly Field[] }) {
+  const words = text.api
+  const hasPlaces = fields.some(({ where }) => where !== undefined)
+  return (
+    <Scrollable class="table" label={caption}>
+      <table>
+        <caption>{caption}</caption>
+        <thead>
+          <tr>
+            <th scope="col">{words.name}</th>
+            {hasPlaces && <th scope="col">{words.where}</th>}
+            <th scope="col">{words.type}</th>
+            <th scope="col">{words.meaning}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {fields.map(({ name, where, type, isNeeded, meaning }) => (
+            <tr key={name}>
+              <th scope="row">
+                <code>{name}</code>
+                {isNeeded && <span class="needed"> {words.needed}</span>}
+              </th>
+              {hasPlaces && <td class="muted">{where}</td>}
+              <td class="mono">{type}</td>
+              <td>{meaning}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scrollable>
+  )
+}

@@ -1,0 +1,90 @@
+/** What the page about the API reads of an OpenAPI 3.1 document. */
+export interface OpenApi {
+  info: { title: string; description?: string }
+  paths: Record<string, Record<string, Operation>>
+  components?: { schemas?: Record<string, Schema> }
+}
+
+export interface Operation {
+  summary?: string
+  description?: string
+  parameters?: Parameter[]
+  requestBody?: { required?: boolean; content: Record<string, Media> }
+  responses: Record<string, { description?: string; content?: Record<string, Media> }>
+}
+
+export interface Parameter {
+  name: string
+  in: string
+  required?: boolean
+  description?: string
+  schema?: Schema
+}
+
+export interface Media {
+  schema?: Schema
+}
+
+export interface Schema {
+  $ref?: string
+  type?: string
+  description?: string
+  properties?: Record<string, Schema>
+  required?: string[]
+  items?: Schema
+  enum?: unknown[]
+  const?: unknown
+  default?: unknown
+  anyOf?: Schema[]
+  oneOf?: Schema[]
+  allOf?: Schema[]
+  format?: string
+  minimum?: number
+  maximum?: number
+  nullable?: boolean
+  additionalProperties?: Schema | boolean
+}
+
+/** A call of the API, under a name that no other has. */
+export interface Call {
+  id: string
+  method: string
+  path: string
+  operation: Operation
+}
+
+const methods = ['get', 'post', 'put', 'patch', 'delete']
+
+/** The calls of an API, in the order in which it describes them. */
+export function listCalls({ paths }: OpenApi): Call[] {
+  return Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations)
+      .filter(([method]) => methods.includes(method))
+      .map(([method, operation]) => ({
+        id: `${method}${path.replace(/[^A-Za-z0-9]+/g, '-')}`,
+        method: method.toUpperCase(),
+        path,
+        operation,
+      })),
+  )
+}
+
+/** What a call may answer: the statuses that mean the same stand together. */
+export function listAnswers({ responses }: Operation): { statuses: string; description: string }[] {
+  const byDescription = Map.groupBy(Object.entries(responses), ([, { description }]) => description ?? '')
+  return [...byDescription].map(([description, same]) => ({
+    statuses: same.map(([status]) => status).join(', '),
+    description,
+  }))
+}
+
+/** The name of the schema that another points at. */
+export function refName({ $ref }: Schema): string | undefined {
+  return $ref?.slice($ref.lastIndexOf('/') + 1)
+}
+
+/** A schema, or the one that it points at. */
+export function resolve(schema: Schema, api: OpenApi): Schema {
+  const name = refName(schema)
+  return name === undefined ? schema : (api.components?.schemas?.[name] ?? {})
+}

@@ -1,0 +1,43 @@
+import { describeSchema } from './describe-schema.ts'
+import { FieldTable } from './field-table.tsx'
+import type { Schema } from './openapi.ts'
+
+/** A shape that calls take or answer, folded away until somebody asks. */
+export function SchemaCard({ name, schema }: { name: string; schema: Schema }) {
+  const variants = schema.anyOf ?? schema.oneOf ?? schema.allOf ?? [schema]
+  return (
+    <details class="card schema">
+      <summary>
+        <h3>
+          <code>{name}</code>
+        </h3>
+        {schema.description && <span class="muted">{schema.description}</span>}
+      </summary>
+      {variants.map((variant) =>
+        variant.properties ? (
+          <FieldTable
+            key={describeVariant(variant)}
+            caption={describeVariant(variant) ?? name}
+            fields={Object.entries(variant.properties).map(([field, type]) => ({
+              name: field,
+              type: describeSchema(type),
+              isNeeded: variant.required?.includes(field) === true,
+              meaning: type.description,
+            }))}
+          />
+        ) : (
+          <p key={describeSchema(variant)} class="mono">
+            {describeSchema(variant)}
+          </p>
+        ),
+      )}
+    </details>
+  )
+}
+
+/** What tells the variants of a union apart: the one value of their `type`. */
+function describeVariant({ properties }: Schema): string | undefined {
+  const { type } = properties ?? {}
+  if (type === undefined || (type.const === undefined && type.enum?.length !== 1)) return undefined
+  return describeSchema(type)
+}

@@ -1,0 +1,46 @@
+import { useState } from 'preact/hooks'
+import type { Job } from '../../../shared/job.ts'
+import { isTerminalStatus } from '../../../shared/selectors.ts'
+import { bin, pause, play, stop } from '../../icons.ts'
+import { call, jobPath } from '../api.ts'
+import { Icon } from '../parts/icon.tsx'
+import { Notice } from '../parts/notice.tsx'
+import { text } from '../text.ts'
+import { DeleteDialog } from './delete-dialog.tsx'
+
+/** What can be asked of a job. What it makes of it, the job itself shows. */
+export function Controls({ job }: { job: Job }) {
+  const [error, setError] = useState<unknown>()
+  const [asking, setAsking] = useState(false)
+  const [removing, setRemoving] = useState(false)
+  const ask = async (what: 'cancel' | 'pause' | 'resume') => {
+    setError(undefined)
+    setAsking(true)
+    await call(`${jobPath(job.id)}/${what}`, 'POST').catch(setError)
+    setAsking(false)
+  }
+  const isLive = !isTerminalStatus(job.status)
+  const isPaused = job.pauseRequested || job.status === 'paused'
+  return (
+    <div class="controls">
+      {isLive && !job.cancelRequested && (
+        <>
+          <button type="button" disabled={asking} onClick={() => ask(isPaused ? 'resume' : 'pause')}>
+            <Icon icon={isPaused ? play : pause} />
+            {isPaused ? text.job.resume : text.job.pause}
+          </button>
+          <button type="button" disabled={asking} onClick={() => ask('cancel')}>
+            <Icon icon={stop} />
+            {text.job.cancel}
+          </button>
+        </>
+      )}
+      <button type="button" class="danger" onClick={() => setRemoving(true)}>
+        <Icon icon={bin} />
+        {text.job.remove}
+      </button>
+      {error !== undefined && <Notice error={error} />}
+      {removing && <DeleteDialog job={job} onClose={() => setRemoving(false)} />}
+    </div>
+  )
+}

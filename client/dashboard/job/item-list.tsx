@@ -1,0 +1,120 @@
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import type { ItemStatus, Job } from '../../../shared/job.ts'
+import { format } from '../page.ts'
+import { moveFocus } from '../parts/move-focus.ts'
+import { useHeldOrder } from '../parts/use-held-order.ts'
+import { useHolding } from '../parts/use-holding.ts'
+import { getOffset, getWindow, scrollToShow } from '../parts/virtual-window.ts'
+import { text } from '../text.ts'
+import { ItemRow } from './item-row.tsx'
+
+/** Pixels of a row: of one line, or of two where a reason stands under the name. */
+const ROW = { one: 44, two: 60 }
+const OVERSCAN = 12
+
+interface ItemListProps {
+  job: Job
+  status: ItemStatus
+  /** The items, by their place in the job. */
+  places: readonly number[]
+}
+
+/** A list of items that draws only what is in sight, so that 100,000 scroll as 100 do. Tab stops at one row; arrows go on from there. */
+export function ItemList({ job, status, places }: ItemListProps) {
+  const area = useRef<HTMLDivElement>(null)
+  const scroller = useRef<HTMLDivElement>(null)
+  const [scrollTop, setScrollTop] = useState(0)
+  const [viewportHeight, setViewportHeight] = useState(0)
+  const [active, setActive] = useState(0)
+  const [opened, setOpened] = useState<{ place: number; extra: number }>()
+  const moved = useRef(false)
+
+  const isHolding = useHolding(area)
+  const held = useHeldOrder(status, places, isHolding || scrollTop > 0, (place) => job.items[place]?.status === status)
+  const { keys } = held
+  const openIndex = opened ? keys.indexOf(opened.place) : -1
+  const open = opened && openIndex >= 0 ? { index: openIndex, extra: opened.extra } : undefined
+  const rowHeight = status === 'failed' ? ROW.two : ROW.one
+  const layout = { count: keys.length, rowHeight, scrollTop, viewportHeight, overscan: OVERSCAN, open }
+  const { start, end, height } = getWindow(layout)
+  const current = Math.min(active, keys.length - 1)
+
+  useLayoutEffect(() => {
+    const box = scroller.current
+    if (!box) return
+    setViewportHeight(box.clientHeight)
+    const observer = new ResizeObserver(() => setViewportHeight(box.clientHeight))
+    observer.observe(box)
+    return () => observer.disconnect()
+  }, [])
+  useEffect(() => {
+    if (!moved.current) return
+    moved.current = false
+    scroller.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus({ preventScroll: true })
+  })
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const page = Math.max(1, Math.floor(viewportHeight / rowHeight) - 1)
+    const next = moveFocus(event.key, current, keys.length, { kind: 'rows', page })
+    if (next === undefined || !scroller.current) return
+    event.preventDefault()
+    scroller.current.scrollTop = scrollToShow(next, layout)
+    moved.current = true
+    setActive(next)
+    setScrollTop(scroller.current.scrollTop)
+  }
+
+  // The row that has the focus stays drawn when it is scrolled out of sight: without it the focus would be lost.
+  const drawn = [
+    ...(current < start && current >= 0 ? [current] : []),
+    ...range(start, end),
+    ...(current >= end ? [current] : []),
+  ]
+  return (
+    <div class="item-area" ref={area}>
+      <div
+        class="item-scroll"
+        ref={scroller}
+        onScroll={(event) => setScrollTop(Math.max(0, event.currentTarget.scrollTop))}
+      >
+        {keys.length === 0 ? (
+          <p class="blank">{text.job.noItems[status]}</p>
+        ) : (
+          <ul aria-label={text.job.itemsOf(format.language.rows[status])} style={{ height: `${height}px` }}>
+            {drawn.map((index) => {
+              const place = keys[index]
+              const item = place === undefined ? undefined : job.items[place]
+              if (!item) return null
+              const isOpen = item.index === opened?.place
+              return (
+                <ItemRow
+                  key={item.index}
+                  item={item}
+                  position={index + 1}
+                  count={keys.length}
+                  top={getOffset(index, layout)}
+                  height={rowHeight}
+                  isActive={index === current}
+                  isOpen={isOpen}
+                  onKeyDown={onKeyDown}
+                  onFocus={() => setActive(index)}
+                  onToggle={() => setOpened(isOpen ? undefined : { place: item.index, extra: 0 })}
+                  onMeasure={(extra) => setOpened({ place: item.index, extra })}
+                />
+              )
+            })}
+          </ul>
+        )}
+      </div>
+      {held.changes > 0 && (
+        <button type="button" class="pill" onClick={held.refresh}>
+          {text.job.changes(format.number(held.changes))}
+        </button>
+      )}
+    </div>
+  )
+}
+
+function range(start: number, end: number): number[] {
+  return Array.from({ length: Math.max(0, end - start) }, (_, i) => start + i)
+}

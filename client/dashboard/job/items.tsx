@@ -1,0 +1,54 @@
+import type { Ref } from 'preact'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { ItemStatus, Job } from '../../../shared/job.ts'
+import { countItems } from '../../../shared/selectors.ts'
+import { rowIcons } from '../../icons.ts'
+import { format } from '../page.ts'
+import { Icon } from '../parts/icon.tsx'
+import { Tabs } from '../parts/tabs.tsx'
+import { text } from '../text.ts'
+import { ItemList } from './item-list.tsx'
+import { pickTab, tabOrder } from './pick-tab.ts'
+
+/**
+ * The units of a job's work, by how they stand; what failed comes first.
+ *
+ * @param showFailed rises when somebody asks for what failed
+ */
+export function Items({ job, showFailed, box }: { job: Job; showFailed: number; box: Ref<HTMLElement> }) {
+  const [chosen, setChosen] = useState<ItemStatus>()
+  const picked = useRef<ItemStatus>(undefined)
+  picked.current = pickTab(job.itemCounts, picked.current)
+  const selected = chosen ?? picked.current
+  useEffect(() => {
+    if (showFailed > 0) setChosen('failed')
+  }, [showFailed])
+  const places = useMemo(() => placesOf(job, selected), [job, selected])
+  if (countItems(job) === 0) return null
+  const tabs = tabOrder.map((status) => ({
+    id: status,
+    label: (
+      <>
+        <span class={`status ${status}`}>
+          <Icon icon={rowIcons[status]} />
+        </span>
+        {format.language.rows[status]} <span class="count">{format.number(job.itemCounts[status])}</span>
+      </>
+    ),
+  }))
+  return (
+    <section class="card items" ref={box}>
+      <h2 class="unseen">{text.job.items}</h2>
+      <Tabs<ItemStatus> label={text.job.items} tabs={tabs} selected={selected} onSelect={setChosen}>
+        <ItemList key={selected} job={job} status={selected} places={places} />
+      </Tabs>
+    </section>
+  )
+}
+
+/** Where the items are that stand in a status: their places in the job. */
+function placesOf({ items }: Job, status: ItemStatus): number[] {
+  const places: number[] = []
+  for (const item of items) if (item.status === status) places.push(item.index)
+  return places
+}

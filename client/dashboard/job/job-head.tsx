@@ -1,0 +1,63 @@
+import type { Job } from '../../../shared/job.ts'
+import type { JobSignal } from '../../job-signal.ts'
+import { describeAge, type JobWords } from '../../words.ts'
+import { Refusal } from '../api.ts'
+import { format } from '../page.ts'
+import { Chip } from '../parts/chip.tsx'
+import { Notice } from '../parts/notice.tsx'
+import { ProgressBar } from '../parts/progress-bar.tsx'
+import { text } from '../text.ts'
+import { Controls } from './controls.tsx'
+
+interface JobHeadProps {
+  signals: JobSignal
+  job: Job
+  words: JobWords
+  onShowFailures(): void
+}
+
+/** What is asked first: is it going, how much is done, when will it be over. */
+export function JobHead({ signals, job, words, onShowFailures }: JobHeadProps) {
+  const { percent, line, aside, action } = words
+  const message = job.message === line ? undefined : (job.progress.message ?? job.message)
+  const isGone = signals.error.value === 'not-found' || signals.error.value === 'expired'
+  return (
+    <section class="card job-head">
+      <div class="job-title">
+        <p class="kind">
+          <Chip words={words} />
+          <bdi class="muted">{text.job.kindAndAge(job.kind, describeAge(job, signals.now.value, format))}</bdi>
+        </p>
+        <h1 tabIndex={-1} dir="auto">
+          {job.title}
+        </h1>
+      </div>
+      {!isGone && <Controls job={job} />}
+      <div class="job-progress">
+        <ProgressBar words={words} label={job.title} big />
+        <p class="figures">
+          {percent !== undefined && words.state === 'running' && <b aria-hidden="true">{format.percent(percent)}</b>}
+          <bdi class="line" aria-hidden="true">
+            {line}
+          </bdi>
+          {aside !== undefined && (
+            <bdi class="aside" aria-hidden="true">
+              {aside}
+            </bdi>
+          )}
+          {action !== undefined && (
+            <button type="button" class="link aside" onClick={onShowFailures}>
+              {action}
+            </button>
+          )}
+        </p>
+        {message !== undefined && (
+          <p class="message muted" dir="auto">
+            {message}
+          </p>
+        )}
+        {signals.error.value === 'expired' && <Notice error={new Refusal(401)} />}
+      </div>
+    </section>
+  )
+}

@@ -1,0 +1,17 @@
+import type { JobWords } from '../../words.ts'
+import { text } from '../text.ts'
+
+/** What stands where a job would be: it is on its way, not there, or not to be seen any more. */
+export function JobMissing({ words }: { words: JobWords }) {
+  return (
+    <section class="card blank">
+      <h1 tabIndex={-1}>{words.line}</h1>
+      {words.state === 'expired' && (
+        <button type="button" class="primary" onClick={() => location.reload()}>
+          {text.reload}
+        </button>
+      )}
+      {words.state === 'not-found' && <a href="./">{text.toJobs}</a>}
+    </section>
+  )
+}

@@ -1,0 +1,67 @@
+import { useRef, useState } from 'preact/hooks'
+import { useJobProgress } from '../../use-job-progress.ts'
+import { describeJob, type JobWords } from '../../words.ts'
+import { base } from '../navigation.ts'
+import { format } from '../page.ts'
+import { text } from '../text.ts'
+import { useAnnouncements } from '../use-announcements.ts'
+import { useTitle } from '../use-title.ts'
+import { Details } from './details.tsx'
+import { Embed } from './embed.tsx'
+import { Errors } from './errors.tsx'
+import { Items } from './items.tsx'
+import { JobHead } from './job-head.tsx'
+import { JobMissing } from './job-missing.tsx'
+import { Log } from './log.tsx'
+import { Result } from './result.tsx'
+import { Steps } from './steps.tsx'
+
+/** One job, live: how it goes, what it consists of, what went wrong, and what can be done about it. */
+export function JobPage({ id }: { id: string }) {
+  const signals = useJobProgress(id, { baseUrl: base.href })
+  const job = signals.job.value
+  const words = describeJob(
+    {
+      job,
+      connection: signals.connection.value,
+      now: signals.now.value,
+      lastSeen: signals.lastSeen.value,
+      rate: signals.rate.value,
+      timeLeft: signals.timeLeft.value,
+    },
+    format,
+  )
+  const items = useRef<HTMLElement>(null)
+  const [showFailed, setShowFailed] = useState(0)
+  useTitle(job ? titleOf(words, job.title) : words.line)
+  useAnnouncements(words, job?.title)
+  if (!job) return <JobMissing words={words} />
+  const showFailures = () => {
+    setShowFailed(showFailed + 1)
+    items.current?.scrollIntoView({ block: 'start' })
+  }
+  return (
+    <>
+      <JobHead signals={signals} job={job} words={words} onShowFailures={showFailures} />
+      <div class="job-grid">
+        {job.steps.length > 0 && <Steps job={job} now={signals.now.value} />}
+        <div class="job-main">
+          {job.result !== undefined && job.result !== null && <Result kind={job.kind} result={job.result} />}
+          <Items job={job} showFailed={showFailed} box={items} />
+          <Errors job={job} now={signals.now.value} />
+          <Log job={job} />
+        </div>
+        <div class="job-more">
+          <Embed jobId={id} />
+          <Details job={job} now={signals.now.value} />
+        </div>
+      </div>
+    </>
+  )
+}
+
+/** How far the job is comes first: it is what a narrow tab still shows. */
+function titleOf({ percent, chip, state }: JobWords, title: string): string {
+  const short = state === 'running' && percent !== undefined ? format.percent(percent) : chip
+  return short === undefined ? title : text.job.pageTitle(short, title)
+}

@@ -1,0 +1,38 @@
+import type { Job, Step } from '../../../shared/job.ts'
+import { isTerminalStatus } from '../../../shared/selectors.ts'
+import { rowIcons } from '../../icons.ts'
+import { format } from '../page.ts'
+import { Icon } from '../parts/icon.tsx'
+import { text } from '../text.ts'
+
+/** The stages of a job, in their order: which are over, which is under way, which follow. */
+export function Steps({ job, now }: { job: Job; now: number }) {
+  return (
+    <section class="card steps">
+      <h2>{text.job.steps}</h2>
+      <ol>
+        {job.steps.map((step) => (
+          <li key={step.id} class={step.status} aria-current={step.status === 'running' ? 'step' : undefined}>
+            <span class="dot">
+              {step.status !== 'running' && step.status !== 'pending' && <Icon icon={rowIcons[step.status]} />}
+            </span>
+            <span class="name" dir="auto">
+              {step.label ?? step.id}
+              <span class="unseen"> {format.language.rows[step.status]}</span>
+              {step.message !== undefined && <small dir="auto">{step.message}</small>}
+            </span>
+            <span class="muted">{describeStep(step, isTerminalStatus(job.status) ? undefined : now)}</span>
+          </li>
+        ))}
+      </ol>
+    </section>
+  )
+}
+
+/** How long a step took, or how far it is. */
+function describeStep({ status, done, total, startedAt, endedAt }: Step, now: number | undefined): string | undefined {
+  if (status === 'running' && done !== undefined && total) return format.percent(Math.min(100, (done / total) * 100))
+  if (startedAt === undefined) return undefined
+  const end = endedAt === undefined ? now : Date.parse(endedAt)
+  return end === undefined ? undefined : format.duration(Math.max(0, end - Date.parse(startedAt)))
+}

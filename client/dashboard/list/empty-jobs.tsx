@@ -1,0 +1,45 @@
+import { useState } from 'preact/hooks'
+import { base } from '../navigation.ts'
+import { CodeBlock } from '../parts/code-block.tsx'
+import { Icon } from '../parts/icon.tsx'
+import { Notice } from '../parts/notice.tsx'
+import { services } from '../start/services.ts'
+import { startSample } from '../start/start-job.ts'
+import { text } from '../text.ts'
+
+/** What a reader without jobs sees: what a job is, and how to get one. */
+export function EmptyJobs() {
+  const [error, setError] = useState<unknown>()
+  const [starting, setStarting] = useState(false)
+  const start = async (name: (typeof services)[number]['name']) => {
+    setStarting(true)
+    setError(undefined)
+    await startSample(name).catch(setError)
+    setStarting(false)
+  }
+  return (
+    <section class="card empty">
+      <h2>{text.empty.title}</h2>
+      <p class="lead">{text.empty.what}</p>
+      <p>{text.empty.start}</p>
+      <div class="choices">
+        {services.map(({ name, icon, label, does }) => (
+          <button key={name} type="button" class="choice" disabled={starting} onClick={() => start(name)}>
+            <Icon icon={icon} />
+            <strong>{label}</strong>
+            <span>{does}</span>
+          </button>
+        ))}
+      </div>
+      {error !== undefined && <Notice error={error} />}
+      <p>{text.empty.curl}</p>
+      <CodeBlock label="curl" code={curlLine(base)} />
+    </section>
+  )
+}
+
+/** A line that makes a job, for a shell. */
+export function curlLine(at: URL): string {
+  const job = JSON.stringify({ kind: 'import', title: 'My first job' })
+  return `curl ${new URL('api/jobs', at)} -H "authorization: Bearer $TOKEN" --json '${job}'`
+}

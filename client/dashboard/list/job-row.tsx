@@ -1,0 +1,43 @@
+import type { JobListSignal, JobRow as Row } from '../../job-list-signal.ts'
+import { describeAge, describeJob } from '../../words.ts'
+import { format } from '../page.ts'
+import { Chip } from '../parts/chip.tsx'
+import { ProgressBar } from '../parts/progress-bar.tsx'
+import { toHref } from '../route.ts'
+import { text } from '../text.ts'
+
+/** A job in the list: its state, what it is, how far it is and when it will be over. All of it leads to its page. */
+export function JobRow({ row, list }: { row: Row; list: JobListSignal }) {
+  const { job, rate, timeLeft } = row
+  const now = list.now.value
+  const facts = { job, connection: list.connection.value, now, lastSeen: list.lastSeen.value, rate, timeLeft }
+  const words = describeJob(facts, format)
+  // At the row's end stands when it will be over, or when it was.
+  const isTimeLeft = words.state === 'running' && words.aside !== undefined
+  const aside = isTimeLeft ? undefined : words.aside
+  return (
+    <li class="job-row">
+      <span class="state">
+        <Chip words={words} />
+      </span>
+      <span class="what">
+        <a href={toHref({ page: 'job', id: job.id })} dir="auto">
+          {job.title}
+        </a>
+        <small>{text.kindAndOwner(job.kind, job.owner)}</small>
+      </span>
+      <span class="progress">
+        <ProgressBar words={words} label={job.title} />
+        <span class="figures" aria-hidden="true">
+          <span class="line">
+            <bdi>{words.line}</bdi>
+          </span>
+          {aside !== undefined && <bdi class="aside">{aside}</bdi>}
+        </span>
+      </span>
+      <span class="when">
+        <bdi>{isTimeLeft ? words.aside : describeAge(job, now, format)}</bdi>
+      </span>
+    </li>
+  )
+}

@@ -1,0 +1,83 @@
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { plus } from '../../icons.ts'
+import type { JobRow as Row } from '../../job-list-signal.ts'
+import { say } from '../../live-region.ts'
+import { format, jobList } from '../page.ts'
+import { Icon } from '../parts/icon.tsx'
+import { useHeldOrder } from '../parts/use-held-order.ts'
+import { useHolding } from '../parts/use-holding.ts'
+import type { Route } from '../route.ts'
+import { StartDialog } from '../start/start-dialog.tsx'
+import { text } from '../text.ts'
+import { useTitle } from '../use-title.ts'
+import { EmptyJobs } from './empty-jobs.tsx'
+import { countByFilter, filterJobs } from './filter-jobs.ts'
+import { Filters } from './filters.tsx'
+import { JobRow } from './job-row.tsx'
+import { ListFooter } from './list-footer.tsx'
+import { ListTrouble } from './list-trouble.tsx'
+
+/** The jobs of whoever is signed in, live. */
+export function JobsPage({ filter, search }: Extract<Route, { page: 'jobs' }>) {
+  useTitle(text.jobs)
+  const [starting, setStarting] = useState(false)
+  const rows = jobList.rows.value
+  const isEmpty = jobList.ready.value && rows.length === 0
+  return (
+    <>
+      <div class="page-head">
+        <h1 tabIndex={-1}>{text.jobs}</h1>
+        {!isEmpty && (
+          <Filters selected={filter} search={search} counts={countByFilter(rows)} hasMore={jobList.hasMore.value} />
+        )}
+        <button type="button" class="primary" onClick={() => setStarting(true)}>
+          <Icon icon={plus} />
+          {text.start.button}
+        </button>
+      </div>
+      <ListTrouble />
+      {isEmpty ? <EmptyJobs /> : <JobTable rows={rows} filter={filter} search={search} />}
+      {starting && <StartDialog onClose={() => setStarting(false)} />}
+    </>
+  )
+}
+
+interface JobTableProps {
+  rows: readonly Row[]
+  filter: Extract<Route, { page: 'jobs' }>['filter']
+  search: string
+}
+
+function JobTable({ rows, filter, search }: JobTableProps) {
+  const area = useRef<HTMLDivElement>(null)
+  const found = filterJobs(rows, filter, search)
+  const byId = useMemo(() => new Map(rows.map((row) => [row.job.id, row])), [rows])
+  const stillFound = new Set(found.map(({ job }) => job.id))
+  const isHeld = useHolding(area)
+  const { keys, changes, refresh } = useHeldOrder(`${filter} ${search}`, [...stillFound], isHeld, (id) =>
+    stillFound.has(id),
+  )
+  useEffect(() => {
+    if (search !== '') say(text.found(format.number(found.length)), false)
+  }, [search, found.length])
+  return (
+    <div class="card jobs" ref={area}>
+      {changes > 0 && (
+        <button type="button" class="pill" onClick={refresh}>
+          {text.newJobs(format.number(changes))}
+        </button>
+      )}
+      {jobList.ready.value ? (
+        <ul>
+          {keys.map((id) => {
+            const row = byId.get(id)
+            return row && <JobRow key={id} row={row} list={jobList} />
+          })}
+        </ul>
+      ) : (
+        <p class="blank">{text.loading}</p>
+      )}
+      <ListFooter filter={filter} search={search} found={keys.length} />
+    </div>
+  )
+}

@@ -1,0 +1,28 @@
+import { jobList } from '../page.ts'
+import type { Filter } from '../route.ts'
+import { text } from '../text.ts'
+
+/** What stands below the list: that nothing was found, and the way to older jobs. */
+export function ListFooter({ filter, search, found }: { filter: Filter; search: string; found: number }) {
+  const hasMore = jobList.hasMore.value && filter !== 'running'
+  const nothing =
+    found > 0 || !jobList.ready.value
+      ? undefined
+      : search !== ''
+        ? text.nothingFound(search)
+        : filter === 'all'
+          ? undefined
+          : text.nothingHere[filter]
+  if (nothing === undefined && !hasMore) return null
+  return (
+    <div class={nothing === undefined ? 'list-foot' : 'blank'}>
+      {nothing !== undefined && <p>{nothing}</p>}
+      {nothing !== undefined && hasMore && <p>{text.olderMayMatch}</p>}
+      {hasMore && (
+        <button type="button" disabled={jobList.loading.value} onClick={() => jobList.loadMore()}>
+          {jobList.loading.value ? text.loading : text.loadMore}
+        </button>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,11 @@
+import { Refusal } from '../api.ts'
+import { jobList } from '../page.ts'
+import { Notice } from '../parts/notice.tsx'
+
+const statuses = { expired: 401, 'not-found': 404, unreachable: 0 } as const
+
+/** What keeps the list from being up to date, if it is more than a moment's silence. */
+export function ListTrouble() {
+  const error = jobList.error.value
+  return error === undefined ? null : <Notice error={new Refusal(statuses[error])} />
+}

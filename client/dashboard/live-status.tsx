@@ -1,0 +1,53 @@
+import { useEffect } from 'preact/hooks'
+import type { ConnectionStatus } from '../connection-state.ts'
+import { say } from '../live-region.ts'
+import { getJobSignal } from '../shared-job-signal.ts'
+import { base, route } from './navigation.ts'
+import { format, jobList } from './page.ts'
+import { text } from './text.ts'
+
+/** Whether what is on the page is what is, and since when it isn't. */
+export function LiveStatus() {
+  const { value } = route
+  if (value.page === 'jobs') return <Line source={jobList} />
+  if (value.page === 'job') return <JobLine key={value.id} id={value.id} />
+  return null
+}
+
+function JobLine({ id }: { id: string }) {
+  return <Line source={getJobSignal({ jobId: id, baseUrl: base.href })} />
+}
+
+function Line({ source }: { source: Pick<typeof jobList, 'connection' | 'now' | 'lastSeen'> }) {
+  const connection = source.connection.value
+  const lastSeen = source.lastSeen.value
+  const words = describeConnection(connection, lastSeen, source.now.value)
+  const isLost = connection === 'reconnecting' || connection === 'offline'
+  useEffect(() => {
+    if (isLost && words) say(words, false)
+  }, [isLost])
+  return words === undefined ? null : <span class={`live is-${connection}`}>{words}</span>
+}
+
+/** The connection in words; of one that ended as it should there is nothing to say. */
+function describeConnection(
+  connection: ConnectionStatus,
+  lastSeen: number | undefined,
+  now: number,
+): string | undefined {
+  const { language } = format
+  switch (connection) {
+    case 'live':
+      return text.live
+    case 'connecting':
+      return language.connecting
+    case 'polling':
+      return text.polling
+    case 'reconnecting':
+      return lastSeen === undefined ? language.connecting : language.lastSeen(format.roughDuration(now - lastSeen))
+    case 'offline':
+      return lastSeen === undefined ? language.offline : language.offlineSince(format.time(lastSeen, now))
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,55 @@
+import { computed, effect, signal } from '@preact/signals'
+import { parseRoute, type Route } from './route.ts'
+
+/** Where the app is mounted. */
+export const base = new URL('.', document.baseURI)
+
+const address = signal(location.href)
+
+/** The page that is shown. */
+export const route = computed<Route>(() => parseRoute(new URL(address.value), base))
+
+/** Goes to an address of the dashboard, relative to where it is mounted. `replace` leaves no step in the history. */
+export function navigate(href: string, { replace = false } = {}): void {
+  const url = new URL(href, base).href
+  if (url === address.value) return
+  if (replace) history.replaceState(null, '', url)
+  else history.pushState(null, '', url)
+  address.value = url
+  if (!replace) scrollTo(0, 0)
+}
+
+/** Follows the history and the links of the page without loading it anew. */
+export function startNavigation(): void {
+  addEventListener('popstate', () => {
+    address.value = location.href
+  })
+  document.addEventListener('click', (event) => {
+    const href = hrefOfPlainClick(event)
+    if (href === undefined) return
+    event.preventDefault()
+    navigate(href)
+  })
+  // Another page begins at its top, with the reader at its heading; another filter of the same list does not.
+  let shown: string | undefined
+  effect(() => {
+    const { value } = route
+    const page = value.page === 'job' ? `job ${value.id}` : value.page
+    if (shown !== undefined && shown !== page) requestAnimationFrame(focusHeading)
+    shown = page
+  })
+}
+
+/** Puts the reader at the heading of the page, as loading it would. */
+function focusHeading(): void {
+  document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true })
+}
+
+/** The address of a link of the dashboard that was clicked to be followed here, and not to be opened elsewhere or saved. */
+function hrefOfPlainClick(event: MouseEvent): string | undefined {
+  if (event.defaultPrevented || event.button !== 0) return undefined
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return undefined
+  const link = event.target instanceof Element ? event.target.closest<HTMLAnchorElement>('a[href]') : null
+  if (link?.target !== '' || link.hasAttribute('download')) return undefined
+  return parseRoute(new URL(link.href), base).page === 'missing' ? undefined : link.href
+}

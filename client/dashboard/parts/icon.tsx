@@ -1,0 +1,10 @@
+import type { Icon as Shape } from '../../icons.ts'
+
+/** An icon beside a word, or in a control that has a name: nothing by itself to those who hear the page. */
+export function Icon({ icon }: { icon: Shape }) {
+  return (
+    <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+      <path d={icon.path} {...(icon.stroke === 0 ? { class: 'filled' } : { 'stroke-width': icon.stroke })} />
+    </svg>
+  )
+}

@@ -1,0 +1,17 @@
+/** A few numbers that say it all, each under its name. */
+export function Figures({
+  figures,
+}: {
+  figures: readonly { name: string; value: string; tone?: 'failed' | undefined }[]
+}) {
+  return (
+    <dl class="stats">
+      {figures.map(({ name, value, tone }) => (
+        <div key={name} class={tone}>
+          <dt dir="auto">{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}

@@ -1,0 +1,21 @@
+import { format } from '../page.ts'
+import { text } from '../text.ts'
+import { Figures } from './figures.tsx'
+import type { SyncShape } from './shapes.ts'
+
+/** What a sync came to. Which files failed, and why, is the first tab of the items. */
+export function SyncResult({ result }: { result: SyncShape }) {
+  const words = text.result
+  const { copied, skipped, failed, bytesCopied, extra } = result
+  return (
+    <Figures
+      figures={[
+        { name: words.copied, value: format.amount(copied, 'files') },
+        { name: words.bytesCopied, value: format.amount(bytesCopied, 'bytes') },
+        { name: words.skipped, value: format.number(skipped) },
+        { name: words.failed, value: format.number(failed), tone: failed > 0 ? 'failed' : undefined },
+        { name: words.extra, value: format.number(extra) },
+      ]}
+    />
+  )
+}

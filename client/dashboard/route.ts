@@ -1,0 +1,51 @@
+/** The jobs that a list shows. */
+export type Filter = 'all' | 'running' | 'finished' | 'failed'
+
+/** A page of the dashboard. */
+export type Route =
+  | { page: 'jobs'; filter: Filter; search: string }
+  | { page: 'job'; id: string }
+  | { page: 'docs' }
+  | { page: 'missing' }
+
+const filters: readonly string[] = ['running', 'finished', 'failed'] satisfies Filter[]
+
+/**
+ * The page at an address.
+ *
+ * @param base where the app is mounted, with a slash at its end
+ */
+export function parseRoute(url: URL, base: URL): Route {
+  if (url.origin !== base.origin || !`${url.pathname}/`.startsWith(base.pathname)) return { page: 'missing' }
+  const path = url.pathname.slice(base.pathname.length)
+  if (path === '') {
+    const filter = url.searchParams.get('show') ?? ''
+    return {
+      page: 'jobs',
+      filter: filters.includes(filter) ? (filter as Filter) : 'all',
+      search: url.searchParams.get('search') ?? '',
+    }
+  }
+  if (path === 'docs') return { page: 'docs' }
+  const id = /^jobs\/([^/]+)$/.exec(path)?.[1]
+  return id === undefined ? { page: 'missing' } : { page: 'job', id: decode(id) }
+}
+
+/** The address of a page, relative to where the app is mounted. */
+export function toHref(route: Exclude<Route, { page: 'missing' }>): string {
+  if (route.page === 'docs') return 'docs'
+  if (route.page === 'job') return `jobs/${encodeURIComponent(route.id)}`
+  const query = new URLSearchParams()
+  if (route.filter !== 'all') query.set('show', route.filter)
+  if (route.search !== '') query.set('search', route.search)
+  return query.size === 0 ? './' : `./?${query}`
+}
+
+/** What can't be decoded is no id that a job could have, and is told so like any other. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}

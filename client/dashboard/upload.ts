@@ -1,0 +1,27 @@
+import { Refusal, readProblem } from './api.ts'
+import { base } from './navigation.ts'
+
+/**
+ * Sends a form, telling how much of it is on its way: `fetch` does not say.
+ *
+ * @param path relative to where the app is mounted
+ * @param onProgress called with a share, 0 to 1
+ * @returns the answer's `Location`
+ * @throws Refusal, or the signal's reason
+ */
+export function upload(path: string, form: FormData, onProgress: (share: number) => void, signal: AbortSignal) {
+  return new Promise<string>((resolve, reject) => {
+    const request = new XMLHttpRequest()
+    request.upload.onprogress = ({ loaded, total }) => onProgress(total === 0 ? 0 : loaded / total)
+    request.onerror = () => reject(new Refusal(0))
+    request.onabort = () => reject(signal.reason)
+    request.onload = () => {
+      const location = request.getResponseHeader('location')
+      if (request.status === 202 && location) resolve(location)
+      else reject(new Refusal(request.status, readProblem(request.responseText)))
+    }
+    signal.addEventListener('abort', () => request.abort(), { once: true })
+    request.open('POST', new URL(path, base))
+    request.send(form)
+  })
+}
