@@ -45,6 +45,11 @@ export interface AppOptions {
   random?: Random
   /** A stream that the runtime writes faster than the standard one. */
   openStream?: OpenStream
+  /**
+   * Subscriptions to the engine that one stream may hold, where a request must not touch what another has opened, as on Workers.
+   * Left out, streams of one job share all that they are sent.
+   */
+  subscriptionsPerStream?: number
   /** Told of failures that no request is to blame for. Logged by default. */
   onError?: (error: unknown) => void
 }
@@ -85,8 +90,9 @@ export function createApp(options: AppOptions): Milepost {
   const metrics = new Metrics()
   const auth = new Auth(options.auth, clock, random)
   const seam = options.openStream ? { openStream: options.openStream } : {}
-  const hub = new Hub({ engine, clock, random, metrics, frameMs, streamLimit: limits.streams, ...seam })
-  const { retentionSeconds } = options
+  const { retentionSeconds, subscriptionsPerStream } = options
+  const streamLimit = limits.streams
+  const hub = new Hub({ engine, clock, random, metrics, frameMs, streamLimit, subscriptionsPerStream, ...seam })
   const jobs = new Jobs({ engine, hub, auth, limits, clock, random, metrics, retentionSeconds })
   const emitter = createEmitter(jobs, { engine, limits, clock, random })
   const context: RouteContext = { engine, hub, jobs, auth, limits, metrics }

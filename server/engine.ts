@@ -59,7 +59,14 @@ export interface IdempotencyKey {
   digest: string
 }
 
-export type Applied = { header: JobHeader; repeat: boolean } | { refused: Problem }
+export type Applied =
+  | {
+      header: JobHeader
+      repeat: boolean
+      /** Someone follows the job, here or elsewhere. Said by engines that know; others leave it to the hub, which knows who is here. */
+      watched?: true
+    }
+  | { refused: Problem }
 
 /** The view of a job: everything, or its header alone. */
 export type View = 'all' | 'header'
@@ -124,6 +131,8 @@ export interface Engine {
   readonly name: string
   /** What this engine can't take as much of as the server would. */
   readonly limits?: Partial<Limits>
+  /** No wake-up is lost unless `onLost` is called. So nobody asks now and then, and documents of which there is nothing new can sleep. */
+  readonly tellsAll?: true
   create(job: NewJob): Promise<Created>
   apply(id: string, batch: Batch): Promise<Applied>
   /** The stored header and marks, or `undefined` when there is no such job. */
@@ -142,8 +151,16 @@ export interface Engine {
   list(query: ListQuery): Promise<Page<JobHeader>>
   /** Whether there was such a job. With an epoch, only in that life. */
   remove(id: string, epoch?: string): Promise<boolean>
-  /** Resolves once changes from now on will wake. */
-  watch(target: { job: string } | { owner: string }, wake: (change: Change) => void): Promise<Unwatch>
+  /**
+   * Resolves once changes from now on will wake.
+   *
+   * @param onLost called at most once, when nothing will wake any more though nobody said so: whoever watches begins anew
+   */
+  watch(
+    target: { job: string } | { owner: string },
+    wake: (change: Change) => void,
+    onLost?: () => void,
+  ): Promise<Unwatch>
   /** Jobs with something due (`dueAt`) at or before a moment, earliest first. An engine with alarms of its own has none. */
   due?(before: number, limit: number): Promise<string[]>
   /** Throws when documents can't be read or written now. */

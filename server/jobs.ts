@@ -73,7 +73,7 @@ export class Jobs {
     if ('refused' in applied && applied.refused.status === 404) await this.read(principal, id, 'publish')
     const header = this.#count(applied, events.length)
     const { version, cancelRequested, pauseRequested } = header
-    const watched = this.#context.hub.isWatched(header)
+    const watched = 'watched' in applied || this.#context.hub.isWatched(header)
     const flushMs = watched ? FLUSH_MS.watched : FLUSH_MS.unwatched
     return { version, cancelRequested, pauseRequested, watched, flushMs }
   }

@@ -6,11 +6,12 @@ import type { Engine, View } from '../engine.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import { EventStream, encode } from './event-stream.ts'
-import { JobChannel, PING_MS } from './job-channel.ts'
+import { JobChannel, PING_MS, type WatchJob } from './job-channel.ts'
 import { JobFollower } from './job-follower.ts'
 import { endMessage, pingMessage } from './messages.ts'
 import { OwnerChannel } from './owner-channel.ts'
 import { OwnerFollower } from './owner-follower.ts'
+import { OwnerSubscription } from './owner-subscription.ts'
 import { type OpenStream, openStream } from './stream.ts'
 
 /** How long a stream lives, give or take a fifth: milliseconds. A reader that vanished without a word costs no longer than this. */
@@ -32,6 +33,8 @@ export interface HubOptions extends HubContext {
   /** Streams that one principal may have open. */
   streamLimit: number
   openStream?: OpenStream
+  /** Subscriptions that one stream may hold, where streams can't share theirs. Left out, those of one job share all. */
+  subscriptionsPerStream?: number | undefined
 }
 
 /** Who opened a stream, and when it has to end. */
@@ -47,6 +50,8 @@ export interface Viewer {
 /** One job of a stream of several. */
 export interface Followed {
   id: string
+  /** Unless it is gone. */
+  owner?: string
   cursor?: Cursor | undefined
   expiresAt?: number | undefined
   /** There is no such job, or not any more. */
@@ -61,15 +66,20 @@ export class Hub {
   readonly #context: HubContext
   readonly #streamLimit: number
   readonly #openStream: OpenStream
+  readonly #subscriptionsPerStream: number | undefined
+  readonly #watchJob: WatchJob
   readonly #jobs = new Map<string, JobChannel>()
   readonly #owners = new Map<string, OwnerChannel>()
   readonly #streams = new Set<EventStream>()
   readonly #streamsOf = new Map<string, number>()
+  #opened = 0
 
   constructor(options: HubOptions) {
     this.#context = options
     this.#streamLimit = options.streamLimit
     this.#openStream = options.openStream ?? openStream
+    this.#subscriptionsPerStream = options.subscriptionsPerStream
+    this.#watchJob = (id, wake, onLost) => options.engine.watch({ job: id }, wake, onLost)
   }
 
   /** What is open here: nothing of it, when no stream is. */
@@ -117,14 +127,14 @@ export class Hub {
     const gone = jobs.filter((job) => job.gone)
     const stream = this.#createStream(viewer, gone.map(({ id }) => endMessage(id, 'deleted', 'many')).join(''))
     try {
-      const channels = jobs
-        .filter((job) => !job.gone)
-        .map(({ id, cursor, expiresAt }) => {
-          const channel = this.#jobChannel(id, view)
-          const follower = new JobFollower(this.#context, channel, stream, 'many', cursor)
-          if (expiresAt !== undefined) this.#endAt(stream, expiresAt, () => follower.end('token-expired'))
-          return channel
-        })
+      const present = jobs.filter((job) => !job.gone)
+      const watchOf = this.#subscribe(present)
+      const channels = present.map(({ id, owner, cursor, expiresAt }) => {
+        const channel = this.#jobChannel(id, view, watchOf(owner))
+        const follower = new JobFollower(this.#context, channel, stream, 'many', cursor)
+        if (expiresAt !== undefined) this.#endAt(stream, expiresAt, () => follower.end('token-expired'))
+        return channel
+      })
       await Promise.all(channels.map(({ ready }) => ready))
     } catch (error) {
       stream.done()
@@ -197,17 +207,39 @@ export class Hub {
     })
   }
 
-  #jobChannel(id: string, view: View): JobChannel {
-    const key = `${view} ${id}`
+  /** How a stream of these jobs subscribes to each: through its owner, where there are too many. @throws ProblemError 422 */
+  #subscribe(jobs: readonly Followed[]): (owner: string | undefined) => WatchJob {
+    const most = this.#subscriptionsPerStream
+    if (most === undefined || jobs.length <= most) return () => this.#watchJob
+    const owners = new Set(jobs.map(({ owner = '' }) => owner))
+    if (owners.size > most) {
+      const detail = `names jobs of ${owners.size} owners; one stream takes those of ${most}`
+      throw refuse(problems.invalid([{ field: 'job', detail }]))
+    }
+    const subscriptions = new Map<string, OwnerSubscription>()
+    return (owner = '') => {
+      const subscription = subscriptions.get(owner) ?? new OwnerSubscription(this.#context.engine, owner)
+      subscriptions.set(owner, subscription)
+      return subscription.watch
+    }
+  }
+
+  /** The key of a channel: one that nothing else has, where streams can't share it. */
+  #keyOf(key: string): string {
+    return this.#subscriptionsPerStream === undefined ? key : `${key}\n${++this.#opened}`
+  }
+
+  #jobChannel(id: string, view: View, watch = this.#watchJob): JobChannel {
+    const key = this.#keyOf(`${view} ${id}`)
     const open = this.#jobs.get(key)
     if (open) return open
-    const channel = new JobChannel(this.#context, id, view, () => this.#jobs.delete(key))
+    const channel = new JobChannel(this.#context, id, view, watch, () => this.#jobs.delete(key))
     this.#jobs.set(key, channel)
     return channel
   }
 
   #ownerChannel(owner: string, parentId: string | undefined): OwnerChannel {
-    const key = ownerKey(owner, parentId)
+    const key = this.#keyOf(ownerKey(owner, parentId))
     const open = this.#owners.get(key)
     if (open) return open
     const channel = new OwnerChannel(this.#context, owner, parentId, () => this.#owners.delete(key))

@@ -2,7 +2,7 @@ import type { Timer } from '../../shared/clock.ts'
 import type { AppliedEvent } from '../../shared/events.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
 import type { EndReason } from '../../shared/wire.ts'
-import type { Change, Unwatch, View } from '../engine.ts'
+import type { Change, Engine, Unwatch, View } from '../engine.ts'
 import { PAGE_BYTES } from '../paging.ts'
 import { encode } from './event-stream.ts'
 import { Frame, FrameRing } from './frame-ring.ts'
@@ -16,6 +16,9 @@ import { type Audience, endMessage, endOf, eventMessages, patchMessages, pingMes
 export const PING_MS = 30_000
 /** Events that a frame carries one by one; more travel as one patch. */
 const EVENTS_PER_FRAME = 8
+
+/** Subscribes to a job: to it alone, or to one among those that its owner's subscription tells of. */
+export type WatchJob = (id: string, wake: (change: Change) => void, onLost: () => void) => ReturnType<Engine['watch']>
 
 /**
  * One job that is watched here, in one view: its newest frames, and those who follow it.
@@ -49,19 +52,21 @@ export class JobChannel {
   #bulkTouched = false
   #reading = false
 
-  constructor(hub: HubContext, id: string, view: View, onEmpty: () => void) {
+  constructor(hub: HubContext, id: string, view: View, watch: WatchJob, onEmpty: () => void) {
     this.#hub = hub
     this.id = id
     this.view = view
     this.#onEmpty = onEmpty
     this.#frames = new FrameTimer(hub.clock, hub.frameMs, () => this.#sendFrame())
     this.#ping = this.#schedulePing()
-    this.ready = hub.engine
-      .watch({ job: id }, (change) => this.#wake(change))
-      .then((unwatch) => {
-        this.#unwatch = unwatch
-        if (this.#closed) unwatch()
-      })
+    this.ready = watch(
+      id,
+      (change) => this.#wake(change),
+      () => this.#lose(),
+    ).then((unwatch) => {
+      this.#unwatch = unwatch
+      if (this.#closed) unwatch()
+    })
   }
 
   join(follower: JobFollower): void {
@@ -189,6 +194,11 @@ export class JobChannel {
     this.#ring.trim()
   }
 
+  /** The engine tells no more. Clients connect again, and go on from what they have. */
+  #lose(): void {
+    for (const follower of this.followers) follower.disconnect()
+  }
+
   /** One life is over; followers of another hear nothing of it. */
   #end(epoch: string | undefined, reason: EndReason): void {
     for (const follower of this.followers) follower.endLife(epoch, reason)
@@ -204,11 +214,13 @@ export class JobChannel {
       this.#ping = this.#schedulePing()
       const bytes = encode(pingMessage(this.#hub.clock.now(), this.#sent))
       for (const follower of this.followers) follower.ping(bytes)
-      void this.#checkVersion()
+      if (!this.#hub.engine.tellsAll) void this.#checkVersion()
+      // What it told is still to be read from an engine that was away.
+      else if (this.#sent < this.#version) this.#requestFrame()
     }, PING_MS)
   }
 
-  /** Wake-ups may be lost: so the engine is asked at every ping. */
+  /** Wake-ups may be lost: so most engines are asked at every ping. */
   async #checkVersion(): Promise<void> {
     const asked = this.#epoch
     try {

@@ -78,6 +78,11 @@ export class JobFollower implements Follower {
     this.#finish()
   }
 
+  /** Ends the stream as a lost connection does: nothing is said of the job. */
+  disconnect(): void {
+    this.#stream.close()
+  }
+
   leave(): void {
     this.#left = true
     this.#channel.leave(this)

@@ -52,7 +52,11 @@ export class OwnerChannel {
     this.#frames = new FrameTimer(hub.clock, hub.frameMs, () => this.#sendFrame())
     this.#ping = this.#schedulePing()
     this.ready = hub.engine
-      .watch({ owner }, (change) => this.#wake(change))
+      .watch(
+        { owner },
+        (change) => this.#wake(change),
+        () => this.#lose(),
+      )
       .then((unwatch) => {
         this.#unwatch = unwatch
         if (this.#closed) unwatch()
@@ -75,6 +79,11 @@ export class OwnerChannel {
     this.#hub.clock.clearTimeout(this.#ping)
     this.#unwatch?.()
     this.#onEmpty()
+  }
+
+  /** The engine tells no more: clients connect again. */
+  #lose(): void {
+    for (const follower of this.followers) follower.disconnect()
   }
 
   /** The place of the newest news. */
@@ -208,11 +217,11 @@ export class OwnerChannel {
   #schedulePing(): Timer {
     return this.#hub.clock.setTimeout(() => {
       this.#ping = this.#schedulePing()
-      void this.#checkVersions()
+      if (!this.#hub.engine.tellsAll) void this.#checkVersions()
     }, PING_MS)
   }
 
-  /** Wake-ups may be lost: so the engine is asked for all jobs that have not ended, and for those that must have since. */
+  /** Wake-ups may be lost: so most engines are asked for all jobs that have not ended, and for those that must have since. */
   async #checkVersions(): Promise<void> {
     try {
       const seen = new Set<string>()

@@ -41,6 +41,11 @@ export class OwnerFollower implements Follower {
     if (!this.#catchingUp) void this.#catchUp()
   }
 
+  /** Ends the stream as a lost connection does. */
+  disconnect(): void {
+    this.#stream.close()
+  }
+
   leave(): void {
     this.#left = true
     this.#channel.leave(this)

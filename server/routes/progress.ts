@@ -63,7 +63,7 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
       try {
         const stored = await jobs.read(principal, id)
         const since = usable(parseCursor(cursor), stored)
-        followed.set(id, { id, cursor: since, expiresAt: accessEnd(principal, stored) })
+        followed.set(id, { id, owner: stored.header.owner, cursor: since, expiresAt: accessEnd(principal, stored) })
       } catch (error) {
         if (!(error instanceof ProblemError) || error.problem.status !== 404) throw error
         followed.set(id, { id, gone: true })

@@ -1,0 +1,32 @@
+import type { Change, Engine, Unwatch } from '../engine.ts'
+import type { WatchJob } from './job-channel.ts'
+
+interface Listener {
+  wake(change: Change): void
+  onLost(): void
+}
+
+/** One subscription to all jobs of an owner, for those who follow some of them: where a stream may hold few. */
+export class OwnerSubscription {
+  readonly #listeners = new Map<string, Listener>()
+  readonly #open: Promise<Unwatch>
+
+  constructor(engine: Engine, owner: string) {
+    this.#open = engine.watch(
+      { owner },
+      (change) => this.#listeners.get(change.id)?.wake(change),
+      () => {
+        for (const listener of [...this.#listeners.values()]) listener.onLost()
+      },
+    )
+  }
+
+  readonly watch: WatchJob = async (id, wake, onLost) => {
+    this.#listeners.set(id, { wake, onLost })
+    const unwatch = await this.#open
+    return () => {
+      this.#listeners.delete(id)
+      if (this.#listeners.size === 0) unwatch()
+    }
+  }
+}
