@@ -3,6 +3,9 @@ import { type Clock, type Random, randomId } from '../shared/clock.ts'
 import { type Grant, type Principal, type Scope, scopes } from './access.ts'
 import { problems, refuse } from './errors.ts'
 
+/** The shortest secret that HS256 allows: 256 bits (RFC 7518, 3.2), in bytes. */
+export const SECRET_BYTES = 32
+
 export interface AuthOptions {
   /** For HS256. The first signs; all verify, so that one can be replaced without signing anyone out. */
   secret: string | readonly string[]
@@ -12,8 +15,6 @@ export interface AuthOptions {
   audience?: string | undefined
 }
 
-/** The shortest secret that HS256 allows: 256 bits (RFC 7518, 3.2), in bytes. */
-const SECRET_BYTES = 32
 const SESSION_SECONDS = 43_200
 /** Verified tokens that are remembered: verifying costs more than all else that a publish does. */
 const TOKENS_REMEMBERED = 1_000
@@ -123,9 +124,10 @@ export class Auth {
     for (const secret of this.#secrets) {
       try {
         // Times are held against our own clock, each time: a remembered token runs out too.
-        const claims: Claims = await verify(token, secret, { alg: 'HS256', exp: false, nbf: false, iat: false })
-        this.#remember(token, claims)
-        return claims
+        const claims: unknown = await verify(token, secret, { alg: 'HS256', exp: false, nbf: false, iat: false })
+        if (typeof claims !== 'object' || claims === null) break
+        this.#remember(token, { ...claims })
+        return { ...claims }
       } catch {
         // Signed with another secret, perhaps.
       }
@@ -153,7 +155,8 @@ export class Auth {
 }
 
 function principalOf({ sub, scope, exp }: Claims): Principal {
-  if (typeof sub !== 'string' || sub === '' || sub.length > 512) throw invalidToken()
+  // Half a surrogate pair has no UTF-8: stores would take one such name for another.
+  if (typeof sub !== 'string' || sub === '' || sub.length > 512 || !sub.isWellFormed()) throw invalidToken()
   const granted = typeof scope === 'string' ? scope.split(' ') : []
   const principal: Principal = { sub, scopes: granted.filter((word): word is Scope => scopes.some((s) => s === word)) }
   if (typeof exp === 'number') principal.expiresAt = exp * 1_000

@@ -1,4 +1,5 @@
 import { defaultLimits, type Limits } from '../shared/limits.ts'
+import { SECRET_BYTES } from './auth.ts'
 
 /** A setting that can't be used: what is wrong with it, and what would do. */
 export class ConfigError extends Error {
@@ -20,6 +21,9 @@ export interface Config {
   retentionSeconds: number | undefined
   limits: Limits
 }
+
+/** A hundred years: what is longer is a mistake of units, and may be no date any more. */
+const MOST_SECONDS = 3_155_760_000
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -62,11 +66,11 @@ export function readConfig(environment: Environment): Config {
       .map((part) => part.trim())
   const limits = { ...defaultLimits }
   for (const name of limitNames) limits[name] = wholeNumber(environment, limitVariable(name), 1) ?? limits[name]
-  const retention = wholeNumber(environment, 'MILEPOST_RETENTION_SECONDS', 1)
+  const retention = wholeNumber(environment, 'MILEPOST_RETENTION_SECONDS', 1, MOST_SECONDS)
   return {
     port: wholeNumber(environment, 'PORT', 0, 65_535) ?? 8787,
     host: text('HOST'),
-    secret: list('MILEPOST_SECRET'),
+    secret: list('MILEPOST_SECRET')?.map(checkSecret),
     issuer: text('MILEPOST_ISSUER'),
     audience: text('MILEPOST_AUDIENCE'),
     engine: text('MILEPOST_ENGINE') ?? 'sqlite:./data/milepost.db',
@@ -91,6 +95,14 @@ function wholeNumber(
     throw new ConfigError(`${name} is "${text}". Give it a whole number ${range}.`)
   }
   return value
+}
+
+function checkSecret(secret: string): string {
+  const bytes = new TextEncoder().encode(secret).length
+  if (bytes >= SECRET_BYTES) return secret
+  throw new ConfigError(
+    `MILEPOST_SECRET has a secret of ${bytes} bytes. Give it ${SECRET_BYTES} or more: "openssl rand -hex 32" makes one.`,
+  )
 }
 
 function checkOrigin(origin: string): string {

@@ -59,11 +59,11 @@ export const problems = {
     detail,
     ...fields(errors),
   }),
-  unsupportedType: (detail: string): Problem => ({
+  unsupportedType: (field: 'Content-Type' | 'Content-Encoding', detail: string): Problem => ({
     status: 415,
     title: 'Unsupported content type',
     detail,
-    errors: [{ field: 'Content-Type', detail }],
+    errors: [{ field, detail }],
   }),
   invalid: (errors: FieldError[]): Problem => ({
     status: 422,

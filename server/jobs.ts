@@ -2,7 +2,7 @@ import type { CreateJob, CreateToken, JobList } from '../shared/api.ts'
 import type { Receipt } from '../shared/batcher.ts'
 import { type Clock, type Random, randomId } from '../shared/clock.ts'
 import type { JobEvent, ProducerEvent } from '../shared/events.ts'
-import type { JobHeader } from '../shared/job.ts'
+import { type JobHeader, jobIdSchema } from '../shared/job.ts'
 import type { Limits } from '../shared/limits.ts'
 import { isTerminalStatus } from '../shared/selectors.ts'
 import { type Action, isAdmin, type Principal, permit, requireScope } from './access.ts'
@@ -64,6 +64,7 @@ export class Jobs {
    * @param events as the schema took them; not empty
    */
   async publish(principal: Principal, id: string, events: ProducerEvent[], key?: IdempotencyKey): Promise<Receipt> {
+    if (!isJobId(id)) throw refuse(problems.notFound())
     const batch: Batch = { events, at: this.#now(), ...(key ? { key } : {}) }
     // The usual producer needs no look at the job before: the engine compares its creator with it on the way.
     const isUsual = !principal.jobs && !isAdmin(principal) && principal.scopes.includes('jobs:write')
@@ -80,7 +81,7 @@ export class Jobs {
 
   /** A job that the principal may do this with. */
   async read(principal: Principal, id: string, action: Action = 'read'): Promise<StoredJob> {
-    const stored = await this.#context.engine.read(id)
+    const stored = isJobId(id) ? await this.#context.engine.read(id) : undefined
     if (!stored) throw refuse(problems.notFound())
     permit(principal, stored.header, action)
     return stored
@@ -180,6 +181,9 @@ export class Jobs {
     return new Date(this.#context.clock.now()).toISOString()
   }
 }
+
+/** Whether a job can have this id: engines make keys of them. */
+const isJobId = (id: string): boolean => jobIdSchema.safeParse(id).success
 
 function operationEvents({ status }: JobHeader, operation: Operation): JobEvent[] {
   switch (operation) {

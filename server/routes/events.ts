@@ -5,7 +5,7 @@ import { digestOf } from '../digest.ts'
 import { type FieldError, problems, refuse } from '../errors.ts'
 import type { App, RouteContext } from './context.ts'
 import { idempotencyKey } from './idempotency-key.ts'
-import { atMost, fieldErrors, mediaType, onlyTypes } from './validation.ts'
+import { atMost, fieldErrors, mediaType, onlyTypes, readText } from './validation.ts'
 
 const JSON_TYPE = 'application/json'
 const NDJSON_TYPE = 'application/x-ndjson'
@@ -18,7 +18,7 @@ export function eventRoutes(app: App, { jobs, limits }: RouteContext): void {
   const schemas = createRequestSchemas(limits)
 
   app.post('/api/jobs/:id/events', atMost(limits.bodyBytes), onlyTypes(JSON_TYPE, NDJSON_TYPE), async (c) => {
-    const text = await c.req.text()
+    const text = await readText(c)
     const isLines = mediaType(c.req.header('content-type')) === NDJSON_TYPE
     const body = isLines ? parseLines(text) : parseJson(text)
     const events = validate(body, text.length)
@@ -39,7 +39,7 @@ export function eventRoutes(app: App, { jobs, limits }: RouteContext): void {
     const events: ProducerEvent[] = []
     for (const [index, value] of batch.entries()) {
       const prefix = Array.isArray(body) ? `${index}` : ''
-      if (length > limits.eventBytes && !fitsUtf8(JSON.stringify(value), limits.eventBytes)) {
+      if (length > limits.eventBytes && !isWithin(value, limits.eventBytes)) {
         const field = prefix || 'event'
         const detail = `is longer than ${limits.eventBytes} bytes`
         throw refuse(problems.tooLarge(`${field}: ${detail}.`, [{ field, detail }]))
@@ -51,6 +51,15 @@ export function eventRoutes(app: App, { jobs, limits }: RouteContext): void {
     }
     if (errors.length > 0) throw refuse(problems.invalid(errors.slice(0, ERRORS_NAMED)))
     return events
+  }
+}
+
+function isWithin(value: unknown, bytes: number): boolean {
+  try {
+    return fitsUtf8(JSON.stringify(value), bytes)
+  } catch {
+    // Nested too deeply to be written: its schema refuses it for that.
+    return true
   }
 }
 

@@ -12,7 +12,7 @@ const TAKES_URL_TOKENS = /\/api\/(jobs\/[^/]+(\/progress)?|progress)$/
 /**
  * Who a request speaks for.
  *
- * @throws ProblemError 401 without valid credentials; 403 for a cookie on a request that another site may have made
+ * @throws ProblemError 401 without valid credentials; 422 for too many tokens; 403 for a cookie on a request that another site may have made
  */
 export async function identify(c: Context, auth: Auth): Promise<Principal> {
   const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
@@ -32,7 +32,13 @@ export async function identify(c: Context, auth: Auth): Promise<Principal> {
   return auth.session(session)
 }
 
+/** As many as a stream may name jobs: each is verified. */
+const MOST_TOKENS = 100
+
 async function jobTokens(auth: Auth, tokens: string[]): Promise<Principal> {
+  if (tokens.length > MOST_TOKENS) {
+    throw refuse(problems.invalid([{ field: 'token', detail: `may be given at most ${MOST_TOKENS} times` }]))
+  }
   const grants: Grant[] = []
   let sub = ''
   for (const token of tokens) {

@@ -9,7 +9,7 @@ import type { Operation } from '../jobs.ts'
 import { startOf } from '../paging.ts'
 import { type App, linkTo, type RouteContext } from './context.ts'
 import { idempotencyKey } from './idempotency-key.ts'
-import { atMost, onlyTypes, valid } from './validation.ts'
+import { atMost, onlyTypes, onlyUtf8, valid } from './validation.ts'
 import { viewOf } from './view.ts'
 
 /** Seconds after which a client that can't stream does well to ask again. */
@@ -18,7 +18,7 @@ const POLL_AFTER = '2'
 /** Jobs: created, listed, read, controlled, shared, removed. */
 export function jobRoutes(app: App, { engine, jobs, limits }: RouteContext): void {
   const schemas = createRequestSchemas(limits)
-  const smallJson = [atMost(limits.eventBytes), onlyTypes('application/json')] as const
+  const smallJson = [atMost(limits.eventBytes), onlyTypes('application/json'), onlyUtf8] as const
 
   app.post('/api/jobs', ...smallJson, valid('json', schemas.createJob), async (c) => {
     const key = idempotencyKey(c, schemas.idempotencyKey)

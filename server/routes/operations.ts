@@ -17,7 +17,7 @@ export function operationRoutes(app: App, { engine, hub, auth, limits, metrics }
     return c.json({ status: 'ok', engine: engine.name }, 200, { 'cache-control': 'no-store' })
   })
 
-  app.get('/openapi.json', (c) => c.json(createOpenApi(limits, linkTo(c, '/'))))
+  app.get('/openapi.json', (c) => c.json(createOpenApi(limits, linkTo(c, ''))))
 
   app.get('/metrics', async (c) => {
     requireScope(await identify(c, auth), 'jobs:admin')

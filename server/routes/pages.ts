@@ -1,3 +1,4 @@
+import type { Context } from 'hono'
 import { setCookie } from 'hono/cookie'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
@@ -36,17 +37,23 @@ export function pageRoutes(app: App, { auth }: RouteContext, assets: Assets): vo
   // Anyone's page may load the element.
   const forWidget = secureHeaders({ strictTransportSecurity: false, crossOriginResourcePolicy: 'cross-origin' })
 
-  for (const path of ['/', '/jobs/:id', '/docs'] as const) {
-    app.get(path, forPages, async (c) => {
-      const base = linkTo(c, '/')
-      const isSignedIn = await identify(c, auth).then(
-        () => true,
-        () => false,
-      )
-      c.header('cache-control', 'no-store')
-      return isSignedIn ? c.html(dashboardPage(base)) : c.html(signInPage(base), 401)
-    })
+  const show = async (c: Context) => {
+    const base = linkTo(c, '/')
+    const isSignedIn = await identify(c, auth).then(
+      () => true,
+      () => false,
+    )
+    c.header('cache-control', 'no-store')
+    return isSignedIn ? c.html(dashboardPage(base)) : c.html(signInPage(base), 401)
   }
+  for (const path of ['/', '/jobs/:id', '/docs'] as const) app.get(path, forPages, show)
+  // Where the app is mounted at /progress, the route "/" is "/progress"; but it is to "/progress/" that links lead.
+  app.get('/*', async (c, next) => {
+    if (c.req.path !== linkTo(c, '/')) return next()
+    return forPages(c, async () => {
+      c.res = await show(c)
+    })
+  })
 
   for (const name of ['dashboard.js', 'dashboard.css', 'widget.js'] as const) {
     app.get(`/${name}`, name === 'widget.js' ? forWidget : forPages, (c) =>
@@ -55,6 +62,8 @@ export function pageRoutes(app: App, { auth }: RouteContext, assets: Assets): vo
   }
 
   app.get('/sign-in', forPages, async (c) => {
+    // Those who look at a link before they show it ask so, and must not use it up.
+    if (c.req.method === 'HEAD') return c.body(null, 200)
     const principal = auth.redeemSignInCode(c.req.query('code') ?? '')
     const base = linkTo(c, '/')
     c.header('cache-control', 'no-store')

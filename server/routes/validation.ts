@@ -1,14 +1,14 @@
 import { zValidator } from '@hono/zod-validator'
-import type { MiddlewareHandler, ValidationTargets } from 'hono'
+import type { Context, MiddlewareHandler, ValidationTargets } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { z } from 'zod'
-import { type FieldError, problems, refuse } from '../errors.ts'
+import { type FieldError, ProblemError, problems, refuse } from '../errors.ts'
 
 /** The fields that a schema found wrong, by their paths under `prefix`. */
 export function fieldErrors(error: z.core.$ZodError, prefix = ''): FieldError[] {
   return error.issues.flatMap((issue) => {
     const path = [prefix, ...issue.path.map(String)].filter((part) => part !== '')
-    if (issue.code !== 'unrecognized_keys') return [{ field: path.join('.'), detail: issue.message }]
+    if (issue.code !== 'unrecognized_keys') return [{ field: path.join('.') || 'body', detail: issue.message }]
     return issue.keys.map((key) => ({ field: [...path, key].join('.'), detail: 'is not a known field' }))
   })
 }
@@ -35,7 +35,11 @@ export function onlyTypes(...types: string[]): MiddlewareHandler {
     const contentType = c.req.header('content-type')
     const isEmpty = contentType === undefined && !hasBody(c.req.raw)
     if (!isEmpty && !types.includes(mediaType(contentType))) {
-      throw refuse(problems.unsupportedType(`Send the body as ${types.join(' or ')}.`))
+      throw refuse(problems.unsupportedType('Content-Type', `Send the body as ${types.join(' or ')}.`))
+    }
+    // Not unpacked here: a few bytes could become gigabytes.
+    if ((c.req.header('content-encoding') ?? 'identity').toLowerCase() !== 'identity') {
+      throw refuse(problems.unsupportedType('Content-Encoding', 'Send the body as it is, not compressed.'))
     }
     await next()
   }
@@ -47,10 +51,36 @@ function hasBody({ headers, body }: Request): boolean {
 
 /** Refuses bodies that are too long before they are read. */
 export function atMost(maxSize: number): MiddlewareHandler {
-  return bodyLimit({
+  const limit = bodyLimit({
     maxSize,
     onError: () => {
       throw refuse(problems.tooLarge(`The body may have ${maxSize} bytes.`, [{ field: 'body', detail: 'is too long' }]))
     },
   })
+  // It reads bodies that don't say how long they are; what goes wrong in the handlers after it does not pass here.
+  return (c, next) =>
+    limit(c, next).catch((error: unknown) => {
+      throw error instanceof ProblemError ? error : brokenOff()
+    })
 }
+
+/** The body as text. @throws ProblemError 400 when it breaks off, or is not UTF-8 and would be read as something else */
+export async function readText(c: Context): Promise<string> {
+  const bytes = await c.req.arrayBuffer().catch(() => {
+    throw brokenOff()
+  })
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw refuse(problems.malformed('The body is not valid UTF-8.', [{ field: 'body', detail: 'is not valid UTF-8' }]))
+  }
+}
+
+/** Refuses bodies that are not UTF-8. */
+export const onlyUtf8: MiddlewareHandler = async (c, next) => {
+  await readText(c)
+  await next()
+}
+
+/** Nobody reads this answer: who sent the body is gone. It keeps the failure out of the log. */
+const brokenOff = () => refuse(problems.malformed('The body broke off.', [{ field: 'body', detail: 'broke off' }]))

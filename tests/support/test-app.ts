@@ -12,6 +12,8 @@ import { accessToken, SECRET } from './tokens.ts'
 export class TestApp {
   readonly clock = new VirtualClock()
   readonly errors: unknown[] = []
+  /** `ada`'s access token. */
+  readonly token = accessToken('ada')
   readonly engine: MemoryEngine
   readonly app: Milepost
 
@@ -30,7 +32,7 @@ export class TestApp {
 
   /** A request by `ada`, who may read and write, unless the headers say otherwise. */
   async request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
-    const authorization = `Bearer ${await accessToken('ada')}`
+    const authorization = `Bearer ${await this.token}`
     const init: RequestInit = { method, headers: { authorization, ...headers } }
     if (body !== undefined) {
       init.body = JSON.stringify(body)

@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'bun:test'
+import {
+  type Action,
+  type Grant,
+  grantFor,
+  type Principal,
+  permit,
+  requireScope,
+  type Scope,
+} from '../../../server/access.ts'
+import { ProblemError } from '../../../server/errors.ts'
+import { newHeader } from '../../arbitraries.ts'
+
+const header = newHeader({ id: 'j', epoch: 'e1', owner: 'owner', createdBy: 'creator' })
+const actions: Action[] = ['read', 'publish', 'control', 'remove', 'share-watch', 'share-publish']
+/** Whoever is the one, is so with these scopes alone. */
+const scopeSets: Scope[][] = [[], ['jobs:read'], ['jobs:write'], ['jobs:read', 'jobs:write'], ['jobs:admin']]
+
+/** `ok`, or the status of the refusal. */
+function answerTo(run: () => void): string {
+  try {
+    run()
+    return 'ok'
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error
+    return `${error.problem.status}`
+  }
+}
+
+const row = (principal: Principal, about = header) =>
+  actions.map((action) => answerTo(() => permit(principal, about, action))).join(' ')
+
+const grant = (fields: Partial<Grant> = {}): Grant => ({ job: 'j', epoch: 'e1', can: 'watch', expiresAt: 1, ...fields })
+const withGrants = (...jobs: Grant[]): Principal => ({ sub: 'owner', scopes: [], jobs })
+
+describe('permit', () => {
+  test('permit holds the table of who may do what, by role and scopes', () => {
+    const table = (sub: string) => scopeSets.map((scopes) => row({ sub, scopes }))
+    // Columns: read, publish, control, remove, share-watch, share-publish.
+    expect(table('owner')).toEqual([
+      '403 403 403 403 403 403',
+      'ok 403 ok ok ok 403',
+      '403 403 403 403 403 403',
+      'ok 403 ok ok ok 403',
+      'ok ok ok ok ok ok',
+    ])
+    expect(table('creator')).toEqual([
+      '403 403 403 403 403 403',
+      '403 403 403 403 403 403',
+      'ok ok 403 ok ok ok',
+      'ok ok 403 ok ok ok',
+      'ok ok ok ok ok ok',
+    ])
+    expect(table('stranger')).toEqual([
+      '404 404 404 404 404 404',
+      '404 404 404 404 404 404',
+      '404 404 404 404 404 404',
+      '404 404 404 404 404 404',
+      'ok ok ok ok ok ok',
+    ])
+  })
+
+  test('permit lets one who is both owner and creator do what either may', () => {
+    const own = newHeader({ owner: 'ada', createdBy: 'ada' })
+    expect(scopeSets.map((scopes) => row({ sub: 'ada', scopes }, own))).toEqual([
+      '403 403 403 403 403 403',
+      'ok 403 ok ok ok 403',
+      'ok ok 403 ok ok ok',
+      'ok ok ok ok ok ok',
+      'ok ok ok ok ok ok',
+    ])
+  })
+
+  test('permit lets a watch token read and a publish token publish, and nothing else', () => {
+    expect(row(withGrants(grant()))).toBe('ok 401 401 401 401 401')
+    expect(row(withGrants(grant({ can: 'publish' })))).toBe('401 ok 401 401 401 401')
+  })
+
+  test('permit tells a token of another job or another life nothing, whoever gave it', () => {
+    expect(row(withGrants(grant({ job: 'k' })))).toBe('404 404 404 404 404 404')
+    expect(row(withGrants(grant({ epoch: 'e2' })))).toBe('404 404 404 404 404 404')
+    expect(row(withGrants())).toBe('404 404 404 404 404 404')
+  })
+})
+
+describe('grantFor', () => {
+  test('grantFor finds the grant of this job in this life among several', () => {
+    const own = grant({ expiresAt: 7 })
+    expect(grantFor(withGrants(grant({ job: 'k' }), grant({ epoch: 'e2' }), own), header)).toBe(own)
+    expect(grantFor({ sub: 'owner', scopes: ['jobs:read'] }, header)).toBeUndefined()
+  })
+})
+
+describe('requireScope', () => {
+  test('requireScope passes the scope and the administrator, and refuses every other', () => {
+    const answers = (scope: Scope) =>
+      scopeSets.map((scopes) => answerTo(() => requireScope({ sub: 'ada', scopes }, scope)))
+    expect(answers('jobs:read')).toEqual(['403', 'ok', '403', 'ok', 'ok'])
+    expect(answers('jobs:write')).toEqual(['403', '403', 'ok', 'ok', 'ok'])
+    expect(answers('jobs:admin')).toEqual(['403', '403', '403', '403', 'ok'])
+  })
+
+  test('requireScope refuses tokens of single jobs as no credentials at all', () => {
+    expect(answerTo(() => requireScope(withGrants(grant()), 'jobs:read'))).toBe('401')
+  })
+})

@@ -1,0 +1,225 @@
+import { describe, expect, test } from 'bun:test'
+import { sign } from 'hono/jwt'
+import type { Principal } from '../../../server/access.ts'
+import { Auth, type AuthOptions } from '../../../server/auth.ts'
+import { ProblemError } from '../../../server/errors.ts'
+import { SeededRandom } from '../../seeded-random.ts'
+import { accessToken, SECRET } from '../../support/tokens.ts'
+import { VirtualClock } from '../../virtual-clock.ts'
+
+const OLD_SECRET = 'an-older-secret-of-32-bytes-at-least'
+
+function create(options: Partial<AuthOptions> = {}) {
+  const clock = new VirtualClock()
+  return { clock, auth: new Auth({ secret: SECRET, ...options }, clock, new SeededRandom(1)) }
+}
+
+const seconds = (clock: VirtualClock) => clock.now() / 1_000
+
+/** The status with which a promise is refused. */
+async function refused(promise: Promise<unknown>): Promise<number> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof ProblemError)) throw error ?? new Error('Not refused')
+  return error.problem.status
+}
+
+const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+describe('Auth', () => {
+  test('Auth takes secrets of 32 bytes, and says how to make one', () => {
+    const message = 'A secret must have at least 32 bytes: make one with "openssl rand -hex 32"'
+    expect(() => create({ secret: 'x'.repeat(31) })).toThrow(message)
+    expect(() => create({ secret: [SECRET, 'short'] })).toThrow(message)
+    expect(() => create({ secret: [] })).toThrow('A secret is needed to sign tokens')
+    expect(create({ secret: 'ü'.repeat(16) }).auth).toBeInstanceOf(Auth)
+  })
+})
+
+describe('bearer', () => {
+  test('bearer answers the principal of an access token: its subject and the scopes that there are', async () => {
+    const { auth } = create()
+    const token = await accessToken('ada', 'jobs:read openid jobs:write jobs:everything')
+    expect(await auth.bearer(token)).toEqual({ sub: 'ada', scopes: ['jobs:read', 'jobs:write'] })
+    expect(await auth.bearer(await sign({ sub: 'ada' }, SECRET))).toEqual({ sub: 'ada', scopes: [] })
+    expect(await auth.bearer(await sign({ sub: 'ada', scope: ['jobs:read'] }, SECRET))).toEqual({
+      sub: 'ada',
+      scopes: [],
+    })
+  })
+
+  test('bearer refuses every token that is forged or of another algorithm', async () => {
+    const { auth } = create()
+    const claims = { sub: 'ada', scope: 'jobs:admin' }
+    const [header, payload, signature] = (await sign(claims, SECRET)).split('.')
+    const unsigned = `${base64url({ alg: 'none', typ: 'JWT' })}.${payload}`
+    const tokens = [
+      await sign(claims, 'another-secret-of-32-bytes-at-least!'),
+      await sign(claims, SECRET, 'HS384'),
+      await sign(claims, SECRET, 'HS512'),
+      `${unsigned}.`,
+      `${unsigned}.${signature}`,
+      `${base64url({ alg: 'none' })}.${payload}.`,
+      `${base64url({ alg: 'NONE', typ: 'JWT' })}.${payload}.`,
+      `${base64url({ typ: 'JWT' })}.${payload}.${signature}`,
+      `${header}.${base64url({ ...claims, sub: 'root' })}.${signature}`,
+      `${header}.${payload}.`,
+      `${header}.${payload}`,
+      `${header}.${payload}.${signature}x`,
+      `${header}..${signature}`,
+      '..',
+      '',
+      'x',
+    ]
+    for (const token of tokens) expect(await refused(auth.bearer(token))).toBe(401)
+  })
+
+  test('bearer refuses what is signed but says no subject', async () => {
+    const { auth } = create()
+    const payloads: unknown[] = [
+      {},
+      { sub: '' },
+      { sub: 7 },
+      { sub: null },
+      { sub: ['ada'] },
+      { sub: 'x'.repeat(513) },
+      { sub: '\ud800' },
+      null,
+      'ada',
+      [],
+      7,
+    ]
+    for (const payload of payloads) expect(await refused(auth.bearer(await sign(payload as never, SECRET)))).toBe(401)
+  })
+
+  test('bearer holds exp and nbf against its own clock, of a token that it remembers too', async () => {
+    const { auth, clock } = create()
+    const token = await accessToken('ada', '', { exp: seconds(clock) + 10, nbf: seconds(clock) - 10 })
+    const principal: Principal = { sub: 'ada', scopes: [], expiresAt: clock.now() + 10_000 }
+    expect(await auth.bearer(token)).toEqual(principal)
+    await clock.advance(9_999)
+    expect(await auth.bearer(token)).toEqual(principal)
+    await clock.advance(1)
+    expect(await refused(auth.bearer(token))).toBe(401)
+    const early = await accessToken('ada', '', { nbf: seconds(clock) + 1 })
+    expect(await refused(auth.bearer(early))).toBe(401)
+    await clock.advance(1_000)
+    expect((await auth.bearer(early)).sub).toBe('ada')
+    for (const claims of [{ exp: 'never' }, { exp: null }, { nbf: '0' }, { exp: {} }])
+      expect(await refused(auth.bearer(await accessToken('ada', '', claims)))).toBe(401)
+  })
+
+  test('bearer takes tokens of the issuer and the audience that are set, alone or among others', async () => {
+    const { auth } = create({ issuer: 'https://id.example', audience: 'milepost' })
+    const iss = 'https://id.example'
+    expect((await auth.bearer(await accessToken('ada', '', { iss, aud: 'milepost' }))).sub).toBe('ada')
+    expect((await auth.bearer(await accessToken('ada', '', { iss, aud: ['x', 'milepost'] }))).sub).toBe('ada')
+    for (const claims of [{}, { iss }, { aud: 'milepost' }, { iss: 'x', aud: 'milepost' }, { iss, aud: ['x'] }])
+      expect(await refused(auth.bearer(await accessToken('ada', '', claims)))).toBe(401)
+  })
+
+  test('bearer takes what any of several secrets signed, and the first one signs', async () => {
+    const { auth } = create({ secret: [SECRET, OLD_SECRET] })
+    expect((await auth.bearer(await sign({ sub: 'ada' }, OLD_SECRET))).sub).toBe('ada')
+    const { token } = await auth.createJobToken('ada', { job: 'j', epoch: 'e', can: 'watch' }, 60)
+    expect((await create({ secret: SECRET }).auth.jobToken(token)).sub).toBe('ada')
+    expect(await refused(create({ secret: OLD_SECRET }).auth.jobToken(token))).toBe(401)
+  })
+
+  test('bearer forgets remembered tokens before there are too many, and verifies them again', async () => {
+    const { auth } = create()
+    const first = await accessToken('ada', '', { jti: 'first' })
+    for (let n = 0; n < 1_001; n++) await auth.bearer(await accessToken('ada', '', { jti: `${n}` }))
+    expect((await auth.bearer(first)).sub).toBe('ada')
+  })
+})
+
+describe('the tokens of this server', () => {
+  test('createJobToken makes a token that allows one thing with one life of a job, until it runs out', async () => {
+    const { auth, clock } = create()
+    const grant = { job: 'j', epoch: 'e1', can: 'watch' } as const
+    const { token, expiresAt } = await auth.createJobToken('ada', grant, 60)
+    expect(expiresAt).toBe('2026-01-01T00:01:00.000Z')
+    const granted = { ...grant, expiresAt: Date.parse(expiresAt) }
+    expect(await auth.jobToken(token)).toEqual({ sub: 'ada', grant: granted })
+    expect(await auth.bearer(token)).toEqual({ sub: 'ada', scopes: [], jobs: [granted] })
+    await clock.advance(60_000)
+    expect(await refused(auth.jobToken(token))).toBe(401)
+    expect(await refused(auth.bearer(token))).toBe(401)
+  })
+
+  test('a token of one kind is refused wherever another is asked for', async () => {
+    const { auth } = create()
+    const access = await accessToken('ada', 'jobs:admin')
+    const { token: job } = await auth.createJobToken('ada', { job: 'j', epoch: 'e', can: 'publish' }, 60)
+    const { token: session } = await auth.createSession({ sub: 'ada', scopes: ['jobs:admin'] })
+    expect(await refused(auth.jobToken(access))).toBe(401)
+    expect(await refused(auth.jobToken(session))).toBe(401)
+    expect(await refused(auth.session(access))).toBe(401)
+    expect(await refused(auth.session(job))).toBe(401)
+    expect(await refused(auth.bearer(session))).toBe(401)
+    expect(await refused(auth.bearer(await accessToken('ada', 'jobs:admin', { typ: 'milepost-other' })))).toBe(401)
+    expect((await auth.bearer(await accessToken('ada', '', { typ: 'at+jwt' }))).sub).toBe('ada')
+  })
+
+  test('jobToken refuses what has the right type and wrong claims', async () => {
+    const { auth, clock } = create()
+    const good = { typ: 'milepost-job', sub: 'ada', job: 'j', epoch: 'e', can: 'watch', exp: seconds(clock) + 60 }
+    expect((await auth.jobToken(await sign(good, SECRET))).grant.can).toBe('watch')
+    const bad = [
+      { job: 7 },
+      { epoch: undefined },
+      { can: 'control' },
+      { can: undefined },
+      { exp: undefined },
+      { sub: 7 },
+    ]
+    for (const claims of bad) {
+      const token = await sign({ ...good, ...claims } as Record<string, unknown>, SECRET)
+      expect(await refused(auth.jobToken(token))).toBe(401)
+    }
+  })
+
+  test('createSession makes a cookie that lasts half a day', async () => {
+    const { auth, clock } = create()
+    const { token, seconds: lasts } = await auth.createSession({ sub: 'ada', scopes: ['jobs:read'] })
+    expect(lasts).toBe(43_200)
+    expect(await auth.session(token)).toEqual({
+      sub: 'ada',
+      scopes: ['jobs:read'],
+      expiresAt: clock.now() + 43_200_000,
+    })
+    await clock.advance(43_200_000)
+    expect(await refused(auth.session(token))).toBe(401)
+  })
+
+  test('createSignInCode makes a code that signs in once', () => {
+    const { auth } = create()
+    let used = 0
+    const principal: Principal = { sub: 'ada', scopes: ['jobs:read'] }
+    const code = auth.createSignInCode(principal, () => used++)
+    expect(code).toMatch(/^[0-9a-v]{26}$/)
+    expect(auth.redeemSignInCode('')).toBeUndefined()
+    expect(auth.redeemSignInCode(`${code}x`)).toBeUndefined()
+    expect(used).toBe(0)
+    expect(auth.redeemSignInCode(code)).toBe(principal)
+    expect(auth.redeemSignInCode(code)).toBeUndefined()
+    expect(used).toBe(1)
+  })
+
+  test('deriveJobId gives the same id for the same subject and key, and nobody else can tell it', async () => {
+    const { auth } = create()
+    const id = await auth.deriveJobId('ada', 'k')
+    expect(id).toMatch(/^[0-9a-v]{26}$/)
+    expect(await auth.deriveJobId('ada', 'k')).toBe(id)
+    expect(await create().auth.deriveJobId('ada', 'k')).toBe(id)
+    const others = [
+      await auth.deriveJobId('ada', 'l'),
+      await auth.deriveJobId('eve', 'k'),
+      await create({ secret: OLD_SECRET }).auth.deriveJobId('ada', 'k'),
+    ]
+    expect(new Set([id, ...others]).size).toBe(4)
+  })
+})

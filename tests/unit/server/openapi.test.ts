@@ -1,0 +1,95 @@
+import { describe, expect, test } from 'bun:test'
+import { createOpenApi } from '../../../server/openapi.ts'
+import { defaultLimits } from '../../../shared/limits.ts'
+import { TestApp } from '../../support/test-app.ts'
+
+interface Document {
+  openapi: string
+  servers?: { url: string }[]
+  paths: Record<string, Record<string, unknown>>
+  components: { schemas: Record<string, unknown> }
+}
+
+const document = createOpenApi(defaultLimits, '') as unknown as Document
+
+/** Every call of the design's table. */
+const calls = [
+  'POST /api/jobs',
+  'GET /api/jobs',
+  'GET /api/jobs/{id}',
+  'DELETE /api/jobs/{id}',
+  'POST /api/jobs/{id}/events',
+  'GET /api/jobs/{id}/progress',
+  'GET /api/progress',
+  'POST /api/jobs/{id}/cancel',
+  'POST /api/jobs/{id}/pause',
+  'POST /api/jobs/{id}/resume',
+  'POST /api/jobs/{id}/tokens',
+  'POST /api/services/{name}',
+  'GET /healthz',
+  'GET /readyz',
+  'GET /openapi.json',
+  'GET /metrics',
+  'GET /',
+  'GET /jobs/{id}',
+  'GET /docs',
+  'GET /sign-in',
+  'POST /sign-out',
+  'GET /widget.js',
+]
+
+/** Every value under a key, however deep. */
+function valuesOf(key: string, value: unknown): unknown[] {
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, inner]) => [...(name === key ? [inner] : []), ...valuesOf(key, inner)])
+}
+
+describe('createOpenApi', () => {
+  test('createOpenApi describes every call, and none that there is not', () => {
+    const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    )
+    expect(described.sort()).toEqual(calls.toSorted())
+  })
+
+  test('createOpenApi describes calls that the app knows', async () => {
+    const assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' }
+    const app = new TestApp({ assets: assets as never })
+    const routes = new Set(app.app.routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`))
+    for (const call of calls) expect(routes).toContain(call)
+  })
+
+  test('createOpenApi makes references that lead somewhere, and none of the keywords of older versions', () => {
+    const references = valuesOf('$ref', document)
+    expect(references.length).toBeGreaterThan(10)
+    for (const reference of references) {
+      const name = /^#\/components\/schemas\/(\w+)$/.exec(String(reference))?.[1]
+      expect(Object.keys(document.components.schemas)).toContain(name ?? `${reference}`)
+    }
+    for (const keyword of ['nullable', '$id', '$schema', 'definitions']) expect(valuesOf(keyword, document)).toEqual([])
+  })
+
+  test('createOpenApi says what an event may be: fields that null clears, and no others', () => {
+    const { oneOf } = document.components.schemas.Event as { oneOf: Record<string, unknown>[] }
+    expect(oneOf[0]).toEqual({
+      type: 'object',
+      properties: {
+        type: { type: 'string', const: 'progress' },
+        done: { type: 'number', minimum: 0 },
+        total: { anyOf: [{ type: 'number', minimum: 0 }, { type: 'null' }] },
+        succeeded: { anyOf: [{ type: 'number', minimum: 0 }, { type: 'null' }] },
+        failed: { anyOf: [{ type: 'number', minimum: 0 }, { type: 'null' }] },
+        unit: { type: ['string', 'null'] },
+        message: { type: ['string', 'null'] },
+      },
+      required: ['type', 'done'],
+      additionalProperties: false,
+    })
+    expect(oneOf).toHaveLength(6)
+  })
+
+  test('createOpenApi says where the app is mounted, without a slash that paths would double', () => {
+    expect(document.servers).toBeUndefined()
+    expect(createOpenApi(defaultLimits, '/progress').servers).toEqual([{ url: '/progress' }])
+  })
+})
