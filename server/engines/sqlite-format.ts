@@ -1,14 +1,20 @@
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from './sqlite-database.ts'
 
 /** Marks a SQLite file as Milepost's: "Mile". */
 export const APPLICATION_ID = 0x4d696c65
 
-/**
- * What makes each format of the one before it, the first of nothing. A format that was released is never edited: the next one
- * is added.
- */
-const migrations = [
-  `-- What is looked for, and what seldom changes. seq is the order of creation.
+/** What makes a format of the one before it. */
+interface Migration {
+  /** What holds documents. */
+  documents: string
+  /** What finds one of many. */
+  lists: string
+}
+
+/** The first format is made of nothing. One that was released is never edited: the next one is added. */
+const migrations: Migration[] = [
+  {
+    documents: `-- What is looked for, and what seldom changes. seq is the order of creation.
   -- Texts that strangers chose are stored as JSON strings, for SQL has trouble with NUL and with unpaired surrogates.
   CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
@@ -23,13 +29,6 @@ const migrations = [
     result TEXT,
     metadata TEXT
   ) STRICT;
-  CREATE INDEX jobs_by_owner ON jobs (owner);
-  CREATE INDEX jobs_by_status ON jobs (owner, status);
-  CREATE INDEX jobs_by_kind ON jobs (owner, kind);
-  CREATE INDEX jobs_by_parent_id ON jobs (parent_id) WHERE parent_id IS NOT NULL;
-  CREATE INDEX jobs_live_by_owner ON jobs (owner) WHERE live = 1;
-  CREATE INDEX jobs_live_by_creator ON jobs (created_by) WHERE live = 1;
-  CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;
 
   -- What every event changes: small, so that few pages are written. job is jobs.seq; body holds header, marks and key count.
   CREATE TABLE heads (job INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
@@ -54,13 +53,26 @@ const migrations = [
     digest TEXT NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX keys_by_job ON keys (job, key);`,
+    lists: `
+  CREATE INDEX jobs_by_owner ON jobs (owner);
+  CREATE INDEX jobs_by_status ON jobs (owner, status);
+  CREATE INDEX jobs_by_kind ON jobs (owner, kind);
+  CREATE INDEX jobs_by_parent_id ON jobs (parent_id) WHERE parent_id IS NOT NULL;
+  CREATE INDEX jobs_live_by_owner ON jobs (owner) WHERE live = 1;
+  CREATE INDEX jobs_live_by_creator ON jobs (created_by) WHERE live = 1;
+  CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;`,
+  },
 ]
 
 /** The format that this version writes. */
 export const FORMAT = migrations.length
 
-/** Brings a file of an older format, or an empty one (format 0), to this one. Within a transaction of the caller. */
-export function migrate(db: DatabaseSync, format: number): void {
-  for (const migration of migrations.slice(format)) db.exec(migration)
-  db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`)
+/**
+ * Brings a database of an older format, or an empty one (format 0), to this one. Within a transaction of the caller, who writes down
+ * the format.
+ *
+ * @param isForOne the database holds one document, and nothing is looked for in it
+ */
+export function migrate(db: Pick<Database, 'exec'>, format: number, isForOne = false): void {
+  for (const { documents, lists } of migrations.slice(format)) db.exec(isForOne ? documents : documents + lists)
 }

@@ -48,7 +48,10 @@ function open(path: string, file: string): DatabaseSync {
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE')
     // Asked again: what was seen before the lock may have been old. A file whose maker was killed is empty by now.
     const format = pragma(db, 'schema_version') === 0 ? 0 : formatOf(db, path)
-    if (format < FORMAT) migrate(db, format)
+    if (format < FORMAT) {
+      migrate(db, format)
+      db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`)
+    }
     // Only now the log, so that the file itself says whose it is from its first bytes on.
     db.exec('COMMIT; PRAGMA journal_mode = WAL')
     return db

@@ -1,4 +1,3 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { ErrorRow, Item, JobHeader, LogRow, Step } from '../../shared/job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/limits.ts'
 import { countItems, isTerminalStatus } from '../../shared/selectors.ts'
@@ -6,6 +5,7 @@ import { dueAt } from '../due.ts'
 import type { ListQuery, Page, StoredJob } from '../engine.ts'
 import type { ChangedRow } from '../paging.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
+import type { Database, SqlValue, Statement } from './sqlite-database.ts'
 import { FORMAT } from './sqlite-format.ts'
 
 /** A job as the file has it. */
@@ -51,10 +51,10 @@ const LOGS = 3
 
 /** The SQL: what is read from the file, and what is written to it. Transactions are the caller's. */
 export class SqliteStore {
-  readonly #db: DatabaseSync
-  readonly #statements = new Map<string, StatementSync>()
+  readonly #db: Database
+  readonly #statements = new Map<string, Statement>()
 
-  constructor(db: DatabaseSync) {
+  constructor(db: Database) {
     this.#db = db
   }
 
@@ -85,7 +85,7 @@ export class SqliteStore {
 
   list({ owner, live, kind, status, parentId, limit, cursor }: ListQuery): Page<JobHeader> {
     const where = ['owner = ?', 'seq < ?']
-    const values: SQLInputValue[] = [encodeText(owner), cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)]
+    const values: SqlValue[] = [encodeText(owner), cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)]
     // The planner knows nothing of the data, so the index is named: that of the last, narrowest filter.
     let index = 'jobs_by_owner'
     if (live !== undefined) {
@@ -214,7 +214,7 @@ export class SqliteStore {
     return row ? JSON.parse((row as { body: string }).body) : undefined
   }
 
-  #sql(sql: string): StatementSync {
+  #sql(sql: string): Statement {
     const known = this.#statements.get(sql)
     if (known) return known
     const statement = this.#db.prepare(sql)

@@ -1,0 +1,16 @@
+export type SqlValue = string | number | null
+
+/** What is needed of a SQLite database: a part of what `node:sqlite` has, and other databases can be made to look like. */
+export interface Database {
+  /** Runs any number of statements. */
+  exec(sql: string): void
+  prepare(sql: string): Statement
+}
+
+export interface Statement {
+  get(...values: SqlValue[]): object | undefined
+  all(...values: SqlValue[]): object[]
+  /** Rows as the caller asks for them. */
+  iterate(...values: SqlValue[]): Iterable<object>
+  run(...values: SqlValue[]): { lastInsertRowid: number | bigint }
+}
