@@ -30,9 +30,7 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     const { epoch, version, status } = stored.header
     const cursor = usable(parseCursor(c.req.header('last-event-id') || c.req.query('since')), stored)
     // Nothing will ever follow: 204 is what stops an EventSource (WHATWG HTML, 9.2.3).
-    if (cursor && isTerminalStatus(status) && formatCursor(cursor) === formatCursor({ epoch, version })) {
-      return c.body(null, 204)
-    }
+    if (isTerminalStatus(status) && formatCursor(cursor) === formatCursor({ epoch, version })) return c.body(null, 204)
     return answer(c, () => hub.openJob(id, view, cursor, viewerOf(c, principal, accessEnd(principal, stored))))
   })
 
@@ -75,9 +73,9 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
   }
 }
 
-/** A cursor of this life of the job that is not ahead of it. */
-function usable(cursor: Cursor | undefined, stored: StoredJob): Cursor | undefined {
-  return cursor && startOf(cursor, stored) > 0 ? cursor : undefined
+/** What a client has of this life of the job: version 0, when its cursor is of another or ahead. It may see no other life. */
+function usable(cursor: Cursor | undefined, stored: StoredJob): Cursor {
+  return { epoch: stored.header.epoch, version: startOf(cursor, stored) }
 }
 
 /** When the principal may no longer read the job. */
