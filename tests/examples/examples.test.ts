@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'bun:test'
+import type { Job } from '../../shared/job.ts'
+import { ServerProcess } from '../support/server-process.ts'
+import { accessToken, SECRET } from '../support/tokens.ts'
+
+const run = (...command: string[]) =>
+  Bun.spawn(command, { cwd: import.meta.dir, stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' })
+
+async function read(url: string, sub = 'ada'): Promise<Job> {
+  const answer = await fetch(url, { headers: { authorization: `Bearer ${await accessToken(sub)}` } })
+  return (await answer.json()) as Job
+}
+
+describe('examples', () => {
+  test('report.ts reports on its work over HTTP', async () => {
+    await using server = await ServerProcess.start()
+    const program = run(process.execPath, 'report.ts', server.url, await accessToken('ada'))
+    expect(await program.exited).toBe(0)
+    const job = await read(`${server.url}api/jobs/import-1`)
+    expect([job.status, job.result, job.progress.done]).toEqual(['completed', { rows: 4 }, 4])
+    expect(job.items.at(-1)).toMatchObject({ id: 'row 4', status: 'failed', error: 'It has no name' })
+  })
+
+  test('watch.sh prints a job's stream, event by event', async () => {
+    await using server = await ServerProcess.start()
+    const token = await accessToken('ada', 'jobs:read jobs:write jobs:admin')
+    const program = run('sh', 'watch.sh', server.url.replace(/\/$/, ''), token)
+    const text = await new Response(program.stdout).text()
+    expect(await program.exited).toBe(0)
+    const messages = text.split('\n\n').map((message) => message.replace(/\n(id|data): .*/g, '\n$1'))
+    expect(messages).toEqual([
+      expect.stringMatching(/^retry: [1-5][0-9]{3}$/),
+      'event: snapshot\nid\ndata',
+      'event: status\nid\ndata',
+      'event: progress\nid\ndata',
+      'event: status\nid\ndata',
+      'event: end\ndata',
+      '',
+    ])
+  })
+
+  test('mount.ts serves Milepost under a path of another app, whose own services report', async () => {
+    const program = run(process.execPath, 'mount.ts', '0', SECRET)
+    try {
+      const reader = program.stdout.getReader()
+      const { value } = await reader.read()
+      const url = /http:\S+/.exec(new TextDecoder().decode(value))?.[0] ?? ''
+      const headers = { authorization: `Bearer ${await accessToken('ada')}`, 'content-type': 'application/json' }
+      const body = JSON.stringify({ id: 'order-1', kind: 'shipping', title: 'Order 1' })
+      const created = await fetch(`${url}progress/api/jobs`, { method: 'POST', headers, body })
+      expect([created.status, created.headers.get('location')]).toEqual([201, '/progress/api/jobs/order-1'])
+      const stream = await fetch(`${url}progress/api/jobs/order-1/progress`, { headers })
+      await fetch(`${url}orders/order-1/ship`, { method: 'POST' })
+      expect(await stream.text()).toContain('event: end\ndata: {"reason":"completed"}')
+      const job = await read(`${url}progress/api/jobs/order-1`)
+      expect([job.itemCounts.succeeded, job.progress.done, job.result]).toEqual([3, 3, { parcels: 3 }])
+      expect(await (await fetch(url)).text()).toBe('Our own page')
+    } finally {
+      program.kill()
+      await program.exited
+    }
+  })
+})
