@@ -21,7 +21,7 @@ describe('examples', () => {
     expect(job.items.at(-1)).toMatchObject({ id: 'row 4', status: 'failed', error: 'It has no name' })
   })
 
-  test('watch.sh prints a job's stream, event by event', async () => {
+  test('watch.sh prints the stream of a job, event by event', async () => {
     await using server = await ServerProcess.start()
     const token = await accessToken('ada', 'jobs:read jobs:write jobs:admin')
     const program = run('sh', 'watch.sh', server.url.replace(/\/$/, ''), token)
