@@ -12,7 +12,13 @@ export interface JobControl {
 }
 
 /** The control of a job that nobody watches: never aborts, never pauses. */
-export const noControl: JobControl = { signal: new AbortController().signal, untilResumed: () => Promise.resolve() }
+export const noControl: JobControl = {
+  // Made when it is asked for: Workers make none outside of a request.
+  get signal() {
+    return new AbortController().signal
+  },
+  untilResumed: () => Promise.resolve(),
+}
 
 /** What the watchers of a job asked for, as it stands at a version. */
 export type Asked = Pick<Receipt, 'cancelRequested' | 'pauseRequested'> & { version?: number }
@@ -39,6 +45,7 @@ export class JobEventEmitter {
   readonly #batchers = new Map<string, Batcher>()
   /** The jobs that are run here. */
   readonly #controls = new Map<string, Control>()
+  readonly #runs = new Set<Promise<void>>()
   #dropped = 0
 
   constructor(port: JobEventsPort) {
@@ -73,6 +80,23 @@ export class JobEventEmitter {
    * threw, or `cancelled` when it stopped because a watcher had asked. A result that can't be kept is a failure. Never rejects.
    */
   async run(jobId: string, work: (control: JobControl) => Promise<unknown>): Promise<void> {
+    const run = this.#run(jobId, work)
+    this.#runs.add(run)
+    await run
+    this.#runs.delete(run)
+  }
+
+  /** Ends the work that is run here, as failed, and sends what waits. Doesn't wait for work that takes longer than a moment to end. */
+  async close(): Promise<void> {
+    for (const control of this.#controls.values()) control.stop()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = this.#port.clock.setTimeout(resolve, CLOSING_MS)
+    await Promise.race([Promise.all(this.#runs), promise])
+    this.#port.clock.clearTimeout(timer)
+    await this.flush()
+  }
+
+  async #run(jobId: string, work: (control: JobControl) => Promise<unknown>): Promise<void> {
     const control = new Control((status) => this.emit(jobId, { type: 'status', status }))
     this.#controls.set(jobId, control)
     const unwatch = await this.#port.watch(jobId, (asked) => control.update(asked)).catch(() => () => {})
@@ -135,7 +159,9 @@ async function outcomes(
       { type: 'status', status: 'failed', message },
     ]
   } catch (error) {
-    if (control.signal.aborted) return [{ type: 'status', status: 'cancelled' }]
+    if (control.signal.aborted && !(control.signal.reason instanceof ServerStopped)) {
+      return [{ type: 'status', status: 'cancelled' }]
+    }
     const message = messageOf(error)
     return [message, message.slice(0, SHORT_MESSAGE)].map((text) => ({
       type: 'status',
@@ -154,6 +180,13 @@ function messageOf(error: unknown): string {
   } catch {
     return 'The work failed, and what it threw has no text'
   }
+}
+
+/** How long a server that stops waits for the work in it to end: milliseconds. */
+const CLOSING_MS = 3_000
+
+class ServerStopped extends Error {
+  override readonly message = 'The server was stopped before this was done'
 }
 
 class Control implements JobControl {
@@ -178,6 +211,12 @@ class Control implements JobControl {
       await this.#pause.promise
     }
     this.signal.throwIfAborted()
+  }
+
+  /** The server stops, and with it the work. */
+  stop(): void {
+    this.#abort.abort(new ServerStopped())
+    this.#pause?.resolve()
   }
 
   /** Takes what watchers asked for, unless something newer was taken before. */

@@ -153,7 +153,8 @@ export class Group {
   }
 }
 
-function draftOf(stored: Entry | undefined, job: Draft['job']): Draft {
+/** What continues a stored job, or begins a new one. */
+export function draftOf(stored: Entry | undefined, job: Draft['job']): Draft {
   const keyCount = stored?.keyCount ?? 0
   return { stored, job, keyCount, steps: new Map(), items: new Map(), errors: [], logs: [], keys: new Map() }
 }
