@@ -62,7 +62,7 @@ export type Milepost = App & {
   readonly startService: StartService
   /** A code for `/sign-in?code=` that signs a principal in, once. `onUse` is called when it does. */
   createSignInCode(principal: Principal, onUse?: () => void): string
-  /** Sends what the emitter still holds, and ends all streams and timers. Clients go on with whoever answers next. */
+  /** Ends the work that is run here, and all streams and timers. Clients go on with whoever answers next. */
   close(): Promise<void>
 }
 
@@ -95,7 +95,7 @@ export function createApp(options: AppOptions): Milepost {
   const hub = new Hub({ engine, clock, random, metrics, frameMs, streamLimit, subscriptionsPerStream, ...seam })
   const jobs = new Jobs({ engine, hub, auth, limits, clock, random, metrics, retentionSeconds })
   const emitter = createEmitter(jobs, { engine, limits, clock, random })
-  const context: RouteContext = { engine, hub, jobs, auth, limits, metrics }
+  const context: RouteContext = { engine, hub, jobs, auth, limits, metrics, onError }
 
   const app = new Hono<Env>()
   app.onError((error, c) => {
@@ -140,7 +140,7 @@ export function createApp(options: AppOptions): Milepost {
     createSignInCode: auth.createSignInCode.bind(auth),
     close: async () => {
       stopSweeping()
-      await emitter.flush()
+      await emitter.close()
       hub.close()
     },
   })
@@ -161,8 +161,9 @@ function createEmitter(jobs: Jobs, { engine, limits, clock, random }: EmitterCon
     validate: (event) => schema.safeParse(event).data,
     publish: (jobId, events, key) => publishOnce(jobs, jobId, events, key),
     watch: async (jobId, wake) => {
-      const unwatch = await engine.watch({ job: jobId }, ({ header }) => {
-        if (header) wake(header)
+      const unwatch = await engine.watch({ job: jobId }, ({ header, removed }) => {
+        if (removed) wake({ cancelRequested: true, pauseRequested: false })
+        else if (header) wake(header)
       })
       // Asked for before anyone listened, perhaps.
       const stored = await engine.read(jobId).catch(() => undefined)

@@ -23,6 +23,8 @@ export interface RouteContext {
   auth: Auth
   limits: Limits
   metrics: Metrics
+  /** Told of failures that no request is to blame for. */
+  onError: (error: unknown) => void
 }
 
 /** A path of this app, under wherever it is mounted. */

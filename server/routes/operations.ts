@@ -5,13 +5,15 @@ import { type App, linkTo, type RouteContext } from './context.ts'
 import { identify } from './identify.ts'
 
 /** What those who run the server ask it. */
-export function operationRoutes(app: App, { engine, hub, auth, limits, metrics }: RouteContext): void {
+export function operationRoutes(app: App, { engine, hub, auth, limits, metrics, onError }: RouteContext): void {
   app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'cache-control': 'no-store' }))
 
   app.get('/readyz', async (c) => {
     try {
       await engine.check()
     } catch (error) {
+      // The answer tells anyone that it is so; why is for the one who can mend it.
+      onError(error)
       throw error instanceof ProblemError ? error : refuse(problems.unavailable('The store does not answer.'))
     }
     return c.json({ status: 'ok', engine: engine.name }, 200, { 'cache-control': 'no-store' })

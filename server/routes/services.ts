@@ -10,13 +10,16 @@ import { atMost, onlyTypes } from './validation.ts'
 /** Starts a service for a principal, as a job of its own. */
 export type StartService = (principal: Principal, name: string, form: FormData) => Promise<JobHeader>
 
+/** Work that dies with its process, without a word, is seen to be stalled after this. */
+const HEARTBEAT_SECONDS = 60
+
 /** How services are started, whoever asks. */
 export function createStartService(jobs: Jobs, emitter: JobEventEmitter, services: Services): StartService {
   return async (principal, name, form) => {
     const service = Object.hasOwn(services, name) ? services[name] : undefined
     if (!service) throw refuse({ ...problems.notFound(), detail: `There is no service "${name}".` })
     const { run, ...job } = await service.prepare(form)
-    const { header } = await jobs.create(principal, job)
+    const { header } = await jobs.create(principal, { ...job, heartbeatSeconds: HEARTBEAT_SECONDS })
     // The answer doesn't wait for the work; whoever is interested watches it.
     void emitter.run(header.id, (control) => run(header.id, control))
     return header

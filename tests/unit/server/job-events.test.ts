@@ -238,6 +238,52 @@ describe('run', () => {
     expect(statuses.slice(-2)).toEqual(['paused', 'cancelled'])
   })
 
+  test('run is told to end when the job is removed', async () => {
+    const test = new TestApp()
+    const { id } = await jobOf(test)
+    const { promise, resolve } = Promise.withResolvers<unknown>()
+    const run = test.app.jobs.run(id, async ({ signal }) => {
+      signal.addEventListener('abort', () => resolve(signal.reason))
+      await promise
+      signal.throwIfAborted()
+    })
+    await settle()
+    expect((await test.request('DELETE', `/api/jobs/${id}`)).status).toBe(204)
+    expect(await promise).toBeInstanceOf(Error)
+    await run
+  })
+
+  test('close fails the work that runs, and waits until it has said so', async () => {
+    const test = new TestApp()
+    const { id } = await jobOf(test)
+    const begun = gate()
+    void test.app.jobs.run(id, async ({ signal }) => {
+      begun.open()
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    })
+    await begun.opened
+    await test.app.close()
+    expect(await test.document(id)).toMatchObject({
+      status: 'failed',
+      message: 'The server was stopped before this was done',
+    })
+  })
+
+  test('close does not wait long for work that does not end', async () => {
+    const test = new TestApp()
+    const { id } = await jobOf(test)
+    const begun = gate()
+    void test.app.jobs.run(id, () => {
+      begun.open()
+      return new Promise(() => {})
+    })
+    await begun.opened
+    const closed = test.app.close()
+    await test.clock.advance(3_000)
+    await closed
+    expect(test.clock.pending).toBe(0)
+  })
+
   test('run leaves no watch and no timer behind', async () => {
     const app = new TestApp()
     const timers = app.clock.pending
