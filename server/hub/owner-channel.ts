@@ -69,8 +69,9 @@ export class OwnerChannel {
 
   leave(follower: OwnerFollower): void {
     if (!this.followers.delete(follower)) return
-    if (this.followers.size > 0) this.forget()
-    else this.#close()
+    if (this.followers.size === 0) this.#close()
+    // It was behind, and kept what others have.
+    else if (follower.place < this.#sent) this.forget()
   }
 
   #close(): void {

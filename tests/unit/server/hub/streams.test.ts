@@ -1,0 +1,409 @@
+import { describe, expect, test } from 'bun:test'
+import { ProblemError } from '../../../../server/errors.ts'
+import type { Hub, Viewer } from '../../../../server/hub/hub.ts'
+import { settle } from '../../../virtual-clock.ts'
+import { progress, TestHub } from './test-hub.ts'
+
+const none = { streams: 0, channels: 0 }
+
+async function setUp(options: ConstructorParameters<typeof TestHub>[0] = {}) {
+  const test = new TestHub(options)
+  await test.create()
+  await test.create({ id: 'job-2' })
+  return test
+}
+
+/** The three ways to open a stream. */
+const ways: Record<string, (hub: Hub, viewer: Viewer) => Promise<ReadableStream<Uint8Array>>> = {
+  'of one job': (hub, viewer) => hub.openJob('job-1', 'all', undefined, viewer),
+  'of several jobs': (hub, viewer) => hub.openJobs([{ id: 'job-1' }, { id: 'job-2' }], 'all', viewer),
+  "of an owner's jobs": (hub, viewer) => hub.openOwner('ada', undefined, viewer),
+}
+
+/** A signal that counts who listens to it. */
+function countedSignal() {
+  const abort = new AbortController()
+  const { signal } = abort
+  let listeners = 0
+  const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)]
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    listeners += 1
+    add(...args)
+  }
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    listeners -= 1
+    remove(...args)
+  }
+  return { abort, signal, listeners: () => listeners }
+}
+
+describe('a ping', () => {
+  test('a ping of one job comes every 30 s with its version and the server clock, and has no id', async () => {
+    const hub = await setUp()
+    const reader = await hub.follow()
+    await hub.clock.advance(29_999)
+    expect(reader.take()).toEqual([])
+    await hub.clock.advance(1)
+    expect(reader.take()).toEqual(['event: ping\ndata: {"at":"2026-01-01T00:00:30.000Z","version":1}\n\n'])
+    await hub.apply('job-1', progress(1))
+    reader.take()
+    await hub.clock.advance(30_000)
+    expect(reader.take()).toEqual(['event: ping\ndata: {"at":"2026-01-01T00:01:00.000Z","version":2}\n\n'])
+  })
+
+  test('a ping comes whatever else is sent', async () => {
+    const hub = await setUp()
+    const reader = await hub.follow()
+    for (let second = 0; second < 90; second++) {
+      await hub.apply('job-1', progress(second))
+      await hub.clock.advance(1_000)
+    }
+    expect(reader.takeMessages().filter((message) => message.startsWith('ping'))).toHaveLength(3)
+  })
+
+  test('a ping of several jobs and of an owner comes once for all of them, without a version', async () => {
+    for (const way of ['of several jobs', "of an owner's jobs"]) {
+      const hub = await setUp()
+      const reader = await hub.open((hub) => ways[way]?.(hub, { sub: 'ada' }) ?? Promise.reject())
+      reader.take()
+      await hub.clock.advance(60_000)
+      expect(reader.take()).toEqual([
+        'event: ping\ndata: {"at":"2026-01-01T00:00:30.000Z"}\n\n',
+        'event: ping\ndata: {"at":"2026-01-01T00:01:00.000Z"}\n\n',
+      ])
+    }
+  })
+
+  test('a ping does not wait in memory for a reader without room', async () => {
+    for (const open of Object.values(ways)) {
+      const hub = await setUp()
+      const reader = await hub.open((hub) => open(hub, { sub: 'ada' }))
+      reader.take()
+      reader.hasRoom = false
+      await hub.clock.advance(600_000)
+      expect(reader.take()).toEqual([])
+    }
+  })
+
+  test('a ping finds what a lost wake-up did not tell, in either view', async () => {
+    for (const view of ['all', 'header'] as const) {
+      const hub = await setUp()
+      hub.engine.watch = async () => () => {}
+      const reader = await hub.follow('job-1', view)
+      await hub.report('job-1', progress(1), progress(2))
+      await hub.clock.advance(29_999)
+      expect(reader.take()).toEqual([])
+      await hub.clock.advance(1)
+      expect(reader.takeMessages()).toEqual(['ping 1', 'patch e1-3'])
+      await hub.apply('job-1', { type: 'status', status: 'completed' })
+      await hub.clock.advance(30_000)
+      expect(reader.takeMessages()).toEqual(['ping 3', 'patch e1-4', 'end completed'])
+      expect(hub.hub.open).toEqual(none)
+    }
+  })
+
+  test('a ping finds that a job was removed, or made again, and no wake-up told', async () => {
+    const hub = await setUp()
+    hub.engine.watch = async () => () => {}
+    const removed = await hub.follow('job-1')
+    await hub.engine.remove('job-1')
+    await hub.clock.advance(30_000)
+    expect(removed.takeMessages()).toEqual(['ping 1', 'end deleted'])
+
+    const replaced = await hub.follow('job-2')
+    await hub.engine.remove('job-2')
+    await hub.create({ id: 'job-2', epoch: 'e2' })
+    await hub.clock.advance(30_000)
+    // The next life may be another's: whoever follows has to ask again.
+    expect(replaced.takeMessages()).toEqual(['ping 1'])
+    expect(replaced.isClosed).toBe(true)
+    expect(hub.hub.open).toEqual(none)
+  })
+
+  test('a ping that finds the engine away asks again at the next', async () => {
+    const hub = await setUp()
+    hub.engine.watch = async () => () => {}
+    const reader = await hub.follow()
+    await hub.apply('job-1', progress(1))
+    const mend = hub.fail('read')
+    await hub.clock.advance(30_000)
+    expect(reader.takeMessages()).toEqual(['ping 1'])
+    expect(hub.counter('engine_errors')).toBe(1)
+    mend()
+    await hub.clock.advance(30_000)
+    expect(reader.takeMessages()).toEqual(['ping 1', 'patch e1-2'])
+  })
+})
+
+describe('the life of a stream', () => {
+  test('the life of a stream is 15 min ± 20 %, then it closes without a word', async () => {
+    for (const open of Object.values(ways)) {
+      for (const [number, seconds] of [
+        [0, 720],
+        [0.5, 900],
+        [0.999_999, 1_080],
+      ] as const) {
+        const hub = await setUp({ random: { number: () => number, bytes: (length) => new Uint8Array(length) } })
+        const reader = await hub.open((hub) => open(hub, { sub: 'ada' }))
+        await hub.clock.advance(seconds * 1_000 - 1_000)
+        expect(reader.isClosed).toBe(false)
+        reader.take()
+        await hub.clock.advance(1_000)
+        expect(reader.isClosed).toBe(true)
+        expect(reader.takeMessages().filter((message) => !message.startsWith('ping'))).toEqual([])
+        expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
+      }
+    }
+  })
+
+  test('the life of a stream of one job ends with its token, which it says', async () => {
+    const hub = await setUp()
+    const viewer = { sub: 'ada', expiresAt: hub.clock.now() + 60_000 }
+    const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, viewer))
+    await hub.clock.advance(59_999)
+    expect(reader.isClosed).toBe(false)
+    reader.take()
+    await hub.clock.advance(1)
+    expect(reader.take().at(-1)).toBe('event: end\ndata: {"reason":"token-expired"}\n\n')
+    expect(reader.isClosed).toBe(true)
+    expect([hub.hub.open, hub.clock.pending]).toEqual([none, 0])
+  })
+
+  test('the life of a job on a stream of several ends with its own token, and the stream goes on', async () => {
+    const hub = await setUp()
+    const jobs = [{ id: 'job-1', expiresAt: hub.clock.now() + 10_000 }, { id: 'job-2' }]
+    const reader = await hub.open((hub) => hub.openJobs(jobs, 'all', { sub: 'ada' }))
+    reader.take()
+    await hub.clock.advance(10_000)
+    expect(reader.take()).toEqual(['event: end\ndata: {"jobId":"job-1","reason":"token-expired"}\n\n'])
+    await hub.apply('job-1', progress(1))
+    await hub.apply('job-2', progress(1))
+    expect(reader.takeMessages()).toEqual(['progress job-2 e1-2'])
+  })
+
+  test("the life of a stream of an owner's jobs ends with the credentials, without a word", async () => {
+    const hub = await setUp()
+    const viewer = { sub: 'ada', expiresAt: hub.clock.now() + 10_000 }
+    const reader = await hub.open((hub) => hub.openOwner('ada', undefined, viewer))
+    reader.take()
+    await hub.clock.advance(10_000)
+    expect([reader.take(), reader.isClosed]).toEqual([[], true])
+  })
+
+  test('the life of a stream is bounded however far the credentials reach', async () => {
+    const hub = await setUp()
+    const viewer = { sub: 'ada', expiresAt: Number.MAX_VALUE }
+    const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, viewer))
+    await hub.clock.advance(1_080_000)
+    expect(reader.isClosed).toBe(true)
+    expect(hub.clock.pending).toBe(0)
+  })
+
+  test('the life of a stream ends at once with credentials that have run out meanwhile', async () => {
+    const hub = await setUp()
+    const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada', expiresAt: 1 }))
+    await hub.clock.advance(0)
+    expect(reader.takeMessages().at(-1)).toBe('end token-expired')
+  })
+
+  test('close ends every stream without a word', async () => {
+    const hub = await setUp()
+    const readers = await Promise.all(Object.values(ways).map((open) => hub.open((hub) => open(hub, { sub: 'ada' }))))
+    hub.hub.close()
+    for (const reader of readers) {
+      expect(reader.isClosed).toBe(true)
+      expect(reader.takeMessages().filter((message) => message.startsWith('end'))).toEqual([])
+    }
+    expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
+  })
+
+  for (const [way, open] of Object.entries(ways)) {
+    test(`the life of a stream ${way} ends when the engine fails in the middle, without a word`, async () => {
+      const hub = await setUp()
+      hub.fail('changesSince')
+      hub.fail('list')
+      const reader = await hub.open((hub) => open(hub, { sub: 'ada' }))
+      expect(reader.isClosed).toBe(true)
+      expect(reader.takeMessages()).toEqual([])
+      expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
+    })
+
+    test(`the life of a stream ${way} never begins when the engine can not be subscribed to`, async () => {
+      const hub = await setUp()
+      hub.fail('watch')
+      expect(open(hub.hub, { sub: 'ada' })).rejects.toThrow('The engine is away')
+      await settle()
+      expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
+    })
+
+    test(`the life of a stream ${way} ends at a write that the runtime refuses`, async () => {
+      const hub = await setUp()
+      const reader = await hub.open((hub) => open(hub, { sub: 'ada' }))
+      reader.failure = new TypeError('The reader is gone')
+      await hub.apply('job-1', progress(1))
+      await hub.clock.advance(30_000)
+      expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
+    })
+  }
+})
+
+describe('a stream that is left', () => {
+  const left: Record<string, (stream: ReadableStream, abort: AbortController) => unknown> = {
+    'by its reader': (stream) => stream.cancel(),
+    'by the end of its request': (_stream, abort) => abort.abort(),
+    'by both': (stream, abort) => {
+      abort.abort()
+      return stream.cancel().catch(() => {})
+    },
+  }
+
+  for (const [way, open] of Object.entries(ways)) {
+    for (const [how, leave] of Object.entries(left)) {
+      test(`a stream ${way} that is left ${how} leaves nothing behind, 5,000 times`, async () => {
+        const hub = await setUp({ real: true })
+        const { abort, signal, listeners } = countedSignal()
+        const streams: ReadableStream[] = []
+        for (let n = 0; n < 5_000; n++) streams.push(await open(hub.hub, { sub: 'ada', signal }))
+        await settle()
+        expect([hub.hub.open.streams, listeners()]).toEqual([5_000, 5_000])
+        for (const stream of streams) await leave(stream, abort)
+        await settle()
+        expect([hub.hub.open, hub.watches, hub.clock.pending, listeners()]).toEqual([none, 0, 0, 0])
+      })
+    }
+
+    test(`a stream ${way} whose request is over before it begins leaves nothing behind`, async () => {
+      const hub = await setUp({ real: true })
+      const { signal, listeners } = countedSignal()
+      const aborted = AbortSignal.abort()
+      Object.defineProperty(signal, 'aborted', { get: () => aborted.aborted })
+      for (let n = 0; n < 100; n++) await open(hub.hub, { sub: 'ada', signal, expiresAt: hub.clock.now() + 60_000 })
+      await settle()
+      expect([hub.hub.open, hub.watches, hub.clock.pending, listeners()]).toEqual([none, 0, 0, 0])
+    })
+
+    test(`a stream ${way} whose request ends while it is prepared leaves nothing behind`, async () => {
+      const hub = await setUp({ real: true })
+      const { abort, signal, listeners } = countedSignal()
+      const gate = hub.hold('watch')
+      const opening = open(hub.hub, { sub: 'ada', signal, expiresAt: hub.clock.now() + 60_000 })
+      await settle()
+      abort.abort()
+      await gate()
+      const reader = (await opening).getReader()
+      for (let read = await reader.read(); !read.done; read = await reader.read());
+      expect([hub.hub.open, hub.watches, hub.clock.pending, listeners()]).toEqual([none, 0, 0, 0])
+    })
+
+    test(`a stream ${way} that is left while a page of it is read leaves nothing behind`, async () => {
+      const hub = await setUp({ real: true })
+      const [first, second] = [hub.hold('changesSince'), hub.hold('list')]
+      const stream = await open(hub.hub, { sub: 'ada' })
+      const reader = stream.getReader()
+      await reader.read()
+      await settle()
+      await reader.cancel()
+      await second()
+      await first()
+      expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
+    })
+  }
+})
+
+describe('the limit of streams', () => {
+  test("the limit of streams is one principal's, and what is closed counts no more", async () => {
+    const hub = await setUp({ streamLimit: 2 })
+    const reader = await hub.follow()
+    await hub.follow('job-2')
+    for (const open of Object.values(ways)) {
+      const error = await open(hub.hub, { sub: 'ada' }).catch((reason: unknown) => reason)
+      expect(error).toBeInstanceOf(ProblemError)
+      expect((error as ProblemError).problem).toEqual({
+        status: 429,
+        title: 'Too many',
+        detail: 'You have 2 streams open. Close some, then try again.',
+      })
+    }
+    await hub.follow('job-1', 'all', 'eve')
+    expect(hub.hub.open).toEqual({ streams: 3, channels: 2 })
+    reader.cancel()
+    await hub.follow()
+    expect(hub.hub.open).toEqual({ streams: 3, channels: 2 })
+  })
+})
+
+describe('a removal', () => {
+  test('a removal ends the stream of a job, with its reason', async () => {
+    const hub = await setUp()
+    const reader = await hub.follow()
+    await hub.engine.remove('job-1')
+    expect([reader.takeMessages(), reader.isClosed]).toEqual([['end deleted'], true])
+  })
+
+  test('a removal of a job that was kept long enough says that it expired', async () => {
+    const hub = await setUp()
+    await hub.engine.apply('job-1', {
+      events: [{ type: 'status', status: 'completed' }],
+      at: hub.now,
+      retentionSeconds: 60,
+    })
+    const followed = [{ id: 'job-1', cursor: { epoch: 'e1', version: 1 } }, { id: 'job-2' }]
+    const slow = await hub.open(async (hub) => hub.openJobs(followed, 'all', { sub: 'ada' }))
+    expect(slow.takeMessages()).toEqual(['patch job-1 e1-2', 'end job-1 completed', 'snapshot job-2 e1-1'])
+    const held = hub.hold('changesSince')
+    const late = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada' }))
+    late.take()
+    await hub.clock.advance(60_000)
+    await hub.engine.remove('job-1')
+    expect(late.takeMessages()).toEqual(['end expired'])
+    await held()
+    expect(late.isClosed).toBe(true)
+  })
+
+  test('a removal ends one job on a stream of several, and the stream goes on', async () => {
+    const hub = await setUp()
+    const jobs = [{ id: 'job-1' }, { id: 'job-2' }, { id: 'gone', gone: true }]
+    const reader = await hub.open((hub) => hub.openJobs(jobs, 'all', { sub: 'ada' }))
+    expect(reader.takeMessages()).toEqual(['end gone deleted', 'snapshot job-1 e1-1', 'snapshot job-2 e1-1'])
+    await hub.engine.remove('job-1')
+    expect([reader.takeMessages(), reader.isClosed]).toEqual([['end job-1 deleted'], false])
+    await hub.apply('job-2', { type: 'status', status: 'failed' })
+    expect([reader.takeMessages(), reader.isClosed]).toEqual([['status job-2 e1-2', 'end job-2 failed'], false])
+    expect(hub.hub.open).toEqual({ streams: 1, channels: 0 })
+    await hub.clock.advance(30_000)
+    expect(reader.takeMessages()).toEqual(['ping'])
+  })
+
+  test('a removal of a life that is over says nothing of the next', async () => {
+    const hub = await setUp()
+    await hub.engine.remove('job-1')
+    await hub.create({ epoch: 'e2' })
+    let wake: Parameters<typeof hub.engine.watch>[1] | undefined
+    const watch = hub.engine.watch.bind(hub.engine)
+    hub.engine.watch = (target, given) => {
+      wake = given
+      return watch(target, given)
+    }
+    const reader = await hub.follow()
+    wake?.({ id: 'job-1', epoch: 'e1', from: 4, to: 5, events: [] })
+    wake?.({ id: 'job-1', epoch: 'e1', from: 5, to: 5, removed: true })
+    await settle()
+    await hub.apply('job-1', progress(1))
+    await hub.clock.advance(25)
+    expect(reader.takeMessages()).toEqual(['progress e2-2'])
+  })
+
+  test('a removal ends the streams of one life, and those of the next begin with it', async () => {
+    const hub = await setUp()
+    const former = await hub.follow()
+    const several = await hub.open((hub) => hub.openJobs([{ id: 'job-1' }], 'all', { sub: 'ada' }))
+    several.take()
+    await hub.engine.remove('job-1')
+    expect(former.takeMessages()).toEqual(['end deleted'])
+    await hub.create({ epoch: 'e2' })
+    const reader = await hub.follow()
+    await hub.apply('job-1', progress(1))
+    expect(reader.takeMessages()).toEqual(['progress e2-2'])
+    expect(several.takeMessages()).toEqual(['end job-1 deleted'])
+  })
+})

@@ -1,0 +1,180 @@
+import type { Engine } from '../../../../server/engine.ts'
+import { MemoryEngine } from '../../../../server/engines/memory.ts'
+import { Hub, type HubOptions } from '../../../../server/hub/hub.ts'
+import type { Sink, StreamSource } from '../../../../server/hub/stream.ts'
+import { Metrics } from '../../../../server/metrics.ts'
+import type { JobEvent } from '../../../../shared/events.ts'
+import type { JobHeader } from '../../../../shared/job.ts'
+import { newHeader } from '../../../arbitraries.ts'
+import { EventStreamParser } from '../../../event-stream-parser.ts'
+import { SeededRandom } from '../../../seeded-random.ts'
+import { settle, VirtualClock } from '../../../virtual-clock.ts'
+
+const marks = { resultVersion: 0, metadataVersion: 0, stepCount: 0, bytes: 0, requestDigest: '' }
+
+/** The reading end of a stream, in the hands of a test: whether it has room, and every write as it was made. */
+export class Reader implements Sink {
+  hasRoom = true
+  isClosed = false
+  /** Thrown at the next write, as a runtime does for a reader that is gone. */
+  failure: Error | undefined
+  readonly writes: Uint8Array[] = []
+  readonly #source: StreamSource
+
+  constructor(source: StreamSource) {
+    this.#source = source
+    source.start(this)
+    this.pull()
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.failure) throw this.failure
+    if (this.isClosed) throw new TypeError('Written after the end')
+    this.writes.push(bytes)
+  }
+
+  close(): void {
+    this.isClosed = true
+  }
+
+  pull(): void {
+    this.#source.pull()
+  }
+
+  /** There is room again. */
+  drain(): void {
+    this.hasRoom = true
+    this.pull()
+  }
+
+  /** The reader leaves. */
+  cancel(): void {
+    this.#source.cancel()
+  }
+
+  /** What was written since this was last asked, write by write. */
+  take(): string[] {
+    return this.writes.splice(0).map((bytes) => new TextDecoder().decode(bytes))
+  }
+
+  /** The same as messages, each as its event and the id or cursor it carries; for `end`, its reason. */
+  takeMessages(): string[] {
+    const parser = new EventStreamParser()
+    for (const text of this.take()) parser.push(new TextEncoder().encode(text))
+    return parser.dispatched.map(({ event, data, lastEventId }) => {
+      const { jobId, cursor, reason, more, version } = JSON.parse(data)
+      const place = reason ?? cursor ?? (event === 'ping' ? version : lastEventId)
+      return [event, jobId, place, more && 'more'].filter((word) => word !== undefined).join(' ')
+    })
+  }
+}
+
+/** A hub over an engine in memory, with readers and time in the hands of a test. */
+export class TestHub {
+  readonly clock = new VirtualClock()
+  readonly engine: MemoryEngine
+  readonly hub: Hub
+  readonly metrics = new Metrics()
+  /** Watches of the engine that are open. */
+  watches = 0
+  #reader: Reader | undefined
+
+  /** @param real use the streams of the runtime */
+  constructor(options: Partial<HubOptions> & { real?: boolean } = {}) {
+    this.engine = new MemoryEngine()
+    const watch = this.engine.watch.bind(this.engine)
+    this.engine.watch = async (...args) => {
+      const unwatch = await watch(...args)
+      this.watches += 1
+      return () => {
+        this.watches -= 1
+        unwatch()
+      }
+    }
+    const seam = (source: StreamSource) => {
+      this.#reader = new Reader(source)
+      return new ReadableStream<Uint8Array>()
+    }
+    this.hub = new Hub({
+      engine: this.engine,
+      clock: this.clock,
+      random: new SeededRandom(1),
+      metrics: this.metrics,
+      frameMs: 25,
+      streamLimit: 10_000,
+      ...(options.real ? {} : { openStream: seam }),
+      ...options,
+    })
+  }
+
+  /** Opens a stream with one of the hub's methods, lets it read what there is, and answers its reading end. */
+  async open(open: (hub: Hub) => Promise<unknown>): Promise<Reader> {
+    await open(this.hub)
+    const reader = this.#reader
+    if (!reader) throw new Error('No stream was opened')
+    await settle()
+    return reader
+  }
+
+  /** Follows one job from its beginning, and has read what there is. */
+  async follow(id = 'job-1', view: 'all' | 'header' = 'all', sub = 'ada'): Promise<Reader> {
+    const reader = await this.open((hub) => hub.openJob(id, view, undefined, { sub }))
+    reader.take()
+    return reader
+  }
+
+  async create(fields: Partial<JobHeader> = {}): Promise<JobHeader> {
+    const header = newHeader({ createdAt: this.now, updatedAt: this.now, lastEventAt: this.now, ...fields })
+    await this.engine.create({ header, marks: { ...marks, metadataVersion: header.metadata ? 1 : 0 } })
+    return header
+  }
+
+  /** Applies events as one batch. */
+  async apply(id: string, ...events: JobEvent[]): Promise<void> {
+    const applied = await this.engine.apply(id, { events, at: this.now })
+    if ('refused' in applied) throw new Error(applied.refused.detail)
+  }
+
+  /** Applies events one by one, each a change of its own. */
+  async report(id: string, ...events: JobEvent[]): Promise<void> {
+    for (const event of events) await this.apply(id, event)
+  }
+
+  /** Holds the answers of a method of the engine back until the gate that this gives is opened. Each is made before it is held. */
+  hold(method: 'changesSince' | 'read' | 'list' | 'watch'): () => Promise<void> {
+    const gate = Promise.withResolvers<void>()
+    const engine = this.engine as Record<typeof method, (...args: never[]) => Promise<unknown>>
+    const original = engine[method].bind(this.engine)
+    engine[method] = async (...args) => {
+      const answer = await original(...args)
+      await gate.promise
+      return answer
+    }
+    return async () => {
+      engine[method] = original
+      gate.resolve()
+      await settle()
+    }
+  }
+
+  /** Lets a method of the engine fail from now on, until the returned function is called. */
+  fail(method: keyof Engine): () => void {
+    const engine = this.engine as unknown as Record<string, unknown>
+    const original = engine[method]
+    engine[method] = () => Promise.reject(new Error('The engine is away'))
+    return () => {
+      engine[method] = original
+    }
+  }
+
+  counter(name: string): number {
+    return Number(new RegExp(`^milepost_${name}_total (\\d+)$`, 'm').exec(this.metrics.render({}))?.[1])
+  }
+
+  get now(): string {
+    return new Date(this.clock.now()).toISOString()
+  }
+}
+
+export const progress = (done: number): JobEvent => ({ type: 'progress', done })
+export const log = (message: string): JobEvent => ({ type: 'log', message })
