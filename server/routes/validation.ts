@@ -70,7 +70,7 @@ export async function readText(c: Context): Promise<string> {
     throw brokenOff()
   })
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
   } catch {
     throw refuse(problems.malformed('The body is not valid UTF-8.', [{ field: 'body', detail: 'is not valid UTF-8' }]))
   }

@@ -1,0 +1,52 @@
+import type { Cursor } from '../../shared/cursor.ts'
+import type { JobHeader, Patch } from '../../shared/job.ts'
+import type { Limits } from '../../shared/limits.ts'
+import type { Applied, Batch, Created, ListQuery, NewJob, Page, StoredJob, View } from '../engine.ts'
+import type { Problem } from '../errors.ts'
+
+/** What a Worker asks of the object of a job. Objects have no settings of their own: what they need comes with the call. */
+export interface JobCalls {
+  /** @param retentionSeconds how long the job is kept if the object has to end it */
+  create(job: NewJob, retentionSeconds: number | undefined): Promise<Created>
+  apply(id: string, batch: Batch, limits: Limits): Promise<Applied>
+  read(): Promise<StoredJob | undefined>
+  changesSince(cursor: Cursor | undefined, page: { view: View; maxBytes: number }): Promise<Patch | undefined>
+  remove(epoch?: string): Promise<boolean>
+  /** The job, if it is there by now, in this life: what became of a creation that the index object was told of before. */
+  confirm(epoch: string): Promise<StoredJob | 'creating' | undefined>
+}
+
+/** What is asked of the index object of a principal: of the jobs that are its own, and of those that it created. */
+export interface OwnerCalls {
+  /** Writes a job down before it is made. Refuses it when its creator has `liveLimit` jobs that have not ended. */
+  admit(job: StoredJob, liveLimit: number | undefined): Promise<Problem | undefined>
+  /** One of the principal's own jobs as it is now. Answers whether someone follows all of them. */
+  update(job: StoredJob): Promise<boolean>
+  /** One of the principal's own jobs is gone. */
+  forget(id: string, epoch: string): Promise<void>
+  /** A job that the principal created for another has been made, or has ended. */
+  settle(id: string, epoch: string, isLive: boolean): Promise<void>
+  list(query: ListQuery): Promise<Page<JobHeader>>
+  /** Reads something. */
+  check(): Promise<void>
+}
+
+/** A binding to objects of one class, each known by a name. */
+export interface Namespace<Calls> {
+  getByName(name: string): Calls & { fetch(url: string, init: RequestInit): Promise<Response> }
+}
+
+/** The bindings that the engine and its objects need, as `wrangler.jsonc` names them. */
+export interface ObjectBindings {
+  MILEPOST_JOBS: Namespace<JobCalls>
+  MILEPOST_OWNERS: Namespace<OwnerCalls>
+}
+
+/** What a Worker asks over a WebSocket whether it is alive, and the answer, which the runtime gives while the object sleeps. */
+export const PING = 'ping'
+export const PONG = 'pong'
+
+/** The index object of a principal. As JSON: a name of an object has to be UTF-8, which half a surrogate pair is not. */
+export function ownerObject({ MILEPOST_OWNERS }: ObjectBindings, principal: string) {
+  return MILEPOST_OWNERS.getByName(JSON.stringify(principal))
+}

@@ -1,0 +1,232 @@
+import { type Clock, systemClock } from '../../shared/clock.ts'
+import type { Cursor } from '../../shared/cursor.ts'
+import type { JobHeader, Patch } from '../../shared/job.ts'
+import { defaultLimits, type Limits } from '../../shared/limits.ts'
+import { isTerminalStatus } from '../../shared/selectors.ts'
+import { dueAt, whatIsDue } from '../due.ts'
+import type { Applied, Batch, Created, NewJob, StoredJob, View } from '../engine.ts'
+import { type Problem, problems } from '../errors.ts'
+import { buildPage, startOf } from '../paging.ts'
+import { type JobCalls, type ObjectBindings, ownerObject } from './durable-object-calls.ts'
+import { ObjectStorage } from './durable-object-storage.ts'
+import { Teller } from './durable-object-teller.ts'
+import { WatchedObject } from './durable-object-watched.ts'
+import { type Decided, Group } from './sqlite-group.ts'
+import type { Entry } from './sqlite-store.ts'
+
+/** When index objects that could not be told are told again: milliseconds. */
+const RETRY_MS = 10_000
+/** The longest that an alarm is set for: milliseconds. One that comes too early looks, and is set again. */
+const LONGEST_WAIT = 365 * 86_400_000
+
+const RETENTION_KEY = 'retentionSeconds'
+const REMOVED_KEY = 'removed'
+
+/** What is left of a job that was removed, until the index objects have forgotten it too. */
+type Removed = Pick<JobHeader, 'id' | 'epoch' | 'owner' | 'createdBy'>
+
+/**
+ * The object of one job: its document, and an alarm for what the server has to do with it by itself.
+ *
+ * All that is written between two awaits is one commit, and nothing leaves the object before the disk has it. So `apply` needs no lock: it reads,
+ * decides and writes in one go. The index objects hear of it afterwards; should they not be there, or this object go away first, the alarm
+ * tells them.
+ */
+export class JobObject extends WatchedObject implements JobCalls {
+  protected readonly clock: Pick<Clock, 'now'> = systemClock
+  readonly #storage: ObjectStorage
+  readonly #teller = new Teller(() => this.#tell())
+  #entry: Entry | undefined
+  /** What of importance the index objects have not been told. An object that has just woken does not know. */
+  #debt: 'none' | 'unknown' | 'owed' = 'unknown'
+  #alarmAt: number | undefined
+  #ownerIsWatched = false
+  #isCreating = false
+  /** The last of what is done in turn. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(ctx: DurableObjectState, env: ObjectBindings) {
+    super(ctx, env)
+    this.#storage = new ObjectStorage(ctx.storage, true)
+    if (!this.#removed) this.#entry = this.#storage.first
+  }
+
+  create({ header, marks, liveLimit }: NewJob, retentionSeconds: number | undefined): Promise<Created> {
+    return this.#inTurn(async () => {
+      if (this.#entry) return { created: false, job: this.#entry.job }
+      if (this.#removed) await this.#teller.now()
+      if (this.#removed) return { refused: problems.unavailable() }
+      this.#isCreating = true
+      try {
+        const refused = await this.#admit({ header, marks }, liveLimit)
+        if (refused) return { refused }
+        const created = this.#commit((group) => group.create({ header, marks }))
+        if (retentionSeconds !== undefined) this.ctx.storage.kv.put(RETENTION_KEY, retentionSeconds)
+        await this.#tellAtOnce()
+        return created
+      } finally {
+        this.#isCreating = false
+      }
+    })
+  }
+
+  async apply(id: string, batch: Batch, limits: Limits): Promise<Applied> {
+    const before = this.#entry?.job.header.status
+    const applied = this.#commit((group) => group.apply(id, batch), limits)
+    if ('refused' in applied) return applied
+    if (applied.header.status !== before) await this.#tellAtOnce()
+    else if (!applied.repeat) {
+      this.#setAlarm()
+      this.#teller.soon()
+    }
+    return this.isWatched || this.#ownerIsWatched ? { ...applied, watched: true } : applied
+  }
+
+  async read(): Promise<StoredJob | undefined> {
+    this.#tellAgain()
+    return this.#entry?.job
+  }
+
+  async changesSince(cursor: Cursor | undefined, page: { view: View; maxBytes: number }): Promise<Patch | undefined> {
+    this.#tellAgain()
+    const entry = this.#entry
+    if (!entry) return undefined
+    const from = startOf(cursor, entry.job)
+    const hasRows = page.view === 'all' && from < entry.job.header.version
+    return buildPage(entry.job, from, hasRows ? this.#storage.store.changedSince(entry.seq, from) : [], page.maxBytes)
+  }
+
+  remove(epoch?: string): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const header = this.#entry?.job.header
+      if (!header || (epoch !== undefined && epoch !== header.epoch)) return false
+      this.#remove(header)
+      await this.#tellAtOnce()
+      return true
+    })
+  }
+
+  async confirm(epoch: string): Promise<StoredJob | 'creating' | undefined> {
+    const job = this.#entry?.job
+    if (job?.header.epoch === epoch) return job
+    return this.#isCreating ? 'creating' : undefined
+  }
+
+  override alarm(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#alarmAt = undefined
+      const job = this.#entry?.job
+      if (job) this.#doWhatIsDue(job)
+      await this.#tellAtOnce()
+    })
+  }
+
+  #doWhatIsDue(job: StoredJob): void {
+    const now = this.clock.now()
+    const due = whatIsDue(job, now)
+    if (due === undefined) return
+    if (due === 'remove') {
+      this.#remove(job.header)
+      return
+    }
+    const batch: Batch = { events: [due], at: new Date(now).toISOString() }
+    const retentionSeconds = this.ctx.storage.kv.get<number>(RETENTION_KEY)
+    if (retentionSeconds !== undefined) batch.retentionSeconds = retentionSeconds
+    this.#commit((group) => group.apply(job.header.id, batch))
+  }
+
+  /** Creations, removals and alarms come one after another: they wait for index objects in between. */
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(run)
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  #commit<T>(decide: (group: Group) => Decided<T>, limits: Limits = defaultLimits): T {
+    const group = new Group(this.#storage.store, () => this.#entry, limits)
+    const { answer, told } = decide(group)
+    if (told) {
+      const written = this.#storage.write(() => group.write())
+      this.#entry = written.get(told.change.id)
+      this.wake(told.change)
+    }
+    return answer
+  }
+
+  get #removed(): Removed | undefined {
+    return this.ctx.storage.kv.get<Removed>(REMOVED_KEY)
+  }
+
+  /** Removes the job. Its rows go with the object's whole storage, which is cheaper than one by one, once the index objects know. */
+  #remove(header: JobHeader): void {
+    const { id, epoch, version, owner, createdBy } = header
+    this.ctx.storage.kv.put<Removed>(REMOVED_KEY, { id, epoch, owner, createdBy })
+    this.#entry = undefined
+    this.wake({ id, epoch, from: version, to: version, header, removed: true })
+  }
+
+  async #admit(job: StoredJob, liveLimit: number | undefined): Promise<Problem | undefined> {
+    const { owner, createdBy } = job.header
+    const refused = await ownerObject(this.env, createdBy).admit(job, liveLimit)
+    if (refused || owner === createdBy) return refused
+    return ownerObject(this.env, owner).admit(job, undefined)
+  }
+
+  /** Tells the index objects what they should know at once; commits an alarm together with it, in case it can't be told. */
+  async #tellAtOnce(): Promise<void> {
+    this.#debt = 'owed'
+    this.#setAlarm()
+    await this.#teller.now()
+  }
+
+  /** What was to be told may have been lost with the object's last life. */
+  #tellAgain(): void {
+    if (this.#debt === 'unknown' && this.#entry && !isTerminalStatus(this.#entry.job.header.status)) this.#teller.soon()
+  }
+
+  async #tell(): Promise<void> {
+    try {
+      const removed = this.#removed
+      if (removed) await this.#tellOfRemoval(removed)
+      else if (this.#entry) await this.#tellOf(this.#entry.job)
+      else this.#debt = 'none'
+    } catch {
+      this.#debt = 'owed'
+    }
+    this.#setAlarm()
+  }
+
+  async #tellOf(job: StoredJob): Promise<void> {
+    const { id, epoch, owner, createdBy, status } = job.header
+    this.#ownerIsWatched = await ownerObject(this.env, owner).update(job)
+    if (createdBy !== owner && this.#debt !== 'none') {
+      await ownerObject(this.env, createdBy).settle(id, epoch, !isTerminalStatus(status))
+    }
+    // If it has changed again, that is told next.
+    if (this.#entry?.job.header.status === status) this.#debt = 'none'
+  }
+
+  async #tellOfRemoval({ id, epoch, owner, createdBy }: Removed): Promise<void> {
+    await ownerObject(this.env, owner).forget(id, epoch)
+    if (createdBy !== owner) await ownerObject(this.env, createdBy).settle(id, epoch, false)
+    await this.#storage.clear()
+    this.#debt = 'none'
+  }
+
+  /** Sets the alarm for what is due next, unless there is one before. */
+  #setAlarm(): void {
+    const due = this.#entry && dueAt(this.#entry.job)
+    const untilDue = due === undefined ? Number.POSITIVE_INFINITY : due - this.clock.now()
+    const wait = Math.min(untilDue, this.#debt === 'owed' ? RETRY_MS : Number.POSITIVE_INFINITY)
+    const now = Date.now()
+    if (wait === Number.POSITIVE_INFINITY) {
+      if (this.#alarmAt !== undefined) void this.ctx.storage.deleteAlarm()
+      this.#alarmAt = undefined
+      return
+    }
+    const at = now + Math.min(Math.max(wait, 0), LONGEST_WAIT)
+    if (this.#alarmAt !== undefined && now < this.#alarmAt && this.#alarmAt <= at) return
+    this.#alarmAt = at
+    void this.ctx.storage.setAlarm(at)
+  }
+}

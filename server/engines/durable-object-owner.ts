@@ -1,0 +1,125 @@
+import type { JobHeader } from '../../shared/job.ts'
+import { isTerminalStatus } from '../../shared/selectors.ts'
+import type { ListQuery, Page, StoredJob } from '../engine.ts'
+import { type Problem, problems } from '../errors.ts'
+import type { ObjectBindings, OwnerCalls } from './durable-object-calls.ts'
+import { ObjectStorage } from './durable-object-storage.ts'
+import { WatchedObject } from './durable-object-watched.ts'
+import { draftOf } from './sqlite-group.ts'
+
+/** Jobs that are asked about themselves when their creator has too many. */
+const ASKED_AT_ONCE = 20
+
+const unconfirmedKey = (id: string) => `unconfirmed ${id}`
+
+/**
+ * The index object of one principal: the headers of its own jobs, and of those that it created for others and that have not ended.
+ *
+ * A job is written down here before it is made, so that none is ever missing; until its object says that it was made, whoever comes upon it
+ * here asks that object.
+ */
+export class OwnerObject extends WatchedObject implements OwnerCalls {
+  readonly #storage: ObjectStorage
+
+  constructor(ctx: DurableObjectState, env: ObjectBindings) {
+    super(ctx, env)
+    this.#storage = new ObjectStorage(ctx.storage, false)
+  }
+
+  async admit(job: StoredJob, liveLimit: number | undefined): Promise<Problem | undefined> {
+    const { id, epoch, createdBy } = job.header
+    if (liveLimit !== undefined && this.#countOthers(createdBy, id) >= liveLimit) {
+      const others = this.#unconfirmed().filter((other) => other !== id)
+      await Promise.all(others.slice(0, ASKED_AT_ONCE).map((other) => this.#ask(other)))
+      if (this.#countOthers(createdBy, id) >= liveLimit) {
+        return problems.tooMany(`You have ${liveLimit} jobs that have not ended. End some, then try again.`)
+      }
+    }
+    this.#save(job)
+    this.ctx.storage.kv.put(unconfirmedKey(id), epoch)
+    return undefined
+  }
+
+  async update(job: StoredJob): Promise<boolean> {
+    const { header } = job
+    const { id, epoch, version } = header
+    const known = this.#find(id)?.job.header
+    const isNew = this.ctx.storage.kv.delete(unconfirmedKey(id)) || known?.epoch !== epoch
+    if (isNew || known.version < version) {
+      this.#save(job)
+      this.wake({ id, epoch, from: isNew ? 0 : known.version, to: version, header })
+    }
+    return this.isWatched
+  }
+
+  async forget(id: string, epoch: string): Promise<void> {
+    const header = this.#remove(id, epoch)
+    if (header) this.wake({ id, epoch, from: header.version, to: header.version, header, removed: true })
+  }
+
+  async settle(id: string, epoch: string, isLive: boolean): Promise<void> {
+    if (isLive) this.ctx.storage.kv.delete(unconfirmedKey(id))
+    else this.#remove(id, epoch)
+  }
+
+  async list(query: ListQuery): Promise<Page<JobHeader>> {
+    if (this.#storage.isEmpty) return { rows: [] }
+    const { store } = this.#storage
+    const doubtful = new Set(this.#unconfirmed())
+    if (doubtful.size === 0) return store.list(query)
+    const { rows } = store.list(query)
+    await Promise.all(rows.filter(({ id }) => doubtful.has(id)).map(({ id }) => this.#ask(id)))
+    const page = store.list(query)
+    const stillDoubtful = new Set(this.#unconfirmed())
+    return { ...page, rows: page.rows.filter(({ id }) => !stillDoubtful.has(id)) }
+  }
+
+  async check(): Promise<void> {
+    this.ctx.storage.sql.exec('SELECT 1').one()
+  }
+
+  #find(id: string) {
+    return this.#storage.isEmpty ? undefined : this.#storage.store.find(id)
+  }
+
+  #save(job: StoredJob): void {
+    this.#storage.write(() => {
+      const stored = this.#find(job.header.id)
+      const isSameLife = stored?.job.header.epoch === job.header.epoch
+      if (stored && !isSameLife) this.#storage.store.remove(stored.seq)
+      this.#storage.store.save(draftOf(isSameLife ? stored : undefined, job))
+    })
+  }
+
+  /** The header of what was removed. */
+  #remove(id: string, epoch: string): JobHeader | undefined {
+    const stored = this.#find(id)
+    if (stored?.job.header.epoch !== epoch) return undefined
+    this.#storage.write(() => this.#storage.store.remove(stored.seq))
+    this.ctx.storage.kv.delete(unconfirmedKey(id))
+    return stored.job.header
+  }
+
+  #countOthers(createdBy: string, id: string): number {
+    if (this.#storage.isEmpty) return 0
+    const own = this.#find(id)?.job.header
+    const isCounted = own?.createdBy === createdBy && !isTerminalStatus(own.status)
+    return this.#storage.store.countLive(createdBy) - (isCounted ? 1 : 0)
+  }
+
+  /** Jobs that were written down before they were made, and of which no more is known. */
+  #unconfirmed(): string[] {
+    const prefix = unconfirmedKey('')
+    return Array.from(this.ctx.storage.kv.list({ prefix }), ([key]) => key.slice(prefix.length))
+  }
+
+  /** Asks a job's object what became of its creation. */
+  async #ask(id: string): Promise<void> {
+    const epoch = this.ctx.storage.kv.get<string>(unconfirmedKey(id))
+    if (epoch === undefined) return
+    const job = await this.env.MILEPOST_JOBS.getByName(id).confirm(epoch)
+    if (job === 'creating') return
+    if (job) await this.update(job)
+    else if (this.ctx.storage.kv.get(unconfirmedKey(id)) === epoch) this.#remove(id, epoch)
+  }
+}

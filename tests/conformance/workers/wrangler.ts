@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { SECRET } from '../../support/tokens.ts'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** A Worker in a real workerd, as `wrangler dev` runs it, with storage of its own. */
+export class Wrangler {
+  readonly url: string
+  readonly #process: ChildProcess
+  readonly #folder: string
+
+  private constructor(url: string, process: ChildProcess, folder: string) {
+    this.url = url
+    this.#process = process
+    this.#folder = folder
+  }
+
+  /**
+   * Resolves once it serves.
+   *
+   * @param config from the top of the repository: `wrangler.jsonc`
+   * @param folder the storage of one before, to go on with
+   */
+  static async start(
+    config: string,
+    options: { folder?: string; variables?: Record<string, string> } = {},
+  ): Promise<Wrangler> {
+    const { variables = { MILEPOST_SECRET: SECRET } } = options
+    const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'milepost-workers-')))
+    const built = join(folder, 'built')
+    // What is built once is not built anew under the test when somebody saves a file.
+    if (!options.folder) await finished(run(folder, ['deploy', '--dry-run', '--config', config, '--outdir', built]))
+    const child = run(folder, [
+      ...['dev', join(built, 'worker.js'), '--no-bundle', '--local', '--config', config, '--persist-to', folder],
+      ...['--port', '0', '--inspector-port', '0', '--show-interactive-dev-session', 'false'],
+      ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
+    ])
+    return new Wrangler(await readUrl(child), child, folder)
+  }
+
+  /** Kills all of it at once, as a power cut would. The storage stays: answers where it is. */
+  async kill(): Promise<string> {
+    const { pid, exitCode, signalCode } = this.#process
+    if (pid !== undefined && exitCode === null && signalCode === null) {
+      const exited = new Promise((resolve) => this.#process.once('exit', resolve))
+      process.kill(-pid, 'SIGKILL')
+      await exited
+    }
+    return this.#folder
+  }
+
+  async stop(): Promise<void> {
+    await rm(await this.kill(), { recursive: true, force: true })
+  }
+}
+
+/** Starts wrangler in a group of its own: what it starts, workerd above all, is killed with it. */
+function run(folder: string, args: string[]): ChildProcess {
+  return spawn('node', ['node_modules/wrangler/bin/wrangler.js', ...args], {
+    cwd: root,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      WRANGLER_SEND_METRICS: 'false',
+      WRANGLER_LOG_PATH: join(folder, 'logs'),
+      WRANGLER_REGISTRY_PATH: join(folder, 'registry'),
+      NO_COLOR: '1',
+    },
+  })
+}
+
+/** @throws Error with all that it said, unless it ends well */
+async function finished(child: ChildProcess): Promise<void> {
+  const said: string[] = []
+  listen(child, (text) => said.push(text))
+  const code = await new Promise((resolve) => child.once('exit', resolve))
+  if (code !== 0) throw new Error(`wrangler ended with ${code}:\n${said.join('')}`)
+}
+
+/** The address that it prints once it serves. @throws Error with all that it said, if it ends before */
+function readUrl(child: ChildProcess): Promise<string> {
+  let said = ''
+  return new Promise((resolve, reject) => {
+    listen(child, (text) => {
+      said += text
+      const url = /Ready on (http:\/\/\S+)/.exec(said)?.[1]
+      if (url) resolve(url)
+    })
+    child.once('exit', () => reject(new Error(`wrangler ended before it served:\n${said}`)))
+  })
+}
+
+function listen(child: ChildProcess, hear: (text: string) => void): void {
+  for (const output of [child.stdout, child.stderr]) output?.on('data', (chunk) => hear(String(chunk)))
+}
