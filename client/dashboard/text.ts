@@ -4,6 +4,7 @@ import type { Filter } from './route.ts'
 export const text = {
   product: 'Milepost',
   title: (page: string) => `${page} – Milepost`,
+  labelled: (of: string, what: string) => `${of}: ${what}`,
   skip: 'Skip to the content',
   nav: 'Pages',
   jobs: 'Jobs',
@@ -49,19 +50,17 @@ export const text = {
     sample: 'Use the sample',
     uploading: (percent: string) => `Uploading, ${percent}`,
     uploaded: 'Uploaded. Starting the job.',
-    nothing: 'Choose files first, or use the sample.',
     chosen: (files: string, size: string) => `${files}, ${size}`,
     chooseFolder: 'Choose a folder',
     chooseFiles: 'Choose files',
     chooseFile: 'Choose a file',
     optional: 'optional',
-    needed: (label: string) => `${label}: nothing chosen yet`,
+    needed: 'Nothing is chosen yet.',
   },
 
   job: {
     pageTitle: (state: string, title: string) => `${state} · ${title}`,
     pause: 'Pause',
-    pausing: 'Asked to pause',
     resume: 'Resume',
     cancel: 'Cancel',
     remove: 'Delete',
@@ -104,7 +103,6 @@ export const text = {
     makeToken: 'Make a token',
     tokenUntil: (time: string) => `Valid until ${time}. Whoever has it can watch this job.`,
     snippet: 'HTML',
-    stream: 'Stream',
   },
   levels: { warn: 'Warning', error: 'Error' },
   facts: {

@@ -10,12 +10,19 @@ export interface Field {
   meaning?: string | undefined
 }
 
+interface FieldTableProps {
+  caption: string
+  /** Whose fields they are: a page has many tables of one caption, and each is a landmark of its own. */
+  of: string
+  fields: readonly Field[]
+}
+
 /** Fields, one a line. */
-export function FieldTable({ caption, fields }: { caption: string; fields: readonly Field[] }) {
+export function FieldTable({ caption, of, fields }: FieldTableProps) {
   const words = text.api
   const hasPlaces = fields.some(({ where }) => where !== undefined)
   return (
-    <Scrollable class="table" label={caption}>
+    <Scrollable class="table" label={text.labelled(of, caption)}>
       <table>
         <caption>{caption}</caption>
         <thead>

@@ -23,6 +23,7 @@ export function OperationCard({ call, api }: { call: Call; api: OpenApi }) {
       {operation.parameters && operation.parameters.length > 0 && (
         <FieldTable
           caption={words.parameters}
+          of={`${method} ${path}`}
           fields={operation.parameters.map((parameter) => ({
             name: parameter.name,
             where: parameter.in,

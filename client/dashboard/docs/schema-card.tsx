@@ -18,6 +18,7 @@ export function SchemaCard({ name, schema }: { name: string; schema: Schema }) {
           <FieldTable
             key={describeVariant(variant)}
             caption={describeVariant(variant) ?? name}
+            of={name}
             fields={Object.entries(variant.properties).map(([field, type]) => ({
               name: field,
               type: describeSchema(type),

@@ -1,0 +1,61 @@
+import { test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import AxeBuilderSource from 'axe-core'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+
+const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
+
+/** Whether there is a browser to test with. In CI its absence is a failure, like that of any test that was not run. */
+export const hasBrowser = existsSync(EXECUTABLE)
+
+/** A test in a browser: skipped, by name and with the reason, where there is none. */
+export function browserTest(name: string, run: () => Promise<void>): void {
+  if (hasBrowser) test(name, run)
+  else test.skip(`${name} (no Chromium at ${EXECUTABLE}: install it, or set CHROMIUM)`, () => {})
+}
+
+let browser: Promise<Browser> | undefined
+
+/** A page in a context of its own. The browser is shared by all tests of a file, and ends with the process. */
+export async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
+  browser ??= chromium.launch({
+    executablePath: EXECUTABLE,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+  const context = await (await browser).newContext({ viewport: { width: 1280, height: 900 }, ...options })
+  const page = await context.newPage()
+  page.setDefaultTimeout(20_000)
+  return page
+}
+
+/** Ends the browser. */
+export async function closeBrowser(): Promise<void> {
+  await (await browser)?.close()
+  browser = undefined
+}
+
+/** What axe finds wrong with a page as it stands, a line each. */
+export async function axeFindings(page: Page): Promise<string[]> {
+  // In the page's own world, where its policy against foreign scripts does not apply to us.
+  await page.evaluate(AxeBuilderSource.source)
+  return page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } }
+    interface Violation {
+      id: string
+      help: string
+      nodes: { target: unknown[]; failureSummary?: string }[]
+    }
+    const { violations } = await axe.run()
+    return violations.flatMap(({ id, help, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${id}: ${help}: ${target.join(' ')}: ${failureSummary}`),
+    )
+  })
+}

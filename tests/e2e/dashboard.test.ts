@@ -1,0 +1,169 @@
+import { afterAll, describe, expect } from 'bun:test'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { createReporter } from '../../client/reporter.ts'
+import type { Job } from '../../shared/job.ts'
+import { ServerProcess } from '../support/server-process.ts'
+import { accessToken } from '../support/tokens.ts'
+import { axeFindings, browserTest, closeBrowser, openPage } from './browser.ts'
+
+afterAll(closeBrowser)
+
+/** A page that is signed in, at the list of jobs. */
+async function signIn(server: ServerProcess, options?: BrowserContextOptions): Promise<Page> {
+  const page = await openPage(options)
+  await page.goto(server.signInLink)
+  await page.getByRole('heading', { name: 'Jobs' }).waitFor()
+  return page
+}
+
+/** Starts a service from the panel, and waits for its job's page. */
+async function start(page: Page, service: string, choose?: () => Promise<void>): Promise<void> {
+  await page.getByRole('button', { name: 'Start a job' }).click()
+  await page.getByRole('radio', { name: service }).check({ force: true })
+  await choose?.()
+  await page.getByRole('button', { name: choose ? 'Start' : 'Use the sample', exact: true }).click()
+  await page.waitForURL(/\/jobs\//)
+}
+
+/** Waits until the job's own chip says how it stands. */
+const untilChip = (page: Page, words: string) =>
+  page.locator('main .chip').getByText(words, { exact: true }).first().waitFor()
+
+/** The document of the job whose page is open, as the server has it. */
+const documentOf = (page: Page) =>
+  page.evaluate(async (id) => (await (await fetch(`/api/jobs/${id}`)).json()) as unknown, idOf(page)) as Promise<Job>
+
+const idOf = (page: Page) => new URL(page.url()).pathname.split('/').at(-1) ?? ''
+
+describe('dashboard', () => {
+  browserTest('the dashboard is alive at the first sign-in: a job is under way', async () => {
+    await using server = await ServerProcess.start()
+    const page = await signIn(server)
+    await page.getByText('Packages → Mirror').click()
+    await untilChip(page, 'Running')
+    await page
+      .getByText(/[0-9]+ of [0-9]+ files/)
+      .first()
+      .waitFor()
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await untilChip(page, 'Paused')
+    await page.getByRole('button', { name: 'Resume' }).click()
+    await untilChip(page, 'Running')
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await untilChip(page, 'Cancelled')
+    expect((await documentOf(page)).status).toBe('cancelled')
+  })
+
+  browserTest('the analysis starts from the dashboard, and shows what it found', async () => {
+    await using server = await ServerProcess.start()
+    const page = await signIn(server)
+    await start(page, 'Analyse texts')
+    await untilChip(page, 'Done')
+    await page.getByText('Most frequent words').waitFor()
+    const job = await documentOf(page)
+    expect([job.status, job.steps.map(({ status }) => status)]).toEqual(['completed', Array(5).fill('succeeded')])
+  })
+
+  browserTest('the matching starts from the dashboard, and links its lists', async () => {
+    await using server = await ServerProcess.start()
+    const page = await signIn(server)
+    await start(page, 'Match two lists')
+    await untilChip(page, 'Done')
+    await page.getByText('Least certain links').waitFor()
+    expect((await documentOf(page)).status).toBe('completed')
+  })
+
+  browserTest('the sync takes folders from the dashboard, and copies what differs', async () => {
+    await using server = await ServerProcess.start()
+    const folder = await mkdtemp(join(tmpdir(), 'milepost-folders-'))
+    try {
+      for (const [name, text] of [
+        ['from/a.txt', 'same'],
+        ['from/b/c.txt', 'new'],
+        ['to/a.txt', 'same'],
+      ] as const) {
+        await mkdir(join(folder, name, '..'), { recursive: true })
+        await writeFile(join(folder, name), text)
+      }
+      const page = await signIn(server)
+      await start(page, 'Sync folders', async () => {
+        await page.getByLabel('From').setInputFiles(join(folder, 'from'))
+        await page.getByLabel('To optional').setInputFiles(join(folder, 'to'))
+      })
+      await untilChip(page, 'Done')
+      const { items, result } = await documentOf(page)
+      expect(items.map(({ id, status }) => [id, status]).sort()).toEqual([
+        ['a.txt', 'skipped'],
+        ['b/c.txt', 'succeeded'],
+      ])
+      expect(result).toMatchObject({ files: 2, copied: 1, skipped: 1, failed: 0 })
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  browserTest('a page that loses its server goes on where it was, to the same document', async () => {
+    await using server = await ServerProcess.start()
+    const page = await signIn(server)
+    const reporter = createReporter({ url: server.url, token: await accessToken('local') })
+    const job = await reporter.create({ id: 'cut-off', kind: 'import', title: 'Customers' })
+    job.status({ status: 'running' })
+    job.progress({ done: 1, total: 3, unit: 'rows' })
+    job.item({ id: 'row 1', status: 'succeeded' })
+    await job.flush()
+    await page.goto(`${server.url}jobs/cut-off`)
+    await page.getByText('1 of 3 rows').waitFor()
+    await server.kill('SIGKILL')
+    await page
+      .getByRole('main')
+      .getByText(/Reconnecting, last seen/)
+      .waitFor()
+    // What is reported meanwhile waits in the producer.
+    job.progress({ done: 3 })
+    job.item({ id: 'row 2', status: 'failed', error: 'It has no name' })
+    job.status({ status: 'completed', result: { rows: 3 } })
+    await server.restart()
+    await untilChip(page, 'Done')
+    await page.getByRole('tab', { name: /Failed/ }).click()
+    await page.getByText('It has no name').waitFor()
+    const { version, items, result } = await documentOf(page)
+    expect([version, items.length, result]).toEqual([7, 2, { rows: 3 }])
+    await reporter.close()
+  })
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const width of [360, 1280]) {
+      browserTest(`axe finds nothing on any page, ${colorScheme}, ${width} pixels wide`, async () => {
+        await using server = await ServerProcess.start()
+        const page = await signIn(server, { colorScheme, viewport: { width, height: 800 }, reducedMotion: 'reduce' })
+        const found: Record<string, string[]> = {}
+        found.list = await axeFindings(page)
+        await page.getByRole('button', { name: 'Start a job' }).click()
+        found.dialog = await axeFindings(page)
+        await page.keyboard.press('Escape')
+        await start(page, 'Analyse texts')
+        await untilChip(page, 'Done')
+        found.done = await axeFindings(page)
+        await page.goto(server.url)
+        await page.getByText('Packages → Mirror').click()
+        await untilChip(page, 'Running')
+        found.running = await axeFindings(page)
+        await page.goto(`${server.url}jobs/none`)
+        await page.getByText("This job does not exist, or it isn't yours.").waitFor()
+        found.missing = await axeFindings(page)
+        await page.goto(`${server.url}docs`)
+        await page.getByRole('heading', { name: 'HTTP API' }).waitFor()
+        found.docs = await axeFindings(page)
+        await page.getByRole('button', { name: 'Sign out' }).click()
+        await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+        found.signIn = await axeFindings(page)
+        for (const [name, findings] of Object.entries(found)) expect([name, findings]).toEqual([name, []])
+        // Nothing is wider than the screen.
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
+      })
+    }
+  }
+})
