@@ -1,63 +1,89 @@
 /**
- * A first measure of the whole way, over real HTTP and a durable store: `bun tests/bench/run.ts [seconds]`.
+ * Milepost beside its peers, over real HTTP: `npm run bench -- [--quick] [--rounds N] [--peers NAME,…] [--json FILE] [ROW…]`.
  *
- * The server is a process of its own, and so is this load generator, which reads raw bytes from raw sockets. Figures are of the machine
- * that it runs on, and drift with what else that does: compare runs, not machines.
+ * Each server is a process of its own on a core of its own, and so is the load generator. Peers take turns, so that all meet the same
+ * weather; figures are medians of the rounds. Only figures of one run are worth comparing, and CPU time drifts least.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { sign } from 'hono/jwt'
-import { measureDeliveries } from './deliveries.ts'
-import { measurePublishes } from './publishes.ts'
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { betterSse } from './peers/better-sse.ts'
+import { hono } from './peers/hono.ts'
+import { milepost } from './peers/milepost.ts'
+import { nchan } from './peers/nchan.ts'
+import { type Peer, pinned } from './peers/peer.ts'
+import { raw } from './peers/raw.ts'
+import { type Results, renderGoals, renderTable } from './report.ts'
+import { type Row, rows } from './rows.ts'
+import type { Figures } from './target.ts'
 
-const seconds = Number(process.argv[2] ?? 3)
-const secret = 'a-secret-for-the-bench-alone-of-32-bytes-or-more'
-const folder = await mkdtemp(join(tmpdir(), 'milepost-bench-'))
-const server = Bun.spawn([process.execPath, 'server/cli/main.ts', 'serve'], {
-  env: { ...process.env, PORT: '0', MILEPOST_SECRET: secret, MILEPOST_ENGINE: `sqlite:${join(folder, 'jobs.db')}` },
-  stdout: 'pipe',
+/** A load generator that takes longer than this hangs: milliseconds. */
+const PATIENCE_MS = 60_000
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    peers: { type: 'string' },
+    json: { type: 'string' },
+  },
 })
+const rounds = Number(flags.rounds ?? (flags.quick ? 1 : 3))
+const all: Peer[] = [milepost('sqlite'), milepost('memory'), hono, betterSse('Bun'), betterSse('Node'), nchan, raw]
+const wanted = flags.peers?.toLowerCase().split(',')
+const peers = all.filter(({ name }) => wanted?.some((word) => name.toLowerCase().includes(word)) ?? true)
+const chosen = positionals.length === 0 ? rows : rows.filter(({ name }) => positionals.includes(name))
+if (chosen.length === 0) throw new Error(`There are the rows ${rows.map(({ name }) => name).join(', ')}`)
 
-try {
-  const token = await sign({ sub: 'bench', scope: 'jobs:read jobs:write' }, secret, 'HS256')
-  const target = { port: await portOf(server.stdout), token }
-  const publishes = await measurePublishes(target, { publishers: 64, batch: 1, seconds })
-  const batches = await measurePublishes(target, { publishers: 16, batch: 100, seconds })
-  const deliveries = await measureDeliveries(target, { watchers: 1_000, perSecond: 200, seconds })
-  const result = {
-    at: new Date().toISOString(),
-    machine: `${cpus().length} × ${cpus()[0]?.model.trim()}`,
-    bun: Bun.version,
-    engine: 'sqlite, synchronous=FULL',
-    publishesPerSecond: Math.round(publishes.events),
-    eventsPerSecondInBatchesOf100: Math.round(batches.events),
-    deliveriesPerSecond: Math.round(deliveries.events),
-    messagesPerSecond: Math.round(deliveries.messages),
-    lost: deliveries.lost,
+const absent = new Map(peers.flatMap((peer) => (peer.missing() ? [[peer.name, peer.missing() ?? '']] : [])))
+const present = peers.filter(({ name }) => !absent.has(name))
+for (const [name, reason] of absent) console.error(`${name} is not run: ${reason}.`)
+
+const results: Results = new Map()
+for (let round = 0; round < rounds; round++) {
+  for (const row of chosen) {
+    for (const peer of present) {
+      if (row.peers === 'milepost' && !peer.name.startsWith('Milepost')) continue
+      console.error(`round ${round + 1} of ${rounds}: ${row.name}, ${peer.name}`)
+      const of = results.get(row.name) ?? new Map<string, Figures[]>()
+      results.set(row.name, of)
+      of.set(peer.name, [...(of.get(peer.name) ?? []), await measure(row, peer)])
+    }
   }
-  console.log(JSON.stringify(result, null, 2))
-  console.table({
-    'publishes/s, durable, 64 publishers': result.publishesPerSecond,
-    'events/s, durable, batches of 100': result.eventsPerSecondInBatchesOf100,
-    'deliveries/s, 1 job × 1,000 watchers, 200 events/s': result.deliveriesPerSecond,
-    'messages/s that carried them': result.messagesPerSecond,
-    'events lost': result.lost,
-  })
-} finally {
-  server.kill()
-  await server.exited
-  await rm(folder, { recursive: true })
 }
 
-/** The port in the line that the server prints when it listens. */
-async function portOf(stdout: ReadableStream<Uint8Array>): Promise<number> {
-  let text = ''
-  const decoder = new TextDecoder()
-  for await (const chunk of stdout) {
-    text += decoder.decode(chunk, { stream: true })
-    const port = /http:\/\/[^:/]+:([0-9]+)\//.exec(text)?.[1]
-    if (port) return Number(port)
+const about = {
+  at: new Date().toISOString(),
+  machine: `${cpus().length} × ${cpus()[0]?.model.trim()}`,
+  runtime: `Bun ${Bun.version}`,
+  rounds,
+  pinned: Bun.which('taskset') !== null && cpus().length > 1,
+}
+const figures = Object.fromEntries([...results].map(([row, of]) => [row, Object.fromEntries(of)]))
+if (flags.json)
+  await Bun.write(flags.json, JSON.stringify({ ...about, absent: Object.fromEntries(absent), figures }, null, 2))
+const names = present.map(({ name }) => name)
+console.log(`${about.at.slice(0, 10)}, ${about.machine}, ${about.runtime}; medians of ${rounds} rounds; servers ${about.pinned ? '' : 'not '}pinned to one core.
+In brackets: Milepost on SQLite divided by this.
+
+${renderTable(chosen, names, results, absent)}
+
+${renderGoals(chosen, results)}`)
+
+/** One run of a row against a server started for it. */
+async function measure(row: Row, peer: Peer): Promise<Figures> {
+  const { target, stop } = await peer.start()
+  try {
+    const options = { ...row.options, ...(flags.quick ? { seconds: 1.5, warmUp: 0.7, ...row.quick } : {}) }
+    const task = JSON.stringify({ workload: row.workload, target, options })
+    const child = Bun.spawn(pinned('load', [process.execPath, 'tests/bench/load/main.ts', task]), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: PATIENCE_MS,
+    })
+    const output = await new Response(child.stdout).text()
+    if ((await child.exited) !== 0) throw new Error(`${row.name} failed against ${peer.name}`)
+    return JSON.parse(output)
+  } finally {
+    await stop()
   }
-  throw new Error('The server ended before it listened.')
 }

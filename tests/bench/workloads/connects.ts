@@ -1,0 +1,33 @@
+import { LoadJob } from '../load/job.ts'
+import { Publishers } from '../load/publishers.ts'
+import { Watchers } from '../load/watchers.ts'
+import type { Figures, Options, Target } from '../target.ts'
+import { cpuSeconds, residentKib } from '../usage.ts'
+
+/** Watchers that come before the measure, so that what is loaded and compiled once is not counted. */
+const FIRST = 100
+
+/**
+ * Watchers of one job that connect as fast as they can, and then have nothing to do: how long until each has its first state, and the
+ * memory that each takes. W4, W6.
+ *
+ * @param options `watchers`, `restSeconds` before memory is looked at
+ */
+export async function connects(target: Target, { watchers: count = 1, restSeconds = 2 }: Options): Promise<Figures> {
+  const publishers = await Publishers.open(target, 1)
+  const job = await LoadJob.create(target, publishers, 'bench')
+  const watchers = new Watchers(target)
+  await watchers.open([job], FIRST)
+  await Bun.sleep(restSeconds * 1_000)
+  const before = { kib: residentKib(target.pid), cpu: cpuSeconds(target.pid), at: performance.now() }
+  await watchers.open([job], count)
+  const seconds = (performance.now() - before.at) / 1_000
+  const cpu = cpuSeconds(target.pid) - before.cpu
+  await Bun.sleep(restSeconds * 1_000)
+  return {
+    seconds,
+    rate: count / seconds,
+    cpu: (cpu / count) * 1e6,
+    kib: (residentKib(target.pid) - before.kib) / count,
+  }
+}
