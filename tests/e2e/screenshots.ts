@@ -1,0 +1,22 @@
+/** Makes the pictures of the README, of a real sync: `bun tests/e2e/screenshots.ts`. */
+import { ServerProcess } from '../support/server-process.ts'
+import { closeBrowser, openPage } from './browser.ts'
+
+/** The first files fail after half a minute: a picture without them would promise too much. */
+const MINUTE = 60_000
+
+await using server = await ServerProcess.start()
+const page = await openPage({ viewport: { width: 1120, height: 760 }, deviceScaleFactor: 2 })
+page.setDefaultTimeout(MINUTE)
+await page.goto(server.signInLink)
+await page.getByText('Packages → Mirror').click()
+await page.getByRole('tab', { name: /Failed [1-9]/ }).click()
+await page
+  .getByText(/about .* left/)
+  .first()
+  .waitFor()
+for (const colorScheme of ['light', 'dark'] as const) {
+  await page.emulateMedia({ colorScheme })
+  await page.screenshot({ path: `client/dashboard/screenshot-${colorScheme}.png` })
+}
+await closeBrowser()
