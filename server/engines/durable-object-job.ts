@@ -210,6 +210,8 @@ export class JobObject extends WatchedObject implements JobCalls {
     await ownerObject(this.env, owner).forget(id, epoch)
     if (createdBy !== owner) await ownerObject(this.env, createdBy).settle(id, epoch, false)
     await this.#storage.clear()
+    // The alarm went with the rest.
+    this.#alarmAt = undefined
     this.#debt = 'none'
   }
 

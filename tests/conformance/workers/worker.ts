@@ -14,8 +14,8 @@ interface Probes {
   birth(): Promise<string>
   /** Ends its life, as a deploy does. */
   reset(): Promise<void>
-  /** Bytes that it stores. */
-  size(): Promise<number>
+  /** The tables that it stores. */
+  tables(): Promise<string[]>
 }
 
 /** Ends the object's life when it is next asked to apply something. */
@@ -27,6 +27,13 @@ interface ProbedJobCalls extends JobCalls, Probes {
 interface ProbedOwnerCalls extends OwnerCalls, Probes {
   failUpdates(count: number): Promise<void>
 }
+
+/** But for the one in which the local runtime writes down the name of an object. */
+const tablesOf = (sql: SqlStorage): string[] =>
+  sql
+    .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> '__miniflare_do_name'")
+    .toArray()
+    .map(({ name }) => name)
 
 export class ProbedJob extends JobObject implements ProbedJobCalls {
   readonly #birth = crypto.randomUUID()
@@ -40,8 +47,8 @@ export class ProbedJob extends JobObject implements ProbedJobCalls {
     this.ctx.abort('a test asked for it')
   }
 
-  async size(): Promise<number> {
-    return this.ctx.storage.sql.databaseSize
+  async tables(): Promise<string[]> {
+    return tablesOf(this.ctx.storage.sql)
   }
 
   async resetAtNextApply(): Promise<void> {
@@ -66,8 +73,8 @@ export class ProbedOwner extends OwnerObject implements ProbedOwnerCalls {
     this.ctx.abort('a test asked for it')
   }
 
-  async size(): Promise<number> {
-    return this.ctx.storage.sql.databaseSize
+  async tables(): Promise<string[]> {
+    return tablesOf(this.ctx.storage.sql)
   }
 
   async failUpdates(count: number): Promise<void> {
