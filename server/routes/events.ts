@@ -5,12 +5,10 @@ import { digestOf } from '../digest.ts'
 import { type FieldError, problems, refuse } from '../errors.ts'
 import type { App, RouteContext } from './context.ts'
 import { idempotencyKey } from './idempotency-key.ts'
-import { atMost, fieldErrors, mediaType, onlyTypes, readText } from './validation.ts'
+import { atMost, ERRORS_NAMED, fieldErrors, mediaType, onlyTypes, readText } from './validation.ts'
 
 const JSON_TYPE = 'application/json'
 const NDJSON_TYPE = 'application/x-ndjson'
-/** Wrong fields that one answer names. */
-const ERRORS_NAMED = 20
 
 /** Events, from those who do the work. */
 export function eventRoutes(app: App, { jobs, limits }: RouteContext): void {
@@ -39,27 +37,18 @@ export function eventRoutes(app: App, { jobs, limits }: RouteContext): void {
     const events: ProducerEvent[] = []
     for (const [index, value] of batch.entries()) {
       const prefix = Array.isArray(body) ? `${index}` : ''
-      if (length > limits.eventBytes && !isWithin(value, limits.eventBytes)) {
+      const event = eventSchema.safeParse(value)
+      if (!event.success) errors.push(...fieldErrors(event.error, prefix))
+      // Only of what is valid: what is nested too deeply takes a second to be found too deep to be written.
+      else if (length > limits.eventBytes && !fitsUtf8(JSON.stringify(event.data), limits.eventBytes)) {
         const field = prefix || 'event'
         const detail = `is longer than ${limits.eventBytes} bytes`
         throw refuse(problems.tooLarge(`${field}: ${detail}.`, [{ field, detail }]))
-      }
-      const event = eventSchema.safeParse(value)
-      if (event.success) events.push(event.data)
-      else errors.push(...fieldErrors(event.error, prefix))
+      } else events.push(event.data)
       if (errors.length >= ERRORS_NAMED) break
     }
     if (errors.length > 0) throw refuse(problems.invalid(errors.slice(0, ERRORS_NAMED)))
     return events
-  }
-}
-
-function isWithin(value: unknown, bytes: number): boolean {
-  try {
-    return fitsUtf8(JSON.stringify(value), bytes)
-  } catch {
-    // Nested too deeply to be written: its schema refuses it for that.
-    return true
   }
 }
 

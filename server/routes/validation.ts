@@ -4,13 +4,19 @@ import { bodyLimit } from 'hono/body-limit'
 import type { z } from 'zod'
 import { type FieldError, ProblemError, problems, refuse } from '../errors.ts'
 
-/** The fields that a schema found wrong, by their paths under `prefix`. */
+/** Wrong fields that one answer names: a request can have a hundred thousand. */
+export const ERRORS_NAMED = 20
+
+/** The first fields that a schema found wrong, by their paths under `prefix`. */
 export function fieldErrors(error: z.core.$ZodError, prefix = ''): FieldError[] {
-  return error.issues.flatMap((issue) => {
+  const errors = error.issues.slice(0, ERRORS_NAMED).flatMap((issue) => {
     const path = [prefix, ...issue.path.map(String)].filter((part) => part !== '')
     if (issue.code !== 'unrecognized_keys') return [{ field: path.join('.') || 'body', detail: issue.message }]
-    return issue.keys.map((key) => ({ field: [...path, key].join('.'), detail: 'is not a known field' }))
+    return issue.keys
+      .slice(0, ERRORS_NAMED)
+      .map((key) => ({ field: [...path, key].join('.'), detail: 'is not a known field' }))
   })
+  return errors.slice(0, ERRORS_NAMED)
 }
 
 /** Checks a part of the request against a schema, and answers 422 with the names of the fields that are wrong. */

@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'bun:test'
+import type { JobHeader } from '../../shared/job.ts'
+import type { ApiClient } from '../support/api-client.ts'
+import type { RuntimeSubject } from './runtime.ts'
+
+/** Health, readiness, the API's description, metrics, and what every answer has. */
+export function describeOperations(subject: RuntimeSubject): void {
+  describe('operations', () => {
+    test('GET /healthz and /readyz answer anyone', async () => {
+      for (const path of ['healthz', 'readyz']) {
+        const response = await subject.anyone.request('GET', path)
+        expect([response.status, response.headers.get('cache-control')]).toEqual([200, 'no-store'])
+        expect(await response.json()).toMatchObject({ status: 'ok' })
+        expect((await subject.anyone.request('HEAD', path)).status).toBe(200)
+      }
+    })
+
+    test('GET /openapi.json describes the API to anyone', async () => {
+      const document = await subject.anyone.json<{ openapi: string; paths: object; servers?: unknown }>(
+        200,
+        'GET',
+        'openapi.json',
+      )
+      expect(document.openapi).toBe('3.1.0')
+      expect(document).not.toHaveProperty('servers')
+      expect(Object.keys(document.paths)).toContain('/api/jobs/{id}/progress')
+    })
+
+    test('GET /metrics is for administrators, as OpenMetrics', async () => {
+      expect((await subject.anyone.refusal('GET', 'metrics')).status).toBe(401)
+      const ada = await subject.client('ada')
+      expect((await ada.refusal('GET', 'metrics')).status).toBe(403)
+      const admin = await subject.client('root', 'jobs:admin')
+      const response = await admin.request('GET', 'metrics')
+      expect(response.headers.get('content-type')).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8')
+      const text = await response.text()
+      for (const line of text.trimEnd().split('\n').slice(0, -1)) {
+        expect(line).toMatch(/^# (TYPE|HELP) milepost_[a-z_]+ .+$|^milepost_[a-z_]+ \d+$/)
+      }
+      expect(text).toMatch(/^milepost_streams \d+$/m)
+      expect(text).toMatch(/^milepost_channels \d+$/m)
+      expect(text).toMatch(/^milepost_events_total \d+$/m)
+      expect(text).toEndWith('# EOF\n')
+    })
+
+    test('every answer has an X-Request-Id, the one that it came with if that is harmless', async () => {
+      const idOf = async (id?: string) =>
+        (await subject.anyone.request('GET', 'healthz', undefined, id ? { 'x-request-id': id } : {})).headers.get(
+          'x-request-id',
+        )
+      expect(await idOf()).toMatch(/^[\w-]{36}$/)
+      expect(await idOf('trace-7')).toBe('trace-7')
+      expect(await idOf('<script>')).toMatch(/^[\w-]{36}$/)
+      const refused = await subject.anyone.request('GET', 'api/jobs')
+      expect(refused.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/)
+    })
+
+    test('an address or a method that there is not is a problem document', async () => {
+      const ada = await subject.client('ada')
+      for (const [method, path] of [
+        ['GET', 'nothing/here'],
+        ['GET', 'api/nothing'],
+        ['PUT', 'api/jobs'],
+        ['PATCH', 'api/jobs/x'],
+        ['GET', 'api/jobs/x/cancel'],
+        ['POST', 'healthz'],
+      ] as const)
+        expect(await ada.refusal(method, path)).toEqual({ status: 404, fields: [] })
+    })
+
+    test('an upload to a service begins a job, and says where', async () => {
+      const ada = await subject.client('uploader')
+      const form = new FormData()
+      form.set('sample', 'true')
+      const started = await ada.request('POST', 'api/services/analysis', form)
+      expect(started.status).toBe(202)
+      const header = (await started.json()) as JobHeader
+      expect(started.headers.get('location')).toBe(`/api/jobs/${header.id}`)
+      expect([header.owner, header.createdBy]).toEqual(['uploader', 'uploader'])
+      expect((await ada.read(header.id)).id).toBe(header.id)
+      const noForm = { 'content-type': 'multipart/form-data; boundary=x' }
+      const refusal = (who: ApiClient, name: string, body: unknown, headers = {}) =>
+        who.refusal('POST', `api/services/${name}`, body, headers)
+      expect(await refusal(ada, 'constructor', form)).toEqual({ status: 404, fields: [] })
+      expect(await refusal(ada, 'analysis', {})).toEqual({ status: 415, fields: ['Content-Type'] })
+      expect(await refusal(ada, 'analysis', 'no form', noForm)).toEqual({ status: 400, fields: ['body'] })
+      expect(await refusal(await subject.client('uploader', 'jobs:read'), 'analysis', form)).toMatchObject({
+        status: 403,
+      })
+      expect(await refusal(subject.anyone, 'analysis', form)).toMatchObject({ status: 401 })
+    })
+  })
+}

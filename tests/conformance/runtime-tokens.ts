@@ -1,0 +1,168 @@
+import { describe, expect, test } from 'bun:test'
+import { ApiClient, unique } from '../support/api-client.ts'
+import { StreamReader } from '../support/stream-reader.ts'
+import type { RuntimeSubject } from './runtime.ts'
+
+/** Tokens of single jobs, for those who have no account. */
+export function describeTokens(subject: RuntimeSubject): void {
+  describe('POST /api/jobs/:id/tokens', () => {
+    test('POST …/tokens answers a watch token with the absolute address of the stream', async () => {
+      const ada = await subject.client('ada')
+      const { id } = await ada.create()
+      const response = await ada.request('POST', `api/jobs/${id}/tokens`, {})
+      expect([response.status, response.headers.get('cache-control')]).toEqual([201, 'no-store'])
+      const { token, url, expiresAt, ...rest } = (await response.json()) as Record<string, string>
+      expect(rest).toEqual({})
+      expect(url).toBe(`${subject.server.url}api/jobs/${id}/progress?token=${token}`)
+      const lasts = Date.parse(expiresAt ?? '') - Date.now()
+      expect(Math.abs(lasts - 3_600_000)).toBeLessThan(60_000)
+      const publish = await ada.share(id, { can: 'publish', seconds: 60 })
+      expect(publish.url).toBe(`${subject.server.url}api/jobs/${id}/events`)
+    })
+
+    test('POST …/tokens needs no body, and names what is wrong with one', async () => {
+      const ada = await subject.client('ada')
+      const { id } = await ada.create()
+      const path = `api/jobs/${id}/tokens`
+      expect((await ada.request('POST', path)).status).toBe(201)
+      for (const [body, fields] of [
+        [{ can: 'control' }, ['can']],
+        [{ seconds: 0 }, ['seconds']],
+        [{ seconds: 1.5 }, ['seconds']],
+        [{ seconds: 2_592_001 }, ['seconds']],
+        [{ job: 'other' }, ['job']],
+      ] as const)
+        expect(await ada.refusal('POST', path, body)).toEqual({ status: 422, fields: [...fields] })
+    })
+  })
+
+  describe('a watch token', () => {
+    test('a watch token reads its job and follows it, in the header or in the URL', async () => {
+      const ada = await subject.client('ada')
+      const { id } = await ada.create()
+      const { token, url } = await ada.share(id)
+      const guest = new ApiClient(subject.server.url, token)
+      expect((await guest.read(id)).id).toBe(id)
+      expect((await subject.anyone.json<{ id: string }>(200, 'GET', `api/jobs/${id}?token=${token}`)).id).toBe(id)
+      for (const path of [
+        `api/jobs/${id}/progress?token=${token}`,
+        `api/jobs/${id}/progress?parts=header&token=${token}`,
+        `api/progress?token=${token}`,
+        `api/progress?job=${id}&token=${token}`,
+      ]) {
+        await using stream = await subject.anyone.stream(path)
+        expect((await stream.next())?.event).toBe('snapshot')
+      }
+      await using named = await StreamReader.open(url)
+      await using bearer = await guest.stream(`api/jobs/${id}/progress`)
+      await using all = await guest.stream('api/progress')
+      for (const stream of [named, bearer, all]) expect((await stream.next())?.data.id).toBe(id)
+    })
+
+    test('a watch token is refused everywhere else', async () => {
+      const ada = await subject.client('ada')
+      const { id } = await ada.create()
+      const other = await ada.create()
+      const { token } = await ada.share(id)
+      const guest = new ApiClient(subject.server.url, token)
+      const calls = [
+        ['POST', 'api/jobs', { kind: 'k', title: 't' }],
+        ['GET', 'api/jobs'],
+        ['POST', `api/jobs/${id}/events`, { type: 'progress', done: 1 }],
+        ['POST', `api/jobs/${id}/cancel`],
+        ['POST', `api/jobs/${id}/pause`],
+        ['POST', `api/jobs/${id}/resume`],
+        ['POST', `api/jobs/${id}/tokens`, {}],
+        ['DELETE', `api/jobs/${id}`],
+        ['GET', 'metrics'],
+      ] as const
+      for (const [method, path, body] of calls) {
+        expect([path, await guest.refusal(method, path, body)]).toEqual([path, { status: 401, fields: [] }])
+        // In the URL it counts nowhere but where EventSource needs it.
+        expect((await subject.anyone.refusal(method, `${path}?token=${token}`, body)).status).toBe(401)
+      }
+      for (const path of [`api/jobs/${other.id}`, `api/jobs/${other.id}/progress`, `api/progress?job=${other.id}`])
+        expect(await guest.refusal('GET', path)).toEqual({ status: 404, fields: [] })
+      const cookie = { cookie: `milepost_session=${token}` }
+      expect((await subject.anyone.refusal('GET', 'api/jobs', undefined, cookie)).status).toBe(401)
+      expect((await ada.read(id)).version).toBe(1)
+    })
+
+    test('a watch token ends what follows when it runs out, and is refused from then on', async () => {
+      const ada = await subject.client('ada')
+      const { id } = await ada.create()
+      const { id: second } = await ada.create()
+      const { token, url } = await ada.share(id, { seconds: 2 })
+      const { token: longer } = await ada.share(second)
+      await using stream = await StreamReader.open(url)
+      await using several = await subject.anyone.stream(`api/progress?token=${token}&token=${longer}`)
+      const messages = await stream.rest()
+      expect(messages.map(({ event, data }) => [event, data.reason])).toEqual([
+        ['snapshot', undefined],
+        ['end', 'token-expired'],
+      ])
+      expect(messages.at(-1)?.data).toEqual({ reason: 'token-expired' })
+      expect(await subject.anyone.refusal('GET', `api/jobs/${id}/progress?token=${token}`)).toEqual({
+        status: 401,
+        fields: [],
+      })
+      // Each job of a stream of several ends with its own token.
+      const until = await several.until(({ event }) => event === 'end')
+      expect(until.at(-1)?.data).toEqual({ jobId: id, reason: 'token-expired' })
+      await ada.publish(second, { type: 'progress', done: 1 })
+      expect((await several.next())?.data).toMatchObject({ jobId: second, done: 1 })
+    }, 15_000)
+
+    test('a watch token is for one life of its job: an id that is made again is another job', async () => {
+      const ada = await subject.client('ada')
+      const eve = await subject.client('eve')
+      const { id } = await ada.create({ id: unique('reborn') })
+      const watch = await ada.share(id)
+      const publish = await ada.share(id, { can: 'publish' })
+      await ada.request('DELETE', `api/jobs/${id}`)
+      const gone = [
+        [watch.token, 'GET', `api/jobs/${id}`],
+        [watch.token, 'GET', `api/jobs/${id}/progress`],
+        [watch.token, 'GET', 'api/progress'],
+        [publish.token, 'POST', `api/jobs/${id}/events`],
+      ] as const
+      for (const owner of [ada, eve]) {
+        const made = await owner.create({ id, title: 'Another life' })
+        for (const [token, method, path] of gone) {
+          const body = method === 'POST' ? { type: 'progress', done: 1 } : undefined
+          const refusal = await new ApiClient(subject.server.url, token).refusal(method, path, body)
+          expect([path, refusal]).toEqual([path, { status: 404, fields: [] }])
+        }
+        expect((await owner.read(id)).version).toBe(made.version)
+        await owner.request('DELETE', `api/jobs/${id}`)
+      }
+    })
+  })
+
+  describe('a publish token', () => {
+    test('a publish token publishes to its job, and nothing else', async () => {
+      const ada = await subject.client('ada')
+      const { id } = await ada.create()
+      const other = await ada.create()
+      const { token } = await ada.share(id, { can: 'publish' })
+      const worker = new ApiClient(subject.server.url, token)
+      expect((await worker.publish(id, { type: 'progress', done: 1 })).version).toBe(2)
+      const calls = [
+        ['GET', `api/jobs/${id}`],
+        ['GET', `api/jobs/${id}/progress`],
+        ['GET', 'api/progress'],
+        ['GET', `api/jobs/${id}?token=${token}`],
+        ['GET', 'api/jobs'],
+        ['POST', 'api/jobs', { kind: 'k', title: 't' }],
+        ['POST', `api/jobs/${id}/cancel`],
+        ['POST', `api/jobs/${id}/tokens`, {}],
+        ['DELETE', `api/jobs/${id}`],
+      ] as const
+      for (const [method, path, body] of calls)
+        expect([path, (await worker.refusal(method, path, body)).status]).toEqual([path, 401])
+      const event = { type: 'progress', done: 1 }
+      expect((await worker.refusal('POST', `api/jobs/${other.id}/events`, event)).status).toBe(404)
+      expect((await subject.anyone.refusal('POST', `api/jobs/${id}/events?token=${token}`, event)).status).toBe(401)
+    })
+  })
+}

@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { ApiClient } from '../support/api-client.ts'
+import type { StreamReader } from '../support/stream-reader.ts'
+import { accessToken, SECRET } from '../support/tokens.ts'
+import { describeAccess } from './runtime-access.ts'
+import { describeEvents } from './runtime-events.ts'
+import { describeHostility } from './runtime-hostility.ts'
+import { describeJobs } from './runtime-jobs.ts'
+import { describeLimits } from './runtime-limits.ts'
+import { describeLoad } from './runtime-load.ts'
+import { describeManyJobs } from './runtime-many-jobs.ts'
+import { describeOperations } from './runtime-operations.ts'
+import { describeResuming } from './runtime-resuming.ts'
+import { describeStreams } from './runtime-streams.ts'
+import { describeTokens } from './runtime-tokens.ts'
+
+/** A server in a process of its own. */
+export interface RuntimeServer {
+  /** Where it listens: ends in a slash. */
+  readonly url: string
+  /** All that the process has printed. */
+  readonly output: string
+  /** The link that signs a browser in, once; empty where the runtime has no way to print one. */
+  readonly signInLink: string
+  /** Memory that the process holds: bytes. */
+  residentBytes(): Promise<number>
+  stop(): Promise<void>
+}
+
+/** Starts a server with an empty store; the settings are environment variables. */
+export type StartRuntime = (settings: Record<string, string>) => Promise<RuntimeServer>
+
+/** What differs between runtimes, and may. */
+export interface RuntimeTraits {
+  /** How long a reader that has left may go unnoticed: milliseconds. */
+  noticesWithinMs: number
+}
+
+/** The servers of the test that runs. */
+export interface RuntimeSubject {
+  readonly server: RuntimeServer
+  /** One with small limits, where frames leave every turn and ended jobs are kept for a second. */
+  readonly strict: RuntimeServer
+  readonly traits: RuntimeTraits
+  /** Someone with a token of the server: may read and write, unless `scope` says otherwise. */
+  client(sub: string, scope?: string): Promise<ApiClient>
+  /** The same of the strict server. */
+  strictClient(sub: string, scope?: string): Promise<ApiClient>
+  /** Someone without a token. */
+  readonly anyone: ApiClient
+}
+
+const ORIGIN = 'https://app.example'
+
+const settings = { MILEPOST_SECRET: SECRET, MILEPOST_ORIGINS: `${ORIGIN},https://other.example` }
+
+const strictSettings = {
+  MILEPOST_SECRET: SECRET,
+  MILEPOST_FRAME_MS: '0',
+  MILEPOST_RETENTION_SECONDS: '1',
+  MILEPOST_STREAMS: '3',
+  MILEPOST_LIVE_JOBS: '2',
+  MILEPOST_ITEMS: '3',
+  MILEPOST_STEPS: '2',
+  MILEPOST_DOCUMENT_BYTES: '70000',
+  MILEPOST_UPLOAD_BYTES: '1024',
+}
+
+/**
+ * What a server must do on every runtime: the whole of its HTTP API, from outside.
+ *
+ * @example
+ * ```ts
+ * describeRuntime('bun', startBun, { noticesWithinMs: 1_000 })
+ * ```
+ */
+export function describeRuntime(name: string, start: StartRuntime, traits: RuntimeTraits): void {
+  describe(`runtime ${name}`, () => {
+    let server: RuntimeServer | undefined
+    let strict: RuntimeServer | undefined
+    let quiet: StreamReader | undefined
+    const started = (value: RuntimeServer | undefined): RuntimeServer => {
+      if (!value) throw new Error('The server has not started')
+      return value
+    }
+    const subject: RuntimeSubject = {
+      traits,
+      get server() {
+        return started(server)
+      },
+      get strict() {
+        return started(strict)
+      },
+      client: async (sub, scope) => new ApiClient(started(server).url, await accessToken(sub, scope)),
+      strictClient: async (sub, scope) => new ApiClient(started(strict).url, await accessToken(sub, scope)),
+      get anyone() {
+        return new ApiClient(started(server).url)
+      },
+    }
+    beforeAll(async () => {
+      server = await start(settings)
+      strict = await start(strictSettings)
+      const ada = await subject.client('quiet')
+      const { id } = await ada.create({ id: 'quiet' })
+      quiet = await ada.stream(`api/jobs/${id}/progress`)
+    }, 60_000)
+    afterAll(async () => {
+      await quiet?.close()
+      await server?.stop()
+      await strict?.stop()
+    })
+
+    describeOperations(subject)
+    describeAccess(subject, ORIGIN)
+    describeTokens(subject)
+    describeJobs(subject)
+    describeEvents(subject)
+    describeLimits(subject)
+    describeStreams(subject)
+    describeResuming(subject)
+    describeManyJobs(subject)
+    describeHostility(subject)
+    describeLoad(subject)
+
+    test('a stream on which nothing happens is pinged after 30 s, longer than runtimes keep silent connections', async () => {
+      const [snapshot, ping] = (await quiet?.take(2)) ?? []
+      expect([ping?.event, ping?.data.version, ping?.lastEventId]).toEqual(['ping', 1, snapshot?.lastEventId ?? ''])
+      const after = Date.parse(String(ping?.data.at)) - Date.parse(String(snapshot?.data.createdAt))
+      expect(Math.abs(after - 30_000)).toBeLessThan(2_000)
+    }, 60_000)
+
+    test('nothing secret was printed, and nothing went wrong that had to be', () => {
+      for (const { output, signInLink } of [subject.server, subject.strict]) {
+        const printed = output.replaceAll(signInLink || '\0', '')
+        expect(printed).not.toContain(SECRET)
+        // Every token begins so: a JWT's header in base64url.
+        expect(printed).not.toContain('eyJ')
+        expect(printed).not.toMatch(/error|exception|at .*\.ts:\d+/i)
+      }
+    })
+  })
+}
