@@ -34,7 +34,8 @@ export function createOpenApi(limits: Limits, base: string): Json {
   })
   const components: Json = {}
   // As an `$id` such a reference is not allowed.
-  for (const [name, { $id, $schema, ...schema }] of Object.entries(generated.schemas)) components[name] = schema
+  for (const [name, { $id: _id, $schema: _schema, ...schema }] of Object.entries(generated.schemas))
+    components[name] = schema
   return {
     openapi: '3.1.0',
     info: {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { JobHeader } from '../../shared/job.ts'
 import type { ApiClient } from '../support/api-client.ts'
+import { compileSchemas } from '../support/compile-schemas.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
 /** Health, readiness, the API's description, metrics, and what every answer has. */
@@ -24,6 +25,26 @@ export function describeOperations(subject: RuntimeSubject): void {
       expect(document.openapi).toBe('3.1.0')
       expect(document).not.toHaveProperty('servers')
       expect(Object.keys(document.paths)).toContain('/api/jobs/{id}/progress')
+    })
+
+    test('GET /openapi.json describes answers as they are', async () => {
+      const schemas = compileSchemas(await subject.anyone.json<object>(200, 'GET', 'openapi.json'))
+      const ada = await subject.client('described')
+      const job = await ada.create({ metadata: { a: 1 } })
+      const item = { type: 'item', id: 'i', status: 'running' } as const
+      const receipt = await ada.publish(job.id, item, { type: 'error', message: 'E' }, { type: 'log', message: 'L' })
+      const path = `api/jobs/${job.id}`
+      const answers = {
+        Job: await ada.read(job.id),
+        JobHeader: await ada.operate(job.id, 'pause'),
+        JobList: await ada.json<object>(200, 'GET', 'api/jobs'),
+        Patch: await ada.json<object>(200, 'GET', `${path}?since=${job.epoch}-1`),
+        Receipt: receipt,
+        Token: await ada.share(job.id),
+        Problem: await ada.json<object>(422, 'POST', `${path}/events`, { type: 'progress' }),
+      }
+      for (const [name, answer] of Object.entries(answers))
+        expect([name, schemas[name]?.safeParse(answer).error]).toEqual([name, undefined])
     })
 
     test('GET /metrics is for administrators, as OpenMetrics', async () => {

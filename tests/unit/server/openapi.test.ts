@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { createOpenApi } from '../../../server/openapi.ts'
 import { defaultLimits } from '../../../shared/limits.ts'
+import { newDocument } from '../../arbitraries.ts'
+import { compileSchemas } from '../../support/compile-schemas.ts'
 import { TestApp } from '../../support/test-app.ts'
 
 interface Document {
@@ -86,6 +88,14 @@ describe('createOpenApi', () => {
       additionalProperties: false,
     })
     expect(oneOf).toHaveLength(6)
+  })
+
+  test('createOpenApi makes schemas that compile, and tell what fits from what does not', () => {
+    const { Job, Event } = compileSchemas(document)
+    expect(Job?.safeParse(newDocument()).success).toBe(true)
+    expect(Job?.safeParse({ ...newDocument(), status: 'done' }).success).toBe(false)
+    expect(Event?.safeParse({ type: 'progress', done: 1, unit: null }).success).toBe(true)
+    expect(Event?.safeParse({ type: 'progress', done: 1, percent: 1 }).success).toBe(false)
   })
 
   test('createOpenApi says where the app is mounted, without a slash that paths would double', () => {

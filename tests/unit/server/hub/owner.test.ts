@@ -1,25 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import type { Hub } from '../../../../server/hub/hub.ts'
-import { OwnerChannel } from '../../../../server/hub/owner-channel.ts'
-import type { OwnerFollower } from '../../../../server/hub/owner-follower.ts'
 import type { JobHeader } from '../../../../shared/job.ts'
-import { log, progress, type Reader, TestHub } from './test-hub.ts'
+import { log, openAll, progress, type Reader, setUpOwner as setUp, TestHub } from './test-hub.ts'
 
 const ended = { type: 'status', status: 'completed' } as const
-
-const openAll = (hub: Hub) => hub.openOwner('ada', undefined, { sub: 'ada' })
-
-/** A hub, an owner's job in it, and a reader that has been told of it. */
-async function setUp() {
-  const test = new TestHub()
-  await test.create({ id: 'a' })
-  const reader = await test.open(openAll)
-  expect(reader.takeMessages()).toEqual(['snapshot a e1-1'])
-  return { hub: test, reader }
-}
-
-/** What an owner's channel still holds, seen from outside: the headers that a follower at the very beginning would be sent. */
-const held = (channel: OwnerChannel) => [...channel.sentAfter(0)].length
 
 describe("a stream of an owner's jobs", () => {
   test("a stream of an owner's jobs begins with those that have not ended and the 100 newest that have, headers alone", async () => {
@@ -246,127 +230,6 @@ describe('what no wake-up told', () => {
     expect(reader.takeMessages()).toEqual([])
     await hub.clock.advance(30_000)
     expect(reader.takeMessages().sort()).toEqual(['patch a e1-2', 'ping'])
-  })
-})
-
-describe('an owner who reads slowly', () => {
-  test('an owner who reads slowly is sent the newest of each job that changed, once, when there is room', async () => {
-    const { hub, reader } = await setUp()
-    const quick = await hub.open(openAll)
-    quick.take()
-    reader.hasRoom = false
-    for (let n = 0; n < 500; n++) {
-      await hub.apply('a', progress(n))
-      if (n % 5 === 0) await hub.create({ id: `b-${n}` })
-      await hub.clock.advance(25)
-    }
-    await hub.engine.remove('b-0')
-    await hub.clock.advance(25)
-    expect(reader.writes).toHaveLength(0)
-    reader.drain()
-    const messages = reader.takeMessages()
-    expect(messages).toHaveLength(101)
-    expect(messages.filter((message) => message.includes(' a '))).toEqual(['snapshot a e1-501'])
-    expect(messages.at(-1)).toBe('end b-0 deleted')
-    await hub.apply('a', progress(0))
-    await hub.clock.advance(25)
-    expect(reader.takeMessages()).toEqual(['patch a e1-502'])
-  })
-
-  test('an owner who reads slowly is sent what was told before what waits for the next frame', async () => {
-    const { hub, reader } = await setUp()
-    reader.hasRoom = false
-    await hub.apply('a', progress(1))
-    await hub.apply('a', progress(2))
-    // The first was told to others; the second, of the same job, was not yet.
-    reader.drain()
-    expect(reader.takeMessages()).toEqual(['snapshot a e1-2'])
-    await hub.clock.advance(25)
-    expect(reader.takeMessages()).toEqual(['patch a e1-3'])
-  })
-
-  test('an owner who reads slowly takes much news in pages, each when there is room', async () => {
-    const { hub, reader } = await setUp()
-    const large = 'x'.repeat(8_000)
-    reader.hasRoom = false
-    for (let n = 0; n < 100; n++) await hub.create({ id: `b-${n}`, message: large })
-    await hub.clock.advance(25)
-    const write = reader.write.bind(reader)
-    reader.write = (bytes) => {
-      write(bytes)
-      reader.hasRoom = false
-    }
-    let pages = 0
-    const told: string[] = []
-    while (told.length < 100 && pages < 10) {
-      reader.drain()
-      await hub.clock.advance(0)
-      expect(reader.writes).toHaveLength(1)
-      expect(reader.writes[0]?.length).toBeLessThan(300_000)
-      told.push(...reader.takeMessages())
-      pages += 1
-    }
-    expect([pages, new Set(told).size]).toEqual([4, 100])
-  })
-
-  test('a frame of too much news is shared with nobody: each takes it in pages', async () => {
-    const { hub, reader } = await setUp()
-    await hub.create({ id: 'b' })
-    reader.take()
-    for (let n = 0; n < 100; n++) await hub.create({ id: `c-${n}`, message: 'x'.repeat(8_000) })
-    await hub.clock.advance(25)
-    expect(reader.writes).toHaveLength(4)
-    expect(reader.takeMessages()).toHaveLength(100)
-  })
-})
-
-describe('OwnerChannel', () => {
-  /** A channel with followers that stand at a place and have no room. */
-  function channelOf(hub: TestHub) {
-    const { engine, clock, metrics } = hub
-    const random = { number: () => 0, bytes: (length: number) => new Uint8Array(length) }
-    const channel = new OwnerChannel({ engine, clock, metrics, random, frameMs: 25 }, 'ada', undefined, () => {})
-    const follower = () => {
-      const stub = { place: channel.sent, receive: () => {}, disconnect: () => {} } as unknown as OwnerFollower
-      channel.join(stub)
-      return stub
-    }
-    return { channel, follower }
-  }
-
-  test('OwnerChannel forgets news that all followers have, and keeps what one lacks: the newest of each job', async () => {
-    const hub = new TestHub()
-    const { channel, follower } = channelOf(hub)
-    const slow = follower()
-    await channel.ready
-    for (let n = 0; n < 50; n++) {
-      await hub.create({ id: `${n}` })
-      await hub.apply(`${n}`, progress(1))
-      await hub.clock.advance(25)
-    }
-    await hub.clock.advance(25)
-    expect(held(channel)).toBe(50)
-    for (let n = 0; n < 500; n++) await hub.apply('0', progress(n))
-    await hub.clock.advance(25)
-    expect(held(channel)).toBe(50)
-    slow.place = channel.sent
-    channel.forget()
-    expect(held(channel)).toBe(0)
-  })
-
-  test('OwnerChannel forgets what a follower kept when it leaves', async () => {
-    const hub = new TestHub()
-    const { channel, follower } = channelOf(hub)
-    const slow = follower()
-    await channel.ready
-    await hub.create({ id: 'a' })
-    await hub.clock.advance(25)
-    const quick = follower()
-    expect(held(channel)).toBe(1)
-    channel.leave(slow)
-    expect(held(channel)).toBe(0)
-    channel.leave(quick)
-    expect([hub.watches, hub.clock.pending]).toEqual([0, 0])
   })
 })
 

@@ -1,6 +1,6 @@
 import type { Engine } from '../../../../server/engine.ts'
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
-import { Hub, type HubOptions } from '../../../../server/hub/hub.ts'
+import { Hub, type HubOptions, type Viewer } from '../../../../server/hub/hub.ts'
 import type { Sink, StreamSource } from '../../../../server/hub/stream.ts'
 import { Metrics } from '../../../../server/metrics.ts'
 import type { JobEvent } from '../../../../shared/events.ts'
@@ -178,3 +178,33 @@ export class TestHub {
 
 export const progress = (done: number): JobEvent => ({ type: 'progress', done })
 export const log = (message: string): JobEvent => ({ type: 'log', message })
+
+/** What is open in a hub that nobody follows. */
+export const none = { streams: 0, channels: 0 }
+
+/** A hub with two jobs. */
+export async function setUpTwo(options: ConstructorParameters<typeof TestHub>[0] = {}): Promise<TestHub> {
+  const test = new TestHub(options)
+  await test.create()
+  await test.create({ id: 'job-2' })
+  return test
+}
+
+/** The three ways to open a stream. */
+export const ways: Record<string, (hub: Hub, viewer: Viewer) => Promise<ReadableStream<Uint8Array>>> = {
+  'of one job': (hub, viewer) => hub.openJob('job-1', 'all', undefined, viewer),
+  'of several jobs': (hub, viewer) => hub.openJobs([{ id: 'job-1' }, { id: 'job-2' }], 'all', viewer),
+  "of an owner's jobs": (hub, viewer) => hub.openOwner('ada', undefined, viewer),
+}
+
+/** Follows all of `ada`'s jobs. */
+export const openAll = (hub: Hub) => hub.openOwner('ada', undefined, { sub: 'ada' })
+
+/** A hub, an owner's job in it, and a reader that has been told of it. */
+export async function setUpOwner() {
+  const test = new TestHub()
+  await test.create({ id: 'a' })
+  const reader = await test.open(openAll)
+  reader.take()
+  return { hub: test, reader }
+}

@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'bun:test'
+import { none, progress, setUpTwo as setUp, ways } from './test-hub.ts'
+
+describe('a ping', () => {
+  test('a ping of one job comes every 30 s with its version and the server clock, and has no id', async () => {
+    const hub = await setUp()
+    const reader = await hub.follow()
+    await hub.clock.advance(29_999)
+    expect(reader.take()).toEqual([])
+    await hub.clock.advance(1)
+    expect(reader.take()).toEqual(['event: ping\ndata: {"at":"2026-01-01T00:00:30.000Z","version":1}\n\n'])
+    await hub.apply('job-1', progress(1))
+    reader.take()
+    await hub.clock.advance(30_000)
+    expect(reader.take()).toEqual(['event: ping\ndata: {"at":"2026-01-01T00:01:00.000Z","version":2}\n\n'])
+  })
+
+  test('a ping comes whatever else is sent', async () => {
+    const hub = await setUp()
+    const reader = await hub.follow()
+    for (let second = 0; second < 90; second++) {
+      await hub.apply('job-1', progress(second))
+      await hub.clock.advance(1_000)
+    }
+    expect(reader.takeMessages().filter((message) => message.startsWith('ping'))).toHaveLength(3)
+  })
+
+  test('a ping of several jobs and of an owner comes once for all of them, without a version', async () => {
+    for (const way of ['of several jobs', "of an owner's jobs"]) {
+      const hub = await setUp()
+      const reader = await hub.open((hub) => ways[way]?.(hub, { sub: 'ada' }) ?? Promise.reject())
+      reader.take()
+      await hub.clock.advance(60_000)
+      expect(reader.take()).toEqual([
+        'event: ping\ndata: {"at":"2026-01-01T00:00:30.000Z"}\n\n',
+        'event: ping\ndata: {"at":"2026-01-01T00:01:00.000Z"}\n\n',
+      ])
+    }
+  })
+
+  test('a ping does not wait in memory for a reader without room', async () => {
+    for (const open of Object.values(ways)) {
+      const hub = await setUp()
+      const reader = await hub.open((hub) => open(hub, { sub: 'ada' }))
+      reader.take()
+      reader.hasRoom = false
+      await hub.clock.advance(600_000)
+      expect(reader.take()).toEqual([])
+    }
+  })
+
+  test('a ping finds what a lost wake-up did not tell, in either view', async () => {
+    for (const view of ['all', 'header'] as const) {
+      const hub = await setUp()
+      hub.engine.watch = async () => () => {}
+      const reader = await hub.follow('job-1', view)
+      await hub.report('job-1', progress(1), progress(2))
+      await hub.clock.advance(29_999)
+      expect(reader.take()).toEqual([])
+      await hub.clock.advance(1)
+      expect(reader.takeMessages()).toEqual(['ping 1', 'patch e1-3'])
+      await hub.apply('job-1', { type: 'status', status: 'completed' })
+      await hub.clock.advance(30_000)
+      expect(reader.takeMessages()).toEqual(['ping 3', 'patch e1-4', 'end completed'])
+      expect(hub.hub.open).toEqual(none)
+    }
+  })
+
+  test('a ping finds that a job was removed, or made again, and no wake-up told', async () => {
+    const hub = await setUp()
+    hub.engine.watch = async () => () => {}
+    const removed = await hub.follow('job-1')
+    await hub.engine.remove('job-1')
+    await hub.clock.advance(30_000)
+    expect(removed.takeMessages()).toEqual(['ping 1', 'end deleted'])
+
+    const replaced = await hub.follow('job-2')
+    await hub.engine.remove('job-2')
+    await hub.create({ id: 'job-2', epoch: 'e2' })
+    await hub.clock.advance(30_000)
+    // The next life may be another's: whoever follows has to ask again.
+    expect(replaced.takeMessages()).toEqual(['ping 1'])
+    expect(replaced.isClosed).toBe(true)
+    expect(hub.hub.open).toEqual(none)
+  })
+
+  test('a ping that finds the engine away asks again at the next', async () => {
+    const hub = await setUp()
+    hub.engine.watch = async () => () => {}
+    const reader = await hub.follow()
+    await hub.apply('job-1', progress(1))
+    const mend = hub.fail('read')
+    await hub.clock.advance(30_000)
+    expect(reader.takeMessages()).toEqual(['ping 1'])
+    expect(hub.counter('engine_errors')).toBe(1)
+    mend()
+    await hub.clock.advance(30_000)
+    expect(reader.takeMessages()).toEqual(['ping 1', 'patch e1-2'])
+  })
+})
