@@ -3,12 +3,11 @@ import type { Job, JobHeader } from '../shared/job.ts'
 import { getItemsByStatus, isTerminalStatus } from '../shared/selectors.ts'
 import { Announcer } from './announcer.ts'
 import { createFormat, type Format } from './format.ts'
+import { createHeaderSignal, type HeaderSignal } from './header-signal.ts'
 import { styles } from './job-progress-styles.ts'
 import { type Failure, JobProgressView, type Variant } from './job-progress-view.ts'
-import type { JobSignal } from './job-signal.ts'
 import { english, type Language } from './language.ts'
 import { say, useLiveRegion } from './live-region.ts'
-import { getJobSignal } from './shared-job-signal.ts'
 import { describeJob, type JobWords } from './words.ts'
 
 /** Where there is no DOM, as on a server that renders pages, the class can be imported, not used. */
@@ -43,7 +42,6 @@ export class JobProgressElement extends Base {
   #observer: IntersectionObserver | undefined
   #leaveLiveRegion: (() => void) | undefined
   #disconnect: (() => void) | undefined
-  #hideFailures: (() => void) | undefined
   #header: JobHeader | undefined
 
   constructor() {
@@ -88,7 +86,7 @@ export class JobProgressElement extends Base {
   }
 
   #close(): void {
-    this.#hideFailures?.()
+    this.#view.showFailures(undefined)
     this.#disconnect?.()
     this.#disconnect = undefined
   }
@@ -98,7 +96,7 @@ export class JobProgressElement extends Base {
     this.#header = undefined
     const source = this.#source()
     if (!source) return
-    const job = getJobSignal({ ...source, parts: 'header' })
+    const job = createHeaderSignal(source)
     const announcer = new Announcer(say)
     const stops = [effect(() => this.#show(job, announcer)), effect(() => this.#tell(job.job.value))]
     this.#disconnect = () => {
@@ -112,7 +110,7 @@ export class JobProgressElement extends Base {
     return url ? { url, ...(token ? { token } : {}) } : undefined
   }
 
-  #show(signals: JobSignal, announcer: Announcer): void {
+  #show(signals: HeaderSignal, announcer: Announcer): void {
     this.#attributes.value
     const job = signals.job.value
     const format = formatFor(this.closest<HTMLElement>('[lang]')?.lang)
@@ -161,22 +159,17 @@ export class JobProgressElement extends Base {
   }
 
   /** The header counts failures; which they are, the whole document says, and only whoever asks pays for it. */
-  #toggleFailures(): void {
-    if (this.#hideFailures) {
-      this.#hideFailures()
+  async #toggleFailures(): Promise<void> {
+    const source = this.#source()
+    if (this.#view.showsFailures || !source) {
+      this.#view.showFailures(undefined)
       return
     }
-    const source = this.#source()
-    if (!source) return
-    const whole = getJobSignal(source)
-    const stop = effect(() => {
-      if (whole.job.value) this.#view.showFailures(listFailures(whole.job.value))
-    })
-    this.#hideFailures = () => {
-      stop()
-      this.#view.showFailures(undefined)
-      this.#hideFailures = undefined
-    }
+    const url = new URL(source.url, document.baseURI)
+    if (source.token) url.searchParams.set('token', source.token)
+    url.pathname = url.pathname.replace(/\/progress$/, '')
+    const response = await fetch(url).catch(() => undefined)
+    if (response?.ok) this.#view.showFailures(listFailures(await response.json()))
   }
 }
 

@@ -62,7 +62,7 @@ li small { display: block; font-size: inherit; color: var(--failed) }
 }
 
 .ring { display: none }
-.is-ring { display: grid; grid-template-columns: auto 1fr; column-gap: 14px; align-items: center }
+.is-ring { display: grid; grid-template-columns: auto minmax(0, 1fr); column-gap: 14px; align-items: center }
 .is-ring .track { grid-row: 1 / 3; position: relative; display: grid; place-items: center; width: var(--size); height: var(--size); background: none; border-radius: 50% }
 .is-ring .fill { display: none }
 .is-ring .ring { display: block; width: 100%; height: 100%; rotate: -90deg }
@@ -71,7 +71,7 @@ li small { display: block; font-size: inherit; color: var(--failed) }
 .is-ring ul { grid-column: 1 / -1 }
 .ring circle { fill: none; stroke-width: 4; stroke: var(--track) }
 .ring circle + circle { stroke: var(--tone); stroke-dasharray: var(--percent, 0) 100; transition: stroke-dasharray .25s linear }
-.empty .ring circle + circle { opacity: 0 }
+.empty .ring circle + circle, .empty:not(.unknown) .fill { opacity: 0 }
 .unknown .ring circle + circle { stroke-dasharray: 4 4; stroke-linecap: butt; opacity: .55 }
 .unknown.running .ring circle + circle { stroke-dasharray: 25 100; stroke-linecap: round; opacity: 1 }
 .unknown.running .ring { animation: turn 3.2s linear infinite }
@@ -96,8 +96,8 @@ li small { display: block; font-size: inherit; color: var(--failed) }
 }
 @media (forced-colors: active) {
   .root { --tone: CanvasText; --track: Canvas; --accent: LinkText; --muted: CanvasText }
-  .chip, .track { border: 1px solid CanvasText }
-  .fill { forced-color-adjust: none; background: Highlight }
+  .is-bar .track, :not(.is-text) > .head .chip { border: 1px solid CanvasText }
+  .fill { forced-color-adjust: none; background: Highlight !important }
   .ring circle { stroke: GrayText }
   .ring circle + circle { stroke: Highlight }
 }

@@ -20,6 +20,7 @@ const FAILURES_SHOWN = 50
 /** The inside of a `<job-progress>`: made once, then brought up to date. */
 export class JobProgressView {
   readonly root: HTMLElement = element('div', 'root')
+  readonly #head = element('div', 'head')
   readonly #label = element('span', 'label')
   readonly #chip = element('span', 'chip')
   readonly #track = element('div', 'track')
@@ -33,7 +34,6 @@ export class JobProgressView {
 
   /** @param onShow called when somebody asks for the failed items */
   constructor(onShow: () => void) {
-    const head = element('div', 'head')
     const figures = element('div', 'figures')
     this.#action.addEventListener('click', onShow)
     this.#track.role = 'progressbar'
@@ -42,17 +42,21 @@ export class JobProgressView {
     // The bar says the very same, to those who can't see these.
     for (const seen of [this.#line, this.#aside, this.#middle]) seen.ariaHidden = 'true'
     this.showFailures(undefined)
-    head.append(this.#label, this.#chip)
+    this.#head.append(this.#label, this.#chip)
     this.#track.append(this.#fill, createRing(), this.#middle)
     figures.append(this.#line, this.#aside, this.#action)
-    this.root.append(head, this.#track, figures, this.#failures)
+    this.root.append(this.#head, this.#track, figures, this.#failures)
   }
 
   /** Shows a job's words under a label; an empty one is not shown. */
   update(words: JobWords, label: string, variant: Variant): void {
     const { state, tone, percent } = words
     const unknown = percent === undefined && begun.has(state)
+    // All was tried: what failed of it, the chip and the line say.
+    const barTone = state === 'completed-with-failures' ? 'done' : tone
+    this.#track.className = `track ${barTone}`
     this.root.className = `root is-${variant} ${tone}${unknown ? ' unknown' : ''}${percent ? '' : ' empty'}`
+    this.#head.hidden = label === '' && words.chip === undefined
     this.#label.hidden = label === ''
     setText(this.#label, label)
     setText(this.#line, words.line)
@@ -63,6 +67,10 @@ export class JobProgressView {
     this.#track.ariaValueNow = percent === undefined ? null : String(Math.floor(percent))
     this.root.style.setProperty('--percent', String(percent ?? 0))
     this.#showState(words)
+  }
+
+  get showsFailures(): boolean {
+    return !this.#failures.hidden
   }
 
   /** Lists what failed, each with its reason; `undefined` hides the list. */

@@ -29,7 +29,7 @@ export function Items({ job, showFailed, box }: { job: Job; showFailed: number; 
     id: status,
     label: (
       <>
-        <span class={`status ${status}`}>
+        <span class={`status ${job.itemCounts[status] > 0 ? status : 'neutral'}`}>
           <Icon icon={rowIcons[status]} />
         </span>
         {format.language.rows[status]} <span class="count">{format.number(job.itemCounts[status])}</span>

@@ -52,8 +52,8 @@ export function JobPage({ id }: { id: string }) {
           <Log job={job} />
         </div>
         <div class="job-more">
-          <Embed jobId={id} />
           <Details job={job} now={signals.now.value} />
+          <Embed jobId={id} />
         </div>
       </div>
     </>

@@ -1,5 +1,6 @@
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Job, LogRow } from '../../../shared/job.ts'
+import { isTerminalStatus } from '../../../shared/selectors.ts'
 import { down } from '../../icons.ts'
 import { format } from '../page.ts'
 import { Icon } from '../parts/icon.tsx'
@@ -39,7 +40,7 @@ export function Log({ job }: { job: Job }) {
         {logCount > logs.length && (
           <span class="muted">{text.job.logWindow(format.number(logs.length), format.number(logCount))}</span>
         )}
-        {following && <span class="muted aside">{text.job.following}</span>}
+        {following && !isTerminalStatus(job.status) && <span class="muted aside">{text.job.following}</span>}
         {!following && (
           <button type="button" class="quiet small aside" onClick={() => setFollowing(true)}>
             <Icon icon={down} />

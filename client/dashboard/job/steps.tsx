@@ -34,5 +34,7 @@ function describeStep({ status, done, total, startedAt, endedAt }: Step, now: nu
   if (status === 'running' && done !== undefined && total) return format.percent(Math.min(100, (done / total) * 100))
   if (startedAt === undefined) return undefined
   const end = endedAt === undefined ? now : Date.parse(endedAt)
-  return end === undefined ? undefined : format.duration(Math.max(0, end - Date.parse(startedAt)))
+  const took = end === undefined ? 0 : end - Date.parse(startedAt)
+  // What took no time is not worth a word.
+  return took < 1_000 ? undefined : format.duration(took)
 }

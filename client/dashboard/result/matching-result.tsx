@@ -43,7 +43,7 @@ export function MatchingResult({ result }: { result: MatchingShape }) {
                       {link.left}
                     </th>
                     <td dir="auto">{link.right}</td>
-                    <td class="number">{format.percent(link.confidence * 100)}</td>
+                    <td class="number">{format.percent(link.confidence)}</td>
                   </tr>
                 ))}
               </tbody>

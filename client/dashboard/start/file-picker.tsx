@@ -49,7 +49,7 @@ export function FilePicker({ field, files, isMissing, onChoose }: FilePickerProp
               {text.start.chosen(format.amount(files.length, 'files'), format.amount(bytes, 'bytes'))}
             </>
           ) : isMissing ? (
-            text.start.needed(field.label)
+            text.start.needed
           ) : (
             field.hint
           )}
