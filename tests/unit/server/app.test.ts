@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'bun:test'
+import { createApp } from '../../../server/app.ts'
+import { MemoryEngine } from '../../../server/engines/memory.ts'
+import { problems, refuse } from '../../../server/errors.ts'
+import { openStream } from '../../../server/hub/stream.ts'
+import { TestApp } from '../../support/test-app.ts'
+import { SECRET } from '../../support/tokens.ts'
+import { settle } from '../../virtual-clock.ts'
+
+const running = { type: 'status', status: 'running' } as const
+
+describe('createApp', () => {
+  test('createApp refuses a secret that is too short', () => {
+    expect(() => createApp({ engine: new MemoryEngine(), auth: { secret: 'short' } })).toThrow(TypeError)
+  })
+
+  test('createApp answers 503 with Retry-After while the engine is away, and says what that means for the request', async () => {
+    const app = new TestApp()
+    const { id } = await app.create()
+    app.engine.apply = () => Promise.reject(refuse(problems.unavailable()))
+    app.engine.watch = () => Promise.reject(refuse(problems.unavailable()))
+    for (const response of [await app.publish(id, running), await app.request('GET', `/api/jobs/${id}/progress`)]) {
+      expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2'])
+      expect(await response.json()).toEqual({
+        type: 'about:blank',
+        status: 503,
+        title: 'Unavailable',
+        detail: 'The store does not answer. Nothing of the request was applied; try again.',
+      })
+    }
+    expect(app.errors).toEqual([])
+    expect(app.app.hub.open).toEqual({ streams: 0, channels: 0 })
+  })
+
+  test('createApp is not ready while the engine does not answer, and lives', async () => {
+    const app = new TestApp()
+    for (const failure of [new Error('SQLITE_IOERR'), refuse(problems.unavailable())]) {
+      app.engine.check = () => Promise.reject(failure)
+      const ready = await app.request('GET', '/readyz')
+      expect([ready.status, ready.headers.get('retry-after')]).toEqual([503, '2'])
+      expect(await ready.text()).not.toContain('SQLITE')
+      expect((await app.request('GET', '/healthz')).status).toBe(200)
+    }
+  })
+
+  test('createApp tells nobody but the operator of a failure that no request is to blame for', async () => {
+    const app = new TestApp()
+    const { id } = await app.create()
+    const failure = new Error('no such table: secret_table')
+    app.engine.apply = () => Promise.reject(failure)
+    const response = await app.publish(id, running)
+    expect(response.status).toBe(500)
+    expect(await response.json()).toEqual({
+      type: 'about:blank',
+      status: 500,
+      title: 'Server error',
+      detail: 'The server failed at this request. Nothing of it was acknowledged; try again.',
+    })
+    expect(app.errors).toEqual([failure])
+  })
+
+  test('createApp holds to what its engine can take, where that is less', async () => {
+    const engine = Object.assign(new MemoryEngine(), { limits: { batchEvents: 2 } })
+    const app = new TestApp({ engine })
+    const { id } = await app.create()
+    const response = await app.publish(id, running, running, running)
+    expect(response.status).toBe(413)
+    expect(await response.json()).toMatchObject({
+      detail: 'events: are 3; a batch has at most 2. Send several batches.',
+      errors: [{ field: 'events', detail: 'are 3; a batch has at most 2' }],
+    })
+  })
+
+  test('createApp lets every origin in for a star, alone or among others, and none by default', async () => {
+    const allowed = async (origins?: string[]) => {
+      const { app } = new TestApp(origins ? { origins } : {})
+      const headers = { origin: 'https://a.example', 'access-control-request-method': 'GET' }
+      const response = await app.request('/api/jobs', { method: 'OPTIONS', headers })
+      return response.headers.get('access-control-allow-origin')
+    }
+    expect(await allowed()).toBeNull()
+    expect(await allowed([])).toBeNull()
+    expect(await allowed(['*'])).toBe('*')
+    expect(await allowed(['https://b.example', '*'])).toBe('*')
+    expect(await allowed(['https://b.example', 'https://a.example'])).toBe('https://a.example')
+  })
+
+  test('createApp writes its streams with what the runtime has for it', async () => {
+    let opened = 0
+    const app = new TestApp({
+      openStream: (source) => {
+        opened += 1
+        return openStream(source)
+      },
+    })
+    const { id } = await app.create()
+    const stream = await app.request('GET', `/api/jobs/${id}/progress`)
+    await stream.body?.cancel()
+    expect(opened).toBe(1)
+  })
+
+  test('createApp without assets has no pages', async () => {
+    const app = new TestApp()
+    for (const path of ['/', '/jobs/x', '/docs', '/widget.js', '/sign-in?code=x'])
+      expect((await app.request('GET', path)).status).toBe(404)
+  })
+
+  test('close sends what waits to be reported, ends all streams without a word, and stops all timers', async () => {
+    const app = new TestApp()
+    const { id } = await app.create()
+    const stream = await app.request('GET', `/api/jobs/${id}/progress`)
+    const text = stream.text()
+    await settle()
+    app.app.jobs.emit(id, { type: 'progress', done: 7 })
+    await app.app.close()
+    expect((await app.document(id)).progress.done).toBe(7)
+    expect(await text).toMatch(/^retry: \d+\n\nevent: snapshot\n.*\n.*\n\nevent: progress\n.*\n.*\n\n$/)
+    expect([app.app.hub.open, app.clock.pending]).toEqual([{ streams: 0, channels: 0 }, 0])
+  })
+
+  test('startService runs a service as a job, and tells in it what the service came to', async () => {
+    const app = new TestApp({
+      services: {
+        double: { prepare: (form) => ({ kind: 'double', title: 'Twice', run: async () => Number(form.get('n')) * 2 }) },
+      },
+    })
+    const form = new FormData()
+    form.set('n', '21')
+    const { id, kind, title, owner } = await app.app.startService(
+      { sub: 'ada', scopes: ['jobs:write'] },
+      'double',
+      form,
+    )
+    await app.clock.advance(1_000)
+    expect([kind, title, owner]).toEqual(['double', 'Twice', 'ada'])
+    expect(await app.document(id)).toMatchObject({ status: 'completed', result: 42 })
+  })
+})
+
+describe('the secret', () => {
+  test('the secret is in no answer, whatever fails', async () => {
+    const app = new TestApp()
+    app.engine.read = () => Promise.reject(new Error(SECRET))
+    for (const path of ['/api/jobs/x', '/api/jobs/x/progress', '/api/progress?job=x'])
+      expect(await (await app.request('GET', path)).text()).not.toContain(SECRET)
+  })
+})
