@@ -14,7 +14,7 @@ export interface Config {
   secret: string[] | undefined
   issuer: string | undefined
   audience: string | undefined
-  /** As `MILEPOST_ENGINE` names it: `sqlite:PATH`, `memory:`. */
+  /** As `MILEPOST_ENGINE` names it: `sqlite:PATH`, `memory:`, `deno-kv:PATH`. */
   engine: string
   origins: string[]
   frameMs: number
@@ -34,7 +34,8 @@ export const settings = {
   MILEPOST_SECRET: 'Signs tokens: 32 bytes at least. Several, separated by commas: the first signs, all verify.',
   MILEPOST_ISSUER: 'The iss that access tokens must have.',
   MILEPOST_AUDIENCE: 'The aud that access tokens must have.',
-  MILEPOST_ENGINE: 'Where jobs live: sqlite:PATH or memory:. sqlite:./data/milepost.db by default.',
+  MILEPOST_ENGINE:
+    'Where jobs live: sqlite:PATH, memory: or, on Deno, deno-kv:PATH. sqlite:./data/milepost.db by default.',
   MILEPOST_ORIGINS: 'Origins whose pages may call the API, separated by commas. None by default.',
   MILEPOST_FRAME_MS: 'How long changes gather before they leave together: milliseconds. 25 by default.',
   MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept. For good by default.',
@@ -47,15 +48,17 @@ export function limitVariable(limit: string): string {
 
 const limitNames = Object.keys(defaultLimits) as (keyof Limits)[]
 
+/** Every environment variable that is read: what a runtime has to be allowed to tell. */
+export const variables: readonly string[] = [...Object.keys(settings), ...limitNames.map(limitVariable)]
+
 /**
  * Reads the configuration.
  *
  * @throws ConfigError that names the setting and says what would do; for an unknown `MILEPOST_…` too, which is a slip of the pen
  */
 export function readConfig(environment: Environment): Config {
-  const known = new Set<string>([...Object.keys(settings), ...limitNames.map(limitVariable)])
   for (const name of Object.keys(environment)) {
-    if (name.startsWith('MILEPOST_') && !known.has(name)) {
+    if (name.startsWith('MILEPOST_') && !variables.includes(name)) {
       throw new ConfigError(`${name} is not a setting. "milepost --help" lists those that there are.`)
     }
   }

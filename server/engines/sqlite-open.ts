@@ -1,9 +1,9 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { pathToFileURL } from 'node:url'
 import { EngineOpenError } from './engine-open-error.ts'
 import { APPLICATION_ID, FORMAT, migrate } from './sqlite-format.ts'
+import { peek } from './sqlite-peek.ts'
 
 /**
  * Opens a file for this process alone, and makes it when there is none, its folder too. A file that isn't Milepost's is left as it is.
@@ -27,18 +27,7 @@ function inspect(path: string, file: string): void {
   else if (found.isDirectory())
     throw new EngineOpenError(`${path} is a directory: name a file, such as ${join(path, 'milepost.db')}.`)
   else if (!found.isFile()) throw new EngineOpenError(`${path} is not a file: name one, or a new one.`)
-  else if (found.size > 0) {
-    // As immutable: SQLite then takes no lock and makes no file beside it. And it is SQLite that reads, for a process that closes a
-    // file by hand gives up the locks that it has on it (sqlite.org/howtocorrupt.html, 2.2).
-    const url = pathToFileURL(file)
-    url.searchParams.set('immutable', '1')
-    const db = new DatabaseSync(url, { readOnly: true })
-    try {
-      formatOf(db, path)
-    } finally {
-      db.close()
-    }
-  }
+  else if (found.size > 0) peek(file, (db) => formatOf(db, path))
 }
 
 function open(path: string, file: string): DatabaseSync {

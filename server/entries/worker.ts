@@ -1,10 +1,10 @@
 /** Milepost on Cloudflare Workers: environment → engine → app. */
 import { createApp, type Milepost } from '../app.ts'
-import { ConfigError, readConfig } from '../config.ts'
+import { ConfigError } from '../config.ts'
 import { DurableObjectEngine } from '../engines/durable-object.ts'
 import type { ObjectBindings } from '../engines/durable-object-calls.ts'
-import { problems } from '../errors.ts'
 import { assets } from '../generated/assets.ts'
+import { notConfigured, type Platform, readHostedConfig } from './hosted.ts'
 
 export { JobObject } from '../engines/durable-object-job.ts'
 export { OwnerObject } from '../engines/durable-object-owner.ts'
@@ -15,6 +15,13 @@ export type Environment = Partial<ObjectBindings>
 /** A request may have few connections open (six, by Cloudflare's limits): subscriptions leave one for what is read meanwhile. */
 const SUBSCRIPTIONS_PER_STREAM = 5
 
+const platform: Platform = {
+  name: 'Workers',
+  engine: 'durable-object:',
+  howToSetSecret:
+    'Make one with "openssl rand -hex 32 | npx wrangler secret put MILEPOST_SECRET"; on this machine, set it in the environment or in .dev.vars.',
+}
+
 /** @throws ConfigError for a binding or a setting that is missing, or that can't be used */
 function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: Environment): Milepost {
   if (!MILEPOST_JOBS) throw missing('MILEPOST_JOBS', 'JobObject')
@@ -22,21 +29,9 @@ function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: Environment): 
   const settings = Object.entries(environment).filter(
     (entry): entry is [string, string] => typeof entry[1] === 'string',
   )
-  const config = readConfig({ MILEPOST_ENGINE: 'durable-object:', ...Object.fromEntries(settings) })
-  if (config.engine !== 'durable-object:') {
-    throw new ConfigError(
-      `MILEPOST_ENGINE is "${config.engine}". On Workers jobs live in durable-object:, so leave it out.`,
-    )
-  }
-  const { secret } = config
-  if (!secret) {
-    throw new ConfigError(
-      'There is no MILEPOST_SECRET. Make one with "openssl rand -hex 32 | npx wrangler secret put MILEPOST_SECRET"; on this machine, set it in the environment or in .dev.vars.',
-    )
-  }
+  const config = readHostedConfig(platform, Object.fromEntries(settings))
   const engine = new DurableObjectEngine({ MILEPOST_JOBS, MILEPOST_OWNERS }, config)
-  const auth = { ...config, secret }
-  return createApp({ ...config, engine, auth, assets, subscriptionsPerStream: SUBSCRIPTIONS_PER_STREAM })
+  return createApp({ ...config, engine, auth: config, assets, subscriptionsPerStream: SUBSCRIPTIONS_PER_STREAM })
 }
 
 function missing(binding: string, className: string): ConfigError {
@@ -54,9 +49,7 @@ export default {
       app ??= open(environment)
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
-      const problem = { type: 'about:blank', ...problems.unavailable(error.message) }
-      const headers = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }
-      return Response.json(problem, { status: problem.status, headers })
+      return notConfigured(error)
     }
     return app.fetch(request, environment)
   },

@@ -1,0 +1,88 @@
+/** What servers of one's own have in common, whatever runs them. */
+import process from 'node:process'
+import { randomId, systemRandom } from '../../shared/clock.ts'
+import type { Principal } from '../access.ts'
+import { createApp, type Milepost } from '../app.ts'
+import { type Config, ConfigError, readConfig } from '../config.ts'
+import type { Engine } from '../engine.ts'
+import { type Opener, openEngine } from '../engines/open.ts'
+import { assets } from '../generated/assets.ts'
+import { samples } from '../generated/samples.ts'
+import type { OpenStream } from '../hub/stream.ts'
+import { setJobEvents } from '../job-events.ts'
+import { createServices } from '../services/index.ts'
+
+/** Whoever follows the link that the server printed: the one who started it. */
+const operator: Principal = { sub: 'local', scopes: ['jobs:read', 'jobs:write', 'jobs:admin'] }
+
+/** What only one runtime has. */
+export interface Runtime {
+  engines?: Readonly<Record<string, Opener>>
+  /** A stream that it writes faster than the standard one. */
+  openStream?: OpenStream
+}
+
+/** An app that is ready to be served. */
+export interface LocalServer {
+  app: Milepost
+  engine: Engine
+  config: Config
+  /** The address to listen on. */
+  hostname: string
+}
+
+/**
+ * Everything but a socket.
+ *
+ * @throws ConfigError for a setting that can't be used; EngineOpenError for a store that can't be opened
+ */
+export async function openLocal(
+  environment: Readonly<Record<string, string | undefined>>,
+  { engines, ...seams }: Runtime = {},
+): Promise<LocalServer> {
+  const config = readConfig(environment)
+  // Without a secret of its owner's, a server is nobody's business but this machine's.
+  const hostname = config.host ?? (config.secret ? '0.0.0.0' : '127.0.0.1')
+  const secret = config.secret ?? randomId(systemRandom, 52)
+  const engine = await openEngine(config.engine, config.limits, engines)
+  const services = createServices({ samples })
+  const app = createApp({ ...config, ...seams, engine, auth: { ...config, secret }, assets, services })
+  setJobEvents(app.jobs)
+  return { app, engine, config, hostname }
+}
+
+/** What to print once the server listens: where it is, and the link that signs its operator in. */
+export function greeting({ app, engine, hostname }: LocalServer, port: number): string {
+  const url = new URL(`http://${hostname === '0.0.0.0' ? 'localhost' : hostname}:${port}/`)
+  const code = app.createSignInCode(operator, () => void showAround(app, engine))
+  return `Milepost listens on ${url.href}\nSign in, once:     ${new URL(`sign-in?code=${code}`, url).href}`
+}
+
+/** Why there is no listening, in a sentence. */
+export function listenError(error: unknown, hostname: string, port: number): ConfigError {
+  const reason = error instanceof Error && 'code' in error ? error.code : error
+  return reason === 'EADDRINUSE'
+    ? new ConfigError(`Port ${port} is in use. Choose another with PORT.`)
+    : new ConfigError(`${hostname}:${port} can't be listened on (${reason}). Set HOST and PORT to what can.`)
+}
+
+/** Ends streams and commits what waits, then exits. A second signal exits at once. */
+export function stopOnSignal({ app, engine }: LocalServer, stopListening: () => Promise<void>): void {
+  const stop = async () => {
+    process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
+    await app.close()
+    await stopListening()
+    await engine.close()
+    process.exit(0)
+  }
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+}
+
+/** On first use the dashboard would be empty: it begins with work to look at. */
+async function showAround(app: Milepost, engine: Engine): Promise<void> {
+  const { rows } = await engine.list({ owner: operator.sub, limit: 1 })
+  if (rows.length > 0) return
+  const form = new FormData()
+  form.set('sample', 'true')
+  await app.startService(operator, 'sync', form)
+}
