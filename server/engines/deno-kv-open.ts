@@ -1,0 +1,72 @@
+import { mkdirSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { keys } from './deno-kv-keys.ts'
+import { FORMAT } from './deno-kv-values.ts'
+import { EngineOpenError } from './engine-open-error.ts'
+import { peek } from './sqlite-peek.ts'
+
+/** Files of Deno KV don't say what they are, but they have this table. */
+const isOfAnother = (tables: string[]) => tables.length > 0 && !tables.includes('data_version')
+
+/**
+ * Opens a store, and makes a file that is not there, its folder too. Nothing that isn't Milepost's is changed.
+ *
+ * @param place a file, the URL of a database, or nothing for the one that Deno Deploy gives
+ * @throws {EngineOpenError}
+ */
+export async function openKv(place: string): Promise<Deno.Kv> {
+  if (typeof Deno.openKv !== 'function') {
+    throw new EngineOpenError('Deno KV is switched off: add --unstable-kv, or "unstable": ["kv"] to deno.json.')
+  }
+  try {
+    if (place !== '' && !URL.canParse(place)) inspect(place)
+    const kv = await Deno.openKv(place === '' ? undefined : place)
+    try {
+      await checkFormat(kv, place)
+      return kv
+    } catch (error) {
+      kv.close()
+      throw error
+    }
+  } catch (error) {
+    throw openError(place, error)
+  }
+}
+
+/** Throws unless there is a file of Deno KV's, or room for one: Deno (2.9.5) makes its tables in any SQLite file. */
+function inspect(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (!found) mkdirSync(dirname(path), { recursive: true })
+  else if (found.isDirectory()) {
+    throw new EngineOpenError(`${path} is a directory: name a file, such as ${join(path, 'milepost.kv')}.`)
+  } else if (isOfAnother(tablesOf(path))) {
+    throw new EngineOpenError(`${path} is a SQLite file of another program: name another file.`)
+  }
+}
+
+function tablesOf(path: string): string[] {
+  const sql = "SELECT name FROM sqlite_schema WHERE type = 'table'"
+  return peek(path, (db) => db.prepare(sql).all()).map(({ name }) => String(name))
+}
+
+async function checkFormat(kv: Deno.Kv, place: string): Promise<void> {
+  const found = await kv.get<number>(keys.format)
+  if (found.value === null) await kv.atomic().check(found).set(keys.format, FORMAT).commit()
+  else if (found.value > FORMAT) {
+    throw new EngineOpenError(
+      `${place || 'The store'} was written by a newer Milepost (format ${found.value}, this one knows ${FORMAT}): run that one, or name another.`,
+    )
+  }
+}
+
+function openError(place: string, error: unknown): EngineOpenError {
+  if (error instanceof EngineOpenError) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  const sentence = reason.includes('file is not a database')
+    ? `${place} is not a file of Deno KV: name another file, or move this one away.`
+    : error instanceof Deno.errors.NotCapable
+      ? // Deno says which permission is missing, and by which flag it is given.
+        `${place || 'The store'} can't be opened: ${reason}.`
+      : `${place || 'The store'} can't be opened (${reason}): see to it that this user may read and write the file and its folder.`
+  return new EngineOpenError(sentence, { cause: error })
+}

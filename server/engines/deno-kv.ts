@@ -1,0 +1,266 @@
+import { type Clock, type Random, randomId, systemClock, systemRandom } from '../../shared/clock.ts'
+import type { Cursor } from '../../shared/cursor.ts'
+import type { JobHeader, Patch } from '../../shared/job.ts'
+import { defaultLimits, type Limits } from '../../shared/limits.ts'
+import { applyBatch } from '../apply-batch.ts'
+import type {
+  Applied,
+  Batch,
+  Change,
+  Created,
+  Engine,
+  ListQuery,
+  NewJob,
+  Page,
+  StoredJob,
+  Unwatch,
+  View,
+} from '../engine.ts'
+import { ProblemError, problems } from '../errors.ts'
+import { buildPage, startOf } from '../paging.ts'
+import { KvAccess } from './deno-kv-access.ts'
+import { keys } from './deno-kv-keys.ts'
+import { listJobs } from './deno-kv-list.ts'
+import { openKv } from './deno-kv-open.ts'
+import { readPage } from './deno-kv-page.ts'
+import { KvStore } from './deno-kv-store.ts'
+import { Trash } from './deno-kv-trash.ts'
+import type { Gone, Head } from './deno-kv-values.ts'
+import { KvWatches } from './deno-kv-watch.ts'
+import { writeCommit, writeNew, writeRemoval } from './deno-kv-write.ts'
+import { Turns } from './turns.ts'
+
+/**
+ * What the store can take at once. One atomic writes at most 800 KiB: a batch of so many events fits however long its texts are, and those
+ * of the rows that it touches, beside a `result`, a `metadata` and the header.
+ */
+const MOST: Pick<Limits, 'batchEvents' | 'messageBytes' | 'titleBytes' | 'resultBytes' | 'metadataBytes'> = {
+  batchEvents: 32,
+  messageBytes: defaultLimits.messageBytes,
+  titleBytes: defaultLimits.titleBytes,
+  resultBytes: defaultLimits.resultBytes,
+  metadataBytes: defaultLimits.metadataBytes,
+}
+
+/** How often a file is asked what other processes have written to it: milliseconds. */
+const POLL_MS = 1_000
+
+export interface DenoKvOptions {
+  limits?: Limits
+  clock?: Clock
+  random?: Random
+  /** How often what is watched is read besides, for a store whose `watch` does not hear of other processes: milliseconds. */
+  pollMs?: number
+}
+
+/**
+ * Documents in Deno KV: a file, or the store of Deno Deploy, where any number of processes share it.
+ *
+ * A job's head has a key of its own, each row another, in the order of their versions. Every batch is one atomic, taken only if the head is
+ * still the one that it rests on.
+ */
+export class DenoKvEngine implements Engine {
+  readonly name = 'deno-kv'
+  readonly limits: Partial<Limits>
+  readonly #limits: Limits
+  readonly #kv: KvAccess
+  readonly #store: KvStore
+  readonly #watches: KvWatches
+  readonly #trash: Trash
+  readonly #turns = new Turns()
+  readonly #clock: Clock
+  readonly #random: Random
+  /** Which of the processes that share the store this is. */
+  readonly #by: string
+  #seq = 0
+
+  /**
+   * @param place a file; the URL of a database of Deno Deploy; nothing, for the one that Deno Deploy gives
+   * @throws {EngineOpenError} when there is no using the store
+   */
+  static async open(place: string, options: Omit<DenoKvOptions, 'pollMs'> = {}): Promise<DenoKvEngine> {
+    const isFile = place !== '' && !URL.canParse(place)
+    return new DenoKvEngine(await openKv(place), isFile ? { ...options, pollMs: POLL_MS } : options)
+  }
+
+  /** @param kv as `openKv` gives it */
+  constructor(kv: Deno.Kv, options: DenoKvOptions = {}) {
+    const { limits = defaultLimits, clock = systemClock, random = systemRandom, pollMs } = options
+    this.limits = Object.fromEntries(
+      Object.entries(MOST).map(([name, most]) => [name, Math.min(most, limits[name as keyof Limits])]),
+    )
+    this.#limits = { ...limits, ...this.limits }
+    this.#clock = clock
+    this.#random = random
+    this.#by = randomId(random, 12)
+    this.#kv = new KvAccess(kv, clock, random)
+    this.#store = new KvStore(this.#kv)
+    this.#watches = new KvWatches(this.#kv, { clock, by: this.#by, pollMs })
+    this.#trash = new Trash(this.#kv)
+  }
+
+  create(job: NewJob): Promise<Created> {
+    const { id, createdBy } = job.header
+    // Their number is held to a limit, so those of one creator would only be in each other's way.
+    return this.#turns.take(`creator ${createdBy}`, () => this.#take(id, () => this.#create(job)))
+  }
+
+  apply(id: string, batch: Batch): Promise<Applied> {
+    const { batchEvents } = this.#limits
+    if (batch.events.length > batchEvents) {
+      const detail = `are ${batch.events.length}; a batch has at most ${batchEvents}`
+      const problem = problems.tooLarge(`events: ${detail}. Send several batches.`, [{ field: 'events', detail }])
+      return Promise.resolve({ refused: problem })
+    }
+    return this.#take(id, () => this.#apply(id, batch))
+  }
+
+  async read(id: string): Promise<StoredJob | undefined> {
+    return (await this.#store.find(id))?.job
+  }
+
+  async changesSince(
+    id: string,
+    cursor: Cursor | undefined,
+    page: { view: View; maxBytes: number },
+  ): Promise<Patch | undefined> {
+    for (;;) {
+      const entry = await this.#store.find(id)
+      if (!entry) return undefined
+      const from = startOf(cursor, entry.job)
+      const hasRows = page.view === 'all' && from < entry.job.header.version
+      if (!hasRows) return buildPage(entry.job, from, [], page.maxBytes)
+      const patch = await readPage(this.#store, entry, from, page.maxBytes)
+      if (patch) return patch
+    }
+  }
+
+  list(query: ListQuery): Promise<Page<JobHeader>> {
+    return listJobs(this.#kv, this.#store, query)
+  }
+
+  remove(id: string, epoch?: string): Promise<boolean> {
+    return this.#turns.take(`job ${id}`, () => this.#remove(id, epoch))
+  }
+
+  watch(
+    target: { job: string } | { owner: string },
+    wake: (change: Change) => void,
+    onLost: () => void = () => {},
+  ): Promise<Unwatch> {
+    return this.#watches.add(target, { wake, onLost })
+  }
+
+  /** Goes on, besides, with what a process that was killed has left of removed jobs. */
+  async due(before: number, limit: number): Promise<string[]> {
+    void this.#trash.clear()
+    const entries = await this.#kv.list({ prefix: keys.dues }, { limit })
+    const due: string[] = []
+    for (const { key } of entries) {
+      const [at, id] = key.slice(-2)
+      if (Number(at) <= before) due.push(String(id))
+    }
+    return due
+  }
+
+  async check(): Promise<void> {
+    await this.#kv.get(keys.check)
+    await this.#kv.commit(this.#kv.atomic().set(keys.check, this.#by))
+  }
+
+  async close(): Promise<void> {
+    this.#watches.close()
+    await this.#turns.end()
+    await this.#trash.close()
+    this.#kv.close()
+  }
+
+  /** Runs work on a job in its turn: in one process batches wait for each other instead of failing each other's checks. */
+  #take<T>(id: string, work: () => Promise<T>): Promise<T | { refused: ProblemError['problem'] }> {
+    return this.#turns.take(`job ${id}`, work).catch((error: unknown) => {
+      if (error instanceof ProblemError) return { refused: error.problem }
+      throw error
+    })
+  }
+
+  #create({ header, marks, liveLimit }: NewJob): Promise<Created> {
+    const { id, epoch, version, owner, createdBy } = header
+    const job = { header, marks }
+    return this.#kv.transact<Created>(async () => {
+      const [head, live] = await Promise.all([
+        this.#kv.get<Head | Gone>(keys.job(id)),
+        this.#kv.get<Deno.KvU64>(keys.live(createdBy)),
+      ])
+      if (head.value && 'life' in head.value) {
+        const taken = await this.#store.find(id)
+        return taken ? { answer: { created: false, job: taken.job } } : { again: true }
+      }
+      if (liveLimit !== undefined && (live.value?.value ?? 0n) >= liveLimit) {
+        const detail = `You have ${liveLimit} jobs that have not ended. End some, then try again.`
+        return { answer: { refused: problems.tooMany(detail) } }
+      }
+      const operation = this.#kv.atomic().check(head)
+      if (liveLimit !== undefined) operation.check(live)
+      writeNew(operation, job, { life: randomId(this.#random, 12), seq: this.#nextSeq(), by: this.#by })
+      return {
+        operation,
+        committed: (versionstamp) => {
+          this.#watches.tell(owner, { id, epoch, from: 0, to: version, header }, versionstamp)
+          return { created: true, job }
+        },
+      }
+    })
+  }
+
+  #apply(id: string, batch: Batch): Promise<Applied> {
+    return this.#kv.transact<Applied>(async () => {
+      const entry = await this.#store.find(id)
+      if (!entry) return { answer: { refused: problems.notFound() } }
+      const loaded = await this.#store.load(entry, batch)
+      if (!loaded) return { again: true }
+      const outcome = applyBatch(loaded, batch, this.#limits)
+      if (!('commit' in outcome)) {
+        // What was loaded may be newer than the head.
+        if (!(await this.#store.isCurrent(entry))) return { again: true }
+        return { answer: 'refused' in outcome ? outcome : { header: outcome.repeat, repeat: true } }
+      }
+      const { header, from, events } = outcome.commit
+      const operation = this.#kv.atomic().check(entry)
+      writeCommit(operation, entry, loaded, outcome.commit, batch, this.#by)
+      return {
+        operation,
+        committed: (versionstamp) => {
+          const change: Change = { id, epoch: header.epoch, from, to: header.version, events, header }
+          this.#watches.tell(header.owner, change, versionstamp)
+          return { header, repeat: false }
+        },
+      }
+    })
+  }
+
+  #remove(id: string, epoch: string | undefined): Promise<boolean> {
+    return this.#kv.transact<boolean>(async () => {
+      const entry = await this.#store.find(id)
+      const header = entry?.job.header
+      if (!entry || !header || (epoch !== undefined && epoch !== header.epoch)) return { answer: false }
+      const operation = this.#kv.atomic().check(entry)
+      writeRemoval(operation, entry, this.#by)
+      return {
+        operation,
+        committed: (versionstamp) => {
+          const { version, owner } = header
+          const change: Change = { id, epoch: header.epoch, from: version, to: version, header, removed: true }
+          this.#watches.tell(owner, change, versionstamp)
+          void this.#trash.clear()
+          return true
+        },
+      }
+    })
+  }
+
+  /** Rises with time, in this process strictly; what two processes create in the same moment comes in any order. */
+  #nextSeq(): number {
+    this.#seq = Math.max(this.#seq + 1, this.#clock.now() * 1_024)
+    return this.#seq
+  }
+}

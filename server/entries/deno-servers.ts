@@ -1,0 +1,71 @@
+import { createApp } from '../app.ts'
+import { ConfigError } from '../config.ts'
+import { DenoKvEngine } from '../engines/deno-kv.ts'
+import { EngineOpenError } from '../engines/engine-open-error.ts'
+import type { Opener } from '../engines/open.ts'
+import { assets } from '../generated/assets.ts'
+import { notConfigured, type Platform, readHostedConfig } from './hosted.ts'
+import { greeting, listenError, openLocal, stopOnSignal } from './local.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** What serves, whoever listens. */
+export interface DenoServer {
+  fetch(request: Request): Response | Promise<Response>
+  /** Listens where the settings say. */
+  listen(): void
+  /** `deno serve` listens, where its own flags say. */
+  onListen(address: Deno.NetAddr): void
+}
+
+const denoKv: Opener = { form: 'deno-kv:PATH', open: (place, limits) => DenoKvEngine.open(place, { limits }) }
+
+const deploy: Platform = {
+  name: 'Deno Deploy',
+  engine: 'deno-kv:',
+  howToSetSecret: 'Make one with "openssl rand -hex 32", and add it to the environment variables of the app.',
+}
+
+/** A server of one's own. */
+export async function openOwn(environment: Environment): Promise<DenoServer> {
+  const local = await openLocal(environment, { engines: { 'deno-kv': denoKv } })
+  const { app, hostname, config } = local
+  const fetch = (request: Request) => app.fetch(request)
+  let server: Deno.HttpServer | undefined
+  stopOnSignal(local, async () => await server?.shutdown())
+  return {
+    fetch,
+    listen() {
+      const onListen = ({ port }: Deno.NetAddr) => console.log(greeting(local, port))
+      try {
+        server = Deno.serve({ hostname, port: config.port, onListen }, fetch)
+      } catch (error) {
+        throw error instanceof Deno.errors.NotCapable ? error : listenError(error, hostname, config.port)
+      }
+    },
+    onListen({ hostname, port }) {
+      if (!config.secret && hostname !== '127.0.0.1') {
+        throw new ConfigError('Without MILEPOST_SECRET this machine alone is served: set it, or add --host 127.0.0.1.')
+      }
+      console.log(greeting({ ...local, hostname }, port))
+    },
+  }
+}
+
+/** A server on Deno Deploy, where nobody reads what is printed as it starts. */
+export async function openDeployed(environment: Environment): Promise<DenoServer> {
+  const serverOf = (fetch: DenoServer['fetch']) => ({ fetch, listen: () => void Deno.serve(fetch), onListen: () => {} })
+  try {
+    const config = readHostedConfig(deploy, environment)
+    const app = createApp({ ...config, engine: await DenoKvEngine.open('', config), auth: config, assets })
+    return serverOf((request) => app.fetch(request))
+  } catch (error) {
+    if (!isForTheUser(error)) throw error
+    return serverOf(() => notConfigured(error))
+  }
+}
+
+/** What the user can mend: a setting, a store, or a permission, of which Deno says which it is. */
+export function isForTheUser(error: unknown): error is Error {
+  return error instanceof ConfigError || error instanceof EngineOpenError || error instanceof Deno.errors.NotCapable
+}
