@@ -1,4 +1,4 @@
-import { Refusal } from './api.ts'
+import { Refusal } from './refusal.ts'
 import { text } from './text.ts'
 
 /** A failure for the person in front of it. */

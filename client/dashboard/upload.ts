@@ -1,5 +1,5 @@
-import { Refusal, readProblem } from './api.ts'
 import { base } from './navigation.ts'
+import { Refusal, readProblem } from './refusal.ts'
 
 /**
  * Sends a form, telling how much of it is on its way: `fetch` does not say.

@@ -1,11 +1,11 @@
 import type { Job } from '../../../shared/job.ts'
 import type { JobSignal } from '../../job-signal.ts'
 import { describeAge, type JobWords } from '../../words.ts'
-import { Refusal } from '../api.ts'
 import { format } from '../page.ts'
 import { Chip } from '../parts/chip.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { ProgressBar } from '../parts/progress-bar.tsx'
+import { Refusal } from '../refusal.ts'
 import { text } from '../text.ts'
 import { Controls } from './controls.tsx'
 

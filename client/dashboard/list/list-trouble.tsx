@@ -1,6 +1,6 @@
-import { Refusal } from '../api.ts'
 import { jobList } from '../page.ts'
 import { Notice } from '../parts/notice.tsx'
+import { Refusal } from '../refusal.ts'
 
 const statuses = { expired: 401, 'not-found': 404, unreachable: 0 } as const
 

@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'bun:test'
+import { parseRoute, toHref } from '../../../../client/dashboard/route.ts'
+
+const base = new URL('https://example.org/progress/')
+const at = (path: string) => parseRoute(new URL(path, base), base)
+
+describe('parseRoute', () => {
+  test('parseRoute knows the pages, wherever the app is mounted', () => {
+    expect(at('./')).toEqual({ page: 'jobs', filter: 'all', search: '' })
+    expect(at('./?show=failed&search=nas%202')).toEqual({ page: 'jobs', filter: 'failed', search: 'nas 2' })
+    expect(at('jobs/p7f2')).toEqual({ page: 'job', id: 'p7f2' })
+    expect(at('docs')).toEqual({ page: 'docs' })
+  })
+
+  test('parseRoute takes an unknown filter for none', () => {
+    expect(at('./?show=constructor')).toEqual({ page: 'jobs', filter: 'all', search: '' })
+  })
+
+  test('parseRoute leaves everything else to the server', () => {
+    for (const path of ['jobs', 'jobs/', 'jobs/a/b', 'openapi.json', '/', '/progressive/docs', 'https://else.where/']) {
+      expect([path, at(path).page]).toEqual([path, 'missing'])
+    }
+  })
+
+  test('parseRoute keeps an id that can not be decoded as it is', () => {
+    expect(at('jobs/%E0%A4%A')).toEqual({ page: 'job', id: '%E0%A4%A' })
+  })
+
+  test('toHref and parseRoute are each the way back from the other', () => {
+    for (const route of [
+      { page: 'jobs', filter: 'all', search: '' },
+      { page: 'jobs', filter: 'running', search: 'a & b?' },
+      { page: 'job', id: 'a~b.c-d_e' },
+      { page: 'docs' },
+    ] as const) {
+      expect(at(toHref(route))).toEqual(route)
+    }
+  })
+})

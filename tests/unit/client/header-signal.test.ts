@@ -1,0 +1,162 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import { effect } from '@preact/signals-core'
+import { createHeaderSignal, type HeaderSignal } from '../../../client/header-signal.ts'
+import { newHeader } from '../../arbitraries.ts'
+import { FakeEnvironment } from '../../fake-environment.ts'
+
+const stops: (() => void)[] = []
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop()
+})
+
+const AT = 'https://progress.example/app'
+
+function open(environment: FakeEnvironment, id: string, token?: string): HeaderSignal {
+  const signals = createHeaderSignal({ url: `${AT}/api/jobs/${id}`, token, environment })
+  stops.push(effect(() => void [signals.job.value, signals.connection.value]))
+  return signals
+}
+
+/** Time enough for jobs to be gathered into one stream. */
+const gather = (environment: FakeEnvironment) => environment.clock.advance(20)
+
+const running = (id: string, version = 2) => newHeader({ id, version, status: 'running' })
+const send = (environment: FakeEnvironment, event: string, id: string, data: object) => {
+  environment.source.send(event, { jobId: id, cursor: 'e-1', ...data })
+  environment.draw()
+}
+
+describe('createHeaderSignal', () => {
+  test('createHeaderSignal takes one connection for all jobs of a server', async () => {
+    const environment = new FakeEnvironment()
+    const [a, b] = [open(environment, 'a'), open(environment, 'b')]
+    await gather(environment)
+    expect(environment.sources.map(({ url }) => url)).toEqual([`${AT}/api/progress?parts=header&job=a&job=b`])
+    environment.source.open()
+    send(environment, 'snapshot', 'a', running('a'))
+    send(environment, 'snapshot', 'b', running('b', 7))
+    expect([a.job.value?.version, b.job.value?.version]).toEqual([2, 7])
+    expect([a.connection.value, b.connection.value]).toEqual(['live', 'live'])
+  })
+
+  test('createHeaderSignal goes on from where each job is when another joins', async () => {
+    const environment = new FakeEnvironment()
+    open(environment, 'a')
+    await gather(environment)
+    environment.source.open()
+    send(environment, 'snapshot', 'a', running('a'))
+    open(environment, 'b')
+    await gather(environment)
+    const { epoch } = running('a')
+    const cursor = encodeURIComponent(`a@${epoch}-2`)
+    expect(environment.sources.map(({ url, isOpen }) => [url, isOpen])).toEqual([
+      [`${AT}/api/progress?parts=header&job=a`, false],
+      [`${AT}/api/progress?parts=header&job=${cursor}&job=b`, true],
+    ])
+  })
+
+  test('createHeaderSignal keeps the tokens of pages apart from the cookies of those who are signed in', async () => {
+    const environment = new FakeEnvironment()
+    open(environment, 'a')
+    open(environment, 'b', 'one')
+    open(environment, 'c', 'two')
+    await gather(environment)
+    expect(environment.sources.map(({ url }) => url)).toEqual([
+      `${AT}/api/progress?parts=header&job=a`,
+      `${AT}/api/progress?parts=header&job=b&token=one&job=c&token=two`,
+    ])
+  })
+
+  test('createHeaderSignal begins another line where one is full', async () => {
+    const environment = new FakeEnvironment()
+    for (let i = 0; i < 41; i++) open(environment, `job-${i}`)
+    await gather(environment)
+    const named = environment.sources.map(({ url }) => new URL(url).searchParams.getAll('job').length)
+    expect(named).toEqual([40, 1])
+  })
+
+  test('createHeaderSignal merges patches, and ignores what it has', async () => {
+    const environment = new FakeEnvironment()
+    const { job } = open(environment, 'a')
+    await gather(environment)
+    send(environment, 'snapshot', 'a', { ...running('a'), metadata: { from: 'here' } })
+    send(environment, 'patch', 'a', { from: 2, to: 3, job: { ...running('a', 3), message: 'half' } })
+    expect([job.value?.version, job.value?.message, job.value?.metadata]).toEqual([3, 'half', { from: 'here' }])
+    const before = job.value
+    send(environment, 'patch', 'a', { from: 1, to: 2, job: running('a', 2) })
+    expect(job.value).toBe(before)
+  })
+
+  test('createHeaderSignal ends with its job, and the line with its last one', async () => {
+    const environment = new FakeEnvironment()
+    const [a, b] = [open(environment, 'a'), open(environment, 'b')]
+    await gather(environment)
+    send(environment, 'snapshot', 'a', { ...running('a', 3), status: 'completed' })
+    send(environment, 'end', 'a', { reason: 'completed' })
+    expect([a.connection.value, environment.source.isOpen]).toEqual(['ended', true])
+    send(environment, 'end', 'b', { reason: 'deleted' })
+    expect([b.connection.value, environment.source.isOpen]).toEqual(['not-found', false])
+  })
+
+  test('createHeaderSignal asks again when it was told of an end before it was told how', async () => {
+    const environment = new FakeEnvironment()
+    const { connection } = open(environment, 'a')
+    await gather(environment)
+    send(environment, 'snapshot', 'a', running('a'))
+    send(environment, 'end', 'a', { reason: 'failed' })
+    await gather(environment)
+    expect([environment.sources.length, connection.value === 'ended']).toEqual([2, false])
+  })
+
+  test('createHeaderSignal holds a bad token against its own job alone', async () => {
+    const environment = new FakeEnvironment()
+    const [good, bad] = [open(environment, 'a', 'good'), open(environment, 'b', 'bad')]
+    await gather(environment)
+    // The stream is refused for the sake of one; each is asked for by itself, twice.
+    for (let round = 0; round < 2; round++) {
+      environment.source.refuse()
+      for (const request of environment.requests.splice(0)) {
+        const isGood = request.url.includes('token=good')
+        await request.answer(isGood ? 200 : 401, isGood ? running('a') : {})
+      }
+    }
+    environment.draw()
+    expect([bad.connection.value, good.job.value?.id]).toEqual(['expired', 'a'])
+    const { epoch } = running('a')
+    expect(environment.source.url).toBe(
+      `${AT}/api/progress?parts=header&job=${encodeURIComponent(`a@${epoch}-2`)}&token=good`,
+    )
+  })
+
+  test('createHeaderSignal believes that all are refused when all are, again and again', async () => {
+    const environment = new FakeEnvironment()
+    const { connection } = open(environment, 'a', 'bad')
+    await gather(environment)
+    for (let round = 0; round < 2; round++) {
+      environment.source.refuse()
+      await environment.requests.at(-1)?.answer(401, {})
+      await environment.clock.advance(10_000)
+    }
+    environment.draw()
+    expect(connection.value).toBe('expired')
+    expect(environment.source.isOpen).toBe(false)
+  })
+
+  test('createHeaderSignal reads the token of a stream URL', async () => {
+    const environment = new FakeEnvironment()
+    const signals = createHeaderSignal({ url: `${AT}/api/jobs/a/progress?token=t1`, environment })
+    stops.push(effect(() => void signals.job.value))
+    await gather(environment)
+    expect(environment.source.url).toBe(`${AT}/api/progress?parts=header&job=a&token=t1`)
+  })
+
+  test('createHeaderSignal leaves nothing behind once nobody watches', async () => {
+    const environment = new FakeEnvironment()
+    open(environment, 'a')
+    await gather(environment)
+    send(environment, 'snapshot', 'a', running('a'))
+    for (const stop of stops.splice(0)) stop()
+    await environment.clock.advance(2_000)
+    expect([environment.source.isOpen, environment.clock.pending, environment.draw()]).toEqual([false, 0, 0])
+  })
+})
