@@ -4,9 +4,10 @@ import { defaultLimits, type Limits } from './limits.ts'
 import { fitsUtf8 } from './text-size.ts'
 
 /** Nesting that a `result` or `metadata` may have: more would overflow the stack of whoever walks it. */
-const JSON_DEPTH = 32
+export const JSON_DEPTH = 32
 
-function isShallow(value: unknown, depth = JSON_DEPTH): boolean {
+/** Whether a JSON value is nested no deeper than that. */
+export function isShallow(value: unknown, depth = JSON_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return true
   return depth > 0 && Object.values(value).every((inner) => isShallow(inner, depth - 1))
 }

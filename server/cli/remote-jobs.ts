@@ -1,5 +1,6 @@
 import type { Receipt, Sent } from '../../shared/batcher.ts'
 import { systemClock, systemRandom } from '../../shared/clock.ts'
+import { eventSchema } from '../../shared/events.ts'
 import { ConfigError } from '../config.ts'
 import { JobEventEmitter } from '../job-events.ts'
 
@@ -20,7 +21,7 @@ export class RemoteJobs {
     this.emitter = new JobEventEmitter({
       clock: systemClock,
       random: systemRandom,
-      validate: (event) => event,
+      validate: (event) => eventSchema.safeParse(event).data,
       publish: (jobId, events, key) => this.#publish(jobId, events, key),
       watch: async (jobId, wake) => {
         this.#wakes.set(jobId, wake)

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { ConfigError } from '../config.ts'
 import { type JobControl, noControl, setJobEvents } from '../job-events.ts'
@@ -8,7 +8,7 @@ import { RemoteJobs } from './remote-jobs.ts'
 
 const usage = `milepost sync SOURCE TARGET [--url http://localhost:8787/ --token TOKEN] [--title TITLE] [--concurrency 4]
 
-Copies to TARGET what it lacks of SOURCE or has otherwise. With --url, it is a job there, to be watched, paused and cancelled; the
+Copies to TARGET, which is made if need be, what it lacks of SOURCE or has otherwise. With --url, it is a job there, to be watched, paused and cancelled; the
 token may stand in MILEPOST_TOKEN. Ends with 1 when a file could not be copied.`
 
 /** Syncs two directories, and reports on it to a server if there is one. */
@@ -35,6 +35,9 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new ConfigError('Give --concurrency a whole number of 1 or more.')
   }
+  await mkdir(to, { recursive: true }).catch(({ code }) => {
+    throw new ConfigError(`"${to}" can't be made (${code}). Name a directory, or a place for one.`)
+  })
   const [source, target] = [new DirectoryTree(from), new DirectoryTree(to)]
   let isComplete = false
   const work = async (jobId: string, control: JobControl) => {

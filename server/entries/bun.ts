@@ -18,8 +18,8 @@ export async function serve(environment: Readonly<Record<string, string | undefi
 
 function listen({ app, config: { port }, hostname }: LocalServer): Bun.Server<undefined> {
   try {
-    // `development: false`: the default error page shows sources.
-    const options = { hostname, port, idleTimeout: IDLE_SECONDS, development: false } as const
+    // `development: false`: the default error page shows sources. But then Bun 1.4 shares ports with other processes, unless told not to.
+    const options = { hostname, port, idleTimeout: IDLE_SECONDS, development: false, reusePort: false } as const
     // Our own limits say what is too large; Bun's would come before them, and answer without a word.
     const maxRequestBodySize = Number.MAX_SAFE_INTEGER
     return Bun.serve({ ...options, maxRequestBodySize, fetch: (request) => app.fetch(request) })

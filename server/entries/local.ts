@@ -54,7 +54,9 @@ export async function openLocal(
 /** What to print once the server listens: where it is, and the link that signs its operator in. */
 export function greeting({ app, engine, hostname }: LocalServer, port: number): string {
   const url = new URL(`http://${hostname === '0.0.0.0' ? 'localhost' : hostname}:${port}/`)
-  const code = app.createSignInCode(operator, () => void showAround(app, engine))
+  const code = app.createSignInCode(operator, () => {
+    showAround(app, engine).catch((error) => console.error(error))
+  })
   return `Milepost listens on ${url.href}\nSign in, once:     ${new URL(`sign-in?code=${code}`, url).href}`
 }
 

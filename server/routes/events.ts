@@ -1,5 +1,5 @@
 import { createRequestSchemas } from '../../shared/api.ts'
-import { createEventSchema, type ProducerEvent } from '../../shared/events.ts'
+import { createEventSchema, isShallow, JSON_DEPTH, type ProducerEvent } from '../../shared/events.ts'
 import { fitsUtf8 } from '../../shared/text-size.ts'
 import { digestOf } from '../digest.ts'
 import { type FieldError, problems, refuse } from '../errors.ts'
@@ -37,19 +37,24 @@ export function eventRoutes(app: App, { jobs, limits }: RouteContext): void {
     const events: ProducerEvent[] = []
     for (const [index, value] of batch.entries()) {
       const prefix = Array.isArray(body) ? `${index}` : ''
-      const event = eventSchema.safeParse(value)
-      if (!event.success) errors.push(...fieldErrors(event.error, prefix))
-      // Only of what is valid: what is nested too deeply takes a second to be found too deep to be written.
-      else if (length > limits.eventBytes && !fitsUtf8(JSON.stringify(event.data), limits.eventBytes)) {
+      if (length > limits.eventBytes && !isWithin(value, limits.eventBytes)) {
         const field = prefix || 'event'
         const detail = `is longer than ${limits.eventBytes} bytes`
         throw refuse(problems.tooLarge(`${field}: ${detail}.`, [{ field, detail }]))
-      } else events.push(event.data)
+      }
+      const event = eventSchema.safeParse(value)
+      if (event.success) events.push(event.data)
+      else errors.push(...fieldErrors(event.error, prefix))
       if (errors.length >= ERRORS_NAMED) break
     }
     if (errors.length > 0) throw refuse(problems.invalid(errors.slice(0, ERRORS_NAMED)))
     return events
   }
+}
+
+/** Whether a value takes no more JSON than that. What is nested too deeply is not measured, which would take a second, but refused later. */
+function isWithin(value: unknown, bytes: number): boolean {
+  return !isShallow(value, JSON_DEPTH + 1) || fitsUtf8(JSON.stringify(value), bytes)
 }
 
 function parseJson(text: string): unknown {

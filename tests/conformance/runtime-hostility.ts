@@ -33,7 +33,7 @@ export function describeHostility(subject: RuntimeSubject): void {
         const event = `{"type":"progress","done":1,"${key}":{"polluted":true}}`
         expect(await ada.refusal('POST', path, event)).toEqual({ status: 422, fields: [key] })
       }
-      const many = Object.fromEntries(Array.from({ length: 90_000 }, (_, n) => [`k${n}`, 1]))
+      const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`k${n}`, 1]))
       const refusal = await ada.refusal('POST', path, { type: 'progress', done: 1, ...many })
       expect(refusal).toEqual({ status: 422, fields: Array.from({ length: 20 }, (_, n) => `k${n}`) })
       const fewer = Object.fromEntries(Object.entries(many).slice(0, 5_000))

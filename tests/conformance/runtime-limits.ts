@@ -20,6 +20,8 @@ export function describeLimits(subject: RuntimeSubject): void {
       const path = `api/jobs/${id}/events`
       expect((await ada.json<Receipt>(200, 'POST', path, event(64 * KIB))).version).toBe(2)
       expect(await ada.refusal('POST', path, event(64 * KIB + 1))).toEqual({ status: 413, fields: ['event'] })
+      const invalid = { type: 'log', message: 'm'.repeat(64 * KIB) }
+      expect(await ada.refusal('POST', path, invalid)).toEqual({ status: 413, fields: ['event'] })
       const batch = `[{"type":"log","message":"m"},${event(64 * KIB + 1)}]`
       expect(await ada.refusal('POST', path, batch)).toEqual({ status: 413, fields: ['1'] })
       const lines = { 'content-type': 'application/x-ndjson' }
@@ -47,19 +49,20 @@ export function describeLimits(subject: RuntimeSubject): void {
       expect((await ada.read(id)).version).toBe(3)
     })
 
-    test('limits of a batch: 1,000 events pass, one more is 413', async () => {
+    test('limits of a batch: as many events as the engine takes pass, one more is 413', async () => {
+      const { batchEvents = 1_000 } = subject.traits
       const ada = await subject.client('ada')
       const { id } = await ada.create()
       const path = `api/jobs/${id}/events`
       const events = (count: number) => Array.from({ length: count }, (_, n) => ({ type: 'progress', done: n }))
-      const lines = events(1_001)
+      const lines = events(batchEvents + 1)
         .map((event) => JSON.stringify(event))
         .join('\n')
-      expect((await ada.json<Receipt>(200, 'POST', path, events(1_000))).version).toBe(1_001)
-      expect(await ada.refusal('POST', path, events(1_001))).toEqual({ status: 413, fields: ['events'] })
+      expect((await ada.json<Receipt>(200, 'POST', path, events(batchEvents))).version).toBe(batchEvents + 1)
+      expect(await ada.refusal('POST', path, events(batchEvents + 1))).toEqual({ status: 413, fields: ['events'] })
       const ndjson = { 'content-type': 'application/x-ndjson' }
       expect(await ada.refusal('POST', path, lines, ndjson)).toEqual({ status: 413, fields: ['events'] })
-      expect((await ada.read(id)).version).toBe(1_001)
+      expect((await ada.read(id)).version).toBe(batchEvents + 1)
     })
 
     test('limits of fields count bytes of UTF-8, not characters', async () => {

@@ -7,7 +7,11 @@ const top = new URL('../..', import.meta.url).pathname
 async function readHouse(): Promise<Source[]> {
   const listed = Bun.spawnSync(['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: top })
   if (!listed.success) throw new Error(`git ls-files: ${listed.stderr}`)
-  const paths = listed.stdout.toString().split('\0').filter(Boolean)
+  // Pictures have no lines.
+  const paths = listed.stdout
+    .toString()
+    .split('\0')
+    .filter((path) => path !== '' && !path.endsWith('.png'))
   const sources = await Promise.all(
     paths.map(async (path) => {
       const file = Bun.file(top + path)

@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ServerProcess } from '../support/server-process.ts'
+import { accessToken, SECRET } from '../support/tokens.ts'
+
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'milepost-startup-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** Runs the command line to its end: what it says, and with which code it exits. */
+async function run(args: string[], env: Record<string, string> = {}) {
+  const child = Bun.spawn([process.execPath, 'server/cli/main.ts', ...args], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', HOST: '127.0.0.1', ...env },
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+  return { out, err, code: await child.exited }
+}
+
+const serve = (env: Record<string, string>) => run(['serve'], env)
+
+describe('milepost serve', () => {
+  test('serve refuses a port that is in use, and says which setting chooses another', async () => {
+    await using server = await ServerProcess.start()
+    const { port } = new URL(server.url)
+    const refused = { out: '', err: `Port ${port} is in use. Choose another with PORT.\n`, code: 1 }
+    expect(await serve({ PORT: port, MILEPOST_ENGINE: 'memory:' })).toEqual(refused)
+  })
+
+  test('serve refuses a file that is not its own, and leaves it as it is', async () => {
+    const place = join(folder, 'foreign')
+    await mkdir(place)
+    const file = join(place, 'notes.txt')
+    await writeFile(file, 'These are notes.')
+    const { out, err, code } = await serve({ MILEPOST_ENGINE: `sqlite:${file}` })
+    expect([out, err, code]).toEqual(['', expect.stringContaining(`${file} is not a SQLite file`), 1])
+    expect([await Bun.file(file).text(), await readdir(place)]).toEqual(['These are notes.', ['notes.txt']])
+  })
+
+  test('serve refuses a store that another process has open', async () => {
+    const engine = `sqlite:${join(folder, 'taken.db')}`
+    await using _server = await ServerProcess.start({ MILEPOST_ENGINE: engine })
+    const { out, err, code } = await serve({ MILEPOST_ENGINE: engine })
+    expect([out, err, code]).toEqual(['', expect.stringContaining('is in use by another process'), 1])
+  })
+
+  test.each([
+    [{ PORT: 'eighty' }, 'PORT'],
+    [{ MILEPOST_SECRET: 'short' }, 'MILEPOST_SECRET'],
+    [{ MILEPOST_ENGINE: 'mysql:' }, 'MILEPOST_ENGINE'],
+    [{ MILEPOST_ORIGINS: 'example.com/a' }, 'MILEPOST_ORIGINS'],
+    [{ MILEPOST_FRAME_MS: '-1' }, 'MILEPOST_FRAME_MS'],
+    [{ MILEPOST_ITEMS: 'many' }, 'MILEPOST_ITEMS'],
+    [{ MILEPOST_ENGIN: 'memory:' }, 'MILEPOST_ENGIN'],
+  ])('serve refuses %o in one sentence that names the setting', async (env, name) => {
+    const { out, err, code } = await serve({ MILEPOST_ENGINE: 'memory:', ...(env as Record<string, string>) })
+    expect([out, err, code]).toEqual(['', expect.stringMatching(new RegExp(`^${name} .*\\.\n$`)), 1])
+  })
+})
+
+describe('milepost', () => {
+  test('milepost --help names every command and setting', async () => {
+    const { out, code } = await run(['--help'])
+    for (const word of ['serve', 'sync', 'token', '--engine', 'MILEPOST_RETENTION_SECONDS', 'MILEPOST_LIVE_JOBS']) {
+      expect(out).toContain(word)
+    }
+    expect(code).toBe(0)
+  })
+
+  test('milepost refuses a command or a flag that there is not', async () => {
+    expect([(await run(['serv'])).code, (await run(['serve', '--prot', '1'])).code]).toEqual([1, 1])
+  })
+
+  test('milepost token makes a token that the server takes', async () => {
+    await using server = await ServerProcess.start()
+    const { out } = await run(['token', '--sub', 'ada'], { MILEPOST_SECRET: SECRET })
+    const answer = await fetch(`${server.url}api/jobs`, { headers: { authorization: `Bearer ${out.trim()}` } })
+    expect([answer.status, await answer.json()]).toEqual([200, { jobs: [] }])
+  })
+
+  test('milepost sync copies a directory, and is a job on a server', async () => {
+    await using server = await ServerProcess.start()
+    const [from, to] = [join(folder, 'from'), join(folder, 'made', 'to')]
+    await mkdir(join(from, 'b'), { recursive: true })
+    await writeFile(join(from, 'a.txt'), 'a')
+    await writeFile(join(from, 'b/c.txt'), 'c')
+    const token = await accessToken('ada')
+    const { out, err, code } = await run(['sync', from, to, '--url', server.url, '--token', token])
+    expect([out, err, code]).toEqual([expect.stringContaining('2 copied, 0 there already, 0 failed'), '', 0])
+    expect(await Bun.file(join(to, 'b/c.txt')).text()).toBe('c')
+    const answer = await fetch(`${server.url}api/jobs`, { headers: { authorization: `Bearer ${token}` } })
+    const { jobs } = (await answer.json()) as { jobs: object[] }
+    expect(jobs).toEqual([expect.objectContaining({ kind: 'sync', status: 'completed', title: 'from → to' })])
+  })
+})
