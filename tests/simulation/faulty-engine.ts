@@ -24,6 +24,8 @@ export interface Faults {
   failure: number
   /** That a wake-up is lost. */
   lostWake: number
+  /** That a subscription is lost at a change, and its watcher told so. */
+  lostWatch: number
   /** That a wake-up tells the versions alone, without events or header. */
   bareWake: number
   /** Bytes of a page, whatever the caller would take. */
@@ -34,6 +36,7 @@ export const noFaults: Faults = {
   delayMs: 0,
   failure: 0,
   lostWake: 0,
+  lostWatch: 0,
   bareWake: 0,
   pageBytes: Number.POSITIVE_INFINITY,
 }
@@ -47,6 +50,8 @@ export class EngineAway extends Error {}
  */
 export class FaultyEngine implements Engine {
   readonly name = 'faulty'
+  /** Whether it says that no wake-up is lost: then none may be, as long as the subscription is not. */
+  tellsAll?: true
   faults: Faults = noFaults
   readonly #inner: Engine
   readonly #clock: VirtualClock
@@ -87,23 +92,37 @@ export class FaultyEngine implements Engine {
     return this.#call(() => this.#inner.remove(id, epoch))
   }
 
-  async watch(target: { job: string } | { owner: string }, wake: (change: Change) => void): Promise<Unwatch> {
+  async watch(
+    target: { job: string } | { owner: string },
+    wake: (change: Change) => void,
+    onLost?: () => void,
+  ): Promise<Unwatch> {
     let open = true
+    let lost = false
     let lastAt = 0
-    const deliver = (change: Change) => {
-      if (this.#random.chance(this.faults.lostWake)) return
-      const told = this.#told(change)
+    const inOrder = (run: () => void) => {
       const wait = Math.max(this.#delay(), lastAt - this.#clock.now())
       if (wait <= 0) {
-        wake(told)
+        run()
         return
       }
       lastAt = this.#clock.now() + wait
       this.#clock.setTimeout(() => {
-        if (open) wake(told)
+        if (open) run()
       }, wait)
     }
-    const unwatch = await this.#call(() => this.#inner.watch(target, deliver))
+    const unwatch = await this.#call(() =>
+      this.#inner.watch(target, (change) => {
+        if (lost) return
+        lost = this.#random.chance(this.faults.lostWatch)
+        if (lost) {
+          inOrder(() => onLost?.())
+        } else if (!this.#random.chance(this.faults.lostWake)) {
+          const told = this.#told(change)
+          inOrder(() => wake(told))
+        }
+      }),
+    )
     return () => {
       open = false
       unwatch()

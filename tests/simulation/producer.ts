@@ -6,6 +6,10 @@ import { EngineAway } from './faulty-engine.ts'
 import { Violation } from './watched-document.ts'
 import type { World } from './watcher.ts'
 
+/** Whether an event was written by the server, on a watcher's request or by its own clock. */
+const isOfTheServer = (event: JobEvent) =>
+  event.type === 'control' || (event.type === 'status' && /^(Asked to stop|Not done)/.test(event.message ?? ''))
+
 /** How long a producer waits before it tries a batch again: milliseconds, at most. */
 const RETRY_MS = 2_000
 
@@ -28,10 +32,17 @@ export class Producer {
     this.#events = events
   }
 
-  /** Begins another life of the job, unless one is there, or the producer is still at work. */
+  /** Whether there is a life of the job that has not ended. */
+  get isAlive(): boolean {
+    const newest = this.#world.truth.newest(this.id)
+    return newest !== undefined && !isTerminalStatus(newest.status)
+  }
+
+  /** Begins another life of the job, in place of one that ended, unless the producer is still at work. */
   async begin(): Promise<void> {
-    if (this.#busy || this.#world.truth.newest(this.id)) return
+    if (this.#busy || this.isAlive) return
     await this.#alone(async () => {
+      if (this.#world.truth.newest(this.id)) await this.remove()
       const epoch = `${this.id}x${++this.#lives}`
       const now = new Date(this.#world.clock.now()).toISOString()
       const header = newHeader({
@@ -41,6 +52,7 @@ export class Producer {
         updatedAt: now,
         lastEventAt: now,
         metadata: { life: this.#lives },
+        ...(this.#world.random.chance(0.2) ? { timeoutSeconds: 120 } : {}),
       })
       const marks = { resultVersion: 0, metadataVersion: 1, stepCount: 0, bytes: 0, requestDigest: epoch }
       this.#epoch = epoch
@@ -82,7 +94,7 @@ export class Producer {
     if (!newest || this.#busy) return
     const applied = this.#world.truth
       .life(newest.epoch)
-      .events.filter(({ type }) => type !== 'control')
+      .events.filter((event) => !isOfTheServer(event))
       .map(({ version: _version, at: _at, expiresAt: _expiresAt, ...event }) => event)
     const at = applied.findIndex((event, index) => !Bun.deepEquals(event, this.#acknowledged[index]))
     if (at >= 0 || applied.length !== this.#acknowledged.length) {
@@ -107,7 +119,7 @@ export class Producer {
   }
 
   #batch(events: JobEvent[]): Batch {
-    return { events, at: new Date(this.#world.clock.now()).toISOString(), retentionSeconds: 86_400 }
+    return { events, at: new Date(this.#world.clock.now()).toISOString(), retentionSeconds: 60 }
   }
 
   async #insist<T>(call: () => Promise<T>): Promise<T> {

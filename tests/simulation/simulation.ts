@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { whatIsDue } from '../../server/due.ts'
 import { MemoryEngine } from '../../server/engines/memory.ts'
 import { Hub } from '../../server/hub/hub.ts'
 import { type OpenStream, openStream } from '../../server/hub/stream.ts'
@@ -8,7 +9,7 @@ import type { Job } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import { producerEvent } from '../arbitraries.ts'
 import { SeededRandom } from '../seeded-random.ts'
-import { settle, VirtualClock } from '../virtual-clock.ts'
+import { VirtualClock } from '../virtual-clock.ts'
 import { type Faults, FaultyEngine, noFaults } from './faulty-engine.ts'
 import { Producer } from './producer.ts'
 import { Truth } from './truth.ts'
@@ -17,7 +18,7 @@ import { type Target, Watcher, type World } from './watcher.ts'
 
 const OWNER = 'ada'
 const JOBS = ['a', 'b', 'c']
-const STEPS = 120
+const MOST_STEPS = 120
 const MOST_WATCHERS = 12
 
 /** A stream that counts as slow after very little, so that few events suffice to fill it. */
@@ -45,6 +46,7 @@ function chooseFaults(random: SeededRandom): Faults {
     delayMs: some(200),
     failure: some(0.05),
     lostWake: some(0.2),
+    lostWatch: some(0.02),
     bareWake: some(0.3),
     pageBytes: random.chance(0.6) ? 200 + random.below(2_000) : noFaults.pageBytes,
   }
@@ -52,20 +54,21 @@ function chooseFaults(random: SeededRandom): Faults {
 
 /**
  * Runs the whole server side in one process, under a clock that stands still: producers, an engine that fails, the hub, and watchers that come,
- * go, stall and come back. Everything follows from the seed. Throws at the first law that is broken.
+ * go, stall and come back. Everything follows from the seed. Throws at the first law that is broken; answers how often watchers read which kind
+ * of message.
  */
-export async function simulate(seed: number, streams: Streams): Promise<void> {
-  await new Simulation(seed, streams).run()
+export function simulate(seed: number, streams: Streams): Promise<Map<string, number>> {
+  return new Simulation(seed, streams).run()
 }
 
 /** Which streams the watchers of a run open. */
 export type Streams = keyof typeof targets
 
 const targets = {
-  'of one job': JOBS.map((job): Target => ({ job })),
-  'of several jobs': [{ jobs: JOBS }, { jobs: JOBS.slice(1) }],
-  'of an owner': [{ owner: OWNER }],
-} satisfies Record<string, Target[]>
+  'of one job': (jobs) => jobs.map((job) => ({ job })),
+  'of several jobs': (jobs) => [{ jobs }, { jobs: jobs.slice(-1) }],
+  'of an owner': () => [{ owner: OWNER }],
+} satisfies Record<string, (jobs: string[]) => Target[]>
 
 class Simulation {
   readonly #random: SeededRandom
@@ -75,6 +78,8 @@ class Simulation {
   readonly #watchers = new Set<Watcher>()
   readonly #events: ProducerEvent[]
   readonly #targets: Target[]
+  /** Few, so that all that happens meets. */
+  readonly #jobs: string[]
   #violation: unknown
 
   constructor(seed: number, streams: Streams) {
@@ -94,37 +99,42 @@ class Simulation {
       this.#violation ??= violation
     }
     this.#random = random
-    this.#targets = targets[streams]
-    this.#world = { clock, random, engine, hub, truth: new Truth(), onViolation }
+    this.#jobs = JOBS.slice(0, 1 + random.below(JOBS.length))
+    this.#targets = targets[streams](this.#jobs)
+    this.#world = { clock, random, engine, hub, truth: new Truth(), read: new Map(), onViolation }
     this.#events = fc.sample(producerEvent, { seed, numRuns: 200 }).filter(({ type }) => type !== 'status')
-    this.#producers = JOBS.map((id) => new Producer(this.#world, id, this.#events))
+    this.#producers = this.#jobs.map((id) => new Producer(this.#world, id, this.#events))
   }
 
-  async run(): Promise<void> {
+  async run(): Promise<Map<string, number>> {
     const { engine, truth, clock } = this.#world
     await truth.listen(this.#inner, OWNER)
     for (const producer of this.#producers) await producer.begin()
     engine.faults = chooseFaults(this.#random)
-    for (let step = 0; step < STEPS && !this.#violation; step++) {
+    if (engine.faults.lostWake === 0 && this.#random.chance(0.5)) engine.tellsAll = true
+    for (let step = this.#random.below(MOST_STEPS); step > 0 && !this.#violation; step--) {
       this.#act()
+      if (this.#random.chance(0.1)) await this.#sweep()
       await clock.advance(this.#pause())
     }
     await this.#calm()
     if (this.#violation) throw this.#violation
+    return this.#world.read
   }
 
   #act(): void {
     const { random } = this.#world
-    const producer = this.#producers[random.below(JOBS.length)] as Producer
+    const producer = this.#producers[random.below(this.#producers.length)] as Producer
     const watcher = [...this.#watchers][random.below(this.#watchers.size)]
     const dice = random.below(100)
-    if (dice < 55) producer.report(1 + random.below(random.chance(0.2) ? 30 : 4))
-    else if (dice < 62) producer.report(random.below(3), { type: 'status', status: 'running', ...this.#statusFields() })
-    else if (dice < 66) void producer.control({ type: 'control', pauseRequested: random.chance(0.5) })
-    else if (dice < 68)
+    if (!producer.isAlive && random.chance(0.5)) void producer.begin()
+    else if (dice < 58) producer.report(1 + random.below(random.chance(0.2) ? 30 : 4))
+    else if (dice < 66) producer.report(random.below(3), { type: 'status', status: 'running', ...this.#statusFields() })
+    else if (dice < 68) void producer.control({ type: 'control', pauseRequested: random.chance(0.5) })
+    else if (dice < 69) void producer.control({ type: 'control', cancelRequested: true })
+    else if (dice < 72)
       producer.report(random.below(3), { type: 'status', status: this.#end(), ...this.#statusFields() })
-    else if (dice < 70) void producer.remove()
-    else if (dice < 73) void producer.begin()
+    else if (dice < 73) void producer.remove()
     else if (dice < 83) this.#join()
     else if (dice < 88) watcher?.stall()
     else if (dice < 94) watcher?.resume()
@@ -132,6 +142,18 @@ class Simulation {
     else if (watcher) {
       watcher.leave()
       this.#watchers.delete(watcher)
+    }
+  }
+
+  /** What the server does by its own clock: ends jobs that ran out of time, removes those that were kept long enough. */
+  async #sweep(): Promise<void> {
+    const now = this.#world.clock.now()
+    for (const id of await this.#inner.due(now, 100)) {
+      const stored = await this.#inner.read(id)
+      const due = stored && whatIsDue(stored, now)
+      if (due === 'remove') await this.#inner.remove(id)
+      else if (due)
+        await this.#inner.apply(id, { events: [due], at: new Date(now).toISOString(), retentionSeconds: 60 })
     }
   }
 
@@ -155,13 +177,14 @@ class Simulation {
   /** Mostly a moment, at times as long as pings and streams live. */
   #pause(): number {
     const dice = this.#random.below(100)
-    return dice < 85 ? this.#random.below(60) : dice < 98 ? this.#random.below(35_000) : 1_000_000
+    return dice < 90 ? this.#random.below(60) : dice < 99 ? this.#random.below(35_000) : 1_000_000
   }
 
   /** The faults stop: everyone has to reach the newest state, and nothing may be left. */
   async #calm(): Promise<void> {
     const { engine, clock, hub } = this.#world
-    engine.faults = noFaults
+    // Distance is no fault: it stays.
+    engine.faults = { ...noFaults, delayMs: engine.faults.delayMs }
     for (const watcher of this.#watchers) watcher.resume()
     await clock.advance(120_000)
     this.#verifyAll()
@@ -172,7 +195,8 @@ class Simulation {
     await Promise.all(finished)
     this.#verifyAll()
     for (const watcher of this.#watchers) watcher.leave()
-    await settle()
+    // What was on its way arrives.
+    await clock.advance(1_000)
     if (this.#violation) return
     const left = { ...hub.open, timers: clock.pending }
     if (!Bun.deepEquals(left, { streams: 0, channels: 0, timers: 0 }))
@@ -187,7 +211,7 @@ class Simulation {
 
   /** A watcher has every job that it follows as it is now, or was told that it is gone. */
   #verify(watcher: Watcher): void {
-    for (const id of JOBS) {
+    for (const id of this.#jobs) {
       if (!watcher.follows(id)) continue
       const truth = this.#world.truth.newest(id)
       const document = watcher.documents.get(id)

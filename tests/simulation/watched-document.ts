@@ -103,8 +103,8 @@ export class WatchedDocument {
   #end(reason: EndReason): void {
     this.#ended = reason
     const known = this.#live?.job
-    if (reason === 'deleted') {
-      must(known === undefined || this.#truth.life(known.epoch).removed, 'end: deleted of a job that is there')
+    if (reason === 'deleted' || reason === 'expired') {
+      must(known === undefined || this.#truth.life(known.epoch).removed, `end: ${reason} of a job that is there`)
       return
     }
     must(known !== undefined && !this.#partial, `end: ${reason} without a document`)

@@ -2,6 +2,7 @@ import type { View } from '../../server/engine.ts'
 import type { Hub } from '../../server/hub/hub.ts'
 import { startOf } from '../../server/paging.ts'
 import type { Cursor } from '../../shared/cursor.ts'
+import type { Patch } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import type { PingData } from '../../shared/wire.ts'
 import { EventStreamParser } from '../event-stream-parser.ts'
@@ -18,6 +19,8 @@ export interface World {
   engine: FaultyEngine
   hub: Hub
   truth: Truth
+  /** How often each kind of message was read: what a simulation never meets, it proves nothing of. */
+  read: Map<string, number>
   /** Told of every law that is broken. */
   onViolation(violation: unknown): void
 }
@@ -99,7 +102,9 @@ export class Watcher {
       }
     }
     if (!this.#gone && !this.done) {
-      this.#timer = this.#world.clock.setTimeout(() => void this.#connect(), this.#world.random.below(RECONNECT_MS))
+      const { clock, random } = this.#world
+      const wait = random.below(random.chance(0.5) ? RECONNECT_MS : 100)
+      this.#timer = clock.setTimeout(() => void this.#connect(), wait)
     }
   }
 
@@ -156,6 +161,8 @@ export class Watcher {
 
   #take({ event, data, lastEventId }: { event: string; data: string; lastEventId: string }): void {
     const parsed = JSON.parse(data)
+    const kind = event === 'end' ? `end ${parsed.reason}` : parsed.more ? `${event} with more` : event
+    this.#world.read.set(kind, (this.#world.read.get(kind) ?? 0) + 1)
     if (event === 'ping') {
       this.#takePing(parsed)
       return
@@ -167,9 +174,16 @@ export class Watcher {
     if (lastEventId !== '') throw new Violation('an id on a stream of several jobs')
     const { jobId, cursor, ...rest } = parsed
     const document = this.#document(jobId)
+    if ('owner' in this.target && this.#isLateNews(document, event, rest)) return
     document.take(event, rest, cursor)
     // A job that was removed may be made again; an owner's stream then tells of the new one.
     if (document.ended && 'owner' in this.target) this.documents.delete(jobId)
+  }
+
+  /** What wake-ups that come late tell of a job that was gone before the owner's jobs were listed. */
+  #isLateNews({ cursor }: WatchedDocument, event: string, data: Patch): boolean {
+    if (event === 'end') return cursor === undefined
+    return event === 'patch' && cursor?.epoch !== data.job.epoch && this.#world.truth.life(data.job.epoch).removed
   }
 
   #takePing({ at, version }: PingData): void {
