@@ -71,13 +71,21 @@ export function listenError(error: unknown, hostname: string, port: number): Con
 /** Ends streams and commits what waits, then exits. A second signal exits at once. */
 export function stopOnSignal({ app, engine }: LocalServer, stopListening: () => Promise<void>): void {
   const stop = async () => {
-    process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
     await app.close()
     await stopListening()
     await engine.close()
     process.exit(0)
   }
-  process.once('SIGINT', stop).once('SIGTERM', stop)
+  // Listeners are there from the start: one that is added while a signal is told of is told of it too, on Deno (2.9.5).
+  let isStopping = false
+  const codes = { SIGINT: 130, SIGTERM: 143 } as const
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(codes[signal])
+      isStopping = true
+      void stop()
+    })
+  }
 }
 
 /** On first use the dashboard would be empty: it begins with work to look at. */
