@@ -249,7 +249,11 @@ class OwnerTarget extends Target {
   }
 
   protected async begin(): Promise<void> {
-    for (const { versionstamp } of await this.#list()) this.#pass(versionstamp)
+    for (const { key, value, versionstamp: stamp } of await this.#list()) {
+      this.#pass(stamp)
+      const id = String(key.at(-1))
+      if (!this.isKnown(id, stamp)) this.know(id, { stamp, epoch: value.epoch, version: value.version })
+    }
   }
 
   protected changed(): void {

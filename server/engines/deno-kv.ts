@@ -73,6 +73,7 @@ export class DenoKvEngine implements Engine {
   /** Which of the processes that share the store this is. */
   readonly #by: string
   #seq = 0
+  #isClosed = false
 
   /**
    * @param place a file; the URL of a database of Deno Deploy; nothing, for the one that Deno Deploy gives
@@ -169,6 +170,8 @@ export class DenoKvEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
     this.#watches.close()
     await this.#turns.end()
     await this.#trash.close()

@@ -101,8 +101,12 @@ export function describeLoad(subject: RuntimeSubject): void {
       const before = await subject.strict.residentBytes()
       let version = 1
       // 20,000 events; each frame is a patch with 1 KiB of header and a result of 60 KiB: 100 frames would be 6 MiB a reader.
-      for (let batch = 0; batch < 200; batch++) {
-        const events = Array.from({ length: 99 }, (_, n) => ({ type: 'progress', done: batch * 100 + n }) as const)
+      const size = Math.min(100, subject.traits.batchEvents ?? 100)
+      for (let batch = 0; batch < 20_000 / size; batch++) {
+        const events = Array.from(
+          { length: size - 1 },
+          (_, n) => ({ type: 'progress', done: batch * size + n }) as const,
+        )
         const last = { type: 'status', status: 'running', result: `${batch}${result.repeat(30)}` } as const
         version = (await ada.publish(id, ...events, last)).version
       }

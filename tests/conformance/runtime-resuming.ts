@@ -115,10 +115,10 @@ export function describeResuming(subject: RuntimeSubject): void {
       const ada = await subject.client('ada')
       const { id, epoch } = await ada.create()
       const message = 'x'.repeat(4_000)
-      for (let batch = 0; batch < 2; batch++) {
+      for (let batch = 0; batch < 8; batch++) {
         const items = Array.from(
-          { length: 100 },
-          (_, n) => ({ type: 'item', id: `${batch * 100 + n}`, message }) as const,
+          { length: 25 },
+          (_, n) => ({ type: 'item', id: `${batch * 25 + n}`, message }) as const,
         )
         await ada.publish(id, ...items)
       }

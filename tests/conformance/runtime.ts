@@ -34,6 +34,8 @@ export type StartRuntime = (settings: Record<string, string>) => Promise<Runtime
 export interface RuntimeTraits {
   /** How long a reader that has left may go unnoticed: milliseconds. */
   noticesWithinMs: number
+  /** Events that a batch may have, where the engine takes fewer than others. */
+  batchEvents?: number
 }
 
 /** The servers of the test that runs. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SECRET } from './tokens.ts'
@@ -6,29 +6,43 @@ import { SECRET } from './tokens.ts'
 const READY = /listens on (http:\/\/\S+)/
 const SIGN_IN = /(http:\/\/\S+sign-in\S+)/
 
+/** How a server is started. */
+export interface Launch {
+  /** @param folder where its store is */
+  command(folder: string): string[]
+  /** The setting of an engine with its store in a folder. */
+  engine(folder: string): string
+}
+
+export const onBun: Launch = {
+  command: () => [process.execPath, 'server/cli/main.ts', 'serve'],
+  engine: (folder) => `sqlite:${join(folder, 'jobs.db')}`,
+}
+
 /** A real server in a process of its own, with a store of its own, which survives its kills. */
 export class ServerProcess {
   /** All that it wrote, in every life. */
   output = ''
   url = ''
   readonly #folder: string
+  readonly #command: string[]
   readonly #env: Record<string, string>
   #process: Bun.Subprocess<'ignore', 'pipe', 'pipe'> | undefined
 
-  private constructor(folder: string, env: Record<string, string>) {
+  private constructor(folder: string, command: string[], env: Record<string, string>) {
     this.#folder = folder
+    this.#command = command
     this.#env = env
   }
 
   /** Starts a server on a port that is free, and resolves once it listens. */
-  static async start(env: Record<string, string> = {}): Promise<ServerProcess> {
+  static async start(env: Record<string, string> = {}, launch: Launch = onBun): Promise<ServerProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'milepost-server-'))
-    const engine = `sqlite:${join(folder, 'jobs.db')}`
-    const server = new ServerProcess(folder, {
+    const server = new ServerProcess(folder, launch.command(folder), {
       PORT: '0',
       HOST: '127.0.0.1',
       MILEPOST_SECRET: SECRET,
-      MILEPOST_ENGINE: engine,
+      MILEPOST_ENGINE: launch.engine(folder),
       ...env,
     })
     await server.restart()
@@ -44,6 +58,12 @@ export class ServerProcess {
     return this.#process?.pid ?? 0
   }
 
+  /** Memory that the process holds: bytes. */
+  async residentBytes(): Promise<number> {
+    const status = await readFile(`/proc/${this.pid}/status`, 'utf8')
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024
+  }
+
   /** Ends the process without a word of warning. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
     this.#process?.kill(signal)
@@ -54,7 +74,7 @@ export class ServerProcess {
   /** Starts it again: the same store, the same address. */
   async restart(): Promise<void> {
     const port = this.url === '' ? {} : { PORT: new URL(this.url).port }
-    const child = Bun.spawn([process.execPath, 'server/cli/main.ts', 'serve'], {
+    const child = Bun.spawn(this.#command, {
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...this.#env, ...port },
       stdin: 'ignore',
       stdout: 'pipe',

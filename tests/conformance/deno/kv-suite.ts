@@ -1,8 +1,10 @@
-/** The engine suite inside Deno, on a real store: prints a line of JSON for each test that has ended. */
-
+/** The engine suite inside Deno, on real stores, and what is particular to this engine: prints a line of JSON for each test that has ended. */
 import { DenoKvEngine } from '../../../server/engines/deno-kv.ts'
 import { describeEngine } from '../engine.ts'
-import { run } from './bun-test.ts'
+import { describe, run } from './bun-test.ts'
+import { describeOpening } from './kv-opening.ts'
+import { describeSharing } from './kv-sharing.ts'
+import { describeSize } from './kv-size.ts'
 
 describeEngine('deno-kv', async (limits) => {
   const folder = await Deno.makeTempDir({ prefix: 'milepost-' })
@@ -14,6 +16,12 @@ describeEngine('deno-kv', async (limits) => {
       await Deno.remove(folder, { recursive: true })
     },
   }
+})
+
+describe('DenoKvEngine', () => {
+  describeOpening()
+  describeSize()
+  describeSharing()
 })
 
 await run((result) => console.log(JSON.stringify(result)))

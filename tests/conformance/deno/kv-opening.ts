@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'bun:test'
+import { DatabaseSync } from 'node:sqlite'
+import { DenoKvEngine } from '../../../server/engines/deno-kv.ts'
+import { created, documentOf } from '../fixtures.ts'
+import { Store } from './kv-stores.ts'
+
+/** Why a file is not opened. */
+async function refusalOf(path: string): Promise<string> {
+  try {
+    await (await DenoKvEngine.open(path)).close()
+    return 'was opened'
+  } catch (error) {
+    const { name, message } = error as Error
+    return `${name}: ${message.replaceAll(path, 'PATH')}`
+  }
+}
+
+/** Which files are opened. */
+export function describeOpening(): void {
+  describe('open', () => {
+    test('open makes a file and its folder, and finds what is in it the next time', async () => {
+      await using store = await Store.create()
+      const path = `${store.path}.folder/within/jobs.kv`
+      const first = await DenoKvEngine.open(path)
+      const { id } = await created(first)
+      await first.close()
+      const second = await DenoKvEngine.open(path)
+      expect((await documentOf(second, id)).id).toBe(id)
+      await second.close()
+    })
+
+    test('open refuses a store that a newer Milepost wrote', async () => {
+      await using store = await Store.create()
+      await store.engine()
+      const kv = await Deno.openKv(store.path)
+      expect((await kv.get<number>(['milepost', 'format'])).value).toBe(1)
+      await kv.set(['milepost', 'format'], 2)
+      kv.close()
+      expect(await refusalOf(store.path)).toBe(
+        'EngineOpenError: PATH was written by a newer Milepost (format 2, this one knows 1): run that one, or name another.',
+      )
+    })
+
+    test('open leaves a SQLite file of another program as it is', async () => {
+      await using store = await Store.create()
+      const db = new DatabaseSync(store.path)
+      db.exec('CREATE TABLE theirs (a)')
+      db.close()
+      const before = await Deno.readFile(store.path)
+      expect(await refusalOf(store.path)).toBe(
+        'EngineOpenError: PATH is a SQLite file of another program: name another file.',
+      )
+      expect(await Deno.readFile(store.path)).toEqual(before)
+    })
+
+    test('open says of a file that is no store, and of a directory, what to do', async () => {
+      await using store = await Store.create()
+      await Deno.writeTextFile(store.path, 'A letter to somebody. '.repeat(50))
+      expect(await refusalOf(store.path)).toBe(
+        'EngineOpenError: PATH is not a file of Deno KV: name another file, or move this one away.',
+      )
+      await Deno.remove(store.path)
+      await Deno.mkdir(store.path)
+      expect(await refusalOf(store.path)).toBe(
+        'EngineOpenError: PATH is a directory: name a file, such as PATH/milepost.kv.',
+      )
+    })
+  })
+}
