@@ -1,4 +1,5 @@
 /** Milepost on Bun: environment → engine → app. */
+import { openStream } from './bun-stream.ts'
 import { greeting, type LocalServer, listenError, openLocal, stopOnSignal } from './local.ts'
 
 /** Bun closes a connection that is silent for longer: seconds, 255 at most. Streams ping every 30. */
@@ -10,7 +11,7 @@ const IDLE_SECONDS = 255
  * @throws ConfigError for a setting that can't be used or a port that is taken; EngineOpenError for a store that can't be opened
  */
 export async function serve(environment: Readonly<Record<string, string | undefined>>): Promise<void> {
-  const local = await openLocal(environment)
+  const local = await openLocal(environment, { openStream })
   const server = listen(local)
   stopOnSignal(local, () => server.stop())
   console.log(greeting(local, server.port ?? local.config.port))
