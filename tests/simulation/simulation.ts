@@ -217,8 +217,8 @@ class Simulation {
       const document = watcher.documents.get(id)
       // What ended for a watcher is told no more, whatever life follows.
       if (document?.ended) continue
-      const isToldOfEnded = !('owner' in watcher.target)
-      if (truth && isTerminalStatus(truth.status) && !isToldOfEnded && !document) continue
+      // A life that began and ended between two pings, with every wake-up of it lost, is in the list of the next connection.
+      if ('owner' in watcher.target && truth && isTerminalStatus(truth.status) && !document?.cursor) continue
       if (!isSame(document?.job, truth)) {
         throw new Violation(
           `${JSON.stringify(watcher.target)} (${watcher.view}) has ${id} at ${place(document?.job)}, and it is at ${place(truth)}`,
