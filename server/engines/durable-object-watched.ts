@@ -4,6 +4,8 @@ import { type ObjectBindings, PING, PONG } from './durable-object-calls.ts'
 
 /** Events that a wake-up carries; of more the hub makes a patch anyway. */
 const EVENTS_TOLD = 8
+/** The longest wake-up: characters. Beyond it whoever needs more reads it, and who has no room for it is not sent it. */
+const LONGEST_WAKE = 16 * 1024
 
 /**
  * An object that tells of changes over WebSockets. They are the runtime's to keep: while nothing happens the object sleeps, out of memory and
@@ -27,10 +29,11 @@ export abstract class WatchedObject extends DurableObject<ObjectBindings> {
   }
 
   /** Tells of a change. It leaves once the disk has the change, as all messages of an object do. */
-  protected wake({ events, ...change }: Change): void {
-    const isSmall = events !== undefined && events.length <= EVENTS_TOLD
-    const message = JSON.stringify(isSmall ? { ...change, events } : change)
-    for (const socket of this.ctx.getWebSockets()) {
+  protected wake(change: Change): void {
+    const sockets = this.ctx.getWebSockets()
+    if (sockets.length === 0) return
+    const message = encode(change)
+    for (const socket of sockets) {
       try {
         socket.send(message)
       } catch {
@@ -38,4 +41,12 @@ export abstract class WatchedObject extends DurableObject<ObjectBindings> {
       }
     }
   }
+}
+
+/** A change as JSON: with all of it, or with the versions alone. */
+function encode({ events, header, ...versions }: Change): string {
+  const isSmall = events !== undefined && events.length <= EVENTS_TOLD
+  const whole = JSON.stringify({ ...versions, header, ...(isSmall ? { events } : {}) })
+  if (whole.length <= LONGEST_WAKE) return whole
+  return JSON.stringify(versions)
 }

@@ -84,7 +84,9 @@ export class Hub {
 
   /** What is open here: nothing of it, when no stream is. */
   get open(): { streams: number; channels: number } {
-    return { streams: this.#streams.size, channels: this.#jobs.size + this.#owners.size }
+    // Streams that can't share a channel may follow one job all the same.
+    const followed = [...this.#jobs.keys(), ...this.#owners.keys()].map((key) => key.replace(/\n#\d+$/, ''))
+    return { streams: this.#streams.size, channels: new Set(followed).size }
   }
 
   /** Whether anyone here follows a job, alone or among all jobs of its owner, or all children of its parent. */
@@ -226,7 +228,7 @@ export class Hub {
 
   /** The key of a channel: one that nothing else has, where streams can't share it. */
   #keyOf(key: string): string {
-    return this.#subscriptionsPerStream === undefined ? key : `${key}\n${++this.#opened}`
+    return this.#subscriptionsPerStream === undefined ? key : `${key}\n#${++this.#opened}`
   }
 
   #jobChannel(id: string, view: View, watch = this.#watchJob): JobChannel {

@@ -148,7 +148,14 @@ export class JobChannel {
       const end = (audience: Audience) => (reason ? endMessage(this.id, reason, audience) : '')
       const encodeAll = (audience: Audience) => eventMessages(this.id, epoch, events, audience) + end(audience)
       this.#send(new Frame(from, to, reason !== undefined, encodeAll))
-    } else void this.#sendPatch({ epoch, version: from })
+    } else if (this.#isAwaitedAt(from)) void this.#sendPatch({ epoch, version: from })
+    // There is nobody to read it for now: those who are behind read at a pace of their own.
+    else this.#restart(epoch, to)
+  }
+
+  #isAwaitedAt(version: number): boolean {
+    for (const follower of this.followers) if (follower.standsAt(version)) return true
+    return false
   }
 
   /** Sends as one patch, read from the engine, what wake-ups told too much or too little of. */

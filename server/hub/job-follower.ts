@@ -50,9 +50,14 @@ export class JobFollower implements Follower {
     channel.join(this)
   }
 
+  /** Whether it would take a frame that begins at a version: it is there, and has room. */
+  standsAt(version: number): boolean {
+    return this.#reads && this.#version === version
+  }
+
   /** Takes a shared frame, if it stands where the frame begins and there is room. */
   receive(frame: Frame): void {
-    if (this.#reads && this.#version === frame.from) this.#take(frame)
+    if (this.standsAt(frame.from)) this.#take(frame)
     else this.pump()
   }
 

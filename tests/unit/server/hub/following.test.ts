@@ -155,6 +155,32 @@ describe('following slowly', () => {
     expect(places(slow)).toEqual(['patch 10'])
   })
 
+  test('following without room has no patch read for it, until there is room: then one, with all that came, and the end', async () => {
+    const hub = await setUp()
+    const slow = await hub.follow()
+    slow.hasRoom = false
+    let reads = 0
+    const changesSince = hub.engine.changesSince.bind(hub.engine)
+    hub.engine.changesSince = (...args) => {
+      reads += 1
+      return changesSince(...args)
+    }
+    for (let n = 0; n < 3; n++) {
+      await hub.apply('job-1', ...Array.from({ length: 9 }, (_, m) => progress(9 * n + m)))
+      await hub.clock.advance(25)
+    }
+    await hub.apply('job-1', ...Array.from({ length: 9 }, (_, m) => progress(m)), {
+      type: 'status',
+      status: 'completed',
+    })
+    await hub.clock.advance(25)
+    expect([reads, slow.writes.length]).toEqual([0, 0])
+    slow.drain()
+    await hub.clock.advance(0)
+    expect(places(slow)).toEqual(['patch 38', 'end completed'])
+    expect([reads, slow.isClosed]).toEqual([1, true])
+  })
+
   test('following that is behind by more bytes than are kept is sent one merged patch', async () => {
     const hub = await setUp()
     const [quick, slow] = [await hub.follow(), await hub.follow()]

@@ -71,7 +71,7 @@ describe('Hub with subscriptionsPerStream', () => {
     const streams = [await hub.openJob('job-0', 'all', undefined, viewer)]
     streams.push(await hub.openJob('job-0', 'all', undefined, viewer))
     expect(engine.targets).toEqual(['job job-0', 'job job-0'])
-    expect(hub.open).toEqual({ streams: 2, channels: 2 })
+    expect(hub.open).toEqual({ streams: 2, channels: 1 })
     const said = streams.map(listen)
     await settle()
     await engine.apply('job-0', { events: [{ type: 'status', status: 'completed' }], at: CREATED_AT })
