@@ -1,7 +1,8 @@
-/** Registers `<job-progress>`: what `/widget.js` is made of. */
+/** Registers `<job-progress>`: what `/widget.js` is made of. Where there are no elements, as on a server that renders pages, nothing happens. */
 import { JobProgressElement } from './job-progress-element.ts'
 
-if (!customElements.get('job-progress')) customElements.define('job-progress', JobProgressElement)
+const { customElements } = globalThis as Partial<typeof globalThis>
+if (customElements && !customElements.get('job-progress')) customElements.define('job-progress', JobProgressElement)
 
 declare global {
   interface HTMLElementTagNameMap {

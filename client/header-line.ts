@@ -28,6 +28,7 @@ const MOST_JOBS = 40
 const GATHER_MS = 20
 /** Refusals in a row that are believed: a server that is being rolled out may refuse in passing. */
 const REFUSALS = 2
+const ASK_AGAIN_MS = 3_000
 
 type Message = { jobId: string } & (
   | { event: 'snapshot'; data: JobHeader }
@@ -101,17 +102,22 @@ export class HeaderLine {
     return [...this.#jobs].filter(({ over }) => !over)
   }
 
+  /** Those that a stream names. */
+  #streamed(): Followed[] {
+    return this.#live().filter(({ refusals }) => refusals === 0)
+  }
+
   #restartSoon(): void {
     this.#gathering ??= this.#environment.clock.setTimeout(() => {
       this.#gathering = undefined
       this.#connection.stop()
-      if (this.#live().length > 0) this.#connection.start()
+      if (this.#streamed().length > 0) this.#connection.start()
     }, GATHER_MS)
   }
 
   #streamUrl(): string {
     const query = new URLSearchParams({ parts: 'header' })
-    for (const { id, header, token } of this.#live()) {
+    for (const { id, header, token } of this.#streamed()) {
       query.append('job', header ? `${id}@${formatCursor(header)}` : id)
       if (token !== undefined) query.append('token', token)
     }
@@ -147,42 +153,51 @@ export class HeaderLine {
   #finish(job: Followed, status: ConnectionStatus): void {
     job.over = status
     job.changed()
-    if (this.#live().length === 0) this.#connection.stop()
+    if (this.#streamed().length === 0) this.#connection.stop()
   }
 
-  /** What was said of the line holds for all on it; when it is over, so are they. */
   #tellStatus(): void {
-    const { status } = this
-    const isOver = status === 'not-found' || status === 'expired'
-    for (const job of this.#live()) {
-      if (isOver) job.over = status
-      job.changed()
-    }
+    for (const job of this.#live()) job.changed()
   }
 
-  /** Asks for each job by itself: what stands in for a stream that can't be had. One that is refused is so for itself alone. */
+  /** Asks for each job by itself: what stands in for a stream that can't be had. */
   async #askAll(): Promise<Response> {
-    const statuses = await Promise.all(this.#live().map((job) => this.#ask(job)))
-    const [first = 200] = statuses
-    // The same for all of them is about the line, and its policy is to judge.
-    return Response.json({}, { status: first >= 400 && statuses.every((status) => status === first) ? first : 200 })
+    const responses = await Promise.all(this.#live().map((job) => this.#ask(job)))
+    if (this.#streamed().length === 0) this.#connection.stop()
+    // That one job is refused is nothing to the others; what else goes wrong is for the policy to judge.
+    return responses.find(({ ok, status }) => !ok && !isRefusal(status)) ?? Response.json({})
   }
 
-  /** Answers the status. */
-  async #ask(job: Followed): Promise<number> {
+  async #ask(job: Followed): Promise<Response> {
     const query = new URLSearchParams({ parts: 'header' })
     if (job.token !== undefined) query.set('token', job.token)
     const url = `${this.#base}/api/jobs/${job.id}?${query}`
     const response = await this.#environment.fetch(url, { cache: 'no-store' })
-    const { status } = response
     if (response.ok) {
       const header: JobHeader = await response.json()
+      job.refusals = 0
       this.#take(job, header)
       if (isTerminalStatus(header.status)) this.#finish(job, 'ended')
-    } else if (status === 401 || status === 403 || status === 404) {
-      job.refusals += 1
-      if (job.refusals >= REFUSALS) this.#finish(job, status === 404 ? 'not-found' : 'expired')
-    }
-    return status
+    } else if (isRefusal(response.status)) this.#refuse(job, response.status)
+    return response
   }
+
+  /** Until it is asked for again, a job that was refused is left out of the stream: it would be refused for all. */
+  #refuse(job: Followed, status: number): void {
+    job.refusals += 1
+    if (job.refusals >= REFUSALS) {
+      this.#finish(job, status === 404 ? 'not-found' : 'expired')
+      return
+    }
+    this.#environment.clock.setTimeout(() => {
+      if (!this.#jobs.has(job)) return
+      const restart = () => this.#restartSoon()
+      this.#ask(job).then(restart, restart)
+    }, ASK_AGAIN_MS)
+  }
+}
+
+/** Whether a status is about the job that was asked for, and not about the server. */
+function isRefusal(status: number): boolean {
+  return status === 401 || status === 403 || status === 404
 }

@@ -35,6 +35,7 @@ export interface JobListSignal extends LineSignals {
   loadMore(): Promise<void>
 }
 
+/** Which jobs, and how to reach them. */
 export interface JobListOptions {
   /** Where the server is mounted. Left out: at the root of this origin. */
   baseUrl?: string | undefined

@@ -40,6 +40,8 @@ export class JobProgressElement extends Base {
   /** Rises when an attribute changes, so that what was written by it is written again. */
   readonly #attributes = signal(0)
   #observer: IntersectionObserver | undefined
+  /** Whether it has come into view since it is in the document. Attributes are told of before. */
+  #wasSeen = false
   #leaveLiveRegion: (() => void) | undefined
   #disconnect: (() => void) | undefined
   #header: JobHeader | undefined
@@ -67,7 +69,7 @@ export class JobProgressElement extends Base {
     this.#observer = new IntersectionObserver((entries) => {
       if (!entries.some((entry) => entry.isIntersecting)) return
       this.#observer?.disconnect()
-      this.#observer = undefined
+      this.#wasSeen = true
       this.#connect()
     })
     this.#observer.observe(this)
@@ -75,6 +77,7 @@ export class JobProgressElement extends Base {
 
   disconnectedCallback(): void {
     this.#observer?.disconnect()
+    this.#wasSeen = false
     this.#leaveLiveRegion?.()
     this.#close()
   }
@@ -82,7 +85,7 @@ export class JobProgressElement extends Base {
   attributeChangedCallback(name: string, before: string | null, now: string | null): void {
     if (before === now) return
     this.#attributes.value += 1
-    if ((name === 'src' || name === 'token') && this.isConnected && !this.#observer) this.#connect()
+    if ((name === 'src' || name === 'token') && this.#wasSeen) this.#connect()
   }
 
   #close(): void {

@@ -37,6 +37,7 @@ export interface JobSignal extends LineSignals {
   readonly error: ReadonlySignal<JobError | undefined>
 }
 
+/** Which job, and how to reach it. */
 export type JobSignalOptions = JobAddress & { environment?: Environment | undefined }
 
 /**

@@ -81,6 +81,7 @@ export interface Language {
   units: Record<string, PluralForms>
 }
 
+/** English, and what every other language has to say. */
 export const english: Language = {
   tag: 'en',
   chips: {

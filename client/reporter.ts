@@ -6,6 +6,7 @@ import { isTerminalStatus } from '../shared/selectors.ts'
 import { withoutSlash } from './job-url.ts'
 import { retryAfterMs } from './retry-after.ts'
 
+/** Where to report, and by what right. */
 export interface ReporterOptions {
   /** Where the server is: `https://progress.example`. */
   url: string
@@ -45,6 +46,7 @@ export interface JobReporter {
   close(): Promise<void>
 }
 
+/** Reports on any number of jobs to one server. */
 export interface Reporter {
   /** Creates a job, with the first batch about it. The id is made here when none is given, so nothing has to be waited for. */
   create(job: NewJob): JobReporter

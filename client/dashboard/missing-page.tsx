@@ -1,3 +1,4 @@
+import { Heading } from './parts/heading.tsx'
 import { text } from './text.ts'
 import { useTitle } from './use-title.ts'
 
@@ -6,7 +7,7 @@ export function MissingPage() {
   useTitle(text.missing)
   return (
     <section class="card blank">
-      <h1 tabIndex={-1}>{text.missing}</h1>
+      <Heading>{text.missing}</Heading>
       <p>{text.missingHint}</p>
       <a href="./">{text.toJobs}</a>
     </section>

@@ -30,19 +30,27 @@ export function startNavigation(): void {
     event.preventDefault()
     navigate(href)
   })
-  // Another page begins at its top, with the reader at its heading; another filter of the same list does not.
   let shown: string | undefined
   effect(() => {
     const { value } = route
     const page = value.page === 'job' ? `job ${value.id}` : value.page
-    if (shown !== undefined && shown !== page) requestAnimationFrame(focusHeading)
+    // Another filter of the same list is no arrival.
+    isArriving = shown !== undefined && shown !== page
     shown = page
   })
+  for (const name of ['keydown', 'pointerdown']) {
+    addEventListener(name, () => {
+      isArriving = false
+    })
+  }
 }
 
-/** Puts the reader at the heading of the page, as loading it would. */
-function focusHeading(): void {
-  document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true })
+/** Whether the reader came to another page, and has done nothing there yet. */
+let isArriving = false
+
+/** Puts a reader who has just arrived at the heading of the page, as loading it would. Headings call it when they are drawn. */
+export function arriveAt(heading: HTMLElement): void {
+  if (isArriving) heading.focus({ preventScroll: true })
 }
 
 /** The address of a link of the dashboard that was clicked to be followed here, and not to be opened elsewhere or saved. */

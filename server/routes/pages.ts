@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import { setCookie } from 'hono/cookie'
+import { cors } from 'hono/cors'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
 import { type App, linkTo, type RouteContext } from './context.ts'
@@ -55,6 +56,8 @@ export function pageRoutes(app: App, { auth }: RouteContext, assets: Assets): vo
     })
   })
 
+  // As a module it is fetched by the rules of CORS.
+  app.use('/widget.js', cors())
   for (const name of ['dashboard.js', 'dashboard.css', 'widget.js'] as const) {
     app.get(`/${name}`, name === 'widget.js' ? forWidget : forPages, (c) =>
       c.body(assets[name], 200, { 'content-type': types[name], 'cache-control': 'public, max-age=0, must-revalidate' }),

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import { call } from '../api.ts'
+import { Heading } from '../parts/heading.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { text } from '../text.ts'
 import { useTitle } from '../use-title.ts'
@@ -23,7 +24,7 @@ export function DocsPage() {
   return (
     <>
       <div class="page-head">
-        <h1 tabIndex={-1}>{text.api.title}</h1>
+        <Heading>{text.api.title}</Heading>
         <a class="aside" href="openapi.json" target="_blank" rel="noreferrer">
           {text.api.openapi}
         </a>

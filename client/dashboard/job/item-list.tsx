@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { ItemStatus, Job } from '../../../shared/job.ts'
 import { format } from '../page.ts'
 import { moveFocus } from '../parts/move-focus.ts'
@@ -47,7 +47,7 @@ export function ItemList({ job, status, places }: ItemListProps) {
     observer.observe(box)
     return () => observer.disconnect()
   }, [])
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!moved.current) return
     moved.current = false
     scroller.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus({ preventScroll: true })

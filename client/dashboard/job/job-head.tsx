@@ -3,6 +3,7 @@ import type { JobSignal } from '../../job-signal.ts'
 import { describeAge, type JobWords } from '../../words.ts'
 import { format } from '../page.ts'
 import { Chip } from '../parts/chip.tsx'
+import { Heading } from '../parts/heading.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { ProgressBar } from '../parts/progress-bar.tsx'
 import { Refusal } from '../refusal.ts'
@@ -28,9 +29,7 @@ export function JobHead({ signals, job, words, onShowFailures }: JobHeadProps) {
           <Chip words={words} />
           <bdi class="muted">{text.job.kindAndAge(job.kind, describeAge(job, signals.now.value, format))}</bdi>
         </p>
-        <h1 tabIndex={-1} dir="auto">
-          {job.title}
-        </h1>
+        <Heading>{job.title}</Heading>
       </div>
       {!isGone && <Controls job={job} />}
       <div class="job-progress">

@@ -1,11 +1,12 @@
 import type { JobWords } from '../../words.ts'
+import { Heading } from '../parts/heading.tsx'
 import { text } from '../text.ts'
 
 /** What stands where a job would be: it is on its way, not there, or not to be seen any more. */
 export function JobMissing({ words }: { words: JobWords }) {
   return (
     <section class="card blank">
-      <h1 tabIndex={-1}>{words.line}</h1>
+      <Heading>{words.line}</Heading>
       {words.state === 'expired' && (
         <button type="button" class="primary" onClick={() => location.reload()}>
           {text.reload}

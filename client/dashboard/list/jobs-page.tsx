@@ -3,6 +3,7 @@ import { plus } from '../../icons.ts'
 import type { JobRow as Row } from '../../job-list-signal.ts'
 import { say } from '../../live-region.ts'
 import { format, jobList } from '../page.ts'
+import { Heading } from '../parts/heading.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { useHeldOrder } from '../parts/use-held-order.ts'
 import { useHolding } from '../parts/use-holding.ts'
@@ -26,7 +27,7 @@ export function JobsPage({ filter, search }: Extract<Route, { page: 'jobs' }>) {
   return (
     <>
       <div class="page-head">
-        <h1 tabIndex={-1}>{text.jobs}</h1>
+        <Heading>{text.jobs}</Heading>
         {!isEmpty && (
           <Filters selected={filter} search={search} counts={countByFilter(rows)} hasMore={jobList.hasMore.value} />
         )}

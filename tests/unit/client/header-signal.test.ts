@@ -112,34 +112,70 @@ describe('createHeaderSignal', () => {
     const environment = new FakeEnvironment()
     const [good, bad] = [open(environment, 'a', 'good'), open(environment, 'b', 'bad')]
     await gather(environment)
-    // The stream is refused for the sake of one; each is asked for by itself, twice.
-    for (let round = 0; round < 2; round++) {
-      environment.source.refuse()
-      for (const request of environment.requests.splice(0)) {
-        const isGood = request.url.includes('token=good')
-        await request.answer(isGood ? 200 : 401, isGood ? running('a') : {})
-      }
-    }
+    // The stream is refused for the sake of one; then each is asked for by itself.
+    environment.source.refuse()
+    const [forGood, forBad] = environment.requests
+    await forBad?.answer(401, {})
+    await forGood?.answer(200, running('a'))
     environment.draw()
-    expect([bad.connection.value, good.job.value?.id]).toEqual(['expired', 'a'])
-    const { epoch } = running('a')
-    expect(environment.source.url).toBe(
-      `${AT}/api/progress?parts=header&job=${encodeURIComponent(`a@${epoch}-2`)}&token=good`,
-    )
+    expect([good.job.value?.id, bad.connection.value === 'expired']).toEqual(['a', false])
+    const cursor = encodeURIComponent(`a@${running('a').epoch}-2`)
+    expect(environment.source.url).toBe(`${AT}/api/progress?parts=header&job=${cursor}&token=good`)
+    await environment.clock.advance(3_000)
+    await environment.request.answer(401, {})
+    environment.draw()
+    expect(bad.connection.value).toBe('expired')
   })
 
-  test('createHeaderSignal believes that all are refused when all are, again and again', async () => {
+  test('createHeaderSignal does not believe a refusal in passing', async () => {
     const environment = new FakeEnvironment()
-    const { connection } = open(environment, 'a', 'bad')
+    const { job, connection } = open(environment, 'a', 'good')
     await gather(environment)
-    for (let round = 0; round < 2; round++) {
-      environment.source.refuse()
-      await environment.requests.at(-1)?.answer(401, {})
-      await environment.clock.advance(10_000)
-    }
+    environment.source.refuse()
+    await environment.request.answer(401, {})
+    // With nothing to ask for, no stream is opened: it would be one of all jobs.
+    expect(environment.sources.length).toBe(1)
+    await environment.clock.advance(3_000)
+    await environment.request.answer(200, running('a'))
+    await gather(environment)
+    environment.source.open()
     environment.draw()
-    expect(connection.value).toBe('expired')
-    expect(environment.source.isOpen).toBe(false)
+    expect([job.value?.id, connection.value, environment.sources.length]).toEqual(['a', 'live', 2])
+  })
+
+  test('createHeaderSignal says that there is no such job when that was said twice', async () => {
+    const environment = new FakeEnvironment()
+    const { connection } = open(environment, 'a')
+    await gather(environment)
+    environment.source.refuse()
+    await environment.request.answer(404, {})
+    await environment.clock.advance(3_000)
+    await environment.request.answer(404, {})
+    environment.draw()
+    expect([connection.value, environment.source.isOpen]).toEqual(['not-found', false])
+  })
+
+  test('createHeaderSignal polls what has no stream, and takes its end from there', async () => {
+    const environment = new FakeEnvironment()
+    const { job, connection } = open(environment, 'a')
+    await gather(environment)
+    environment.source.refuse()
+    await environment.request.answer(200, { ...running('a', 9), status: 'completed' })
+    environment.draw()
+    expect([job.value?.version, connection.value]).toEqual([9, 'ended'])
+    expect(environment.sources.every(({ isOpen }) => !isOpen)).toBe(true)
+  })
+
+  test('createHeaderSignal takes a server in need for what it is, and not for a refusal', async () => {
+    const environment = new FakeEnvironment()
+    const { connection } = open(environment, 'a')
+    await gather(environment)
+    environment.source.refuse()
+    await environment.request.answer(503, {}, { 'retry-after': '1' })
+    environment.draw()
+    expect(connection.value).toBe('reconnecting')
+    await environment.clock.advance(10_000)
+    expect(environment.sources.length).toBe(2)
   })
 
   test('createHeaderSignal reads the token of a stream URL', async () => {

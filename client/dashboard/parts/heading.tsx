@@ -1,0 +1,16 @@
+import type { ComponentChildren } from 'preact'
+import { useLayoutEffect, useRef } from 'preact/hooks'
+import { arriveAt } from '../navigation.ts'
+
+/** The heading of a page. Who comes to the page from another begins here. */
+export function Heading({ children }: { children: ComponentChildren }) {
+  const heading = useRef<HTMLHeadingElement>(null)
+  useLayoutEffect(() => {
+    if (heading.current) arriveAt(heading.current)
+  }, [])
+  return (
+    <h1 ref={heading} tabIndex={-1} dir="auto">
+      {children}
+    </h1>
+  )
+}
