@@ -93,7 +93,7 @@ export class JobObject extends WatchedObject implements JobCalls {
     if (!entry) return undefined
     const from = startOf(cursor, entry.job)
     const hasRows = page.view === 'all' && from < entry.job.header.version
-    return buildPage(entry.job, from, hasRows ? this.#storage.store.changedSince(entry.seq, from) : [], page.maxBytes)
+    return buildPage(entry.job, from, hasRows ? this.#storage.store.changedSince(entry, from) : [], page.maxBytes)
   }
 
   remove(epoch?: string): Promise<boolean> {

@@ -76,8 +76,10 @@ export class SqliteStore {
   }
 
   /** The rows changed after a version, in the order of their versions; read only as far as the caller goes. */
-  *changedSince(job: number, version: number): Iterable<ChangedRow> {
-    for (const row of this.#sql(CHANGED_SINCE).iterate(job, version)) {
+  *changedSince({ seq, job }: Entry, version: number): Iterable<ChangedRow> {
+    const lists = filledLists(job)
+    if (lists.length === 0) return
+    for (const row of this.#sql(selectChanged(lists)).iterate(seq, version)) {
       const { list, body } = row as { list: number; body: string }
       yield { list: LISTS[list], row: JSON.parse(body) } as ChangedRow
     }
@@ -223,10 +225,19 @@ export class SqliteStore {
   }
 }
 
-/** Flat, so that SQLite merges the four indexes and sorts nothing. */
-const CHANGED_SINCE = `${LISTS.map(
-  (_, list) => `SELECT list, version, body FROM rows WHERE job = ?1 AND list = ${list} AND version > ?2`,
-).join(' UNION ALL ')} ORDER BY version`
+/** The numbers of the lists that a job has rows in: most have few, and to merge one with nothing costs as much as with a full one. */
+function filledLists({ header, marks }: StoredJob): number[] {
+  const counts = [marks.stepCount, countItems(header), header.errorCount, header.logCount]
+  return counts.flatMap((count, list) => (count > 0 ? [list] : []))
+}
+
+/** Flat, so that SQLite merges the indexes and sorts nothing. */
+function selectChanged(lists: readonly number[]): string {
+  const selects = lists.map(
+    (list) => `SELECT list, version, body FROM rows WHERE job = ?1 AND list = ${list} AND version > ?2`,
+  )
+  return `${selects.join(' UNION ALL ')} ORDER BY version`
+}
 
 const DELETE_OLDEST = `DELETE FROM rows WHERE rowid IN (
   SELECT rowid FROM rows WHERE job = ? AND list = ? ORDER BY version LIMIT ?)`

@@ -90,7 +90,7 @@ export class SqliteEngine implements Engine {
     if (!entry) return undefined
     const from = startOf(cursor, entry.job)
     const hasRows = page.view === 'all' && from < entry.job.header.version
-    return buildPage(entry.job, from, hasRows ? this.#store.changedSince(entry.seq, from) : [], page.maxBytes)
+    return buildPage(entry.job, from, hasRows ? this.#store.changedSince(entry, from) : [], page.maxBytes)
   }
 
   async list(query: ListQuery): Promise<Page<JobHeader>> {
