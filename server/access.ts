@@ -2,6 +2,7 @@ import type { JobHeader } from '../shared/job.ts'
 import { problems, refuse } from './errors.ts'
 
 export const scopes = ['jobs:read', 'jobs:write', 'jobs:admin'] as const
+/** What an access token may allow: to see and control one's own jobs, to create jobs and report on them, everything. */
 export type Scope = (typeof scopes)[number]
 
 /** What a watch or publish token allows with one job. */

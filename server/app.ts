@@ -26,6 +26,7 @@ import { progressRoutes } from './routes/progress.ts'
 import { createStartService, type StartService, serviceRoutes } from './routes/services.ts'
 import type { Services } from './service.ts'
 
+/** What {@link createApp} puts together. Only the engine and the secret have no default. */
 export interface AppOptions {
   engine: Engine
   auth: AuthOptions

@@ -6,6 +6,7 @@ import { problems, refuse } from './errors.ts'
 /** The shortest secret that HS256 allows: 256 bits (RFC 7518, 3.2), in bytes. */
 export const SECRET_BYTES = 32
 
+/** How tokens are verified and signed. */
 export interface AuthOptions {
   /** For HS256. The first signs; all verify, so that one can be replaced without signing anyone out. */
   secret: string | readonly string[]

@@ -34,7 +34,9 @@ export function createRequestSchemas(limits: Limits) {
 /** The longest that a watch or publish token lives: 30 days, in seconds. */
 export const MAX_TOKEN_SECONDS = 2_592_000
 
+/** What `POST /api/jobs` takes. Times are in seconds. */
 export type CreateJob = z.infer<ReturnType<typeof createRequestSchemas>['createJob']>
+/** What `POST /api/jobs/:id/tokens` takes. */
 export type CreateToken = z.infer<ReturnType<typeof createRequestSchemas>['createToken']>
 
 /** The query of `GET /api/jobs`. */
@@ -49,6 +51,7 @@ export const listQuerySchema = z.strictObject({
 export const jobListSchema = z
   .object({ jobs: z.array(jobHeaderSchema), nextCursor: z.string().optional() })
   .meta({ id: 'JobList' })
+/** A page of jobs, newest first. `nextCursor` asks for the next, where there is one. */
 export type JobList = z.infer<typeof jobListSchema>
 
 export const receiptSchema = z
@@ -66,9 +69,9 @@ export const receiptSchema = z
 export const tokenSchema = z
   .object({ token: z.string(), expiresAt: z.iso.datetime(), url: z.url() })
   .meta({ id: 'Token' })
+/** A watch or publish token. `url` is the job's stream, or where to send its events. */
 export type Token = z.infer<typeof tokenSchema>
 
-/** RFC 9457, with the fields that were wrong. */
 export const problemSchema = z
   .object({
     type: z.string(),
@@ -78,4 +81,5 @@ export const problemSchema = z
     errors: z.array(z.object({ field: z.string(), detail: z.string() })).optional(),
   })
   .meta({ id: 'Problem' })
+/** Why a request was refused: RFC 9457, with the fields that were wrong. */
 export type ProblemDocument = z.infer<typeof problemSchema>

@@ -121,6 +121,7 @@ export const eventSchema = createEventSchema(defaultLimits)
 
 /** What a producer reports. */
 export type ProducerEvent = z.infer<typeof eventSchema>
+/** What kind of event a producer reports. */
 export type EventType = ProducerEvent['type']
 /** The fields of one type of event, as the emit helpers take them. */
 export type EventFields<T extends EventType> = Omit<Extract<ProducerEvent, { type: T }>, 'type'>
@@ -132,6 +133,7 @@ export interface ControlEvent {
   pauseRequested?: boolean
 }
 
+/** Everything that can change a document. */
 export type JobEvent = ProducerEvent | ControlEvent
 
 /** An event in its place in a job's history, with everything that the server derived written into it. */

@@ -14,10 +14,12 @@ export type JobStatus = z.infer<typeof jobStatusSchema>
 
 export const itemStatuses = ['pending', 'running', 'succeeded', 'failed', 'skipped'] as const
 export const itemStatusSchema = z.enum(itemStatuses)
+/** How an item or a step stands. */
 export type ItemStatus = z.infer<typeof itemStatusSchema>
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 export const logLevelSchema = z.enum(logLevels)
+/** How much a line of the log matters. */
 export type LogLevel = z.infer<typeof logLevelSchema>
 
 /** A moment: ISO 8601, UTC, milliseconds. */
@@ -34,6 +36,7 @@ export const progressSchema = z.object({
   unit: z.string().optional(),
   message: z.string().optional(),
 })
+/** How much of a job is done, in whatever its producer counts. */
 export type Progress = z.infer<typeof progressSchema>
 
 export const itemCountsSchema = z.object({
@@ -46,7 +49,6 @@ export const itemCountsSchema = z.object({
 /** How many items stand in each status. */
 export type ItemCounts = z.infer<typeof itemCountsSchema>
 
-/** One stage of a job. `index` is its place, `version` the event that last changed it. */
 export const stepSchema = z.object({
   id: z.string(),
   index: count,
@@ -61,9 +63,9 @@ export const stepSchema = z.object({
   startedAt: instant.optional(),
   endedAt: instant.optional(),
 })
+/** One stage of a job. `index` is its place, `version` the event that last changed it. */
 export type Step = z.infer<typeof stepSchema>
 
-/** One unit of a job's work. `index` is its place, `version` the event that last changed it. */
 export const itemSchema = z.object({
   id: z.string(),
   index: count,
@@ -75,9 +77,9 @@ export const itemSchema = z.object({
   message: z.string().optional(),
   error: z.string().optional(),
 })
+/** One unit of a job's work. `index` is its place, `version` the event that last changed it. */
 export type Item = z.infer<typeof itemSchema>
 
-/** Something that went wrong without ending the job. */
 export const errorRowSchema = z.object({
   version: count,
   at: instant,
@@ -85,6 +87,7 @@ export const errorRowSchema = z.object({
   code: z.string().optional(),
   itemId: z.string().optional(),
 })
+/** Something that went wrong without ending the job. */
 export type ErrorRow = z.infer<typeof errorRowSchema>
 
 export const logRowSchema = z.object({
@@ -93,6 +96,7 @@ export const logRowSchema = z.object({
   level: logLevelSchema,
   message: z.string(),
 })
+/** A line of a job's log. */
 export type LogRow = z.infer<typeof logRowSchema>
 
 export const jobHeaderSchema = z

@@ -45,6 +45,7 @@ const MOST: Pick<Limits, 'batchEvents' | 'messageBytes' | 'titleBytes' | 'result
 /** How often a file is asked what other processes have written to it: milliseconds. */
 const POLL_MS = 1_000
 
+/** What differs from the defaults. */
 export interface DenoKvOptions {
   limits?: Limits
   clock?: Clock

@@ -17,6 +17,11 @@ import type {
 import { problems, refuse } from '../errors.ts'
 import { type ObjectBindings, ownerObject, PING, PONG } from './durable-object-calls.ts'
 
+export type { ObjectBindings } from './durable-object-calls.ts'
+// A Worker exports the classes of its objects: all that it needs is here.
+export { JobObject } from './durable-object-job.ts'
+export { OwnerObject } from './durable-object-owner.ts'
+
 /** How often a Worker asks over its WebSocket whether it is alive: milliseconds. */
 const PING_MS = 30_000
 

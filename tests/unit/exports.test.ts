@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'bun:test'
+import { posix } from 'node:path'
+import config from '../../deno.json' with { type: 'json' }
+import packageJson from '../../package.json' with { type: 'json' }
+import tsconfig from '../tsconfig.json' with { type: 'json' }
+
+/** What each entry exports: values, and types. */
+const api: Record<string, { values: string; types: string }> = {
+  'shared/index.ts': {
+    values: `LiveJob applyEvent applyPatch countItems defaultLimits diffSince formatCursor getAmount getItemsByStatus
+      getProgressPercent isStalled isTerminalStatus parseCursor systemClock systemRandom`,
+    types: `AppliedEvent Clock ControlEvent CreateJob CreateToken Cursor EndData EndReason ErrorRow EventFields EventType Item
+      ItemCounts ItemStatus Job JobEvent JobHeader JobList JobStatus Limits LogLevel LogRow ManyJobs Patch PingData
+      ProblemDocument ProducerEvent Progress Random Receipt SnapshotData Step StreamMessage Timer Token`,
+  },
+  'client/index.ts': {
+    values: `createFormat createJobListSignal createJobSignal createReporter describeAge describeJob english getJobSignal
+      systemEnvironment useJobProgress`,
+    types: `ConnectionStatus Environment Format JobError JobFacts JobListOptions JobListSignal JobReporter JobRow JobSignal
+      JobSignalOptions JobState JobWords Language NewJob Reporter ReporterOptions Tone UseJobProgressOptions`,
+  },
+  'client/define.ts': { values: '', types: '' },
+  'server/index.ts': {
+    values: `JobEventEmitter createApp emitError emitItem emitLog emitProgress emitStatus emitStep noControl setJobEvents`,
+    types: 'AppOptions AuthOptions Engine Grant JobControl Milepost Principal Scope Service Services Work',
+  },
+  'server/engines/memory.ts': { values: 'MemoryEngine', types: '' },
+  'server/engines/sqlite.ts': { values: 'SqliteEngine', types: '' },
+  'server/engines/durable-object.ts': { values: 'DurableObjectEngine JobObject OwnerObject', types: 'ObjectBindings' },
+  'server/engines/deno-kv.ts': { values: 'DenoKvEngine', types: 'DenoKvOptions' },
+}
+
+/** A name that an entry exports, and the file that declares it. */
+interface Export {
+  name: string
+  isType: boolean
+  declaredIn: string
+}
+
+const DECLARATION = /^export (?:abstract |async )*(class|function|const|interface|type) (\w+)/gm
+const RE_EXPORT = /^export (type )?\{([^}]*)\} from '([^']+)'/gm
+
+const read = (path: string) => Bun.file(new URL(`../../${path}`, import.meta.url)).text()
+
+/** What a formatted file exports: what it declares itself, and what it passes on. */
+async function exportsOf(path: string): Promise<Export[]> {
+  const text = await read(path)
+  const declared = [...text.matchAll(DECLARATION)].map(([, kind = '', name = '']) => {
+    return { name, isType: kind === 'interface' || kind === 'type', declaredIn: path }
+  })
+  const passedOn = [...text.matchAll(RE_EXPORT)].flatMap(([, type, names = '', from = '']) =>
+    [...names.matchAll(/(type )?(\w+)/g)].map(([, typeOfOne, name = '']) => {
+      const isType = type !== undefined || typeOfOne !== undefined
+      return { name, isType, declaredIn: posix.join(posix.dirname(path), from) }
+    }),
+  )
+  return [...declared, ...passedOn]
+}
+
+/** Whether a comment stands right before the declaration. */
+async function isDocumented({ name, declaredIn }: Export): Promise<boolean> {
+  const declaration = `export (?:abstract |async )*(?:class|function|const|interface|type) ${name}\\b`
+  return new RegExp(`\\*/\\n${declaration}`).test(await read(declaredIn))
+}
+
+const namesOf = (list: string) => list.split(/\s+/).filter(Boolean)
+
+describe.each(Object.entries(api))('%s', (path, { values, types }) => {
+  test('exports exactly what is promised', async () => {
+    const found = await exportsOf(path)
+    const names = (isType: boolean) => found.flatMap((one) => (one.isType === isType ? [one.name] : [])).sort()
+    expect({ values: names(false), types: names(true) }).toEqual({ values: namesOf(values), types: namesOf(types) })
+  })
+
+  test('exports nothing without a comment that says what it is', async () => {
+    const found = await exportsOf(path)
+    const bare = await Promise.all(found.map(async (one) => ((await isDocumented(one)) ? [] : [one.name])))
+    expect(bare.flat()).toEqual([])
+  })
+})
+
+describe('the entries', () => {
+  /** The source of what is published as `./dist/client/index.js`. */
+  const sourceOf = (built: string) => built.replace(/^\.\/dist\/(.+)\.js$/, './$1.ts')
+  const entries = Object.entries(packageJson.exports).map(([name, built]) => [name, sourceOf(built)] as const)
+
+  test('package.json exports each entry, and nothing else', () => {
+    expect([...new Set(entries.map(([, source]) => source))].sort()).toEqual(
+      Object.keys(api)
+        .map((path) => `./${path}`)
+        .sort(),
+    )
+  })
+
+  test('deno.json exports the same, but for what JSR does not take or Deno has no use for', () => {
+    // JSR refuses modules that add to global types, as the element's does; Durable Objects are of Workers alone.
+    const leftOut = ['./element', './engines/durable-object']
+    expect<object>(config.exports).toEqual(Object.fromEntries(entries.filter(([name]) => !leftOut.includes(name))))
+    expect(config.version).toBe(packageJson.version)
+  })
+
+  test('deno.json imports what package.json depends on, in the same versions', () => {
+    const needed = Object.entries(packageJson.dependencies).filter(([name]) => name !== 'bun')
+    expect<object>(config.imports).toEqual(Object.fromEntries(needed.map(([name, range]) => [name, `npm:${name}@${range}`])))
+  })
+
+  test('the tests and examples, which need no build, find the source of each under its name', () => {
+    const paths = Object.entries(tsconfig.compilerOptions.paths).map(([name, [path = '']]) => [name, path] as const)
+    const found = entries.map(([name]) => {
+      const whole = name.replace('.', 'milepost')
+      const [pattern = '', path = ''] = paths.find(([known]) => posix.matchesGlob(whole, known)) ?? []
+      return [name, path.replace('*', whole.slice(pattern.indexOf('*'))).replace('../', './')]
+    })
+    expect(found).toEqual(entries.map(([name, source]) => [name, source]))
+  })
+})
