@@ -112,18 +112,7 @@ export function createApp(options: AppOptions): Milepost {
   })
   app.notFound((c) => problemResponse(c, { ...problems.notFound(), detail: 'There is nothing at this address.' }))
   app.use('*', requestId())
-  const crossOrigin = cors({
-    // Among others in a list, a star would be an origin's name.
-    origin: origins.includes('*') ? '*' : [...origins],
-    allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id'],
-    exposeHeaders: ['etag', 'location', 'retry-after'],
-  })
-  app.use('/api/*', (c, next) => {
-    if (c.req.header('origin') !== undefined) return crossOrigin(c, next)
-    // Who does not say where it comes from is told what is for all: for the middleware it would be made anew, which is dear.
-    c.header('vary', 'Origin')
-    return next()
-  })
+  if (origins.length > 0) allowOrigins(app, origins)
   app.use('/api/*', async (c, next) => {
     c.set('principal', await identify(c, auth))
     await next()
@@ -147,6 +136,22 @@ export function createApp(options: AppOptions): Milepost {
       await emitter.close()
       hub.close()
     },
+  })
+}
+
+/** Lets pages of these origins call the API. */
+function allowOrigins(app: App, origins: readonly string[]): void {
+  const crossOrigin = cors({
+    // Among others in a list, a star would be an origin's name.
+    origin: origins.includes('*') ? '*' : [...origins],
+    allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id'],
+    exposeHeaders: ['etag', 'location', 'retry-after'],
+  })
+  app.use('/api/*', (c, next) => {
+    if (c.req.header('origin') !== undefined) return crossOrigin(c, next)
+    // Who does not say where it comes from is told what is for all: for the middleware it would be made anew, which is dear.
+    c.header('vary', 'Origin')
+    return next()
   })
 }
 

@@ -13,17 +13,17 @@ export type Counter = keyof typeof counters
 
 /** Counters, and the text that a Prometheus reads. */
 export class Metrics {
-  readonly #values = new Map<Counter, number>()
+  readonly #values = Object.fromEntries(Object.keys(counters).map((name) => [name, 0])) as Record<Counter, number>
 
   count(name: Counter, by = 1): void {
-    this.#values.set(name, (this.#values.get(name) ?? 0) + by)
+    this.#values[name] += by
   }
 
   /** OpenMetrics 1.0 text. `gauges` are what stands now, by name. */
   render(gauges: Record<string, { value: number; help: string }>): string {
     let text = ''
     for (const [name, help] of Object.entries(counters)) {
-      const value = this.#values.get(name as Counter) ?? 0
+      const value = this.#values[name as Counter]
       text += `# TYPE milepost_${name} counter\n# HELP milepost_${name} ${help}\nmilepost_${name}_total ${value}\n`
     }
     for (const [name, { value, help }] of Object.entries(gauges)) {
