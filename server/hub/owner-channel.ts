@@ -195,13 +195,16 @@ export class OwnerChannel {
   }
 
   async #readUnread(): Promise<void> {
-    const ids = [...this.#unread]
-    this.#unread.clear()
-    try {
-      for (const id of ids) await this.#read(id)
-    } catch {
-      // The engine is away: the next ping asks again.
-      this.#hub.metrics.count('engine_errors')
+    for (const id of [...this.#unread]) {
+      if (!this.#unread.delete(id)) continue
+      try {
+        await this.#read(id)
+      } catch {
+        // The engine is away: the next frame or ping asks again.
+        this.#unread.add(id)
+        this.#hub.metrics.count('engine_errors')
+        return
+      }
     }
   }
 
@@ -218,6 +221,7 @@ export class OwnerChannel {
   #schedulePing(): Timer {
     return this.#hub.clock.setTimeout(() => {
       this.#ping = this.#schedulePing()
+      void this.#readUnread()
       if (!this.#hub.engine.tellsAll) void this.#checkVersions()
     }, PING_MS)
   }

@@ -112,3 +112,32 @@ describe('Hub: joining', () => {
     expect(said()).toEqual(['end {"jobId":"job-1","reason":"deleted"}'])
   })
 })
+
+describe('Hub.openOwner', () => {
+  test('Hub.openOwner asks at the next ping again for what the engine was away to tell, though it loses no wake-up', async () => {
+    let isAway = false
+    let wake: ((change: Change) => void) | undefined
+    const { hub, clock, publish } = await setUp((inner) => ({
+      tellsAll: true,
+      async watch(target, run) {
+        wake = run
+        return inner.watch(target, () => {})
+      },
+      async read(id) {
+        if (isAway) throw new Error('away')
+        return inner.read(id)
+      },
+    }))
+    const said = listen(await hub.openOwner('ada', undefined, { sub: 'ada' }))
+    await clock.advance(100)
+    await publish(item('a', 'one'))
+    isAway = true
+    // Without the header, what changed has to be read.
+    wake?.({ id: 'job-1', epoch: 'e1', from: 1, to: 2 })
+    await clock.advance(100)
+    isAway = false
+    expect(said()).toEqual(['snapshot '])
+    await clock.advance(30_000)
+    expect(said().filter((message) => !message.startsWith('ping'))).toEqual(['snapshot ', 'patch '])
+  })
+})
