@@ -74,7 +74,7 @@ export function describeJob(facts: JobFacts, format: Format): JobWords {
 }
 
 /** The state of a job for the person in front of it. A lost connection changes none that is known. */
-export function getJobState({ job, connection, now }: JobFacts): JobState {
+export function getJobState({ job, connection, now, lastSeen }: JobFacts): JobState {
   if (connection === 'not-found' || connection === 'expired') return connection
   if (!job) return connection === 'connecting' || connection === 'live' ? 'connecting' : 'unreachable'
   if (job.status === 'completed') return getFailed(job) > 0 ? 'completed-with-failures' : 'completed'
@@ -82,7 +82,9 @@ export function getJobState({ job, connection, now }: JobFacts): JobState {
   if (job.cancelRequested) return 'cancelling'
   if (job.status === 'pending') return 'waiting'
   if (job.status === 'paused') return 'paused'
-  return isStalled(job, now) ? 'stalled' : 'running'
+  // While nothing can be heard, silence says nothing of the job.
+  const isLost = connection === 'reconnecting' || connection === 'offline'
+  return isStalled(job, isLost ? (lastSeen ?? now) : now) ? 'stalled' : 'running'
 }
 
 /** How many units of the work failed: what the producer said; if it said nothing, what its items say. */

@@ -22,25 +22,31 @@ export function Controls({ job }: { job: Job }) {
   const isLive = !isTerminalStatus(job.status)
   const isPaused = job.pauseRequested || job.status === 'paused'
   return (
-    <div class="controls">
-      {isLive && !job.cancelRequested && (
-        <>
-          <button type="button" disabled={asking} onClick={() => ask(isPaused ? 'resume' : 'pause')}>
-            <Icon icon={isPaused ? play : pause} />
-            {isPaused ? text.job.resume : text.job.pause}
-          </button>
-          <button type="button" disabled={asking} onClick={() => ask('cancel')}>
-            <Icon icon={stop} />
-            {text.job.cancel}
-          </button>
-        </>
+    <>
+      <div class="controls">
+        {isLive && !job.cancelRequested && (
+          <>
+            <button type="button" disabled={asking} onClick={() => ask(isPaused ? 'resume' : 'pause')}>
+              <Icon icon={isPaused ? play : pause} />
+              {isPaused ? text.job.resume : text.job.pause}
+            </button>
+            <button type="button" disabled={asking} onClick={() => ask('cancel')}>
+              <Icon icon={stop} />
+              {text.job.cancel}
+            </button>
+          </>
+        )}
+        <button type="button" class="danger" onClick={() => setRemoving(true)}>
+          <Icon icon={bin} />
+          {text.job.remove}
+        </button>
+      </div>
+      {error !== undefined && (
+        <div class="refused">
+          <Notice error={error} />
+        </div>
       )}
-      <button type="button" class="danger" onClick={() => setRemoving(true)}>
-        <Icon icon={bin} />
-        {text.job.remove}
-      </button>
-      {error !== undefined && <Notice error={error} />}
       {removing && <DeleteDialog job={job} onClose={() => setRemoving(false)} />}
-    </div>
+    </>
   )
 }

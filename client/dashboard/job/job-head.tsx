@@ -20,6 +20,7 @@ interface JobHeadProps {
 /** What is asked first: is it going, how much is done, when will it be over. */
 export function JobHead({ signals, job, words, onShowFailures }: JobHeadProps) {
   const { percent, line, aside, action } = words
+  const share = percent === undefined ? undefined : format.percent(percent)
   const message = job.message === line ? undefined : (job.progress.message ?? job.message)
   const isGone = signals.error.value === 'not-found' || signals.error.value === 'expired'
   return (
@@ -35,7 +36,7 @@ export function JobHead({ signals, job, words, onShowFailures }: JobHeadProps) {
       <div class="job-progress">
         <ProgressBar words={words} label={job.title} big />
         <p class="figures">
-          {percent !== undefined && words.state === 'running' && <b aria-hidden="true">{format.percent(percent)}</b>}
+          {share !== undefined && share !== aside && words.state === 'running' && <b aria-hidden="true">{share}</b>}
           <bdi class="line" aria-hidden="true">
             {line}
           </bdi>

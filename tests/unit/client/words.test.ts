@@ -155,9 +155,18 @@ describe('describeJob', () => {
       facts({
         job: job({ heartbeatSeconds: 30, lastEventAt: '2026-01-01T13:59:10.000Z' }),
         connection: 'reconnecting',
-        lastSeen: NOW - 200_000,
+        lastSeen: NOW - 90_000,
       }),
-      { chip: 'Stalled', line: 'Reconnecting, last seen 3 min ago' },
+      { chip: 'Stalled', line: 'Reconnecting, last seen 1 min ago' },
+    ],
+    [
+      'silent for as long as it is out of reach: that is no news of it',
+      facts({
+        job: job({ heartbeatSeconds: 30, lastEventAt: '2026-01-01T13:59:10.000Z' }),
+        connection: 'offline',
+        lastSeen: Date.parse('2026-01-01T13:59:20.000Z'),
+      }),
+      { chip: 'Running', tone: 'running' },
     ],
     [
       'cancelling while paused',
