@@ -101,7 +101,9 @@ describe('the entries', () => {
 
   test('deno.json imports what package.json depends on, in the same versions', () => {
     const needed = Object.entries(packageJson.dependencies).filter(([name]) => name !== 'bun')
-    expect<object>(config.imports).toEqual(Object.fromEntries(needed.map(([name, range]) => [name, `npm:${name}@${range}`])))
+    expect<object>(config.imports).toEqual(
+      Object.fromEntries(needed.map(([name, range]) => [name, `npm:${name}@${range}`])),
+    )
   })
 
   test('the tests and examples, which need no build, find the source of each under its name', () => {
