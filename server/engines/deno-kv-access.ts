@@ -55,10 +55,12 @@ export class KvAccess {
     for (let tries = 0; tries < TRIES; tries++) {
       const attempt = await prepare()
       if ('answer' in attempt) return attempt.answer
-      const committed = 'operation' in attempt ? await this.commit(attempt.operation) : undefined
-      if (committed && 'operation' in attempt) return attempt.committed(committed.versionstamp)
+      if ('operation' in attempt) {
+        const committed = await this.commit(attempt.operation)
+        if (committed) return attempt.committed(committed.versionstamp)
+      }
       // Another process was faster. Soon after, both would meet again.
-      if (tries > 1) await this.#wait(tries)
+      if (tries > 1) await wait(tries, this.#clock, this.#random)
     }
     throw refuse(problems.unavailable())
   }
@@ -72,22 +74,31 @@ export class KvAccess {
   }
 
   async #try<T>(call: () => Promise<T>): Promise<T> {
-    for (let tries = 0; ; tries++) {
-      try {
-        return await call()
-      } catch (error) {
-        // Two local processes meet in one file, and Deno (2.9.5) gives up at once. Nothing was written.
-        const isLocked = error instanceof Error && error.message.includes('database is locked')
-        if (!isLocked || tries === TRIES) throw refuse(problems.unavailable())
-        await this.#wait(tries)
-      }
+    try {
+      return await untilUnlocked(call, this.#clock, this.#random)
+    } catch {
+      throw refuse(problems.unavailable())
     }
   }
+}
 
-  #wait(tries: number): Promise<void> {
-    const ms = Math.min(WAIT_MS, 2 ** tries) * this.#random.number()
-    return new Promise((resolve) => this.#clock.setTimeout(resolve, ms))
+/** Calls until the file is not locked. Two local processes meet in one file, and Deno (2.9.5) gives up at once; nothing was written. */
+export async function untilUnlocked<T>(call: () => Promise<T>, clock: Clock, random: Random): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await call()
+    } catch (error) {
+      const isLocked = error instanceof Error && error.message.includes('database is locked')
+      if (!isLocked || tries === TRIES) throw error
+      await wait(tries, clock, random)
+    }
   }
+}
+
+/** Waits, longer each time, and not as long as another that has begun at the same moment. */
+function wait(tries: number, clock: Clock, random: Random): Promise<void> {
+  const ms = Math.min(WAIT_MS, 2 ** tries) * random.number()
+  return new Promise((resolve) => clock.setTimeout(resolve, ms))
 }
 
 /** What a transaction came to before its commit: something to commit, an answer without it, or nothing, for what was read did not fit together. */

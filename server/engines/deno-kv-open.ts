@@ -1,5 +1,7 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { systemClock, systemRandom } from '../../shared/clock.ts'
+import { untilUnlocked } from './deno-kv-access.ts'
 import { keys } from './deno-kv-keys.ts'
 import { FORMAT } from './deno-kv-values.ts'
 import { EngineOpenError } from './engine-open-error.ts'
@@ -20,14 +22,7 @@ export async function openKv(place: string): Promise<Deno.Kv> {
   }
   try {
     if (place !== '' && !URL.canParse(place)) inspect(place)
-    const kv = await Deno.openKv(place === '' ? undefined : place)
-    try {
-      await checkFormat(kv, place)
-      return kv
-    } catch (error) {
-      kv.close()
-      throw error
-    }
+    return await untilUnlocked(() => open(place), systemClock, systemRandom)
   } catch (error) {
     throw openError(place, error)
   }
@@ -49,6 +44,17 @@ function tablesOf(path: string): string[] {
   return peek(path, (db) => db.prepare(sql).all()).map(({ name }) => String(name))
 }
 
+async function open(place: string): Promise<Deno.Kv> {
+  const kv = await Deno.openKv(place === '' ? undefined : place)
+  try {
+    await checkFormat(kv, place)
+    return kv
+  } catch (error) {
+    kv.close()
+    throw error
+  }
+}
+
 async function checkFormat(kv: Deno.Kv, place: string): Promise<void> {
   const found = await kv.get<number>(keys.format)
   if (found.value === null) await kv.atomic().check(found).set(keys.format, FORMAT).commit()
@@ -59,14 +65,18 @@ async function checkFormat(kv: Deno.Kv, place: string): Promise<void> {
   }
 }
 
+/** Why there is no opening it, in a sentence. */
 function openError(place: string, error: unknown): EngineOpenError {
   if (error instanceof EngineOpenError) return error
   const reason = error instanceof Error ? error.message : String(error)
-  const sentence = reason.includes('file is not a database')
-    ? `${place} is not a file of Deno KV: name another file, or move this one away.`
-    : error instanceof Deno.errors.NotCapable
-      ? // Deno says which permission is missing, and by which flag it is given.
-        `${place || 'The store'} can't be opened: ${reason}.`
-      : `${place || 'The store'} can't be opened (${reason}): see to it that this user may read and write the file and its folder.`
-  return new EngineOpenError(sentence, { cause: error })
+  return new EngineOpenError(sentenceFor(place, reason, error instanceof Deno.errors.NotCapable), { cause: error })
+}
+
+function sentenceFor(place: string, reason: string, isPermission: boolean): string {
+  if (place === '') return `There is no store (${reason}): give the app a Deno KV database.`
+  if (reason.includes('file is not a database'))
+    return `${place} is not a file of Deno KV: name another file, or move this one away.`
+  // Deno says which permission is missing, and by which flag it is given.
+  if (isPermission) return `${place} can't be opened: ${reason}.`
+  return `${place} can't be opened (${reason}): see to it that this user may read and write the file and its folder.`
 }

@@ -28,7 +28,7 @@ export interface WatchOptions {
   clock: Clock
   /** Who writes in this process: what it writes is told without the store. */
   by: string
-  /** How often what is watched is read besides: milliseconds. */
+  /** How often what is watched is read, in place of `Deno.Kv.watch`: milliseconds. */
   pollMs?: number | undefined
 }
 
@@ -36,8 +36,8 @@ export interface WatchOptions {
  * Who is to be woken.
  *
  * What this engine commits is told at once, with its events. What others commit comes through `Deno.Kv.watch`, from the key of a job, or
- * from one that every change of an owner's jobs writes. In a file `watch` is silent about other processes (Deno 2.9.5), and so the keys
- * are read now and then as well.
+ * from one that every change of an owner's jobs writes. With a file `watch` is silent about other processes (Deno 2.9.5), and so what is
+ * watched is read now and then instead.
  */
 export class KvWatches {
   readonly #kv: KvAccess
@@ -179,6 +179,7 @@ abstract class Target {
   protected abstract changed(entry: Deno.KvEntryMaybe<unknown>): void
 
   async #begin(): Promise<void> {
+    if (this.options.pollMs !== undefined) return this.begin(await this.kv.get(this.#key))
     this.#reader = this.kv.watch(this.#key)
     const { value } = await this.#reader.read()
     if (value) await this.begin(value[0])
@@ -192,7 +193,7 @@ abstract class Target {
     } catch {
       // As when the stream ends: the store is away.
     }
-    if (this.isClosed || this.options.pollMs !== undefined) return
+    if (this.isClosed) return
     const lost = [...this.watchers]
     this.watchers.clear()
     this.close()

@@ -50,7 +50,7 @@ export interface DenoKvOptions {
   limits?: Limits
   clock?: Clock
   random?: Random
-  /** How often what is watched is read besides, for a store whose `watch` does not hear of other processes: milliseconds. */
+  /** How often what is watched is read, where `Deno.Kv.watch` does not hear of other processes: milliseconds. */
   pollMs?: number
 }
 

@@ -3,7 +3,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import denoConfig from '../../deno.json' with { type: 'json' }
-import packageJson from '../../package.json' with { type: 'json' }
 import { DENO, onDeno } from '../support/on-deno.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
@@ -71,16 +70,6 @@ class DenoProcess {
 const refusal = (flags: string[], options?: Options) => new DenoProcess(flags, options).end()
 
 describe('deno.json', () => {
-  test('deno.json imports the same versions as package.json', () => {
-    const { bun: _, ...dependencies } = packageJson.dependencies
-    const versions = Object.entries(dependencies).map(([name, range]) => [name, `npm:${name}@${range}`])
-    expect(denoConfig.imports).toEqual(Object.fromEntries(versions))
-  })
-
-  test('deno.json exports the same modules as package.json', () => {
-    expect<unknown>(denoConfig.exports).toEqual(packageJson.exports)
-  })
-
   test('deno.json lists the permissions that the server needs, and gives no others', () => {
     const flags = denoConfig.tasks.start.command.split(' ').filter((word) => word.startsWith('-'))
     expect(flags).toEqual(['--allow-net', ENVIRONMENT, '--allow-read=data', '--allow-write=data'])

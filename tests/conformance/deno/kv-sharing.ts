@@ -1,24 +1,31 @@
 import { describe, expect, test } from 'bun:test'
-import type { Change, Engine } from '../../../server/engine.ts'
+import type { Engine } from '../../../server/engine.ts'
 import { ProblemError } from '../../../server/errors.ts'
 import type { JobEvent } from '../../../shared/events.ts'
 import type { Job } from '../../../shared/job.ts'
 import { LiveJob } from '../../../shared/live-job.ts'
 import { newDocument, placed } from '../../arbitraries.ts'
 import { SeededRandom } from '../../seeded-random.ts'
-import { VirtualClock } from '../../virtual-clock.ts'
-import { batchOf, created, documentOf, newJob, PageReader, publish, refusal, taken, WakeLog } from '../fixtures.ts'
-import { replace, Store } from './kv-stores.ts'
+import { ALL, batchOf, changes, created, documentOf, newJob, PageReader, publish, refusal, taken } from '../fixtures.ts'
+import { publishElsewhere, replace, Store } from './kv-stores.ts'
 
 const progress = (done: number): JobEvent => ({ type: 'progress', done })
 const range = (length: number) => Array.from({ length }, (_, index) => index)
-const told = (changes: Change[]) => changes.map(({ id, from, to, removed }) => ({ id, from, to, removed }))
 
-/** Applies batches in a process of its own: `deno run kv-publisher.ts PATH JOB COUNT`. */
-function publishElsewhere(path: string, id: string, count: number) {
-  const publisher = new URL('kv-publisher.ts', import.meta.url).pathname
-  const args = ['run', '--no-check', '-A', '--unstable-kv', publisher, path, id, String(count)]
-  return new Deno.Command(Deno.execPath(), { args, stdout: 'piped', stderr: 'inherit' }).output()
+/** A store where something happens once, after the first head was read and before whoever reads it goes on. */
+function afterHead(happen: () => Promise<unknown>): (kv: Deno.Kv) => Deno.Kv {
+  let isDone = false
+  return (kv) =>
+    replace(kv, {
+      get: async (key: Deno.KvKey) => {
+        const entry = await kv.get(key)
+        if (key[1] === 'job' && !isDone) {
+          isDone = true
+          await happen()
+        }
+        return entry
+      },
+    })
 }
 
 /** How several processes, or several engines of one, share a store. */
@@ -52,81 +59,14 @@ export function describeSharing(): void {
       expect(answers.filter((answer) => refusal(answer)?.status === 429)).toHaveLength(7)
     })
 
-    test('watch of a job hears through the store what another engine does', async () => {
+    test('several processes that open one file at once all do, and write to it', async () => {
       await using store = await Store.create()
-      const [here, elsewhere] = [await store.engine(), await store.engine()]
-      const { id, epoch } = await created(elsewhere)
-      const log = new WakeLog()
-      const unwatch = await here.watch({ job: id }, log.wake)
-      const header = taken(await elsewhere.apply(id, batchOf([progress(1), { type: 'log', message: 'm' }])))
-      await log.until(({ to }) => to === 3)
-      expect(log.changes).toEqual([{ id, epoch, from: 1, to: 3, header }])
-      await elsewhere.remove(id)
-      await log.until(({ removed }) => removed === true)
-      await created(elsewhere, { id, epoch: 'e2' })
-      await log.until((change) => change.epoch === 'e2')
-      expect(told(log.changes).slice(1)).toEqual([
-        { id, from: 3, to: 3, removed: true },
-        { id, from: 0, to: 1, removed: undefined },
-      ])
-      unwatch()
-    })
-
-    test('watch of an owner hears through the store of each job that another engine changes', async () => {
-      await using store = await Store.create()
-      const [here, elsewhere] = [await store.engine(), await store.engine()]
-      const before = await created(elsewhere, { owner: 'o' })
-      const log = new WakeLog()
-      const unwatch = await here.watch({ owner: 'o' }, log.wake)
-      const jobs = [await created(elsewhere, { owner: 'o' }), await created(elsewhere, { owner: 'o' })]
-      await created(elsewhere, { owner: 'p' })
-      for (const { id } of jobs) await publish(elsewhere, id, [progress(1)])
-      await elsewhere.remove(before.id)
-      await log.until(({ removed }) => removed === true)
-      for (const { id } of jobs) await log.until((change) => change.id === id && change.to === 2)
-      expect(new Set(log.changes.map(({ id }) => id))).toEqual(new Set([before, ...jobs].map(({ id }) => id)))
-      for (const { id } of jobs) {
-        const versions = log.changes.filter((change) => change.id === id).map(({ to }) => to)
-        expect(versions).toEqual([...new Set(versions)].sort())
-      }
-      unwatch()
-    })
-
-    test('watch tells of what this engine does at once, with its events, and not a second time', async () => {
-      await using store = await Store.create()
-      const clock = new VirtualClock()
-      const here = await store.engine({ clock, pollMs: 1_000 })
-      const { id, owner } = await created(here)
-      const logs = [new WakeLog(), new WakeLog()] as const
-      const unwatches = [await here.watch({ job: id }, logs[0].wake), await here.watch({ owner }, logs[1].wake)]
-      for (const done of [1, 2, 3]) {
-        taken(await here.apply(id, batchOf([progress(done)])))
-        for (const { changes } of logs)
-          expect(changes.at(-1)?.events?.map(({ version }) => version)).toEqual([done + 1])
-      }
-      await clock.advance(10_000)
-      await here.check()
-      for (const { changes } of logs) expect(changes).toHaveLength(3)
-      for (const unwatch of unwatches) unwatch()
-    })
-
-    test('watch hears of another process, where the store says nothing, when it is next polled', async () => {
-      await using store = await Store.create()
-      const clock = new VirtualClock()
-      const here = await store.engine({ clock, pollMs: 1_000 })
-      const { id, owner } = await created(here)
-      const logs = [new WakeLog(), new WakeLog()] as const
-      const unwatches = [await here.watch({ job: id }, logs[0].wake), await here.watch({ owner }, logs[1].wake)]
-      expect((await publishElsewhere(store.path, id, 5)).code).toBe(0)
-      expect(logs.map(({ changes }) => changes)).toEqual([[], []])
-      await clock.advance(1_000)
-      for (const log of logs) {
-        await log.until(({ to }) => to === 6)
-        expect(told(log.changes)).toEqual([{ id, from: 1, to: 6, removed: undefined }])
-      }
-      for (const unwatch of unwatches) unwatch()
-      await clock.advance(1_000)
-      expect(clock.pending).toBe(0)
+      const here = await store.engine()
+      const { id } = await created(here)
+      await here.close()
+      const ended = await Promise.all(range(4).map(() => publishElsewhere(store.path, id, 10)))
+      expect(ended.map(({ code }) => code)).toEqual([0, 0, 0, 0])
+      expect((await (await store.engine()).read(id))?.header.version).toBe(41)
     })
 
     test('two processes that write to one file at once lose nothing of each other', async () => {
@@ -167,7 +107,11 @@ export function describeSharing(): void {
         let compared = 0
         let pages = new PageReader(reader, header.id)
         while (isWriting) {
-          const document = await documentOf(reader, header.id)
+          const whole = await changes(reader, header.id)
+          const { items = [], errors = [] } = whole
+          expect(new Set(items.map(({ id }) => id)).size).toBe(items.length)
+          expect(errors.length).toBeLessThan(101)
+          const document = LiveJob.from(whole).job
           if (document.version > 1) expect(document).toEqual(documents.get(document.version) as Job)
           await pages.next(2_000)
           if (!pages.isComplete) continue
@@ -183,6 +127,33 @@ export function describeSharing(): void {
       expect(compared).toBeGreaterThan(5)
     })
 
+    test('changesSince of a job that is removed and cleared away after its head was read knows it no more', async () => {
+      await using store = await Store.create()
+      const remover = await store.engine()
+      const { id } = await created(remover)
+      await publish(remover, id, [{ type: 'item', id: 'a', label: 'A' }])
+      const reader = await store.engine(
+        {},
+        afterHead(async () => {
+          await remover.remove(id)
+          while ((await store.keys('trash')).length > 0) await remover.due(0, 1)
+        }),
+      )
+      expect(await reader.changesSince(id, undefined, ALL)).toBeUndefined()
+    })
+
+    test('apply of a key that another engine takes after the head was read answers the version that came of it', async () => {
+      await using store = await Store.create()
+      const first = await store.engine()
+      const { id } = await created(first)
+      const batch = batchOf([progress(1)], { key: { key: 'k', digest: 'd' } })
+      const second = await store.engine(
+        {},
+        afterHead(() => first.apply(id, batch)),
+      )
+      expect(await second.apply(id, batch)).toMatchObject({ repeat: true, header: { version: 2 } })
+    })
+
     test('what a removed job leaves is cleared away by another engine when the first is gone', async () => {
       await using store = await Store.create()
       const first = await store.engine()
@@ -194,47 +165,12 @@ export function describeSharing(): void {
       )
       expect(await first.remove(id)).toBe(true)
       await first.close()
-      const left = (await store.keys()).filter((key) => key[1] === 'life').length
+      const left = (await store.keys('life')).length
       expect(left).toBeGreaterThan(100)
       const second = await store.engine()
       expect(await second.read(id)).toBeUndefined()
-      while ((await store.keys()).some((key) => key[1] === 'life' || key[1] === 'trash')) await second.due(0, 1)
-    })
-
-    test('watch that the store ends is lost, unless it is polled', async () => {
-      await using store = await Store.create()
-      const streams: ReadableStreamDefaultController[] = []
-      const broken = (kv: Deno.Kv) =>
-        replace(kv, {
-          watch: () =>
-            new ReadableStream({
-              start(controller) {
-                streams.push(controller)
-                controller.enqueue([{ key: [], value: null, versionstamp: null }])
-              },
-            }),
-        })
-      const clock = new VirtualClock()
-      const engines = [await store.engine({}, broken), await store.engine({ clock, pollMs: 1_000 }, broken)]
-      const losses: number[] = []
-      for (const [index, engine] of engines.entries()) {
-        await engine.watch(
-          { job: 'a' },
-          () => {},
-          () => losses.push(index),
-        )
-        await engine.watch(
-          { owner: 'a' },
-          () => {},
-          () => losses.push(index),
-        )
-      }
-      for (const [index, stream] of streams.entries()) {
-        if (index % 2 === 0) stream.error(new Error('The store is away'))
-        else stream.close()
-      }
-      await clock.advance(0)
-      expect(losses).toEqual([0, 0])
+      while ((await store.keys('trash')).length > 0) await second.due(0, 1)
+      expect(await store.keys('life')).toEqual([])
     })
 
     test('apply and create try again while the file is locked, and answer 503 when the store stays away', async () => {

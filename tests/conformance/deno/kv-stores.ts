@@ -23,10 +23,10 @@ export class Store {
     return engine
   }
 
-  /** The keys that there are, but for those that say what the store is. */
-  async keys(): Promise<Deno.KvKey[]> {
+  /** The keys of a kind. */
+  async keys(kind: 'life' | 'trash'): Promise<Deno.KvKey[]> {
     const kv = await Deno.openKv(this.path)
-    const entries = await Array.fromAsync(kv.list({ prefix: ['milepost'] }))
+    const entries = await Array.fromAsync(kv.list({ prefix: ['milepost', kind] }, { batchSize: 500 }))
     kv.close()
     return entries.map(({ key }) => key)
   }
@@ -45,4 +45,11 @@ export function replace(kv: Deno.Kv, methods: Partial<Record<keyof Deno.Kv, unkn
       return typeof method === 'function' ? method.bind(target) : method
     },
   })
+}
+
+/** Applies batches in a process of its own: `deno run kv-publisher.ts PATH JOB COUNT`. */
+export function publishElsewhere(path: string, id: string, count: number) {
+  const publisher = new URL('kv-publisher.ts', import.meta.url).pathname
+  const args = ['run', '--no-check', '-A', '--unstable-kv', publisher, path, id, String(count)]
+  return new Deno.Command(Deno.execPath(), { args, stdout: 'piped', stderr: 'inherit' }).output()
 }

@@ -5,6 +5,7 @@ import { describe, run } from './bun-test.ts'
 import { describeOpening } from './kv-opening.ts'
 import { describeSharing } from './kv-sharing.ts'
 import { describeSize } from './kv-size.ts'
+import { describeWatching } from './kv-watching.ts'
 
 describeEngine('deno-kv', async (limits) => {
   const folder = await Deno.makeTempDir({ prefix: 'milepost-' })
@@ -22,6 +23,7 @@ describe('DenoKvEngine', () => {
   describeOpening()
   describeSize()
   describeSharing()
+  describeWatching()
 })
 
 await run((result) => console.log(JSON.stringify(result)))
