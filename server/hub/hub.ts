@@ -72,6 +72,7 @@ export class Hub {
   readonly #owners = new Map<string, OwnerChannel>()
   readonly #streams = new Set<EventStream>()
   readonly #streamsOf = new Map<string, number>()
+  #isClosed = false
   #opened = 0
 
   constructor(options: HubOptions) {
@@ -162,12 +163,15 @@ export class Hub {
     return this.#respond(stream, viewer)
   }
 
-  /** Closes every stream, without `end`: clients go on where they were, with whoever answers next. */
+  /** Closes every stream, without `end`, and opens none any more: clients go on where they were, with whoever answers next. */
   close(): void {
+    this.#isClosed = true
     for (const stream of this.#streams) stream.close()
   }
 
   #createStream({ sub, signal }: Viewer, first = ''): EventStream {
+    // A client that comes back at once would keep a server that is stopping from its end.
+    if (this.#isClosed) throw refuse(problems.unavailable('The server is stopping. Try again in a moment.'))
     const open = this.#streamsOf.get(sub) ?? 0
     if (open >= this.#streamLimit) {
       throw refuse(problems.tooMany(`You have ${open} streams open. Close some, then try again.`))

@@ -103,6 +103,14 @@ describe('the life of a stream', () => {
   })
 
   for (const [way, open] of Object.entries(ways)) {
+    test(`close lets no stream ${way} begin after it`, async () => {
+      const hub = await setUp()
+      hub.hub.close()
+      const refused = await open(hub.hub, { sub: 'ada' }).catch((error) => error)
+      expect(refused instanceof ProblemError && refused.problem.status).toBe(503)
+      expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
+    })
+
     test(`the life of a stream ${way} ends when the engine fails in the middle, without a word`, async () => {
       const hub = await setUp()
       hub.fail('changesSince')
