@@ -4,8 +4,8 @@ import type { Figures } from './target.ts'
 /** The figures of each round, by row and peer. */
 export type Results = Map<string, Map<string, Figures[]>>
 
-/** The peer that all others are held against. */
-export const SUBJECT = 'Milepost, sqlite'
+/** The peer that goals are for, unless they name another. */
+const SUBJECT = 'Milepost, sqlite'
 
 export function median(values: readonly number[]): number {
   const sorted = values.filter(Number.isFinite).sort((a, b) => a - b)
@@ -19,33 +19,29 @@ function figureOf(results: Results, row: string, peer: string, figure: string): 
 }
 
 /**
- * The table: a line a figure, a column a peer, medians of the rounds; in brackets the subject's figure divided by the peer's.
- *
- * @param absent why peers could not be run, by name
+ * The tables, one for all rows that the same peers took part in: a line a figure, a column a peer, medians of the rounds; in brackets the
+ * figure of the first peer divided by this one's.
  */
-export function renderTable(
-  rows: readonly Row[],
-  peers: readonly string[],
-  results: Results,
-  absent: ReadonlyMap<string, string>,
-): string {
+export function renderTables(rows: readonly Row[], results: Results): string {
+  const groups = Map.groupBy(rows, ({ name }) => [...(results.get(name)?.keys() ?? [])].join(' | '))
+  return [...groups].map(([peers, group]) => renderTable(group, peers.split(' | '), results)).join('\n\n')
+}
+
+function renderTable(rows: readonly Row[], peers: readonly string[], results: Results): string {
   const lines = [`| | | ${peers.join(' | ')} |`, `| --- | --- |${' ---: |'.repeat(peers.length)}`]
   for (const { name, title, columns } of rows) {
     lines.push(`| **${name}** | **${title}** |${' |'.repeat(peers.length)}`)
     for (const { figure, label } of columns) {
-      const cells = peers.map((peer) => cellOf(results, name, peer, figure))
-      lines.push(`| | ${label} | ${cells.join(' | ')} |`)
+      const values = peers.map((peer) => figureOf(results, name, peer, figure))
+      lines.push(`| | ${label} | ${values.map((value) => cellOf(value, values[0])).join(' | ')} |`)
     }
   }
-  for (const [peer, reason] of absent) lines.push(`\n${peer} was not run: ${reason}.`)
   return lines.join('\n')
 }
 
-function cellOf(results: Results, row: string, peer: string, figure: string): string {
-  const value = figureOf(results, row, peer, figure)
-  if (Number.isNaN(value)) return ''
-  const ratio = figureOf(results, row, SUBJECT, figure) / value
-  const isCompared = peer !== SUBJECT && Number.isFinite(ratio)
+function cellOf(value: number, first = Number.NaN): string {
+  const ratio = first / value
+  const isCompared = value !== first && Number.isFinite(ratio)
   return isCompared ? `${format(value)} (${ratio.toFixed(2)})` : format(value)
 }
 
@@ -66,15 +62,15 @@ export function renderGoals(rows: readonly Row[], results: Results): string {
       const label = row.columns.find(({ figure }) => figure === goal.figure)?.label ?? goal.figure
       const other = goal.against ?? goal.againstRow
       lines.push(
-        `| ${row.name} | ${label} ${bound}${other ? ` × ${other}` : ''} | ${format(value)} | ${isMet ? 'yes' : 'no'} |`,
+        `| ${row.name} | ${goal.of ? `${goal.of}: ` : ''}${label} ${bound}${other ? ` × ${other}` : ''} | ${format(value)} | ${isMet ? 'yes' : 'no'} |`,
       )
     }
   }
   return lines.join('\n')
 }
 
-function reached({ name }: Row, { figure, against, againstRow }: Goal, results: Results): number {
-  const value = figureOf(results, name, SUBJECT, figure)
+function reached({ name }: Row, { figure, of = SUBJECT, against, againstRow }: Goal, results: Results): number {
+  const value = figureOf(results, name, of, figure)
   if (against !== undefined) return value / figureOf(results, name, against, figure)
   if (againstRow !== undefined) return value / figureOf(results, againstRow, SUBJECT, figure)
   return value

@@ -12,6 +12,8 @@ export interface Goal {
   figure: string
   /** The peer that it is held against; left out, the figure itself is. */
   against?: string
+  /** Whose figure it is; left out, Milepost's on SQLite and Bun. */
+  of?: string
   /** Another row's figure of Milepost's own that it is held against. */
   againstRow?: string
   atMost?: number
@@ -27,8 +29,8 @@ export interface Row {
   /** What a quick run does with less of. */
   quick?: Options
   columns: Column[]
-  /** Whom it is for. */
-  peers: 'all' | 'milepost'
+  /** Whom it is for: all but what runs on Deno, or some of them. */
+  peers: 'all' | 'milepost' | 'deno'
   goals: Goal[]
 }
 
@@ -57,7 +59,7 @@ export const rows: readonly Row[] = [
     ...fanOut,
     name: 'W1',
     title: '1 job, 1,000 watchers, 25 events/s',
-    options: { jobs: 1, watchers: 1_000, perSecond: 25, warmUp: 1, seconds: 4 },
+    options: { jobs: 1, watchers: 1_000, perSecond: 25, warmUp: 2, seconds: 4 },
     goals: [
       { figure: 'cpu', against: NCHAN, atMost: 0.85 },
       { figure: 'cpu', against: HONO, atMost: 0.6 },
@@ -68,14 +70,14 @@ export const rows: readonly Row[] = [
     ...fanOut,
     name: 'Wb',
     title: '1 job, 100 watchers, 500 events/s in bursts of 10',
-    options: { jobs: 1, watchers: 100, perSecond: 500, burst: 10, warmUp: 1, seconds: 4 },
+    options: { jobs: 1, watchers: 100, perSecond: 500, burst: 10, warmUp: 2, seconds: 4 },
     goals: [{ figure: 'cpu', against: NCHAN, atMost: 0.3 }],
   },
   {
     ...fanOut,
     name: 'W2',
     title: '1,000 jobs, 1 watcher each, 5 events/s each',
-    options: { jobs: 1_000, watchers: 1, perSecond: 5_000, warmUp: 1, seconds: 4 },
+    options: { jobs: 1_000, watchers: 1, perSecond: 5_000, warmUp: 2, seconds: 4 },
     goals: [{ figure: 'cpu', against: HONO, atMost: 1.25 }],
   },
   {
@@ -83,7 +85,7 @@ export const rows: readonly Row[] = [
     title: '1 job, 1,000 watchers, as many events as it takes from 8 producers',
     workload: 'flood',
     peers: 'all',
-    options: { watchers: 1_000, publishers: 8, warmUp: 1, seconds: 4 },
+    options: { watchers: 1_000, publishers: 8, warmUp: 2, seconds: 4 },
     columns: [{ figure: 'rate', label: 'events seen/s' }, cpu, ...latency, ...correctness],
     goals: [
       { figure: 'rate', against: NCHAN, atLeast: 10 },
@@ -96,7 +98,7 @@ export const rows: readonly Row[] = [
     workload: 'connects',
     peers: 'all',
     options: { watchers: 9_800 },
-    quick: { watchers: 3_000, restSeconds: 0.7 },
+    quick: { watchers: 3_000, restSeconds: 0.5 },
     columns: [{ figure: 'kib', label: 'KiB each' }],
     goals: [{ figure: 'kib', against: NCHAN, atMost: 0.65 }],
   },
@@ -105,7 +107,7 @@ export const rows: readonly Row[] = [
     title: '64 producers, an event a request',
     workload: 'publishes',
     peers: 'all',
-    options: { publishers: 64, batch: 1, warmUp: 1, seconds: 4 },
+    options: { publishers: 64, batch: 1, warmUp: 2, seconds: 4 },
     columns: [
       { figure: 'rate', label: 'events acknowledged/s' },
       { figure: 'cpu', label: 'CPU-s per million events' },
@@ -117,7 +119,7 @@ export const rows: readonly Row[] = [
     title: '64 producers, 100 events a request',
     workload: 'publishes',
     peers: 'milepost',
-    options: { publishers: 64, batch: 100, warmUp: 1, seconds: 4 },
+    options: { publishers: 64, batch: 100, warmUp: 2, seconds: 4 },
     columns: [
       { figure: 'rate', label: 'events acknowledged/s' },
       { figure: 'cpu', label: 'CPU-s per million events' },
@@ -130,7 +132,7 @@ export const rows: readonly Row[] = [
     workload: 'connects',
     peers: 'all',
     options: { watchers: 5_000 },
-    quick: { watchers: 2_000, restSeconds: 0.3 },
+    quick: { watchers: 2_000, restSeconds: 0.2 },
     columns: [
       { figure: 'seconds', label: 's' },
       { figure: 'rate', label: 'connects/s' },
@@ -144,7 +146,7 @@ export const rows: readonly Row[] = [
     workload: 'slowReaders',
     peers: 'milepost',
     options: { watchers: 1_000, slow: 10, perSecond: 25, fillSeconds: 5, seconds: 4 },
-    quick: { fillSeconds: 2.5 },
+    quick: { fillSeconds: 2 },
     columns: [
       { figure: 'ratio', label: 'p99 ÷ p99 without them' },
       { figure: 'p99', label: 'p99, ms' },
@@ -159,7 +161,7 @@ export const rows: readonly Row[] = [
     workload: 'slowReaders',
     peers: 'milepost',
     options: { watchers: 1, slow: 100, perSecond: 25, fillSeconds: 6, seconds: 0.5 },
-    quick: { slow: 50, fillSeconds: 2.5, seconds: 0.2 },
+    quick: { slow: 50, fillSeconds: 2, seconds: 0.2 },
     columns: [{ figure: 'kib', label: 'KiB of ours each' }],
     goals: [{ figure: 'kib', atMost: 64 }],
   },
@@ -169,13 +171,21 @@ export const rows: readonly Row[] = [
     workload: 'largeJob',
     peers: 'milepost',
     options: { items: 100_000, events: 4_000 },
-    quick: { items: 20_000, events: 2_000 },
+    quick: { items: 20_000, events: 1_000 },
     columns: [
       { figure: 'ratio', label: 'CPU ÷ CPU in a job of one' },
       { figure: 'cpuLarge', label: 'CPU-µs an event' },
       ...[0, 1, 10, 100, 1_000].map((k) => ({ figure: `resume${k}`, label: `CPU-µs to tell the last ${k} changes` })),
     ],
     goals: [{ figure: 'ratio', atMost: 1.2 }],
+  },
+  {
+    ...fanOut,
+    peers: 'deno',
+    name: 'W9',
+    title: 'W1 on Deno',
+    options: { jobs: 1, watchers: 1_000, perSecond: 25, warmUp: 2, seconds: 4 },
+    goals: [{ figure: 'cpu', of: 'Milepost, sqlite, Deno', against: 'Hono streamSSE, Deno', atMost: 1 }],
   },
   {
     name: 'L',

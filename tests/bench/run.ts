@@ -8,11 +8,11 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { betterSse } from './peers/better-sse.ts'
 import { hono } from './peers/hono.ts'
-import { milepost } from './peers/milepost.ts'
+import { mileposts } from './peers/milepost.ts'
 import { nchan } from './peers/nchan.ts'
 import { type Peer, pinned } from './peers/peer.ts'
 import { raw } from './peers/raw.ts'
-import { type Results, renderGoals, renderTable } from './report.ts'
+import { type Results, renderGoals, renderTables } from './report.ts'
 import { type Row, rows } from './rows.ts'
 import type { Figures } from './target.ts'
 
@@ -29,7 +29,7 @@ const { values: flags, positionals } = parseArgs({
   },
 })
 const rounds = Number(flags.rounds ?? (flags.quick ? 1 : 3))
-const all: Peer[] = [milepost('sqlite'), milepost('memory'), hono, betterSse('Bun'), betterSse('Node'), nchan, raw]
+const all: Peer[] = [...mileposts, hono('Bun'), hono('Deno'), betterSse('Bun'), betterSse('Node'), nchan, raw]
 const wanted = flags.peers?.toLowerCase().split(',')
 const peers = all.filter(({ name }) => wanted?.some((word) => name.toLowerCase().includes(word)) ?? true)
 const chosen = positionals.length === 0 ? rows : rows.filter(({ name }) => positionals.includes(name))
@@ -43,7 +43,7 @@ const results: Results = new Map()
 for (let round = 0; round < rounds; round++) {
   for (const row of chosen) {
     for (const peer of present) {
-      if (row.peers === 'milepost' && !peer.name.startsWith('Milepost')) continue
+      if (!takesPart(row, peer)) continue
       console.error(`round ${round + 1} of ${rounds}: ${row.name}, ${peer.name}`)
       const of = results.get(row.name) ?? new Map<string, Figures[]>()
       results.set(row.name, of)
@@ -62,19 +62,26 @@ const about = {
 const figures = Object.fromEntries([...results].map(([row, of]) => [row, Object.fromEntries(of)]))
 if (flags.json)
   await Bun.write(flags.json, JSON.stringify({ ...about, absent: Object.fromEntries(absent), figures }, null, 2))
-const names = present.map(({ name }) => name)
 console.log(`${about.at.slice(0, 10)}, ${about.machine}, ${about.runtime}; medians of ${rounds} rounds; servers ${about.pinned ? '' : 'not '}pinned to one core.
-In brackets: Milepost on SQLite divided by this.
+In brackets: the first column divided by this one.
 
-${renderTable(chosen, names, results, absent)}
+${renderTables(chosen, results)}
+${[...absent].map(([name, reason]) => `\n${name} was not run: ${reason}.\n`).join('')}
 
 ${renderGoals(chosen, results)}`)
+
+function takesPart({ peers: whom }: Row, { name, runtime }: Peer): boolean {
+  if (whom === 'deno' || runtime === 'Deno') return whom === 'deno' && runtime === 'Deno'
+  // A quick run compares with the peers, and with no other engine.
+  if (flags.quick && name === 'Milepost, memory') return false
+  return whom === 'all' || name.startsWith('Milepost')
+}
 
 /** One run of a row against a server started for it. */
 async function measure(row: Row, peer: Peer): Promise<Figures> {
   const { target, stop } = await peer.start()
   try {
-    const options = { ...row.options, ...(flags.quick ? { seconds: 1.5, warmUp: 0.7, ...row.quick } : {}) }
+    const options = { ...row.options, ...(flags.quick ? { seconds: 1, warmUp: 0.7, ...row.quick } : {}) }
     const task = JSON.stringify({ workload: row.workload, target, options })
     const child = Bun.spawn(pinned('load', [process.execPath, 'tests/bench/load/main.ts', task]), {
       stdio: ['ignore', 'pipe', 'inherit'],

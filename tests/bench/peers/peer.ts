@@ -4,6 +4,8 @@ import type { Target } from '../target.ts'
 export interface Peer {
   /** As the table calls it. */
   name: string
+  /** What runs it: rows are for one runtime or the other. */
+  runtime: 'Bun' | 'Deno' | 'other'
   /** Why it can't be run on this machine, if it can't. */
   missing(): string | undefined
   /** Starts it anew, on a port of its own choice. */

@@ -17,7 +17,7 @@ function channelOf(job: string): Channel {
   return channel
 }
 
-const app = new Hono()
+export const app = new Hono()
 
 app.get('/jobs/:job', (c) => {
   const channel = channelOf(c.req.param('job'))
@@ -40,6 +40,3 @@ app.post('/jobs/:job', async (c) => {
   for (const stream of channel.streams) void stream.writeSSE(channel.last)
   return c.json({ count: channel.count })
 })
-
-const server = Bun.serve({ hostname: '127.0.0.1', port: 0, idleTimeout: 255, fetch: app.fetch })
-console.log(`http://127.0.0.1:${server.port}`)
