@@ -1,5 +1,5 @@
 import type { AppliedEvent, JobEvent } from '../../shared/events.ts'
-import type { Item, Step } from '../../shared/job.ts'
+import type { Item, JobHeader, Step } from '../../shared/job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/limits.ts'
 import { type Loaded, namedRows } from '../apply-batch.ts'
 import type { Batch, StoredJob } from '../engine.ts'
@@ -12,6 +12,7 @@ import {
   type Head,
   jobOf,
   joinParts,
+  PART_BYTES,
   type Payload,
   type StoredRow,
   type UsedKey,
@@ -19,7 +20,7 @@ import {
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
 import { Recent } from './recent.ts'
 
-/** Characters of JSON of payloads that are kept in memory. */
+/** Bytes of JSON of payloads that are kept in memory, about. */
 const CACHE_SIZE = 4 * 1_024 * 1_024
 
 /** A job as it was read: what is written upon it is taken only while the store has this. */
@@ -118,6 +119,15 @@ export class KvStore {
     return (await this.#kv.list<StoredRow>(selector, { limit })).map(({ value }) => decodeRow(value))
   }
 
+  /** Keeps the payloads of a head that was written: the next batch needs them. */
+  remember(head: Head, { result, metadata }: JobHeader): void {
+    for (const [field, value] of Object.entries({ result, metadata }) as [PayloadField, unknown][]) {
+      const name = payloadName(head, field)
+      if (typeof head[field] === 'number' && this.#payloads.get(name) === undefined)
+        this.#payloads.set(name, value, head[field] * PART_BYTES)
+    }
+  }
+
   /** A head with its payloads, or `changed` when they have gone since. */
   async #complete(entry: Deno.KvEntryMaybe<Head | Gone>): Promise<Entry | 'changed' | undefined> {
     const { key, value: head, versionstamp } = entry
@@ -132,20 +142,28 @@ export class KvStore {
     const payload: Payload | undefined = head[field]
     if (payload === undefined) return undefined
     if (typeof payload === 'string') return { value: JSON.parse(payload) }
-    const version = field === 'result' ? head.marks.resultVersion : head.marks.metadataVersion
-    const name = `${head.life} ${field} ${version}`
+    const name = payloadName(head, field)
     const known = this.#payloads.get(name)
     if (known !== undefined) return { value: known }
-    const parts = Array.from({ length: payload }, (_, part) => keys.payload(head.life, field, version, part))
+    const parts = Array.from({ length: payload }, (_, part) =>
+      keys.payload(head.life, field, versionOf(head, field), part),
+    )
     const entries = await this.#kv.getMany<Uint8Array>(parts)
     const values = entries.map(({ value }) => value).filter((value) => value !== null)
     if (values.length < payload) return 'changed'
     const json = joinParts(values)
     const value: unknown = JSON.parse(json)
-    this.#payloads.set(name, value, json.length)
+    this.#payloads.set(name, value, payload * PART_BYTES)
     return { value }
   }
 }
+
+/** The version that last changed a payload: it is never another under one name. */
+function versionOf({ marks }: Head, field: PayloadField): number {
+  return field === 'result' ? marks.resultVersion : marks.metadataVersion
+}
+
+const payloadName = (head: Head, field: PayloadField) => `${head.life} ${field} ${versionOf(head, field)}`
 
 /** The steps and items that events name, by their ids, and the places in the windows that their errors and log lines will take. */
 function* wantedRows(events: readonly (JobEvent | AppliedEvent)[], job: StoredJob): Iterable<[List, string | number]> {

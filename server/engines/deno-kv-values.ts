@@ -57,7 +57,7 @@ export interface UsedKey {
 /** Characters of a payload that stand in the head. */
 const INLINE_LENGTH = 1_024
 /** Bytes of one value of a payload: a value has at most 65,536. */
-const PART_BYTES = 60 * 1_024
+export const PART_BYTES = 60 * 1_024
 
 const encoder = new TextEncoder()
 // A text may begin with what would be a byte order mark at the start of a file.

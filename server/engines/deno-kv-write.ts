@@ -39,7 +39,7 @@ export function writeNew(operation: Operation, job: StoredJob, place: { life: st
   writeNews(operation, job.header, { epoch: job.header.epoch, version: job.header.version, by: place.by })
 }
 
-/** What the fold computed. */
+/** What the fold computed. Answers the head as it will be. */
 export function writeCommit(
   operation: Operation,
   entry: Entry,
@@ -47,7 +47,7 @@ export function writeCommit(
   commit: Commit,
   batch: Batch,
   by: string,
-): void {
+): Head {
   const { head: before } = entry
   const job: StoredJob = { header: commit.header, marks: commit.marks }
   const head: Head = { ...before, ...stripped(job), by }
@@ -83,6 +83,7 @@ export function writeCommit(
   )
   writeIndexes(operation, head.seq, entry.job, job)
   writeNews(operation, job.header, { epoch: job.header.epoch, version: job.header.version, by })
+  return head
 }
 
 /** Hides a job, and leaves its rows to be cleared away. */

@@ -230,10 +230,11 @@ export class DenoKvEngine implements Engine {
       }
       const { header, from, events } = outcome.commit
       const operation = this.#kv.atomic().check(entry)
-      writeCommit(operation, entry, loaded, outcome.commit, batch, this.#by)
+      const head = writeCommit(operation, entry, loaded, outcome.commit, batch, this.#by)
       return {
         operation,
         committed: (versionstamp) => {
+          this.#store.remember(head, header)
           const change: Change = { id, epoch: header.epoch, from, to: header.version, events, header }
           this.#watches.tell(header.owner, change, versionstamp)
           return { header, repeat: false }

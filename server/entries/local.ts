@@ -22,6 +22,9 @@ export interface Runtime {
   openStream?: OpenStream
 }
 
+/** How long answers that are on their way have, once the server is to stop: milliseconds. */
+const STOP_MS = 3_000
+
 /** An app that is ready to be served. */
 export interface LocalServer {
   app: Milepost
@@ -72,7 +75,8 @@ export function listenError(error: unknown, hostname: string, port: number): Con
 export function stopOnSignal({ app, engine }: LocalServer, stopListening: () => Promise<void>): void {
   const stop = async () => {
     await app.close()
-    await stopListening()
+    // Readers that read no more keep their connections open for as long as they like.
+    await Promise.race([stopListening(), new Promise((resolve) => setTimeout(resolve, STOP_MS))])
     await engine.close()
     process.exit(0)
   }
