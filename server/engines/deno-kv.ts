@@ -59,6 +59,9 @@ export interface DenoKvOptions {
  *
  * A job's head has a key of its own, each row another, in the order of their versions. Every batch is one atomic, taken only if the head is
  * still the one that it rests on.
+ *
+ * Watchers in this process are woken at once, those of other processes through `Deno.Kv.watch`. With a file that is silent about other
+ * processes (Deno 2.9.5): what is watched is then read every second, and so wake-ups from another process are up to a second late.
  */
 export class DenoKvEngine implements Engine {
   readonly name = 'deno-kv'
