@@ -17,6 +17,12 @@ export const PING_MS = 30_000
 /** Events that a frame carries one by one; more travel as one patch. */
 const EVENTS_PER_FRAME = 8
 
+/**
+ * How long a whole document is shared by those who come one after another, as all do when a server starts again: milliseconds. Not for long,
+ * since it may be older than what is stored, where wake-ups get lost.
+ */
+const SHARED_MS = 1_000
+
 /** Subscribes to a job: to it alone, or to one among those that its owner's subscription tells of. */
 export type WatchJob = (id: string, wake: (change: Change) => void, onLost: () => void) => ReturnType<Engine['watch']>
 
@@ -36,6 +42,7 @@ export class JobChannel {
   readonly #onEmpty: () => void
   readonly #frames: FrameTimer
   readonly #ring = new FrameRing()
+  #whole: { frame: Frame; until: number } | undefined
   #unwatch: Unwatch | undefined
   #ping: Timer
   #closed = false
@@ -92,9 +99,30 @@ export class JobChannel {
     return epoch !== this.#epoch || version < this.#sent
   }
 
+  get epoch(): string | undefined {
+    return this.#epoch
+  }
+
   /** The frame that continues a version, when it is still kept. */
   keptAfter(epoch: string | undefined, version: number): Frame | undefined {
-    return epoch === this.#epoch ? this.#ring.after(version) : undefined
+    if (version === 0 && epoch === undefined) return this.#sharedWhole()
+    if (epoch !== this.#epoch) return undefined
+    return version === 0 ? this.#sharedWhole() : this.#ring.after(version)
+  }
+
+  /** The whole document, while those who come can go on from it with what is kept. */
+  #sharedWhole(): Frame | undefined {
+    const { frame, until } = this.#whole ?? {}
+    if (!frame || until === undefined || until <= this.#hub.clock.now()) return undefined
+    return frame.to === this.#sent || this.#ring.after(frame.to) ? frame : undefined
+  }
+
+  /** Makes a frame of a whole document that a follower read, and keeps it for a moment if there are others. */
+  shareWhole(patch: Patch): Frame {
+    const ends = endOf(patch.job.status) !== undefined
+    const frame = new Frame(patch.from, patch.to, ends, (audience) => patchMessages(patch, this.view, audience))
+    if (this.followers.size > 1) this.#whole = { frame, until: this.#hub.clock.now() + SHARED_MS }
+    return frame
   }
 
   /** Learns from what a follower read: it may be ahead of the wake-ups. */
@@ -118,6 +146,7 @@ export class JobChannel {
     this.#header = undefined
     this.#bulkTouched = false
     this.#ring.clear()
+    this.#whole = undefined
     for (const follower of this.followers) follower.pump()
   }
 
@@ -208,6 +237,7 @@ export class JobChannel {
 
   /** One life is over; followers of another hear nothing of it. */
   #end(epoch: string | undefined, reason: EndReason): void {
+    this.#whole = undefined
     for (const follower of this.followers) follower.endLife(epoch, reason)
   }
 
@@ -219,6 +249,7 @@ export class JobChannel {
   #schedulePing(): Timer {
     return this.#hub.clock.setTimeout(() => {
       this.#ping = this.#schedulePing()
+      this.#whole = undefined
       const bytes = encode(pingMessage(this.#hub.clock.now(), this.#sent))
       for (const follower of this.followers) follower.ping(bytes)
       if (!this.#hub.engine.tellsAll) void this.#checkVersion()

@@ -106,7 +106,8 @@ export class JobFollower implements Follower {
     this.#catchingUp = true
     try {
       while (this.#lacksSomething && this.#stream.hasRoom) {
-        const kept = this.#complete ? this.#channel.keptAfter(this.#epoch, this.#version) : undefined
+        const isAtFrame = this.#complete || this.#version === 0
+        const kept = isAtFrame ? this.#channel.keptAfter(this.#epoch, this.#version) : undefined
         this.#overtaken = false
         if (kept) this.#take(kept)
         // What was read may be older than what the channel has heard of meanwhile.
@@ -140,7 +141,8 @@ export class JobFollower implements Follower {
     this.#version = patch.to
     this.#complete = !patch.more
     this.#channel.observe(patch)
-    if (isNews) this.#write(encode(patchMessages(patch, this.#channel.view, this.#audience)))
+    if (isNews && patch.from === 0 && !patch.more) this.#write(this.#channel.shareWhole(patch).bytes(this.#audience))
+    else if (isNews) this.#write(encode(patchMessages(patch, this.#channel.view, this.#audience)))
     const reason = patch.more ? undefined : endOf(patch.job.status)
     if (reason && isNews) this.#finish()
     else if (reason) this.end(reason)
@@ -148,7 +150,9 @@ export class JobFollower implements Follower {
   }
 
   #take(frame: Frame): void {
+    this.#epoch = this.#channel.epoch
     this.#version = frame.to
+    this.#complete = true
     this.#write(frame.bytes(this.#audience))
     if (frame.ends) this.#finish()
   }
