@@ -137,6 +137,7 @@ export function describeLimits(subject: RuntimeSubject): void {
         for (const stream of streams) await stream.close()
         // Where the runtime says late that a reader has left, the place is free late.
         for (let isFree = false; !isFree; ) {
+          await ada.publish(id, { type: 'progress', done: 1 })
           const response = await ada.request('GET', path)
           isFree = response.status === 200
           await response.body?.cancel()

@@ -3,11 +3,13 @@ import type { Job } from '../../shared/job.ts'
 import { parseEventStream } from '../event-stream-parser.ts'
 import type { ApiClient } from '../support/api-client.ts'
 import { FoldedJob } from '../support/folded-job.ts'
-import { chunkedBody, RawConnection } from '../support/raw-connection.ts'
+import { RawConnection } from '../support/raw-connection.ts'
 import { accessToken } from '../support/tokens.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
 const MIB = 1_024 * 1_024
+/** Streams that are open all along: the one that is pinged. */
+const QUIET_STREAMS = 1
 
 /** Many readers, slow ones, and those that leave without a word. */
 export function describeLoad(subject: RuntimeSubject): void {
@@ -17,11 +19,16 @@ export function describeLoad(subject: RuntimeSubject): void {
     return { streams: gauge('streams'), channels: gauge('channels') }
   }
 
-  /** Asks until the server has let go of all but so much; the test's time-out says that it did not. */
-  const untilLeft = async (admin: ApiClient, streams: number) => {
+  /**
+   * Asks until the server has let go of all but so many streams; the test's time-out says that it did not.
+   *
+   * @param write makes the server write to them: some runtimes notice only then that a reader has left
+   */
+  const untilLeft = async (admin: ApiClient, streams: number, write?: () => Promise<unknown>) => {
     for (;;) {
       const gauges = await gaugesOf(admin)
       if (gauges.streams <= streams) return gauges
+      await write?.()
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
@@ -33,7 +40,7 @@ export function describeLoad(subject: RuntimeSubject): void {
         const ada = await subject.client('leaver')
         const admin = await subject.client('root', 'jobs:admin')
         const { id } = await ada.create()
-        const before = await gaugesOf(admin)
+        const before = await untilLeft(admin, QUIET_STREAMS)
         const authorization = `Bearer ${await accessToken('leaver')}`
         const raw = await RawConnection.open(subject.server.url)
         await raw.get(`/api/jobs/${id}/progress`, { authorization })
@@ -43,10 +50,12 @@ export function describeLoad(subject: RuntimeSubject): void {
         expect((await ada.publish(id, { type: 'progress', done: 1 })).watched).toBe(true)
         raw.destroy()
         for (const stream of streams) await stream.close()
-        expect(await untilLeft(admin, before.streams)).toEqual(before)
-        expect((await ada.publish(id, { type: 'progress', done: 1 })).watched).toBe(false)
+        const write = () => ada.publish(id, { type: 'progress', done: 1 })
+        expect(await untilLeft(admin, before.streams, write)).toEqual(before)
+        // Who left from afar is forgotten soon, if not at once.
+        while ((await write()).watched) {}
       },
-      10_000 + subject.traits.noticesWithinMs,
+      10_000 + 2 * subject.traits.noticesWithinMs,
     )
 
     test(
@@ -55,7 +64,7 @@ export function describeLoad(subject: RuntimeSubject): void {
         const ada = await subject.client('dropper')
         const admin = await subject.client('root', 'jobs:admin')
         const ids = [(await ada.create()).id, (await ada.create()).id]
-        const before = await gaugesOf(admin)
+        const before = await untilLeft(admin, QUIET_STREAMS)
         const authorization = `Bearer ${await accessToken('dropper')}`
         const paths = [
           `/api/jobs/${ids[0]}/progress`,
@@ -63,7 +72,8 @@ export function describeLoad(subject: RuntimeSubject): void {
           `/api/progress?job=${ids[0]}&job=${ids[1]}`,
           '/api/progress',
         ]
-        const residentBefore = await subject.server.residentBytes()
+        const write = () => Promise.all(ids.map((id) => ada.publish(id, { type: 'progress', done: 1 })))
+        let residentBefore = 0
         for (let wave = 0; wave < 20; wave++) {
           const connections = await Promise.all(
             Array.from({ length: 250 }, async (_, n) => {
@@ -74,8 +84,10 @@ export function describeLoad(subject: RuntimeSubject): void {
           )
           for (const connection of connections) expect(connection.text).toStartWith('HTTP/1.1 200')
           for (const connection of connections) connection.destroy()
+          expect(await untilLeft(admin, before.streams, write)).toEqual(before)
+          // By then the heap of the runtime has the size that so many at once need.
+          if (wave === 9) residentBefore = await subject.server.residentBytes()
         }
-        expect(await untilLeft(admin, before.streams)).toEqual(before)
         const grown = (await subject.server.residentBytes()) - residentBefore
         expect(grown).toBeLessThan(150 * MIB)
       },
@@ -93,16 +105,16 @@ export function describeLoad(subject: RuntimeSubject): void {
         const connection = await RawConnection.open(subject.strict.url)
         const authorization = `Bearer ${await accessToken(`admin-${n}`, 'jobs:admin')}`
         await connection.get(`/api/jobs/${id}/progress`, { authorization })
-        await connection.receive(/event: snapshot\n.*\n.*\n\n/)
+        await connection.receiveBody(/event: snapshot\n.*\n.*\n\n/)
         return connection
       }
       const [quick, ...stalled] = await Promise.all(Array.from({ length: 21 }, (_, n) => open(n)))
       for (const connection of stalled) connection.stall()
       const before = await subject.strict.residentBytes()
       let version = 1
-      // 20,000 events; each frame is a patch with 1 KiB of header and a result of 60 KiB: 100 frames would be 6 MiB a reader.
+      // Each frame is a patch with 1 KiB of header and a result of 60 KiB: 100 frames would be 6 MiB a reader.
       const size = Math.min(100, subject.traits.batchEvents ?? 100)
-      for (let batch = 0; batch < 20_000 / size; batch++) {
+      for (let batch = 0; batch < 200; batch++) {
         const events = Array.from(
           { length: size - 1 },
           (_, n) => ({ type: 'progress', done: batch * size + n }) as const,
@@ -110,14 +122,14 @@ export function describeLoad(subject: RuntimeSubject): void {
         const last = { type: 'status', status: 'running', result: `${batch}${result.repeat(30)}` } as const
         version = (await ada.publish(id, ...events, last)).version
       }
-      expect(version).toBe(20_001)
+      expect(version).toBe(1 + 200 * size)
       // Unread, 200 frames of 60 KiB for 20 readers would be 240 MiB.
       expect((await subject.strict.residentBytes()) - before).toBeLessThan(100 * MIB)
       const document: Job = await ada.read(id)
       for (const connection of [quick, ...stalled]) {
         connection?.resume()
-        await connection?.receive(/"to":20001,[^\n]*\n\n/)
-        const messages = parseEventStream(chunkedBody(connection?.text ?? '')).dispatched
+        await connection?.receiveBody(new RegExp(`"to":${version},[^\\n]*\\n\\n`))
+        const messages = parseEventStream(connection?.body ?? '').dispatched
         const folded = new FoldedJob()
         for (const { event, data, lastEventId } of messages) folded.take({ event, lastEventId, data: JSON.parse(data) })
         expect(folded.job).toEqual(document)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { JobHeader } from '../../shared/job.ts'
-import type { ApiClient } from '../support/api-client.ts'
+import { type ApiClient, refusalOf } from '../support/api-client.ts'
 import { compileSchemas } from '../support/compile-schemas.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
@@ -94,6 +94,10 @@ export function describeOperations(subject: RuntimeSubject): void {
       const form = new FormData()
       form.set('sample', 'true')
       const started = await ada.request('POST', 'api/services/analysis', form)
+      if (subject.traits.hasServices === false) {
+        expect(await refusalOf(started)).toEqual({ status: 404, fields: [] })
+        return
+      }
       expect(started.status).toBe(202)
       const header = (await started.json()) as JobHeader
       expect(started.headers.get('location')).toBe(`/api/jobs/${header.id}`)

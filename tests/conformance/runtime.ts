@@ -36,6 +36,8 @@ export interface RuntimeTraits {
   noticesWithinMs: number
   /** Events that a batch may have, where the engine takes fewer than others. */
   batchEvents?: number
+  /** There are no services: nothing goes on there once a request is answered. */
+  hasServices?: false
 }
 
 /** The servers of the test that runs. */
