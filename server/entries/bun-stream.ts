@@ -5,37 +5,37 @@ import type { OpenStream, Sink, StreamSource } from '../hub/stream.ts'
  *
  * What is written in one turn of the event loop leaves together, the first time with the headers in front of it.
  */
-export const openStream: OpenStream = (source) => {
-  let sink: DirectSink | undefined
-  const direct: Bun.DirectUnderlyingSource<Uint8Array> = {
-    type: 'direct',
-    // Once, when the body goes to a socket; each time that more is asked for, when it goes to a reader.
-    pull(controller) {
-      if (!sink) {
-        sink = new DirectSink(source, controller)
-        source.start(sink)
-      }
-      source.pull()
-    },
-    cancel: () => source.cancel(),
-  }
+export const openStream: OpenStream = (source) =>
   // The standard's types hide Bun's own of the constructor.
-  return new ReadableStream(direct as unknown as UnderlyingDefaultSource<Uint8Array>)
-}
+  new ReadableStream(new DirectStream(source) as unknown as UnderlyingDefaultSource<Uint8Array>)
 
-class DirectSink implements Sink {
+/** Both ends of a stream in one object: there are many. */
+class DirectStream implements Bun.DirectUnderlyingSource<Uint8Array>, Sink {
+  readonly type = 'direct'
   hasRoom = true
   readonly #source: StreamSource
-  readonly #controller: ReadableStreamDirectController
+  #controller: ReadableStreamDirectController | undefined
 
-  constructor(source: StreamSource, controller: ReadableStreamDirectController) {
+  constructor(source: StreamSource) {
     this.#source = source
-    this.#controller = controller
+  }
+
+  /** Called once, when the body goes to a socket; each time that more is asked for, when it goes to a reader. */
+  pull(controller: ReadableStreamDirectController): void {
+    if (!this.#controller) {
+      this.#controller = controller
+      this.#source.start(this)
+    }
+    this.#source.pull()
+  }
+
+  cancel(): void {
+    this.#source.cancel()
   }
 
   write(bytes: Uint8Array): void {
-    const written = this.#controller.write(bytes)
-    if (typeof written === 'number') return
+    const written = this.#controller?.write(bytes)
+    if (typeof written !== 'object') return
     // The socket is full. Bun holds the bytes, and resolves once they or the reader are gone.
     this.hasRoom = false
     const resume = () => {
@@ -46,6 +46,6 @@ class DirectSink implements Sink {
   }
 
   close(): void {
-    this.#controller.close()
+    this.#controller?.close()
   }
 }

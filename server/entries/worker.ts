@@ -5,6 +5,7 @@ import { DurableObjectEngine } from '../engines/durable-object.ts'
 import type { ObjectBindings } from '../engines/durable-object-calls.ts'
 import { assets } from '../generated/assets.ts'
 import { notConfigured, type Platform, readHostedConfig } from './hosted.ts'
+import { openStream } from './worker-stream.ts'
 
 export { JobObject } from '../engines/durable-object-job.ts'
 export { OwnerObject } from '../engines/durable-object-owner.ts'
@@ -31,7 +32,14 @@ function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: Environment): 
   )
   const config = readHostedConfig(platform, Object.fromEntries(settings))
   const engine = new DurableObjectEngine({ MILEPOST_JOBS, MILEPOST_OWNERS }, config)
-  return createApp({ ...config, engine, auth: config, assets, subscriptionsPerStream: SUBSCRIPTIONS_PER_STREAM })
+  return createApp({
+    ...config,
+    engine,
+    auth: config,
+    assets,
+    openStream,
+    subscriptionsPerStream: SUBSCRIPTIONS_PER_STREAM,
+  })
 }
 
 function missing(binding: string, className: string): ConfigError {

@@ -1,15 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { SECRET } from '../../support/tokens.ts'
+
+/** What workerd says of each connection that the other end breaks off, with the stack that it prints with it. */
+const DISCONNECTED =
+  /^.*(kj::getCaughtExceptionAsKj\(\) = .*disconnected: |Uncaught Error: Network connection lost).*\n+(\s+stack: .*\n+)?/gm
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** A Worker in a real workerd, as `wrangler dev` runs it, with storage of its own. */
 export class Wrangler {
   readonly url: string
+  #output = ''
   readonly #process: ChildProcess
   readonly #folder: string
 
@@ -17,6 +22,14 @@ export class Wrangler {
     this.url = url
     this.#process = process
     this.#folder = folder
+    listen(process, (text) => {
+      this.#output += text
+    })
+  }
+
+  /** All that it has printed since it began to serve, but for what workerd says of connections that the other end breaks off. */
+  get output(): string {
+    return this.#output.replaceAll(DISCONNECTED, '')
   }
 
   /**
@@ -32,14 +45,34 @@ export class Wrangler {
     const { variables = { MILEPOST_SECRET: SECRET } } = options
     const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'milepost-workers-')))
     const built = join(folder, 'built')
-    // What is built once is not built anew under the test when somebody saves a file.
-    if (!options.folder) await finished(run(folder, ['deploy', '--dry-run', '--config', config, '--outdir', built]))
+    const settings = join(built, 'wrangler.jsonc')
+    // What wrangler watches is what was built before the test, so that nobody who saves a file restarts it.
+    if (!options.folder) {
+      await finished(run(folder, ['deploy', '--dry-run', '--config', config, '--outdir', built]))
+      await copyFile(join(root, config), settings)
+    }
     const child = run(folder, [
-      ...['dev', join(built, 'worker.js'), '--no-bundle', '--local', '--config', config, '--persist-to', folder],
+      ...['dev', join(built, 'worker.js'), '--local', '--config', settings, '--persist-to', join(folder, 'state')],
       ...['--port', '0', '--inspector-port', '0', '--show-interactive-dev-session', 'false'],
       ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
     ])
     return new Wrangler(await readUrl(child), child, folder)
+  }
+
+  /**
+   * Memory of the workerd in which the Worker runs: bytes. Of the two of a `wrangler dev` it is the one that can be inspected; the other is
+   * a proxy in front of it.
+   */
+  async residentBytes(): Promise<number> {
+    const group = String(this.#process.pid)
+    for (const pid of await readdir('/proc')) {
+      const [stat, command] = await Promise.all([readText(`/proc/${pid}/stat`), readText(`/proc/${pid}/cmdline`)])
+      // After the name, in brackets: state, parent, group.
+      const isOurs = stat.slice(stat.lastIndexOf(')')).split(' ')[3] === group
+      if (!isOurs || !command.includes('--inspector-addr')) continue
+      return Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readText(`/proc/${pid}/status`))?.[1]) * 1_024
+    }
+    throw new Error('There is no workerd')
   }
 
   /** Kills all of it at once, as a power cut would. The storage stays: answers where it is. */
@@ -57,6 +90,8 @@ export class Wrangler {
     await rm(await this.kill(), { recursive: true, force: true })
   }
 }
+
+const readText = (path: string) => readFile(path, 'utf8').catch(() => '')
 
 /** Starts wrangler in a group of its own: what it starts, workerd above all, is killed with it. */
 function run(folder: string, args: string[]): ChildProcess {

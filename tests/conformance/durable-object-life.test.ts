@@ -1,0 +1,300 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { CANCEL_GRACE } from '../../server/due.ts'
+import type { Engine } from '../../server/engine.ts'
+import { formatCursor } from '../../shared/cursor.ts'
+import type { JobHeader } from '../../shared/job.ts'
+import { ApiClient } from '../support/api-client.ts'
+import type { Received } from '../support/stream-reader.ts'
+import { accessToken } from '../support/tokens.ts'
+import { newJob, refusal, taken, unique, WakeLog } from './fixtures.ts'
+import { RemoteEngine } from './workers/remote-engine.ts'
+import { Wrangler } from './workers/wrangler.ts'
+
+const CONFIG = 'tests/conformance/workers/wrangler.jsonc'
+
+let wrangler: Wrangler
+let engine: Engine
+
+const clientOf = async (sub: string) => new ApiClient(`${wrangler.url}/`, await accessToken(sub))
+
+/** Asks an object about itself. */
+async function probe<T>(kind: 'job' | 'owner', name: string, method: string, ...args: unknown[]): Promise<T> {
+  const url = `${wrangler.url}/test/${kind}/${encodeURIComponent(name)}/${method}`
+  const response = await fetch(url, { method: 'POST', body: JSON.stringify(args) })
+  return ((await response.json()) as { result: T }).result
+}
+
+const instant = (ms: number) => new Date(ms).toISOString()
+const now = () => instant(Date.now())
+
+/** A job that is made by the engine, of this moment unless it says otherwise. */
+async function made(fields: Partial<JobHeader> = {}, by = engine): Promise<JobHeader> {
+  const at = now()
+  const job = newJob({ createdAt: at, updatedAt: at, lastEventAt: at, ...fields })
+  expect(await by.create(job)).toMatchObject({ created: true })
+  return job.header
+}
+
+const cursorOf = ({ id, data }: { id: string; data: Received['data'] }) => `${id}@${data.cursor}`
+
+beforeAll(async () => {
+  wrangler = await Wrangler.start(CONFIG)
+  engine = await RemoteEngine.connect(wrangler.url, 'engine')
+}, 60_000)
+
+afterAll(async () => {
+  await engine.close()
+  await wrangler.stop()
+})
+
+describe.concurrent('the alarm of a job', () => {
+  test('a job that is not done in time fails by itself, and is kept as long as all others', async () => {
+    const keeping = await RemoteEngine.connect(wrangler.url, 'engine', { retentionSeconds: 3_600 })
+    const { id, createdAt } = await made({ timeoutSeconds: 1 }, keeping)
+    const log = new WakeLog()
+    await keeping.watch({ job: id }, log.wake)
+    await log.until(({ to }) => to === 2)
+    const { header } = (await keeping.read(id)) ?? {}
+    expect(header).toMatchObject({ status: 'failed', message: 'Not done within 1 seconds' })
+    const endedAt = Date.parse(header?.endedAt ?? '')
+    expect(endedAt).toBeGreaterThanOrEqual(Date.parse(createdAt) + 1_000)
+    expect(header?.expiresAt).toBe(instant(endedAt + 3_600_000))
+    await keeping.close()
+  })
+
+  test('a job whose producer does not answer a request to stop is cancelled', async () => {
+    const { id } = await made({ lastEventAt: instant(Date.now() - CANCEL_GRACE) })
+    const log = new WakeLog()
+    await engine.watch({ job: id }, log.wake)
+    const at = instant(Date.now() - CANCEL_GRACE + 1_000)
+    taken(await engine.apply(id, { events: [{ type: 'control', cancelRequested: true }], at }))
+    await log.until(({ to }) => to === 3)
+    expect((await engine.read(id))?.header.status).toBe('cancelled')
+  })
+
+  test('an ended job is removed when its time is over: its watchers hear of it, and its owner too', async () => {
+    const owner = unique('owner')
+    const { id, epoch } = await made({ owner, createdBy: unique('creator') })
+    const logs = [new WakeLog(), new WakeLog()]
+    await engine.watch({ job: id }, (change) => logs[0]?.wake(change))
+    await engine.watch({ owner }, (change) => logs[1]?.wake(change))
+    const batch = { events: [{ type: 'status', status: 'completed' } as const], at: now(), retentionSeconds: 1 }
+    const { expiresAt } = taken(await engine.apply(id, batch))
+    for (const log of logs) {
+      await log.until(({ removed }) => removed === true)
+      expect(log.changes.at(-1)).toMatchObject({ id, epoch, from: 2, to: 2, header: { expiresAt } })
+    }
+    expect(await engine.read(id)).toBeUndefined()
+    expect(await engine.list({ owner, limit: 10 })).toEqual({ rows: [] })
+  })
+
+  test('a job that goes on in time has nothing due', async () => {
+    const { id } = await made({ timeoutSeconds: 1e300 })
+    const log = new WakeLog()
+    await engine.watch({ job: id }, log.wake)
+    taken(await engine.apply(id, { events: [{ type: 'progress', done: 1 }], at: now() }))
+    await log.until(({ to }) => to === 2)
+    expect((await engine.read(id))?.header).toMatchObject({ version: 2, status: 'pending' })
+  })
+})
+
+describe.concurrent('an object that sleeps', () => {
+  test('an idle object goes to sleep while its stream stays open and is pinged; then the stream goes on without a hole', async () => {
+    const ada = await clientOf('ada')
+    const { id, epoch } = await ada.create()
+    await using stream = await ada.stream(`api/jobs/${id}/progress`)
+    const birth = await probe<string>('job', id, 'birth')
+    const [snapshot, ping] = await stream.take(2)
+    expect([snapshot?.event, ping?.event]).toEqual(['snapshot', 'ping'])
+    expect(await probe<string>('job', id, 'birth')).not.toBe(birth)
+    expect((await ada.publish(id, { type: 'progress', done: 1 })).watched).toBe(true)
+    const [progress] = await stream.take(1)
+    expect(progress).toMatchObject({ event: 'progress', lastEventId: formatCursor({ epoch, version: 2 }) })
+  }, 60_000)
+
+  test('the index object of an owner goes to sleep while the stream of all its jobs stays open', async () => {
+    const owner = unique('sleeper')
+    const ada = await clientOf(owner)
+    const { id } = await ada.create()
+    await using stream = await ada.stream('api/progress')
+    const birth = await probe<string>('owner', owner, 'birth')
+    const [snapshot, ping] = await stream.take(2)
+    expect([snapshot?.event, ping?.event]).toEqual(['snapshot', 'ping'])
+    expect(await probe<string>('owner', owner, 'birth')).not.toBe(birth)
+    await ada.publish(id, { type: 'status', status: 'running' })
+    const [patch] = await stream.take(1)
+    expect(patch).toMatchObject({ event: 'patch', data: { jobId: id, from: 1, to: 2 } })
+  }, 60_000)
+})
+
+describe.concurrent('an object that is reset', () => {
+  test('a stream of its job ends without a word of the job, and goes on where it was when the client comes back', async () => {
+    const ada = await clientOf('ada')
+    const { id, epoch } = await ada.create()
+    const stream = await ada.stream(`api/jobs/${id}/progress`)
+    await ada.publish(id, { type: 'progress', done: 1 })
+    const seen = await stream.take(2)
+    expect(await probe<string>('job', id, 'reset')).toContain('a test asked for it')
+    expect(await stream.rest()).toEqual([])
+    await ada.publish(id, { type: 'progress', done: 2 })
+    await using resumed = await ada.stream(`api/jobs/${id}/progress`, {
+      'last-event-id': seen.at(-1)?.lastEventId ?? '',
+    })
+    const [patch] = await resumed.take(1)
+    expect(patch).toMatchObject({ event: 'patch', lastEventId: formatCursor({ epoch, version: 3 }) })
+    expect(patch?.data).toMatchObject({ from: 2, to: 3, job: { progress: { done: 2 } } })
+  })
+
+  test('streams of several and of all jobs end without a word when the index object of their owner is reset', async () => {
+    const owner = unique('reset')
+    const ada = await clientOf(owner)
+    const ids: string[] = []
+    for (let index = 0; index < 6; index++) ids.push((await ada.create()).id)
+    const streams = [
+      await ada.stream('api/progress'),
+      await ada.stream(`api/progress?${ids.map((id) => `job=${id}`).join('&')}`),
+    ]
+    for (const stream of streams) await stream.take(6)
+    await probe('owner', owner, 'reset')
+    for (const stream of streams) expect(await stream.rest()).toEqual([])
+  })
+
+  test('a request that it was at answers 503 and is done wholly or not at all', async () => {
+    const ada = await clientOf('ada')
+    const { id } = await ada.create()
+    await probe('job', id, 'resetAtNextApply')
+    const response = await ada.request('POST', `api/jobs/${id}/events`, { type: 'progress', done: 1 })
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2'])
+    expect((await ada.read(id)).version).toBe(1)
+    expect((await ada.publish(id, { type: 'progress', done: 1 })).version).toBe(2)
+  })
+})
+
+describe.concurrent('the index object of a principal', () => {
+  test('a stream of more jobs than a request may subscribe to hears of each through their owner', async () => {
+    const owner = unique('many')
+    const ada = await clientOf(owner)
+    const ids: string[] = []
+    for (let index = 0; index < 20; index++) ids.push((await ada.create()).id)
+    await using stream = await ada.stream(`api/progress?${ids.map((id) => `job=${id}`).join('&')}`)
+    const cursors = (await stream.take(20)).map(({ data }) => cursorOf({ id: String(data.jobId), data }))
+    expect(cursors.map((cursor) => cursor.split('@')[0]).sort()).toEqual(ids.toSorted())
+    for (const id of ids) {
+      await ada.publish(id, { type: 'item', id: 'a', label: 'A' }, { type: 'status', status: 'completed' })
+    }
+    const ended = new Map<unknown, Received[]>(ids.map((id) => [id, []]))
+    for (let ends = 0; ends < 20; ) {
+      const [message] = await stream.take(1)
+      if (message) ended.get(message.data.jobId)?.push(message)
+      if (message?.event === 'end') ends += 1
+    }
+    for (const messages of ended.values()) {
+      expect(messages.at(-1)).toMatchObject({ event: 'end', data: { reason: 'completed' } })
+      const items = messages.flatMap(({ data }) => (data.items as unknown[]) ?? [])
+      expect(items).toMatchObject([{ id: 'a', label: 'A' }])
+    }
+  })
+
+  test('it hears of progress at most once a second, and of the last', async () => {
+    const owner = unique('owner')
+    const { id } = await made({ owner })
+    const log = new WakeLog()
+    await engine.watch({ owner }, log.wake)
+    const begun = Date.now()
+    for (let done = 1; done <= 100; done++) {
+      taken(await engine.apply(id, { events: [{ type: 'progress', done }], at: now() }))
+    }
+    await log.until(({ to }) => to === 101)
+    expect(log.changes.length).toBeLessThanOrEqual(2 + Math.floor((Date.now() - begun) / 1_000))
+    expect((await engine.list({ owner, limit: 1 })).rows).toMatchObject([{ version: 101, progress: { done: 100 } }])
+  })
+
+  test('it is told later what it could not be told at once, and the producer does not hear of that', async () => {
+    const owner = unique('deaf')
+    const { id } = await made({ owner, createdBy: unique('creator') })
+    const log = new WakeLog()
+    await engine.watch({ owner }, log.wake)
+    await probe('owner', owner, 'failUpdates', 1)
+    taken(await engine.apply(id, { events: [{ type: 'status', status: 'completed' }], at: now() }))
+    expect((await engine.list({ owner, limit: 1 })).rows).toMatchObject([{ id, status: 'pending' }])
+    await log.until(({ to }) => to === 2)
+    expect((await engine.list({ owner, limit: 1 })).rows).toMatchObject([{ id, status: 'completed' }])
+  }, 30_000)
+
+  test('it tells producers that someone follows all jobs of the owner', async () => {
+    const owner = unique('followed')
+    const ada = await clientOf(owner)
+    const { id } = await ada.create()
+    expect((await ada.publish(id, { type: 'status', status: 'running' })).watched).toBe(false)
+    await using stream = await ada.stream('api/progress')
+    await stream.take(1)
+    expect(await ada.publish(id, { type: 'status', status: 'paused' })).toMatchObject({ watched: true, flushMs: 250 })
+  })
+
+  test('a job that was written down and never made is not listed, counted or kept', async () => {
+    const owner = unique('owner')
+    const { header, marks } = newJob({ owner, createdBy: owner })
+    expect(await probe('owner', owner, 'admit', { header, marks })).toBeUndefined()
+    const second = newJob({ owner, createdBy: owner }, { liveLimit: 1 })
+    expect(refusal(await engine.create(second))).toBeUndefined()
+    expect((await engine.list({ owner, limit: 10 })).rows.map(({ id }) => id)).toEqual([second.header.id])
+    const third = newJob({ owner, createdBy: owner })
+    await probe('owner', owner, 'admit', { header: third.header, marks })
+    expect((await engine.list({ owner, limit: 10 })).rows.map(({ id }) => id)).toEqual([second.header.id])
+    expect(refusal(await engine.create(newJob({ owner, createdBy: owner }, { liveLimit: 1 })))?.status).toBe(429)
+  })
+
+  test('a job that was made though the index object was not told so is listed', async () => {
+    const owner = unique('owner')
+    await probe('owner', owner, 'failUpdates', 1)
+    const { id } = await made({ owner })
+    expect((await engine.list({ owner, limit: 10 })).rows).toMatchObject([{ id, version: 1 }])
+  })
+})
+
+test('an object that was only asked for stores nothing', async () => {
+  const id = unique('nobody')
+  const ada = await clientOf('ada')
+  expect((await ada.request('GET', `api/jobs/${id}`)).status).toBe(404)
+  expect((await ada.request('POST', `api/jobs/${id}/events`, { type: 'progress', done: 1 })).status).toBe(404)
+  expect(await probe<string[]>('job', id, 'tables')).toEqual([])
+  expect(await engine.list({ owner: id, limit: 10 })).toEqual({ rows: [] })
+  expect(await probe<string[]>('owner', id, 'tables')).toEqual([])
+})
+
+test('a job that was removed leaves nothing stored in its object', async () => {
+  const { id } = await made({ timeoutSeconds: 60, createdBy: unique('creator') })
+  taken(await engine.apply(id, { events: [{ type: 'item', id: 'a', label: 'A' }], at: now() }))
+  expect(await probe<string[]>('job', id, 'tables')).toContain('jobs')
+  expect(await engine.remove(id)).toBe(true)
+  expect(await probe<string[]>('job', id, 'tables')).toEqual([])
+})
+
+test('what was acknowledged is there after a kill, with its rows and in the lists', async () => {
+  const killed = await Wrangler.start(CONFIG)
+  const before = await RemoteEngine.connect(killed.url, 'engine')
+  const owner = unique('owner')
+  const { id } = await made({ owner, timeoutSeconds: 1e6 }, before)
+  let acknowledged = 1
+  const publishing = (async () => {
+    for (;;) {
+      const events = [{ type: 'item', id: `${acknowledged}`, label: 'L' } as const]
+      acknowledged = taken(await before.apply(id, { events, at: now() })).version
+    }
+  })().catch(() => {})
+  const log = new WakeLog()
+  await before.watch({ job: id }, log.wake)
+  await log.until(({ to }) => to >= 100)
+  const folder = await killed.kill()
+  await publishing
+  const revived = await Wrangler.start(CONFIG, { folder })
+  const after = await RemoteEngine.connect(revived.url, 'engine')
+  const patch = await after.changesSince(id, undefined, { view: 'all', maxBytes: 1e9 })
+  expect(acknowledged).toBeGreaterThanOrEqual(100)
+  // The last may have been written and its answer lost.
+  expect([acknowledged, acknowledged + 1]).toContain(patch?.to ?? 0)
+  expect(patch?.items).toHaveLength((patch?.to ?? 0) - 1)
+  expect((await after.list({ owner, limit: 10 })).rows.map((header) => header.id)).toEqual([id])
+  await after.close()
+  await revived.stop()
+}, 60_000)
