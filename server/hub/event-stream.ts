@@ -9,19 +9,31 @@ export interface Follower {
   leave(): void
 }
 
+/** Who opened a stream, and when it has to end. */
+export interface Viewer {
+  /** Whose streams are counted. */
+  sub: string
+  /** When the access runs out: milliseconds since the epoch. */
+  expiresAt?: number | undefined
+  /** Aborts when the request is over. Some runtimes tell only this way that a reader left. */
+  signal?: AbortSignal | undefined
+}
+
 const encoder = new TextEncoder()
 
 /** The bytes of messages. */
 export const encode = (text: string): Uint8Array => encoder.encode(text)
 
-/** One open response, and the followers that write to it. */
+/** One open response, and the followers that write to it. There are many, so each is made of little: no function is made for one alone. */
 export class EventStream implements StreamSource {
   readonly followers = new Set<Follower>()
+  readonly viewer: Viewer
   readonly #clock: Clock
   /** What was written before there was a sink: the first bytes, and the ends of jobs that are over already. */
-  readonly #early: Uint8Array[]
-  readonly #timers = new Set<Timer>()
-  readonly #onDone: () => void
+  #early: Uint8Array[] | undefined
+  /** Those that ran too: a stream does not live for many. */
+  readonly #timers: Timer[] = []
+  readonly #onDone: (stream: EventStream) => void
   #sink: Sink | undefined
   #done = false
 
@@ -29,14 +41,22 @@ export class EventStream implements StreamSource {
    * @param first written at once: a runtime may hold back the headers until there is a byte of the body
    * @param onDone called once, however the stream ends
    */
-  constructor(clock: Clock, first: string, onDone: () => void) {
+  constructor(clock: Clock, viewer: Viewer, first: string, onDone: (stream: EventStream) => void) {
     this.#clock = clock
+    this.viewer = viewer
     this.#early = [encode(first)]
     this.#onDone = onDone
+    viewer.signal?.addEventListener('abort', this)
+  }
+
+  /** The request is over. */
+  handleEvent(): void {
+    this.done()
   }
 
   start(sink: Sink): void {
-    for (const bytes of this.#early.splice(0)) sink.write(bytes)
+    for (const bytes of this.#early ?? []) sink.write(bytes)
+    this.#early = undefined
     // The reader may have left, or all may have been said, while the stream was being prepared.
     if (this.#done) sink.close()
     else this.#sink = sink
@@ -62,7 +82,7 @@ export class EventStream implements StreamSource {
   write(bytes: Uint8Array): void {
     if (this.#done) return
     if (!this.#sink) {
-      this.#early.push(bytes)
+      this.#early?.push(bytes)
       return
     }
     try {
@@ -76,11 +96,7 @@ export class EventStream implements StreamSource {
   /** Runs something later, unless the stream is done by then. */
   after(ms: number, run: () => void): void {
     if (this.#done) return
-    const timer = this.#clock.setTimeout(() => {
-      this.#timers.delete(timer)
-      run()
-    }, ms)
-    this.#timers.add(timer)
+    this.#timers.push(this.#clock.setTimeout(run, ms))
   }
 
   /** Ends the response. */
@@ -101,6 +117,7 @@ export class EventStream implements StreamSource {
     for (const timer of this.#timers) this.#clock.clearTimeout(timer)
     for (const follower of this.followers) follower.leave()
     this.followers.clear()
-    this.#onDone()
+    this.viewer.signal?.removeEventListener('abort', this)
+    this.#onDone(this)
   }
 }

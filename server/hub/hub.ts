@@ -5,7 +5,7 @@ import { encodeRetry } from '../../shared/sse.ts'
 import type { Engine, View } from '../engine.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
-import { EventStream, encode } from './event-stream.ts'
+import { EventStream, encode, type Viewer } from './event-stream.ts'
 import { JobChannel, PING_MS, type WatchJob } from './job-channel.ts'
 import { JobFollower } from './job-follower.ts'
 import { endMessage, pingMessage } from './messages.ts'
@@ -13,6 +13,8 @@ import { OwnerChannel } from './owner-channel.ts'
 import { OwnerFollower } from './owner-follower.ts'
 import { OwnerSubscription } from './owner-subscription.ts'
 import { type OpenStream, openStream } from './stream.ts'
+
+export type { Viewer } from './event-stream.ts'
 
 /** How long a stream lives, give or take a fifth: milliseconds. A reader that vanished without a word costs no longer than this. */
 const STREAM_LIFE_MS = 900_000
@@ -35,16 +37,6 @@ export interface HubOptions extends HubContext {
   openStream?: OpenStream
   /** Subscriptions that one stream may hold, where streams can't share theirs. Left out, those of one job share all. */
   subscriptionsPerStream?: number | undefined
-}
-
-/** Who opened a stream, and when it has to end. */
-export interface Viewer {
-  /** Whose streams are counted. */
-  sub: string
-  /** When the access runs out: milliseconds since the epoch. */
-  expiresAt?: number | undefined
-  /** Aborts when the request is over. Some runtimes tell only this way that a reader left. */
-  signal?: AbortSignal | undefined
 }
 
 /** One job of a stream of several. */
@@ -169,7 +161,8 @@ export class Hub {
     for (const stream of this.#streams) stream.close()
   }
 
-  #createStream({ sub, signal }: Viewer, first = ''): EventStream {
+  #createStream(viewer: Viewer, first = ''): EventStream {
+    const { sub } = viewer
     // A client that comes back at once would keep a server that is stopping from its end.
     if (this.#isClosed) throw refuse(problems.unavailable('The server is stopping. Try again in a moment.'))
     const open = this.#streamsOf.get(sub) ?? 0
@@ -179,19 +172,19 @@ export class Hub {
     this.#streamsOf.set(sub, open + 1)
     const { clock, random, metrics } = this.#context
     const retry = RETRY_MS.least + random.number() * (RETRY_MS.most - RETRY_MS.least)
-    const onAbort = () => stream.done()
-    const stream: EventStream = new EventStream(clock, encodeRetry(retry) + first, () => {
-      this.#streams.delete(stream)
-      const left = (this.#streamsOf.get(sub) ?? 1) - 1
-      if (left > 0) this.#streamsOf.set(sub, left)
-      else this.#streamsOf.delete(sub)
-      signal?.removeEventListener('abort', onAbort)
-    })
-    signal?.addEventListener('abort', onAbort)
+    const stream = new EventStream(clock, viewer, encodeRetry(retry) + first, this.#forget)
     this.#streams.add(stream)
     metrics.count('streams_opened')
     stream.after(STREAM_LIFE_MS * (0.8 + random.number() * 0.4), () => stream.close())
     return stream
+  }
+
+  readonly #forget = (stream: EventStream): void => {
+    const { sub } = stream.viewer
+    this.#streams.delete(stream)
+    const left = (this.#streamsOf.get(sub) ?? 1) - 1
+    if (left > 0) this.#streamsOf.set(sub, left)
+    else this.#streamsOf.delete(sub)
   }
 
   #respond(stream: EventStream, { signal }: Viewer): ReadableStream<Uint8Array> {
