@@ -130,6 +130,10 @@ export default {
       const bindings = what === 'engine' ? environment : frozen(environment)
       return serveEngine(new DurableObjectEngine(bindings, { ...options, limits: { ...defaultLimits, ...limits } }))
     }
+    if (what === 'entry') {
+      const { origin } = new URL(request.url)
+      return worker.fetch(new Request(origin), { ...environment, ...(await request.json<object>()) })
+    }
     const name = decodeURIComponent(encodedName)
     const object =
       what === 'job'
