@@ -29,8 +29,8 @@ export interface Row {
   /** What a quick run does with less of. */
   quick?: Options
   columns: Column[]
-  /** Whom it is for: all but what runs on Deno, or some of them. */
-  peers: 'all' | 'milepost' | 'deno'
+  /** Whom it is for: all but what runs on Deno and workerd, or some of them. */
+  peers: 'all' | 'milepost' | 'Deno' | 'workerd'
   goals: Goal[]
 }
 
@@ -59,7 +59,7 @@ export const rows: readonly Row[] = [
     ...fanOut,
     name: 'W1',
     title: '1 job, 1,000 watchers, 25 events/s',
-    options: { jobs: 1, watchers: 1_000, perSecond: 25, warmUp: 2, seconds: 4 },
+    options: { jobs: 1, watchers: 1_000, perSecond: 25, warmUp: 1.5, seconds: 3 },
     goals: [
       { figure: 'cpu', against: NCHAN, atMost: 0.85 },
       { figure: 'cpu', against: HONO, atMost: 0.6 },
@@ -70,14 +70,14 @@ export const rows: readonly Row[] = [
     ...fanOut,
     name: 'Wb',
     title: '1 job, 100 watchers, 500 events/s in bursts of 10',
-    options: { jobs: 1, watchers: 100, perSecond: 500, burst: 10, warmUp: 2, seconds: 4 },
+    options: { jobs: 1, watchers: 100, perSecond: 500, burst: 10, warmUp: 1.5, seconds: 3 },
     goals: [{ figure: 'cpu', against: NCHAN, atMost: 0.3 }],
   },
   {
     ...fanOut,
     name: 'W2',
     title: '1,000 jobs, 1 watcher each, 5 events/s each',
-    options: { jobs: 1_000, watchers: 1, perSecond: 5_000, warmUp: 2, seconds: 4 },
+    options: { jobs: 1_000, watchers: 1, perSecond: 5_000, warmUp: 1.5, seconds: 3 },
     goals: [{ figure: 'cpu', against: HONO, atMost: 1.25 }],
   },
   {
@@ -85,7 +85,7 @@ export const rows: readonly Row[] = [
     title: '1 job, 1,000 watchers, as many events as it takes from 8 producers',
     workload: 'flood',
     peers: 'all',
-    options: { watchers: 1_000, publishers: 8, warmUp: 2, seconds: 4 },
+    options: { watchers: 1_000, publishers: 8, warmUp: 1.5, seconds: 3 },
     columns: [{ figure: 'rate', label: 'events seen/s' }, cpu, ...latency, ...correctness],
     goals: [
       { figure: 'rate', against: NCHAN, atLeast: 10 },
@@ -107,7 +107,7 @@ export const rows: readonly Row[] = [
     title: '64 producers, an event a request',
     workload: 'publishes',
     peers: 'all',
-    options: { publishers: 64, batch: 1, warmUp: 2, seconds: 4 },
+    options: { publishers: 64, batch: 1, warmUp: 1.5, seconds: 3 },
     columns: [
       { figure: 'rate', label: 'events acknowledged/s' },
       { figure: 'cpu', label: 'CPU-s per million events' },
@@ -119,7 +119,7 @@ export const rows: readonly Row[] = [
     title: '64 producers, 100 events a request',
     workload: 'publishes',
     peers: 'milepost',
-    options: { publishers: 64, batch: 100, warmUp: 2, seconds: 4 },
+    options: { publishers: 64, batch: 100, warmUp: 1.5, seconds: 3 },
     columns: [
       { figure: 'rate', label: 'events acknowledged/s' },
       { figure: 'cpu', label: 'CPU-s per million events' },
@@ -145,7 +145,7 @@ export const rows: readonly Row[] = [
     title: '1,000 watchers, 25 events/s, and 10 watchers that never read',
     workload: 'slowReaders',
     peers: 'milepost',
-    options: { watchers: 1_000, slow: 10, perSecond: 25, fillSeconds: 5, seconds: 4 },
+    options: { watchers: 1_000, slow: 10, perSecond: 25, fillSeconds: 5, seconds: 3 },
     quick: { fillSeconds: 2 },
     columns: [
       { figure: 'ratio', label: 'p99 ÷ p99 without them' },
@@ -157,10 +157,10 @@ export const rows: readonly Row[] = [
   },
   {
     name: 'W7m',
-    title: '100 watchers that never read',
+    title: '200 watchers that never read',
     workload: 'slowReaders',
     peers: 'milepost',
-    options: { watchers: 1, slow: 100, perSecond: 25, fillSeconds: 6, seconds: 0.5 },
+    options: { watchers: 1, slow: 200, perSecond: 25, fillSeconds: 6, seconds: 0.5 },
     quick: { slow: 50, fillSeconds: 2, seconds: 0.2 },
     columns: [{ figure: 'kib', label: 'KiB of ours each' }],
     goals: [{ figure: 'kib', atMost: 64 }],
@@ -181,18 +181,26 @@ export const rows: readonly Row[] = [
   },
   {
     ...fanOut,
-    peers: 'deno',
+    peers: 'Deno',
     name: 'W9',
     title: 'W1 on Deno',
-    options: { jobs: 1, watchers: 1_000, perSecond: 25, warmUp: 2, seconds: 4 },
+    options: { jobs: 1, watchers: 1_000, perSecond: 25, warmUp: 1.5, seconds: 3 },
     goals: [{ figure: 'cpu', of: 'Milepost, sqlite, Deno', against: 'Hono streamSSE, Deno', atMost: 1 }],
+  },
+  {
+    ...fanOut,
+    peers: 'workerd',
+    name: 'W9w',
+    title: '1 job, 200 watchers, 25 events/s on workerd',
+    options: { jobs: 1, watchers: 200, perSecond: 25, warmUp: 1.5, seconds: 3 },
+    goals: [],
   },
   {
     name: 'L',
     title: '1 job, 1 watcher, an event now and then',
     workload: 'quiet',
     peers: 'all',
-    options: { events: 200 },
+    options: { events: 100 },
     quick: { events: 25 },
     columns: [
       { figure: 'acknowledged50', label: 'acknowledged, p50, ms' },

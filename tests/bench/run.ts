@@ -10,14 +10,17 @@ import { betterSse } from './peers/better-sse.ts'
 import { hono } from './peers/hono.ts'
 import { mileposts } from './peers/milepost.ts'
 import { nchan } from './peers/nchan.ts'
-import { type Peer, pinned } from './peers/peer.ts'
+import { endWithUs, owned, type Peer, pinned } from './peers/peer.ts'
 import { raw } from './peers/raw.ts'
+import { worker } from './peers/worker.ts'
 import { type Results, renderGoals, renderTables } from './report.ts'
 import { type Row, rows } from './rows.ts'
 import type { Figures } from './target.ts'
 
 /** A load generator that takes longer than this hangs: milliseconds. */
 const PATIENCE_MS = 60_000
+
+endWithUs()
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -29,7 +32,16 @@ const { values: flags, positionals } = parseArgs({
   },
 })
 const rounds = Number(flags.rounds ?? (flags.quick ? 1 : 3))
-const all: Peer[] = [...mileposts, hono('Bun'), hono('Deno'), betterSse('Bun'), betterSse('Node'), nchan, raw]
+const all: Peer[] = [
+  ...mileposts,
+  hono('Bun'),
+  hono('Deno'),
+  betterSse('Bun'),
+  betterSse('Node'),
+  nchan,
+  raw,
+  ...workers,
+]
 const wanted = flags.peers?.toLowerCase().split(',')
 const peers = all.filter(({ name }) => wanted?.some((word) => name.toLowerCase().includes(word)) ?? true)
 const chosen = positionals.length === 0 ? rows : rows.filter(({ name }) => positionals.includes(name))
@@ -71,10 +83,11 @@ ${[...absent].map(([name, reason]) => `\n${name} was not run: ${reason}.\n`).joi
 ${renderGoals(chosen, results)}`)
 
 function takesPart({ peers: whom }: Row, { name, runtime }: Peer): boolean {
-  if (whom === 'deno' || runtime === 'Deno') return whom === 'deno' && runtime === 'Deno'
   // A quick run compares with the peers, and with no other engine.
   if (flags.quick && name === 'Milepost, memory') return false
-  return whom === 'all' || name.startsWith('Milepost')
+  const elsewhere = runtime === 'Deno' || runtime === 'workerd'
+  if (whom === 'Deno' || whom === 'workerd' || elsewhere) return whom === runtime
+  return whom === 'all' || name === 'Milepost, sqlite'
 }
 
 /** One run of a row against a server started for it. */
@@ -83,10 +96,12 @@ async function measure(row: Row, peer: Peer): Promise<Figures> {
   try {
     const options = { ...row.options, ...(flags.quick ? { seconds: 1, warmUp: 0.7, ...row.quick } : {}) }
     const task = JSON.stringify({ workload: row.workload, target, options })
-    const child = Bun.spawn(pinned('load', [process.execPath, 'tests/bench/load/main.ts', task]), {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      timeout: PATIENCE_MS,
-    })
+    const child = owned(
+      Bun.spawn(pinned('load', [process.execPath, 'tests/bench/load/main.ts', task]), {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        timeout: PATIENCE_MS,
+      }),
+    )
     const output = await new Response(child.stdout).text()
     if ((await child.exited) !== 0) throw new Error(`${row.name} failed against ${peer.name}`)
     return JSON.parse(output)

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 const TICKS = 100
 
 /** A process and all that it has started. */
-function tree(pid: number): number[] {
+export function processTree(pid: number): number[] {
   const children = new Map<number, number[]>()
   for (const name of readdirSync('/proc')) {
     const parent = /^[0-9]+$/.test(name) && Number(fieldsOf(Number(name))?.[1])
@@ -28,7 +28,7 @@ function fieldsOf(pid: number): string[] | undefined {
 /** CPU time that a process and its children have used, in the kernel and outside: seconds. */
 export function cpuSeconds(pid: number): number {
   let ticks = 0
-  for (const one of tree(pid)) {
+  for (const one of processTree(pid)) {
     const fields = fieldsOf(one)
     ticks += Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0)
   }
@@ -38,7 +38,7 @@ export function cpuSeconds(pid: number): number {
 /** Memory that a process and its children hold, what they share counted once: KiB. */
 export function residentKib(pid: number): number {
   let kib = 0
-  for (const one of tree(pid)) {
+  for (const one of processTree(pid)) {
     const pss = /^Pss:\s+([0-9]+) kB$/m.exec(readFileSync(`/proc/${one}/smaps_rollup`, 'latin1'))
     kib += Number(pss?.[1] ?? 0)
   }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Peer, pinned } from './peer.ts'
+import { owned, type Peer, pinned } from './peer.ts'
 
 /** Where Debian puts them: the packages nginx and libnginx-mod-nchan. */
 const NGINX = '/usr/sbin/nginx'
@@ -45,9 +45,11 @@ export const nchan: Peer = {
     const folder = await mkdtemp(join(tmpdir(), 'milepost-bench-'))
     const port = freePort()
     await Bun.write(join(folder, 'nginx.conf'), config(folder, port))
-    const child = Bun.spawn(pinned('server', [NGINX, '-p', folder, '-c', join(folder, 'nginx.conf')]), {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
+    const child = owned(
+      Bun.spawn(pinned('server', [NGINX, '-p', folder, '-c', join(folder, 'nginx.conf')]), {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      }),
+    )
     const stop = async () => {
       child.kill('SIGTERM')
       await child.exited

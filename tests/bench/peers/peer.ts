@@ -5,7 +5,7 @@ export interface Peer {
   /** As the table calls it. */
   name: string
   /** What runs it: rows are for one runtime or the other. */
-  runtime: 'Bun' | 'Deno' | 'other'
+  runtime: 'Bun' | 'Deno' | 'workerd' | 'other'
   /** Why it can't be run on this machine, if it can't. */
   missing(): string | undefined
   /** Starts it anew, on a port of its own choice. */
@@ -17,12 +17,35 @@ export interface Running {
   stop(): Promise<void>
 }
 
+/** Processes that must not outlive this one. */
+const children = new Set<Bun.Subprocess>()
+
+/** Lets no server or load generator run on when the bench is interrupted. */
+export function endWithUs(): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+  process.once('exit', () => {
+    for (const child of children) child.kill('SIGTERM')
+  })
+}
+
+/** Remembers a process until it ends. */
+export function owned<T extends Bun.Subprocess>(child: T): T {
+  children.add(child)
+  void child.exited.then(() => children.delete(child))
+  return child
+}
+
 /** The core that servers have to themselves, as far as the machine lets them; the load generator has the next. */
 const CORES = { server: 0, load: 1 }
 
 /** A command that stays on one core. */
 export function pinned(to: keyof typeof CORES, command: string[]): string[] {
   return Bun.which('taskset') ? ['taskset', '-c', `${CORES[to]}`, ...command] : command
+}
+
+/** Keeps a process that runs already on one core, with all its threads. */
+export function pin(to: keyof typeof CORES, pid: number): void {
+  if (Bun.which('taskset')) Bun.spawnSync(['taskset', '-acp', `${CORES[to]}`, `${pid}`])
 }
 
 /**
@@ -35,10 +58,12 @@ export async function startServer(
   paths: Pick<Target, 'publishPath' | 'watchPath' | 'wire' | 'token'>,
   environment: Record<string, string> = {},
 ): Promise<Running> {
-  const child = Bun.spawn(pinned('server', command), {
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = owned(
+    Bun.spawn(pinned('server', command), {
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    }),
+  )
   const stop = async () => {
     child.kill('SIGKILL')
     await child.exited

@@ -9,6 +9,9 @@ import { residentKib } from '../usage.ts'
 /** What fills the buffers of those who don't read: a frame's worth of long events, once a frame. Frames a second, events, bytes. */
 const FILL = { perSecond: 35, events: 8, message: 8_000 }
 
+/** How long memory is left alone before it is looked at: milliseconds. */
+const REST_MS = 1_000
+
 /**
  * Watchers who read, and some of the same job who never do: what the others notice of them, and what each costs the server once nothing
  * more fits into its connection. Milepost alone. W7.
@@ -37,9 +40,11 @@ export async function slowReaders(target: Target, options: Options): Promise<Fig
   // One that reads, so that what this costs by itself is there before memory is looked at.
   await openStream(target, job, true)
   await fill(job)
+  await Bun.sleep(REST_MS)
   const before = residentKib(target.pid)
   for (let opened = 0; opened < slow; opened++) await openStream(target, job, false)
   await fill(job)
+  await Bun.sleep(REST_MS)
   const kib = (residentKib(target.pid) - before) / slow
   const beside = await measure(job)
   return {
