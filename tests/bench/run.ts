@@ -32,16 +32,7 @@ const { values: flags, positionals } = parseArgs({
   },
 })
 const rounds = Number(flags.rounds ?? (flags.quick ? 1 : 3))
-const all: Peer[] = [
-  ...mileposts,
-  hono('Bun'),
-  hono('Deno'),
-  betterSse('Bun'),
-  betterSse('Node'),
-  nchan,
-  raw,
-  ...workers,
-]
+const all: Peer[] = [...mileposts, hono('Bun'), hono('Deno'), betterSse('Bun'), betterSse('Node'), nchan, raw, worker]
 const wanted = flags.peers?.toLowerCase().split(',')
 const peers = all.filter(({ name }) => wanted?.some((word) => name.toLowerCase().includes(word)) ?? true)
 const chosen = positionals.length === 0 ? rows : rows.filter(({ name }) => positionals.includes(name))
