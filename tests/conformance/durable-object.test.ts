@@ -347,7 +347,8 @@ test('what was acknowledged is there after a kill, with its rows and in the list
   const revived = await Wrangler.start(CONFIG, { folder })
   const after = await RemoteEngine.connect(revived.url, 'engine')
   const patch = await after.changesSince(id, undefined, { view: 'all', maxBytes: 1e9 })
-  expect(acknowledged).toBeGreaterThanOrEqual(100)
+  // The answer to the hundredth may have been on its way.
+  expect(acknowledged).toBeGreaterThanOrEqual(99)
   // The last may have been written and its answer lost.
   expect([acknowledged, acknowledged + 1]).toContain(patch?.to ?? 0)
   expect(patch?.items).toHaveLength((patch?.to ?? 0) - 1)
