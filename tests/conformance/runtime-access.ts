@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { sign } from 'hono/jwt'
+import { assets } from '../../server/generated/assets.ts'
 import { ApiClient, unique } from '../support/api-client.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
 import type { RuntimeSubject } from './runtime.ts'
@@ -158,6 +159,8 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
       const widget = await subject.anyone.request('GET', 'widget.js')
       expect([widget.status, widget.headers.get('content-type')]).toEqual([200, 'text/javascript; charset=utf-8'])
       expect(widget.headers.get('cross-origin-resource-policy')).toBe('cross-origin')
+      // The same bytes on every runtime: those of the one build.
+      expect(await widget.text()).toBe(assets['widget.js'])
     })
 
     test('a sign-in code works once, and a look at the link does not use it up', async () => {
