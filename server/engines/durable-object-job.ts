@@ -165,11 +165,16 @@ export class JobObject extends WatchedObject implements JobCalls {
     this.wake({ id, epoch, from: version, to: version, header, removed: true })
   }
 
+  /** Has the index objects write the job down. One that did, before the other could not, asks after the job when it comes upon it. */
   async #admit(job: StoredJob, liveLimit: number | undefined): Promise<Problem | undefined> {
     const { owner, createdBy } = job.header
-    const refused = await ownerObject(this.env, createdBy).admit(job, liveLimit)
-    if (refused || owner === createdBy) return refused
-    return ownerObject(this.env, owner).admit(job, undefined)
+    try {
+      const refused = await ownerObject(this.env, createdBy).admit(job, liveLimit)
+      if (refused || owner === createdBy) return refused
+      return await ownerObject(this.env, owner).admit(job, undefined)
+    } catch {
+      return problems.unavailable()
+    }
   }
 
   /** Tells the index objects what they should know at once; commits an alarm together with it, in case it can't be told. */

@@ -113,12 +113,14 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     return Array.from(this.ctx.storage.kv.list({ prefix }), ([key]) => key.slice(prefix.length))
   }
 
-  /** Asks a job's object what became of its creation. */
+  /** Asks a job's object what became of its creation. If it is not to be reached, that stays open. */
   async #ask(id: string): Promise<void> {
     const epoch = this.ctx.storage.kv.get<string>(unconfirmedKey(id))
     if (epoch === undefined) return
-    const job = await this.env.MILEPOST_JOBS.getByName(id).confirm(epoch)
-    if (job === 'creating') return
+    const job = await this.env.MILEPOST_JOBS.getByName(id)
+      .confirm(epoch)
+      .catch(() => 'unreachable' as const)
+    if (job === 'creating' || job === 'unreachable') return
     if (job) await this.update(job)
     else if (this.ctx.storage.kv.get(unconfirmedKey(id)) === epoch) this.#remove(id, epoch)
   }

@@ -246,7 +246,7 @@ describe.concurrent('the index object of a principal', () => {
     const { id } = await made({ owner, createdBy: unique('creator') })
     const log = new WakeLog()
     await engine.watch({ owner }, log.wake)
-    await probe('owner', owner, 'failUpdates', 1)
+    await probe('owner', owner, 'failNext', 'update', 1)
     taken(await engine.apply(id, { events: [{ type: 'status', status: 'completed' }], at: now() }))
     expect((await engine.list({ owner, limit: 1 })).rows).toMatchObject([{ id, status: 'pending' }])
     await log.until(({ to }) => to === 2)
@@ -276,9 +276,21 @@ describe.concurrent('the index object of a principal', () => {
     expect(refusal(await engine.create(newJob({ owner, createdBy: owner }, { liveLimit: 1 })))?.status).toBe(429)
   })
 
+  test('a job is not made while it can not be written down, and its id is free', async () => {
+    const [owner, createdBy] = [unique('owner'), unique('creator')]
+    await probe('owner', owner, 'failNext', 'admit', 1)
+    const job = newJob({ owner, createdBy }, { liveLimit: 1 })
+    expect(refusal(await engine.create(job))).toEqual({ status: 503, fields: [] })
+    expect(await engine.read(job.header.id)).toBeUndefined()
+    // The creator's own index wrote it down before; it counts for nothing.
+    expect(await engine.create(newJob({ owner, createdBy }, { liveLimit: 1 }))).toMatchObject({ created: true })
+    expect(refusal(await engine.create(job))?.status).toBe(429)
+    expect(await engine.create(newJob({ ...job.header }))).toMatchObject({ created: true })
+  })
+
   test('a job that was made though the index object was not told so is listed', async () => {
     const owner = unique('owner')
-    await probe('owner', owner, 'failUpdates', 1)
+    await probe('owner', owner, 'failNext', 'update', 1)
     const { id } = await made({ owner })
     expect((await engine.list({ owner, limit: 10 })).rows).toMatchObject([{ id, version: 1 }])
   })

@@ -4,6 +4,7 @@ import type { Applied, Batch, Change, StoredJob } from '../../../server/engine.t
 import { DurableObjectEngine } from '../../../server/engines/durable-object.ts'
 import type { JobCalls, Namespace, ObjectBindings, OwnerCalls } from '../../../server/engines/durable-object-calls.ts'
 import worker, { JobObject, OwnerObject } from '../../../server/entries/worker.ts'
+import type { Problem } from '../../../server/errors.ts'
 import { defaultLimits, type Limits } from '../../../shared/limits.ts'
 import { CREATED_AT } from '../../arbitraries.ts'
 import type { Answer, Question } from './protocol.ts'
@@ -23,9 +24,9 @@ interface ProbedJobCalls extends JobCalls, Probes {
   resetAtNextApply(): Promise<void>
 }
 
-/** Fails at so many updates from now on. */
 interface ProbedOwnerCalls extends OwnerCalls, Probes {
-  failUpdates(count: number): Promise<void>
+  /** Fails when it is next told of a job, so many times. */
+  failNext(method: 'admit' | 'update', count: number): Promise<void>
 }
 
 /** But for the one in which the local runtime writes down the name of an object. */
@@ -63,7 +64,7 @@ export class ProbedJob extends JobObject implements ProbedJobCalls {
 
 export class ProbedOwner extends OwnerObject implements ProbedOwnerCalls {
   readonly #birth = crypto.randomUUID()
-  #failures = 0
+  readonly #failures = { admit: 0, update: 0 }
 
   async birth(): Promise<string> {
     return this.#birth
@@ -77,16 +78,24 @@ export class ProbedOwner extends OwnerObject implements ProbedOwnerCalls {
     return tablesOf(this.ctx.storage.sql)
   }
 
-  async failUpdates(count: number): Promise<void> {
-    this.#failures = count
+  async failNext(method: 'admit' | 'update', count: number): Promise<void> {
+    this.#failures[method] = count
+  }
+
+  override async admit(job: StoredJob, liveLimit: number | undefined): Promise<Problem | undefined> {
+    this.#failIfAsked('admit')
+    return super.admit(job, liveLimit)
   }
 
   override async update(job: StoredJob): Promise<boolean> {
-    if (this.#failures > 0) {
-      this.#failures -= 1
-      throw new Error('a test asked for it')
-    }
+    this.#failIfAsked('update')
     return super.update(job)
+  }
+
+  #failIfAsked(method: 'admit' | 'update'): void {
+    if (this.#failures[method] === 0) return
+    this.#failures[method] -= 1
+    throw new Error('a test asked for it')
   }
 }
 
