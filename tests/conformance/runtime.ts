@@ -36,6 +36,8 @@ export interface RuntimeTraits {
   noticesWithinMs: number
   /** Events that a batch may have, where the engine takes fewer than others. */
   batchEvents?: number
+  /** Streams that are opened and reset at once, where the 250 of others are too many for the runtime itself. */
+  streamsAtOnce?: number
   /** There are no services: nothing goes on there once a request is answered. */
   hasServices?: false
 }
