@@ -1,4 +1,4 @@
-import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Job, LogRow } from '../../../shared/job.ts'
 import { isTerminalStatus } from '../../../shared/selectors.ts'
 import { down } from '../../icons.ts'
@@ -6,7 +6,7 @@ import { format } from '../page.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Scrollable } from '../parts/scrollable.tsx'
 import { text } from '../text.ts'
-import { LogLine } from './log-line.tsx'
+import { LINES, LogLines } from './log-lines.tsx'
 
 /** Pixels from the end within which a reader counts as being at it. */
 const NEAR = 8
@@ -22,15 +22,6 @@ export function Log({ job }: { job: Job }) {
   const onScroll = () => {
     const { current } = box
     if (current) setFollowing(current.scrollHeight - current.scrollTop - current.clientHeight <= NEAR)
-  }
-  // A line never changes, so what was drawn of it stands: only new ones cost anything.
-  const drawn = useMemo(() => new WeakMap<LogRow, preact.JSX.Element>(), [])
-  const draw = (row: LogRow) => {
-    const known = drawn.get(row)
-    if (known) return known
-    const line = <LogLine key={row.version} row={row} />
-    drawn.set(row, line)
-    return line
   }
   if (logs.length === 0) return null
   return (
@@ -49,8 +40,21 @@ export function Log({ job }: { job: Job }) {
         )}
       </div>
       <Scrollable class="log-box mono" label={text.job.log} box={box} onScroll={onScroll}>
-        {logs.map(draw)}
+        {chunksOf(logs, logCount).map(({ number, rows }) => (
+          <LogLines key={number} rows={rows} />
+        ))}
       </Scrollable>
     </section>
   )
+}
+
+/** The log in pieces that stay what they are while it grows: by the number of a line among all that were ever reported. */
+function chunksOf(logs: readonly LogRow[], logCount: number): { number: number; rows: readonly LogRow[] }[] {
+  const dropped = logCount - logs.length
+  const chunks = []
+  for (let number = Math.floor(dropped / LINES); number * LINES < logCount; number++) {
+    const start = number * LINES - dropped
+    chunks.push({ number, rows: logs.slice(Math.max(0, start), start + LINES) })
+  }
+  return chunks
 }
