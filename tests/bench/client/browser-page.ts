@@ -1,0 +1,166 @@
+import { existsSync } from 'node:fs'
+import { type Browser, type CDPSession, chromium, type Page } from 'playwright-core'
+import type { Job } from '../../../shared/job.ts'
+import type { Target } from '../target.ts'
+
+const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
+
+/** Why there is no browser to measure in, if there is none. */
+export function missingBrowser(): string | undefined {
+  return existsSync(EXECUTABLE) ? undefined : `there is no Chromium at ${EXECUTABLE}`
+}
+
+/** What the page counts by itself. */
+type Counting = typeof globalThis & { messages: number }
+
+/** How the page's main thread spent a stretch of time. */
+export interface Stretch {
+  /** Seconds that it lasted, and of these the seconds in which it ran some task. */
+  seconds: number
+  busySeconds: number
+  /** Messages of the job's stream. */
+  messages: number
+}
+
+/** A job's page of the dashboard, in a browser of its own, as Chromium's own instruments see it. */
+export class JobPage {
+  readonly #browser: Browser
+  readonly #page: Page
+  readonly #cdp: CDPSession
+
+  private constructor(browser: Browser, page: Page, cdp: CDPSession) {
+    this.#browser = browser
+    this.#page = page
+    this.#cdp = cdp
+  }
+
+  static async open(target: Target, jobId: string): Promise<JobPage> {
+    const browser = await chromium.launch({
+      executablePath: EXECUTABLE,
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    })
+    try {
+      const page = await browser.newPage({
+        viewport: { width: 1280, height: 900 },
+        // A link that signs in would start a job of its own, to look at.
+        extraHTTPHeaders: { authorization: `Bearer ${target.token}` },
+      })
+      await page.addInitScript(countMessages)
+      const cdp = await page.context().newCDPSession(page)
+      await cdp.send('Performance.enable', { timeDomain: 'timeTicks' })
+      await page.goto(`http://127.0.0.1:${target.port}/jobs/${jobId}`)
+      await page.locator('.item').first().waitFor()
+      return new JobPage(browser, page, cdp)
+    } catch (error) {
+      await browser.close()
+      throw error
+    }
+  }
+
+  /** Leaves the page to itself for some seconds. */
+  async watch(seconds: number): Promise<Stretch> {
+    const count = () => this.#page.evaluate(() => (globalThis as Counting).messages)
+    const [before, earlier] = [await this.#metrics(), await count()]
+    await Bun.sleep(seconds * 1_000)
+    const [after, later] = [await this.#metrics(), await count()]
+    const passed = (name: string) => (after.get(name) ?? 0) - (before.get(name) ?? 0)
+    return { seconds: passed('Timestamp'), busySeconds: passed('TaskDuration'), messages: later - earlier }
+  }
+
+  /** Has the page draw frames for some seconds, one after another. @returns milliseconds from each to the next */
+  frames(seconds: number): Promise<number[]> {
+    return this.#page.evaluate(drawFrames, seconds * 1_000)
+  }
+
+  /** What its JavaScript holds on to once all garbage is collected: bytes. */
+  async heapBytes(): Promise<number> {
+    await this.#cdp.send('HeapProfiler.collectGarbage')
+    return (await this.#metrics()).get('JSHeapUsedSize') ?? 0
+  }
+
+  /** The version of the document that is shown. */
+  shownVersion(): Promise<number> {
+    return this.#page.evaluate(() => {
+      const name = [...document.querySelectorAll('dt')].find(({ textContent }) => textContent === 'Version')
+      return Number(name?.nextElementSibling?.textContent?.replace(/\D/g, ''))
+    })
+  }
+
+  /** Waits until a version is shown. */
+  async untilShown(version: number): Promise<void> {
+    while ((await this.shownVersion()) < version) await Bun.sleep(5)
+  }
+
+  /** The newest document that the page holds, wherever in its memory that is. */
+  async document(): Promise<Job> {
+    const { result: prototype } = await this.#cdp.send('Runtime.evaluate', { expression: 'Object.prototype' })
+    const { objects } = await this.#cdp.send('Runtime.queryObjects', { prototypeObjectId: prototype.objectId ?? '' })
+    const { result } = await this.#cdp.send('Runtime.callFunctionOn', {
+      objectId: objects.objectId ?? '',
+      functionDeclaration: `${newestDocument}`,
+      returnByValue: true,
+    })
+    return JSON.parse(result.value)
+  }
+
+  close(): Promise<void> {
+    return this.#browser.close()
+  }
+
+  async #metrics(): Promise<Map<string, number>> {
+    const { metrics } = await this.#cdp.send('Performance.getMetrics')
+    return new Map(metrics.map(({ name, value }) => [name, value]))
+  }
+}
+
+// What follows runs in the page.
+
+function countMessages(): void {
+  const scope = globalThis as Counting
+  scope.messages = 0
+  const { EventSource } = scope
+  const names = ['snapshot', 'patch', 'progress', 'status', 'item', 'step', 'job-error', 'log', 'control']
+  scope.EventSource = class extends EventSource {
+    constructor(url: string | URL) {
+      super(url)
+      for (const name of names) {
+        this.addEventListener(name, () => {
+          scope.messages += 1
+        })
+      }
+    }
+  }
+}
+
+function drawFrames(milliseconds: number): Promise<number[]> {
+  return new Promise((resolve) => {
+    const begun = performance.now()
+    const frames: number[] = []
+    let last = begun
+    requestAnimationFrame(function draw() {
+      const now = performance.now()
+      frames.push(now - last)
+      last = now
+      if (now - begun < milliseconds) requestAnimationFrame(draw)
+      else resolve(frames)
+    })
+  })
+}
+
+/** Called on an array of all plain objects of the page. */
+function newestDocument(this: Partial<Job>[]): string {
+  let newest: Partial<Job> | undefined
+  for (const one of this) {
+    if (!one.epoch || one.version === undefined || !Array.isArray(one.items) || !Array.isArray(one.logs)) continue
+    if (one.version > (newest?.version ?? 0)) newest = one
+  }
+  return JSON.stringify(newest)
+}
