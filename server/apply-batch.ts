@@ -152,8 +152,7 @@ class Application {
   /** Writes into the event what the server derives, so that the fold needs no clock and no settings. */
   #derive(event: JobEvent): AppliedEvent {
     const { at, retentionSeconds } = this.#batch
-    const { type, ...fields } = event
-    const applied = { type, version: this.#header.version + 1, at, ...fields } as AppliedEvent
+    const applied: AppliedEvent = Object.assign({ type: event.type, version: this.#header.version + 1, at }, event)
     if (retentionSeconds !== undefined && event.type === 'status' && isTerminalStatus(event.status)) {
       applied.expiresAt = new Date(Date.parse(at) + retentionSeconds * 1_000).toISOString()
     }

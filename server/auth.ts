@@ -25,13 +25,20 @@ const types = { job: 'milepost-job', session: 'milepost-session' } as const
 
 type Claims = Record<string, unknown>
 
+/** A token whose signature is good. */
+interface Verified {
+  readonly claims: Claims
+  /** Who it speaks for as `Authorization`, once asked. */
+  bearer?: Principal
+}
+
 /** Who a token speaks for, and the tokens that this server hands out. */
 export class Auth {
   readonly #secrets: readonly string[]
   readonly #options: AuthOptions
   readonly #clock: Clock
   readonly #random: Random
-  readonly #remembered = new Map<string, Claims>()
+  readonly #remembered = new Map<string, Verified>()
   readonly #codes = new Map<string, { principal: Principal; onUse: (() => void) | undefined }>()
 
   /** @throws TypeError when a secret is missing or too short */
@@ -50,7 +57,12 @@ export class Auth {
 
   /** The principal of a token as it stands in `Authorization`: an access token, or one of a single job. @throws ProblemError 401 */
   async bearer(token: string): Promise<Principal> {
-    const claims = await this.#verify(token)
+    const verified = await this.#verify(token)
+    verified.bearer ??= this.#bearerOf(verified.claims)
+    return verified.bearer
+  }
+
+  #bearerOf(claims: Claims): Principal {
     if (claims.typ === types.job) {
       const { sub, grant } = grantOf(claims)
       return { sub, scopes: [], jobs: [grant] }
@@ -62,14 +74,15 @@ export class Auth {
 
   /** The principal of a dashboard's cookie. @throws ProblemError 401 */
   async session(token: string): Promise<Principal> {
-    const claims = await this.#verify(token)
+    const { claims } = await this.#verify(token)
     if (claims.typ !== types.session) throw invalidToken()
     return principalOf(claims)
   }
 
   /** What a watch or publish token allows. @throws ProblemError 401 */
   async jobToken(token: string): Promise<{ sub: string; grant: Grant }> {
-    return grantOf(await this.#verify(token))
+    const { claims } = await this.#verify(token)
+    return grantOf(claims)
   }
 
   /** A token that allows one thing with one job, for those who have no account here. */
@@ -113,22 +126,22 @@ export class Auth {
     return randomId({ number: () => 0, bytes: (length) => new Uint8Array(digest).subarray(0, length) }, 26)
   }
 
-  async #verify(token: string): Promise<Claims> {
-    const claims = this.#remembered.get(token) ?? (await this.#verifySignature(token))
+  async #verify(token: string): Promise<Verified> {
+    const verified = this.#remembered.get(token) ?? (await this.#verifySignature(token))
+    const { claims } = verified
     const now = this.#seconds()
     if (claims.exp !== undefined && (typeof claims.exp !== 'number' || claims.exp <= now)) throw invalidToken()
     if (claims.nbf !== undefined && (typeof claims.nbf !== 'number' || claims.nbf > now)) throw invalidToken()
-    return claims
+    return verified
   }
 
-  async #verifySignature(token: string): Promise<Claims> {
+  async #verifySignature(token: string): Promise<Verified> {
     for (const secret of this.#secrets) {
       try {
         // Times are held against our own clock, each time: a remembered token runs out too.
         const claims: unknown = await verify(token, secret, { alg: 'HS256', exp: false, nbf: false, iat: false })
         if (typeof claims !== 'object' || claims === null) break
-        this.#remember(token, { ...claims })
-        return { ...claims }
+        return this.#remember(token, { claims: { ...claims } })
       } catch {
         // Signed with another secret, perhaps.
       }
@@ -136,9 +149,10 @@ export class Auth {
     throw invalidToken()
   }
 
-  #remember(token: string, claims: Claims): void {
+  #remember(token: string, verified: Verified): Verified {
     if (this.#remembered.size >= TOKENS_REMEMBERED) this.#remembered.clear()
-    this.#remembered.set(token, claims)
+    this.#remembered.set(token, verified)
+    return verified
   }
 
   #isForUs({ iss, aud }: Claims): boolean {

@@ -2,7 +2,7 @@ import type { CreateJob, CreateToken, JobList } from '../shared/api.ts'
 import type { Receipt } from '../shared/batcher.ts'
 import { type Clock, type Random, randomId } from '../shared/clock.ts'
 import type { JobEvent, ProducerEvent } from '../shared/events.ts'
-import { type JobHeader, jobIdSchema } from '../shared/job.ts'
+import { isJobId, type JobHeader } from '../shared/job.ts'
 import type { Limits } from '../shared/limits.ts'
 import { isTerminalStatus } from '../shared/selectors.ts'
 import { type Action, isAdmin, type Principal, permit, requireScope } from './access.ts'
@@ -181,9 +181,6 @@ export class Jobs {
     return new Date(this.#context.clock.now()).toISOString()
   }
 }
-
-/** Whether a job can have this id: engines make keys of them. */
-const isJobId = (id: string): boolean => jobIdSchema.safeParse(id).success
 
 function operationEvents({ status }: JobHeader, operation: Operation): JobEvent[] {
   switch (operation) {

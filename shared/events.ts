@@ -31,10 +31,11 @@ function toJson(value: unknown, bytes: number): { text: string } | { fault: stri
 export function createFieldSchemas(limits: Limits) {
   // Half a surrogate pair has no UTF-8: stores would put U+FFFD in its place, and tell two ids that differ in it apart no more.
   const text = (bytes: number) =>
-    z
-      .string()
-      .overwrite((value) => value.toWellFormed())
-      .refine((value) => fitsUtf8(value, bytes), `must be at most ${bytes} bytes`)
+    z.string().check((payload) => {
+      payload.value = payload.value.toWellFormed()
+      if (fitsUtf8(payload.value, bytes)) return
+      payload.issues.push({ code: 'custom', message: `must be at most ${bytes} bytes`, input: payload.value })
+    })
   const jsonWithin = <T extends z.ZodType>(schema: T, bytes: number) =>
     schema.check((payload) => {
       if (payload.value === undefined) return

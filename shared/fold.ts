@@ -19,8 +19,9 @@ export interface Named {
  * @param named the row that the event names
  */
 export function foldEvent(job: JobHeader, named: Named, event: AppliedEvent): Patch {
-  const { result: _result, metadata: _metadata, ...kept } = job
-  const header: PatchHeader = { ...kept, version: event.version, updatedAt: event.at }
+  const header: PatchHeader = { ...job, version: event.version, updatedAt: event.at }
+  if (header.result !== undefined) delete header.result
+  if (header.metadata !== undefined) delete header.metadata
   if (event.type !== 'control') header.lastEventAt = event.at
   const patch: Patch = { from: event.version - 1, to: event.version, job: header }
   switch (event.type) {
@@ -112,9 +113,12 @@ function foldError(event: Applied<'error'>): ErrorRow {
   return row
 }
 
-/** The header after a patch: the patch's, with `result` and `metadata` kept where it leaves them out. */
+/** The header after a patch: the patch's, which may be that very object, with `result` and `metadata` kept where it leaves them out. */
 export function mergeHeader(before: Pick<JobHeader, 'result' | 'metadata'>, patch: PatchHeader): JobHeader {
-  const { result = before.result, metadata = before.metadata, ...header } = patch
+  const { result = before.result, metadata = before.metadata } = patch
+  // Most jobs have neither, and every event comes through here: no copy for them.
+  if (result === undefined && metadata === undefined) return patch as JobHeader
+  const { result: _result, metadata: _metadata, ...header } = patch
   const merged: JobHeader = header
   if (result !== undefined && result !== null) merged.result = result
   if (metadata !== undefined && metadata !== null) merged.metadata = metadata

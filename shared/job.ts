@@ -1,11 +1,17 @@
 import { z } from 'zod'
 
+const JOB_ID = /^[A-Za-z0-9._~-]{1,128}$/
+/** A path segment of dots alone is a direction to every HTTP client (RFC 3986, 5.2.4): such a job could never be reached. */
+const DOTS = /^\.{1,2}$/
+
+/** Whether a job can have this id. */
+export const isJobId = (id: string): boolean => JOB_ID.test(id) && !DOTS.test(id)
+
 /** A job's id, as its creator may choose it. */
 export const jobIdSchema = z
   .string()
-  .regex(/^[A-Za-z0-9._~-]{1,128}$/, 'must be 1 to 128 characters of A–Z a–z 0–9 . _ ~ -')
-  // A path segment of dots alone is a direction to every HTTP client (RFC 3986, 5.2.4): such a job could never be reached.
-  .refine((id) => !/^\.{1,2}$/.test(id), 'must not be . or ..')
+  .regex(JOB_ID, 'must be 1 to 128 characters of A–Z a–z 0–9 . _ ~ -')
+  .refine((id) => !DOTS.test(id), 'must not be . or ..')
 
 export const jobStatuses = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const
 export const jobStatusSchema = z.enum(jobStatuses)

@@ -60,7 +60,7 @@ export class Hub {
   readonly #openStream: OpenStream
   readonly #subscriptionsPerStream: number | undefined
   readonly #watchJob: WatchJob
-  readonly #jobs = new Map<string, JobChannel>()
+  readonly #jobs: Record<View, Map<string, JobChannel>> = { all: new Map(), header: new Map() }
   readonly #owners = new Map<string, OwnerChannel>()
   readonly #streams = new Set<EventStream>()
   readonly #streamsOf = new Map<string, number>()
@@ -78,17 +78,20 @@ export class Hub {
   /** What is open here: nothing of it, when no stream is. */
   get open(): { streams: number; channels: number } {
     // Streams that can't share a channel may follow one job all the same.
-    const followed = [...this.#jobs.keys(), ...this.#owners.keys()].map((key) => key.replace(/\n#\d+$/, ''))
+    const followed = Object.entries({ ...this.#jobs, owner: this.#owners }).flatMap(([kind, channels]) =>
+      [...channels.keys()].map((key) => `${kind} ${key.replace(/\n#\d+$/, '')}`),
+    )
     return { streams: this.#streams.size, channels: new Set(followed).size }
   }
 
   /** Whether anyone here follows a job, alone or among all jobs of its owner, or all children of its parent. */
   isWatched({ id, owner, parentId }: Pick<JobHeader, 'id' | 'owner' | 'parentId'>): boolean {
     return (
-      this.#jobs.has(`all ${id}`) ||
-      this.#jobs.has(`header ${id}`) ||
-      this.#owners.has(ownerKey(owner, undefined)) ||
-      (parentId !== undefined && this.#owners.has(ownerKey(owner, parentId)))
+      this.#jobs.all.has(id) ||
+      this.#jobs.header.has(id) ||
+      (this.#owners.size > 0 &&
+        (this.#owners.has(ownerKey(owner, undefined)) ||
+          (parentId !== undefined && this.#owners.has(ownerKey(owner, parentId)))))
     )
   }
 
@@ -229,11 +232,12 @@ export class Hub {
   }
 
   #jobChannel(id: string, view: View, watch = this.#watchJob): JobChannel {
-    const key = this.#keyOf(`${view} ${id}`)
-    const open = this.#jobs.get(key)
+    const key = this.#keyOf(id)
+    const channels = this.#jobs[view]
+    const open = channels.get(key)
     if (open) return open
-    const channel = new JobChannel(this.#context, id, view, watch, () => this.#jobs.delete(key))
-    this.#jobs.set(key, channel)
+    const channel = new JobChannel(this.#context, id, view, watch, () => channels.delete(key))
+    channels.set(key, channel)
     return channel
   }
 

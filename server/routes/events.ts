@@ -1,3 +1,4 @@
+import { requestId } from 'hono/request-id'
 import { createRequestSchemas } from '../../shared/api.ts'
 import { createEventSchema, isShallow, JSON_DEPTH, type ProducerEvent } from '../../shared/events.ts'
 import { fitsUtf8 } from '../../shared/text-size.ts'
@@ -5,24 +6,39 @@ import { digestOf } from '../digest.ts'
 import { type FieldError, problems, refuse } from '../errors.ts'
 import type { App, RouteContext } from './context.ts'
 import { idempotencyKey } from './idempotency-key.ts'
-import { atMost, ERRORS_NAMED, fieldErrors, mediaType, onlyTypes, readText } from './validation.ts'
+import { identify } from './identify.ts'
+import { atMost, ERRORS_NAMED, fieldErrors, readText, requireType } from './validation.ts'
 
 const JSON_TYPE = 'application/json'
 const NDJSON_TYPE = 'application/x-ndjson'
+const TYPES = [JSON_TYPE, NDJSON_TYPE]
 
-/** Events, from those who do the work. */
-export function eventRoutes(app: App, { jobs, limits }: RouteContext): void {
+/** What follows a middleware that is called by hand. */
+const goOn = async () => {}
+
+/**
+ * Events, from those who do the work.
+ *
+ * Of all requests the most frequent: one handler does everything, for each middleware on its way would cost as much as the validation.
+ * So this comes before the middleware of the other routes.
+ */
+export function eventRoutes(app: App, { auth, jobs, limits }: RouteContext): void {
   const eventSchema = createEventSchema(limits)
   const schemas = createRequestSchemas(limits)
+  const nameRequest = requestId()
+  const limitBody = atMost(limits.bodyBytes)
 
-  app.post('/api/jobs/:id/events', atMost(limits.bodyBytes), onlyTypes(JSON_TYPE, NDJSON_TYPE), async (c) => {
+  app.post('/api/jobs/:id/events', async (c) => {
+    await nameRequest(c, goOn)
+    const principal = await identify(c, auth)
+    await limitBody(c, goOn)
+    const type = requireType(c, TYPES)
     const text = await readText(c)
-    const isLines = mediaType(c.req.header('content-type')) === NDJSON_TYPE
-    const body = isLines ? parseLines(text) : parseJson(text)
+    const body = type === NDJSON_TYPE ? parseLines(text) : parseJson(text)
     const events = validate(body, text.length)
     const name = idempotencyKey(c, schemas.idempotencyKey)
     const key = name === undefined ? undefined : { key: name, digest: await digestOf(events) }
-    return c.json(await jobs.publish(c.get('principal'), c.req.param('id'), events, key))
+    return c.json(await jobs.publish(principal, c.req.param('id'), events, key))
   })
 
   /** The events of a body. An error names its field under the number of the event, counted from 0. */

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { type Cursor, formatCursor, parseCursor } from '../../shared/cursor.ts'
-import { jobIdSchema } from '../../shared/job.ts'
+import { isJobId } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import { grantFor, type Principal, requireScope } from '../access.ts'
 import type { StoredJob } from '../engine.ts'
@@ -44,7 +44,7 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     }
     requireScope(principal, 'jobs:read')
     const parent = c.req.query('parent')
-    if (parent !== undefined && !jobIdSchema.safeParse(parent).success) {
+    if (parent !== undefined && !isJobId(parent)) {
       throw refuse(problems.invalid([{ field: 'parent', detail: 'is not a job id' }]))
     }
     return answer(c, () => hub.openOwner(principal.sub, parent, viewerOf(c, principal, principal.expiresAt)))

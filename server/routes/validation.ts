@@ -26,27 +26,36 @@ export function valid<T extends z.ZodType, Target extends keyof ValidationTarget
   })
 }
 
-/** The media type of a request, without its parameters. */
-export function mediaType(contentType: string | undefined): string {
+/** A media type without its parameters. */
+function mediaType(contentType: string | undefined): string {
   return contentType?.split(';')[0]?.trim().toLowerCase() ?? ''
 }
 
 /**
- * Refuses bodies of other types. The validator would take them for empty ones, and complain of missing fields.
+ * The media type of a body, one of these. The validator would take others for empty ones, and complain of missing fields.
  *
  * No body at all passes: whether something has to be in it, its schema says.
+ *
+ * @throws ProblemError 415
  */
+export function requireType(c: Context, types: readonly string[]): string {
+  const contentType = c.req.header('content-type')
+  const type = mediaType(contentType)
+  const isEmpty = contentType === undefined && !hasBody(c.req.raw)
+  if (!isEmpty && !types.includes(type)) {
+    throw refuse(problems.unsupportedType('Content-Type', `Send the body as ${types.join(' or ')}.`))
+  }
+  // Not unpacked here: a few bytes could become gigabytes.
+  if ((c.req.header('content-encoding') ?? 'identity').toLowerCase() !== 'identity') {
+    throw refuse(problems.unsupportedType('Content-Encoding', 'Send the body as it is, not compressed.'))
+  }
+  return type
+}
+
+/** Refuses bodies of other types. */
 export function onlyTypes(...types: string[]): MiddlewareHandler {
   return async (c, next) => {
-    const contentType = c.req.header('content-type')
-    const isEmpty = contentType === undefined && !hasBody(c.req.raw)
-    if (!isEmpty && !types.includes(mediaType(contentType))) {
-      throw refuse(problems.unsupportedType('Content-Type', `Send the body as ${types.join(' or ')}.`))
-    }
-    // Not unpacked here: a few bytes could become gigabytes.
-    if ((c.req.header('content-encoding') ?? 'identity').toLowerCase() !== 'identity') {
-      throw refuse(problems.unsupportedType('Content-Encoding', 'Send the body as it is, not compressed.'))
-    }
+    requireType(c, types)
     await next()
   }
 }
