@@ -1,5 +1,5 @@
 import type { Format } from './format.ts'
-import type { JobState } from './language.ts'
+import type { JobState } from './job-language.ts'
 import type { JobWords } from './words.ts'
 
 /** States that are said at once: whoever waits, waited for them. */

@@ -1,4 +1,4 @@
-import { type Clock, type Random, systemClock, systemRandom } from '../shared/clock.ts'
+import { type Clock, type Random, systemClock } from '../shared/clock.ts'
 
 /** What an EventSource is to this client. */
 export interface EventSourceLike {
@@ -10,7 +10,7 @@ export interface EventSourceLike {
 }
 
 /** The page around a client, as far as it has one: its `online`, `offline`, `visibilitychange` and `pageshow` events. */
-export type Page = Pick<EventTarget, 'addEventListener' | 'removeEventListener'> & {
+export type Page = Pick<EventTarget, 'addEventListener'> & {
   readonly navigator?: { readonly onLine?: boolean }
   readonly document?: { readonly visibilityState: string }
 }
@@ -21,7 +21,7 @@ export interface Environment {
   /** Left out where there is none, as on servers: streams are then read with `fetch`. */
   EventSource?: (new (url: string) => EventSourceLike) | undefined
   clock: Clock
-  random: Random
+  random: Pick<Random, 'number'>
   page?: Page | undefined
   /** Calls `run` once, when the next frame is drawn. Answers how to call it off. */
   frame(run: () => void): () => void
@@ -39,24 +39,23 @@ export function systemEnvironment(): Environment {
     fetch: (url, init) => fetch(url, init),
     EventSource,
     clock: systemClock,
-    random: systemRandom,
-    page: typeof addEventListener === 'function' ? (globalThis as Page) : undefined,
+    random: { number: Math.random },
+    page: addEventListener && (globalThis as Page),
     frame: nextFrame,
   }
 }
 
 function nextFrame(run: () => void): () => void {
   const { requestAnimationFrame, cancelAnimationFrame } = globalThis as Partial<typeof globalThis>
-  const isDrawing = requestAnimationFrame !== undefined && cancelAnimationFrame !== undefined
   const stop = () => {
     clearTimeout(timer)
-    if (isDrawing) cancelAnimationFrame(frame)
+    cancelAnimationFrame?.(frame)
   }
   const once = () => {
     stop()
     run()
   }
-  const timer = setTimeout(once, isDrawing ? FRAME_MOST_MS : FRAME_MS)
-  const frame = isDrawing ? requestAnimationFrame(once) : 0
+  const timer = setTimeout(once, requestAnimationFrame ? FRAME_MOST_MS : FRAME_MS)
+  const frame = requestAnimationFrame?.(once) ?? 0
   return stop
 }

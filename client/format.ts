@@ -1,8 +1,8 @@
-import { english, type Language } from './language.ts'
+import type { JobLanguage } from './job-language.ts'
 
 /** Numbers, amounts, durations and moments in the words of one language. Made by {@link createFormat}. */
-export interface Format {
-  language: Language
+export interface Format<L extends JobLanguage = JobLanguage> {
+  language: L
   /** `18604` → `18,604`. */
   number(value: number): string
   /** 0 to 100 → `42 %`. Rounds down: 100 % means everything. */
@@ -33,18 +33,18 @@ const DURATIONS = [
 /** The largest unit that a duration has one of; seconds, where it has none. */
 const largestUnit = (milliseconds: number) => DURATIONS.find(({ size }) => milliseconds >= size) ?? seconds
 
-/** Decimal, as disks and networks are sold; the names are what `Intl` calls them. */
-const BYTE_UNITS = ['kilobyte', 'megabyte', 'gigabyte', 'terabyte', 'petabyte'] as const
+/** Decimal, as disks and networks are sold; with `byte`, these are the names of `Intl`. */
+const BYTE_PREFIXES = ['kilo', 'mega', 'giga', 'tera', 'peta'] as const
 
 /** The byte unit that keeps `value` short, and how many bytes it has. What is less than a kilobyte is a part of one. */
 function byteUnit(value: number): { unit: string; size: number } {
   let [scale, size] = [0, 1_000]
   // What would round up to 1,000 is shown in the next unit.
-  while (value / size >= 999.5 && scale < BYTE_UNITS.length - 1) {
+  while (value / size >= 999.5 && scale < BYTE_PREFIXES.length - 1) {
     scale += 1
     size *= 1_000
   }
-  return { unit: BYTE_UNITS[scale] ?? 'kilobyte', size }
+  return { unit: `${BYTE_PREFIXES[scale]}byte`, size }
 }
 
 /** Digits after the point: few, so that a number that grows does not flicker. */
@@ -53,35 +53,33 @@ const decimals = (value: number) => (value !== 0 && value < 10 ? 1 : 0)
 /**
  * The formats of a language.
  *
- * @param timeZone of the moments; the runtime's own when left out
+ * @param options.locale in which numbers and dates are written: the language's own when left out
+ * @param options.timeZone of the moments: the runtime's own when left out
  * @example
  * ```ts
  * createFormat(english).amountOf(112e6, 361e6, 'bytes') // '112 of 361 MB'
  * ```
  */
-export function createFormat(
-  language: Language = english,
-  options: { locale?: string; timeZone?: string } = {},
-): Format {
-  const { locale = language.tag, timeZone } = options
-  const zone = timeZone === undefined ? {} : { timeZone }
-  const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 })
-  const tenths = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 })
+export function createFormat<L extends JobLanguage>(
+  language: L,
+  { locale = language.tag, timeZone }: { locale?: string; timeZone?: string } = {},
+): Format<L> {
+  const digits = (maximumFractionDigits: number, unit?: Intl.NumberFormatOptions) =>
+    new Intl.NumberFormat(locale, { maximumFractionDigits, ...unit })
+  const moments = (options: Intl.DateTimeFormatOptions) =>
+    new Intl.DateTimeFormat(locale, timeZone === undefined ? options : { ...options, timeZone })
+  const whole = digits(0)
+  const tenths = digits(1)
   const plurals = new Intl.PluralRules(locale)
   const list = new Intl.ListFormat(locale, { type: 'unit', style: 'narrow' })
-  const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short', ...zone })
-  const day = new Intl.DateTimeFormat(locale, { dateStyle: 'short', ...zone })
-  const dayAndClock = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', ...zone })
+  const clock = moments({ timeStyle: 'short' })
+  const day = moments({ dateStyle: 'short' })
+  const dayAndClock = moments({ dateStyle: 'medium', timeStyle: 'short' })
 
   const short = (value: number) => (decimals(value) ? tenths : whole).format(value)
 
   const bytes = (value: number, { unit, size } = byteUnit(value)) =>
-    new Intl.NumberFormat(locale, {
-      style: 'unit',
-      unit,
-      unitDisplay: 'short',
-      maximumFractionDigits: decimals(value / size),
-    }).format(value / size)
+    digits(decimals(value / size), { style: 'unit', unit, unitDisplay: 'short' }).format(value / size)
 
   /** `text` is `value` as it is written; `value` chooses the plural. */
   const withUnit = (text: string, value: number, unit: string | undefined) => {
@@ -124,8 +122,6 @@ export function createFormat(
       return next && rest >= next.size ? list.format([text, units(rest, next)]) : text
     },
     roughDuration: (milliseconds) => units(Math.max(0, milliseconds), largestUnit(milliseconds)),
-    time(moment, now) {
-      return (day.format(moment) === day.format(now) ? clock : dayAndClock).format(moment)
-    },
+    time: (moment, now) => (day.format(moment) === day.format(now) ? clock : dayAndClock).format(moment),
   }
 }

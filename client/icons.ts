@@ -1,5 +1,5 @@
 import type { ItemStatus } from '../shared/job.ts'
-import type { JobState } from './language.ts'
+import type { JobState } from './job-language.ts'
 
 /** An icon on a grid of 16. Each stands beside a word, or its control has a name: none is the only sign of anything. */
 export interface Icon {

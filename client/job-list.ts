@@ -3,7 +3,7 @@ import { mergeHeader } from '../shared/fold.ts'
 import type { JobHeader, Patch } from '../shared/job.ts'
 import { isTerminalStatus } from '../shared/selectors.ts'
 import type { EndData, ManyJobs } from '../shared/wire.ts'
-import type { Received } from './connection.ts'
+import type { Received } from './received.ts'
 
 /** A job of the list, and what its pace says. Replaced by another when the job changes. */
 export interface ListedJob {

@@ -1,18 +1,20 @@
-import { effect, signal, untracked } from '@preact/signals-core'
 import type { Job, JobHeader } from '../shared/job.ts'
-import { getItemsByStatus, isTerminalStatus } from '../shared/selectors.ts'
+import { isTerminalStatus } from '../shared/selectors.ts'
 import { Announcer } from './announcer.ts'
+import { systemEnvironment } from './environment.ts'
+import { followHeader } from './follow-header.ts'
 import { createFormat, type Format } from './format.ts'
-import { createHeaderSignal, type HeaderSignal } from './header-signal.ts'
+import { type JobLanguage, jobEnglish } from './job-language.ts'
+import { documentUrl, type JobLocation, locateJob } from './job-location.ts'
 import { styles } from './job-progress-styles.ts'
-import { type Failure, JobProgressView, type Variant } from './job-progress-view.ts'
-import { english, type Language } from './language.ts'
+import { createJobProgressView, type Failure, type Variant } from './job-progress-view.ts'
 import { say, useLiveRegion } from './live-region.ts'
-import { describeJob, type JobWords } from './words.ts'
+import { describeJob, type JobFacts, type JobWords } from './words.ts'
 
 /** Where there is no DOM, as on a server that renders pages, the class can be imported, not used. */
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement)
 
+const environment = systemEnvironment()
 let sheet: CSSStyleSheet | undefined
 
 /**
@@ -33,18 +35,22 @@ let sheet: CSSStyleSheet | undefined
 export class JobProgressElement extends Base {
   static readonly observedAttributes = ['src', 'token', 'variant', 'label', 'lang']
   /** The languages that the element speaks, by their tag. Add to it before the first element is made. */
-  static readonly languages: Map<string, Language> = new Map([[english.tag, english]])
+  static readonly languages: Map<string, JobLanguage> = new Map([[jobEnglish.tag, jobEnglish]])
 
-  readonly #view: JobProgressView
+  readonly #view = createJobProgressView(() => this.#toggleFailures())
   readonly #fallback = document.createElement('slot')
-  /** Rises when an attribute changes, so that what was written by it is written again. */
-  readonly #attributes = signal(0)
-  #observer: IntersectionObserver | undefined
+  readonly #observer = new IntersectionObserver((entries) => {
+    if (!entries.some(({ isIntersecting }) => isIntersecting)) return
+    this.#observer.disconnect()
+    this.#wasSeen = true
+    this.#connect()
+  })
   /** Whether it has come into view since it is in the document. Attributes are told of before. */
   #wasSeen = false
   #leaveLiveRegion: (() => void) | undefined
-  #disconnect: (() => void) | undefined
-  #header: JobHeader | undefined
+  #leaveJob: (() => void) | undefined
+  #announcer = new Announcer(say)
+  #facts: JobFacts | undefined
 
   constructor() {
     super()
@@ -52,7 +58,6 @@ export class JobProgressElement extends Base {
       sheet = new CSSStyleSheet()
       sheet.replaceSync(styles)
     }
-    this.#view = new JobProgressView(() => this.#toggleFailures())
     this.#view.root.hidden = true
     const shadow = this.attachShadow({ mode: 'open' })
     shadow.adoptedStyleSheets = [sheet]
@@ -61,22 +66,16 @@ export class JobProgressElement extends Base {
 
   /** What is known of the job, without its rows; `undefined` until something is. */
   get job(): JobHeader | undefined {
-    return this.#header
+    return this.#facts?.job
   }
 
   connectedCallback(): void {
     this.#leaveLiveRegion = useLiveRegion()
-    this.#observer = new IntersectionObserver((entries) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return
-      this.#observer?.disconnect()
-      this.#wasSeen = true
-      this.#connect()
-    })
     this.#observer.observe(this)
   }
 
   disconnectedCallback(): void {
-    this.#observer?.disconnect()
+    this.#observer.disconnect()
     this.#wasSeen = false
     this.#leaveLiveRegion?.()
     this.#close()
@@ -84,58 +83,49 @@ export class JobProgressElement extends Base {
 
   attributeChangedCallback(name: string, before: string | null, now: string | null): void {
     if (before === now) return
-    this.#attributes.value += 1
     if ((name === 'src' || name === 'token') && this.#wasSeen) this.#connect()
+    else this.#show()
   }
 
   #close(): void {
-    this.#view.showFailures(undefined)
-    this.#disconnect?.()
-    this.#disconnect = undefined
+    this.#view.showFailures()
+    this.#leaveJob?.()
+    this.#leaveJob = undefined
   }
 
   #connect(): void {
     this.#close()
-    this.#header = undefined
-    const source = this.#source()
-    if (!source) return
-    const job = createHeaderSignal(source)
-    const announcer = new Announcer(say)
-    const stops = [effect(() => this.#show(job, announcer)), effect(() => this.#tell(job.job.value))]
-    this.#disconnect = () => {
-      for (const stop of stops) stop()
-    }
+    this.#facts = undefined
+    this.#announcer = new Announcer(say)
+    const location = this.#location()
+    if (!location) return
+    this.#leaveJob = followHeader(location, environment, (facts) => {
+      const before = this.#facts?.job
+      this.#facts = facts
+      this.#show()
+      if (facts.job && facts.job !== before) this.#tell(facts.job, before)
+    })
   }
 
-  #source(): { url: string; token?: string } | undefined {
+  #location(): JobLocation | undefined {
     const url = this.getAttribute('src')
-    const token = this.getAttribute('token')
-    return url ? { url, ...(token ? { token } : {}) } : undefined
+    return url ? locateJob(url, this.getAttribute('token')) : undefined
   }
 
-  #show(signals: HeaderSignal, announcer: Announcer): void {
-    this.#attributes.value
-    const job = signals.job.value
+  #show(): void {
+    if (!this.#facts) return
+    const { job } = this.#facts
     const format = formatFor(this.closest<HTMLElement>('[lang]')?.lang)
-    const words = describeJob(
-      {
-        job,
-        connection: signals.connection.value,
-        now: signals.now.value,
-        lastSeen: signals.lastSeen.value,
-        rate: signals.rate.value,
-        timeLeft: signals.timeLeft.value,
-      },
-      format,
-    )
+    const words = describeJob(this.#facts, format)
     // Nothing to show is no reason to offer it: a producer may count failures without naming them.
     if (job && job.itemCounts.failed + job.errorCount === 0) words.action = undefined
-    const given = this.getAttribute('label')
     const variant = this.#variant()
-    this.#view.update(words, given ?? (variant === 'text' ? '' : (job?.title ?? '')), variant)
+    const title = this.getAttribute('label') ?? job?.title
+    const isUntitled = variant === 'text' && !this.hasAttribute('label')
+    this.#view.update(words, isUntitled ? '' : title, variant)
     this.#view.root.lang = format.language.tag
     this.#showFallback(words)
-    announcer.hear(words, given ?? job?.title, format)
+    this.#announcer.hear(words, title, format)
   }
 
   /** What the page put inside the element is true for as long as nothing better is known. */
@@ -150,35 +140,29 @@ export class JobProgressElement extends Base {
     return variant === 'ring' || variant === 'text' ? variant : 'bar'
   }
 
-  #tell(header: JobHeader | undefined): void {
-    if (!header || header === this.#header) return
-    const ended = isTerminalStatus(header.status) && (!this.#header || !isTerminalStatus(this.#header.status))
-    this.#header = header
-    // Listeners read and write what they like; it is not for this effect to depend on it.
-    untracked(() => {
-      this.dispatchEvent(new CustomEvent('job-change', { detail: header, bubbles: true, composed: true }))
-      if (ended) this.dispatchEvent(new CustomEvent('job-end', { detail: header, bubbles: true, composed: true }))
-    })
+  #tell(job: JobHeader, before: JobHeader | undefined): void {
+    const event = { detail: job, bubbles: true, composed: true }
+    this.dispatchEvent(new CustomEvent('job-change', event))
+    if (isTerminalStatus(job.status) && !(before && isTerminalStatus(before.status))) {
+      this.dispatchEvent(new CustomEvent('job-end', event))
+    }
   }
 
   /** The header counts failures; which they are, the whole document says, and only whoever asks pays for it. */
   async #toggleFailures(): Promise<void> {
-    const source = this.#source()
-    if (this.#view.showsFailures || !source) {
-      this.#view.showFailures(undefined)
+    const location = this.#location()
+    if (this.#view.showsFailures || !location) {
+      this.#view.showFailures()
       return
     }
-    const url = new URL(source.url, document.baseURI)
-    if (source.token) url.searchParams.set('token', source.token)
-    url.pathname = url.pathname.replace(/\/progress$/, '')
-    const response = await fetch(url).catch(() => undefined)
+    const response = await fetch(documentUrl(location, 'all')).catch(() => undefined)
     if (response?.ok) this.#view.showFailures(listFailures(await response.json()))
   }
 }
 
 /** The items that failed; of a job that names none, its errors. */
 function listFailures({ items, errors }: Job): Failure[] {
-  const failed = getItemsByStatus({ items }, 'failed')
+  const failed = items.filter(({ status }) => status === 'failed')
   if (failed.length === 0) return errors.map(({ message }) => ({ name: message }))
   return failed.map(({ id, label, error, message }) => ({ name: label ?? id, reason: error ?? message }))
 }
@@ -186,15 +170,13 @@ function listFailures({ items, errors }: Job): Failure[] {
 const formats = new Map<string, Format>()
 
 /** The format of a language tag, or of its language without the region; of English, where neither is spoken. */
-function formatFor(tag: string | undefined): Format {
+function formatFor(tag = ''): Format {
   const { languages } = JobProgressElement
-  const language = languages.get(tag ?? '') ?? languages.get(tag?.split('-')[0] ?? '') ?? english
+  const [base = ''] = tag.split('-')
+  const language = languages.get(tag) ?? languages.get(base) ?? jobEnglish
   // Numbers and dates follow the region, in the language that is spoken: en-GB, but not de where the words are English.
-  const locale = tag?.split('-')[0] === language.tag ? tag : language.tag
-  let format = formats.get(locale)
-  if (!format) {
-    format = createFormat(language, { locale })
-    formats.set(locale, format)
-  }
+  const locale = base === language.tag ? tag : language.tag
+  const format = formats.get(locale) ?? createFormat(language, { locale })
+  formats.set(locale, format)
   return format
 }

@@ -4,7 +4,7 @@ import type { Job, Patch } from '../shared/job.ts'
 import { LiveJob } from '../shared/live-job.ts'
 import { isTerminalStatus } from '../shared/selectors.ts'
 import { type EndReason, patchOfSnapshot, type SnapshotData, type StreamMessage } from '../shared/wire.ts'
-import type { Received } from './connection.ts'
+import type { Received } from './received.ts'
 
 /** What a stream says of its job. */
 export type JobMessage = Exclude<StreamMessage, { event: 'ping' }>

@@ -11,11 +11,11 @@ import {
 import type { Job, Patch } from '../shared/job.ts'
 import { getProgressPercent } from '../shared/selectors.ts'
 import type { SnapshotData } from '../shared/wire.ts'
-import type { Received } from './connection.ts'
 import type { ConnectionStatus } from './connection-state.ts'
 import { type Environment, systemEnvironment } from './environment.ts'
 import { type JobMessage, JobReplica } from './job-replica.ts'
 import { type JobAddress, jobUrls } from './job-url.ts'
+import type { Received } from './received.ts'
 import { createSignalLine, type LineSignals } from './signal-line.ts'
 
 /** Why there is nothing to see, or no more of it. `unreachable` passes by itself. */

@@ -1,153 +1,24 @@
 import type { ItemStatus } from '../shared/job.ts'
+import { type JobLanguage, jobEnglish } from './job-language.ts'
 
-/** What a job is to the person in front of it: its status, and what is known beyond it. */
-export type JobState =
-  | 'connecting'
-  | 'unreachable'
-  | 'waiting'
-  | 'running'
-  | 'paused'
-  | 'stalled'
-  | 'cancelling'
-  | 'completed'
-  | 'completed-with-failures'
-  | 'failed'
-  | 'cancelled'
-  | 'not-found'
-  | 'expired'
-
-/** The forms of a word by the plural categories of its language (CLDR); `other` is always there. */
-export type PluralForms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }
-
-/**
- * Every word of one language. Another language is another object of this type: whole sentences, into which numbers and
- * durations come formatted.
- */
-export interface Language {
-  /** BCP 47, for `Intl`. */
-  tag: string
-  /** The chip, where a state has one. */
-  chips: Partial<Record<JobState, string>>
+/** Every word of one language. Another language is another object of this type. */
+export interface Language extends JobLanguage {
   /** Items and steps by their status. */
   rows: Record<ItemStatus, string>
-  connecting: string
-  unreachable: string
-  waiting: string
-  /** `done` is a number; `total` has its unit. */
-  doneOfTotal(done: string, total: string): string
-  doneSoFar(done: string): string
-  pausedAt(percent: string): string
-  paused: string
-  noNews(duration: string): string
-  lastSeen(duration: string): string
-  offlineSince(time: string): string
-  offline: string
-  /** What was done, and how long it took. */
-  doneIn(amount: string, duration: string): string
-  finishedIn(duration: string): string
-  doneAndFailed(done: string, failed: string): string
-  showFailures: string
-  failed: string
-  /** Beside the line of what stopped or lost touch. */
-  at(percent: string): string
-  cancelling: string
-  cancelledAt(percent: string): string
-  cancelled: string
-  notFound: string
-  expired: string
-  /** Coarse, and only when it can be trusted. */
-  aboutLeft(duration: string): string
-  momentsLeft: string
-  /** A line and what stands beside it, as one sentence for those who hear it. */
-  lineAndAside(line: string, aside: string): string
-  progressAndRate(progress: string, rate: string): string
-  perSecond(amount: string): string
-  perMinute(amount: string): string
-  perHour(amount: string): string
-  percent(number: string): string
   startedAgo(duration: string): string
   createdAgo(duration: string): string
   ago(duration: string): string
   justNow: string
   endedAndTook(ended: string, duration: string): string
-  lessThanASecond: string
-  seconds(number: string): string
-  minutes(number: string): string
-  hours(number: string): string
-  days(number: string): string
-  /** An amount in a unit that the table does not know, as its producer wrote it. */
-  amount(number: string, unit: string): string
-  /** Units that producers name, in the plural, and their forms here. */
-  units: Record<string, PluralForms>
 }
 
 /** English, and what every other language has to say. */
 export const english: Language = {
-  tag: 'en',
-  chips: {
-    waiting: 'Waiting',
-    running: 'Running',
-    paused: 'Paused',
-    stalled: 'Stalled',
-    cancelling: 'Cancelling',
-    completed: 'Done',
-    'completed-with-failures': 'Done',
-    failed: 'Failed',
-    cancelled: 'Cancelled',
-  },
+  ...jobEnglish,
   rows: { pending: 'Waiting', running: 'Running', succeeded: 'Done', failed: 'Failed', skipped: 'Skipped' },
-  connecting: 'Connecting',
-  unreachable: 'The server does not answer. Trying again.',
-  waiting: 'Waiting to start',
-  doneOfTotal: (done, total) => `${done} of ${total}`,
-  doneSoFar: (done) => `${done} so far`,
-  pausedAt: (percent) => `Paused at ${percent}`,
-  paused: 'Paused',
-  noNews: (duration) => `No news for ${duration}`,
-  lastSeen: (duration) => `Reconnecting, last seen ${duration} ago`,
-  offlineSince: (time) => `You are offline; as of ${time}`,
-  offline: 'You are offline',
-  doneIn: (amount, duration) => `${amount} in ${duration}`,
-  finishedIn: (duration) => `Finished in ${duration}`,
-  doneAndFailed: (done, failed) => `${done} done, ${failed} failed`,
-  showFailures: 'Show',
-  failed: 'Failed without a reason',
-  at: (percent) => `at ${percent}`,
-  cancelling: 'Asked to stop',
-  cancelledAt: (percent) => `Cancelled at ${percent}`,
-  cancelled: 'Cancelled',
-  notFound: "This job does not exist, or it isn't yours.",
-  expired: 'Your access has run out. Reload the page.',
-  aboutLeft: (duration) => `about ${duration} left`,
-  momentsLeft: 'a few seconds left',
-  lineAndAside: (line, aside) => `${line} — ${aside}`,
-  progressAndRate: (progress, rate) => `${progress} · ${rate}`,
-  perSecond: (amount) => `${amount}/s`,
-  perMinute: (amount) => `${amount}/min`,
-  perHour: (amount) => `${amount}/h`,
-  percent: (number) => `${number} %`,
   startedAgo: (duration) => `started ${duration} ago`,
   createdAgo: (duration) => `created ${duration} ago`,
   ago: (duration) => `${duration} ago`,
   justNow: 'just now',
   endedAndTook: (ended, duration) => `${ended}, took ${duration}`,
-  lessThanASecond: 'less than 1 s',
-  seconds: (number) => `${number} s`,
-  minutes: (number) => `${number} min`,
-  hours: (number) => `${number} h`,
-  days: (number) => `${number} d`,
-  amount: (number, unit) => `${number} ${unit}`,
-  units: {
-    files: { one: 'file', other: 'files' },
-    items: { one: 'item', other: 'items' },
-    records: { one: 'record', other: 'records' },
-    rows: { one: 'row', other: 'rows' },
-    lines: { one: 'line', other: 'lines' },
-    words: { one: 'word', other: 'words' },
-    pages: { one: 'page', other: 'pages' },
-    images: { one: 'image', other: 'images' },
-    documents: { one: 'document', other: 'documents' },
-    messages: { one: 'message', other: 'messages' },
-    steps: { one: 'step', other: 'steps' },
-  },
 }

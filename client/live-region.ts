@@ -18,14 +18,8 @@ export function useLiveRegion(): () => void {
     region = document.createElement('div')
     region.role = 'status'
     // Out of sight, yet not `hidden`: what is hidden is not read.
-    Object.assign(region.style, {
-      position: 'absolute',
-      width: '1px',
-      height: '1px',
-      overflow: 'hidden',
-      clipPath: 'inset(50%)',
-      whiteSpace: 'nowrap',
-    })
+    region.style.cssText =
+      'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap'
     document.body.append(region)
   }
   return () => {

@@ -1,9 +1,12 @@
 import { batch, type ReadonlySignal, signal } from '@preact/signals-core'
 import type { PingData } from '../shared/wire.ts'
-import { Connection, type ConnectionOptions, type Received } from './connection.ts'
+import { createConnection } from './connection.ts'
 import type { ConnectionStatus } from './connection-state.ts'
+import { transition } from './job-policy.ts'
+import { eventOf, type Received } from './received.ts'
 import { ServerClock } from './server-clock.ts'
 import { Ticker } from './ticker.ts'
+import { createTransport, type TransportOptions } from './transport.ts'
 import { whileWatched } from './while-watched.ts'
 
 /** How a page stands to the server, as signals. */
@@ -24,7 +27,11 @@ export interface SignalLine extends LineSignals {
   showSoon(): void
 }
 
-export interface LineOptions extends Omit<ConnectionOptions, 'onStatus' | 'onHeard'> {
+export interface LineOptions extends TransportOptions {
+  /** Takes a message of the stream: its name and its parsed data. */
+  receive(name: string, data: unknown): Received
+  /** Where the client is at the start. With nothing, it is owed everything at once. */
+  cursor?: string | undefined
   /** Called in a batch, once a frame at most, when something was received: the moment to write signals. */
   show(): void
   /** Called at each ping. */
@@ -42,17 +49,19 @@ export function createSignalLine(options: LineOptions): SignalLine {
   let heardAt: number | undefined
   let callOff: (() => void) | undefined
 
-  const line = new Connection({
-    ...options,
+  const line = createConnection({
+    environment,
+    policy: transition,
+    cursor: options.cursor,
+    ...createTransport({ ...options, receivePoll: (answer) => received(options.receivePoll(answer)) }),
     receive(event, data) {
       if (event === 'ping') {
         serverClock.set((data as PingData).at)
         options.onPing?.()
-        return {}
+        return { type: 'message' }
       }
-      return received(options.receive(event, data))
+      return eventOf(received(options.receive(event, data)), 'message')
     },
-    receivePoll: (answer) => received(options.receivePoll(answer)),
     onHeard() {
       heardAt = serverClock.now()
     },

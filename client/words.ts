@@ -2,7 +2,8 @@ import type { JobHeader } from '../shared/job.ts'
 import { getAmount, getProgressPercent, isStalled, isTerminalStatus } from '../shared/selectors.ts'
 import type { ConnectionStatus } from './connection-state.ts'
 import type { Format } from './format.ts'
-import type { JobState } from './language.ts'
+import type { JobState } from './job-language.ts'
+import type { Language } from './language.ts'
 
 /** What colour says: `running` the accent, `done`, `failed`, `attention`; `neutral` for what waits or was stopped. */
 export type Tone = 'running' | 'done' | 'failed' | 'attention' | 'neutral'
@@ -40,20 +41,14 @@ export interface JobWords {
   sentence: string
 }
 
-const TONES: Record<JobState, Tone> = {
-  connecting: 'neutral',
+/** All others are neutral. */
+const TONES: Partial<Record<JobState, Tone>> = {
   unreachable: 'attention',
-  waiting: 'neutral',
   running: 'running',
-  paused: 'neutral',
   stalled: 'attention',
-  cancelling: 'neutral',
   completed: 'done',
   'completed-with-failures': 'attention',
   failed: 'failed',
-  cancelled: 'neutral',
-  'not-found': 'neutral',
-  expired: 'neutral',
 }
 
 /** Puts a job into words. Pure: the same facts are the same words. */
@@ -63,7 +58,7 @@ export function describeJob(facts: JobFacts, format: Format): JobWords {
   const { line, aside, action } = describeState(state, facts, format)
   return {
     state,
-    tone: TONES[state],
+    tone: TONES[state] ?? 'neutral',
     chip: format.language.chips[state],
     line,
     aside,
@@ -77,11 +72,11 @@ export function describeJob(facts: JobFacts, format: Format): JobWords {
 export function getJobState({ job, connection, now, lastSeen }: JobFacts): JobState {
   if (connection === 'not-found' || connection === 'expired') return connection
   if (!job) return connection === 'connecting' || connection === 'live' ? 'connecting' : 'unreachable'
-  if (job.status === 'completed') return getFailed(job) > 0 ? 'completed-with-failures' : 'completed'
-  if (isTerminalStatus(job.status)) return job.status === 'failed' ? 'failed' : 'cancelled'
+  const { status } = job
+  if (status === 'completed' && getFailed(job) > 0) return 'completed-with-failures'
+  if (status === 'completed' || status === 'failed' || status === 'cancelled') return status
   if (job.cancelRequested) return 'cancelling'
-  if (job.status === 'pending') return 'waiting'
-  if (job.status === 'paused') return 'paused'
+  if (status !== 'running') return status === 'pending' ? 'waiting' : status
   // While nothing can be heard, silence says nothing of the job.
   const isLost = connection === 'reconnecting' || connection === 'offline'
   return isStalled(job, isLost ? (lastSeen ?? now) : now) ? 'stalled' : 'running'
@@ -92,40 +87,36 @@ function getFailed(job: JobHeader): number {
   return job.progress.failed ?? job.itemCounts.failed
 }
 
-interface Lines {
-  line: string
-  aside?: string | undefined
-  action?: string | undefined
-}
+/** The line, and what stands beside it. */
+type Lines = Pick<JobWords, 'line'> & Partial<Pick<JobWords, 'aside' | 'action'>>
 
 function describeState(state: JobState, facts: JobFacts, format: Format): Lines {
   const { language } = format
   const { job, connection, now, lastSeen } = facts
   if (state === 'not-found') return { line: language.notFound }
   if (state === 'expired') return { line: language.expired }
-  if (!job) {
-    if (connection === 'offline') return { line: language.offline }
-    return { line: state === 'connecting' ? language.connecting : language.unreachable }
-  }
-  const share = getProgressPercent(job)
-  const percent = share === undefined ? undefined : format.percent(share)
-  if (isTerminalStatus(job.status)) return describeEnd(state, job, percent, format)
-  if (connection === 'offline')
+  if (!job)
     return {
-      line: lastSeen === undefined ? language.offline : language.offlineSince(format.time(lastSeen, now)),
-      aside: percent,
+      line: connection === 'offline' ? language.offline : language[state === 'connecting' ? state : 'unreachable'],
     }
-  if (connection === 'reconnecting' && lastSeen !== undefined)
-    return { line: language.lastSeen(format.roughDuration(now - lastSeen)), aside: percent }
+  const share = getProgressPercent(job)
+  const aside = share === undefined ? undefined : format.percent(share)
+  if (isTerminalStatus(job.status)) return describeEnd(state, job, aside, format)
+  if (connection === 'offline') {
+    return { line: lastSeen ? language.offlineSince(format.time(lastSeen, now)) : language.offline, aside }
+  }
+  if (connection === 'reconnecting' && lastSeen) {
+    return { line: language.lastSeen(format.roughDuration(now - lastSeen)), aside }
+  }
   switch (state) {
     case 'cancelling':
-      return { line: language.cancelling, aside: percent }
+      return { line: language.cancelling, aside }
     case 'waiting':
       return { line: language.waiting }
     case 'paused':
-      return { line: percent === undefined ? language.paused : language.pausedAt(percent) }
+      return { line: aside ? language.pausedAt(aside) : language.paused }
     case 'stalled':
-      return { line: language.noNews(format.roughDuration(now - Date.parse(job.lastEventAt))), aside: percent }
+      return { line: language.noNews(format.roughDuration(now - Date.parse(job.lastEventAt))), aside }
     default:
       return describeRun(job, facts, format)
   }
@@ -143,16 +134,15 @@ function describeRun(job: JobHeader, { rate, timeLeft }: JobFacts, format: Forma
 }
 
 /** Time left in coarse words: `about 4 min left`. */
-function describeTimeLeft(seconds: number, format: Format): string {
-  const { language } = format
-  return seconds < 10 ? language.momentsLeft : language.aboutLeft(format.duration(seconds * 1_000))
+function describeTimeLeft(seconds: number, { language, duration }: Format): string {
+  return seconds < 10 ? language.momentsLeft : language.aboutLeft(duration(seconds * 1_000))
 }
 
 function describeEnd(state: JobState, job: JobHeader, percent: string | undefined, format: Format): Lines {
   const { language } = format
-  if (state === 'failed') return { line: job.message ?? language.failed, aside: percent && language.at(percent) }
-  if (state === 'cancelled') return { line: percent === undefined ? language.cancelled : language.cancelledAt(percent) }
-  const { done, total, unit } = getAmount(job)
+  if (state === 'failed') return { line: job.message || language.failed, aside: percent && language.at(percent) }
+  if (state === 'cancelled') return { line: percent ? language.cancelledAt(percent) : language.cancelled }
+  const { done, total = 0, unit } = getAmount(job)
   const failed = getFailed(job)
   if (failed > 0) {
     const succeeded = job.progress.succeeded ?? Math.max(0, done - failed)
@@ -162,10 +152,8 @@ function describeEnd(state: JobState, job: JobHeader, percent: string | undefine
     }
   }
   const duration = format.duration(getRunTime(job))
-  const all = Math.max(done, total ?? 0)
-  return {
-    line: all === 0 ? language.finishedIn(duration) : language.doneIn(format.amount(all, unit), duration),
-  }
+  const all = Math.max(done, total)
+  return { line: all ? language.doneIn(format.amount(all, unit), duration) : language.finishedIn(duration) }
 }
 
 /** From the start to the end, in milliseconds; 0 for a job that has not ended. */
@@ -175,7 +163,7 @@ function getRunTime(job: JobHeader): number {
 }
 
 /** When a job began, or ended and how long it took: `started 6 min ago`, `2 min ago, took 3 s`. */
-export function describeAge(job: JobHeader, now: number, format: Format): string {
+export function describeAge(job: JobHeader, now: number, format: Format<Language>): string {
   const { language } = format
   const age = (moment: string) => format.roughDuration(now - Date.parse(moment))
   if (job.endedAt !== undefined) {

@@ -4,22 +4,11 @@
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Assets } from '../routes/pages.ts'
+import { bundle } from './bundle.ts'
 import { collectSamples } from './samples.ts'
 
 const root = new URL('../../', import.meta.url)
 const path = (relative: string) => fileURLToPath(new URL(relative, root))
-
-async function bundle(entrypoint: string): Promise<string> {
-  const { outputs } = await Bun.build({
-    entrypoints: [path(entrypoint)],
-    target: 'browser',
-    minify: true,
-    define: { 'process.env.NODE_ENV': '"production"' },
-  })
-  const [output] = outputs
-  if (!output) throw new Error(`${entrypoint} gave no output`)
-  return output.text()
-}
 
 /**
  * A style sheet with those that it imports in their places. Bun's own bundler would lower it for old browsers: `:dir()` and logical

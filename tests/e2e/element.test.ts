@@ -96,7 +96,7 @@ const elements = async (site: EmbeddingPage, attributes = '') =>
 const untilShown = (page: Page) =>
   page.waitForFunction(() =>
     [...document.querySelectorAll('job-progress')].every((element) =>
-      element.shadowRoot?.querySelector('.chip:not([hidden])'),
+      element.shadowRoot?.querySelector('.root:not([hidden]) .chip:not([hidden])'),
     ),
   )
 

@@ -1,4 +1,4 @@
-import type { JobState } from '../../language.ts'
+import type { JobState } from '../../job-language.ts'
 import type { JobWords } from '../../words.ts'
 
 /** States without a share in which nothing has begun: an empty track says so. */

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { Announcer } from '../../../client/announcer.ts'
 import { createFormat } from '../../../client/format.ts'
-import type { JobState } from '../../../client/language.ts'
+import { type JobState, jobEnglish } from '../../../client/job-language.ts'
 import type { JobWords } from '../../../client/words.ts'
 
-const format = createFormat()
+const format = createFormat(jobEnglish)
 
 const words = (state: JobState, percent?: number): JobWords => ({
   state,

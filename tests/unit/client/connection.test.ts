@@ -1,34 +1,41 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import { Connection, type ConnectionOptions, type Received } from '../../../client/connection.ts'
+import { createConnection } from '../../../client/connection.ts'
 import { systemEnvironment } from '../../../client/environment.ts'
+import { transition } from '../../../client/job-policy.ts'
+import { eventOf, type Received } from '../../../client/received.ts'
+import { createTransport, type TransportOptions } from '../../../client/transport.ts'
 import { encodeMessage, encodeRetry } from '../../../shared/sse.ts'
 import { FakeEnvironment } from '../../fake-environment.ts'
 import { SeededRandom } from '../../seeded-random.ts'
 import { settle, VirtualClock } from '../../virtual-clock.ts'
 
 /** A connection, and everything that it told. */
-function connect(environment: FakeEnvironment, options: Partial<ConnectionOptions> = {}) {
+function connect(environment: FakeEnvironment, options: Partial<TransportOptions> = {}) {
   const told: unknown[] = []
-  const line = new Connection({
+  const line = createConnection({
     environment,
-    streamUrl: (cursor) => `/stream?since=${cursor}`,
-    pollUrl: (cursor) => `/poll?since=${cursor}`,
+    policy: transition,
+    ...createTransport({
+      environment,
+      streamUrl: (cursor) => `/stream?since=${cursor}`,
+      pollUrl: (cursor) => `/poll?since=${cursor}`,
+      receivePoll(answer) {
+        told.push(['poll', answer])
+        return answer as Received
+      },
+      ...options,
+    }),
     receive(event, data) {
       told.push([event, data])
-      return data as Received
-    },
-    receivePoll(answer) {
-      told.push(['poll', answer])
-      return answer as Received
+      return eventOf(data as Received, 'message')
     },
     onStatus: (status) => told.push(status),
-    ...options,
   })
   return { line, told }
 }
 
-describe('Connection over an EventSource', () => {
-  test('Connection delivers messages in order and goes on from the cursor that its listener gave', async () => {
+describe('createConnection over an EventSource', () => {
+  test('createConnection delivers messages in order and goes on from the cursor that its listener gave', async () => {
     const environment = new FakeEnvironment()
     const { line, told } = connect(environment)
     line.start()
@@ -44,7 +51,7 @@ describe('Connection over an EventSource', () => {
     expect(environment.requests).toHaveLength(0)
   })
 
-  test('Connection hears nothing of a stream that it has given up', () => {
+  test('createConnection hears nothing of a stream that it has given up', () => {
     const environment = new FakeEnvironment()
     const { line, told } = connect(environment)
     line.start()
@@ -57,7 +64,7 @@ describe('Connection over an EventSource', () => {
     expect(environment.sources).toHaveLength(1)
   })
 
-  test('Connection tries again by its own waits, because an EventSource would give up', async () => {
+  test('createConnection tries again by its own waits, because an EventSource would give up', async () => {
     const environment = new FakeEnvironment()
     const { line, told } = connect(environment)
     line.start()
@@ -68,7 +75,7 @@ describe('Connection over an EventSource', () => {
     expect(environment.sources).toHaveLength(2)
   })
 
-  test('Connection asks why an EventSource was refused, and ends when the job has', async () => {
+  test('createConnection asks why an EventSource was refused, and ends when the job has', async () => {
     const environment = new FakeEnvironment()
     const { line, told } = connect(environment)
     line.start()
@@ -79,7 +86,7 @@ describe('Connection over an EventSource', () => {
     expect(environment.clock.pending).toBe(0)
   })
 
-  test('Connection ends as not found when it is told so twice', async () => {
+  test('createConnection ends as not found when it is told so twice', async () => {
     const environment = new FakeEnvironment()
     const { line, told } = connect(environment)
     line.start()
@@ -92,7 +99,7 @@ describe('Connection over an EventSource', () => {
     expect(environment.clock.pending).toBe(0)
   })
 
-  test('Connection takes a URL that is none for a failure', async () => {
+  test('createConnection takes a URL that is none for a failure', async () => {
     const environment = new FakeEnvironment()
     const { line, told } = connect(environment, { streamUrl: () => 'not a url' })
     line.start()
@@ -101,7 +108,7 @@ describe('Connection over an EventSource', () => {
     expect(told).toEqual(['reconnecting'])
   })
 
-  test('Connection does not trust a stream whose data is not JSON', () => {
+  test('createConnection does not trust a stream whose data is not JSON', () => {
     const environment = new FakeEnvironment()
     const { line, told } = connect(environment)
     line.start()
@@ -111,7 +118,7 @@ describe('Connection over an EventSource', () => {
     expect(environment.source.isOpen).toBe(false)
   })
 
-  test('Connection opens again from its cursor when its listener finds a gap', () => {
+  test('createConnection opens again from its cursor when its listener finds a gap', () => {
     const environment = new FakeEnvironment()
     const { line } = connect(environment)
     line.start()
@@ -121,7 +128,7 @@ describe('Connection over an EventSource', () => {
     expect(environment.sources.map(({ url }) => url)).toEqual(['/stream?since=undefined', '/stream?since=e-4'])
   })
 
-  test('Connection polls while its streams are mute', async () => {
+  test('createConnection polls while its streams are mute', async () => {
     const environment = new FakeEnvironment()
     const { line, told } = connect(environment)
     line.start()
@@ -141,7 +148,7 @@ describe('Connection over an EventSource', () => {
     ])
   })
 
-  test('Connection hears of the network and of the page, until it is stopped', async () => {
+  test('createConnection hears of the network and of the page, until it is stopped', async () => {
     const environment = new FakeEnvironment()
     const { line, told } = connect(environment)
     environment.page.navigator.onLine = false
@@ -164,10 +171,10 @@ describe('Connection over an EventSource', () => {
   })
 })
 
-describe('Connection over fetch', () => {
+describe('createConnection over fetch', () => {
   const headers = { authorization: 'Bearer t' }
 
-  test('Connection reads streams with fetch when headers are needed', async () => {
+  test('createConnection reads streams with fetch when headers are needed', async () => {
     const environment = new FakeEnvironment()
     const { line, told } = connect(environment, { headers })
     line.start()
@@ -182,13 +189,13 @@ describe('Connection over fetch', () => {
     expect(told).toEqual([['snapshot', { cursor: 'e-1' }], 'live'])
   })
 
-  test('Connection reads streams with fetch where there is no EventSource', () => {
+  test('createConnection reads streams with fetch where there is no EventSource', () => {
     const environment = new FakeEnvironment({ eventSource: false })
     connect(environment).line.start()
     expect(environment.request.url).toBe('/stream?since=undefined')
   })
 
-  test('Connection cuts a request when it is stopped, and leaves nothing behind', async () => {
+  test('createConnection cuts a request when it is stopped, and leaves nothing behind', async () => {
     const environment = new FakeEnvironment({ eventSource: false })
     const { line, told } = connect(environment)
     line.start()
@@ -201,7 +208,7 @@ describe('Connection over fetch', () => {
     expect(told).toEqual([['snapshot', { cursor: 'e-1' }], 'live', 'connecting'])
   })
 
-  test('Connection stops at 204', async () => {
+  test('createConnection stops at 204', async () => {
     const environment = new FakeEnvironment({ eventSource: false })
     const { line, told } = connect(environment)
     line.start()
@@ -210,7 +217,7 @@ describe('Connection over fetch', () => {
     expect(environment.clock.pending).toBe(0)
   })
 
-  test('Connection waits as Retry-After says: seconds or a date', async () => {
+  test('createConnection waits as Retry-After says: seconds or a date', async () => {
     const environment = new FakeEnvironment({ eventSource: false, now: '2026-01-01T00:00:00.000Z' })
     const { line } = connect(environment)
     line.start()
@@ -226,7 +233,7 @@ describe('Connection over fetch', () => {
     expect(environment.requests).toHaveLength(3)
   })
 
-  test('Connection takes a page of HTML for no stream, and asks what is the matter', async () => {
+  test('createConnection takes a page of HTML for no stream, and asks what is the matter', async () => {
     const environment = new FakeEnvironment({ eventSource: false })
     const { line } = connect(environment)
     line.start()
@@ -236,7 +243,7 @@ describe('Connection over fetch', () => {
     expect(environment.request.url).toBe('/poll?since=undefined')
   })
 
-  test('Connection tries again when a stream breaks, and at once when one that lived closes', async () => {
+  test('createConnection tries again when a stream breaks, and at once when one that lived closes', async () => {
     const environment = new FakeEnvironment({ eventSource: false })
     const { line, told } = connect(environment)
     line.start()
@@ -252,7 +259,7 @@ describe('Connection over fetch', () => {
     expect(environment.requests).toHaveLength(3)
   })
 
-  test('Connection gives up a stream with a message that has no end', async () => {
+  test('createConnection gives up a stream with a message that has no end', async () => {
     const environment = new FakeEnvironment({ eventSource: false })
     const { line, told } = connect(environment)
     line.start()
@@ -264,7 +271,7 @@ describe('Connection over fetch', () => {
     expect(request.isOver).toBe(true)
   })
 
-  test('Connection takes an answer that is not JSON for a failed poll', async () => {
+  test('createConnection takes an answer that is not JSON for a failed poll', async () => {
     const environment = new FakeEnvironment()
     const { line, told } = connect(environment)
     line.start()
@@ -275,7 +282,7 @@ describe('Connection over fetch', () => {
   })
 })
 
-describe('Connection over the network', () => {
+describe('createConnection over the network', () => {
   /** Streams that the server was asked for, each with the request's query and the means to write to it. */
   const streams: { since: string | null; write(text: string): void; close(): void }[] = []
   let arrived = Promise.withResolvers<void>()
@@ -303,7 +310,7 @@ describe('Connection over the network', () => {
   })
   afterAll(() => server.stop(true))
 
-  test('Connection follows a real server through a cut to the end', async () => {
+  test('createConnection follows a real server through a cut to the end', async () => {
     const clock = new VirtualClock()
     const told: unknown[] = []
     let heard = Promise.withResolvers<void>()
@@ -317,15 +324,20 @@ describe('Connection over the network', () => {
       told.push(what)
       heard.resolve()
     }
-    const line = new Connection({
-      environment: { ...systemEnvironment(), EventSource: undefined, clock, random: new SeededRandom(7) },
-      streamUrl: (cursor) => `${server.url}stream${cursor ? `?since=${cursor}` : ''}`,
-      pollUrl: () => `${server.url}poll`,
+    const environment = { ...systemEnvironment(), EventSource: undefined, clock, random: new SeededRandom(7) }
+    const line = createConnection({
+      environment,
+      policy: transition,
+      ...createTransport({
+        environment,
+        streamUrl: (cursor) => `${server.url}stream${cursor ? `?since=${cursor}` : ''}`,
+        pollUrl: () => `${server.url}poll`,
+        receivePoll: () => ({}),
+      }),
       receive(event, data) {
         tell([event, data])
-        return data as Received
+        return eventOf(data as Received, 'message')
       },
-      receivePoll: () => ({}),
       onStatus: tell,
     })
     line.start()

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { effect } from '@preact/signals-core'
-import { createHeaderSignal, type HeaderSignal } from '../../../client/header-signal.ts'
+import { followHeader } from '../../../client/follow-header.ts'
+import { locateJob } from '../../../client/job-location.ts'
+import type { JobFacts } from '../../../client/words.ts'
 import { newHeader } from '../../arbitraries.ts'
 import { FakeEnvironment } from '../../fake-environment.ts'
 
@@ -11,10 +12,17 @@ afterEach(() => {
 
 const AT = 'https://progress.example/app'
 
-function open(environment: FakeEnvironment, id: string, token?: string): HeaderSignal {
-  const signals = createHeaderSignal({ url: `${AT}/api/jobs/${id}`, token, environment })
-  stops.push(effect(() => void [signals.job.value, signals.connection.value]))
-  return signals
+/** Follows a job, and answers with what was shown of it last. */
+function open(environment: FakeEnvironment, id: string, token: string | null = null): { shown: JobFacts } {
+  const followed: { shown?: JobFacts } = {}
+  stops.push(
+    followHeader(locateJob(`${AT}/api/jobs/${id}`, token), environment, (facts) => {
+      followed.shown = facts
+    }),
+  )
+  const { shown } = followed
+  if (!shown) throw new Error('Nothing was shown at once')
+  return Object.assign(followed, { shown })
 }
 
 /** Time enough for jobs to be gathered into one stream. */
@@ -26,8 +34,8 @@ const send = (environment: FakeEnvironment, event: string, id: string, data: obj
   environment.draw()
 }
 
-describe('createHeaderSignal', () => {
-  test('createHeaderSignal takes one connection for all jobs of a server', async () => {
+describe('followHeader', () => {
+  test('followHeader takes one connection for all jobs of a server', async () => {
     const environment = new FakeEnvironment()
     const [a, b] = [open(environment, 'a'), open(environment, 'b')]
     await gather(environment)
@@ -35,11 +43,11 @@ describe('createHeaderSignal', () => {
     environment.source.open()
     send(environment, 'snapshot', 'a', running('a'))
     send(environment, 'snapshot', 'b', running('b', 7))
-    expect([a.job.value?.version, b.job.value?.version]).toEqual([2, 7])
-    expect([a.connection.value, b.connection.value]).toEqual(['live', 'live'])
+    expect([a.shown.job?.version, b.shown.job?.version]).toEqual([2, 7])
+    expect([a.shown.connection, b.shown.connection]).toEqual(['live', 'live'])
   })
 
-  test('createHeaderSignal goes on from where each job is when another joins', async () => {
+  test('followHeader goes on from where each job is when another joins', async () => {
     const environment = new FakeEnvironment()
     open(environment, 'a')
     await gather(environment)
@@ -55,7 +63,7 @@ describe('createHeaderSignal', () => {
     ])
   })
 
-  test('createHeaderSignal keeps the tokens of pages apart from the cookies of those who are signed in', async () => {
+  test('followHeader keeps the tokens of pages apart from the cookies of those who are signed in', async () => {
     const environment = new FakeEnvironment()
     open(environment, 'a')
     open(environment, 'b', 'one')
@@ -67,7 +75,7 @@ describe('createHeaderSignal', () => {
     ])
   })
 
-  test('createHeaderSignal begins another line where one is full', async () => {
+  test('followHeader begins another line where one is full', async () => {
     const environment = new FakeEnvironment()
     for (let i = 0; i < 41; i++) open(environment, `job-${i}`)
     await gather(environment)
@@ -75,40 +83,44 @@ describe('createHeaderSignal', () => {
     expect(named).toEqual([40, 1])
   })
 
-  test('createHeaderSignal merges patches, and ignores what it has', async () => {
+  test('followHeader merges patches, and ignores what it has', async () => {
     const environment = new FakeEnvironment()
-    const { job } = open(environment, 'a')
+    const followed = open(environment, 'a')
     await gather(environment)
     send(environment, 'snapshot', 'a', { ...running('a'), metadata: { from: 'here' } })
     send(environment, 'patch', 'a', { from: 2, to: 3, job: { ...running('a', 3), message: 'half' } })
-    expect([job.value?.version, job.value?.message, job.value?.metadata]).toEqual([3, 'half', { from: 'here' }])
-    const before = job.value
+    expect([followed.shown.job?.version, followed.shown.job?.message, followed.shown.job?.metadata]).toEqual([
+      3,
+      'half',
+      { from: 'here' },
+    ])
+    const before = followed.shown.job
     send(environment, 'patch', 'a', { from: 1, to: 2, job: running('a', 2) })
-    expect(job.value).toBe(before)
+    expect(followed.shown.job).toBe(before)
   })
 
-  test('createHeaderSignal ends with its job, and the line with its last one', async () => {
+  test('followHeader ends with its job, and the line with its last one', async () => {
     const environment = new FakeEnvironment()
     const [a, b] = [open(environment, 'a'), open(environment, 'b')]
     await gather(environment)
     send(environment, 'snapshot', 'a', { ...running('a', 3), status: 'completed' })
     send(environment, 'end', 'a', { reason: 'completed' })
-    expect([a.connection.value, environment.source.isOpen]).toEqual(['ended', true])
+    expect([a.shown.connection, environment.source.isOpen]).toEqual(['ended', true])
     send(environment, 'end', 'b', { reason: 'deleted' })
-    expect([b.connection.value, environment.source.isOpen]).toEqual(['not-found', false])
+    expect([b.shown.connection, environment.source.isOpen]).toEqual(['not-found', false])
   })
 
-  test('createHeaderSignal asks again when it was told of an end before it was told how', async () => {
+  test('followHeader asks again when it was told of an end before it was told how', async () => {
     const environment = new FakeEnvironment()
-    const { connection } = open(environment, 'a')
+    const followed = open(environment, 'a')
     await gather(environment)
     send(environment, 'snapshot', 'a', running('a'))
     send(environment, 'end', 'a', { reason: 'failed' })
     await gather(environment)
-    expect([environment.sources.length, connection.value === 'ended']).toEqual([2, false])
+    expect([environment.sources.length, followed.shown.connection === 'ended']).toEqual([2, false])
   })
 
-  test('createHeaderSignal holds a bad token against its own job alone', async () => {
+  test('followHeader holds a bad token against its own job alone', async () => {
     const environment = new FakeEnvironment()
     const [good, bad] = [open(environment, 'a', 'good'), open(environment, 'b', 'bad')]
     await gather(environment)
@@ -118,18 +130,18 @@ describe('createHeaderSignal', () => {
     await forBad?.answer(401, {})
     await forGood?.answer(200, running('a'))
     environment.draw()
-    expect([good.job.value?.id, bad.connection.value === 'expired']).toEqual(['a', false])
+    expect([good.shown.job?.id, bad.shown.connection === 'expired']).toEqual(['a', false])
     const cursor = encodeURIComponent(`a@${running('a').epoch}-2`)
     expect(environment.source.url).toBe(`${AT}/api/progress?parts=header&job=${cursor}&token=good`)
     await environment.clock.advance(3_000)
     await environment.request.answer(401, {})
     environment.draw()
-    expect(bad.connection.value).toBe('expired')
+    expect(bad.shown.connection).toBe('expired')
   })
 
-  test('createHeaderSignal does not believe a refusal in passing', async () => {
+  test('followHeader does not believe a refusal in passing', async () => {
     const environment = new FakeEnvironment()
-    const { job, connection } = open(environment, 'a', 'good')
+    const followed = open(environment, 'a', 'good')
     await gather(environment)
     environment.source.refuse()
     await environment.request.answer(401, {})
@@ -140,53 +152,52 @@ describe('createHeaderSignal', () => {
     await gather(environment)
     environment.source.open()
     environment.draw()
-    expect([job.value?.id, connection.value, environment.sources.length]).toEqual(['a', 'live', 2])
+    expect([followed.shown.job?.id, followed.shown.connection, environment.sources.length]).toEqual(['a', 'live', 2])
   })
 
-  test('createHeaderSignal says that there is no such job when that was said twice', async () => {
+  test('followHeader says that there is no such job when that was said twice', async () => {
     const environment = new FakeEnvironment()
-    const { connection } = open(environment, 'a')
+    const followed = open(environment, 'a')
     await gather(environment)
     environment.source.refuse()
     await environment.request.answer(404, {})
     await environment.clock.advance(3_000)
     await environment.request.answer(404, {})
     environment.draw()
-    expect([connection.value, environment.source.isOpen]).toEqual(['not-found', false])
+    expect([followed.shown.connection, environment.source.isOpen]).toEqual(['not-found', false])
   })
 
-  test('createHeaderSignal polls what has no stream, and takes its end from there', async () => {
+  test('followHeader polls what has no stream, and takes its end from there', async () => {
     const environment = new FakeEnvironment()
-    const { job, connection } = open(environment, 'a')
+    const followed = open(environment, 'a')
     await gather(environment)
     environment.source.refuse()
     await environment.request.answer(200, { ...running('a', 9), status: 'completed' })
     environment.draw()
-    expect([job.value?.version, connection.value]).toEqual([9, 'ended'])
+    expect([followed.shown.job?.version, followed.shown.connection]).toEqual([9, 'ended'])
     expect(environment.sources.every(({ isOpen }) => !isOpen)).toBe(true)
   })
 
-  test('createHeaderSignal takes a server in need for what it is, and not for a refusal', async () => {
+  test('followHeader takes a server in need for what it is, and not for a refusal', async () => {
     const environment = new FakeEnvironment()
-    const { connection } = open(environment, 'a')
+    const followed = open(environment, 'a')
     await gather(environment)
     environment.source.refuse()
     await environment.request.answer(503, {}, { 'retry-after': '1' })
     environment.draw()
-    expect(connection.value).toBe('reconnecting')
+    expect(followed.shown.connection).toBe('reconnecting')
     await environment.clock.advance(10_000)
     expect(environment.sources.length).toBe(2)
   })
 
-  test('createHeaderSignal reads the token of a stream URL', async () => {
+  test('followHeader reads the token of a stream URL', async () => {
     const environment = new FakeEnvironment()
-    const signals = createHeaderSignal({ url: `${AT}/api/jobs/a/progress?token=t1`, environment })
-    stops.push(effect(() => void signals.job.value))
+    stops.push(followHeader(locateJob(`${AT}/api/jobs/a/progress?token=t1`, null), environment, () => {}))
     await gather(environment)
     expect(environment.source.url).toBe(`${AT}/api/progress?parts=header&job=a&token=t1`)
   })
 
-  test('createHeaderSignal leaves nothing behind once nobody watches', async () => {
+  test('followHeader leaves nothing behind once nobody watches', async () => {
     const environment = new FakeEnvironment()
     open(environment, 'a')
     await gather(environment)

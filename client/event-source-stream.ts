@@ -1,0 +1,22 @@
+import type { Attempt } from './connection.ts'
+import type { EventSourceLike } from './environment.ts'
+
+/** `EventSource.CLOSED`: it will not try again by itself. */
+const CLOSED = 2
+
+/**
+ * Opens a stream as an EventSource, and tells what comes of it. It is closed at the first error, because by itself it would give up for good
+ * at the first answer that is not 200.
+ *
+ * @param names of the messages to hear: an EventSource hears only what it listens for by name
+ */
+export function listenTo(source: EventSourceLike, names: readonly string[], { signal, tell, take }: Attempt): void {
+  let isOpen = false
+  for (const name of names) source.addEventListener(name, ({ data }) => take(name, data))
+  source.onopen = () => {
+    isOpen = true
+    tell({ type: 'opened' })
+  }
+  source.onerror = () => tell({ type: isOpen ? 'closed' : source.readyState === CLOSED ? 'refused' : 'failed' })
+  signal.addEventListener('abort', () => source.close())
+}

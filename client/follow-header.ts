@@ -1,0 +1,75 @@
+import type { Timer } from '../shared/clock.ts'
+import { addSample, coarseTimeLeft, emptyEstimate, getRate, getTimeLeft, sampleOf } from '../shared/estimate.ts'
+import type { Environment } from './environment.ts'
+import { createHeaderLine, type Followed, type HeaderLine } from './header-line.ts'
+import type { JobLocation } from './job-location.ts'
+import type { JobFacts } from './words.ts'
+
+const SECOND = 1_000
+
+/**
+ * Follows a job without its rows. All that a page follows of one server share a connection.
+ *
+ * @param show told what is known: at once, then once a frame at most when it changed, and once a second for as long as it may
+ * @returns lets go of the job
+ */
+export function followHeader(
+  location: JobLocation,
+  environment: Environment,
+  show: (facts: JobFacts) => void,
+): () => void {
+  const { clock } = environment
+  let estimate = emptyEstimate
+  let timeLeft: number | undefined
+  let callOff: (() => void) | undefined
+  let timer: Timer | undefined
+
+  const followed: Followed = {
+    location,
+    changed() {
+      if (followed.header) estimate = addSample(estimate, sampleOf(followed.header))
+      callOff ??= environment.frame(tell)
+    },
+  }
+  const line = joinLine(followed, environment)
+
+  function rest(): void {
+    callOff?.()
+    callOff = undefined
+    clock.clearTimeout(timer)
+  }
+  function tell(): void {
+    rest()
+    if (!followed.over) timer = clock.setTimeout(tell, SECOND)
+    const now = line.serverClock.now()
+    timeLeft = coarseTimeLeft(getTimeLeft(estimate, now), timeLeft)
+    show({
+      job: followed.header,
+      connection: followed.over ?? line.status,
+      now,
+      lastSeen: line.lastSeen,
+      rate: getRate(estimate, now),
+      timeLeft,
+    })
+  }
+  tell()
+  return () => {
+    rest()
+    line.leave(followed)
+  }
+}
+
+const lines = new WeakMap<Environment, HeaderLine[]>()
+
+/** Puts a job on a line that has room for it. */
+function joinLine(job: Followed, environment: Environment): HeaderLine {
+  const known = lines.get(environment) ?? []
+  lines.set(environment, known)
+  const there = known.find((line) => line.join(job))
+  if (there) return there
+  const { base, token } = job.location
+  const made = createHeaderLine(base, token !== null, environment)
+  made.join(job)
+  known.push(made)
+  return made
+}
