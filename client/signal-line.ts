@@ -66,7 +66,12 @@ export function createSignalLine(options: LineOptions): SignalLine {
       heardAt = serverClock.now()
     },
     // What was received before the status changed belongs to it: the end of a job is shown together with the job as it ended.
-    onStatus: () => (callOff ? showNow() : update()),
+    onStatus() {
+      batch(() => {
+        showNow()
+        update()
+      })
+    },
   })
   const isOver = () => ['ended', 'not-found', 'expired'].includes(line.status)
   const ticker = new Ticker(clock, () => (isOver() ? MINUTE : SECOND), update)
@@ -95,15 +100,13 @@ export function createSignalLine(options: LineOptions): SignalLine {
     })
   }
   function showNow(): void {
-    callOff?.()
+    if (!callOff) return
+    callOff()
     callOff = undefined
-    batch(() => {
-      options.show()
-      update()
-    })
+    options.show()
   }
   function showSoon(): void {
-    callOff ??= environment.frame(showNow)
+    callOff ??= environment.frame(() => batch(showNow))
   }
   function received(what: Received): Received {
     if (!what.gap) showSoon()

@@ -259,6 +259,27 @@ describe('createJobSignal: time', () => {
     expect(seen).toEqual([undefined, 120, 60])
   })
 
+  test('createJobSignal lets no time pass between ticks, however much is drawn meanwhile', async () => {
+    const { environment, signals } = open()
+    const { seen } = watch(signals.now)
+    const heard = watch(signals.lastSeen)
+    environment.source.open()
+    environment.source.send('snapshot', running)
+    const before = [seen.length, heard.seen.length]
+    for (const event of placed([
+      { type: 'progress', done: 1 },
+      { type: 'progress', done: 2 },
+    ])) {
+      await environment.clock.advance(400)
+      environment.source.send('progress', event)
+      expect(environment.draw()).toBe(1)
+    }
+    expect([seen.length, heard.seen.length]).toEqual(before)
+    await environment.clock.advance(200)
+    expect([seen.length, heard.seen.length]).toEqual(before.map((count) => count + 1))
+    expect(signals.job.value?.progress.done).toBe(2)
+  })
+
   test('createJobSignal ticks once a second, and once a minute after the end', async () => {
     const { environment, signals } = open()
     const { seen } = watch(signals.now)
