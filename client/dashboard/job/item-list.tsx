@@ -12,15 +12,8 @@ import { ItemRow } from './item-row.tsx'
 const ROW = { one: 44, two: 60 }
 const OVERSCAN = 12
 
-interface ItemListProps {
-  job: Job
-  status: ItemStatus
-  /** The items, by their place in the job. */
-  places: readonly number[]
-}
-
 /** A list of items that draws only what is in sight, so that 100,000 scroll as 100 do. Tab stops at one row; arrows go on from there. */
-export function ItemList({ job, status, places }: ItemListProps) {
+export function ItemList({ job, status }: { job: Job; status: ItemStatus }) {
   const area = useRef<HTMLDivElement>(null)
   const scroller = useRef<HTMLDivElement>(null)
   const [scrollTop, setScrollTop] = useState(0)
@@ -30,12 +23,23 @@ export function ItemList({ job, status, places }: ItemListProps) {
   const moved = useRef(false)
 
   const isHolding = useHolding(area)
-  const held = useHeldOrder(status, places, isHolding || scrollTop > 0, (place) => job.items[place]?.status === status)
+  const isHeld = isHolding || scrollTop > 0
+  const present = job.itemCounts[status]
+  const rowHeight = status === 'failed' ? ROW.two : ROW.one
+  // A list that nobody holds stands at its beginning, and no row beyond is looked for. One that is held is known to its end.
+  const most = isHeld ? job.items.length : Math.min(present, Math.ceil(viewportHeight / rowHeight) + 1 + OVERSCAN)
+  const held = useHeldOrder(
+    status,
+    present,
+    isHeld,
+    () => placesOf(job, status, most),
+    (place) => job.items[place]?.status === status,
+  )
   const { keys } = held
   const openIndex = opened ? keys.indexOf(opened.place) : -1
   const open = opened && openIndex >= 0 ? { index: openIndex, extra: opened.extra } : undefined
-  const rowHeight = status === 'failed' ? ROW.two : ROW.one
-  const layout = { count: keys.length, rowHeight, scrollTop, viewportHeight, overscan: OVERSCAN, open }
+  const count = isHeld ? keys.length : present
+  const layout = { count, rowHeight, scrollTop, viewportHeight, overscan: OVERSCAN, open }
   const { start, end, height } = getWindow(layout)
   const current = Math.min(active, keys.length - 1)
 
@@ -55,7 +59,7 @@ export function ItemList({ job, status, places }: ItemListProps) {
 
   const onKeyDown = (event: KeyboardEvent) => {
     const page = Math.max(1, Math.floor(viewportHeight / rowHeight) - 1)
-    const next = moveFocus(event.key, current, keys.length, { kind: 'rows', page })
+    const next = moveFocus(event.key, current, count, { kind: 'rows', page })
     if (next === undefined || !scroller.current) return
     event.preventDefault()
     scroller.current.scrollTop = scrollToShow(next, layout)
@@ -77,7 +81,7 @@ export function ItemList({ job, status, places }: ItemListProps) {
         ref={scroller}
         onScroll={(event) => setScrollTop(Math.max(0, event.currentTarget.scrollTop))}
       >
-        {keys.length === 0 ? (
+        {count === 0 ? (
           <p class="blank">{text.job.noItems[status]}</p>
         ) : (
           <ul aria-label={text.job.itemsOf(format.language.rows[status])} style={{ height: `${height}px` }}>
@@ -91,7 +95,7 @@ export function ItemList({ job, status, places }: ItemListProps) {
                   key={item.index}
                   item={item}
                   position={index + 1}
-                  count={keys.length}
+                  count={count}
                   top={getOffset(index, layout)}
                   height={rowHeight}
                   isActive={index === current}
@@ -117,4 +121,14 @@ export function ItemList({ job, status, places }: ItemListProps) {
 
 function range(start: number, end: number): number[] {
   return Array.from({ length: Math.max(0, end - start) }, (_, i) => start + i)
+}
+
+/** Where the first items are that stand in a status: their places in the job. */
+function placesOf({ items }: Job, status: ItemStatus, most: number): number[] {
+  const places: number[] = []
+  for (const item of items) {
+    if (places.length === most) break
+    if (item.status === status) places.push(item.index)
+  }
+  return places
 }

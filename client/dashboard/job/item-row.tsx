@@ -1,9 +1,8 @@
 import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { Item } from '../../../shared/job.ts'
-import { chevron, rowIcons } from '../../icons.ts'
 import { format } from '../page.ts'
-import { Icon } from '../parts/icon.tsx'
 import { text } from '../text.ts'
+import { ItemSummary } from './item-summary.tsx'
 
 interface ItemRowProps {
   item: Item
@@ -22,7 +21,7 @@ interface ItemRowProps {
   onMeasure(extra: number): void
 }
 
-/** An item: its name, under it the reason when it failed, and what was last said of it. Opened, it shows all of that in full. */
+/** An item: a line of it, which opens, and then shows all that is known in full. */
 export function ItemRow(props: ItemRowProps) {
   const { item, height, isOpen, onMeasure } = props
   const details = useRef<HTMLDListElement>(null)
@@ -33,8 +32,6 @@ export function ItemRow(props: ItemRowProps) {
     observer.observe(current)
     return () => observer.disconnect()
   }, [isOpen])
-  const isRunning = item.status === 'running' && item.progress !== undefined
-  const name = item.label ?? item.id
   return (
     <li
       class={`item ${item.status}`}
@@ -51,26 +48,7 @@ export function ItemRow(props: ItemRowProps) {
         onFocus={props.onFocus}
         onClick={props.onToggle}
       >
-        <span class={`status ${item.status}`}>
-          <Icon icon={rowIcons[item.status]} />
-          <span class="unseen">{format.language.rows[item.status]}</span>
-        </span>
-        <span class="name">
-          <span class="path" dir="auto">
-            {name}
-          </span>
-          {item.error !== undefined && (
-            <small class="bad" dir="auto">
-              {item.error}
-            </small>
-          )}
-        </span>
-        <span class="said muted" dir="auto">
-          {isRunning ? format.percent(item.progress ?? 0) : item.message}
-        </span>
-        <span class="turn">
-          <Icon icon={chevron} />
-        </span>
+        <ItemSummary item={item} />
       </button>
       {isOpen && (
         <dl ref={details}>

@@ -1,5 +1,5 @@
 import type { Ref } from 'preact'
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ItemStatus, Job } from '../../../shared/job.ts'
 import { countItems } from '../../../shared/selectors.ts'
 import { rowIcons } from '../../icons.ts'
@@ -23,7 +23,6 @@ export function Items({ job, showFailed, box }: { job: Job; showFailed: number; 
   useEffect(() => {
     if (showFailed > 0) setChosen('failed')
   }, [showFailed])
-  const places = useMemo(() => placesOf(job, selected), [job, selected])
   if (countItems(job) === 0) return null
   const tabs = tabOrder.map((status) => ({
     id: status,
@@ -40,15 +39,8 @@ export function Items({ job, showFailed, box }: { job: Job; showFailed: number; 
     <section class="card items" ref={box}>
       <h2 class="unseen">{text.job.items}</h2>
       <Tabs<ItemStatus> label={text.job.items} tabs={tabs} selected={selected} onSelect={setChosen}>
-        <ItemList key={selected} job={job} status={selected} places={places} />
+        <ItemList key={selected} job={job} status={selected} />
       </Tabs>
     </section>
   )
-}
-
-/** Where the items are that stand in a status: their places in the job. */
-function placesOf({ items }: Job, status: ItemStatus): number[] {
-  const places: number[] = []
-  for (const item of items) if (item.status === status) places.push(item.index)
-  return places
 }

@@ -55,8 +55,12 @@ function JobTable({ rows, filter, search }: JobTableProps) {
   const byId = useMemo(() => new Map(rows.map((row) => [row.job.id, row])), [rows])
   const stillFound = new Set(found.map(({ job }) => job.id))
   const isHeld = useHolding(area)
-  const { keys, changes, refresh } = useHeldOrder(`${filter} ${search}`, [...stillFound], isHeld, (id) =>
-    stillFound.has(id),
+  const { keys, changes, refresh } = useHeldOrder(
+    `${filter} ${search}`,
+    stillFound.size,
+    isHeld,
+    () => [...stillFound],
+    (id) => stillFound.has(id),
   )
   useEffect(() => {
     if (search !== '') say(text.found(format.number(found.length)), false)

@@ -14,21 +14,26 @@ export interface HeldOrder<Key> {
  * Keeps the rows of a list where they are for as long as it is held: none moves under a pointer or away from a reader.
  *
  * @param list what is listed; another list is never held to the order of the one before
+ * @param present how many rows there would be now
+ * @param take the rows that there would be now; of a list that is not held, those that are drawn will do
+ * @param belongs whether a row that is shown still has its place in the list
  */
 export function useHeldOrder<Key>(
   list: string,
-  fresh: readonly Key[],
+  present: number,
   isHeld: boolean,
+  take: () => readonly Key[],
   belongs: (key: Key) => boolean,
 ): HeldOrder<Key> {
-  const shown = useRef<{ list: string; keys: readonly Key[] }>({ list, keys: fresh })
-  if (!isHeld || shown.current.list !== list) shown.current = { list, keys: fresh }
-  const { keys } = shown.current
+  const shown = useRef<{ list: string; keys: readonly Key[] }>(undefined)
+  if (!isHeld) shown.current = undefined
+  else if (shown.current?.list !== list) shown.current = { list, keys: take() }
+  const held = shown.current
   return {
-    keys,
-    changes: keys === fresh ? 0 : countChanges(keys, fresh.length, belongs),
+    keys: held ? held.keys : take(),
+    changes: held ? countChanges(held.keys, present, belongs) : 0,
     refresh() {
-      shown.current = { list, keys: fresh }
+      shown.current = undefined
     },
   }
 }
