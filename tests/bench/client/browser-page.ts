@@ -15,9 +15,10 @@ type Counting = typeof globalThis & { messages: number }
 
 /** How the page's main thread spent a stretch of time. */
 export interface Stretch {
-  /** Seconds that it lasted, and of these the seconds in which it ran some task. */
+  /** Seconds that it lasted; of these the seconds in which it was within some task, and those of them in which it had a core. */
   seconds: number
   busySeconds: number
+  cpuSeconds: number
   /** Messages of the job's stream. */
   messages: number
 }
@@ -72,7 +73,12 @@ export class JobPage {
     await Bun.sleep(seconds * 1_000)
     const [after, later] = [await this.#metrics(), await count()]
     const passed = (name: string) => (after.get(name) ?? 0) - (before.get(name) ?? 0)
-    return { seconds: passed('Timestamp'), busySeconds: passed('TaskDuration'), messages: later - earlier }
+    return {
+      seconds: passed('Timestamp'),
+      busySeconds: passed('TaskDuration'),
+      cpuSeconds: passed('ThreadTime'),
+      messages: later - earlier,
+    }
   }
 
   /** Has the page draw frames for some seconds, one after another. @returns milliseconds from each to the next */
