@@ -94,6 +94,13 @@ export class Group {
     return { answer: undefined }
   }
 
+  /** Whether there is nothing to write: all was refused, or done before. */
+  get isEmpty(): boolean {
+    for (const { stored, draft } of this.#slots.values())
+      if (draft?.stored !== stored || draft?.job !== stored?.job) return false
+    return !this.#isCheck
+  }
+
   /** Writes what was decided, within a transaction of the caller. Answers each job that changed as the file now has it. */
   write(): Map<string, Entry | undefined> {
     const written = new Map<string, Entry | undefined>()

@@ -41,8 +41,8 @@ function open(path: string, file: string): DatabaseSync {
       migrate(db, format)
       db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`)
     }
-    // Only now the log, so that the file itself says whose it is from its first bytes on.
-    db.exec('COMMIT; PRAGMA journal_mode = WAL')
+    // Only now the log, so that the file itself says whose it is from its first bytes on. Its commits are synced by `LogSync`.
+    db.exec('COMMIT; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
     return db
   } catch (error) {
     db.close()

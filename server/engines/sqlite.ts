@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { type Clock, systemClock } from '../../shared/clock.ts'
 import type { Cursor } from '../../shared/cursor.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
 import { defaultLimits, type Limits } from '../../shared/limits.ts'
@@ -17,14 +18,23 @@ import type {
 } from '../engine.ts'
 import { problems, refuse } from '../errors.ts'
 import { buildPage, startOf } from '../paging.ts'
+import { Gathering } from './gathering.ts'
 import { Recent } from './recent.ts'
 import { type Decided, Group } from './sqlite-group.ts'
+import { LogSync } from './sqlite-log-sync.ts'
 import { openDatabase } from './sqlite-open.ts'
 import { type Entry, SqliteStore } from './sqlite-store.ts'
 import { Wakeups } from './wakeups.ts'
 
 /** How much JSON of jobs is kept in memory: characters, about 16 MiB. */
 const CACHE_SIZE = 16 * 1024 * 1024
+
+export interface SqliteOptions {
+  limits?: Limits
+  clock?: Clock
+  /** What waits for the disk. */
+  log?: Pick<LogSync, 'sync' | 'close'>
+}
 
 /** A request that waits for its group. */
 interface Task {
@@ -38,8 +48,8 @@ interface Task {
 /**
  * Documents in a SQLite file that this process alone has open.
  *
- * Requests that arrive in the same turn are committed together, with one wait for the disk; each is answered, and watchers are woken, once
- * the disk has it.
+ * Requests that arrive at about the same time are committed together, with one wait for the disk, during which others are taken; each is
+ * answered, and watchers are woken, once the disk has it. Nor is anything read out that the disk may still lose.
  */
 export class SqliteEngine implements Engine {
   readonly name = 'sqlite'
@@ -48,19 +58,24 @@ export class SqliteEngine implements Engine {
   readonly #limits: Limits
   readonly #entries = new Recent<string, Entry>(CACHE_SIZE)
   readonly #wakeups = new Wakeups()
-  #waiting: Task[] = []
+  readonly #requests: Gathering<Task>
+  readonly #log: Pick<LogSync, 'sync' | 'close'>
+  /** What is committed, but not yet on the disk. */
+  #syncing: Promise<void> | undefined
   #isClosed = false
 
   /** @throws {EngineOpenError} when there is no using the file */
-  static open(path: string, options: { limits?: Limits } = {}): SqliteEngine {
+  static open(path: string, options: SqliteOptions = {}): SqliteEngine {
     return new SqliteEngine(openDatabase(path), options)
   }
 
   /** @param db as {@link openDatabase} gives it */
-  constructor(db: DatabaseSync, options: { limits?: Limits } = {}) {
+  constructor(db: DatabaseSync, options: SqliteOptions = {}) {
     this.#db = db
     this.#store = new SqliteStore(db)
+    this.#log = options.log ?? new LogSync(db)
     this.#limits = options.limits ?? defaultLimits
+    this.#requests = new Gathering(options.clock ?? systemClock, (tasks) => this.#commit(tasks))
   }
 
   create(job: NewJob): Promise<Created> {
@@ -78,7 +93,7 @@ export class SqliteEngine implements Engine {
   }
 
   async read(id: string): Promise<StoredJob | undefined> {
-    return this.#find(id)?.job
+    return this.#onceSynced(this.#find(id)?.job)
   }
 
   async changesSince(
@@ -90,11 +105,12 @@ export class SqliteEngine implements Engine {
     if (!entry) return undefined
     const from = startOf(cursor, entry.job)
     const hasRows = page.view === 'all' && from < entry.job.header.version
-    return buildPage(entry.job, from, hasRows ? this.#store.changedSince(entry, from) : [], page.maxBytes)
+    const patch = buildPage(entry.job, from, hasRows ? this.#store.changedSince(entry, from) : [], page.maxBytes)
+    return this.#onceSynced(patch)
   }
 
   async list(query: ListQuery): Promise<Page<JobHeader>> {
-    return this.#store.list(query)
+    return this.#onceSynced(this.#store.list(query))
   }
 
   remove(id: string, epoch?: string): Promise<boolean> {
@@ -127,7 +143,8 @@ export class SqliteEngine implements Engine {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#commit()
+    await this.#requests.drain()
+    this.#log.close()
     // As the last connection to the file it moves the log into it, and deletes the log.
     this.#db.close()
   }
@@ -149,9 +166,7 @@ export class SqliteEngine implements Engine {
     if (this.#isClosed) return failed(new Error('The engine is closed'))
     return new Promise((resolve, reject) => {
       let decided: Decided<T> | undefined
-      // A microtask would come before the next request is read from its socket: nothing would ever be grouped.
-      if (this.#waiting.length === 0) setImmediate(() => this.#commit())
-      this.#waiting.push({
+      this.#requests.add({
         decide(group) {
           try {
             decided = decide(group)
@@ -174,21 +189,32 @@ export class SqliteEngine implements Engine {
     })
   }
 
-  #commit(): void {
-    const tasks = this.#waiting
-    if (tasks.length === 0) return
-    this.#waiting = []
+  async #commit(tasks: Task[]): Promise<void> {
     const group = new Group(this.#store, (id) => this.#find(id), this.#limits)
     for (const task of tasks) task.decide(group)
     try {
-      this.#write(group)
+      if (!group.isEmpty) {
+        this.#write(group)
+        this.#syncing = this.#log.sync()
+        await this.#syncing
+      }
     } catch (reason) {
       for (const id of group.ids) this.#entries.delete(id)
       for (const task of tasks) task.failed(reason)
       return
+    } finally {
+      this.#syncing = undefined
     }
     const told = tasks.map((task) => task.done())
     for (const one of told) if (one) this.#wakeups.notify(one.owner, one.change)
+  }
+
+  /** What was read, when a power cut can't undo it any more. */
+  async #onceSynced<T>(read: T): Promise<T> {
+    await this.#syncing?.catch(() => {
+      throw refuse(problems.unavailable())
+    })
+    return read
   }
 
   #write(group: Group): void {
