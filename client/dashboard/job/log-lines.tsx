@@ -3,7 +3,7 @@ import type { LogRow } from '../../../shared/job.ts'
 import { LogLine } from './log-line.tsx'
 
 /** Lines that are drawn together, and together left out of layout and paint while they are out of sight. */
-export const LINES = 50
+export const LINES = 20
 
 /** Lines of the log that follow each other. A line never changes: those that begin and end alike are the same, and stand as drawn. */
 export class LogLines extends Component<{ rows: readonly LogRow[] }> {
