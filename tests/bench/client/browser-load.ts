@@ -1,4 +1,4 @@
-import { pace } from '../load/pace.ts'
+import { LOG_WINDOW } from '../../../shared/limits.ts'
 import type { Publishers } from '../load/publishers.ts'
 import { requestBytes } from '../load/requests.ts'
 import type { Target } from '../target.ts'
@@ -7,9 +7,6 @@ import type { Target } from '../target.ts'
 const BATCH = 100
 /** Events that one request creates items with: as many as a batch may have. */
 const CREATED = 1_000
-/** Lines of the log that a document keeps: they are all there before anything is measured. */
-const LOG_WINDOW = 1_000
-
 /** What an item goes through: each is met again once all others were. */
 const LIFE = [
   { status: 'running', progress: 0, message: null },
@@ -49,15 +46,21 @@ export class BusyJob {
         Array.from({ length: count }, (_, i) => ({ type: 'item', id: idOf(first + i), status: 'pending' })),
       )
     }
+    // What a document keeps of a log is there before anything is measured.
     await job.#send(Array.from({ length: LOG_WINDOW }, (_, i) => logLine(i)))
     return job
   }
 
-  /** Reports at a steady pace. @returns when all of it is acknowledged */
-  publish(perSecond: number, seconds: number): Promise<void> {
-    return pace({ perSecond: perSecond / BATCH, burst: 1, seconds }, () =>
-      this.#send(Array.from({ length: BATCH }, () => this.#next())),
-    )
+  /** Reports at a steady pace until it is enough. @returns when all of it is acknowledged */
+  async publish(perSecond: number, enough: AbortSignal): Promise<void> {
+    const begun = performance.now()
+    const sent: Promise<void>[] = []
+    while (!enough.aborted) {
+      const due = ((performance.now() - begun) / 1_000) * (perSecond / BATCH)
+      while (sent.length < due) sent.push(this.#send(Array.from({ length: BATCH }, () => this.#next())))
+      await Bun.sleep(1)
+    }
+    await Promise.all(sent)
   }
 
   /** Of a hundred events 3 tell how much is done, 4 are lines of the log, 1 is an error, and the others are items. */
@@ -65,7 +68,7 @@ export class BusyJob {
     const number = this.#made++
     switch (number % 25) {
       case 7:
-        return { type: 'log', message: `${logLine(number).message}`, level: number % 100 === 7 ? 'warn' : 'info' }
+        return { ...logLine(number), level: number % 100 === 7 ? 'warn' : 'info' }
       case 13:
         return number % 100 === 13
           ? { type: 'error', message: FAILURE.error, code: 'ENOSPC', itemId: idOf(number % this.#items) }

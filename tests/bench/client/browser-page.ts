@@ -10,6 +10,22 @@ export function missingBrowser(): string | undefined {
   return existsSync(EXECUTABLE) ? undefined : `there is no Chromium at ${EXECUTABLE}`
 }
 
+/** A browser as the tests use it: without a display, drawn by the processor. */
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: EXECUTABLE,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+}
+
 /** What the page counts by itself. */
 type Counting = typeof globalThis & { messages: number }
 
@@ -23,47 +39,29 @@ export interface Stretch {
   messages: number
 }
 
-/** A job's page of the dashboard, in a browser of its own, as Chromium's own instruments see it. */
+/** A job's page of the dashboard, as Chromium's own instruments see it. */
 export class JobPage {
-  readonly #browser: Browser
   readonly #page: Page
   readonly #cdp: CDPSession
 
-  private constructor(browser: Browser, page: Page, cdp: CDPSession) {
-    this.#browser = browser
+  private constructor(page: Page, cdp: CDPSession) {
     this.#page = page
     this.#cdp = cdp
   }
 
-  static async open(target: Target, jobId: string): Promise<JobPage> {
-    const browser = await chromium.launch({
-      executablePath: EXECUTABLE,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
+  /** Opens the page, and resolves when items are drawn. */
+  static async open(browser: Browser, target: Target, jobId: string): Promise<JobPage> {
+    const page = await browser.newPage({
+      viewport: { width: 1280, height: 900 },
+      // A link that signs in would start a job of its own, to look at.
+      extraHTTPHeaders: { authorization: `Bearer ${target.token}` },
     })
-    try {
-      const page = await browser.newPage({
-        viewport: { width: 1280, height: 900 },
-        // A link that signs in would start a job of its own, to look at.
-        extraHTTPHeaders: { authorization: `Bearer ${target.token}` },
-      })
-      await page.addInitScript(countMessages)
-      const cdp = await page.context().newCDPSession(page)
-      await cdp.send('Performance.enable', { timeDomain: 'timeTicks' })
-      await page.goto(`http://127.0.0.1:${target.port}/jobs/${jobId}`)
-      await page.locator('.item').first().waitFor()
-      return new JobPage(browser, page, cdp)
-    } catch (error) {
-      await browser.close()
-      throw error
-    }
+    await page.addInitScript(countMessages)
+    const cdp = await page.context().newCDPSession(page)
+    await cdp.send('Performance.enable', { timeDomain: 'timeTicks' })
+    await page.goto(`http://127.0.0.1:${target.port}/jobs/${jobId}`)
+    await page.locator('.item').first().waitFor()
+    return new JobPage(page, cdp)
   }
 
   /** Leaves the page to itself for some seconds. */
@@ -115,10 +113,6 @@ export class JobPage {
       returnByValue: true,
     })
     return JSON.parse(result.value)
-  }
-
-  close(): Promise<void> {
-    return this.#browser.close()
   }
 
   async #metrics(): Promise<Map<string, number>> {

@@ -1,15 +1,15 @@
 /**
- * What the open page of a busy job costs the browser: `bun tests/bench/client/browser.ts [OPTIONS]`, options in JSON.
- *
- * The server has a core to itself, as far as the machine lets it; this process, which publishes, and Chromium have what is left.
+ * What the open page of a busy job costs the browser: `bun tests/bench/client/browser.ts [OPTIONS]`, options in JSON; prints the figures in
+ * JSON. The server has a core to itself, as far as the machine lets it; Chromium and this process, which publishes, run where they can.
  */
+import type { Browser } from 'playwright-core'
 import { Publishers } from '../load/publishers.ts'
 import { requestBytes } from '../load/requests.ts'
 import { mileposts } from '../peers/milepost.ts'
 import { endWithUs } from '../peers/peer.ts'
 import type { Figures, Options, Target } from '../target.ts'
 import { BusyJob } from './browser-load.ts'
-import { JobPage, type Stretch } from './browser-page.ts'
+import { JobPage, launchBrowser, missingBrowser, type Stretch } from './browser-page.ts'
 
 /** How often memory is looked at, after the first time: garbage is collected only between the stretches that are measured. */
 const STRETCHES = 4
@@ -26,52 +26,72 @@ const PATIENCE_MS = 30_000
  * - `frame50`, `frame95`, `frameMost`: milliseconds from one callback of `requestAnimationFrame` to the next: how long the page stood still.
  * - `rate`, `messages`: events that came to be shown, and messages of the stream, a second.
  * - `heapFirst`, `heapLast`, `heapGrowth`: KiB that its JavaScript holds after a full garbage collection, and by how many percent that grew
- *   from the warm-up to the end.
+ *   from the end of the warm-up to the end of all.
  * - `caughtUp`: milliseconds from the last acknowledgement until the page shows the last version.
  *
  * @param options `items`, `perSecond` events, `warmUp` and `seconds` of measure
- * @throws Error when the page's document is not the server's in the end, or all of it takes too long
+ * @throws Error when there is no browser, when all of it takes too long, or when the page's document is not the server's in the end
  */
 export async function browserFigures(options: Options = {}): Promise<Figures> {
   const { items = 10_000, perSecond = 5_000, warmUp = 10, seconds = 20 } = options
-  const server = await mileposts[0]?.start()
-  if (!server) throw new Error('There is nothing to measure')
-  const cleanUps = [server.stop]
-  const limit = Promise.withResolvers<never>()
-  const timer = setTimeout(
-    () => limit.reject(new Error('The browser takes too long')),
-    (warmUp + seconds) * 1_000 + PATIENCE_MS,
-  )
-  const measure = async (): Promise<Figures> => {
-    const publishers = await Publishers.open(server.target, 2)
-    const job = await BusyJob.create(server.target, publishers, items)
-    const page = await JobPage.open(server.target, job.id)
-    cleanUps.unshift(() => page.close())
-    const publishing = job.publish(perSecond, warmUp + seconds + STRETCHES)
-    await Bun.sleep(warmUp * 1_000)
-    const heap = [await page.heapBytes()]
-    const stretches: Stretch[] = []
-    const frames: number[] = []
-    const begun = { at: performance.now(), version: await page.shownVersion() }
-    for (let count = 0; count < STRETCHES; count++) {
-      stretches.push(await page.watch((seconds / STRETCHES) * (1 - FRAMES)))
-      frames.push(...(await page.frames((seconds / STRETCHES) * FRAMES)))
-      heap.push(await page.heapBytes())
-    }
-    const rate = ((await page.shownVersion()) - begun.version) / ((performance.now() - begun.at) / 1_000)
-    await publishing
-    const acknowledgedAt = performance.now()
-    await page.untilShown(job.acknowledged + 1)
-    const caughtUp = performance.now() - acknowledgedAt
-    await compare(server.target, publishers, job, page)
-    return { ...summarise(stretches, frames, heap), rate, caughtUp }
-  }
+  const missing = missingBrowser()
+  const server = missing === undefined ? await mileposts[0]?.start() : undefined
+  if (!server) throw new Error(missing ?? 'There is no server to measure with')
   try {
-    return await Promise.race([measure(), limit.promise])
+    const browser = await launchBrowser()
+    try {
+      const limit = (warmUp + seconds) * 1_000 + PATIENCE_MS
+      return await within(limit, measure(server.target, browser, { items, perSecond, warmUp, seconds }))
+    } finally {
+      await browser.close()
+    }
+  } finally {
+    await server.stop()
+  }
+}
+
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error(`It took longer than ${milliseconds} ms`)), milliseconds)
+  try {
+    return await Promise.race([work, late.promise])
   } finally {
     clearTimeout(timer)
-    for (const cleanUp of cleanUps) await cleanUp()
   }
+}
+
+type Plan = Record<'items' | 'perSecond' | 'warmUp' | 'seconds', number>
+
+async function measure(target: Target, browser: Browser, plan: Plan): Promise<Figures> {
+  const publishers = await Publishers.open(target, 2)
+  const job = await BusyJob.create(target, publishers, plan.items)
+  const page = await JobPage.open(browser, target, job.id)
+  const enough = new AbortController()
+  const [figures, acknowledgedAt] = await Promise.all([
+    observe(page, plan).finally(() => enough.abort()),
+    job.publish(plan.perSecond, enough.signal).then(() => performance.now()),
+  ])
+  await page.untilShown(job.acknowledged + 1)
+  const caughtUp = performance.now() - acknowledgedAt
+  const stored: unknown = JSON.parse(await publishers.send(requestBytes(target, 'GET', `/api/jobs/${job.id}`)))
+  publishers.close()
+  if (!Bun.deepEquals(await page.document(), stored, true)) throw new Error("The page's document is not the server's")
+  return { ...figures, caughtUp }
+}
+
+async function observe(page: JobPage, { warmUp, seconds }: Plan): Promise<Figures> {
+  await Bun.sleep(warmUp * 1_000)
+  const heap = [await page.heapBytes()]
+  const stretches: Stretch[] = []
+  const frames: number[] = []
+  const begun = { at: performance.now(), version: await page.shownVersion() }
+  for (let count = 0; count < STRETCHES; count++) {
+    stretches.push(await page.watch((seconds / STRETCHES) * (1 - FRAMES)))
+    frames.push(...(await page.frames((seconds / STRETCHES) * FRAMES)))
+    heap.push(await page.heapBytes())
+  }
+  const shown = (await page.shownVersion()) - begun.version
+  return { ...summarise(stretches, frames, heap), rate: shown / ((performance.now() - begun.at) / 1_000) }
 }
 
 function summarise(stretches: readonly Stretch[], frames: readonly number[], heap: readonly number[]): Figures {
@@ -79,7 +99,7 @@ function summarise(stretches: readonly Stretch[], frames: readonly number[], hea
   const seconds = total((stretch) => stretch.seconds)
   const sorted = frames.toSorted((a, b) => a - b)
   const quantile = (share: number) => sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN
-  const [first = Number.NaN] = heap
+  const first = heap[0] ?? Number.NaN
   const last = heap.at(-1) ?? Number.NaN
   return {
     busy: total((stretch) => stretch.busySeconds) / seconds,
@@ -92,13 +112,6 @@ function summarise(stretches: readonly Stretch[], frames: readonly number[], hea
     heapLast: last / 1_024,
     heapGrowth: (last / first - 1) * 100,
   }
-}
-
-/** Holds the document of the page to that of the server. */
-async function compare(target: Target, publishers: Publishers, job: BusyJob, page: JobPage): Promise<void> {
-  const stored: unknown = JSON.parse(await publishers.send(requestBytes(target, 'GET', `/api/jobs/${job.id}`)))
-  if (!Bun.deepEquals(await page.document(), stored, true))
-    throw new Error('The page holds another document than the server')
 }
 
 if (import.meta.main) {
