@@ -33,7 +33,7 @@ const PATIENCE_MS = 30_000
  * @throws Error when there is no browser, when all of it takes too long, or when the page's document is not the server's in the end
  */
 export async function browserFigures(options: Options = {}): Promise<Figures> {
-  const { items = 10_000, perSecond = 5_000, warmUp = 10, seconds = 20 } = options
+  const { items = 10_000, perSecond = 5_000, warmUp = 15, seconds = 20 } = options
   const missing = missingBrowser()
   const server = missing === undefined ? await mileposts[0]?.start() : undefined
   if (!server) throw new Error(missing ?? 'There is no server to measure with')
