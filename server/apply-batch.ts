@@ -81,15 +81,16 @@ class Application {
       logs: [],
     }
     for (const [index, event] of this.#batch.events.entries()) {
-      const refused = this.#check(event, index)
+      const row = this.#row(event)
+      const refused = this.#check(event, row, index)
       if (refused) return { refused }
       const applied = this.#derive(event)
       commit.events.push(applied)
-      const patch = foldEvent(this.#header, { row: this.#row(event), stepCount: this.#marks.stepCount }, applied)
+      const patch = foldEvent(this.#header, { row, stepCount: this.#marks.stepCount }, applied)
       const step = patch.steps?.[0]
       const item = patch.items?.[0]
       const bytes = this.#marks.bytes
-      this.#account(applied, step, item)
+      this.#account(applied, row, step, item)
       if (step) this.#steps.set(step.id, step)
       if (item) this.#items.set(item.id, item)
       if (patch.errors) commit.errors.push(...patch.errors)
@@ -111,7 +112,7 @@ class Application {
     return undefined
   }
 
-  #check(event: JobEvent, index: number): Problem | undefined {
+  #check(event: JobEvent, row: Step | Item | undefined, index: number): Problem | undefined {
     const { status } = this.#header
     const name = (key: string) => this.#field(index, key)
     if (isTerminalStatus(status)) {
@@ -123,12 +124,12 @@ class Application {
       const detail = `a job that is ${status} can't go back to pending`
       return problems.conflict(`status: ${detail}.`, [{ field: name('status'), detail }])
     }
-    if (event.type === 'item' && !this.#row(event) && countItems(this.#header) >= this.#limits.items) {
+    if (event.type === 'item' && !row && countItems(this.#header) >= this.#limits.items) {
       return problems.tooLarge(`A job has at most ${this.#limits.items} items.`, [
         { field: name('id'), detail: 'is one item too many' },
       ])
     }
-    if (event.type === 'step' && !this.#row(event) && this.#marks.stepCount >= this.#limits.steps) {
+    if (event.type === 'step' && !row && this.#marks.stepCount >= this.#limits.steps) {
       return problems.tooLarge(`A job has at most ${this.#limits.steps} steps.`, [
         { field: name('id'), detail: 'is one step too many' },
       ])
@@ -159,10 +160,10 @@ class Application {
     return applied
   }
 
-  #account(event: AppliedEvent, step: Step | undefined, item: Item | undefined): void {
+  #account(event: AppliedEvent, before: Step | Item | undefined, step: Step | undefined, item: Item | undefined): void {
     const marks = this.#marks
     const row = step ?? item
-    if (row) marks.bytes += rowBytes(row) - rowBytes(this.#row(event))
+    if (row) marks.bytes += rowBytes(row) - rowBytes(before)
     if (step && step.index === marks.stepCount) marks.stepCount += 1
     if (event.type === 'status') {
       if (event.result !== undefined) {

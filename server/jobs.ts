@@ -37,6 +37,7 @@ export type Operation = 'cancel' | 'pause' | 'resume'
 /** What can be done with jobs, and by whom. Everything throws `ProblemError`s. */
 export class Jobs {
   readonly #context: JobsContext
+  #written = { ms: Number.NaN, text: '' }
 
   constructor(context: JobsContext) {
     this.#context = context
@@ -177,8 +178,11 @@ export class Jobs {
     return applied.header
   }
 
+  /** The time in ISO 8601: written once a millisecond, for it takes as long as to fold an event. */
   #now(): string {
-    return new Date(this.#context.clock.now()).toISOString()
+    const ms = this.#context.clock.now()
+    if (ms !== this.#written.ms) this.#written = { ms, text: new Date(ms).toISOString() }
+    return this.#written.text
   }
 }
 

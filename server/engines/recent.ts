@@ -23,9 +23,10 @@ export class Recent<K, V> {
     this.delete(key)
     this.#entries.set(key, { value, size })
     this.#size += size
+    if (this.#size <= this.#limit) return
     for (const oldest of this.#entries.keys()) {
-      if (this.#size <= this.#limit) break
       this.delete(oldest)
+      if (this.#size <= this.#limit) break
     }
   }
 

@@ -64,8 +64,8 @@ export class Group {
     const seq = draft.stored?.seq
     const loaded = {
       job: draft.job,
-      step: once((name) => draft.steps.get(name) ?? (seq === undefined ? undefined : this.#store.step(seq, name))),
-      item: once((name) => draft.items.get(name) ?? (seq === undefined ? undefined : this.#store.item(seq, name))),
+      step: (name: string) => draft.steps.get(name) ?? (seq === undefined ? undefined : this.#store.step(seq, name)),
+      item: (name: string) => draft.items.get(name) ?? (seq === undefined ? undefined : this.#store.item(seq, name)),
       key: this.#key(draft, batch),
     }
     const outcome = applyBatch(loaded, batch, this.#limits)
@@ -164,14 +164,4 @@ export class Group {
 export function draftOf(stored: Entry | undefined, job: Draft['job']): Draft {
   const keyCount = stored?.keyCount ?? 0
   return { stored, job, keyCount, steps: new Map(), items: new Map(), errors: [], logs: [], keys: new Map() }
-}
-
-/** Asks for each row once, though the fold looks at it several times. */
-function once<T>(find: (name: string) => T): (name: string) => T {
-  const found = new Map<string, { row: T }>()
-  return (name) => {
-    const known = found.get(name) ?? { row: find(name) }
-    found.set(name, known)
-    return known.row
-  }
 }

@@ -137,7 +137,7 @@ export class SqliteStore {
 
   save(draft: Draft): Entry {
     const { stored, job, keyCount } = draft
-    const { result: _result, metadata: _metadata, ...header } = job.header
+    const header = withoutBulk(job.header)
     const body = JSON.stringify({ header, marks: job.marks, keyCount } satisfies Head)
     let seq = stored?.seq ?? 0
     let payloadSize = stored?.payloadSize ?? 0
@@ -250,6 +250,13 @@ type EntryRow = { seq: number; result: string | null; metadata: string | null; b
 /** `heads.body`: all that most events change, in one text. */
 interface Head extends StoredJob {
   keyCount: number
+}
+
+/** A header without what has columns of its own. */
+function withoutBulk(header: JobHeader): JobHeader {
+  if (header.result === undefined && header.metadata === undefined) return header
+  const { result: _result, metadata: _metadata, ...rest } = header
+  return rest
 }
 
 function decodeEntry({ seq, result, metadata, body }: EntryRow): Entry {
