@@ -95,6 +95,16 @@ describe('the page of a busy job', () => {
     expect(await line.boundingBox()).toEqual(before)
   })
 
+  browserTest('rows that are held are shown as they are now to whoever asks, though nothing more happens', async () => {
+    await using server = await ServerProcess.start()
+    const { page, api } = await open(server, ...items('running').slice(0, 3))
+    await page.locator('.item').first().hover()
+    await api.publish('busy', { type: 'item', id: 'item 0', status: 'succeeded' }, { type: 'status', status: 'failed' })
+    await page.getByRole('button', { name: /Changed: 1/ }).click()
+    await page.getByText('item 0', { exact: true }).waitFor({ state: 'detached' })
+    expect(await page.locator('.item .path').allTextContents()).toEqual(['item 1', 'item 2'])
+  })
+
   browserTest('what went wrong is there for whoever opens it', async () => {
     await using server = await ServerProcess.start()
     const { page } = await open(

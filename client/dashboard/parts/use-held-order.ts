@@ -1,4 +1,4 @@
-import { useRef } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import { countChanges } from './held-order.ts'
 
 /** A list in the order in which it is shown. */
@@ -26,6 +26,7 @@ export function useHeldOrder<Key>(
   belongs: (key: Key) => boolean,
 ): HeldOrder<Key> {
   const shown = useRef<{ list: string; keys: readonly Key[] }>(undefined)
+  const [, redraw] = useState({})
   if (!isHeld) shown.current = undefined
   else if (shown.current?.list !== list) shown.current = { list, keys: take() }
   const held = shown.current
@@ -34,6 +35,7 @@ export function useHeldOrder<Key>(
     changes: held ? countChanges(held.keys, present, belongs) : 0,
     refresh() {
       shown.current = undefined
+      redraw({})
     },
   }
 }
