@@ -5,31 +5,24 @@ import type { JobWords } from './words.ts'
 /** States that are said at once: whoever waits, waited for them. */
 const ENDS: ReadonlySet<JobState> = new Set(['completed', 'completed-with-failures', 'failed', 'cancelled'])
 
+/** Takes note of a job's words, and says them under its title when they are news. */
+export type Announcer = (words: JobWords, title: string | undefined, format: Format) => void
+
 /**
  * Chooses what of a job is said aloud: another state, or another quarter of the work. What was there when the page came is not news.
+ *
+ * @param say says a text and answers `true`, or answers `false` when it is too soon: then it is asked again, with newer words
  */
-export class Announcer {
-  readonly #say: (text: string, urgent: boolean) => boolean
-  #said: { state: JobState; quarter: number } | undefined
-
-  /** @param say says a text and answers `true`, or answers `false` when it is too soon: then it is asked again, with newer words */
-  constructor(say: (text: string, urgent: boolean) => boolean) {
-    this.#say = say
-  }
-
-  /** Takes note of a job's words, and says them under its title when they are news. */
-  hear(words: JobWords, title: string | undefined, format: Format): void {
-    const { state } = words
+export function createAnnouncer(say: (text: string, urgent: boolean) => boolean): Announcer {
+  let said: { state: JobState; quarter: number } | undefined
+  return ({ state, chip, sentence, percent = 0 }, title, { language }) => {
     if (state === 'connecting') return
-    const quarter = Math.floor((words.percent ?? 0) / 25)
-    const said = this.#said
-    if (said && (said.state !== state || said.quarter < quarter)) {
-      if (!this.#say(sayAloud(words, title, format), said.state !== state && ENDS.has(state))) return
+    const quarter = Math.floor(percent / 25)
+    const isOther = said?.state !== state
+    if (said && (isOther || said.quarter < quarter)) {
+      const text = [title, chip, sentence].filter((part) => part !== undefined).reduce(language.lineAndAside)
+      if (!say(text, isOther && ENDS.has(state))) return
     }
-    if (!said || said.state !== state || said.quarter !== quarter) this.#said = { state, quarter }
+    said = { state, quarter }
   }
-}
-
-function sayAloud({ chip, sentence }: JobWords, title: string | undefined, { language }: Format): string {
-  return [title, chip, sentence].filter((part) => part !== undefined).reduce(language.lineAndAside)
 }

@@ -22,7 +22,7 @@ export interface Attempt {
 export interface ConnectionOptions {
   policy: ConnectionPolicy
   /** Opens the stream, from a cursor on. Answers how it ended, unless the attempt was told; to throw is to fail. */
-  stream(cursor: string | undefined, attempt: Attempt): Promise<ConnectionEvent | undefined>
+  open(cursor: string | undefined, attempt: Attempt): Promise<ConnectionEvent | undefined>
   /** Asks for the same, when the stream is mute. */
   poll(cursor: string | undefined, attempt: Attempt): Promise<ConnectionEvent | undefined>
   /** Takes a message of the stream, its name and its parsed data, and answers what it is to the policy. */
@@ -45,7 +45,7 @@ export interface Connection {
 }
 
 /** What happens to a stream or a poll without a word of the server's. */
-const SILENT: ReadonlySet<ConnectionEvent['type']> = new Set(['closed', 'failed', 'refused'])
+const SILENT: readonly ConnectionEvent['type'][] = ['closed', 'failed', 'refused']
 
 /** Holds the line to the server: does what the policy says, and tells it what happened. */
 export function createConnection(options: ConnectionOptions): Connection {
@@ -66,29 +66,18 @@ export function createConnection(options: ConnectionOptions): Connection {
   }
 
   function act(action: ConnectionAction): void {
-    switch (action.do) {
-      case 'close':
-        attempt?.abort()
-        clock.clearTimeout(timer)
-        break
-      case 'wait':
-        clock.clearTimeout(timer)
-        timer = clock.setTimeout(() => dispatch({ type: 'timer' }), action.ms)
-        break
-      case 'open':
-        begin(options.stream, action.cursor)
-        break
-      case 'poll':
-        begin(options.poll, action.cursor)
-    }
+    if (action.do === 'open' || action.do === 'poll') begin(options[action.do], action.cursor)
+    else clock.clearTimeout(timer)
+    if (action.do === 'close') attempt?.abort()
+    if (action.do === 'wait') timer = clock.setTimeout(() => dispatch({ type: 'timer' }), action.ms)
   }
 
-  function begin(run: ConnectionOptions['stream'], cursor: string | undefined): void {
+  function begin(run: ConnectionOptions['open' | 'poll'], cursor: string | undefined): void {
     attempt = new AbortController()
     const { signal } = attempt
     const tell = (event: ConnectionEvent | undefined) => {
       if (!event || signal.aborted) return
-      if (!SILENT.has(event.type)) options.onHeard?.()
+      if (!SILENT.includes(event.type)) options.onHeard?.()
       dispatch(event)
     }
     const take = (name: string, text: string) => {

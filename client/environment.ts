@@ -46,16 +46,18 @@ export function systemEnvironment(): Environment {
 }
 
 function nextFrame(run: () => void): () => void {
-  const { requestAnimationFrame, cancelAnimationFrame } = globalThis as Partial<typeof globalThis>
+  const { requestAnimationFrame } = globalThis as Partial<typeof globalThis>
+  let isAwaited = true
   const stop = () => {
+    isAwaited = false
     clearTimeout(timer)
-    cancelAnimationFrame?.(frame)
   }
   const once = () => {
+    if (!isAwaited) return
     stop()
     run()
   }
   const timer = setTimeout(once, requestAnimationFrame ? FRAME_MOST_MS : FRAME_MS)
-  const frame = requestAnimationFrame?.(once) ?? 0
+  requestAnimationFrame?.(once)
   return stop
 }

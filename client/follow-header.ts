@@ -26,12 +26,13 @@ export function followHeader(
 
   const followed: Followed = {
     location,
+    environment,
     changed() {
       if (followed.header) estimate = addSample(estimate, sampleOf(followed.header))
       callOff ??= environment.frame(tell)
     },
   }
-  const line = joinLine(followed, environment)
+  const line = joinLine(followed)
 
   function rest(): void {
     callOff?.()
@@ -40,17 +41,12 @@ export function followHeader(
   }
   function tell(): void {
     rest()
-    if (!followed.over) timer = clock.setTimeout(tell, SECOND)
-    const now = line.serverClock.now()
-    timeLeft = coarseTimeLeft(getTimeLeft(estimate, now), timeLeft)
-    show({
-      job: followed.header,
-      connection: followed.over ?? line.status,
-      now,
-      lastSeen: line.lastSeen,
-      rate: getRate(estimate, now),
-      timeLeft,
-    })
+    const { header, over } = followed
+    if (!over) timer = clock.setTimeout(tell, SECOND)
+    const facts = line.facts()
+    timeLeft = coarseTimeLeft(getTimeLeft(estimate, facts.now), timeLeft)
+    const rate = getRate(estimate, facts.now)
+    show({ ...facts, connection: over ?? facts.connection, job: header, rate, timeLeft })
   }
   tell()
   return () => {
@@ -59,17 +55,14 @@ export function followHeader(
   }
 }
 
-const lines = new WeakMap<Environment, HeaderLine[]>()
+const lines: HeaderLine[] = []
 
 /** Puts a job on a line that has room for it. */
-function joinLine(job: Followed, environment: Environment): HeaderLine {
-  const known = lines.get(environment) ?? []
-  lines.set(environment, known)
-  const there = known.find((line) => line.join(job))
-  if (there) return there
-  const { base, token } = job.location
-  const made = createHeaderLine(base, token !== null, environment)
+function joinLine(job: Followed): HeaderLine {
+  const known = lines.find((line) => line.join(job))
+  if (known) return known
+  const made = createHeaderLine(job)
   made.join(job)
-  known.push(made)
+  lines.push(made)
   return made
 }

@@ -22,16 +22,12 @@ export interface Format<L extends JobLanguage = JobLanguage> {
 }
 
 const SECOND = 1_000
-const seconds = { name: 'seconds', size: SECOND } as const
 const DURATIONS = [
-  { name: 'days', size: 86_400 * SECOND },
-  { name: 'hours', size: 3_600 * SECOND },
-  { name: 'minutes', size: 60 * SECOND },
-  seconds,
+  ['days', 86_400 * SECOND],
+  ['hours', 3_600 * SECOND],
+  ['minutes', 60 * SECOND],
+  ['seconds', SECOND],
 ] as const
-
-/** The largest unit that a duration has one of; seconds, where it has none. */
-const largestUnit = (milliseconds: number) => DURATIONS.find(({ size }) => milliseconds >= size) ?? seconds
 
 /** Decimal, as disks and networks are sold; with `byte`, these are the names of `Intl`. */
 const BYTE_PREFIXES = ['kilo', 'mega', 'giga', 'tera', 'peta'] as const
@@ -66,15 +62,12 @@ export function createFormat<L extends JobLanguage>(
 ): Format<L> {
   const digits = (maximumFractionDigits: number, unit?: Intl.NumberFormatOptions) =>
     new Intl.NumberFormat(locale, { maximumFractionDigits, ...unit })
-  const moments = (options: Intl.DateTimeFormatOptions) =>
-    new Intl.DateTimeFormat(locale, timeZone === undefined ? options : { ...options, timeZone })
+  const moments = (dateStyle?: 'short' | 'medium', timeStyle?: 'short') =>
+    new Intl.DateTimeFormat(locale, { dateStyle, timeStyle, timeZone })
   const whole = digits(0)
   const tenths = digits(1)
   const plurals = new Intl.PluralRules(locale)
   const list = new Intl.ListFormat(locale, { type: 'unit', style: 'narrow' })
-  const clock = moments({ timeStyle: 'short' })
-  const day = moments({ dateStyle: 'short' })
-  const dayAndClock = moments({ dateStyle: 'medium', timeStyle: 'short' })
 
   const short = (value: number) => (decimals(value) ? tenths : whole).format(value)
 
@@ -94,9 +87,17 @@ export function createFormat<L extends JobLanguage>(
   const rateAmount = (value: number, unit: string | undefined) =>
     unit === 'bytes' ? bytes(value) : withUnit(short(value), 2, unit)
 
-  /** Whole units of one size, rounded down as a clock counts. */
-  const units = (milliseconds: number, { name, size }: (typeof DURATIONS)[number]) =>
-    language[name](whole.format(Math.floor(milliseconds / size)))
+  /** The largest unit that a duration has one of, and the next, if it has one of that: rounded down, as a clock counts. */
+  const inUnits = (milliseconds: number) => {
+    let rest = Math.max(0, milliseconds)
+    const units = DURATIONS.map(([name, size]) => {
+      const count = Math.floor(rest / size)
+      rest %= size
+      return count && language[name](whole.format(count))
+    })
+    const largest = units.findIndex(Boolean)
+    return units.slice(largest, largest + 2).filter((unit) => unit !== 0)
+  }
 
   return {
     language,
@@ -114,14 +115,14 @@ export function createFormat<L extends JobLanguage>(
       return language.perHour(rateAmount(perSecond * 3_600, unit))
     },
     duration(milliseconds) {
-      if (milliseconds < SECOND) return language.lessThanASecond
-      const largest = largestUnit(milliseconds)
-      const rest = milliseconds % largest.size
-      const next = DURATIONS[DURATIONS.indexOf(largest) + 1]
-      const text = units(milliseconds, largest)
-      return next && rest >= next.size ? list.format([text, units(rest, next)]) : text
+      const units = inUnits(milliseconds)
+      return units.length > 0 ? list.format(units) : language.lessThanASecond
     },
-    roughDuration: (milliseconds) => units(Math.max(0, milliseconds), largestUnit(milliseconds)),
-    time: (moment, now) => (day.format(moment) === day.format(now) ? clock : dayAndClock).format(moment),
+    roughDuration: (milliseconds) => inUnits(milliseconds)[0] ?? language.seconds(whole.format(0)),
+    time(moment, now) {
+      const day = moments('short')
+      const isToday = day.format(moment) === day.format(now)
+      return moments(isToday ? undefined : 'medium', 'short').format(moment)
+    },
   }
 }

@@ -2,19 +2,21 @@ import { formatCursor } from '../shared/cursor.ts'
 import { mergeHeader } from '../shared/fold.ts'
 import type { JobHeader, Patch } from '../shared/job.ts'
 import { isTerminalStatus } from '../shared/selectors.ts'
-import type { EndReason, PingData } from '../shared/wire.ts'
+import type { EndData, PingData } from '../shared/wire.ts'
 import { ask } from './ask.ts'
 import { createConnection } from './connection.ts'
-import type { ConnectionEvent, ConnectionPolicy, ConnectionStatus } from './connection-state.ts'
+import type { ConnectionEvent, ConnectionStatus } from './connection-state.ts'
 import type { Environment } from './environment.ts'
 import { listenTo } from './event-source-stream.ts'
 import { documentUrl, type JobLocation } from './job-location.ts'
 import { keepLine } from './line-policy.ts'
-import { ServerClock } from './server-clock.ts'
+import { createServerClock } from './server-clock.ts'
+import type { JobFacts } from './words.ts'
 
 /** A job on a line: where it is, and what is known of it. */
 export interface Followed {
   readonly location: JobLocation
+  readonly environment: Environment
   header?: JobHeader
   /** Why there is nothing more to hear; left out while there may be. */
   over?: ConnectionStatus
@@ -29,11 +31,9 @@ export interface Followed {
  * each job it shows would leave none for anything else.
  */
 export interface HeaderLine {
-  readonly status: ConnectionStatus
-  readonly serverClock: ServerClock
-  /** When the server was last heard, by its own clock: milliseconds since the epoch. */
-  readonly lastSeen: number | undefined
-  /** Begins to follow a job, if it has room for it and the job is of this server. Answers whether it does. */
+  /** How the line stands, and what time it is there. */
+  facts(): Pick<JobFacts, 'connection' | 'now' | 'lastSeen'>
+  /** Begins to follow a job, if it is of this server and there is room for it. Answers whether it does. */
   join(job: Followed): boolean
   leave(job: Followed): void
 }
@@ -45,64 +45,53 @@ const GATHER_MS = 20
 /** A refusal is believed the second time: a server that is being rolled out may refuse in passing. */
 const ASK_AGAIN_MS = 3_000
 
-const MESSAGE_NAMES = ['snapshot', 'patch', 'ping', 'end'] as const
-
-type Message = { jobId: string } & (
-  | { event: 'snapshot'; data: JobHeader }
-  | { event: 'patch'; data: Patch }
-  | { event: 'end'; data: { reason: EndReason } }
-)
-
-/** What the server says of its jobs decides about those, and not about the line. */
-const policy: ConnectionPolicy = (state, event, now, random) => {
-  const draft = { ...state }
-  return [draft, keepLine(draft, event, now, random)]
-}
+type Message =
+  | { name: 'snapshot'; data: JobHeader }
+  | { name: 'patch'; data: Patch }
+  | { name: 'ping'; data: PingData }
+  | { name: 'end'; data: EndData }
+const MESSAGE_NAMES: readonly Message['name'][] = ['snapshot', 'patch', 'ping', 'end']
 
 /**
- * A line to a server, for jobs that are seen by tokens, or for those that are not: a request that names tokens speaks for nobody else.
- *
- * @param base where the server is mounted, without a slash at its end
+ * A line to the server of a job, for others that are seen as it is: by tokens, or not. A request that names tokens speaks for nobody else.
  */
-export function createHeaderLine(base: string, hasTokens: boolean, environment: Environment): HeaderLine {
+export function createHeaderLine({ location: { base, token }, environment }: Followed): HeaderLine {
   const { clock } = environment
-  const serverClock = new ServerClock(clock)
+  const serverClock = createServerClock(clock)
+  /** Those of which there is more to hear. */
   const jobs = new Set<Followed>()
   let lastSeen: number | undefined
   let isGathering = false
 
   const connection = createConnection({
     environment,
-    policy,
-    async stream(_, attempt) {
+    policy: keepLine,
+    async open(_, attempt) {
       const { EventSource } = environment
-      if (EventSource) listenTo(new EventSource(streamUrl()), MESSAGE_NAMES, attempt)
+      // A stream that names no job would be one of all jobs.
+      if (EventSource && streamed().length > 0) listenTo(new EventSource(streamUrl()), MESSAGE_NAMES, attempt)
       return undefined
     },
     poll: askAll,
     // Where each job is stands in the URL.
     cursor: 'headers',
-    receive(event, data) {
-      if (event === 'ping') serverClock.set((data as PingData).at)
-      else receive({ event, data, jobId: (data as { jobId: string }).jobId } as Message)
+    receive(name, data) {
+      for (const job of jobs) {
+        if (job.location.id === (data as { jobId?: string }).jobId) hear(job, { name, data } as Message)
+      }
+      if (name === 'ping') serverClock.set((data as PingData).at)
       return { type: 'message' }
     },
     onStatus() {
-      for (const job of live()) job.changed()
+      for (const job of jobs) job.changed()
     },
     onHeard() {
       lastSeen = serverClock.now()
     },
   })
 
-  function live(): Followed[] {
-    return [...jobs].filter(({ over }) => !over)
-  }
-
   /** Those that a stream names. A job that was refused is left out of it: it would be refused for all. */
-  function streamed(): Followed[] {
-    return live().filter(({ isRefused }) => !isRefused)
-  }
+  const streamed = () => [...jobs].filter(({ isRefused }) => !isRefused)
 
   function restartSoon(): void {
     if (isGathering) return
@@ -114,10 +103,6 @@ export function createHeaderLine(base: string, hasTokens: boolean, environment: 
     }, GATHER_MS)
   }
 
-  function stopIfIdle(): void {
-    if (streamed().length === 0) connection.stop()
-  }
-
   function streamUrl(): string {
     const query = new URLSearchParams({ parts: 'header' })
     for (const { location, header } of streamed()) {
@@ -127,11 +112,16 @@ export function createHeaderLine(base: string, hasTokens: boolean, environment: 
     return `${base}/api/progress?${query}`
   }
 
-  function receive({ event, data, jobId }: Message): void {
-    for (const job of live()) {
-      if (job.location.id !== jobId) continue
-      if (event === 'end') end(job, data.reason)
-      else take(job, event === 'patch' ? mergeHeader(job.header ?? {}, data.job) : data)
+  function hear(job: Followed, { name, data }: Message): void {
+    if (name === 'snapshot') take(job, data)
+    else if (name === 'patch') take(job, mergeHeader(job.header ?? {}, data.job))
+    else if (name === 'end') {
+      const { reason } = data
+      if (reason === 'deleted') finish(job, 'not-found')
+      else if (reason === 'token-expired') finish(job, 'expired')
+      else if (job.header && isTerminalStatus(job.header.status)) finish(job, 'ended')
+      // How it ended was not told: another stream does.
+      else restartSoon()
     }
   }
 
@@ -144,24 +134,16 @@ export function createHeaderLine(base: string, hasTokens: boolean, environment: 
     job.changed()
   }
 
-  function end(job: Followed, reason: EndReason): void {
-    if (reason === 'deleted') finish(job, 'not-found')
-    else if (reason === 'token-expired') finish(job, 'expired')
-    else if (job.header && isTerminalStatus(job.header.status)) finish(job, 'ended')
-    // How it ended was not told: another stream does.
-    else restartSoon()
-  }
-
   function finish(job: Followed, status: ConnectionStatus): void {
+    jobs.delete(job)
     job.over = status
     job.changed()
-    stopIfIdle()
+    if (streamed().length === 0) connection.stop()
   }
 
   /** Asks for each job by itself: what stands in for a stream that can't be had. */
   async function askAll(): Promise<ConnectionEvent | undefined> {
-    const answers = await Promise.all(live().map(askFor))
-    stopIfIdle()
+    const answers = await Promise.all([...jobs].map(askFor))
     // That one job is refused is nothing to the others; what else goes wrong is for the policy to judge.
     return answers.find(({ type }) => type === 'failed') ?? answers[0]
   }
@@ -184,16 +166,11 @@ export function createHeaderLine(base: string, hasTokens: boolean, environment: 
   }
 
   return {
-    serverClock,
-    get status() {
-      return connection.status
-    },
-    get lastSeen() {
-      return lastSeen
-    },
+    facts: () => ({ connection: connection.status, now: serverClock.now(), lastSeen }),
     join(job) {
       const { location } = job
-      const fits = location.base === base && !location.token === !hasTokens && jobs.size < MOST_JOBS
+      const fits =
+        job.environment === environment && location.base === base && !location.token === !token && jobs.size < MOST_JOBS
       if (fits) {
         jobs.add(job)
         restartSoon()
@@ -201,13 +178,12 @@ export function createHeaderLine(base: string, hasTokens: boolean, environment: 
       return fits
     },
     leave(job) {
-      jobs.delete(job)
-      if (!job.over) restartSoon()
+      if (jobs.delete(job)) restartSoon()
     },
   }
 }
 
 /** Whether a status is about the job that was asked for, and not about the server. */
-function isRefusal(status: number | undefined): boolean {
-  return status === 401 || status === 403 || status === 404
+function isRefusal(status = 0): boolean {
+  return [401, 403, 404].includes(status)
 }

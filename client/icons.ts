@@ -4,7 +4,7 @@ import type { JobState } from './job-language.ts'
 /** An icon on a grid of 16. Each stands beside a word, or its control has a name: none is the only sign of anything. */
 export interface Icon {
   path: string
-  /** The width of the stroke; 0 is a filled shape. */
+  /** The width of the stroke. */
   stroke: number
 }
 
@@ -17,14 +17,8 @@ export const warning: Icon = /* @__PURE__ */ line('M8 2.5 14 13H2L8 2.5Zm0 4.3v2
 const skip = /* @__PURE__ */ line('M3.5 8h9M9 4.5 12.5 8 9 11.5', 1.8)
 export const check: Icon = /* @__PURE__ */ line('m3.5 8.5 3 3 6-7', 2.2)
 export const cross: Icon = /* @__PURE__ */ line('m4 4 8 8m0-8-8 8', 2.2)
-export const play: Icon = {
-  path: 'M5 3.2v9.6c0 .6.7 1 1.2.6l7-4.8a.7.7 0 0 0 0-1.2l-7-4.8A.7.7 0 0 0 5 3.2Z',
-  stroke: 0,
-}
-export const pause: Icon = {
-  path: 'M4 4a1 1 0 0 1 1-1h1a1 1 0 0 1 1 1v8a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1ZM9 4a1 1 0 0 1 1-1h1a1 1 0 0 1 1 1v8a1 1 0 0 1-1 1h-1a1 1 0 0 1-1-1Z',
-  stroke: 0,
-}
+export const play: Icon = /* @__PURE__ */ line('M6 3.9v8.2L12.2 8ZM7 8h2', 3)
+export const pause: Icon = /* @__PURE__ */ line('M5 4h1v8H5ZM10 4h1v8h-1Z', 3)
 
 /** The icon of a job's state. */
 export const stateIcons: Record<JobState, Icon> = {

@@ -11,11 +11,13 @@ export interface JobLocation {
  * The location that a page gives.
  *
  * @param url `/api/jobs/ID`, or its stream, `…/progress?token=…`, as `POST …/tokens` gives it
+ * @param page what `url` is relative to, if it is
  * @throws TypeError when it is no URL
  */
-export function locateJob(url: string, token: string | null): JobLocation {
-  const { origin, pathname, searchParams } = new URL(url, globalThis.document?.baseURI)
-  const [, path = '', id = ''] = /^(.*)\/api\/jobs\/([^/]+)/.exec(pathname) ?? []
+export function locateJob(url: string, token: string | null, page?: string): JobLocation {
+  const { origin, pathname, searchParams } = new URL(url, page)
+  const [path = '', rest = ''] = pathname.split('/api/jobs/')
+  const [id = ''] = rest.split('/')
   return { base: origin + path, id, token: token || searchParams.get('token') }
 }
 

@@ -1,6 +1,6 @@
 import type { EndReason } from '../shared/wire.ts'
 import type { ConnectionAction, ConnectionEvent, ConnectionPolicy, ConnectionStatus } from './connection-state.ts'
-import { backOff, type Draft, fail, forgive, keepLine, open, RETRY_MOST_MS, wait } from './line-policy.ts'
+import { type Draft, keepLine, movesOf, RETRY_MOST_MS } from './line-policy.ts'
 
 /** Refusals of access in a row that are believed: a server that is being rolled out may refuse in passing. */
 const REFUSALS = 3
@@ -11,40 +11,46 @@ const RETRY_LEAST_MS = 100
 /** The policy of a line that is one job's, or one list's: what the server says of that decides about the line. */
 export const transition: ConnectionPolicy = (state, event, now, random) => {
   const draft = { ...state }
-  return [draft, judge(draft, event, now, random)]
+  const actions = judge(draft, event, now, random)
+  return actions ? [draft, actions] : keepLine(draft, event, now, random)
 }
 
-function judge(state: Draft, event: ConnectionEvent, now: number, random: number): ConnectionAction[] {
-  const { phase } = state
-  const isHeard = phase === 'opening' || phase === 'streaming' || phase === 'asking'
+/** What is to be done; `undefined` where that is not for this policy to say. */
+function judge(state: Draft, event: ConnectionEvent, now: number, random: number): ConnectionAction[] | undefined {
+  const { open, fail, forgive, retry } = movesOf(state, now, random)
   if (event.type === 'retry') {
     state.retryMs = Math.min(RETRY_MOST_MS, Math.max(RETRY_LEAST_MS, event.ms))
     return []
   }
-  if (!isHeard) return keepLine(state, event, now, random)
+  if (state.phase !== 'opening' && state.phase !== 'streaming' && state.phase !== 'asking') return undefined
   switch (event.type) {
     case 'ended':
       return finish(state, endStatus(event.reason))
     case 'gap':
-      return onGap(state, now, random)
+      // It is made good by going on from where the document is; if that leaves one again, by beginning anew.
+      forgive()
+      if (state.phase !== 'asking' && state.failures === 0) {
+        state.failures = 1
+        return open()
+      }
+      state.cursor = undefined
+      return fail()
     case 'opened':
     case 'message':
     case 'polled':
       state.refusals = state.missing = 0
-      break
+      return undefined
     case 'failed':
       if (event.status === 404) {
         state.missing += 1
-        return state.missing < MISSING ? wait(state, backOff(state, 1, random)) : finish(state, 'not-found')
+        return state.missing < MISSING ? retry(1) : finish(state, 'not-found')
       }
-      if (event.status === 401 || event.status === 403) {
-        state.refusals += 1
-        return state.refusals < REFUSALS
-          ? wait(state, backOff(state, state.refusals, random))
-          : finish(state, 'expired')
-      }
+      if (event.status !== 401 && event.status !== 403) return undefined
+      state.refusals += 1
+      return state.refusals < REFUSALS ? retry(state.refusals) : finish(state, 'expired')
+    default:
+      return undefined
   }
-  return keepLine(state, event, now, random)
 }
 
 function finish(state: Draft, status: ConnectionStatus): ConnectionAction[] {
@@ -56,15 +62,4 @@ function finish(state: Draft, status: ConnectionStatus): ConnectionAction[] {
 function endStatus(reason: EndReason | undefined): ConnectionStatus {
   if (reason === 'token-expired') return 'expired'
   return reason === 'deleted' ? 'not-found' : 'ended'
-}
-
-/** A gap is made good by going on from where the document is; if that leaves one again, by beginning anew. */
-function onGap(state: Draft, now: number, random: number): ConnectionAction[] {
-  forgive(state, now)
-  if (state.phase !== 'asking' && state.failures === 0) {
-    state.failures = 1
-    return open(state, now)
-  }
-  state.cursor = undefined
-  return fail(state, now, random)
 }

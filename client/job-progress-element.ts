@@ -1,6 +1,6 @@
 import type { Job, JobHeader } from '../shared/job.ts'
 import { isTerminalStatus } from '../shared/selectors.ts'
-import { Announcer } from './announcer.ts'
+import { createAnnouncer } from './announcer.ts'
 import { systemEnvironment } from './environment.ts'
 import { followHeader } from './follow-header.ts'
 import { createFormat, type Format } from './format.ts'
@@ -49,7 +49,7 @@ export class JobProgressElement extends Base {
   #wasSeen = false
   #leaveLiveRegion: (() => void) | undefined
   #leaveJob: (() => void) | undefined
-  #announcer = new Announcer(say)
+  #announce = createAnnouncer(say)
   #facts: JobFacts | undefined
 
   constructor() {
@@ -96,7 +96,7 @@ export class JobProgressElement extends Base {
   #connect(): void {
     this.#close()
     this.#facts = undefined
-    this.#announcer = new Announcer(say)
+    this.#announce = createAnnouncer(say)
     const location = this.#location()
     if (!location) return
     this.#leaveJob = followHeader(location, environment, (facts) => {
@@ -109,7 +109,7 @@ export class JobProgressElement extends Base {
 
   #location(): JobLocation | undefined {
     const url = this.getAttribute('src')
-    return url ? locateJob(url, this.getAttribute('token')) : undefined
+    return url ? locateJob(url, this.getAttribute('token'), this.baseURI) : undefined
   }
 
   #show(): void {
@@ -125,14 +125,13 @@ export class JobProgressElement extends Base {
     this.#view.update(words, isUntitled ? '' : title, variant)
     this.#view.root.lang = format.language.tag
     this.#showFallback(words)
-    this.#announcer.hear(words, title, format)
+    this.#announce(words, title, format)
   }
 
   /** What the page put inside the element is true for as long as nothing better is known. */
   #showFallback({ state }: JobWords): void {
-    const hasFallback = this.#fallback.assignedNodes().some((node) => node.textContent?.trim())
     this.#fallback.hidden = state !== 'connecting' && state !== 'unreachable'
-    this.#view.root.hidden = state === 'connecting' && hasFallback
+    this.#view.root.hidden = state === 'connecting' && this.textContent?.trim() !== ''
   }
 
   #variant(): Variant {
@@ -141,11 +140,10 @@ export class JobProgressElement extends Base {
   }
 
   #tell(job: JobHeader, before: JobHeader | undefined): void {
-    const event = { detail: job, bubbles: true, composed: true }
-    this.dispatchEvent(new CustomEvent('job-change', event))
-    if (isTerminalStatus(job.status) && !(before && isTerminalStatus(before.status))) {
-      this.dispatchEvent(new CustomEvent('job-end', event))
-    }
+    const tell = (name: string) =>
+      this.dispatchEvent(new CustomEvent(name, { detail: job, bubbles: true, composed: true }))
+    tell('job-change')
+    if (isTerminalStatus(job.status) && job.status !== before?.status) tell('job-end')
   }
 
   /** The header counts failures; which they are, the whole document says, and only whoever asks pays for it. */

@@ -23,63 +23,58 @@ export const styles = `
 .head { align-items: center; margin-block-end: 8px }
 .label { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-weight: 600 }
 .chip {
-  display: inline-flex; flex: none; gap: 6px; align-items: center; padding: 1px 10px 1px 8px; border-radius: 99px;
+  display: inline-flex; gap: 6px; align-items: center; padding: 1px 10px 1px 8px; border-radius: 99px;
   font-size: .8125em; font-weight: 560; color: var(--tone); background: color-mix(in oklch, var(--tone) 11%, transparent);
 }
-svg { flex: none; width: 13px; height: 13px; fill: none; stroke: currentColor; stroke-linecap: round; stroke-linejoin: round }
+svg { width: 13px; height: 13px; fill: none; stroke: currentColor; stroke-linecap: round; stroke-linejoin: round }
 .figures { margin-block-start: 6px; font-size: .8125rem; color: var(--job-progress-muted, color-mix(in oklab, currentColor 76%, transparent)) }
-.label, .line, .aside, li { unicode-bidi: plaintext }
-.line { min-width: 0; overflow-wrap: anywhere }
-.aside { flex: none; text-align: end }
+span, li { min-width: 0; overflow-wrap: anywhere; unicode-bidi: plaintext }
+svg, .chip, .aside, button { flex: none }
+.aside { text-align: end }
 button {
-  flex: none; margin: -6px; padding: 6px; min-height: 32px; border: 0; border-radius: 8px; background: none; cursor: pointer;
+  margin: -6px; padding: 6px; min-height: 32px; border: 0; border-radius: 8px; background: none; cursor: pointer;
   font: inherit; font-weight: 560; color: var(--accent); text-decoration: underline; text-underline-offset: 3px;
   &:focus-visible { outline: 2px solid; outline-offset: -2px }
   @media (pointer: coarse) { min-height: 44px; padding-inline: 12px; margin-inline: -12px }
 }
 ul { max-height: 240px; overflow: auto; margin: 8px 0 0; padding: 0; list-style: none; font-size: .8125rem }
-li { padding: 8px 0; border-block-start: 1px solid var(--track); overflow-wrap: anywhere }
+li { padding: 8px 0; border-block-start: 1px solid var(--track) }
 small { display: block; font-size: inherit; color: var(--failed) }
 
 .track { height: var(--job-progress-height, 8px); border-radius: var(--job-progress-radius, 99px); overflow: hidden; background: var(--track) }
 .fill {
-  --dir: 1; height: 100%; border-radius: inherit; background: var(--tone);
-  transform: translateX(calc((var(--percent) - 100) * 1% * var(--dir)));
-  &:dir(rtl) { --dir: -1 }
+  height: 100%; border-radius: inherit; background: var(--tone);
+  transform: translateX(calc((var(--percent) - 100) * 1%));
+  &:dir(rtl) { scale: -1 1 }
   .empty & { opacity: 0 }
   .unknown & { transform: none; background: repeating-linear-gradient(115deg, var(--tone) 0 6px, transparent 6px 12px); opacity: .55 }
 }
 .ring {
-  display: none; width: 100%; height: 100%; rotate: -90deg; stroke-width: 4; stroke: var(--track);
+  width: 100%; height: 100%; rotate: -90deg; stroke-width: 4; stroke: var(--track);
   :last-child { stroke: var(--tone); stroke-dasharray: var(--percent) 100 }
   .empty & :last-child { opacity: 0 }
   .unknown & :last-child { stroke-dasharray: 4 4; stroke-linecap: butt; opacity: .55 }
   .unknown.running & :last-child { stroke-dasharray: 25 100; stroke-linecap: round; opacity: 1 }
 }
 @media (prefers-reduced-motion: no-preference) {
-  .fill { transition: transform .25s linear }
-  .ring :last-child { transition: stroke-dasharray .25s linear }
+  .fill, .ring :last-child { transition: .25s linear; transition-property: transform, stroke-dasharray }
   .unknown.running {
     .fill { width: 28%; background: var(--tone); opacity: 1; animation: band 2.8s ease-in-out infinite }
     .ring { animation: turn 3.2s linear infinite }
   }
 }
-@keyframes band {
-  from { transform: translateX(calc(-100% * var(--dir))) }
-  to { transform: translateX(calc(358% * var(--dir))) }
-}
+@keyframes band { from { transform: translateX(-100%) } to { transform: translateX(358%) } }
 @keyframes turn { to { transform: rotate(1turn) } }
-.middle { display: none; position: absolute; inset: 0; place-items: center; font-size: 12px; font-weight: 600; color: var(--tone) }
+.ring, .middle { display: none }
+.middle { position: absolute; inset: 0; place-items: center; font-size: 12px; font-weight: 600 }
 
 .is-ring {
   display: grid; grid-template-columns: auto minmax(0, 1fr); column-gap: 14px; align-items: center;
   .head { align-self: end; margin: 0 }
   .track { grid-row: 1 / 3; position: relative; width: var(--job-progress-size, 48px); height: var(--job-progress-size, 48px); background: none; border-radius: 50% }
   .fill { display: none }
-  .ring { display: block }
-  .middle { display: grid }
-  .middle svg { width: 18px; height: 18px }
-  .of-number { color: inherit }
+  .ring, .middle { display: grid }
+  .middle svg { width: 18px; height: 18px; color: var(--tone) }
   .figures { align-self: start; margin-block-start: 2px }
   ul { grid-column: 1 / -1 }
 }
@@ -92,6 +87,7 @@ small { display: block; font-size: inherit; color: var(--failed) }
 }
 @media (forced-colors: active) {
   button { color: LinkText }
+  svg { color: CanvasText !important }
   .is-bar .track, .chip { border: 1px solid }
   .is-text .chip { border: 0 }
   .fill { forced-color-adjust: none; background: Highlight !important }

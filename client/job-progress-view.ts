@@ -21,9 +21,6 @@ export interface JobProgressView {
   showFailures(failures?: readonly Failure[]): void
 }
 
-/** States in which an empty bar is true of what has no total. Of work that has begun, neither that nor a share would be. */
-const still: ReadonlySet<JobState> = new Set(['connecting', 'unreachable', 'waiting', 'not-found', 'expired'])
-
 /** Failed items that are listed at most. */
 const FAILURES_SHOWN = 50
 
@@ -40,8 +37,7 @@ export function createJobProgressView(onShow: () => void): JobProgressView {
   const list = element('ul', 'failures')
   const head = element('div', 'head', label, chip)
   const root = element('div', 'root', head, track, element('div', 'figures', line, aside, action), list)
-  let chipState: JobState | undefined
-  let inMiddle: string | undefined
+  let shown: JobState | 'number' | undefined
 
   action.onclick = onShow
   track.role = 'progressbar'
@@ -51,28 +47,30 @@ export function createJobProgressView(onShow: () => void): JobProgressView {
   for (const seen of [line, aside, middle]) seen.ariaHidden = 'true'
 
   function update(words: JobWords, text: string | undefined, variant: Variant): void {
-    const { state, tone, percent } = words
-    const isUnknown = percent === undefined && !still.has(state)
+    const { state, tone, percent, chip: word, line: said } = words
+    const whole = percent === undefined ? null : `${Math.floor(percent)}`
+    // Of work that has begun and has no total, neither a share nor an empty bar would be true.
+    const isUnknown = percent === undefined && word !== undefined && state !== 'waiting'
     // All was tried: what failed of it, the chip and the line say.
     track.className = `track ${state === 'completed-with-failures' ? 'done' : tone}`
     root.className = `root is-${variant} ${tone}${isUnknown ? ' unknown' : ''}${percent ? '' : ' empty'}`
     root.style.setProperty('--percent', `${percent ?? 0}`)
     setText(label, text)
-    setText(line, words.line)
+    setText(line, said)
     setText(aside, words.aside)
     setText(action, words.action)
-    track.ariaLabel = text || (words.chip ?? words.line)
+    track.ariaLabel = text || (word ?? said)
     track.ariaValueText = words.sentence
-    track.ariaValueNow = percent === undefined ? null : `${Math.floor(percent)}`
-    if (state !== chipState) chip.replaceChildren(createIcon(stateIcons[state]), words.chip ?? '')
-    chipState = state
-    chip.hidden = words.chip === undefined
+    track.ariaValueNow = whole
+    chip.hidden = !word
     head.hidden = label.hidden && chip.hidden
-    const isNumber = state === 'running' && percent !== undefined
-    const middleNow = isNumber ? `${Math.floor(percent)}` : state
-    if (inMiddle !== middleNow) middle.replaceChildren(isNumber ? middleNow : createIcon(stateIcons[state]))
-    inMiddle = middleNow
-    middle.classList.toggle('of-number', isNumber)
+    const look = whole && state === 'running' ? 'number' : state
+    if (look !== shown) {
+      chip.replaceChildren(createIcon(stateIcons[state]), word ?? '')
+      middle.replaceChildren(createIcon(stateIcons[state]))
+      shown = look
+    }
+    if (look === 'number') setText(middle, whole)
   }
 
   function showFailures(failures?: readonly Failure[]): void {
@@ -117,8 +115,7 @@ function svg(tag: string, attributes: Record<string, string | number>, ...inside
 }
 
 function createIcon({ path, stroke }: Icon): SVGElement {
-  const paint = stroke === 0 ? { fill: 'currentColor' } : { 'stroke-width': stroke }
-  return svg('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, svg('path', { d: path, ...paint }))
+  return svg('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, svg('path', { d: path, 'stroke-width': stroke }))
 }
 
 /** A circle for the track, and one above it, a hundred long, whose dash is the share. */
@@ -128,7 +125,7 @@ function createRing(): SVGElement {
 }
 
 /** Shows a text, or hides its place. Touches the page only when there is something new: a selection in the text survives the rest. */
-function setText(target: HTMLElement, text = ''): void {
+function setText(target: HTMLElement, text: string | null = ''): void {
   target.hidden = !text
   if (target.textContent !== text) target.textContent = text
 }

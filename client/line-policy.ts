@@ -1,13 +1,13 @@
 import {
   type ConnectionAction,
   type ConnectionEvent,
+  type ConnectionPolicy,
   type ConnectionState,
   createConnectionState,
 } from './connection-state.ts'
 
 /** What a policy works on: its own copy of a state. */
 export type Draft = { -readonly [K in keyof ConnectionState]: ConnectionState[K] }
-type Of<T extends ConnectionEvent['type']> = Extract<ConnectionEvent, { type: T }>
 
 /** Silence after which a stream counts as lost: two and a half of the server's pings. */
 const SILENCE_MS = 75_000
@@ -32,172 +32,148 @@ const RETRY_AFTER_MOST_MS = 300_000
 
 /**
  * How a line to a server is kept: opened, watched over, replaced by polls where streams are mute, and tried again when it is lost. What
- * the server says of a job is for others to judge: see `job-policy.ts`. Changes `state`, and answers what is to be done.
+ * the server says of a job is for others to judge: see `job-policy.ts`.
  */
-export function keepLine(state: Draft, event: ConnectionEvent, now: number, random: number): ConnectionAction[] {
-  const { phase } = state
-  const hasStream = phase === 'opening' || phase === 'streaming'
+export const keepLine: ConnectionPolicy = (state, event, now, random) => {
+  const draft = { ...state }
+  return [draft, change(draft, event, now, random)]
+}
+
+function change(state: Draft, event: ConnectionEvent, now: number, random: number): ConnectionAction[] {
+  const { phase, online } = state
+  const { open, poll, wait, fail, lose, forgive } = movesOf(state, now, random)
+  const isOpening = phase === 'opening'
+  const hasStream = isOpening || phase === 'streaming'
   const isAsking = phase === 'asking'
-  const isAtWork = hasStream || isAsking || phase === 'waiting'
+  const isWaiting = phase === 'waiting'
+  const isAtWork = hasStream || isAsking || isWaiting
+  const silence = Math.max(0, now - state.heardAt)
+  /** What comes after the waiting. */
+  const tryAgain = () => (now < state.pollUntil ? poll() : open())
+  /** The first byte ends the wait for it and begins the watch over silence; the ones after it only move the mark. */
+  const hear = (): ConnectionAction[] => {
+    state.phase = 'streaming'
+    state.heardAt = now
+    return isOpening ? [{ do: 'wait', ms: SILENCE_MS }] : []
+  }
+
   switch (event.type) {
-    case 'start': {
-      if (isAtWork || state.status === 'ended') return []
-      const { cursor, retryMs } = state
-      return open(Object.assign(state, createConnectionState(cursor), { retryMs }), now)
-    }
+    case 'start':
+      if (isAtWork || state.status === 'ended') break
+      Object.assign(state, createConnectionState(state.cursor), { retryMs: state.retryMs })
+      return open()
     case 'stop':
       state.phase = 'idle'
-      if (!isAtWork) return []
+      if (!isAtWork) break
       state.status = 'connecting'
       return [{ do: 'close' }]
     case 'offline':
       state.online = false
-      if (isAtWork) state.status = 'offline'
-      return []
-    case 'online': {
-      const wasOnline = state.online
+      if (isAtWork) lose()
+      break
+    case 'online':
       state.online = true
-      if (wasOnline || !isAtWork) return []
+      if (online || !isAtWork) break
       // A network that comes back has most likely changed under the stream, which then never says another word.
       state.failures = 0
-      state.status = 'reconnecting'
-      return open(state, now)
-    }
+      lose()
+      return open()
     case 'visible':
-      if (phase === 'waiting' && now >= state.notBefore) return tryAgain(state, now)
-      return phase === 'streaming' && now - state.heardAt >= SILENCE_SEEN_MS ? open(state, now) : []
+      if (isWaiting && now >= state.notBefore) return tryAgain()
+      if (phase === 'streaming' && silence >= SILENCE_SEEN_MS) return open()
+      break
     case 'timer':
-      return onTimer(state, now, random)
-    case 'opened':
-      return phase === 'opening' ? onOpened(state) : []
-    case 'bytes':
-      return hasStream ? hear(state, now) : []
-    case 'message':
-      return hasStream ? onMessage(state, event, now) : []
-    case 'polled':
-      return isAsking ? onPolled(state, event, now, random) : []
-    case 'refused':
-      return phase === 'opening' ? poll(state) : []
-    case 'closed':
-      return hasStream ? onFailed(state, event, now, random) : []
-    case 'failed':
-      return hasStream || isAsking ? onFailed(state, event, now, random) : []
-    default:
-      return []
-  }
-}
-
-export function open(state: Draft, now: number): ConnectionAction[] {
-  state.phase = 'opening'
-  state.openedAt = state.heardAt = now
-  return [{ do: 'close' }, { do: 'open', cursor: state.cursor }, { do: 'wait', ms: MUTE_MS }]
-}
-
-function poll(state: Draft): ConnectionAction[] {
-  state.phase = 'asking'
-  return [{ do: 'close' }, { do: 'poll', cursor: state.cursor }, { do: 'wait', ms: POLL_TIMEOUT_MS }]
-}
-
-export function wait(state: Draft, ms: number): ConnectionAction[] {
-  state.phase = 'waiting'
-  return [{ do: 'close' }, { do: 'wait', ms }]
-}
-
-/** What comes after the waiting. */
-function tryAgain(state: Draft, now: number): ConnectionAction[] {
-  return now < state.pollUntil ? poll(state) : open(state, now)
-}
-
-/** Touch is lost: with the server, or, as far as the device knows, with all the world. */
-function lose(state: Draft): void {
-  state.status = state.online ? 'reconnecting' : 'offline'
-}
-
-/** Exponential, and random, so that those who lost the same server do not come back together. */
-export function backOff({ retryMs }: ConnectionState, tries: number, random: number): number {
-  return Math.min(RETRY_MOST_MS, retryMs * 2 ** Math.min(10, tries - 1)) * (0.5 + random / 2)
-}
-
-/** A stream that goes on where the client is counts as live, unless the ones before were mute. */
-function onOpened(state: Draft): ConnectionAction[] {
-  if (state.cursor === undefined || state.mutes > 0) return []
-  if (state.online) state.status = 'live'
-  return [{ do: 'wait', ms: QUIET_MS }]
-}
-
-/** The first byte ends the wait for it and begins the watch over silence; the ones after it only move the mark. */
-function hear(state: Draft, now: number): ConnectionAction[] {
-  const isFirst = state.phase === 'opening'
-  state.phase = 'streaming'
-  state.heardAt = now
-  return isFirst ? [{ do: 'wait', ms: SILENCE_MS }] : []
-}
-
-function onMessage(state: Draft, { cursor }: Of<'message'>, now: number): ConnectionAction[] {
-  state.cursor = cursor ?? state.cursor
-  state.status = 'live'
-  // What arrives is proof of a network, whatever the device says: it may be all on one machine.
-  state.online = true
-  state.mutes = state.pollUntil = 0
-  return hear(state, now)
-}
-
-function onTimer(state: Draft, now: number, random: number): ConnectionAction[] {
-  switch (state.phase) {
-    case 'opening':
+      if (isWaiting) return tryAgain()
+      if (isAsking) return fail()
       // Mute. A poll shows something, and tells a stream that is held back from a server that is away.
-      return poll(state)
-    case 'streaming': {
-      const silence = Math.max(0, now - state.heardAt)
+      if (isOpening) return poll()
+      if (!hasStream) break
       if (silence < SILENCE_MS) return [{ do: 'wait', ms: SILENCE_MS - silence }]
-      lose(state)
-      return open(state, now)
-    }
-    case 'asking':
-      return fail(state, now, random)
-    case 'waiting':
-      return tryAgain(state, now)
-    default:
-      return []
+      lose()
+      return open()
+    case 'opened':
+      // A stream that goes on where the client is counts as live, unless the ones before were mute.
+      if (!isOpening || state.cursor === undefined || state.mutes > 0) break
+      if (online) state.status = 'live'
+      return [{ do: 'wait', ms: QUIET_MS }]
+    case 'bytes':
+      return hasStream ? hear() : []
+    case 'message':
+      if (!hasStream) break
+      state.cursor = event.cursor ?? state.cursor
+      state.status = 'live'
+      // What arrives is proof of a network, whatever the device says: it may be all on one machine.
+      state.online = true
+      state.mutes = state.pollUntil = 0
+      return hear()
+    case 'polled':
+      if (!isAsking) break
+      state.cursor = event.cursor ?? state.cursor
+      state.online = true
+      state.failures = 0
+      if (event.more) return poll()
+      state.mutes += 1
+      if (state.mutes < MUTE_STARTS) {
+        if (!online) lose()
+        return open()
+      }
+      if (now >= state.pollUntil) state.pollUntil = now + STREAM_AGAIN_MS
+      state.status = 'polling'
+      return wait(Math.min(RETRY_AFTER_MOST_MS, event.retryAfterMs ?? POLL_MS) * (1 + random / 4))
+    case 'refused':
+      return isOpening ? poll() : []
+    case 'closed':
+      // A stream that lived ends in peace and is followed by another at once; one that did not may be the first of a hot loop.
+      if (hasStream) return forgive() ? open() : fail()
+      break
+    case 'failed':
+      if (!hasStream && !isAsking) break
+      // The server answers, though not with a stream (too many of them, a proxy's own page): a poll may fare better.
+      if (isOpening && event.status !== undefined && event.status < 500) return poll()
+      forgive()
+      return fail(event.retryAfterMs)
   }
+  return []
 }
 
-function onPolled(state: Draft, event: Of<'polled'>, now: number, random: number): ConnectionAction[] {
-  state.cursor = event.cursor ?? state.cursor
-  state.online = true
-  state.failures = 0
-  if (event.more) return poll(state)
-  state.mutes += 1
-  if (state.mutes < MUTE_STARTS) {
-    if (state.status === 'offline') state.status = 'reconnecting'
-    return open(state, now)
+/** What can be done with a line: each changes the draft, and answers with the actions that it takes. */
+export function movesOf(state: Draft, now: number, random: number) {
+  const go = (phase: Draft['phase'], ms: number, ...actions: ConnectionAction[]): ConnectionAction[] => {
+    state.phase = phase
+    return [{ do: 'close' }, ...actions, { do: 'wait', ms }]
   }
-  if (now >= state.pollUntil) state.pollUntil = now + STREAM_AGAIN_MS
-  state.status = 'polling'
-  return wait(state, Math.min(RETRY_AFTER_MOST_MS, event.retryAfterMs ?? POLL_MS) * (1 + random / 4))
-}
+  const wait = (ms: number) => go('waiting', ms)
 
-/** A stream that lived was a good one: what failed before it counts no more. Answers whether it was. */
-export function forgive(state: Draft, now: number): boolean {
-  const isGood = state.phase === 'streaming' && now - state.openedAt >= STEADY_MS
-  if (isGood) state.failures = 0
-  return isGood
-}
+  /** Exponential, and random, so that those who lost the same server do not come back together. */
+  const backOff = (tries: number) =>
+    Math.min(RETRY_MOST_MS, state.retryMs * 2 ** Math.min(10, tries - 1)) * (0.5 + random / 2)
 
-function onFailed(state: Draft, event: Of<'closed' | 'failed'>, now: number, random: number): ConnectionAction[] {
-  const isGood = forgive(state, now)
-  // A stream that lived ends in peace and is followed by another at once; one that did not may be the first of a hot loop.
-  if (event.type === 'closed') return isGood ? open(state, now) : fail(state, now, random)
-  const { status = 500, retryAfterMs } = event
-  // The server answers, though not with a stream (too many of them, a proxy's own page): a poll may fare better.
-  if (state.phase === 'opening' && status < 500) return poll(state)
-  return fail(state, now, random, retryAfterMs)
-}
-
-export function fail(state: Draft, now: number, random: number, retryAfterMs = 0): ConnectionAction[] {
-  const asked = Math.min(RETRY_AFTER_MOST_MS, retryAfterMs)
-  state.failures += 1
-  state.notBefore = now + asked
-  lose(state)
-  return wait(state, asked + backOff(state, asked > 0 ? 1 : state.failures, random))
+  /** Touch is lost: with the server, or, as far as the device knows, with all the world. */
+  const lose = () => {
+    state.status = state.online ? 'reconnecting' : 'offline'
+  }
+  return {
+    wait,
+    lose,
+    open() {
+      state.openedAt = state.heardAt = now
+      return go('opening', MUTE_MS, { do: 'open', cursor: state.cursor })
+    },
+    poll: () => go('asking', POLL_TIMEOUT_MS, { do: 'poll', cursor: state.cursor }),
+    /** Tries again after a while. */
+    retry: (tries: number) => wait(backOff(tries)),
+    fail(retryAfterMs = 0) {
+      const asked = Math.min(RETRY_AFTER_MOST_MS, retryAfterMs)
+      state.failures += 1
+      state.notBefore = now + asked
+      lose()
+      return wait(asked + backOff(asked > 0 ? 1 : state.failures))
+    },
+    /** A stream that lived was a good one: what failed before it counts no more. Answers whether it was. */
+    forgive() {
+      const isGood = state.phase === 'streaming' && now - state.openedAt >= STEADY_MS
+      if (isGood) state.failures = 0
+      return isGood
+    },
+  }
 }

@@ -5,7 +5,7 @@ const QUIET_MS = 10_000
 
 let region: HTMLElement | undefined
 let users = 0
-let lastSaid = Number.NEGATIVE_INFINITY
+let lastSaid = 0
 
 /**
  * Gives the page its one polite live region, unless somebody on it has asked for it already.

@@ -1,30 +1,26 @@
 import type { Clock } from '../shared/clock.ts'
 
-/**
- * The server's clock, as far as its messages show it. The client's own, until they do.
- */
-export class ServerClock {
-  readonly #clock: Clock
-  #offset = 0
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
-
+/** The server's clock, as far as its messages show it. The client's own, until they do. */
+export interface ServerClock {
   /** Milliseconds since the epoch, by the server's clock. */
-  now(): number {
-    return this.#clock.now() + this.#offset
-  }
-
+  now(): number
   /** Takes the server's word for what time it is now. */
-  set(at: string): void {
-    const offset = Date.parse(at) - this.#clock.now()
-    if (Number.isFinite(offset)) this.#offset = offset
-  }
-
+  set(at: string): void
   /** Takes note of something that happened at the server: it can't be earlier there than that. */
-  observe(at: string): void {
-    const offset = Date.parse(at) - this.#clock.now()
-    if (offset > this.#offset) this.#offset = offset
+  observe(at: string): void
+}
+
+export function createServerClock(clock: Clock): ServerClock {
+  let offset = 0
+  const offsetAt = (at: string) => Date.parse(at) - clock.now()
+  return {
+    now: () => clock.now() + offset,
+    set(at) {
+      const told = offsetAt(at)
+      if (Number.isFinite(told)) offset = told
+    },
+    observe(at) {
+      if (offsetAt(at) > offset) offset = offsetAt(at)
+    },
   }
 }

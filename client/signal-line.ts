@@ -4,7 +4,7 @@ import { createConnection } from './connection.ts'
 import type { ConnectionStatus } from './connection-state.ts'
 import { transition } from './job-policy.ts'
 import { eventOf, type Received } from './received.ts'
-import { ServerClock } from './server-clock.ts'
+import { createServerClock, type ServerClock } from './server-clock.ts'
 import { Ticker } from './ticker.ts'
 import { createTransport, type TransportOptions } from './transport.ts'
 import { whileWatched } from './while-watched.ts'
@@ -45,7 +45,7 @@ const MINUTE = 60 * SECOND
 export function createSignalLine(options: LineOptions): SignalLine {
   const { environment } = options
   const { clock } = environment
-  const serverClock = new ServerClock(clock)
+  const serverClock = createServerClock(clock)
   let heardAt: number | undefined
   let callOff: (() => void) | undefined
 

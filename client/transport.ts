@@ -36,10 +36,10 @@ const MESSAGE_NAMES = [
 ] as const
 
 /** Streams by EventSource, where it will do: it can't send headers. Otherwise by `fetch`, as polls are. */
-export function createTransport(options: TransportOptions): Pick<ConnectionOptions, 'stream' | 'poll'> {
+export function createTransport(options: TransportOptions): Pick<ConnectionOptions, 'open' | 'poll'> {
   const { environment, headers } = options
   return {
-    async stream(cursor, attempt) {
+    async open(cursor, attempt) {
       options.onOpen?.()
       const { EventSource } = environment
       const url = options.streamUrl(cursor)

@@ -55,7 +55,7 @@ const TONES: Partial<Record<JobState, Tone>> = {
 export function describeJob(facts: JobFacts, format: Format): JobWords {
   const { job } = facts
   const state = getJobState(facts)
-  const { line, aside, action } = describeState(state, facts, format)
+  const [line, aside, action] = describeState(state, facts, format)
   return {
     state,
     tone: TONES[state] ?? 'neutral',
@@ -87,36 +87,32 @@ function getFailed(job: JobHeader): number {
   return job.progress.failed ?? job.itemCounts.failed
 }
 
-/** The line, and what stands beside it. */
-type Lines = Pick<JobWords, 'line'> & Partial<Pick<JobWords, 'aside' | 'action'>>
+/** The line, what stands at its other end, and the word of the link. */
+type Lines = [line: string, aside?: string | undefined, action?: string]
 
 function describeState(state: JobState, facts: JobFacts, format: Format): Lines {
-  const { language } = format
+  const { language, roughDuration } = format
   const { job, connection, now, lastSeen } = facts
-  if (state === 'not-found') return { line: language.notFound }
-  if (state === 'expired') return { line: language.expired }
+  if (state === 'not-found') return [language.notFound]
+  if (state === 'expired') return [language.expired]
   if (!job)
-    return {
-      line: connection === 'offline' ? language.offline : language[state === 'connecting' ? state : 'unreachable'],
-    }
+    return [connection === 'offline' ? language.offline : language[state === 'connecting' ? state : 'unreachable']]
   const share = getProgressPercent(job)
-  const aside = share === undefined ? undefined : format.percent(share)
-  if (isTerminalStatus(job.status)) return describeEnd(state, job, aside, format)
+  const percent = share === undefined ? undefined : format.percent(share)
+  if (isTerminalStatus(job.status)) return describeEnd(state, job, percent, format)
   if (connection === 'offline') {
-    return { line: lastSeen ? language.offlineSince(format.time(lastSeen, now)) : language.offline, aside }
+    return [lastSeen ? language.offlineSince(format.time(lastSeen, now)) : language.offline, percent]
   }
-  if (connection === 'reconnecting' && lastSeen) {
-    return { line: language.lastSeen(format.roughDuration(now - lastSeen)), aside }
-  }
+  if (connection === 'reconnecting' && lastSeen) return [language.lastSeen(roughDuration(now - lastSeen)), percent]
   switch (state) {
     case 'cancelling':
-      return { line: language.cancelling, aside }
+      return [language.cancelling, percent]
     case 'waiting':
-      return { line: language.waiting }
+      return [language.waiting]
     case 'paused':
-      return { line: aside ? language.pausedAt(aside) : language.paused }
+      return [percent ? language.pausedAt(percent) : language.paused]
     case 'stalled':
-      return { line: language.noNews(format.roughDuration(now - Date.parse(job.lastEventAt))), aside }
+      return [language.noNews(roughDuration(now - Date.parse(job.lastEventAt))), percent]
     default:
       return describeRun(job, facts, format)
   }
@@ -125,12 +121,12 @@ function describeState(state: JobState, facts: JobFacts, format: Format): Lines 
 function describeRun(job: JobHeader, { rate, timeLeft }: JobFacts, format: Format): Lines {
   const { language } = format
   const { done, total, unit } = getAmount(job)
-  if (total === undefined) return { line: language.doneSoFar(format.amount(done, unit)) }
+  if (total === undefined) return [language.doneSoFar(format.amount(done, unit))]
   const progress = format.amountOf(done, total, unit)
-  return {
-    line: rate === undefined ? progress : language.progressAndRate(progress, format.rate(rate, unit)),
-    aside: timeLeft === undefined ? undefined : describeTimeLeft(timeLeft, format),
-  }
+  return [
+    rate === undefined ? progress : language.progressAndRate(progress, format.rate(rate, unit)),
+    timeLeft === undefined ? undefined : describeTimeLeft(timeLeft, format),
+  ]
 }
 
 /** Time left in coarse words: `about 4 min left`. */
@@ -139,21 +135,18 @@ function describeTimeLeft(seconds: number, { language, duration }: Format): stri
 }
 
 function describeEnd(state: JobState, job: JobHeader, percent: string | undefined, format: Format): Lines {
-  const { language } = format
-  if (state === 'failed') return { line: job.message || language.failed, aside: percent && language.at(percent) }
-  if (state === 'cancelled') return { line: percent ? language.cancelledAt(percent) : language.cancelled }
+  const { language, number } = format
+  if (state === 'failed') return [job.message || language.failed, percent && language.at(percent)]
+  if (state === 'cancelled') return [percent ? language.cancelledAt(percent) : language.cancelled]
   const { done, total = 0, unit } = getAmount(job)
   const failed = getFailed(job)
   if (failed > 0) {
     const succeeded = job.progress.succeeded ?? Math.max(0, done - failed)
-    return {
-      line: language.doneAndFailed(format.number(succeeded), format.number(failed)),
-      action: language.showFailures,
-    }
+    return [language.doneAndFailed(number(succeeded), number(failed)), undefined, language.showFailures]
   }
   const duration = format.duration(getRunTime(job))
   const all = Math.max(done, total)
-  return { line: all ? language.doneIn(format.amount(all, unit), duration) : language.finishedIn(duration) }
+  return [all ? language.doneIn(format.amount(all, unit), duration) : language.finishedIn(duration)]
 }
 
 /** From the start to the end, in milliseconds; 0 for a job that has not ended. */

@@ -15,10 +15,12 @@ export interface Sample {
 /** What a run of samples says of the pace. Plain data, made by {@link emptyEstimate} and {@link addSample} alone. */
 export interface Estimate {
   readonly newest: Sample | undefined
-  /** The interval that is being measured: what was done when it began, and the seconds at work since. */
-  readonly open: { readonly done: number; readonly seconds: number }
+  /** What was done when the interval began that is being measured, and the seconds at work since. */
+  readonly from: number
+  readonly seconds: number
   /** What was measured: seconds at work, and intervals with progress. */
-  readonly measured: { readonly seconds: number; readonly intervals: number }
+  readonly measured: number
+  readonly intervals: number
   /** Seconds between two signs of progress, as one who looks at a random moment meets them. */
   readonly gap: Average
   /** Units per second, smoothed once and twice. */
@@ -44,8 +46,10 @@ const add = ({ sum, weight }: Average, value: number, keep: number): Average => 
 /** An estimate that knows nothing yet. */
 export const emptyEstimate: Estimate = {
   newest: undefined,
-  open: { done: 0, seconds: 0 },
-  measured: { seconds: 0, intervals: 0 },
+  from: 0,
+  seconds: 0,
+  measured: 0,
+  intervals: 0,
   gap: nothing,
   fast: nothing,
   slow: nothing,
@@ -53,12 +57,12 @@ export const emptyEstimate: Estimate = {
 
 /** The shortest interval that is measured, in seconds: below it, distances are mostly the jitter of clocks and frames. */
 const SHORTEST = 0.5
-/** What has to be measured before anything is said. */
-const ENOUGH = { seconds: 4, intervals: 4 }
-/** How far back the averages look: in seconds at least, and in gaps at least, so that bursts average out. */
-const MEMORY = { seconds: 10, gaps: 5 }
-/** The silence after which nothing is said any more: in seconds at least, and in gaps at least. */
-const SILENCE = { seconds: 10, gaps: 4 }
+/** What has to be measured before anything is said: seconds, and intervals. */
+const ENOUGH = 4
+/** Averages look back, and silence counts as a pause, for this many seconds at least… */
+const SECONDS = 10
+/** …and this many gaps at least, so that bursts average out. */
+const GAPS = { memory: 5, silence: 4 }
 /** How far apart the two averages are at most while the pace is steady, as a share of the slow one. */
 const STEADY = 0.4
 
@@ -75,30 +79,22 @@ export function sampleOf(job: Pick<JobHeader, 'progress' | 'itemCounts' | 'lastE
  * samples sways them. A job that goes back begins anew.
  */
 export function addSample(estimate: Estimate, sample: Sample): Estimate {
-  const { newest, open } = estimate
-  if (!newest || sample.done < newest.done) {
-    return { ...emptyEstimate, newest: sample, open: { done: sample.done, seconds: 0 } }
-  }
+  const { newest, from } = estimate
+  const { done } = sample
+  if (!newest || done < newest.done) return { ...emptyEstimate, newest: sample, from: done }
   const at = Math.max(newest.at, sample.at)
-  const seconds = open.seconds + secondsAtWork(newest, at)
-  const next = { ...estimate, newest: { ...sample, at }, open: { done: open.done, seconds } }
-  return sample.done === open.done || seconds < SHORTEST ? next : closeInterval(next)
-}
-
-/** Seconds of work from a sample to a moment. */
-function secondsAtWork(from: Sample, to: number): number {
-  return from.working ? Math.max(0, to - from.at) / 1_000 : 0
-}
-
-function closeInterval(estimate: Estimate & { newest: Sample }): Estimate {
-  const { newest, open, measured } = estimate
-  const gap = add(estimate.gap, open.seconds, Math.exp(-open.seconds / memoryOf(estimate)))
-  const keep = Math.exp(-open.seconds / memoryOf({ gap }))
-  const fast = add(estimate.fast, (newest.done - open.done) / open.seconds, keep)
+  const seconds = silenceOf(estimate, at)
+  const next = { ...estimate, newest: { ...sample, at }, seconds }
+  if (done === from || seconds < SHORTEST) return next
+  const gap = add(estimate.gap, seconds, Math.exp(-seconds / memoryOf(estimate)))
+  const keep = Math.exp(-seconds / memoryOf({ gap }))
+  const fast = add(estimate.fast, (done - from) / seconds, keep)
   return {
-    newest,
-    open: { done: newest.done, seconds: 0 },
-    measured: { seconds: measured.seconds + open.seconds, intervals: measured.intervals + 1 },
+    ...next,
+    from: done,
+    seconds: 0,
+    measured: estimate.measured + seconds,
+    intervals: estimate.intervals + 1,
     gap,
     fast,
     slow: add(estimate.slow, mean(fast), keep),
@@ -107,12 +103,12 @@ function closeInterval(estimate: Estimate & { newest: Sample }): Estimate {
 
 /** Seconds over which the averages forget about two thirds of what they knew. */
 function memoryOf({ gap }: Pick<Estimate, 'gap'>): number {
-  return Math.max(MEMORY.seconds, MEMORY.gaps * mean(gap))
+  return Math.max(SECONDS, GAPS.memory * mean(gap))
 }
 
 /** Seconds at work without progress, up to a moment. */
-function silenceOf({ newest, open }: Estimate, now: number): number {
-  return open.seconds + (newest ? secondsAtWork(newest, now) : 0)
+function silenceOf({ newest, seconds }: Estimate, now: number): number {
+  return seconds + (newest?.working ? Math.max(0, now - newest.at) / 1_000 : 0)
 }
 
 /**
@@ -122,11 +118,11 @@ function silenceOf({ newest, open }: Estimate, now: number): number {
  * @param now milliseconds since the epoch, by the clock of the samples
  */
 export function getRate(estimate: Estimate, now: number): number | undefined {
-  const { measured, newest } = estimate
-  if (!newest?.working || measured.seconds < ENOUGH.seconds || measured.intervals < ENOUGH.intervals) return undefined
+  const { measured, intervals, newest } = estimate
+  if (!newest?.working || measured < ENOUGH || intervals < ENOUGH) return undefined
   const gap = mean(estimate.gap)
   const silence = silenceOf(estimate, now)
-  if (silence > Math.max(SILENCE.seconds, SILENCE.gaps * gap)) return undefined
+  if (silence > Math.max(SECONDS, GAPS.silence * gap)) return undefined
   const unusual = Math.max(0, silence - Math.max(SHORTEST, gap))
   return finite(mean(estimate.slow) * Math.exp(-unusual / memoryOf(estimate)))
 }
@@ -139,13 +135,13 @@ export function getRate(estimate: Estimate, now: number): number | undefined {
  */
 export function getTimeLeft(estimate: Estimate, now: number): number | undefined {
   const rate = getRate(estimate, now)
-  const { newest } = estimate
-  if (!rate || newest?.total === undefined || newest.done >= newest.total) return undefined
+  const { done = 0, total = 0 } = estimate.newest ?? {}
+  if (!rate || done >= total) return undefined
   const slow = mean(estimate.slow)
   if (Math.abs(mean(estimate.fast) - slow) > STEADY * slow) return undefined
   // Between two signs of progress the work goes on as usual.
   const since = Math.min(silenceOf(estimate, now), mean(estimate.gap))
-  return finite(Math.max(0, (newest.total - newest.done) / rate - since))
+  return finite(Math.max(0, (total - done) / rate - since))
 }
 
 /** Amounts may be as large as numbers are: what overflows is not known. */
@@ -157,15 +153,14 @@ const MINUTE = 60
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** The steps in which time left is told: seconds, and up to which time left. */
-const STEPS: readonly { below: number; step: number }[] = [
-  { below: 10, step: 5 },
-  { below: 55, step: 10 },
-  { below: 10 * MINUTE, step: MINUTE },
-  { below: HOUR, step: 5 * MINUTE },
-  { below: 4 * HOUR, step: 15 * MINUTE },
-  { below: DAY, step: HOUR },
-  { below: Number.POSITIVE_INFINITY, step: DAY },
+/** Up to which time left, in seconds, it is told in which steps. What is longer is told in days. */
+const STEPS: readonly (readonly [below: number, step: number])[] = [
+  [10, 5],
+  [55, 10],
+  [10 * MINUTE, MINUTE],
+  [HOUR, 5 * MINUTE],
+  [4 * HOUR, 15 * MINUTE],
+  [DAY, HOUR],
 ]
 
 /**
@@ -175,7 +170,7 @@ const STEPS: readonly { below: number; step: number }[] = [
  */
 export function coarseTimeLeft(seconds: number | undefined, shown: number | undefined): number | undefined {
   if (seconds === undefined) return undefined
-  const step = STEPS.find(({ below }) => seconds < below)?.step ?? DAY
+  const [, step] = STEPS.find(([below]) => seconds < below) ?? [0, DAY]
   if (shown !== undefined && Math.abs(seconds - shown) < 0.75 * step) return shown
   return Math.max(step, Math.round(seconds / step) * step)
 }

@@ -24,8 +24,8 @@ export function getAmount(job: Pick<JobHeader, 'progress' | 'itemCounts'>): Amou
   const { done, total, unit } = job.progress
   const items = countItems(job)
   if (items === 0 || done > 0 || total !== undefined) return { done, total, unit }
-  const { succeeded, failed, skipped } = job.itemCounts
-  return { done: succeeded + failed + skipped, total: items, unit }
+  const { pending, running } = job.itemCounts
+  return { done: items - pending - running, total: items, unit }
 }
 
 /**
@@ -39,8 +39,7 @@ export function getAmount(job: Pick<JobHeader, 'progress' | 'itemCounts'>): Amou
 export function getProgressPercent(job: Pick<JobHeader, 'status' | 'progress' | 'itemCounts'>): number | undefined {
   if (job.status === 'completed') return 100
   const { done, total } = getAmount(job)
-  if (total === undefined) return undefined
-  return total === 0 ? 0 : Math.min(100, (done * 100) / total)
+  return total && Math.min(100, (done * 100) / total)
 }
 
 /** The items of a job that stand in a status, in their order. */

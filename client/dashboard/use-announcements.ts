@@ -1,11 +1,11 @@
 import { useEffect, useMemo } from 'preact/hooks'
-import { Announcer } from '../announcer.ts'
+import { createAnnouncer } from '../announcer.ts'
 import { say } from '../live-region.ts'
 import type { JobWords } from '../words.ts'
 import { format } from './page.ts'
 
 /** Tells those who hear the page how its job goes. */
 export function useAnnouncements(words: JobWords, title: string | undefined): void {
-  const announcer = useMemo(() => new Announcer(say), [])
-  useEffect(() => announcer.hear(words, title, format))
+  const announcer = useMemo(() => createAnnouncer(say), [])
+  useEffect(() => announcer(words, title, format))
 }

@@ -4,7 +4,7 @@ import type { Icon as Shape } from '../../icons.ts'
 export function Icon({ icon }: { icon: Shape }) {
   return (
     <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
-      <path d={icon.path} {...(icon.stroke === 0 ? { class: 'filled' } : { 'stroke-width': icon.stroke })} />
+      <path d={icon.path} stroke-width={icon.stroke} />
     </svg>
   )
 }

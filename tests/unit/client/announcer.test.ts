@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { Announcer } from '../../../client/announcer.ts'
+import { createAnnouncer } from '../../../client/announcer.ts'
 import { createFormat } from '../../../client/format.ts'
 import { type JobState, jobEnglish } from '../../../client/job-language.ts'
 import type { JobWords } from '../../../client/words.ts'
@@ -20,22 +20,22 @@ const words = (state: JobState, percent?: number): JobWords => ({
 /** Announces each, and answers what was said. */
 function announce(all: JobWords[], isTooSoon: () => boolean = () => false) {
   const said: [text: string, urgent: boolean][] = []
-  const announcer = new Announcer((text, urgent) => {
+  const announcer = createAnnouncer((text, urgent) => {
     if (!urgent && isTooSoon()) return false
     said.push([text, urgent])
     return true
   })
-  for (const one of all) announcer.hear(one, 'Export', format)
+  for (const one of all) announcer(one, 'Export', format)
   return said
 }
 
-describe('Announcer', () => {
-  test('Announcer says nothing of what was there when the page came', () => {
+describe('createAnnouncer', () => {
+  test('createAnnouncer says nothing of what was there when the page came', () => {
     expect(announce([words('connecting'), words('running', 42), words('running', 43)])).toEqual([])
     expect(announce([words('completed', 100)])).toEqual([])
   })
 
-  test('Announcer says each quarter once', () => {
+  test('createAnnouncer says each quarter once', () => {
     const percents = [10, 24, 25, 26, 49, 51, 60, 99]
     expect(announce(percents.map((percent) => words('running', percent)))).toEqual([
       ['Export — Running — at 25', false],
@@ -44,7 +44,7 @@ describe('Announcer', () => {
     ])
   })
 
-  test('Announcer says another state, and is urgent about the end alone', () => {
+  test('createAnnouncer says another state, and is urgent about the end alone', () => {
     expect(announce([words('running', 5), words('paused', 5), words('running', 5), words('failed', 5)])).toEqual([
       ['Export — Paused — at 5', false],
       ['Export — Running — at 5', false],
@@ -52,19 +52,19 @@ describe('Announcer', () => {
     ])
   })
 
-  test('Announcer says later, in newer words, what it was too soon for', () => {
+  test('createAnnouncer says later, in newer words, what it was too soon for', () => {
     let tooSoon = true
     const said: string[] = []
-    const announcer = new Announcer((text) => {
+    const announcer = createAnnouncer((text) => {
       if (tooSoon) return false
       said.push(text)
       return true
     })
-    announcer.hear(words('running', 20), undefined, format)
-    announcer.hear(words('running', 30), undefined, format)
+    announcer(words('running', 20), undefined, format)
+    announcer(words('running', 30), undefined, format)
     tooSoon = false
-    announcer.hear(words('running', 31), undefined, format)
-    announcer.hear(words('running', 32), undefined, format)
+    announcer(words('running', 31), undefined, format)
+    announcer(words('running', 32), undefined, format)
     expect(said).toEqual(['Running — at 31'])
   })
 })
