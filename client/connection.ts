@@ -2,9 +2,9 @@ import type { Timer } from '../shared/clock.ts'
 import {
   type ConnectionAction,
   type ConnectionEvent,
-  type ConnectionPolicy,
   type ConnectionStatus,
   createConnectionState,
+  transition,
 } from './connection-state.ts'
 import type { Environment } from './environment.ts'
 
@@ -20,7 +20,6 @@ export interface Attempt {
 
 /** What a connection follows, and who hears of it. */
 export interface ConnectionOptions {
-  policy: ConnectionPolicy
   /** Opens the stream, from a cursor on. Answers how it ended, unless the attempt was told; to throw is to fail. */
   open(cursor: string | undefined, attempt: Attempt): Promise<ConnectionEvent | undefined>
   /** Asks for the same, when the stream is mute. */
@@ -47,7 +46,7 @@ export interface Connection {
 /** What happens to a stream or a poll without a word of the server's. */
 const SILENT: readonly ConnectionEvent['type'][] = ['closed', 'failed', 'refused']
 
-/** Holds the line to the server: does what the policy says, and tells it what happened. */
+/** Holds the line to the server: does what the policy in `connection-state.ts` says, and tells it what happened. */
 export function createConnection(options: ConnectionOptions): Connection {
   const { clock, random, page } = options.environment
   let state = createConnectionState(options.cursor)
@@ -57,7 +56,7 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   function dispatch(event: ConnectionEvent): void {
     const before = state.status
-    const [after, actions] = options.policy(state, event, clock.now(), random.number())
+    const [after, actions] = transition(state, event, clock.now(), random.number())
     state = after
     for (const action of actions) act(action)
     if (after.status !== before) options.onStatus(after.status)

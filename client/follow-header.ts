@@ -23,13 +23,15 @@ export function followHeader(
   let timeLeft: number | undefined
   let callOff: (() => void) | undefined
   let timer: Timer | undefined
+  let isFollowing = true
 
   const followed: Followed = {
     location,
     environment,
     changed() {
       if (followed.header) estimate = addSample(estimate, sampleOf(followed.header))
-      callOff ??= environment.frame(tell)
+      // An answer may come after whom it was for has left.
+      if (isFollowing) callOff ??= environment.frame(tell)
     },
   }
   const line = joinLine(followed)
@@ -50,6 +52,7 @@ export function followHeader(
   }
   tell()
   return () => {
+    isFollowing = false
     rest()
     line.leave(followed)
   }

@@ -3,13 +3,11 @@ import { mergeHeader } from '../shared/fold.ts'
 import type { JobHeader, Patch } from '../shared/job.ts'
 import { isTerminalStatus } from '../shared/selectors.ts'
 import type { EndData, PingData } from '../shared/wire.ts'
-import { ask } from './ask.ts'
-import { createConnection } from './connection.ts'
-import type { ConnectionEvent, ConnectionStatus } from './connection-state.ts'
+import { ask, type Failure } from './ask.ts'
+import type { ConnectionStatus } from './connection-state.ts'
 import type { Environment } from './environment.ts'
-import { listenTo } from './event-source-stream.ts'
 import { documentUrl, type JobLocation } from './job-location.ts'
-import { keepLine } from './line-policy.ts'
+import { keepLine, type Polled } from './keep-line.ts'
 import { createServerClock } from './server-clock.ts'
 import type { JobFacts } from './words.ts'
 
@@ -62,33 +60,42 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
   const jobs = new Set<Followed>()
   let lastSeen: number | undefined
   let isGathering = false
+  let status: ConnectionStatus = 'connecting'
+  let stop: (() => void) | undefined
 
-  const connection = createConnection({
-    environment,
-    policy: keepLine,
-    async open(_, attempt) {
-      const { EventSource } = environment
-      // A stream that names no job would be one of all jobs.
-      if (EventSource && streamed().length > 0) listenTo(new EventSource(streamUrl()), MESSAGE_NAMES, attempt)
-      return undefined
-    },
-    poll: askAll,
-    // Where each job is stands in the URL.
-    cursor: 'headers',
-    receive(name, data) {
-      for (const job of jobs) {
-        if (job.location.id === (data as { jobId?: string }).jobId) hear(job, { name, data } as Message)
-      }
-      if (name === 'ping') serverClock.set((data as PingData).at)
-      return { type: 'message' }
-    },
-    onStatus() {
-      for (const job of jobs) job.changed()
-    },
-    onHeard() {
-      lastSeen = serverClock.now()
-    },
-  })
+  const start = () =>
+    keepLine({
+      environment,
+      names: MESSAGE_NAMES,
+      open() {
+        const { EventSource } = environment
+        // A stream that names no job would be one of all jobs.
+        return EventSource && streamed().length > 0 ? new EventSource(streamUrl()) : undefined
+      },
+      poll: askAll,
+      receive(name, data) {
+        for (const job of jobs) {
+          if (job.location.id === (data as { jobId?: string }).jobId) hear(job, { name, data } as Message)
+        }
+        if (name === 'ping') serverClock.set((data as PingData).at)
+      },
+      onStatus: tell,
+      onHeard() {
+        lastSeen = serverClock.now()
+      },
+    })
+
+  function tell(now: ConnectionStatus): void {
+    if (status === now) return
+    status = now
+    for (const job of jobs) job.changed()
+  }
+
+  function restart(): void {
+    stop?.()
+    tell('connecting')
+    if (streamed().length > 0) stop = start()
+  }
 
   /** Those that a stream names. A job that was refused is left out of it: it would be refused for all. */
   const streamed = () => [...jobs].filter(({ isRefused }) => !isRefused)
@@ -98,8 +105,7 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
     isGathering = true
     clock.setTimeout(() => {
       isGathering = false
-      connection.stop()
-      if (streamed().length > 0) connection.start()
+      restart()
     }, GATHER_MS)
   }
 
@@ -138,18 +144,18 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
     jobs.delete(job)
     job.over = status
     job.changed()
-    if (streamed().length === 0) connection.stop()
+    if (streamed().length === 0) stop?.()
   }
 
   /** Asks for each job by itself: what stands in for a stream that can't be had. */
-  async function askAll(): Promise<ConnectionEvent | undefined> {
+  async function askAll(): Promise<Polled | Failure> {
     const answers = await Promise.all([...jobs].map(askFor))
     // That one job is refused is nothing to the others; what else goes wrong is for the policy to judge.
-    return answers.find(({ type }) => type === 'failed') ?? answers[0]
+    return answers.find(({ type }) => type === 'failed') ?? answers[0] ?? { type: 'polled' }
   }
 
-  async function askFor(job: Followed): Promise<ConnectionEvent> {
-    const answer = await ask(documentUrl(job.location, 'header'), {}, environment, (header) => {
+  async function askFor(job: Followed): Promise<Polled | Failure> {
+    const answer = await ask(documentUrl(job.location, 'header'), {}, environment, (header): Polled => {
       take(job, header as JobHeader)
       if (isTerminalStatus((header as JobHeader).status)) finish(job, 'ended')
       return { type: 'polled' }
@@ -166,7 +172,7 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
   }
 
   return {
-    facts: () => ({ connection: connection.status, now: serverClock.now(), lastSeen }),
+    facts: () => ({ connection: status, now: serverClock.now(), lastSeen }),
     join(job) {
       const { location } = job
       const fits =

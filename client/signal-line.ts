@@ -2,7 +2,6 @@ import { batch, type ReadonlySignal, signal } from '@preact/signals-core'
 import type { PingData } from '../shared/wire.ts'
 import { createConnection } from './connection.ts'
 import type { ConnectionStatus } from './connection-state.ts'
-import { transition } from './job-policy.ts'
 import { eventOf, type Received } from './received.ts'
 import { createServerClock, type ServerClock } from './server-clock.ts'
 import { Ticker } from './ticker.ts'
@@ -51,7 +50,6 @@ export function createSignalLine(options: LineOptions): SignalLine {
 
   const line = createConnection({
     environment,
-    policy: transition,
     cursor: options.cursor,
     ...createTransport({ ...options, receivePoll: (answer) => received(options.receivePoll(answer)) }),
     receive(event, data) {

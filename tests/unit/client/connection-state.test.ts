@@ -5,8 +5,8 @@ import {
   type ConnectionEvent,
   type ConnectionState,
   createConnectionState,
+  transition,
 } from '../../../client/connection-state.ts'
-import { transition } from '../../../client/job-policy.ts'
 import type { EndReason } from '../../../shared/wire.ts'
 
 /** A connection under a test's own clock, whose jitter is in the middle. */

@@ -1,7 +1,6 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { createConnection } from '../../../client/connection.ts'
 import { systemEnvironment } from '../../../client/environment.ts'
-import { transition } from '../../../client/job-policy.ts'
 import { eventOf, type Received } from '../../../client/received.ts'
 import { createTransport, type TransportOptions } from '../../../client/transport.ts'
 import { encodeMessage, encodeRetry } from '../../../shared/sse.ts'
@@ -14,7 +13,6 @@ function connect(environment: FakeEnvironment, options: Partial<TransportOptions
   const told: unknown[] = []
   const line = createConnection({
     environment,
-    policy: transition,
     ...createTransport({
       environment,
       streamUrl: (cursor) => `/stream?since=${cursor}`,
@@ -327,7 +325,6 @@ describe('createConnection over the network', () => {
     const environment = { ...systemEnvironment(), EventSource: undefined, clock, random: new SeededRandom(7) }
     const line = createConnection({
       environment,
-      policy: transition,
       ...createTransport({
         environment,
         streamUrl: (cursor) => `${server.url}stream${cursor ? `?since=${cursor}` : ''}`,

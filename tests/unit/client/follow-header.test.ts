@@ -4,6 +4,7 @@ import { locateJob } from '../../../client/job-location.ts'
 import type { JobFacts } from '../../../client/words.ts'
 import { newHeader } from '../../arbitraries.ts'
 import { FakeEnvironment } from '../../fake-environment.ts'
+import { settle } from '../../virtual-clock.ts'
 
 const stops: (() => void)[] = []
 afterEach(() => {
@@ -27,6 +28,12 @@ function open(environment: FakeEnvironment, id: string, token: string | null = n
 
 /** Time enough for jobs to be gathered into one stream. */
 const gather = (environment: FakeEnvironment) => environment.clock.advance(20)
+
+/** The stream is refused; then each of its jobs is asked for by itself. */
+const refuse = (environment: FakeEnvironment) => {
+  environment.source.refuse()
+  return settle()
+}
 
 const running = (id: string, version = 2) => newHeader({ id, version, status: 'running' })
 const send = (environment: FakeEnvironment, event: string, id: string, data: object) => {
@@ -125,7 +132,7 @@ describe('followHeader', () => {
     const [good, bad] = [open(environment, 'a', 'good'), open(environment, 'b', 'bad')]
     await gather(environment)
     // The stream is refused for the sake of one; then each is asked for by itself.
-    environment.source.refuse()
+    await refuse(environment)
     const [forGood, forBad] = environment.requests
     await forBad?.answer(401, {})
     await forGood?.answer(200, running('a'))
@@ -143,7 +150,7 @@ describe('followHeader', () => {
     const environment = new FakeEnvironment()
     const followed = open(environment, 'a', 'good')
     await gather(environment)
-    environment.source.refuse()
+    await refuse(environment)
     await environment.request.answer(401, {})
     // With nothing to ask for, no stream is opened: it would be one of all jobs.
     expect(environment.sources.length).toBe(1)
@@ -159,7 +166,7 @@ describe('followHeader', () => {
     const environment = new FakeEnvironment()
     const followed = open(environment, 'a')
     await gather(environment)
-    environment.source.refuse()
+    await refuse(environment)
     await environment.request.answer(404, {})
     await environment.clock.advance(3_000)
     await environment.request.answer(404, {})
@@ -171,7 +178,7 @@ describe('followHeader', () => {
     const environment = new FakeEnvironment()
     const followed = open(environment, 'a')
     await gather(environment)
-    environment.source.refuse()
+    await refuse(environment)
     await environment.request.answer(200, { ...running('a', 9), status: 'completed' })
     environment.draw()
     expect([followed.shown.job?.version, followed.shown.connection]).toEqual([9, 'ended'])
@@ -182,7 +189,7 @@ describe('followHeader', () => {
     const environment = new FakeEnvironment()
     const followed = open(environment, 'a')
     await gather(environment)
-    environment.source.refuse()
+    await refuse(environment)
     await environment.request.answer(503, {}, { 'retry-after': '1' })
     environment.draw()
     expect(followed.shown.connection).toBe('reconnecting')
