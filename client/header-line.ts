@@ -160,7 +160,8 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
       if (isTerminalStatus((header as JobHeader).status)) finish(job, 'ended')
       return { type: 'polled' }
     })
-    if (answer.type !== 'failed' || !isRefusal(answer.status)) return answer
+    // Any other answer is about the server.
+    if (answer.type !== 'failed' || ![401, 403, 404].includes(answer.status ?? 0)) return answer
     if (job.isRefused) finish(job, answer.status === 404 ? 'not-found' : 'expired')
     else {
       job.isRefused = true
@@ -187,9 +188,4 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
       if (jobs.delete(job)) restartSoon()
     },
   }
-}
-
-/** Whether a status is about the job that was asked for, and not about the server. */
-function isRefusal(status = 0): boolean {
-  return [401, 403, 404].includes(status)
 }

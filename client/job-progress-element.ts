@@ -7,7 +7,7 @@ import { createFormat, type Format } from './format.ts'
 import { type JobLanguage, jobEnglish } from './job-language.ts'
 import { documentUrl, type JobLocation, locateJob } from './job-location.ts'
 import { styles } from './job-progress-styles.ts'
-import { createJobProgressView, type Failure, type Variant } from './job-progress-view.ts'
+import { createJobProgressView, type Failure } from './job-progress-view.ts'
 import { say, useLiveRegion } from './live-region.ts'
 import { describeJob, type JobFacts, type JobWords } from './words.ts'
 
@@ -119,7 +119,7 @@ export class JobProgressElement extends Base {
     const words = describeJob(this.#facts, format)
     // Nothing to show is no reason to offer it: a producer may count failures without naming them.
     if (job && job.itemCounts.failed + job.errorCount === 0) words.action = undefined
-    const variant = this.#variant()
+    const variant = this.getAttribute('variant') ?? 'bar'
     const title = this.getAttribute('label') ?? job?.title
     const isUntitled = variant === 'text' && !this.hasAttribute('label')
     this.#view.update(words, isUntitled ? '' : title, variant)
@@ -132,11 +132,6 @@ export class JobProgressElement extends Base {
   #showFallback({ state }: JobWords): void {
     this.#fallback.hidden = state !== 'connecting' && state !== 'unreachable'
     this.#view.root.hidden = state === 'connecting' && this.textContent?.trim() !== ''
-  }
-
-  #variant(): Variant {
-    const variant = this.getAttribute('variant')
-    return variant === 'ring' || variant === 'text' ? variant : 'bar'
   }
 
   #tell(job: JobHeader, before: JobHeader | undefined): void {

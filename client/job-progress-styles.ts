@@ -88,8 +88,8 @@ small { display: block; font-size: inherit; color: var(--failed) }
 @media (forced-colors: active) {
   button { color: LinkText }
   svg { color: CanvasText !important }
-  .is-bar .track, .chip { border: 1px solid }
-  .is-text .chip { border: 0 }
+  .track, .chip { border: 1px solid }
+  .is-ring .track, .is-text .chip { border: 0 }
   .fill { forced-color-adjust: none; background: Highlight !important }
   .ring { stroke: GrayText; :last-child { stroke: Highlight } }
 }

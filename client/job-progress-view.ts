@@ -2,9 +2,6 @@ import { type Icon, stateIcons } from './icons.ts'
 import type { JobState } from './job-language.ts'
 import type { JobWords } from './words.ts'
 
-/** How a job is shown. */
-export type Variant = 'bar' | 'ring' | 'text'
-
 /** Something of a job that failed. */
 export interface Failure {
   name: string
@@ -14,8 +11,8 @@ export interface Failure {
 /** The inside of a `<job-progress>`: made once, then brought up to date. */
 export interface JobProgressView {
   readonly root: HTMLElement
-  /** Shows a job's words under a label; an empty one is not shown. */
-  update(words: JobWords, label: string | undefined, variant: Variant): void
+  /** Shows a job's words under a label; an empty one is not shown. Whatever is no `ring` and no `text` is a bar. */
+  update(words: JobWords, label: string | undefined, variant: string): void
   readonly showsFailures: boolean
   /** Lists what failed, each with its reason; nothing hides the list. */
   showFailures(failures?: readonly Failure[]): void
@@ -46,7 +43,7 @@ export function createJobProgressView(onShow: () => void): JobProgressView {
   // The bar says the very same, to those who can't see these.
   for (const seen of [line, aside, middle]) seen.ariaHidden = 'true'
 
-  function update(words: JobWords, text: string | undefined, variant: Variant): void {
+  function update(words: JobWords, text: string | undefined, variant: string): void {
     const { state, tone, percent, chip: word, line: said } = words
     const whole = percent === undefined ? null : `${Math.floor(percent)}`
     // Of work that has begun and has no total, neither a share nor an empty bar would be true.

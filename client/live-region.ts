@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../shared/clock.ts'
+import { systemClock } from '../shared/clock.ts'
 
 /** How far apart two announcements are at least: milliseconds. */
 const QUIET_MS = 10_000
@@ -35,8 +35,8 @@ export function useLiveRegion(): () => void {
  *
  * @returns `false` when it was not said: it is not urgent, and something was said less than ten seconds ago
  */
-export function say(text: string, urgent: boolean, clock: Clock = systemClock): boolean {
-  const now = clock.now()
+export function say(text: string, urgent: boolean): boolean {
+  const now = systemClock.now()
   if (!urgent && now - lastSaid < QUIET_MS) return false
   lastSaid = now
   if (region) region.textContent = text

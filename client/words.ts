@@ -151,8 +151,8 @@ function describeEnd(state: JobState, job: JobHeader, percent: string | undefine
 
 /** From the start to the end, in milliseconds; 0 for a job that has not ended. */
 function getRunTime(job: JobHeader): number {
-  if (job.endedAt === undefined) return 0
-  return Math.max(0, Date.parse(job.endedAt) - Date.parse(job.startedAt ?? job.createdAt))
+  const { createdAt, startedAt = createdAt, endedAt = startedAt } = job
+  return Math.max(0, Date.parse(endedAt) - Date.parse(startedAt))
 }
 
 /** When a job began, or ended and how long it took: `started 6 min ago`, `2 min ago, took 3 s`. */
