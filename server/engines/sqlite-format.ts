@@ -62,6 +62,11 @@ const migrations: Migration[] = [
   CREATE INDEX jobs_live_by_creator ON jobs (created_by) WHERE live = 1;
   CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;`,
   },
+  {
+    documents: '',
+    lists: `-- What was applied to jobs and is not in heads yet: an array of requests, in JSON, a commit. A file of one document writes its head at once.
+  CREATE TABLE log (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;`,
+  },
 ]
 
 /** The format that this version writes. */

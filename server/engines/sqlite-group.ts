@@ -1,10 +1,10 @@
 import type { Limits } from '../../shared/limits.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import { applyBatch } from '../apply-batch.ts'
-import type { Applied, Batch, Change, Commit, Created, NewJob } from '../engine.ts'
+import type { Applied, Batch, Change, Commit, Created, NewJob, StoredJob } from '../engine.ts'
 import { problems } from '../errors.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
-import type { Draft, Entry, Key, SqliteStore } from './sqlite-store.ts'
+import { type Draft, type Entry, isMoreThanHead, type Key, type Redo, type SqliteStore } from './sqlite-store.ts'
 
 /** An answer, and the change that is told when it has been written. */
 export interface Decided<T> {
@@ -12,10 +12,27 @@ export interface Decided<T> {
   told?: { owner: string; change: Change }
 }
 
-/** A job that the group has looked at: as the file has it, and as it will be. */
+/** Batches of one job that are logged; more cost more than to save the job at once. */
+const LOGGED_EVENTS = 8
+
+/** A job that the group has looked at: as it was, and as it will be. */
 interface Slot {
-  stored: Entry | undefined
+  readonly stored: Entry | undefined
+  readonly before: StoredJob | undefined
   draft: Draft | undefined
+  /** What the group applies to it. */
+  readonly redo: Redo[]
+  events: number
+}
+
+/** What a group has written. */
+export interface Written {
+  /** The jobs that were saved, as the file has them now; nothing of those that were removed. */
+  saved: Map<string, Entry | undefined>
+  /** The jobs of which it was logged what was applied to them: as they are to be saved later. */
+  logged: Map<string, Draft>
+  /** Characters that were logged. */
+  size: number
 }
 
 /**
@@ -24,14 +41,14 @@ interface Slot {
  */
 export class Group {
   readonly #store: SqliteStore
-  readonly #find: (id: string) => Entry | undefined
+  readonly #find: (id: string) => Draft | undefined
   readonly #limits: Limits
   readonly #slots = new Map<string, Slot>()
   readonly #live = new Map<string, number>()
-  #keys = { added: 0, newest: 0 }
   #isCheck = false
 
-  constructor(store: SqliteStore, find: (id: string) => Entry | undefined, limits: Limits) {
+  /** @param find what goes on with a job: a draft of its own, or one that was not saved yet, which then changes */
+  constructor(store: SqliteStore, find: (id: string) => Draft | undefined, limits: Limits) {
     this.#store = store
     this.#find = find
     this.#limits = limits
@@ -59,7 +76,8 @@ export class Group {
   }
 
   apply(id: string, batch: Batch): Decided<Applied> {
-    const { draft } = this.#slot(id)
+    const slot = this.#slot(id)
+    const { draft } = slot
     if (!draft) return { answer: { refused: problems.notFound() } }
     const seq = draft.stored?.seq
     const loaded = {
@@ -73,10 +91,18 @@ export class Group {
     if ('repeat' in outcome) return { answer: { header: outcome.repeat, repeat: true } }
     const { header, from, events } = outcome.commit
     this.#merge(draft, outcome.commit, batch)
+    slot.redo.push({ id, epoch: header.epoch, to: header.version, batch })
+    slot.events += events.length
     return {
       answer: { header, repeat: false },
       told: { owner: header.owner, change: { id, epoch: header.epoch, from, to: header.version, events, header } },
     }
+  }
+
+  /** Applies again what was logged, unless its job has been saved since. */
+  redo({ id, epoch, to, batch }: Redo): void {
+    const header = this.#slot(id).draft?.job.header
+    if (header?.epoch === epoch && header.version < to) this.apply(id, batch)
   }
 
   remove(id: string, epoch?: string): Decided<boolean> {
@@ -96,32 +122,46 @@ export class Group {
 
   /** Whether there is nothing to write: all was refused, or done before. */
   get isEmpty(): boolean {
-    for (const { stored, draft } of this.#slots.values())
-      if (draft?.stored !== stored || draft?.job !== stored?.job) return false
-    return !this.#isCheck
+    return !this.#isCheck && [...this.#slots.values()].every((slot) => !isChanged(slot))
   }
 
-  /** Writes what was decided, within a transaction of the caller. Answers each job that changed as the file now has it. */
-  write(): Map<string, Entry | undefined> {
-    const written = new Map<string, Entry | undefined>()
-    for (const [id, { stored, draft }] of this.#slots) {
+  /** The jobs that change, as they are to be saved. */
+  get drafts(): Map<string, Draft> {
+    const drafts = new Map<string, Draft>()
+    for (const [id, slot] of this.#slots) if (slot.draft && isChanged(slot)) drafts.set(id, slot.draft)
+    return drafts
+  }
+
+  /**
+   * Writes what was decided, within a transaction of the caller.
+   *
+   * @param canLog rather than save a job, logs what was applied to it, where that is less
+   */
+  write(canLog = false): Written {
+    const written: Written = { saved: new Map(), logged: new Map(), size: 0 }
+    const redo: Redo[] = []
+    for (const [id, slot] of this.#slots) {
+      const { stored, draft } = slot
       if (stored && draft?.stored !== stored) {
         this.#store.remove(stored.seq)
-        written.set(id, undefined)
+        written.saved.set(id, undefined)
       }
-      if (draft && draft.job !== draft.stored?.job) written.set(id, this.#store.save(draft))
+      if (!draft || !isChanged(slot)) continue
+      if (canLog && slot.events <= LOGGED_EVENTS && !isMoreThanHead(draft)) {
+        written.logged.set(id, draft)
+        redo.push(...slot.redo)
+      } else written.saved.set(id, this.#store.save(draft))
     }
+    if (redo.length > 0) written.size = this.#store.log(redo)
     if (this.#isCheck) this.#store.touch()
-    // Twice what came, so that what piled up once gets less.
-    if (this.#keys.added > 0) this.#store.pruneKeys(this.#keys.newest, 2 * this.#keys.added)
     return written
   }
 
   #slot(id: string): Slot {
     const known = this.#slots.get(id)
     if (known) return known
-    const stored = this.#find(id)
-    const slot = { stored, draft: stored && draftOf(stored, stored.job) }
+    const draft = this.#find(id)
+    const slot: Slot = { stored: draft?.stored, before: draft?.job, draft, redo: [], events: 0 }
     this.#slots.set(id, slot)
     return slot
   }
@@ -140,10 +180,8 @@ export class Group {
     draft.errors.push(...errors)
     draft.logs.push(...logs)
     if (!batch.key) return
-    const at = Date.parse(batch.at)
     draft.keyCount += 1
-    draft.keys.set(batch.key.key, { digest: batch.key.digest, at, n: draft.keyCount })
-    this.#keys = { added: this.#keys.added + 1, newest: Math.max(this.#keys.newest, at) }
+    draft.keys.set(batch.key.key, { digest: batch.key.digest, at: Date.parse(batch.at), n: draft.keyCount })
   }
 
   /** Counts the file once a group, and adds what the group itself does. */
@@ -160,8 +198,10 @@ export class Group {
   }
 }
 
+const isChanged = ({ stored, before, draft }: Slot): boolean => draft?.stored !== stored || draft?.job !== before
+
 /** What continues a stored job, or begins a new one. */
-export function draftOf(stored: Entry | undefined, job: Draft['job']): Draft {
+export function draftOf(stored: Entry | undefined, job: StoredJob): Draft {
   const keyCount = stored?.keyCount ?? 0
   return { stored, job, keyCount, steps: new Map(), items: new Map(), errors: [], logs: [], keys: new Map() }
 }

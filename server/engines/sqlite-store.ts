@@ -2,7 +2,7 @@ import type { ErrorRow, Item, JobHeader, LogRow, Step } from '../../shared/job.t
 import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/limits.ts'
 import { countItems, isTerminalStatus } from '../../shared/selectors.ts'
 import { dueAt } from '../due.ts'
-import type { ListQuery, Page, StoredJob } from '../engine.ts'
+import type { Batch, ListQuery, Page, StoredJob } from '../engine.ts'
 import type { ChangedRow } from '../paging.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
 import type { Database, SqlValue, Statement } from './sqlite-database.ts'
@@ -42,6 +42,15 @@ export interface Draft {
   readonly keys: Map<string, Key>
 }
 
+/** A batch that was applied, to be applied again should its job not have been saved since. */
+export interface Redo {
+  id: string
+  epoch: string
+  /** The version that it led to. */
+  to: number
+  batch: Batch
+}
+
 /** The lists of a document, at the numbers by which the file knows them. */
 const LISTS = ['steps', 'items', 'errors', 'logs'] as const
 const STEPS = 0
@@ -76,7 +85,7 @@ export class SqliteStore {
   }
 
   /** The rows changed after a version, in the order of their versions; read only as far as the caller goes. */
-  *changedSince({ seq, job }: Entry, version: number): Iterable<ChangedRow> {
+  *changedSince({ seq, job }: Pick<Entry, 'seq' | 'job'>, version: number): Iterable<ChangedRow> {
     const lists = filledLists(job)
     if (lists.length === 0) return
     for (const row of this.#sql(selectChanged(lists)).iterate(seq, version)) {
@@ -156,10 +165,21 @@ export class SqliteStore {
     return { seq, job, keyCount, headSize: body.length, payloadSize }
   }
 
-  /** Deletes some of the keys that are past their lifetime: the oldest are the table's first rows. */
-  pruneKeys(now: number, limit: number): void {
-    const sql = 'DELETE FROM keys WHERE at <= ? AND rowid IN (SELECT rowid FROM keys ORDER BY rowid LIMIT ?)'
-    this.#sql(sql).run(now - KEY_LIFETIME, limit)
+  /** Logs what is saved later. @returns how long it is: characters */
+  log(batches: readonly Redo[]): number {
+    const body = JSON.stringify(batches)
+    this.#sql('INSERT INTO log (body) VALUES (?)').run(body)
+    return body.length
+  }
+
+  /** What was logged, in the order in which it was applied. */
+  *logged(): Iterable<Redo> {
+    const rows = this.#sql('SELECT body FROM log ORDER BY seq').all() as { body: string }[]
+    for (const { body } of rows) yield* JSON.parse(body) as Redo[]
+  }
+
+  clearLog(): void {
+    this.#sql('DELETE FROM log').run()
   }
 
   #insertJob({ id, owner, createdBy, kind, parentId }: JobHeader, seldom: Seldom): number {
@@ -201,10 +221,17 @@ export class SqliteStore {
   #saveKeys(job: number, { stored, keys, keyCount }: Draft): void {
     if (keys.size === 0) return
     const save = this.#sql('INSERT OR REPLACE INTO keys (job, key, n, at, digest) VALUES (?, ?, ?, ?, ?)')
-    for (const [key, { n, at, digest }] of keys) save.run(job, key, n, at, digest)
+    let newest = 0
+    for (const [key, { n, at, digest }] of keys) {
+      save.run(job, key, n, at, digest)
+      newest = Math.max(newest, at)
+    }
     const generation = (count: number) => Math.floor(count / KEYS_KEPT)
     if (generation(keyCount) > generation(stored?.keyCount ?? 0))
       this.#sql('DELETE FROM keys WHERE job = ? AND n <= ?').run(job, keyCount - KEYS_KEPT)
+    // Some of those past their lifetime: the oldest are the table's first rows. Twice what came, so that what piled up once gets less.
+    const prune = 'DELETE FROM keys WHERE at <= ? AND rowid IN (SELECT rowid FROM keys ORDER BY rowid LIMIT ?)'
+    this.#sql(prune).run(newest - KEY_LIFETIME, 2 * keys.size)
   }
 
   #row<T extends Step | Item>(job: number, list: number, id: string): T | undefined {
@@ -285,6 +312,11 @@ function seldomColumns(job: StoredJob): Seldom {
     result: result === undefined ? null : JSON.stringify(result),
     metadata: metadata === undefined ? null : JSON.stringify(metadata),
   }
+}
+
+/** Whether a save would write more than the head, and keys. */
+export function isMoreThanHead({ stored, job, steps, items, errors, logs }: Draft): boolean {
+  return !stored || steps.size + items.size + errors.length + logs.length > 0 || changesSeldom(stored.job, job)
 }
 
 /** Whether those columns differ; `result` and `metadata` are big, and told apart by their versions. */

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { type Clock, systemClock } from '../../shared/clock.ts'
+import { type Clock, systemClock, type Timer } from '../../shared/clock.ts'
 import type { Cursor } from '../../shared/cursor.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
 import { defaultLimits, type Limits } from '../../shared/limits.ts'
@@ -20,14 +20,27 @@ import { problems, refuse } from '../errors.ts'
 import { buildPage, startOf } from '../paging.ts'
 import { Gathering } from './gathering.ts'
 import { Recent } from './recent.ts'
-import { type Decided, Group } from './sqlite-group.ts'
+import { type Decided, draftOf, Group } from './sqlite-group.ts'
 import { LogSync } from './sqlite-log-sync.ts'
 import { openDatabase } from './sqlite-open.ts'
-import { type Entry, SqliteStore } from './sqlite-store.ts'
+import { type Draft, type Entry, SqliteStore } from './sqlite-store.ts'
 import { Wakeups } from './wakeups.ts'
 
 /** How much JSON of jobs is kept in memory: characters, about 16 MiB. */
 const CACHE_SIZE = 16 * 1024 * 1024
+
+/** How much is logged before it is saved: characters, and jobs. A start after a crash does as much again. */
+const LOG_SIZE = 1024 * 1024
+export const LOG_JOBS = 1_000
+/** How long it is logged at most: milliseconds. */
+export const SAVE_MS = 1_000
+
+/** Jobs that were logged and not saved. */
+interface Unsaved {
+  drafts: Map<string, Draft>
+  /** Of the log: characters. */
+  size: number
+}
 
 export interface SqliteOptions {
   limits?: Limits
@@ -57,6 +70,9 @@ export class SqliteEngine implements Engine {
   readonly #store: SqliteStore
   readonly #limits: Limits
   readonly #entries = new Recent<string, Entry>(CACHE_SIZE)
+  readonly #clock: Clock
+  #unsaved: Unsaved | undefined
+  #saveTimer: Timer | undefined
   readonly #wakeups = new Wakeups()
   readonly #requests: Gathering<Task>
   readonly #log: Pick<LogSync, 'sync' | 'close'>
@@ -75,7 +91,8 @@ export class SqliteEngine implements Engine {
     this.#store = new SqliteStore(db)
     this.#log = options.log ?? new LogSync(db)
     this.#limits = options.limits ?? defaultLimits
-    this.#requests = new Gathering(options.clock ?? systemClock, (tasks) => this.#commit(tasks))
+    this.#clock = options.clock ?? systemClock
+    this.#requests = new Gathering(this.#clock, (tasks) => this.#commit(tasks))
   }
 
   create(job: NewJob): Promise<Created> {
@@ -93,7 +110,7 @@ export class SqliteEngine implements Engine {
   }
 
   async read(id: string): Promise<StoredJob | undefined> {
-    return this.#onceSynced(this.#find(id)?.job)
+    return this.#onceSynced(this.#draft(id)?.job)
   }
 
   async changesSince(
@@ -101,16 +118,18 @@ export class SqliteEngine implements Engine {
     cursor: Cursor | undefined,
     page: { view: View; maxBytes: number },
   ): Promise<Patch | undefined> {
-    const entry = this.#find(id)
-    if (!entry) return undefined
-    const from = startOf(cursor, entry.job)
-    const hasRows = page.view === 'all' && from < entry.job.header.version
-    const patch = buildPage(entry.job, from, hasRows ? this.#store.changedSince(entry, from) : [], page.maxBytes)
-    return this.#onceSynced(patch)
+    const { stored, job } = this.#draft(id) ?? {}
+    if (!stored || !job) return undefined
+    const from = startOf(cursor, job)
+    const hasRows = page.view === 'all' && from < job.header.version
+    const rows = hasRows ? this.#store.changedSince({ seq: stored.seq, job }, from) : []
+    return this.#onceSynced(buildPage(job, from, rows, page.maxBytes))
   }
 
   async list(query: ListQuery): Promise<Page<JobHeader>> {
-    return this.#onceSynced(this.#store.list(query))
+    const { rows, ...page } = this.#store.list(query)
+    const unsaved = this.#recovered.drafts
+    return this.#onceSynced({ ...page, rows: rows.map((header) => unsaved.get(header.id)?.job.header ?? header) })
   }
 
   remove(id: string, epoch?: string): Promise<boolean> {
@@ -144,17 +163,36 @@ export class SqliteEngine implements Engine {
     if (this.#isClosed) return
     this.#isClosed = true
     await this.#requests.drain()
+    if (this.#saveTimer !== undefined) this.#clock.clearTimeout(this.#saveTimer)
+    this.#save()
     this.#log.close()
     // As the last connection to the file it moves the log into it, and deletes the log.
     this.#db.close()
   }
 
-  #find(id: string): Entry | undefined {
+  /** What goes on with a job. */
+  #draft(id: string): Draft | undefined {
+    const unsaved = this.#recovered.drafts.get(id)
+    if (unsaved) return unsaved
     const known = this.#entries.get(id)
-    if (known) return known
-    const entry = this.#store.find(id)
-    if (entry) this.#remember(id, entry)
-    return entry
+    const entry = known ?? this.#store.find(id)
+    if (entry && !known) this.#remember(id, entry)
+    return entry && draftOf(entry, entry.job)
+  }
+
+  /** What was logged and not saved: after a start or a failure, what the log says. */
+  get #recovered(): Unsaved {
+    if (this.#unsaved) return this.#unsaved
+    const stored = (id: string) => {
+      const entry = this.#store.find(id)
+      return entry && draftOf(entry, entry.job)
+    }
+    const group = new Group(this.#store, stored, this.#limits)
+    for (const redo of this.#store.logged()) group.redo(redo)
+    // As large as it may be, for nobody knows: the next commit saves it.
+    const { drafts } = group
+    this.#unsaved = { drafts, size: drafts.size > 0 ? LOG_SIZE : 0 }
+    return this.#unsaved
   }
 
   #remember(id: string, entry: Entry): void {
@@ -190,9 +228,12 @@ export class SqliteEngine implements Engine {
   }
 
   async #commit(tasks: Task[]): Promise<void> {
-    const group = new Group(this.#store, (id) => this.#find(id), this.#limits)
-    for (const task of tasks) task.decide(group)
+    const group = new Group(this.#store, (id) => this.#draft(id), this.#limits)
     try {
+      const { drafts, size } = this.#recovered
+      // Before anything is decided, for that goes on with the drafts.
+      if (size >= LOG_SIZE || drafts.size >= LOG_JOBS) this.#save()
+      for (const task of tasks) task.decide(group)
       if (!group.isEmpty) {
         this.#write(group)
         this.#syncing = this.#log.sync()
@@ -200,6 +241,7 @@ export class SqliteEngine implements Engine {
       }
     } catch (reason) {
       for (const id of group.ids) this.#entries.delete(id)
+      this.#unsaved = undefined
       for (const task of tasks) task.failed(reason)
       return
     } finally {
@@ -218,14 +260,49 @@ export class SqliteEngine implements Engine {
   }
 
   #write(group: Group): void {
+    const { saved, logged, size } = this.#transaction(() => group.write(true))
+    const unsaved = this.#recovered
+    for (const [id, entry] of saved) {
+      unsaved.drafts.delete(id)
+      if (entry) this.#remember(id, entry)
+      else this.#entries.delete(id)
+    }
+    for (const [id, draft] of logged) unsaved.drafts.set(id, draft)
+    unsaved.size += size
+    if (logged.size > 0) this.#saveLater()
+  }
+
+  #saveLater(): void {
+    this.#saveTimer ??= this.#clock.setTimeout(() => {
+      this.#saveTimer = undefined
+      try {
+        this.#save()
+      } catch {
+        // The log has it all. The disk may have room again later.
+        this.#saveLater()
+      }
+    }, SAVE_MS)
+  }
+
+  /** Saves what was only logged, and empties the log. The log was synced, and stays until this is on the disk too: nothing waits. */
+  #save(): void {
+    const { drafts } = this.#recovered
+    if (drafts.size === 0) return
+    const saved = this.#transaction(() => {
+      const entries = [...drafts].map(([id, draft]) => [id, this.#store.save(draft)] as const)
+      this.#store.clearLog()
+      return entries
+    })
+    for (const [id, entry] of saved) this.#remember(id, entry)
+    this.#unsaved = { drafts: new Map(), size: 0 }
+  }
+
+  #transaction<T>(run: () => T): T {
     this.#db.exec('BEGIN IMMEDIATE')
     try {
-      const written = group.write()
+      const result = run()
       this.#db.exec('COMMIT')
-      for (const [id, entry] of written) {
-        if (entry) this.#remember(id, entry)
-        else this.#entries.delete(id)
-      }
+      return result
     } catch (error) {
       try {
         this.#db.exec('ROLLBACK')

@@ -11,6 +11,8 @@ import type { JobEvent } from '../../shared/events.ts'
 export function batchAfter(version: number): Batch {
   const events = Array.from({ length: 1 + (version % 3) }, (_, index): JobEvent => {
     const number = version + index + 1
+    // Some batches are of progress alone, which the engine logs and saves later.
+    if (version % 4 < 2) return { type: 'progress', done: number }
     return number % 2 === 0
       ? { type: 'log', message: `${number}` }
       : { type: 'item', id: `${number % 50}`, message: `${number}` }

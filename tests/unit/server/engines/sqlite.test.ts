@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Batch } from '../../../../server/engine.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from '../../../../server/engines/idempotency.ts'
-import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
+import { SAVE_MS, SqliteEngine } from '../../../../server/engines/sqlite.ts'
 import { openDatabase } from '../../../../server/engines/sqlite-open.ts'
 import type { JobEvent } from '../../../../shared/events.ts'
 import { CREATED_AT } from '../../../arbitraries.ts'
@@ -17,6 +17,7 @@ import {
   taken,
   WakeLog,
 } from '../../../conformance/fixtures.ts'
+import { VirtualClock } from '../../../virtual-clock.ts'
 import { logFrames, transactions, withEngine, withPath } from './sqlite-fixtures.ts'
 
 const progress = (done: number): JobEvent => ({ type: 'progress', done })
@@ -240,11 +241,13 @@ describe('SqliteEngine keeps', () => {
 
   test('apply keeps a bounded number of keys in the file, and none for long after their hour', () =>
     withPath(async (path) => {
-      const engine = SqliteEngine.open(path)
+      const clock = new VirtualClock()
+      const engine = SqliteEngine.open(path, { clock })
       const [many, few] = [await created(engine), await created(engine)]
       const use = async (id: string, number: number, after: number) => {
         const at = new Date(Date.parse(CREATED_AT) + after).toISOString()
         taken(await engine.apply(id, batchOf([progress(number)], { at, key: { key: `k${number}`, digest: 'd' } })))
+        await clock.advance(SAVE_MS)
       }
       for (let number = 0; number < 50; number++) await use(few.id, number, 0)
       for (let number = 0; number < 3 * KEYS_KEPT + 10; number++) await use(many.id, number, 1_000)
