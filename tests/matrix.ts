@@ -1,5 +1,4 @@
-/** Between these lines of ARCHITECTURE.md stands the matrix of the last complete run. */
-const MARKS = { begin: '<!-- matrix -->', end: '<!-- /matrix -->' }
+import { placeBetween } from './marks.ts'
 
 /** What was tested, group by group, and how it went on each runtime. */
 export type Matrix = Map<string, Map<string, { passed: number; failed: number }>>
@@ -49,6 +48,5 @@ export function renderMatrix(matrix: Matrix): string {
 
 /** The text of a document with a table in the matrix's place. */
 export function placeMatrix(document: string, table: string): string {
-  const [before = '', after = ''] = [document.split(MARKS.begin)[0], document.split(MARKS.end)[1]]
-  return `${before}${MARKS.begin}\n\n${table}\n\n${MARKS.end}${after}`
+  return placeBetween(document, 'matrix', table)
 }

@@ -1,41 +1,22 @@
-import type { Options } from './target.ts'
-import type { WorkloadName } from './workloads/index.ts'
+import { browserFigures } from './client/browser.ts'
+import { missingBrowser } from './client/browser-page.ts'
+import { bundles } from './client/bundle-size.ts'
+import { betterSse } from './peers/better-sse.ts'
+import { hono } from './peers/hono.ts'
+import { onDenoSqlite, onMemory, onSqlite } from './peers/milepost.ts'
+import { nchan } from './peers/nchan.ts'
+import { raw } from './peers/raw.ts'
+import { worker } from './peers/worker.ts'
+import type { Row } from './row.ts'
+import { underLoad } from './under-load.ts'
 
-/** A figure that a workload finds, as the table shows it. */
-export interface Column {
-  figure: string
-  label: string
-}
+const peers = [hono('Bun'), betterSse('Bun'), betterSse('Node'), nchan, raw]
+/** For work that costs the same with any engine, and for work in which publishing counts. */
+const everyone = [onSqlite, ...peers]
+const everyEngine = [onSqlite, onMemory, ...peers]
 
-/** What Milepost on SQLite has to reach. */
-export interface Goal {
-  figure: string
-  /** The peer that it is held against; left out, the figure itself is. */
-  against?: string
-  /** Whose figure it is; left out, Milepost's on SQLite and Bun. */
-  of?: string
-  /** Another row's figure of Milepost's own that it is held against. */
-  againstRow?: string
-  atMost?: number
-  atLeast?: number
-}
-
-/** One line of the bench: the same work for each peer. */
-export interface Row {
-  name: string
-  title: string
-  workload: WorkloadName
-  options: Options
-  /** What a quick run does with less of. */
-  quick?: Options
-  columns: Column[]
-  /** Whom it is for: all but what runs on Deno and workerd, or some of them. */
-  peers: 'all' | 'milepost' | 'Deno' | 'workerd'
-  goals: Goal[]
-}
-
-const NCHAN = 'nchan, nginx'
-const HONO = 'Hono streamSSE, Bun'
+const NCHAN = nchan.name
+const HONO = hono('Bun').name
 
 const cpu = { figure: 'cpu', label: 'CPU-s per million deliveries' }
 const latency = [
@@ -48,18 +29,22 @@ const correctness = [
   { figure: 'duplicated', label: 'twice' },
   { figure: 'late', label: 'later than 250 ms' },
 ]
-const fanOut: Pick<Row, 'workload' | 'peers' | 'columns'> = {
-  workload: 'fanOut',
-  peers: 'all',
-  columns: [cpu, ...latency, ...correctness],
-}
+const fanOut = [cpu, ...latency, ...correctness]
+const rate = { figure: 'rate', label: 'events acknowledged/s', isMoreBetter: true }
+const cpuEvent = { figure: 'cpu', label: 'CPU-s per million events' }
+
+/** Long enough for every runtime to have compiled what is hot, so that what is measured is the steady state: seconds. */
+const STEADY = { warmUp: 4, seconds: 4 }
+/** The same for who is asked for all that they can do. */
+const FULL = { warmUp: 2, seconds: 3 }
 
 export const rows: readonly Row[] = [
   {
-    ...fanOut,
     name: 'W1',
     title: '1 job, 1,000 watchers, 25 events/s',
-    options: { jobs: 1, watchers: 1_000, perSecond: 25, warmUp: 1.5, seconds: 3 },
+    contestants: underLoad('fanOut', everyone),
+    options: { jobs: 1, watchers: 1_000, perSecond: 25, ...STEADY },
+    columns: fanOut,
     goals: [
       { figure: 'cpu', against: NCHAN, atMost: 0.85 },
       { figure: 'cpu', against: HONO, atMost: 0.6 },
@@ -67,26 +52,27 @@ export const rows: readonly Row[] = [
     ],
   },
   {
-    ...fanOut,
     name: 'Wb',
     title: '1 job, 100 watchers, 500 events/s in bursts of 10',
-    options: { jobs: 1, watchers: 100, perSecond: 500, burst: 10, warmUp: 1.5, seconds: 3 },
+    contestants: underLoad('fanOut', everyone),
+    options: { jobs: 1, watchers: 100, perSecond: 500, burst: 10, ...STEADY },
+    columns: fanOut,
     goals: [{ figure: 'cpu', against: NCHAN, atMost: 0.3 }],
   },
   {
-    ...fanOut,
     name: 'W2',
     title: '1,000 jobs, 1 watcher each, 5 events/s each',
-    options: { jobs: 1_000, watchers: 1, perSecond: 5_000, warmUp: 1.5, seconds: 3 },
+    contestants: underLoad('fanOut', everyEngine),
+    options: { jobs: 1_000, watchers: 1, perSecond: 5_000, ...STEADY },
+    columns: fanOut,
     goals: [{ figure: 'cpu', against: HONO, atMost: 1.25 }],
   },
   {
     name: 'W3',
     title: '1 job, 1,000 watchers, as many events as it takes from 8 producers',
-    workload: 'flood',
-    peers: 'all',
-    options: { watchers: 1_000, publishers: 8, warmUp: 1.5, seconds: 3 },
-    columns: [{ figure: 'rate', label: 'events seen/s' }, cpu, ...latency, ...correctness],
+    contestants: underLoad('flood', everyEngine),
+    options: { watchers: 1_000, publishers: 8, ...FULL },
+    columns: [{ figure: 'rate', label: 'events seen/s', isMoreBetter: true }, cpu, ...latency, ...correctness],
     goals: [
       { figure: 'rate', against: NCHAN, atLeast: 10 },
       { figure: 'p99', atMost: 100 },
@@ -95,47 +81,40 @@ export const rows: readonly Row[] = [
   {
     name: 'W4',
     title: '9,900 watchers with nothing to do',
-    workload: 'connects',
-    peers: 'all',
+    contestants: underLoad('connects', everyone),
     options: { watchers: 9_800 },
-    quick: { watchers: 3_000, restSeconds: 0.5 },
-    columns: [{ figure: 'kib', label: 'KiB each' }],
+    takes: 6,
+    quick: { restSeconds: 0.5 },
+    columns: [
+      { figure: 'kib', label: 'KiB each' },
+      { figure: 'kernelKib', label: 'KiB of the kernel each' },
+    ],
     goals: [{ figure: 'kib', against: NCHAN, atMost: 0.65 }],
   },
   {
     name: 'W5',
     title: '64 producers, an event a request',
-    workload: 'publishes',
-    peers: 'all',
-    options: { publishers: 64, batch: 1, warmUp: 1.5, seconds: 3 },
-    columns: [
-      { figure: 'rate', label: 'events acknowledged/s' },
-      { figure: 'cpu', label: 'CPU-s per million events' },
-    ],
+    contestants: underLoad('publishes', everyEngine),
+    options: { publishers: 64, batch: 1, ...FULL },
+    columns: [rate, cpuEvent],
     goals: [{ figure: 'rate', against: HONO, atLeast: 0.6 }],
   },
   {
     name: 'W5b',
     title: '64 producers, 100 events a request',
-    workload: 'publishes',
-    peers: 'milepost',
-    options: { publishers: 64, batch: 100, warmUp: 1.5, seconds: 3 },
-    columns: [
-      { figure: 'rate', label: 'events acknowledged/s' },
-      { figure: 'cpu', label: 'CPU-s per million events' },
-    ],
+    contestants: underLoad('publishes', [onSqlite]),
+    options: { publishers: 64, batch: 100, ...FULL },
+    columns: [rate, cpuEvent],
     goals: [{ figure: 'rate', againstRow: 'W5', atLeast: 6 }],
   },
   {
     name: 'W6',
     title: '5,000 connects, until each has its first state',
-    workload: 'connects',
-    peers: 'all',
-    options: { watchers: 5_000 },
-    quick: { watchers: 2_000, restSeconds: 0.2 },
+    contestants: underLoad('connects', everyone),
+    options: { watchers: 5_000, restSeconds: 0.2 },
     columns: [
       { figure: 'seconds', label: 's' },
-      { figure: 'rate', label: 'connects/s' },
+      { figure: 'rate', label: 'connects/s', isMoreBetter: true },
       { figure: 'cpu', label: 'CPU-s per million connects' },
     ],
     goals: [{ figure: 'seconds', against: NCHAN, atMost: 0.6 }],
@@ -143,10 +122,10 @@ export const rows: readonly Row[] = [
   {
     name: 'W7',
     title: '1,000 watchers, 25 events/s, and 10 watchers that never read',
-    workload: 'slowReaders',
-    peers: 'milepost',
+    contestants: underLoad('slowReaders', [onSqlite]),
     options: { watchers: 1_000, slow: 10, perSecond: 25, fillSeconds: 5, seconds: 3 },
     quick: { fillSeconds: 2 },
+    takes: 16,
     columns: [
       { figure: 'ratio', label: 'p99 ÷ p99 without them' },
       { figure: 'p99', label: 'p99, ms' },
@@ -158,20 +137,20 @@ export const rows: readonly Row[] = [
   {
     name: 'W7m',
     title: '200 watchers that never read',
-    workload: 'slowReaders',
-    peers: 'milepost',
+    contestants: underLoad('slowReaders', [onSqlite]),
     options: { watchers: 1, slow: 200, perSecond: 25, fillSeconds: 6, seconds: 0.5 },
-    quick: { slow: 50, fillSeconds: 2, seconds: 0.2 },
+    quick: { fillSeconds: 3, seconds: 0.2 },
+    takes: 18,
     columns: [{ figure: 'kib', label: 'KiB of ours each' }],
     goals: [{ figure: 'kib', atMost: 64 }],
   },
   {
     name: 'W8',
     title: 'one more event in a job of 100,000 items, beside a job of one',
-    workload: 'largeJob',
-    peers: 'milepost',
+    contestants: underLoad('largeJob', [onSqlite]),
     options: { items: 100_000, events: 4_000 },
-    quick: { items: 20_000, events: 1_000 },
+    quick: { events: 1_000 },
+    takes: 4,
     columns: [
       { figure: 'ratio', label: 'CPU ÷ CPU in a job of one' },
       { figure: 'cpuLarge', label: 'CPU-µs an event' },
@@ -180,28 +159,28 @@ export const rows: readonly Row[] = [
     goals: [{ figure: 'ratio', atMost: 1.2 }],
   },
   {
-    ...fanOut,
-    peers: 'Deno',
     name: 'W9',
     title: 'W1 on Deno',
-    options: { jobs: 1, watchers: 1_000, perSecond: 25, warmUp: 1.5, seconds: 3 },
-    goals: [{ figure: 'cpu', of: 'Milepost, sqlite, Deno', against: 'Hono streamSSE, Deno', atMost: 1 }],
+    contestants: underLoad('fanOut', [onDenoSqlite, hono('Deno')]),
+    options: { jobs: 1, watchers: 1_000, perSecond: 25, ...STEADY },
+    columns: fanOut,
+    goals: [{ figure: 'cpu', against: hono('Deno').name, atMost: 1 }],
   },
   {
-    ...fanOut,
-    peers: 'workerd',
     name: 'W9w',
     title: '1 job, 200 watchers, 25 events/s on workerd',
-    options: { jobs: 1, watchers: 200, perSecond: 25, warmUp: 1.5, seconds: 3 },
+    contestants: underLoad('fanOut', [worker]),
+    options: { jobs: 1, watchers: 200, perSecond: 25, ...STEADY },
+    columns: fanOut,
     goals: [],
   },
   {
     name: 'L',
     title: '1 job, 1 watcher, an event now and then',
-    workload: 'quiet',
-    peers: 'all',
+    contestants: underLoad('quiet', everyEngine),
     options: { events: 100 },
     quick: { events: 25 },
+    takes: 6,
     columns: [
       { figure: 'acknowledged50', label: 'acknowledged, p50, ms' },
       { figure: 'acknowledged99', label: 'acknowledged, p99, ms' },
@@ -210,5 +189,35 @@ export const rows: readonly Row[] = [
       { figure: 'lost', label: 'lost' },
     ],
     goals: [],
+  },
+  {
+    name: 'C',
+    title: 'the open page of a job of 10,000 items, 5,000 events/s, in Chromium',
+    contestants: [{ name: onSqlite.name, missing: missingBrowser, measure: browserFigures }],
+    options: { items: 10_000, perSecond: 5_000, warmUp: 15, seconds: 20 },
+    quick: { warmUp: 4, seconds: 4 },
+    takes: 10,
+    columns: [
+      { figure: 'busy', label: 'main thread busy, share of the time' },
+      { figure: 'frame50', label: 'frames, p50, ms' },
+      { figure: 'frame95', label: 'frames, p95, ms' },
+      { figure: 'heapLast', label: 'JavaScript memory, KiB' },
+      { figure: 'heapGrowth', label: 'its growth, %' },
+      { figure: 'rate', label: 'events shown/s', isMoreBetter: true },
+    ],
+    goals: [
+      { figure: 'busy', atMost: 0.5 },
+      { figure: 'frame95', atMost: 50 },
+      { figure: 'heapGrowth', atMost: 10 },
+    ],
+  },
+  {
+    name: 'K',
+    title: 'what a progress bar costs a page',
+    contestants: bundles,
+    options: {},
+    takes: 1,
+    columns: [{ figure: 'bytes', label: 'bytes, gzip' }],
+    goals: [{ figure: 'bytes', atMost: 10_240 }],
   },
 ]

@@ -10,6 +10,8 @@ export interface Target {
   wire: 'milepost' | 'relay'
   /** Bearer token, where one is asked for. */
   token?: string
+  /** Its SQLite file, if that is where it keeps its jobs. */
+  store?: string
 }
 
 /** What a workload is run with, and what it found: plain numbers, by name. */

@@ -44,3 +44,8 @@ export function residentKib(pid: number): number {
   }
   return kib
 }
+
+/** Memory that the kernel holds for all of the machine's sockets and the like: KiB. */
+export function kernelKib(): number {
+  return Number(/^Slab:\s+([0-9]+) kB$/m.exec(readFileSync('/proc/meminfo', 'latin1'))?.[1])
+}

@@ -5,7 +5,7 @@
 import type { Browser } from 'playwright-core'
 import { Publishers } from '../load/publishers.ts'
 import { requestBytes } from '../load/requests.ts'
-import { mileposts } from '../peers/milepost.ts'
+import { onSqlite } from '../peers/milepost.ts'
 import { endWithUs } from '../peers/peer.ts'
 import type { Figures, Options, Target } from '../target.ts'
 import { BusyJob } from './browser-load.ts'
@@ -35,8 +35,8 @@ const PATIENCE_MS = 30_000
 export async function browserFigures(options: Options = {}): Promise<Figures> {
   const { items = 10_000, perSecond = 5_000, warmUp = 15, seconds = 20 } = options
   const missing = missingBrowser()
-  const server = missing === undefined ? await mileposts[0]?.start() : undefined
-  if (!server) throw new Error(missing ?? 'There is no server to measure with')
+  if (missing) throw new Error(missing)
+  const server = await onSqlite.start()
   try {
     const browser = await launchBrowser()
     try {

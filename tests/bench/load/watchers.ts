@@ -36,6 +36,8 @@ export class Watchers {
   /** Events seen, and the messages that brought them. */
   events = 0
   messages = 0
+  /** All that came, headers of answers too. */
+  bytes = 0
   duplicated = 0
   late = 0
   readonly #target: Target
@@ -101,6 +103,7 @@ export class Watchers {
   }
 
   #read(watcher: Watcher, bytes: Buffer): void {
+    this.bytes += bytes.length
     const text = watcher.rest + bytes.toString('latin1')
     const end = text.lastIndexOf('\n\n')
     watcher.rest = text.slice(end + 2 || 0)

@@ -7,7 +7,6 @@ export function betterSse(runtime: 'Bun' | 'Node'): Peer {
   const command = runtime === 'Bun' ? process.execPath : 'node'
   return {
     name: `better-sse, ${runtime}`,
-    runtime: runtime === 'Bun' ? 'Bun' : 'other',
     missing: () => (Bun.which(command) ? undefined : 'node is not installed'),
     start: () => startServer([command, `tests/bench/peers/better-sse-${runtime.toLowerCase()}.mjs`], paths),
   }

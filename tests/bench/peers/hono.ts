@@ -11,7 +11,6 @@ export function hono(runtime: 'Bun' | 'Deno'): Peer {
       : [DENO, 'run', '--allow-net', 'tests/bench/peers/hono-deno.mjs']
   return {
     name: `Hono streamSSE, ${runtime}`,
-    runtime,
     missing: () => undefined,
     start: () => startServer(command, paths),
   }

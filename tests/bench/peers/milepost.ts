@@ -9,19 +9,20 @@ import { type Peer, startServer } from './peer.ts'
 const SECRET = 'a-secret-for-the-bench-alone-of-32-bytes-or-more'
 
 /** Milepost as it is shipped: tokens verified, ownership checked, documents folded. */
-function milepost(name: string, runtime: 'Bun' | 'Deno', launch: Launch): Peer {
+function milepost(name: string, launch: Launch): Peer {
   return {
     name,
-    runtime,
     missing: () => undefined,
     async start() {
       const folder = await mkdtemp(join(tmpdir(), 'milepost-bench-'))
       const token = await sign({ sub: 'bench', scope: 'jobs:read jobs:write' }, SECRET, 'HS256')
+      const engine = launch.engine(folder)
+      const store = /^sqlite:(.+)$/.exec(engine)?.[1]
       const paths = { publishPath: '/api/jobs/{job}/events', watchPath: '/api/jobs/{job}/progress' }
       const running = await startServer(
         launch.command(folder),
-        { ...paths, wire: 'milepost', token },
-        { PORT: '0', HOST: '127.0.0.1', MILEPOST_SECRET: SECRET, MILEPOST_ENGINE: launch.engine(folder) },
+        { ...paths, wire: 'milepost', token, ...(store ? { store } : {}) },
+        { PORT: '0', HOST: '127.0.0.1', MILEPOST_SECRET: SECRET, MILEPOST_ENGINE: engine },
       )
       const stop = async () => {
         await running.stop()
@@ -32,8 +33,6 @@ function milepost(name: string, runtime: 'Bun' | 'Deno', launch: Launch): Peer {
   }
 }
 
-export const mileposts: Peer[] = [
-  milepost('Milepost, sqlite', 'Bun', onBun),
-  milepost('Milepost, memory', 'Bun', { ...onBun, engine: () => 'memory:' }),
-  milepost('Milepost, sqlite, Deno', 'Deno', onDeno('sqlite')),
-]
+export const onSqlite = milepost('Milepost, sqlite', onBun)
+export const onMemory = milepost('Milepost, memory', { ...onBun, engine: () => 'memory:' })
+export const onDenoSqlite = milepost('Milepost, sqlite, Deno', onDeno('sqlite'))

@@ -38,7 +38,6 @@ http {
 /** nchan in nginx: one worker, messages kept in memory, the last one for those who come later. */
 export const nchan: Peer = {
   name: 'nchan, nginx',
-  runtime: 'other',
   missing: () =>
     existsSync(NGINX) && existsSync(MODULE) ? undefined : 'install the Debian packages nginx and libnginx-mod-nchan',
   async start() {

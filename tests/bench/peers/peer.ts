@@ -4,8 +4,6 @@ import type { Target } from '../target.ts'
 export interface Peer {
   /** As the table calls it. */
   name: string
-  /** What runs it: rows are for one runtime or the other. */
-  runtime: 'Bun' | 'Deno' | 'workerd' | 'other'
   /** Why it can't be run on this machine, if it can't. */
   missing(): string | undefined
   /** Starts it anew, on a port of its own choice. */
@@ -55,7 +53,7 @@ export function pin(to: keyof typeof CORES, pid: number): void {
  */
 export async function startServer(
   command: string[],
-  paths: Pick<Target, 'publishPath' | 'watchPath' | 'wire' | 'token'>,
+  paths: Pick<Target, 'publishPath' | 'watchPath' | 'wire' | 'token' | 'store'>,
   environment: Record<string, string> = {},
 ): Promise<Running> {
   const child = owned(

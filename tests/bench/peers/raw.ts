@@ -5,7 +5,6 @@ const paths = { publishPath: '/jobs/{job}', watchPath: '/jobs/{job}', wire: 'rel
 /** The floor: ready-made bytes, written to sockets, on Bun. */
 export const raw: Peer = {
   name: 'raw sockets, Bun',
-  runtime: 'Bun',
   missing: () => undefined,
   start: () => startServer([process.execPath, 'tests/bench/peers/raw-server.ts'], paths),
 }

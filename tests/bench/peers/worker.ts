@@ -11,7 +11,6 @@ import { type Peer, pin } from './peer.ts'
  */
 export const worker: Peer = {
   name: 'Milepost, workerd',
-  runtime: 'workerd',
   missing: () => (Bun.which('node') ? undefined : 'node is not installed'),
   async start() {
     const token = await accessToken('bench')

@@ -10,12 +10,21 @@ const PUBLISHERS = 16
 
 /**
  * Jobs with watchers each, and events at a steady pace, spread evenly over the jobs: what an event costs the server that is seen by one
- * watcher, the publish included. W1, Wb, W2.
+ * watcher, and all in all; the publish included. W1, Wb, W2, S1, S2, S4.
  *
- * @param options `jobs`, `watchers` of each, `perSecond` events in all, `burst` of them at a time, `seconds` of measure, `warmUp` before it
+ * @param options `jobs`, `watchers` of each, `perSecond` events in all, `burst` of them at a time, `seconds` of measure, `warmUp` before it;
+ *   `hotPerSecond` events of another job during the warm-up, so that what is rare has been compiled too
  */
 export async function fanOut(target: Target, options: Options): Promise<Figures> {
-  const { jobs: count = 1, watchers: perJob = 1, perSecond = 1, burst = 1, seconds = 1, warmUp = 1 } = options
+  const {
+    jobs: count = 1,
+    watchers: perJob = 1,
+    perSecond = 1,
+    burst = 1,
+    seconds = 1,
+    warmUp = 1,
+    hotPerSecond = 0,
+  } = options
   const publishers = await Publishers.open(target, PUBLISHERS)
   const jobs = await Promise.all(
     Array.from({ length: count }, (_, index) => LoadJob.create(target, publishers, `bench-${index}`)),
@@ -28,16 +37,28 @@ export async function fanOut(target: Target, options: Options): Promise<Figures>
     await pace({ perSecond, burst, seconds: duration }, async () => jobs[next++ % count]?.publish())
     await watchers.settle()
   }
-  await run(warmUp)
+  const hot = hotPerSecond > 0 ? await LoadJob.create(target, publishers, 'bench-hot') : undefined
+  await Promise.all([
+    run(warmUp),
+    pace({ perSecond: hotPerSecond, burst: 1, seconds: warmUp }, async () => hot?.publish()),
+  ])
   watchers.latencies.clear()
-  const before = { cpu: cpuSeconds(target.pid), events: watchers.events, messages: watchers.messages }
+  const { events: eventsBefore, messages: messagesBefore, bytes: bytesBefore } = watchers
+  const before = { at: performance.now(), cpu: cpuSeconds(target.pid), published: next }
   await run(seconds)
-  const events = watchers.events - before.events
+  const took = (performance.now() - before.at) / 1_000
+  const cpu = (cpuSeconds(target.pid) - before.cpu) * 1e6
+  const [events, messages] = [watchers.events - eventsBefore, watchers.messages - messagesBefore]
+  const each = count * perJob * took
   return {
-    cpu: ((cpuSeconds(target.pid) - before.cpu) / events) * 1e6,
+    cpu: cpu / events,
+    cpuPublished: cpu / (next - before.published),
+    cpuSecond: cpu / took,
+    messagesSecond: messages / each,
+    bytesSecond: (watchers.bytes - bytesBefore) / each,
     p50: watchers.latencies.quantile(0.5),
     p99: watchers.latencies.quantile(0.99),
-    eventsAMessage: events / (watchers.messages - before.messages),
+    eventsAMessage: events / messages,
     lost: watchers.lost,
     duplicated: watchers.duplicated,
     late: watchers.late,

@@ -5,7 +5,7 @@ import type { Figures, Options, Target } from '../target.ts'
 import { cpuSeconds } from '../usage.ts'
 
 /**
- * Producers with a job and a connection each, nobody watching, who send the next batch as soon as the last is acknowledged. W5, W5b.
+ * Producers with a job and a connection each, nobody watching, who send the next batch as soon as the last is acknowledged. W5, W5b, S2b.
  *
  * @param options `publishers`, `batch` events of each request, `seconds` of measure, `warmUp` before it
  */
@@ -35,8 +35,10 @@ export async function publishes(target: Target, options: Options): Promise<Figur
   acknowledged = 0
   const before = { cpu: cpuSeconds(target.pid), at: performance.now() }
   await run(seconds)
+  const cpu = (cpuSeconds(target.pid) - before.cpu) * 1e6
   return {
     rate: acknowledged / ((performance.now() - before.at) / 1_000),
-    cpu: ((cpuSeconds(target.pid) - before.cpu) / acknowledged) * 1e6,
+    cpu: cpu / acknowledged,
+    cpuRequest: (cpu / acknowledged) * batch,
   }
 }

@@ -1,0 +1,55 @@
+import { addFigures, type Results } from './results.ts'
+import { type Contestant, expectedSeconds, optionsOf, type Row } from './row.ts'
+
+/** One contestant's turn at a row, in one of the rounds. */
+export interface Task {
+  round: number
+  row: Row
+  contestant: Contestant
+}
+
+/** All turns: in each round each row, in each row each contestant. */
+export function tasksOf(rows: readonly Row[], rounds: number, isWanted: (contestant: Contestant) => boolean): Task[] {
+  return Array.from({ length: rounds }, (_, index) =>
+    rows
+      .filter(({ isOnce }) => !isOnce || index === 0)
+      .flatMap((row) => row.contestants.filter(isWanted).map((contestant) => ({ round: index + 1, row, contestant }))),
+  ).flat()
+}
+
+/**
+ * Measures one after another, and says how far it is and about how long the rest will take. What fails is told, and the others go on.
+ *
+ * @param results are added to
+ * @returns why some failed, by row and contestant
+ */
+export async function measure(
+  tasks: readonly Task[],
+  isQuick: boolean,
+  results: Results,
+  say: (line: string) => void,
+): Promise<Record<string, string>> {
+  const failed: Record<string, string> = {}
+  const took = new Map<string, number>()
+  const expected = (task: Task) => took.get(nameOf(task)) ?? expectedSeconds(task.row, isQuick)
+  for (const [at, task] of tasks.entries()) {
+    const seconds = tasks.slice(at).reduce((sum, one) => sum + expected(one), 0)
+    say(`${at + 1} of ${tasks.length}, about ${duration(seconds)} to go: round ${task.round}, ${nameOf(task)}`)
+    const begun = performance.now()
+    try {
+      const figures = await task.contestant.measure(optionsOf(task.row, isQuick))
+      addFigures(results, task.row.name, task.contestant.name, figures)
+    } catch (error) {
+      failed[nameOf(task)] = `${error}`
+      say(`${nameOf(task)} failed: ${error}`)
+    }
+    took.set(nameOf(task), (performance.now() - begun) / 1_000)
+  }
+  return failed
+}
+
+const nameOf = ({ row, contestant }: Task) => `${row.name}, ${contestant.name}`
+
+function duration(seconds: number): string {
+  return seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`
+}
