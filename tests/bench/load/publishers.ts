@@ -39,7 +39,17 @@ export class Publishers {
   }
 
   close(): void {
+    this.#free.length = 0
     for (const { socket } of this.#all) socket.end()
+  }
+
+  /** Opens another in place of one that the server closed, as it may one that was not used for some seconds. */
+  #replace(connection: Connection, port: number): void {
+    connection.settle?.reject(new Error('The server closed the connection'))
+    const place = this.#free.indexOf(connection)
+    if (place < 0) return
+    this.#free.splice(place, 1)
+    void this.#connect(port)
   }
 
   async #connect(port: number): Promise<void> {
@@ -57,7 +67,7 @@ export class Publishers {
           data.unsent = data.unsent.subarray(data.socket.write(data.unsent))
         },
         data: ({ data }, bytes) => receive(data, bytes),
-        close: ({ data }) => data.settle?.reject(new Error('The server closed the connection')),
+        close: ({ data }) => this.#replace(data, port),
       },
     })
   }
