@@ -55,6 +55,12 @@ export class Auth {
     }
   }
 
+  /** The principal of a token that was verified before and still holds, without a turn of waiting; nothing when it takes more. */
+  remembered(token: string): Principal | undefined {
+    const verified = this.#remembered.get(token)
+    return verified && this.#isNow(verified.claims) ? verified.bearer : undefined
+  }
+
   /** The principal of a token as it stands in `Authorization`: an access token, or one of a single job. @throws ProblemError 401 */
   async bearer(token: string): Promise<Principal> {
     const verified = await this.#verify(token)
@@ -128,11 +134,14 @@ export class Auth {
 
   async #verify(token: string): Promise<Verified> {
     const verified = this.#remembered.get(token) ?? (await this.#verifySignature(token))
-    const { claims } = verified
-    const now = this.#seconds()
-    if (claims.exp !== undefined && (typeof claims.exp !== 'number' || claims.exp <= now)) throw invalidToken()
-    if (claims.nbf !== undefined && (typeof claims.nbf !== 'number' || claims.nbf > now)) throw invalidToken()
+    if (!this.#isNow(verified.claims)) throw invalidToken()
     return verified
+  }
+
+  #isNow({ exp, nbf }: Claims): boolean {
+    const now = this.#seconds()
+    const hasBegun = nbf === undefined || (typeof nbf === 'number' && nbf <= now)
+    return hasBegun && (exp === undefined || (typeof exp === 'number' && exp > now))
   }
 
   async #verifySignature(token: string): Promise<Verified> {

@@ -14,7 +14,7 @@ export const ENOUGH = 32
  */
 export class Gathering<T> {
   readonly #clock: Clock
-  readonly #commit: (group: T[]) => Promise<void>
+  readonly #commit: (group: T[]) => Promise<() => void>
   #waiting: T[] = []
   /** How many are being committed. */
   #committing = 0
@@ -23,8 +23,8 @@ export class Gathering<T> {
   #timer: Timer | undefined
   #isScheduled = false
 
-  /** @param commit never rejects */
-  constructor(clock: Clock, commit: (group: T[]) => Promise<void>) {
+  /** @param commit never rejects; resolves with what answers the group, called when it is under way no more: who is answered may come back at once */
+  constructor(clock: Clock, commit: (group: T[]) => Promise<() => void>) {
     this.#clock = clock
     this.#commit = commit
   }
@@ -67,8 +67,9 @@ export class Gathering<T> {
     this.#committing = group.length
     // Whoever is not here by now was waited for in vain.
     this.#expected = group.length
-    await this.#commit(group)
+    const answer = await this.#commit(group)
     this.#committing = 0
+    answer()
     if (this.#waiting.length > 0) this.#schedule()
   }
 }

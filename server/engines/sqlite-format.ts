@@ -79,5 +79,7 @@ export const FORMAT = migrations.length
  * @param isForOne the database holds one document, and nothing is looked for in it
  */
 export function migrate(db: Pick<Database, 'exec'>, format: number, isForOne = false): void {
-  for (const { documents, lists } of migrations.slice(format)) db.exec(isForOne ? documents : documents + lists)
+  const statements = migrations.slice(format).map(({ documents, lists }) => (isForOne ? documents : documents + lists))
+  // Workers refuse to run an empty text.
+  for (const sql of statements) if (sql !== '') db.exec(sql)
 }

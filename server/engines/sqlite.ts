@@ -24,6 +24,7 @@ import { type Decided, draftOf, Group } from './sqlite-group.ts'
 import { LogSync } from './sqlite-log-sync.ts'
 import { openDatabase } from './sqlite-open.ts'
 import { type Draft, type Entry, SqliteStore } from './sqlite-store.ts'
+import { type AnyTask, Task } from './sqlite-task.ts'
 import { Wakeups } from './wakeups.ts'
 
 /** How much JSON of jobs is kept in memory: characters, about 16 MiB. */
@@ -49,15 +50,6 @@ export interface SqliteOptions {
   log?: Pick<LogSync, 'sync' | 'close'>
 }
 
-/** A request that waits for its group. */
-interface Task {
-  decide(group: Group): void
-  /** The file has it: answers, and says who is to be told of what. */
-  done(): Decided<unknown>['told']
-  /** The group could not be written. */
-  failed(reason: unknown): void
-}
-
 /**
  * Documents in a SQLite file that this process alone has open.
  *
@@ -74,7 +66,7 @@ export class SqliteEngine implements Engine {
   #unsaved: Unsaved | undefined
   #saveTimer: Timer | undefined
   readonly #wakeups = new Wakeups()
-  readonly #requests: Gathering<Task>
+  readonly #requests: Gathering<AnyTask>
   readonly #log: Pick<LogSync, 'sync' | 'close'>
   /** What is committed, but not yet on the disk. */
   #syncing: Promise<void> | undefined
@@ -200,34 +192,15 @@ export class SqliteEngine implements Engine {
   }
 
   /** @param failed the answer when the group can't be written */
-  async #submit<T>(decide: (group: Group) => Decided<T>, failed: (reason: unknown) => T): Promise<T> {
-    if (this.#isClosed) return failed(new Error('The engine is closed'))
+  #submit<T>(decide: (group: Group) => Decided<T>, failed: (reason: unknown) => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      let decided: Decided<T> | undefined
-      this.#requests.add({
-        decide(group) {
-          try {
-            decided = decide(group)
-          } catch (error) {
-            reject(error)
-          }
-        },
-        done() {
-          if (decided) resolve(decided.answer)
-          return decided?.told
-        },
-        failed(reason) {
-          try {
-            resolve(failed(reason))
-          } catch (error) {
-            reject(error)
-          }
-        },
-      })
+      if (this.#isClosed) resolve(failed(new Error('The engine is closed')))
+      else this.#requests.add(new Task(decide, failed, resolve, reject))
     })
   }
 
-  async #commit(tasks: Task[]): Promise<void> {
+  /** @returns what answers them */
+  async #commit(tasks: AnyTask[]): Promise<() => void> {
     const group = new Group(this.#store, (id) => this.#draft(id), this.#limits)
     try {
       const { drafts, size } = this.#recovered
@@ -242,13 +215,16 @@ export class SqliteEngine implements Engine {
     } catch (reason) {
       for (const id of group.ids) this.#entries.delete(id)
       this.#unsaved = undefined
-      for (const task of tasks) task.failed(reason)
-      return
+      return () => {
+        for (const task of tasks) task.fail(reason)
+      }
     } finally {
       this.#syncing = undefined
     }
-    const told = tasks.map((task) => task.done())
-    for (const one of told) if (one) this.#wakeups.notify(one.owner, one.change)
+    return () => {
+      const told = tasks.map((task) => task.done())
+      for (const one of told) if (one) this.#wakeups.notify(one.owner, one.change)
+    }
   }
 
   /** What was read, when a power cut can't undo it any more. */

@@ -6,8 +6,8 @@ import { digestOf } from '../digest.ts'
 import { type FieldError, problems, refuse } from '../errors.ts'
 import type { App, RouteContext } from './context.ts'
 import { idempotencyKey } from './idempotency-key.ts'
-import { identify } from './identify.ts'
-import { atMost, ERRORS_NAMED, fieldErrors, readText, requireType } from './validation.ts'
+import { identify, rememberedOf } from './identify.ts'
+import { atMost, ERRORS_NAMED, fieldErrors, lengthOf, readText, requireType } from './validation.ts'
 
 const JSON_TYPE = 'application/json'
 const NDJSON_TYPE = 'application/x-ndjson'
@@ -30,8 +30,9 @@ export function eventRoutes(app: App, { auth, jobs, limits }: RouteContext): voi
 
   app.post('/api/jobs/:id/events', async (c) => {
     await nameRequest(c, goOn)
-    const principal = await identify(c, auth)
-    await limitBody(c, goOn)
+    const principal = rememberedOf(c, auth) ?? (await identify(c, auth))
+    const length = lengthOf(c)
+    if (length === undefined || length > limits.bodyBytes) await limitBody(c, goOn)
     const type = requireType(c, TYPES)
     const text = await readText(c)
     const body = type === NDJSON_TYPE ? parseLines(text) : parseJson(text)

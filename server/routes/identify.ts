@@ -6,6 +6,8 @@ import { problems, refuse } from '../errors.ts'
 
 export const SESSION_COOKIE = 'milepost_session'
 
+const BEARER = 'Bearer '
+
 /** Where a watch token may stand in the URL: EventSource can't send headers. */
 const TAKES_URL_TOKENS = /\/api\/(jobs\/[^/]+(\/progress)?|progress)$/
 
@@ -30,6 +32,12 @@ export async function identify(c: Context, auth: Auth): Promise<Principal> {
     throw refuse(problems.forbidden('A signed-in browser may change something only from our own pages.'))
   }
   return auth.session(session)
+}
+
+/** Who a request speaks for, when its access token was verified before: what {@link identify} answers, without a turn of waiting. */
+export function rememberedOf(c: Context, auth: Auth): Principal | undefined {
+  const authorization = c.req.header('authorization')
+  return authorization?.startsWith(BEARER) ? auth.remembered(authorization.slice(BEARER.length)) : undefined
 }
 
 /** As many as a stream may name jobs: each is verified. */

@@ -64,6 +64,12 @@ function hasBody({ headers, body }: Request): boolean {
   return (headers.get('content-length') ?? (body ? '1' : '0')) !== '0'
 }
 
+/** How long a body says that it is: bytes. Nothing when its end is to be seen in it. */
+export function lengthOf(c: Context): number | undefined {
+  const length = c.req.header('content-length')
+  return length === undefined || c.req.header('transfer-encoding') !== undefined ? undefined : Number(length)
+}
+
 /** Refuses bodies that are too long before they are read. */
 export function atMost(maxSize: number): MiddlewareHandler {
   const refuseIt = () => {
@@ -71,11 +77,9 @@ export function atMost(maxSize: number): MiddlewareHandler {
   }
   const limit = bodyLimit({ maxSize, onError: refuseIt })
   return async (c, next) => {
-    const length = c.req.header('content-length')
     // The middleware looks at the body first, and Bun makes a stream of it then, which takes longer than reading it.
-    if (length !== undefined && c.req.header('transfer-encoding') === undefined) {
-      return Number(length) > maxSize ? refuseIt() : next()
-    }
+    const length = lengthOf(c)
+    if (length !== undefined) return length > maxSize ? refuseIt() : next()
     // It reads bodies that don't say how long they are; what goes wrong in the handlers after it does not pass here.
     return limit(c, next).catch((error: unknown) => {
       throw error instanceof ProblemError ? error : brokenOff()
@@ -87,9 +91,12 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 /** The body as text. @throws ProblemError 400 when it breaks off, or is not UTF-8 and would be read as something else */
 export async function readText(c: Context): Promise<string> {
-  const bytes = await c.req.arrayBuffer().catch(() => {
+  let bytes: ArrayBuffer
+  try {
+    bytes = await c.req.arrayBuffer()
+  } catch {
     throw brokenOff()
-  })
+  }
   try {
     return utf8.decode(bytes)
   } catch {

@@ -9,8 +9,8 @@ import { residentKib } from '../usage.ts'
 /** What fills the buffers of those who don't read: a frame's worth of long events, once a frame. Frames a second, events, bytes. */
 const FILL = { perSecond: 35, events: 8, message: 8_000 }
 
-/** How long memory is left alone before it is looked at: milliseconds. */
-const REST_MS = 1_000
+/** How long memory is left alone before it is looked at, for what is free goes back after some seconds: milliseconds. */
+const REST_MS = 6_000
 
 /**
  * Watchers who read, and some of the same job who never do: what the others notice of them, and what each costs the server once nothing

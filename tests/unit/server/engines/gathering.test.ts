@@ -8,8 +8,10 @@ class Commits {
   readonly sizes: number[] = []
   readonly requests = new Gathering<number>(this.clock, (group) => {
     this.sizes.push(group.length)
-    return new Promise((resolve) => this.#done.push(resolve))
+    return new Promise((resolve) => this.#done.push(() => resolve(this.answer)))
   })
+  /** What is done when a group is answered. */
+  answer = () => {}
   readonly #done: (() => void)[] = []
 
   /** Adds requests in one turn of the event loop. */
@@ -41,6 +43,17 @@ describe('Gathering', () => {
       await commits.add(1)
       expect(commits.sizes).toEqual(Array.from({ length: round }, () => 1))
       await commits.finish()
+    }
+    expect(commits.clock.pending).toBe(0)
+  })
+
+  test('who comes back as soon as it is answered is alone again', async () => {
+    const commits = new Commits()
+    commits.answer = () => commits.requests.add(0)
+    await commits.add(1)
+    for (let round = 2; round <= 4; round++) {
+      await commits.finish()
+      expect(commits.sizes).toEqual(Array.from({ length: round }, () => 1))
     }
     expect(commits.clock.pending).toBe(0)
   })
