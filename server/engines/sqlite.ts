@@ -25,25 +25,14 @@ import { LogSync } from './sqlite-log-sync.ts'
 import { openDatabase } from './sqlite-open.ts'
 import { type Draft, type Entry, SqliteStore } from './sqlite-store.ts'
 import { type AnyTask, Task } from './sqlite-task.ts'
+import { LOG_JOBS, LOG_SIZE, recover, SAVE_MS, type Unsaved } from './sqlite-unsaved.ts'
 import { Wakeups } from './wakeups.ts'
 
 /** How much JSON of jobs is kept in memory: characters, about 16 MiB. */
 const CACHE_SIZE = 16 * 1024 * 1024
 
-/** How much is logged before it is saved: characters, and jobs. A start after a crash does as much again. */
-const LOG_SIZE = 1024 * 1024
-export const LOG_JOBS = 1_000
-/** How long it is logged at most: milliseconds. */
-export const SAVE_MS = 1_000
-
-/** Jobs that were logged and not saved. */
-interface Unsaved {
-  drafts: Map<string, Draft>
-  /** Of the log: characters. */
-  size: number
-}
-
-export interface SqliteOptions {
+/** What may differ from the defaults. */
+interface SqliteOptions {
   limits?: Limits
   clock?: Clock
   /** What waits for the disk. */
@@ -175,15 +164,7 @@ export class SqliteEngine implements Engine {
   /** What was logged and not saved: after a start or a failure, what the log says. */
   get #recovered(): Unsaved {
     if (this.#unsaved) return this.#unsaved
-    const stored = (id: string) => {
-      const entry = this.#store.find(id)
-      return entry && draftOf(entry, entry.job)
-    }
-    const group = new Group(this.#store, stored, this.#limits)
-    for (const redo of this.#store.logged()) group.redo(redo)
-    // As large as it may be, for nobody knows: the next commit saves it.
-    const { drafts } = group
-    this.#unsaved = { drafts, size: drafts.size > 0 ? LOG_SIZE : 0 }
+    this.#unsaved = recover(this.#store, this.#limits)
     return this.#unsaved
   }
 
