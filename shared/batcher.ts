@@ -69,6 +69,8 @@ export class Batcher {
   /** The batch that is being tried, and its key. */
   #batch: { events: ProducerEvent[]; key: string } | undefined
   #batchLimit = BATCH_LIMIT
+  /** The size of the last batch that was not taken, until one as large is. */
+  #refusedSize = Number.POSITIVE_INFINITY
   #sending: Promise<void> | undefined
   #timer: Timer | undefined
   #flushMs = FIRST_FLUSH_MS
@@ -168,7 +170,7 @@ export class Batcher {
       this.#batch = undefined
       if ('refused' in sent) this.#refuse(events, sent.refused)
       else if ('rejected' in sent) this.#divide(events, sent.rejected)
-      else this.#confirm(sent.receipt)
+      else this.#confirm(sent.receipt, events.length)
       if (this.#rejections >= MANY_REJECTIONS && !this.idle) {
         this.#backOff(0)
         break
@@ -188,9 +190,12 @@ export class Batcher {
     }
   }
 
-  #confirm(receipt: Receipt): void {
+  #confirm(receipt: Receipt, size: number): void {
     this.#rejections = 0
-    this.#batchLimit = Math.min(BATCH_LIMIT, this.#batchLimit * 2)
+    if (size >= this.#refusedSize) this.#refusedSize = Number.POSITIVE_INFINITY
+    // Towards a size that was refused one by one: a server that takes few at once would else refuse every second batch.
+    const next = this.#batchLimit * 2 < this.#refusedSize ? this.#batchLimit * 2 : this.#batchLimit + 1
+    this.#batchLimit = Math.min(BATCH_LIMIT, next)
     this.#flushMs = receipt.flushMs
     this.#options.onReceipt?.(receipt)
   }
@@ -213,6 +218,7 @@ export class Batcher {
       else this.#dropped += 1
       return
     }
+    this.#refusedSize = events.length
     this.#batchLimit = Math.ceil(events.length / 2)
     this.#putBack(events)
   }

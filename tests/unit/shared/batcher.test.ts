@@ -361,6 +361,28 @@ describe('Batcher: what is not taken', () => {
     expect(batcher.dropped).toBe(0)
   })
 
+  test('Batcher learns how many a server takes at once: of its batches hardly any is too large', async () => {
+    const { batcher, tries } = gather(({ events }) => (events.length > 32 ? { rejected: 'too large' } : taken))
+    for (let index = 0; index < 5_000; index++) batcher.add(log(`${index}`))
+    await batcher.flush()
+    const sizes = tries.map(({ events }) => events.length)
+    expect(sizes.filter((size) => size <= 32).reduce((sum, size) => sum + size, 0)).toBe(5_000)
+    expect(sizes.filter((size) => size > 32).length).toBeLessThan(sizes.length / 10)
+  })
+
+  test('Batcher forgets a size that was refused once one as large is taken', async () => {
+    let most = 10
+    const { batcher, tries } = gather(({ events }) => (events.length > most ? { rejected: 'too large' } : taken))
+    for (let index = 0; index < 500; index++) batcher.add(log(`${index}`))
+    await batcher.flush()
+    most = 1_000
+    const before = tries.length
+    for (let index = 0; index < 4_000; index++) batcher.add(log(`${index}`))
+    await batcher.flush()
+    expect(Math.max(...tries.slice(before).map(({ events }) => events.length))).toBeGreaterThan(500)
+    expect(tries.length - before).toBeLessThan(25)
+  })
+
   test('Batcher asks ever more slowly when nothing is taken', async () => {
     const { batcher, clock, tries } = gather(() => ({ rejected: 'too many items' }))
     for (let index = 0; index < 1_000; index++) batcher.add(item(`${index}`))
