@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { copyFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import fc from 'fast-check'
 import type { Engine } from '../../../../server/engine.ts'
 import { GATHER_MS } from '../../../../server/engines/gathering.ts'
 import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
@@ -40,6 +41,18 @@ async function withUnsaved(run: (opened: Opened) => Promise<void>): Promise<void
     await engine.close()
     expect(clock.pending).toBe(0)
   })
+}
+
+/** Lets every commit fail until what it answers is called. */
+function failCommits(db: DatabaseSync): () => void {
+  const exec = db.exec.bind(db)
+  db.exec = (sql) => {
+    if (sql === 'COMMIT') throw new Error('disk I/O error')
+    exec(sql)
+  }
+  return () => {
+    db.exec = exec
+  }
 }
 
 const logged = (db: DatabaseSync) => (db.prepare('SELECT count(*) AS n FROM log').get() as { n: number }).n
@@ -130,13 +143,9 @@ describe('SqliteEngine with what it logged and did not save', () => {
     await withUnsaved(async ({ engine, db }) => {
       const { id } = await created(engine)
       await publish(engine, id, [progress(1)])
-      const exec = db.exec.bind(db)
-      db.exec = (sql) => {
-        if (sql === 'COMMIT') throw new Error('disk I/O error')
-        exec(sql)
-      }
+      const mend = failCommits(db)
       expect(refusal(await engine.apply(id, batchOf([progress(2)])))?.status).toBe(503)
-      db.exec = exec
+      mend()
       expect((await engine.read(id))?.header).toMatchObject({ version: 2, progress: { done: 1 } })
       expect(taken(await engine.apply(id, batchOf([progress(3)]))).version).toBe(3)
     })
@@ -146,13 +155,9 @@ describe('SqliteEngine with what it logged and did not save', () => {
     await withUnsaved(async ({ engine, db, clock, afterCrash }) => {
       const { id } = await created(engine)
       await publish(engine, id, [progress(1)])
-      const exec = db.exec.bind(db)
-      db.exec = (sql) => {
-        if (sql === 'COMMIT') throw new Error('disk I/O error')
-        exec(sql)
-      }
+      const mend = failCommits(db)
       await clock.advance(SAVE_MS)
-      db.exec = exec
+      mend()
       expect([logged(db), saved(db)]).toEqual([1, [1]])
       const document = await documentOf(engine, id)
       expect(document.version).toBe(2)
@@ -173,6 +178,46 @@ describe('SqliteEngine with what it logged and did not save', () => {
       expect(logged(db)).toBe(1)
       expect(saved(db)).toEqual(jobs.map(() => 2))
     })
+  })
+
+  test('open after a crash, whenever it comes, has every document as it was', async () => {
+    const batch = fc.oneof(
+      fc.array(fc.nat(1_000).map(progress), { minLength: 1, maxLength: 12 }),
+      fc.constantFrom<JobEvent[]>([item('a')], [item('b'), progress(1)], [{ type: 'log', message: 'line' }]),
+      fc.constantFrom<JobEvent[]>([{ type: 'status', status: 'running' }], [{ type: 'control', pauseRequested: true }]),
+    )
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ job: fc.nat(2), batch, key: fc.option(fc.nat(5)) }) },
+      { weight: 1, arbitrary: fc.constantFrom('save', 'crash', 'fail', 'remake') },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        await withUnsaved(async ({ engine, db, clock, afterCrash }) => {
+          const ids = [(await created(engine)).id, (await created(engine)).id, (await created(engine)).id]
+          const documents = (of: Engine) => Promise.all(ids.map((id) => documentOf(of, id)))
+          for (const [number, one] of [...steps, 'crash'].entries()) {
+            if (one === 'save') await clock.advance(SAVE_MS)
+            else if (one === 'crash') {
+              const before = await documents(engine)
+              await afterCrash(async (found) => expect(await documents(found)).toEqual(before))
+            } else if (one === 'fail') {
+              const before = await documents(engine)
+              const mend = failCommits(db)
+              expect(refusal(await engine.apply(ids[0] ?? '', batchOf([progress(number)])))?.status).toBe(503)
+              mend()
+              expect(await documents(engine)).toEqual(before)
+            } else if (one === 'remake') {
+              await engine.remove(ids[1] ?? '')
+              await engine.create(newJob({ id: ids[1] ?? '', epoch: `life${number}` }))
+            } else if (typeof one === 'object') {
+              const key = one.key === null ? {} : { key: { key: `k${one.key}`, digest: JSON.stringify(one.batch) } }
+              await engine.apply(ids[one.job] ?? '', batchOf(one.batch, key))
+            }
+          }
+        })
+      }),
+      { numRuns: 60 },
+    )
   })
 
   test('open of a file of the first format makes room for the log', async () => {
