@@ -145,7 +145,11 @@ export class SqliteEngine implements Engine {
     this.#isClosed = true
     await this.#requests.drain()
     if (this.#saveTimer !== undefined) this.#clock.clearTimeout(this.#saveTimer)
-    this.#save()
+    try {
+      this.#save()
+    } catch {
+      // The log has it all, for whoever opens the file next.
+    }
     this.#log.close()
     // As the last connection to the file it moves the log into it, and deletes the log.
     this.#db.close()

@@ -167,6 +167,20 @@ describe('SqliteEngine with what it logged and did not save', () => {
     })
   })
 
+  test('close lets go of the file though nothing can be saved, and the next one has it all', async () => {
+    await withPath(async (path) => {
+      const db = openDatabase(path)
+      const engine = new SqliteEngine(db)
+      const { id } = await created(engine)
+      await publish(engine, id, [progress(1)])
+      failCommits(db)
+      await engine.close()
+      const found = SqliteEngine.open(path)
+      expect((await found.read(id))?.header).toMatchObject({ version: 2, progress: { done: 1 } })
+      await found.close()
+    })
+  })
+
   test('what is logged is bounded: when there are many jobs in it, the next commit saves them', async () => {
     await withUnsaved(async ({ engine, db, clock }) => {
       const jobs = await Promise.all(Array.from({ length: LOG_JOBS }, () => created(engine)))
