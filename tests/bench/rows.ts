@@ -1,5 +1,5 @@
+import { missingBrowser } from '../support/chromium.ts'
 import { browserFigures } from './client/browser.ts'
-import { missingBrowser } from './client/browser-page.ts'
 import { bundles } from './client/bundle-size.ts'
 import { betterSse } from './peers/better-sse.ts'
 import { hono } from './peers/hono.ts'

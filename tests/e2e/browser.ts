@@ -1,35 +1,20 @@
 import { test } from 'bun:test'
-import { existsSync } from 'node:fs'
 import AxeBuilderSource from 'axe-core'
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { launchBrowser, missingBrowser } from '../support/chromium.ts'
 
-const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
-
-/** Whether there is a browser to test with. In CI its absence is a failure, like that of any test that was not run. */
-export const hasBrowser = existsSync(EXECUTABLE)
-
-/** A test in a browser: skipped, by name and with the reason, where there is none. */
+/** A test in a browser: skipped, by name and with the reason, where there is none. In CI that is a failure, like any test that was not run. */
 export function browserTest(name: string, run: () => Promise<void>): void {
-  if (hasBrowser) test(name, run)
-  else test.skip(`${name} (no Chromium at ${EXECUTABLE}: install it, or set CHROMIUM)`, () => {})
+  const missing = missingBrowser()
+  if (missing === undefined) test(name, run)
+  else test.skip(`${name} (${missing})`, () => {})
 }
 
 let browser: Promise<Browser> | undefined
 
 /** A page in a context of its own. The browser is shared by all tests of a file, and ends with the process. */
 export async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
-  browser ??= chromium.launch({
-    executablePath: EXECUTABLE,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
+  browser ??= launchBrowser()
   const context = await (await browser).newContext({ viewport: { width: 1280, height: 900 }, ...options })
   const page = await context.newPage()
   page.setDefaultTimeout(20_000)

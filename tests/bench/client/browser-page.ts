@@ -1,30 +1,6 @@
-import { existsSync } from 'node:fs'
-import { type Browser, type CDPSession, chromium, type Page } from 'playwright-core'
+import type { Browser, CDPSession, Page } from 'playwright-core'
 import type { Job } from '../../../shared/job.ts'
 import type { Target } from '../target.ts'
-
-const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
-
-/** Why there is no browser to measure in, if there is none. */
-export function missingBrowser(): string | undefined {
-  return existsSync(EXECUTABLE) ? undefined : `there is no Chromium at ${EXECUTABLE}`
-}
-
-/** A browser as the tests use it: without a display, drawn by the processor. */
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: EXECUTABLE,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
-}
 
 /** What the page counts by itself. */
 type Counting = typeof globalThis & { messages: number }

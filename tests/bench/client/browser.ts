@@ -3,13 +3,14 @@
  * JSON. The server has a core to itself, as far as the machine lets it; Chromium and this process, which publishes, run where they can.
  */
 import type { Browser } from 'playwright-core'
+import { launchBrowser, missingBrowser } from '../../support/chromium.ts'
 import { Publishers } from '../load/publishers.ts'
 import { requestBytes } from '../load/requests.ts'
 import { onSqlite } from '../peers/milepost.ts'
 import { endWithUs } from '../peers/peer.ts'
 import type { Figures, Options, Target } from '../target.ts'
 import { BusyJob } from './browser-load.ts'
-import { JobPage, launchBrowser, missingBrowser, type Stretch } from './browser-page.ts'
+import { JobPage, type Stretch } from './browser-page.ts'
 
 /** How often memory is looked at, after the first time: garbage is collected only between the stretches that are measured. */
 const STRETCHES = 4
