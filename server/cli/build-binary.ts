@@ -12,7 +12,14 @@ const binary = join(root, 'dist/milepost')
 
 const { success, logs } = await Bun.build({
   entrypoints: [join(root, 'server/cli/main.ts')],
-  compile: { outfile: binary },
+  // By default a binary obeys files of the folder that it is called from: bunfig.toml has it run code, .env sets the secret.
+  compile: {
+    outfile: binary,
+    autoloadBunfig: false,
+    autoloadDotenv: false,
+    autoloadTsconfig: false,
+    autoloadPackageJson: false,
+  },
   minify: true,
   format: 'esm',
   bytecode: true,

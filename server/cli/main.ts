@@ -1,4 +1,5 @@
-#!/usr/bin/env bun
+#!/usr/bin/env -S bun --no-env-file --config=/dev/null --tsconfig-override=/dev/null
+// The flags above turn off what Bun obeys in the folder that it is called from: .env sets secrets, bunfig.toml and tsconfig.json run code.
 /** The command line: `milepost serve | sync | token | --help`. */
 import { ConfigError } from '../config.ts'
 import { EngineOpenError } from '../engines/engine-open-error.ts'

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { hostileFolder } from '../support/hostile-folder.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
 
@@ -12,8 +13,14 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 /** Runs the command line to its end: what it says, and with which code it exits. */
-async function run(args: string[], env: Record<string, string> = {}) {
-  const child = Bun.spawn([process.execPath, 'server/cli/main.ts', ...args], {
+async function run(
+  args: string[],
+  env: Record<string, string> = {},
+  command = [process.execPath, 'server/cli/main.ts'],
+  cwd = process.cwd(),
+) {
+  const child = Bun.spawn([...command, ...args], {
+    cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', HOST: '127.0.0.1', ...env },
     stdin: 'ignore',
     stdout: 'pipe',
@@ -97,5 +104,38 @@ describe('milepost', () => {
     const answer = await fetch(`${server.url}api/jobs`, { headers: { authorization: `Bearer ${token}` } })
     const { jobs } = (await answer.json()) as { jobs: object[] }
     expect(jobs).toEqual([expect.objectContaining({ kind: 'sync', status: 'completed', title: 'from → to' })])
+  })
+})
+
+describe('the folder that milepost is called from', () => {
+  test('the folder that milepost is called from sets nothing and runs nothing', async () => {
+    const hostile = await hostileFolder()
+    try {
+      const PATH = `${resolve('node_modules/.bin')}:${process.env.PATH}`
+      // As a shell does it that finds the command in its path.
+      const { out, err, code } = await run(
+        ['token', '--sub', 'ada'],
+        { PATH },
+        [resolve('server/cli/main.ts')],
+        hostile,
+      )
+      expect([out, err, code]).toEqual(['', expect.stringMatching(/^Set MILEPOST_SECRET.*\n$/), 1])
+    } finally {
+      await rm(hostile, { recursive: true })
+    }
+  })
+
+  test('a .env in the project sets nothing', async () => {
+    const config = resolve('bunfig.toml')
+    const hostile = await hostileFolder()
+    try {
+      await cp(config, join(hostile, 'bunfig.toml'))
+      await rm(join(hostile, 'tsconfig.json'))
+      const command = [process.execPath, resolve('server/cli/main.ts')]
+      const { err, code } = await run(['token', '--sub', 'ada'], {}, command, hostile)
+      expect([err, code]).toEqual([expect.stringMatching(/^Set MILEPOST_SECRET.*\n$/), 1])
+    } finally {
+      await rm(hostile, { recursive: true })
+    }
   })
 })
