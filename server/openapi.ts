@@ -4,6 +4,7 @@ import { createEventSchema } from '../shared/events.ts'
 import { jobHeaderSchema, jobSchema, patchSchema } from '../shared/job.ts'
 import type { Limits } from '../shared/limits.ts'
 import { createPaths, type Json } from './openapi-paths.ts'
+import { version } from './version.ts'
 
 /**
  * The OpenAPI 3.1 description of the HTTP API, made from the schemas that requests are checked with.
@@ -40,7 +41,7 @@ export function createOpenApi(limits: Limits, base: string): Json {
     openapi: '3.1.0',
     info: {
       title: 'Milepost',
-      version: '0.1.0',
+      version,
       description: 'Live job progress: producers append events to a job, watchers follow it over Server-Sent Events.',
     },
     // Paths are appended to it. Without one they begin at the root.

@@ -41,6 +41,7 @@ export function help(): string {
     'milepost serve [settings]       the server and its dashboard',
     'milepost sync SOURCE TARGET     copies what differs between two directories; --help says more',
     'milepost token --sub NAME       an access token, signed with MILEPOST_SECRET; --help says more',
+    'milepost --version              the version of this program',
     '',
     'Settings, as flags or in the environment:',
     ...Object.entries(settings).map(line),
