@@ -32,6 +32,7 @@ export const settings = {
   PORT: 'The port to listen on. 8787 by default.',
   HOST: 'The address to listen on. 127.0.0.1 by default, all addresses once MILEPOST_SECRET is set.',
   MILEPOST_SECRET: 'Signs tokens: 32 bytes at least. Several, separated by commas: the first signs, all verify.',
+  MILEPOST_SECRET_FILE: 'A file that holds what MILEPOST_SECRET would be.',
   MILEPOST_ISSUER: 'The iss that access tokens must have.',
   MILEPOST_AUDIENCE: 'The aud that access tokens must have.',
   MILEPOST_ENGINE:
@@ -40,6 +41,12 @@ export const settings = {
   MILEPOST_FRAME_MS: 'How long changes gather before they leave together: milliseconds. 25 by default.',
   MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept. For good by default.',
 } as const
+
+/** Settings that are read from the environment or from a file, and never from arguments: those are seen by everyone on the machine. */
+export const secretSettings: readonly string[] = ['MILEPOST_SECRET'] satisfies (keyof typeof settings)[]
+
+/** What commands that speak to a server take from the same environment. */
+const clientVariables: readonly string[] = ['MILEPOST_TOKEN', 'MILEPOST_TOKEN_FILE']
 
 /** The environment variable that sets a limit: `eventBytes` → `MILEPOST_EVENT_BYTES`. */
 export function limitVariable(limit: string): string {
@@ -58,7 +65,7 @@ export const variables: readonly string[] = [...Object.keys(settings), ...limitN
  */
 export function readConfig(environment: Environment): Config {
   for (const name of Object.keys(environment)) {
-    if (name.startsWith('MILEPOST_') && !variables.includes(name)) {
+    if (name.startsWith('MILEPOST_') && !variables.includes(name) && !clientVariables.includes(name)) {
       throw new ConfigError(`${name} is not a setting. "milepost --help" lists those that there are.`)
     }
   }
@@ -67,6 +74,10 @@ export function readConfig(environment: Environment): Config {
     text(name)
       ?.split(',')
       .map((part) => part.trim())
+  // Whoever has a disk has read it by now.
+  if (text('MILEPOST_SECRET_FILE')) {
+    throw new ConfigError('MILEPOST_SECRET_FILE names a file, and there are none here. Set MILEPOST_SECRET instead.')
+  }
   const limits = { ...defaultLimits }
   for (const name of limitNames) limits[name] = wholeNumber(environment, limitVariable(name), 1) ?? limits[name]
   const retention = wholeNumber(environment, 'MILEPOST_RETENTION_SECONDS', 1, MOST_SECONDS)

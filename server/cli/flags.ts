@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { defaultLimits } from '../../shared/limits.ts'
-import { limitVariable, settings } from '../config.ts'
+import { ConfigError, limitVariable, secretSettings, settings } from '../config.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -16,12 +16,25 @@ const limitVariables = Object.entries(defaultLimits).map(
 )
 
 /**
+ * Refuses a secret among the arguments, where everyone on the machine can read it (`ps`), and which shells keep in their histories.
+ *
+ * @throws ConfigError that says where it belongs, and does not repeat it
+ */
+export function refuseSecret(args: readonly string[], flag: string, instead: string): void {
+  if (!args.some((arg) => arg === `--${flag}` || arg.startsWith(`--${flag}=`))) return
+  throw new ConfigError(`--${flag} would show it to everyone on this machine. ${instead}`)
+}
+
+/**
  * The environment with what flags say over it.
  *
- * @throws TypeError, with a code of ERR_PARSE_ARGS, for a flag that there isn't
+ * @throws ConfigError for a secret among the flags; TypeError, with a code of ERR_PARSE_ARGS, for a flag that there isn't
  */
 export function environmentFrom(args: string[], environment: Environment): Environment {
-  const variables = [...Object.keys(settings), ...limitVariables.map(([variable]) => variable)]
+  for (const secret of secretSettings) refuseSecret(args, flagOf(secret), `Set ${secret} or ${secret}_FILE instead.`)
+  const variables = [...Object.keys(settings), ...limitVariables.map(([variable]) => variable)].filter(
+    (variable) => !secretSettings.includes(variable),
+  )
   const options = Object.fromEntries(variables.map((variable) => [flagOf(variable), { type: 'string' as const }]))
   const { values } = parseArgs({ args, options, strict: true })
   const set = variables.flatMap((variable) => {
@@ -34,7 +47,11 @@ export function environmentFrom(args: string[], environment: Environment): Envir
 /** What there is to be done, and the settings with their defaults. */
 export function help(): string {
   const line = ([variable, meaning]: readonly [string, string]) =>
-    ['  --', flagOf(variable).padEnd(20), variable.padEnd(28), meaning].join('')
+    [
+      `  ${secretSettings.includes(variable) ? '' : `--${flagOf(variable)}`}`.padEnd(24),
+      variable.padEnd(28),
+      meaning,
+    ].join('')
   return [
     'Milepost: live job progress for the web.',
     '',
@@ -43,7 +60,7 @@ export function help(): string {
     'milepost token --sub NAME       an access token, signed with MILEPOST_SECRET; --help says more',
     'milepost --version              the version of this program',
     '',
-    'Settings, as flags or in the environment:',
+    'Settings, as flags or in the environment (a secret in the environment or in a file):',
     ...Object.entries(settings).map(line),
     '',
     'Limits:',

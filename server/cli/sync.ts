@@ -1,24 +1,27 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { ConfigError } from '../config.ts'
+import { readSecret } from '../entries/read-secret.ts'
 import { type JobControl, noControl, setJobEvents } from '../job-events.ts'
 import { syncTrees } from '../services/sync.ts'
 import { DirectoryTree } from './directory-tree.ts'
+import { refuseSecret } from './flags.ts'
 import { RemoteJobs } from './remote-jobs.ts'
 
-const usage = `milepost sync SOURCE TARGET [--url http://localhost:8787/ --token TOKEN] [--title TITLE] [--concurrency 4]
+const usage = `milepost sync SOURCE TARGET [--url http://localhost:8787/] [--token-file FILE] [--title TITLE] [--concurrency 4]
 
 Copies to TARGET, which is made if need be, what it lacks of SOURCE or has otherwise. With --url, it is a job there, to be watched, paused and cancelled; the
-token may stand in MILEPOST_TOKEN. Ends with 1 when a file could not be copied.`
+token of its producer is in MILEPOST_TOKEN, or in the file that --token-file or MILEPOST_TOKEN_FILE names. Ends with 1 when a file could not be copied.`
 
 /** Syncs two directories, and reports on it to a server if there is one. */
 export async function sync(args: string[], env: Readonly<Record<string, string | undefined>>): Promise<void> {
+  refuseSecret(args, 'token', 'Set MILEPOST_TOKEN, or name a file that holds it: --token-file FILE.')
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
     options: {
       url: { type: 'string' },
-      token: { type: 'string' },
+      'token-file': { type: 'string' },
       title: { type: 'string' },
       concurrency: { type: 'string', default: '4' },
       help: { type: 'boolean', short: 'h' },
@@ -49,8 +52,13 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
   }
   if (values.url === undefined) await work('', noControl)
   else {
-    const token = values.token ?? env.MILEPOST_TOKEN
-    if (!token) throw new ConfigError('Give the token of a producer: --token TOKEN. "milepost token --help" says how.')
+    const file = values['token-file']
+    const token = await readSecret(file === undefined ? env : { MILEPOST_TOKEN_FILE: file }, 'MILEPOST_TOKEN')
+    if (!token) {
+      throw new ConfigError(
+        'Set MILEPOST_TOKEN to the token of a producer, or name a file that holds it: --token-file FILE.',
+      )
+    }
     if (!URL.canParse(values.url)) throw new ConfigError(`"${values.url}" is not a URL. Try http://localhost:8787/.`)
     const jobs = new RemoteJobs(new URL(values.url), token)
     setJobEvents(jobs.emitter)

@@ -2,13 +2,16 @@ import { parseArgs } from 'node:util'
 import { sign } from 'hono/jwt'
 import { scopes } from '../access.ts'
 import { ConfigError } from '../config.ts'
+import { readSecret } from '../entries/read-secret.ts'
+import { refuseSecret } from './flags.ts'
 
 const usage = `milepost token --sub NAME [--scope "jobs:read jobs:write"] [--seconds 3600]
 
-Prints an access token for NAME, signed with the first MILEPOST_SECRET.`
+Prints an access token for NAME, signed with the first MILEPOST_SECRET, which may be in a file: MILEPOST_SECRET_FILE.`
 
 /** An access token for those who run the server: for a producer, or to try things with. */
 export async function createToken(args: string[], env: Readonly<Record<string, string | undefined>>): Promise<string> {
+  refuseSecret(args, 'secret', 'Set MILEPOST_SECRET or MILEPOST_SECRET_FILE instead.')
   const { values } = parseArgs({
     args,
     options: {
@@ -19,8 +22,12 @@ export async function createToken(args: string[], env: Readonly<Record<string, s
     },
   })
   if (values.help) return usage
-  const secret = env.MILEPOST_SECRET?.split(',')[0]?.trim()
-  if (!secret) throw new ConfigError('Set MILEPOST_SECRET to the secret of the server that the token is for.')
+  const secret = (await readSecret(env, 'MILEPOST_SECRET'))?.split(',')[0]?.trim()
+  if (!secret) {
+    throw new ConfigError(
+      'Set MILEPOST_SECRET or MILEPOST_SECRET_FILE to the secret of the server that the token is for.',
+    )
+  }
   if (!values.sub) throw new ConfigError('Say whom the token is for: --sub NAME.')
   const seconds = Number(values.seconds)
   if (!Number.isInteger(seconds) || seconds < 1) throw new ConfigError('Give --seconds a whole number of 1 or more.')

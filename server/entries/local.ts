@@ -11,6 +11,7 @@ import { samples } from '../generated/samples.ts'
 import type { OpenStream } from '../hub/stream.ts'
 import { setJobEvents } from '../job-events.ts'
 import { createServices } from '../services/index.ts'
+import { readSecret } from './read-secret.ts'
 
 /** Whoever follows the link that the server printed: the one who started it. */
 const operator: Principal = { sub: 'local', scopes: ['jobs:read', 'jobs:write', 'jobs:admin'] }
@@ -43,7 +44,8 @@ export async function openLocal(
   environment: Readonly<Record<string, string | undefined>>,
   { engines, ...seams }: Runtime = {},
 ): Promise<LocalServer> {
-  const config = readConfig(environment)
+  const MILEPOST_SECRET = await readSecret(environment, 'MILEPOST_SECRET')
+  const config = readConfig({ ...environment, MILEPOST_SECRET, MILEPOST_SECRET_FILE: undefined })
   // Without a secret of its owner's, a server is nobody's business but this machine's.
   const hostname = config.host ?? (config.secret ? '0.0.0.0' : '127.0.0.1')
   const secret = config.secret ?? randomId(systemRandom, 52)

@@ -84,6 +84,42 @@ describe('milepost', () => {
     expect([(await run(['serv'])).code, (await run(['serve', '--prot', '1'])).code]).toEqual([1, 1])
   })
 
+  test('milepost takes no secret among its arguments, and says where it belongs', async () => {
+    const secret = 'a-secret-that-nobody-may-see-00000'
+    const refusals = await Promise.all([
+      run(['serve', '--secret', secret]),
+      run(['serve', `--secret=${secret}`]),
+      run(['token', '--sub', 'ada', '--secret', secret]),
+      run(['sync', 'from', 'to', '--url', 'http://localhost/', '--token', secret]),
+    ])
+    for (const { out, err, code } of refusals)
+      expect([out, err, code]).toEqual(['', expect.stringContaining('Set MILEPOST_'), 1])
+    expect(JSON.stringify(refusals)).not.toContain(secret)
+    expect((await run(['--help'])).out).not.toMatch(/--secret\b(?!-file)/)
+  })
+
+  test('milepost reads secrets from files, and its server signs with them', async () => {
+    const [secretFile, tokenFile] = [join(folder, 'secret'), join(folder, 'token')]
+    await writeFile(secretFile, `${SECRET}\n`)
+    await using server = await ServerProcess.start({ MILEPOST_SECRET: '', MILEPOST_SECRET_FILE: secretFile })
+    const { out } = await run(['token', '--sub', 'ada'], { MILEPOST_SECRET_FILE: secretFile })
+    await writeFile(tokenFile, out)
+    const from = join(folder, 'nothing')
+    await mkdir(from)
+    const sync = (args: string[], env = {}) => run(['sync', from, `${from}-copied`, '--url', server.url, ...args], env)
+    expect(await sync(['--token-file', tokenFile])).toMatchObject({ err: '', code: 0 })
+    expect(await sync([], { MILEPOST_TOKEN_FILE: tokenFile })).toMatchObject({ err: '', code: 0 })
+    const answer = await fetch(`${server.url}api/jobs`, {
+      headers: { authorization: `Bearer ${await accessToken('ada')}` },
+    })
+    expect((await answer.json()).jobs).toHaveLength(2)
+  })
+
+  test('milepost serve goes on where the token of another command is set', async () => {
+    await using server = await ServerProcess.start({ MILEPOST_TOKEN: 'a-token', MILEPOST_TOKEN_FILE: '/nowhere' })
+    expect((await fetch(`${server.url}healthz`)).status).toBe(200)
+  })
+
   test('milepost token makes a token that the server takes', async () => {
     await using server = await ServerProcess.start()
     const { out } = await run(['token', '--sub', 'ada'], { MILEPOST_SECRET: SECRET })
@@ -98,7 +134,7 @@ describe('milepost', () => {
     await writeFile(join(from, 'a.txt'), 'a')
     await writeFile(join(from, 'b/c.txt'), 'c')
     const token = await accessToken('ada')
-    const { out, err, code } = await run(['sync', from, to, '--url', server.url, '--token', token])
+    const { out, err, code } = await run(['sync', from, to, '--url', server.url], { MILEPOST_TOKEN: token })
     expect([out, err, code]).toEqual([expect.stringContaining('2 copied, 0 there already, 0 failed'), '', 0])
     expect(await Bun.file(join(to, 'b/c.txt')).text()).toBe('c')
     const answer = await fetch(`${server.url}api/jobs`, { headers: { authorization: `Bearer ${token}` } })

@@ -107,6 +107,16 @@ describe('readConfig', () => {
     )
   })
 
+  test('readConfig refuses a file of a secret where nobody has read it', () => {
+    expect(fault({ MILEPOST_SECRET_FILE: '/run/secret' })).toBe(
+      'MILEPOST_SECRET_FILE names a file, and there are none here. Set MILEPOST_SECRET instead.',
+    )
+  })
+
+  test('readConfig leaves alone what commands take that speak to a server', () => {
+    expect(readConfig({ MILEPOST_TOKEN: 'x', MILEPOST_TOKEN_FILE: 'y' })).toEqual(readConfig({}))
+  })
+
   test('readConfig says how long a secret is, and never what it is', () => {
     const message = (bytes: number) =>
       `MILEPOST_SECRET has a secret of ${bytes} bytes. Give it 32 or more: "openssl rand -hex 32" makes one.`
