@@ -1,139 +1,212 @@
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
-import { basename, join, resolve, sep } from 'node:path'
-import { pathProblem, type Tree, type TreeEntry, TreeRefusal } from '../services/tree.ts'
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import { type FileModes, pathProblem, type Tree, type TreeEntry, type TreeFile, TreeRefusal } from '../services/tree.ts'
+import { OpenFolder } from './open-folder.ts'
+import { codeOf, inWords } from './refusals.ts'
 
 const CHUNK = 64 * 1024
+/** Folders in folders. Deeper ones are left out: each is opened once for each file in it. */
+const DEEPEST = 100
 /** What is being written. Neither listed nor seen by anyone who looks for the file. */
 const UNFINISHED = /^\.milepost-[0-9a-f]{16}\.part$/
 
-/** What the system says, in words for the one who can do something about it. Trying again would not help. */
-const REFUSALS: Record<string, string> = {
-  EACCES: 'There is no permission for it',
-  EPERM: 'There is no permission for it',
-  EROFS: 'The disk can only be read',
-  ENOSPC: 'The disk is full',
-  EDQUOT: 'The quota of disk space is used up',
-  EFBIG: 'It is larger than the disk takes',
-  ENAMETOOLONG: 'Its name is longer than the disk takes',
-  EILSEQ: 'Its name has characters that the disk does not take',
-  ENOENT: 'It is not there',
-  ENOTDIR: 'A part of its path is a file',
-  EISDIR: 'A folder has its name',
-  ENOTEMPTY: 'A folder has its name',
-  EEXIST: 'A folder has its name',
-  ELOOP: 'It is a symbolic link, which is not followed',
-}
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_WRONLY, O_CREAT, O_EXCL } = constants
+/** O_NONBLOCK: a pipe in the place of a file would be waited for, for as long as nobody writes into it. */
+const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+const WRITE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 
 /**
- * A directory. Regular files are its files; symbolic links are listed and never followed, not even in the middle of a path, so nothing
- * outside is read or written. (Whoever can swap folders for links while a sync runs can do more than that already.)
+ * A directory. Regular files are its files; symbolic links are listed and never followed, nor are pipes, sockets and devices opened. Each
+ * step on the way to a file is taken from the folder that was opened before, so nothing outside is read or written, even while others
+ * exchange folders and files for links.
  */
 export class DirectoryTree implements Tree {
   readonly name: string
-  readonly #root: string
+  readonly #root: OpenFolder
 
-  constructor(path: string) {
-    this.#root = resolve(path)
-    this.name = basename(this.#root) || this.#root
+  private constructor(path: string, root: OpenFolder) {
+    this.name = basename(path) || path
+    this.#root = root
+  }
+
+  /** Opens a directory, which may be moved from then on. Ends with `await using`. @throws TreeRefusal when it can't be, a link too */
+  static async open(path: string): Promise<DirectoryTree> {
+    const absolute = resolve(path)
+    return inWords(async () => {
+      if ((await lstat(absolute)).isSymbolicLink())
+        throw new TreeRefusal('It is a symbolic link: name what it leads to')
+      return new DirectoryTree(absolute, await OpenFolder.open(absolute))
+    }, `${path}: `)
+  }
+
+  /** Who may do what with the directory itself. */
+  get mode(): number {
+    return this.#root.mode
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#root[Symbol.asyncDispose]()
   }
 
   async *list(): AsyncGenerator<TreeEntry> {
-    yield* this.#listFolder('')
+    yield* this.#listFolder([])
   }
 
-  async read(path: string): Promise<ReadableStream<Uint8Array>> {
+  async read(path: string): Promise<TreeFile> {
+    const { folders, name } = parse(path)
     return inWords(async () => {
-      const file = await open(await this.#resolve(path, false), constants.O_RDONLY | constants.O_NOFOLLOW)
-      return streamOf(file)
-    })
-  }
-
-  /** Writes beside the file, waits until the disk has it, and then renames: a copy that was cut short, even by a power cut, is never seen. */
-  async write(path: string, content: ReadableStream<Uint8Array>): Promise<void> {
-    await inWords(async () => {
-      const destination = await this.#resolve(path, true)
-      const unfinished = join(destination, '..', `.milepost-${randomBytes(8).toString('hex')}.part`)
+      await using way = await this.#enter(folders)
+      const at = way.folder.at(name)
+      // A device may do something as soon as it is opened.
+      requireFile(await lstat(at))
+      const file = await open(at, READ)
       try {
-        const file = await open(unfinished, 'wx')
-        try {
-          for await (const chunk of content) await file.writeFile(chunk)
-          await file.sync()
-        } finally {
-          await file.close()
-        }
-        await rename(unfinished, destination)
+        const { mode, size } = requireFile(await file.stat())
+        return { content: streamOf(file, size), modes: { file: mode & 0o777, folders: way.modes } }
       } catch (error) {
-        await rm(unfinished, { force: true })
+        await file.close()
         throw error
       }
     })
   }
 
-  async *#listFolder(folder: string): AsyncGenerator<TreeEntry> {
-    const names = await inWords(() => readdir(join(this.#root, folder)), `${folder || this.name}: `)
-    for (const name of names.sort()) {
-      if (UNFINISHED.test(name)) continue
-      const path = folder === '' ? name : `${folder}/${name}`
-      const found = await lstat(join(this.#root, path)).catch(() => undefined)
-      // Gone since: it is as if it had gone before.
-      if (!found) continue
-      if (found.isDirectory()) yield* this.#listFolder(path)
-      else if (found.isFile()) yield { path, size: found.size }
-      else yield { path, size: 0, unsupported: found.isSymbolicLink() ? 'A symbolic link, not followed' : 'Not a file' }
+  /** Writes beside the file, waits until the disk has it, and then renames: a copy that was cut short, even by a power cut, is never seen. */
+  async write(path: string, content: ReadableStream<Uint8Array>, modes?: FileModes): Promise<void> {
+    const { folders, name } = parse(path)
+    await inWords(async () => {
+      await using way = await this.#enter(folders, modes?.folders ?? [])
+      const unfinished = way.folder.at(`.milepost-${randomBytes(8).toString('hex')}.part`)
+      const file = await open(unfinished, WRITE, modes ? 0o600 : 0o666)
+      try {
+        try {
+          for await (const chunk of content) await file.writeFile(chunk)
+          if (modes) await keepMode(file, modes.file)
+          await file.sync()
+        } finally {
+          await file.close()
+        }
+        await rename(unfinished, way.folder.at(name))
+      } catch (error) {
+        await unlink(unfinished).catch(() => {})
+        throw error
+      }
+    })
+  }
+
+  async *#listFolder(parts: readonly string[]): AsyncGenerator<TreeEntry> {
+    const path = parts.join('/')
+    const entries = await this.#look(parts).catch((error: unknown) => {
+      if (parts.length === 0 || !(error instanceof TreeRefusal)) throw error
+      return error.message
+    })
+    if (typeof entries === 'string') return yield { path, size: 0, unsupported: entries }
+    for (const [name, found] of entries) {
+      const inner = [...parts, name]
+      const entry = { path: inner.join('/'), size: 0 }
+      if (found === undefined) yield { ...entry, unsupported: 'Its name is not UTF-8' }
+      else if (found.isFile()) yield { ...entry, size: found.size }
+      else if (!found.isDirectory()) yield { ...entry, unsupported: kindOf(found) }
+      else if (inner.length > DEEPEST) yield { ...entry, unsupported: `It is more than ${DEEPEST} folders deep` }
+      else yield* this.#listFolder(inner)
     }
   }
 
-  /** Where a path of the tree is on the disk, once every folder on the way is seen to be one, or made. */
-  async #resolve(path: string, make: boolean): Promise<string> {
-    const problem = pathProblem(path) ?? (sep === '\\' && /[\\:]/.test(path) ? 'has a \\ or a colon in it' : undefined)
-    if (problem) throw new TreeRefusal(`The path ${problem}`)
-    const folders = path.split('/')
-    const name = folders.pop() ?? ''
-    let place = this.#root
-    for (const folder of folders) {
-      place = join(place, folder)
-      if (make) await makeFolder(place)
-      if (!(await lstat(place)).isDirectory()) throw new TreeRefusal(`“${folder}” in its path is a link or a file`)
+  /** What is in a folder, by name. It is closed by then, so that however deep folders are, few are open. */
+  async #look(parts: readonly string[]): Promise<[name: string, found: Stats | undefined][]> {
+    return inWords(async () => {
+      const entries: [string, Stats | undefined][] = []
+      await using way = await this.#enter(parts)
+      for (const name of (await way.folder.names()).sort()) {
+        if (UNFINISHED.test(name)) continue
+        const found = await lstat(way.folder.at(name)).catch((error: unknown) => {
+          if (codeOf(error) === 'ENOENT') return undefined
+          throw error
+        })
+        // What is gone since is as if it had gone before; but a name that could not be read as text is nowhere to be found either.
+        if (found || name.includes('\uFFFD')) entries.push([name, found])
+      }
+      return entries
+    })
+  }
+
+  /**
+   * Goes from folder to folder, each opened from within the one before.
+   *
+   * @param makeWith the modes of those that are not there, to be made; left out, none is made
+   */
+  async #enter(names: readonly string[], makeWith?: readonly number[]): Promise<Way> {
+    const modes: number[] = []
+    let folder = this.#root
+    const leave = async (last: OpenFolder) => {
+      if (last !== this.#root) await last[Symbol.asyncDispose]()
     }
-    return join(place, name)
+    for (const [depth, name] of names.entries()) {
+      const before = folder
+      try {
+        // Without these three bits nothing could be put into it.
+        folder = await before.enter(name, makeWith && (makeWith[depth] ?? 0o777) | 0o700)
+      } catch (error) {
+        if (!['ENOTDIR', 'ELOOP'].includes(codeOf(error) ?? '')) throw error
+        throw new TreeRefusal(`“${name}” in its path is a link or a file`)
+      } finally {
+        await leave(before)
+      }
+      modes.push(folder.mode)
+    }
+    return { folder, modes, [Symbol.asyncDispose]: () => leave(folder) }
   }
 }
 
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path)
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error
-  }
+/** A folder that was gone to, and the modes of all on the way, its own as the last. */
+interface Way extends AsyncDisposable {
+  folder: OpenFolder
+  modes: number[]
 }
 
-function streamOf(file: FileHandle): ReadableStream<Uint8Array> {
+/** @throws TreeRefusal for a path that leads out */
+function parse(path: string): { folders: string[]; name: string } {
+  const problem = pathProblem(path)
+  if (problem) throw new TreeRefusal(`The path ${problem}`)
+  const folders = path.split('/')
+  return { name: folders.pop() ?? '', folders }
+}
+
+function requireFile(found: Stats): Stats {
+  if (found.isFile()) return found
+  throw new TreeRefusal(found.isSymbolicLink() ? 'It is a symbolic link, which is not followed' : 'It is not a file')
+}
+
+function kindOf(found: Stats): string {
+  if (found.isSymbolicLink()) return 'A symbolic link, not followed'
+  if (found.isFIFO()) return 'A pipe, not a file'
+  if (found.isSocket()) return 'A socket, not a file'
+  return 'A device, not a file'
+}
+
+/** Whoever made a file may change its mode, unless the disk has none. */
+async function keepMode(file: FileHandle, mode: number): Promise<void> {
+  await file.chmod(mode).catch((error: unknown) => {
+    if (!['EPERM', 'ENOTSUP'].includes(codeOf(error) ?? '')) throw error
+  })
+}
+
+/** @param size what the file had when it was opened: one that grows while it is read would have no end */
+function streamOf(file: FileHandle, size: number): ReadableStream<Uint8Array> {
+  let left = size
   return new ReadableStream({
     async pull(controller) {
       const { buffer, bytesRead } = await file.read(new Uint8Array(CHUNK), 0, CHUNK, null).catch(async (error) => {
         await file.close()
         throw error
       })
-      if (bytesRead > 0) return controller.enqueue(buffer.subarray(0, bytesRead))
+      left -= bytesRead
+      if (bytesRead > 0 && left >= 0) return controller.enqueue(buffer.subarray(0, bytesRead))
       await file.close()
+      if (left < 0) throw new TreeRefusal('It changed while it was being read')
       controller.close()
     },
     cancel: () => file.close(),
   })
-}
-
-/** Does something with files, and says in words why it can't be done. */
-async function inWords<T>(work: () => Promise<T>, about = ''): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    const words = REFUSALS[codeOf(error) ?? '']
-    throw words === undefined ? error : new TreeRefusal(about + words)
-  }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }

@@ -3,6 +3,7 @@
 /** The command line: `milepost serve | sync | token | --version | --help`. */
 import { ConfigError } from '../config.ts'
 import { EngineOpenError } from '../engines/engine-open-error.ts'
+import { escapeControls } from '../services/visible.ts'
 import { version } from '../version.ts'
 import { environmentFrom, help } from './flags.ts'
 import { serve } from './serve.ts'
@@ -44,6 +45,7 @@ try {
   await main(process.argv.slice(2))
 } catch (error) {
   if (!isForTheUser(error)) throw error
-  console.error(error.message)
+  // It may repeat an argument, which may be the name of anybody's file.
+  console.error(error.message.split('\n').map(escapeControls).join('\n'))
   process.exit(1)
 }

@@ -1,8 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { formatCsv } from '../services/csv.ts'
 import type { SampleFile, Samples } from '../services/samples.ts'
-import { DirectoryTree } from './directory-tree.ts'
 
 /** Packages whose sources make up the tree to copy. */
 const PACKAGES = ['preact', 'hono', '@preact/signals', '@preact/signals-core']
@@ -38,8 +37,14 @@ export async function collectSamples(nodeModules: string): Promise<Samples> {
 async function readSources(nodeModules: string): Promise<SampleFile[]> {
   const paths: string[] = []
   for (const name of PACKAGES) {
-    const entries = await Array.fromAsync(new DirectoryTree(join(nodeModules, name)).list()).catch(() => [])
-    for (const { path } of entries) if (SOURCES.test(path)) paths.push(`${name}/${path}`)
+    const options = { recursive: true, withFileTypes: true } as const
+    const entries = await readdir(join(nodeModules, name), options).catch(() => [])
+    const files = entries.filter((entry) => entry.isFile())
+    for (const path of files
+      .map((file) => relative(join(nodeModules, name), join(file.parentPath, file.name)))
+      .sort()) {
+      if (SOURCES.test(path)) paths.push(`${name}/${path}`)
+    }
   }
   return readAll(nodeModules, paths, MOST_TEXT.sources)
 }

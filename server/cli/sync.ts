@@ -1,17 +1,22 @@
-import { mkdir, stat } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { defaultLimits } from '../../shared/limits.ts'
 import { ConfigError } from '../config.ts'
 import { readSecret } from '../entries/read-secret.ts'
 import { type JobControl, noControl, setJobEvents } from '../job-events.ts'
+import { clip, reasonOf } from '../services/clip.ts'
 import { syncTrees } from '../services/sync.ts'
+import { TreeRefusal } from '../services/tree.ts'
+import { escapeControls } from '../services/visible.ts'
 import { DirectoryTree } from './directory-tree.ts'
 import { refuseSecret } from './flags.ts'
 import { RemoteJobs } from './remote-jobs.ts'
 
 const usage = `milepost sync SOURCE TARGET [--url http://localhost:8787/] [--token-file FILE] [--title TITLE] [--concurrency 4]
 
-Copies to TARGET, which is made if need be, what it lacks of SOURCE or has otherwise. With --url, it is a job there, to be watched, paused and cancelled; the
-token of its producer is in MILEPOST_TOKEN, or in the file that --token-file or MILEPOST_TOKEN_FILE names. Ends with 1 when a file could not be copied.`
+Copies to TARGET, which is made if need be, what it lacks of SOURCE or has otherwise, modes included. No link is followed, and what is neither a file nor a
+folder is left out and named. With --url, it is a job there, to be watched, paused and cancelled; the
+token of its producer is in MILEPOST_TOKEN, or in the file that --token-file or MILEPOST_TOKEN_FILE names. Ends with 1 when something could not be copied or was left out. Needs Linux.`
 
 /** Syncs two directories, and reports on it to a server if there is one. */
 export async function sync(args: string[], env: Readonly<Record<string, string | undefined>>): Promise<void> {
@@ -33,24 +38,30 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
   }
   const [from, to, ...others] = positionals
   if (!from || !to || others.length > 0) throw new ConfigError(usage)
-  if (!(await stat(from).catch(() => undefined))?.isDirectory()) throw new ConfigError(`"${from}" is not a directory.`)
   const concurrency = Number(values.concurrency)
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new ConfigError('Give --concurrency a whole number of 1 or more.')
   }
-  await mkdir(to, { recursive: true }).catch(({ code }) => {
+  await using source = await openTree(from)
+  await mkdir(to, { recursive: true, mode: source.mode | 0o700 }).catch(({ code }) => {
     throw new ConfigError(`"${to}" can't be made (${code}). Name a directory, or a place for one.`)
   })
-  const [source, target] = [new DirectoryTree(from), new DirectoryTree(to)]
+  await using target = await openTree(to)
   let isComplete = false
+  const onProblem = (path: string, reason: string) => console.error(`${path}: ${reason}`)
   const work = async (jobId: string, control: JobControl) => {
-    const result = await syncTrees(source, target, { jobId, control, concurrency })
-    console.log(`${result.copied} copied, ${result.skipped} there already, ${result.failed} failed`)
-    for (const { path, reason } of result.failures) console.error(`${path}: ${reason}`)
-    isComplete = result.failed === 0
-    return result
+    try {
+      const result = await syncTrees(source, target, { jobId, control, concurrency, onProblem })
+      const { copied, skipped, failed, leftOut } = result
+      console.log(`${copied} copied, ${skipped - leftOut} there already, ${failed} failed, ${leftOut} left out`)
+      isComplete = failed + leftOut === 0
+      return result
+    } catch (error) {
+      console.error(reasonOf(error))
+      throw error
+    }
   }
-  if (values.url === undefined) await work('', noControl)
+  if (values.url === undefined) await work('', noControl).catch(() => {})
   else {
     const file = values['token-file']
     const token = await readSecret(file === undefined ? env : { MILEPOST_TOKEN_FILE: file }, 'MILEPOST_TOKEN')
@@ -62,10 +73,16 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
     if (!URL.canParse(values.url)) throw new ConfigError(`"${values.url}" is not a URL. Try http://localhost:8787/.`)
     const jobs = new RemoteJobs(new URL(values.url), token)
     setJobEvents(jobs.emitter)
-    const title = values.title ?? `${source.name} → ${target.name}`
+    const title = clip(values.title ?? escapeControls(`${source.name} → ${target.name}`), defaultLimits.titleBytes)
     const jobId = await jobs.create({ kind: 'sync', title, heartbeatSeconds: 60 })
     console.log(`Watch it at ${jobs.pageOf(jobId)}`)
     await jobs.emitter.run(jobId, (control) => work(jobId, control))
   }
   process.exitCode = isComplete ? 0 : 1
+}
+
+async function openTree(path: string): Promise<DirectoryTree> {
+  return DirectoryTree.open(path).catch((error: unknown) => {
+    throw error instanceof TreeRefusal ? new ConfigError(`${error.message}.`) : error
+  })
 }

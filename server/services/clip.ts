@@ -1,4 +1,5 @@
 import { fitsUtf8 } from '../../shared/text-size.ts'
+import { escapeControls } from './visible.ts'
 
 const ELLIPSIS = '…'
 const ELLIPSIS_BYTES = 3
@@ -14,5 +15,5 @@ export function clip(text: string, bytes: number): string {
 
 /** What went wrong, as a message of a document. */
 export function reasonOf(error: unknown): string {
-  return clip(error instanceof Error ? error.message : String(error), 300)
+  return clip(escapeControls(error instanceof Error ? error.message : String(error)), 300)
 }

@@ -33,22 +33,29 @@ export async function copyFile(
       }
     },
   })
-  const content = (await source.read(path)).pipeThrough(meter, { signal })
+  const file = await source.read(path)
+  const content = file.content.pipeThrough(meter, { signal })
   try {
-    await target.write(path, content)
+    await target.write(path, content, file.modes)
   } catch (error) {
     // A target that refuses a file may do so before it reads: what is open at the source has to be closed.
     await content.cancel(error).catch(() => {})
     throw error
   }
   if (read !== size) throw new TreeRefusal('It changed while it was being read')
-  if ((await digest.finish()) !== (await digestOf(await target.read(path)))) {
+  if ((await digest.finish()) !== (await digestOf((await target.read(path)).content))) {
     throw new Error('The copy is not what was read')
   }
 }
 
-/** Whether a file has the same content in two trees. */
+/** Whether a file has the same content in two trees, and the same mode where both have modes. */
 export async function isSameFile(a: Tree, b: Tree, path: string): Promise<boolean> {
-  const [digestA, digestB] = await Promise.all([a, b].map(async (tree) => digestOf(await tree.read(path))))
-  return digestA === digestB
+  const [fileA, fileB] = await Promise.all([a, b].map((tree) => describeFile(tree, path)))
+  if (fileA?.mode !== undefined && fileB?.mode !== undefined && fileA.mode !== fileB.mode) return false
+  return fileA?.digest === fileB?.digest
+}
+
+async function describeFile(tree: Tree, path: string): Promise<{ digest: string; mode: number | undefined }> {
+  const { content, modes } = await tree.read(path)
+  return { digest: await digestOf(content), mode: modes?.file }
 }

@@ -10,6 +10,7 @@ import { type Samples, toFile } from './samples.ts'
 import { type SyncOptions, syncTrees } from './sync.ts'
 import { MemoryTree } from './tree.ts'
 import { asksForSample, requireFields, requireGood, requireSample, uploadedFile, uploadedFiles } from './upload.ts'
+import { escapeControls } from './visible.ts'
 
 export interface ServicesOptions {
   samples?: Samples
@@ -41,7 +42,7 @@ export function createServices(options: ServicesOptions = {}): Services {
         const { source, target, ...settings } = asksForSample(form) ? sampleTrees(samples) : uploadedTrees(form)
         return {
           kind: 'sync',
-          title: clip(`${source.name} → ${target.name}`, TITLE_BYTES),
+          title: clip(escapeControls(`${source.name} → ${target.name}`), TITLE_BYTES),
           run: (jobId, control) => syncTrees(source, target, { jobId, control, clock, random, ...settings }),
         }
       },
@@ -69,7 +70,7 @@ export function createServices(options: ServicesOptions = {}): Services {
         await requireGood('right', checkNameFile(right))
         return {
           kind: 'matching',
-          title: clip(`${left.name} ↔ ${right.name}`, TITLE_BYTES),
+          title: clip(escapeControls(`${left.name} ↔ ${right.name}`), TITLE_BYTES),
           run: (jobId, control) => matchRecords(left, right, { jobId, control, clock }),
         }
       },

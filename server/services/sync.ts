@@ -11,6 +11,7 @@ import { itemId } from './item-id.ts'
 import { forEachAtOnce } from './pool.ts'
 import { announceSteps, runSteps } from './steps.ts'
 import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
+import { escapeControls } from './visible.ts'
 import { backoff, wait } from './wait.ts'
 
 export interface SyncOptions {
@@ -20,6 +21,8 @@ export interface SyncOptions {
   concurrency?: number
   /** How often a file is tried again. 3 by default. */
   retries?: number
+  /** Told of each file that failed, and of whatever else was not copied, with the reason. Both are safe to print. */
+  onProblem?(path: string, reason: string): void
   /** What copying may take of the line, all files together. As much as there is by default. */
   bytesPerSecond?: number
   clock?: Clock
@@ -32,6 +35,8 @@ export interface SyncResult {
   copied: number
   skipped: number
   failed: number
+  /** Of those skipped, what is not in the target, for it is no file or could not be looked into. */
+  leftOut: number
   bytesCopied: number
   /** Files that only the target has: they are left alone. */
   extra: number
@@ -40,6 +45,8 @@ export interface SyncResult {
 }
 
 const FAILURES_SHOWN = 50
+/** Bytes of a path in a sentence. */
+const PATH_BYTES = 500
 /** How often counts that change all the time are worth an event: milliseconds. */
 const NEWS_MS = 500
 
@@ -58,9 +65,10 @@ export function syncTrees(source: Tree, target: Tree, options: SyncOptions): Pro
   return new Sync(source, target, options).run()
 }
 
-/** A file of a tree, and the id of its item. */
+/** A file of a tree, the id of its item, and its path as it may be shown. */
 interface ListedFile extends TreeEntry {
   id: string
+  shown: string
 }
 
 class Sync {
@@ -73,8 +81,18 @@ class Sync {
   readonly #clock: Clock
   readonly #random: Random
   readonly #bandwidth: Bandwidth | undefined
+  readonly #onProblem: NonNullable<SyncOptions['onProblem']>
   readonly #isNews: () => boolean
-  readonly #result: SyncResult = { files: 0, copied: 0, skipped: 0, failed: 0, bytesCopied: 0, extra: 0, failures: [] }
+  readonly #result: SyncResult = {
+    files: 0,
+    copied: 0,
+    skipped: 0,
+    failed: 0,
+    leftOut: 0,
+    bytesCopied: 0,
+    extra: 0,
+    failures: [],
+  }
   /** Bytes that were sent, those of tries that failed too. */
   #sent = 0
 
@@ -87,6 +105,7 @@ class Sync {
     this.#retries = options.retries ?? 3
     this.#clock = options.clock ?? systemClock
     this.#random = options.random ?? systemRandom
+    this.#onProblem = options.onProblem ?? (() => {})
     this.#isNews = createThrottle(NEWS_MS, this.#clock)
     this.#bandwidth = options.bytesPerSecond ? new Bandwidth(options.bytesPerSecond, this.#clock) : undefined
   }
@@ -109,11 +128,16 @@ class Sync {
     const there = new Map((await listFiles(this.#target)).map(({ path, size }) => [path, size]))
     this.#result.files = files.length
     this.#result.extra = there.size - files.filter(({ path }) => there.has(path)).length
-    this.#log(`“${this.#source.name}” has ${countOf(files.length, 'file')}, “${this.#target.name}” ${there.size}`)
+    this.#log(`“${nameOf(this.#source)}” has ${countOf(files.length, 'file')}, “${nameOf(this.#target)}” ${there.size}`)
     const differing = new Set<ListedFile>()
     let compared = 0
     await forEachAtOnce(files, this.#concurrency, this.#control, async (file) => {
-      const { id, path, size, unsupported } = file
+      const { id, path, size, shown } = file
+      const unsupported = file.unsupported === undefined ? undefined : reasonOf(file.unsupported)
+      if (unsupported !== undefined) {
+        this.#result.leftOut += 1
+        this.#onProblem(shown, unsupported)
+      }
       const skip = unsupported ?? (there.get(path) === size && (await this.#isSame(path)) ? 'Same content' : undefined)
       if (skip === undefined) differing.add(file)
       else this.#result.skipped += 1
@@ -148,7 +172,7 @@ class Sync {
       const folder = folderOf(file.path)
       const rest = (left.get(folder) ?? 0) - 1
       left.set(folder, rest)
-      if (folder !== '' && rest === 0) this.#log(`${folder} done`)
+      if (folder !== '' && rest === 0) this.#log(`${shownPath(folder)} done`)
     })
     const [first] = this.#result.failures
     if (first && this.#result.failed === this.#result.files) {
@@ -158,7 +182,7 @@ class Sync {
 
   /** Copies a file, in as many tries as it takes and may take. */
   async #copy(file: ListedFile): Promise<void> {
-    const { id, path, size } = file
+    const { id, shown, size } = file
     for (let tries = 1; ; tries++) {
       emitItem(this.#jobId, { id, status: 'running', progress: 0 })
       try {
@@ -176,7 +200,7 @@ class Sync {
         const reason = reasonOf(error)
         if (error instanceof TreeRefusal || tries > this.#retries) return this.#fail(file, reason, tries)
         const pause = backoff(tries, this.#random)
-        this.#log(`${path}: ${reason}. Trying again in ${pause} ms`, 'warn')
+        this.#log(`${shown}: ${reason}. Trying again in ${pause} ms`, 'warn')
         const message = `${reason}. Try ${tries + 1} of ${this.#retries + 1} follows`
         emitItem(this.#jobId, { id, status: 'pending', progress: null, message })
         await wait(pause, this.#clock, this.#control.signal)
@@ -200,19 +224,21 @@ class Sync {
     })
   }
 
-  #fail({ id, path }: ListedFile, reason: string, tries: number): void {
+  #fail({ id, shown }: ListedFile, reason: string, tries: number): void {
     this.#result.failed += 1
-    if (this.#result.failures.length < FAILURES_SHOWN) this.#result.failures.push({ path: clip(path, 500), reason })
+    this.#onProblem(shown, reason)
+    if (this.#result.failures.length < FAILURES_SHOWN) this.#result.failures.push({ path: shown, reason })
     const message = tries === 1 ? '1 try' : `${tries} tries`
     emitItem(this.#jobId, { id, status: 'failed', progress: null, error: reason, message })
-    emitError(this.#jobId, { message: `${path}: ${reason}`, itemId: id })
-    this.#log(`${path}: ${reason}. Given up after ${message}`, 'error')
+    emitError(this.#jobId, { message: `${shown}: ${reason}`, itemId: id })
+    this.#log(`${shown}: ${reason}. Given up after ${message}`, 'error')
   }
 
   async #report(): Promise<SyncResult> {
-    const { copied, bytesCopied, skipped, failed, extra } = this.#result
+    const { copied, bytesCopied, skipped, failed, leftOut, extra } = this.#result
     this.#log(`${countOf(copied, 'file')} copied, ${formatBytes(bytesCopied)}; ${skipped} skipped, ${failed} failed`)
-    if (extra > 0) this.#log(`${countOf(extra, 'file')} only in “${this.#target.name}”, left alone`)
+    if (leftOut > 0) this.#log(`${leftOut} of those skipped left out: the items say why`, 'warn')
+    if (extra > 0) this.#log(`${countOf(extra, 'file')} only in “${nameOf(this.#target)}”, left alone`)
     return this.#result
   }
 
@@ -248,15 +274,20 @@ function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/') + 1)
 }
 
+/** A path on one line of a sentence. */
+const shownPath = (path: string) => clip(escapeControls(path), PATH_BYTES)
+
+const nameOf = (tree: Tree) => shownPath(tree.name)
+
 /** What a tree has, all of it: comparing needs both lists whole. */
 async function listFiles(tree: Tree): Promise<ListedFile[]> {
   const files: ListedFile[] = []
   for await (const entry of tree.list()) {
     if (files.length === defaultLimits.items) {
       const most = countOf(defaultLimits.items, 'file')
-      throw new Error(`“${tree.name}” has over ${most}, more than a job has items. Sync its folders one by one.`)
+      throw new Error(`“${nameOf(tree)}” has over ${most}, more than a job has items. Sync its folders one by one.`)
     }
-    files.push({ ...entry, id: itemId(entry.path, files.length) })
+    files.push({ ...entry, id: itemId(entry.path, files.length), shown: shownPath(entry.path) })
   }
   return files
 }

@@ -6,8 +6,21 @@ export interface TreeEntry {
   path: string
   /** Bytes. */
   size: number
-  /** Why it can't be copied, of something that is no file: a link, a socket. */
+  /** Why it can't be copied: a link, a socket, a folder that can't be read. */
   unsupported?: string
+}
+
+/** Who may do what with a file, and with each folder on the way to it: the nine bits of `chmod`. */
+export interface FileModes {
+  file: number
+  folders: readonly number[]
+}
+
+/** A file that is read. */
+export interface TreeFile {
+  content: ReadableStream<Uint8Array>
+  /** Left out where files have no modes. */
+  modes?: FileModes
 }
 
 /** Files under paths: a directory, an upload, a bucket. */
@@ -16,12 +29,12 @@ export interface Tree {
   readonly name: string
   list(): AsyncIterable<TreeEntry>
   /** MUST refuse a path that leads out of the tree. */
-  read(path: string): Promise<ReadableStream<Uint8Array>>
+  read(path: string): Promise<TreeFile>
   /**
    * Writes a file, whole or not at all: until `content` has ended well, whoever reads sees what was there before. MUST refuse a path
-   * that leads out of the tree.
+   * that leads out of the tree. A tree that has modes gives them to the file, and to the folders that it makes for it.
    */
-  write(path: string, content: ReadableStream<Uint8Array>): Promise<void>
+  write(path: string, content: ReadableStream<Uint8Array>, modes?: FileModes): Promise<void>
 }
 
 /** A failure that trying again will not mend, in words for the one who can. */
@@ -68,10 +81,10 @@ export class MemoryTree implements Tree {
     for (const [path, { size }] of this.#files) yield { path, size }
   }
 
-  async read(path: string): Promise<ReadableStream<Uint8Array>> {
+  async read(path: string): Promise<TreeFile> {
     const file = this.#files.get(path)
     if (!file) throw new TreeRefusal('It is not there')
-    return file.stream()
+    return { content: file.stream() }
   }
 
   async write(path: string, content: ReadableStream<Uint8Array>): Promise<void> {

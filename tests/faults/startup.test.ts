@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { hostileFolder } from '../support/hostile-folder.ts'
@@ -140,6 +140,36 @@ describe('milepost', () => {
     const answer = await fetch(`${server.url}api/jobs`, { headers: { authorization: `Bearer ${token}` } })
     const { jobs } = (await answer.json()) as { jobs: object[] }
     expect(jobs).toEqual([expect.objectContaining({ kind: 'sync', status: 'completed', title: 'from → to' })])
+  })
+})
+
+describe('milepost sync', () => {
+  test('sync names what it left out, without the control characters of its name, and exits with 1', async () => {
+    const [from, to] = [join(folder, 'mixed'), join(folder, 'mixed-copy')]
+    await mkdir(from, { mode: 0o700 })
+    await writeFile(join(from, 'a.txt'), 'a')
+    await symlink('/etc/passwd', join(from, 'link\u001b[2J'))
+    const { out, err, code } = await run(['sync', from, to])
+    expect([out, err, code]).toEqual([
+      '1 copied, 0 there already, 0 failed, 1 left out\n',
+      'link\\u{1b}[2J: A symbolic link, not followed\n',
+      1,
+    ])
+    expect([await readdir(to), (await stat(to)).mode & 0o777]).toEqual([['a.txt'], 0o700])
+  })
+
+  test('sync says in a sentence what it can not work with', async () => {
+    const link = join(folder, 'link-to-nothing')
+    await symlink(folder, link)
+    const cases = [
+      [[join(folder, 'no\u001bwhere'), folder], 'no\\u{1b}where: It is not there.\n'],
+      [[link, join(folder, 'x')], 'link-to-nothing: It is a symbolic link: name what it leads to.\n'],
+      [[folder, link], 'link-to-nothing: It is a symbolic link: name what it leads to.\n'],
+    ] as const
+    for (const [args, sentence] of cases) {
+      const { out, err, code } = await run(['sync', ...args])
+      expect([out, err, code]).toEqual(['', expect.stringContaining(sentence), 1])
+    }
   })
 })
 

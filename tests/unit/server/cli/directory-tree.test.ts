@@ -1,5 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DirectoryTree } from '../../../../server/cli/directory-tree.ts'
@@ -19,8 +31,14 @@ beforeEach(async () => {
 })
 afterEach(() => rm(join(root, '..'), { recursive: true }))
 
+/** A socket at a path, which nobody but the listing ever looks at. */
+async function listenOn(path: string): Promise<AsyncDisposable> {
+  const server = Bun.listen({ unix: path, socket: { data() {} } })
+  return { [Symbol.asyncDispose]: async () => server.stop() }
+}
+
 const bytes = (text: string) => new TextEncoder().encode(text)
-const textOf = async (tree: DirectoryTree, path: string) => new Response(await tree.read(path)).text()
+const textOf = async (tree: DirectoryTree, path: string) => new Response((await tree.read(path)).content).text()
 
 describe('DirectoryTree', () => {
   test('DirectoryTree lists regular files by name, and says of links that they are not followed', async () => {
@@ -29,7 +47,8 @@ describe('DirectoryTree', () => {
     await writeFile(join(root, 'a.txt'), '1')
     await writeFile(join(root, '.milepost-0123456789abcdef.part'), 'unfinished')
     await symlink(outside, join(root, 'link'))
-    expect(await Array.fromAsync(new DirectoryTree(root).list())).toEqual([
+    await using tree = await DirectoryTree.open(root)
+    expect(await Array.fromAsync(tree.list())).toEqual([
       { path: 'a.txt', size: 1 },
       { path: 'b/c/d.txt', size: 4 },
       { path: 'link', size: 0, unsupported: 'A symbolic link, not followed' },
@@ -37,12 +56,11 @@ describe('DirectoryTree', () => {
   })
 
   test('DirectoryTree says which folder can not be listed', async () => {
-    const list = Array.fromAsync(new DirectoryTree(join(root, 'nowhere')).list())
-    await expect(list).rejects.toThrow('nowhere: It is not there')
+    await expect(DirectoryTree.open(join(root, 'nowhere'))).rejects.toThrow('nowhere: It is not there')
   })
 
   test('DirectoryTree reads and writes files of any length, making folders on the way', async () => {
-    const tree = new DirectoryTree(root)
+    await using tree = await DirectoryTree.open(root)
     const content = 'x'.repeat(200_000)
     await tree.write('a/b/c.txt', streamOf(bytes(content), 1_000))
     expect(await textOf(tree, 'a/b/c.txt')).toBe(content)
@@ -52,7 +70,7 @@ describe('DirectoryTree', () => {
   })
 
   test('DirectoryTree shows nothing of a copy that is cut short, and keeps nothing of it', async () => {
-    const tree = new DirectoryTree(root)
+    await using tree = await DirectoryTree.open(root)
     await writeFile(join(root, 'a.txt'), 'before')
     const sawWhile: string[] = []
     let pulls = 0
@@ -75,7 +93,7 @@ describe('DirectoryTree', () => {
   })
 
   test('DirectoryTree refuses paths that lead out of it', async () => {
-    const tree = new DirectoryTree(root)
+    await using tree = await DirectoryTree.open(root)
     for (const path of ['../outside/secret', '/etc/passwd', 'a/../../outside/secret', '..', '', 'a\0']) {
       await expect(tree.read(path)).rejects.toThrow(TreeRefusal)
       await expect(tree.write(path, streamOf(bytes('x')))).rejects.toThrow(TreeRefusal)
@@ -85,7 +103,7 @@ describe('DirectoryTree', () => {
   })
 
   test('DirectoryTree follows no link out of it, at the end of a path or in its middle', async () => {
-    const tree = new DirectoryTree(root)
+    await using tree = await DirectoryTree.open(root)
     await symlink(outside, join(root, 'folder'))
     await symlink(join(outside, 'secret'), join(root, 'file'))
     await expect(tree.read('file')).rejects.toThrow('It is a symbolic link, which is not followed')
@@ -100,7 +118,7 @@ describe('DirectoryTree', () => {
   })
 
   test('DirectoryTree says in words what the system refuses', async () => {
-    const tree = new DirectoryTree(root)
+    await using tree = await DirectoryTree.open(root)
     await mkdir(join(root, 'folder'))
     await writeFile(join(root, 'file'), '')
     const write = (path: string) => tree.write(path, streamOf(bytes('x')))
@@ -111,6 +129,87 @@ describe('DirectoryTree', () => {
     expect((await readdir(root)).toSorted()).toEqual(['file', 'folder'])
   })
 
+  test('DirectoryTree keeps the modes of files, and of folders that it makes', async () => {
+    const copy = join(root, '../copy')
+    await mkdir(copy)
+    await mkdir(join(root, 'private'), { mode: 0o700 })
+    await writeFile(join(root, 'private/run'), 'x')
+    await chmod(join(root, 'private/run'), 0o751)
+    await writeFile(join(root, 'key'), 'k')
+    await chmod(join(root, 'key'), 0o400)
+    await using source = await DirectoryTree.open(root)
+    await using target = await DirectoryTree.open(copy)
+    const modes = async () => {
+      const paths = ['private', 'private/run', 'key']
+      return Promise.all(paths.map(async (path) => ((await stat(join(copy, path))).mode & 0o7777).toString(8)))
+    }
+    await syncTrees(source, target, { jobId: 'job' })
+    expect(await modes()).toEqual(['700', '751', '400'])
+    // A mode is a difference too.
+    await chmod(join(root, 'key'), 0o440)
+    expect(await syncTrees(source, target, { jobId: 'job' })).toMatchObject({ copied: 1, skipped: 1 })
+    expect(await modes()).toEqual(['700', '751', '440'])
+  })
+
+  test('DirectoryTree opens no pipe and no socket, and hangs on none, in the source or in the target', async () => {
+    const copy = join(root, '../copy')
+    await mkdir(copy)
+    const pipes = [join(root, 'pipe'), join(copy, 'file')]
+    expect(Bun.spawnSync(['mkfifo', ...pipes]).exitCode).toBe(0)
+    await using _server = await listenOn(join(root, 'socket'))
+    await writeFile(join(root, 'file'), '')
+    await using source = await DirectoryTree.open(root)
+    await using target = await DirectoryTree.open(copy)
+    expect(await Array.fromAsync(source.list())).toEqual([
+      { path: 'file', size: 0 },
+      { path: 'pipe', size: 0, unsupported: 'A pipe, not a file' },
+      { path: 'socket', size: 0, unsupported: 'A socket, not a file' },
+    ])
+    await expect(source.read('pipe')).rejects.toThrow(new TreeRefusal('It is not a file'))
+    expect(await syncTrees(source, target, { jobId: 'job' })).toMatchObject({ copied: 1, leftOut: 2, failed: 0 })
+    expect((await stat(join(copy, 'file'))).isFile()).toBe(true)
+  })
+
+  test('DirectoryTree lists what it can not look into, and the rest all the same', async () => {
+    let deep = root
+    for (let i = 0; i <= 100; i++) deep = join(deep, 'd')
+    await mkdir(deep, { recursive: true })
+    await writeFile(join(deep, 'never'), '')
+    await writeFile(Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0xff])]), '')
+    await writeFile(join(root, 'z'), '')
+    await using tree = await DirectoryTree.open(root)
+    expect(await Array.fromAsync(tree.list())).toEqual([
+      { path: Array(101).fill('d').join('/'), size: 0, unsupported: 'It is more than 100 folders deep' },
+      { path: 'z', size: 0 },
+      { path: '\uFFFD', size: 0, unsupported: 'Its name is not UTF-8' },
+    ])
+  })
+
+  test('DirectoryTree ends with a file that grows while it is read', async () => {
+    await writeFile(join(root, 'log'), 'x'.repeat(100_000))
+    await using tree = await DirectoryTree.open(root)
+    const { content } = await tree.read('log')
+    const read = (async () => {
+      for await (const _ of content) await appendFile(join(root, 'log'), 'x'.repeat(100_000))
+    })()
+    await expect(read).rejects.toThrow(new TreeRefusal('It changed while it was being read'))
+  })
+
+  test('DirectoryTree opens no link, and goes on in its directory when another has taken its path', async () => {
+    await symlink(outside, join(root, 'link'))
+    await expect(DirectoryTree.open(join(root, 'link'))).rejects.toThrow('It is a symbolic link: name what it leads to')
+    await writeFile(join(root, 'mine'), '')
+    await using tree = await DirectoryTree.open(root)
+    await rename(root, `${root}-moved`)
+    await symlink(outside, root)
+    expect((await Array.fromAsync(tree.list())).map(({ path }) => path)).toEqual(['link', 'mine'])
+    await tree.write('new', streamOf(bytes('x')))
+    expect([await readdir(outside), (await readdir(`${root}-moved`)).toSorted()]).toEqual([
+      ['secret'],
+      ['link', 'mine', 'new'],
+    ])
+  })
+
   test('DirectoryTree is synced with another one, and again when it has changed', async () => {
     const copy = join(root, '../copy')
     await mkdir(copy)
@@ -118,7 +217,8 @@ describe('DirectoryTree', () => {
     await writeFile(join(root, 'a/b.txt'), 'B')
     await writeFile(join(root, 'c.txt'), 'C')
     await symlink(outside, join(root, 'link'))
-    const [source, target] = [new DirectoryTree(root), new DirectoryTree(copy)]
+    await using source = await DirectoryTree.open(root)
+    await using target = await DirectoryTree.open(copy)
     expect(await syncTrees(source, target, { jobId: 'job' })).toMatchObject({ copied: 2, skipped: 1, failed: 0 })
     await writeFile(join(root, 'c.txt'), 'D')
     expect(await syncTrees(source, target, { jobId: 'job' })).toMatchObject({ copied: 1, skipped: 2, failed: 0 })

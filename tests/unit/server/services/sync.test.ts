@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { setJobEvents } from '../../../../server/job-events.ts'
 import { digestOf } from '../../../../server/services/digest.ts'
 import { syncTrees } from '../../../../server/services/sync.ts'
-import { MemoryTree, type Tree, type TreeEntry, TreeRefusal } from '../../../../server/services/tree.ts'
+import { MemoryTree, type Tree, type TreeEntry, type TreeFile, TreeRefusal } from '../../../../server/services/tree.ts'
 import { backoff } from '../../../../server/services/wait.ts'
 import { SeededRandom } from '../../../seeded-random.ts'
 import { VirtualClock } from '../../../virtual-clock.ts'
@@ -23,7 +23,7 @@ function treeOf(name: string, files: Record<string, string>, limits = ROOM): Mem
 /** What a tree holds, by path. */
 async function contents(tree: Tree): Promise<Record<string, string>> {
   const found: Record<string, string> = {}
-  for await (const { path } of tree.list()) found[path] = await new Response(await tree.read(path)).text()
+  for await (const { path } of tree.list()) found[path] = await new Response((await tree.read(path)).content).text()
   return found
 }
 
@@ -44,7 +44,7 @@ class FaultyTree implements Tree {
     return this.#tree.list()
   }
 
-  async read(path: string): Promise<ReadableStream<Uint8Array>> {
+  async read(path: string): Promise<TreeFile> {
     await this.#call(`read ${path}`)
     return this.#tree.read(path)
   }
@@ -89,6 +89,7 @@ describe('syncTrees', () => {
       copied: 3,
       skipped: 1,
       failed: 0,
+      leftOut: 0,
       bytesCopied: 9,
       extra: 1,
       failures: [],
@@ -215,9 +216,26 @@ describe('syncTrees', () => {
     source.list = async function* () {
       yield { path: 'link', size: 0, unsupported: 'A symbolic link, not followed' }
     }
-    expect(await syncTrees(source, treeOf('target', {}), { jobId, clock })).toMatchObject({ skipped: 1, failed: 0 })
+    const problems: string[] = []
+    const onProblem = (path: string, reason: string) => problems.push(`${path}: ${reason}`)
+    const result = await syncTrees(source, treeOf('target', {}), { jobId, clock, onProblem })
+    expect(result).toMatchObject({ skipped: 1, failed: 0, leftOut: 1 })
     expect(recorder.item('link')).toMatchObject({ status: 'skipped', message: 'A symbolic link, not followed' })
-    expect(source.calls).toEqual([])
+    expect(recorder.document().logs.at(-1)?.message).toBe('1 of those skipped left out: the items say why')
+    expect([source.calls, problems]).toEqual([[], ['link: A symbolic link, not followed']])
+  })
+
+  test('syncTrees says nothing that could move the cursor of who reads it, however files are called', async () => {
+    const evil = 'x\u001b[2J\r\ny'
+    const source = treeOf(evil, { [`${evil}/a`]: 'A', [`${evil}/b`]: 'B', c: 'C' })
+    const target = new FaultyTree(treeOf(evil, {}), failFirst(99, /b$/))
+    const problems: string[] = []
+    const onProblem = (path: string, reason: string) => problems.push(`${path}: ${reason}`)
+    const result = await finish(syncTrees(source, target, { jobId, clock, retries: 1, onProblem }), clock)
+    expect(result).toMatchObject({ copied: 2, failed: 1 })
+    expect(problems).toEqual(['x\\u{1b}[2J\\u{d}\\u{a}y/b: The line is down'])
+    expect(JSON.stringify([recorder.document(), result, problems])).not.toMatch(/\\[nrt]|\\u00/)
+    expect((await contents(target))[`${evil}/a`]).toBe('A')
   })
 
   test('syncTrees rejects when nothing of the source could be copied', async () => {
@@ -304,7 +322,7 @@ describe('syncTrees', () => {
     setJobEvents(undefined)
     const target = treeOf('target', {})
     expect(await syncTrees(treeOf('source', { a: 'A' }), target, { jobId })).toMatchObject({ copied: 1 })
-    expect(await digestOf(await target.read('a'))).toBe(await digestOf(new Blob(['A']).stream()))
+    expect(await digestOf((await target.read('a')).content)).toBe(await digestOf(new Blob(['A']).stream()))
     expect(recorder.events).toEqual([])
   })
 })

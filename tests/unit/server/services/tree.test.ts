@@ -3,7 +3,7 @@ import { MemoryTree, pathProblem, TreeRefusal } from '../../../../server/service
 import { streamOf } from './recorder.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
-const textOf = async (tree: MemoryTree, path: string) => new Response(await tree.read(path)).text()
+const textOf = async (tree: MemoryTree, path: string) => new Response((await tree.read(path)).content).text()
 
 describe('pathProblem', () => {
   test('pathProblem finds nothing wrong with paths that stay inside', () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { countOf, formatBytes } from '../../../../server/services/amounts.ts'
 import { clip, reasonOf } from '../../../../server/services/clip.ts'
 import { itemId } from '../../../../server/services/item-id.ts'
+import { escapeControls } from '../../../../server/services/visible.ts'
 
 const byteLength = (text: string) => new TextEncoder().encode(text).byteLength
 
@@ -48,6 +49,17 @@ describe('clip', () => {
   })
 })
 
+describe('escapeControls', () => {
+  test('escapeControls leaves nothing that moves a cursor, ends a line or turns it round, and all else as it is', () => {
+    const unseen = ['\0', '\n', '\r', '\t', '\u001b', '\u007f', '\u009b', '\u2028', '\u202e', '\u2066', '\u200f']
+    for (const character of unseen) {
+      const code = character.codePointAt(0)?.toString(16)
+      expect(escapeControls(`a${character}b`)).toBe(`a\\u{${code}}b`)
+    }
+    for (const text of ['a/b c.txt', 'ü/日本', '👩‍👩‍👧', 'می‌خواهم', 'a\\b']) expect(escapeControls(text)).toBe(text)
+  })
+})
+
 describe('reasonOf', () => {
   test('reasonOf says what went wrong, whatever was thrown, and not at length', () => {
     expect([reasonOf(new Error('The disk is full')), reasonOf('no'), reasonOf(undefined)]).toEqual([
@@ -56,6 +68,7 @@ describe('reasonOf', () => {
       'undefined',
     ])
     expect(byteLength(reasonOf(new Error('x'.repeat(10_000))))).toBe(300)
+    expect(reasonOf(new Error('no\n\u001b[2Jroom'))).toBe('no\\u{a}\\u{1b}[2Jroom')
   })
 })
 
@@ -66,8 +79,8 @@ describe('itemId', () => {
 
   test('itemId of any other path is short, and told by its place', () => {
     const long = '語'.repeat(300)
-    const ids = [itemId(long, 3), itemId(long, 4), itemId('  ', 5)]
-    expect(ids).toEqual([`3: …${'語'.repeat(150)}`, `4: …${'語'.repeat(150)}`, '5: …  '])
+    const ids = [itemId(long, 3), itemId(long, 4), itemId('  ', 5), itemId('a\rb', 6)]
+    expect(ids).toEqual([`3: …${'語'.repeat(150)}`, `4: …${'語'.repeat(150)}`, '5: …  ', '6: …a\\u{d}b'])
     expect(Math.max(...ids.map(byteLength))).toBeLessThan(512)
   })
 })

@@ -1,0 +1,35 @@
+import { TreeRefusal } from '../services/tree.ts'
+
+/** What the system says, in words for the one who can do something about it. Trying again would not help. */
+const REFUSALS: Record<string, string> = {
+  EACCES: 'There is no permission for it',
+  EPERM: 'There is no permission for it',
+  EROFS: 'The disk can only be read',
+  ENOSPC: 'The disk is full',
+  EDQUOT: 'The quota of disk space is used up',
+  EFBIG: 'It is larger than the disk takes',
+  ENAMETOOLONG: 'Its name is longer than the disk takes',
+  EILSEQ: 'Its name has characters that the disk does not take',
+  ENOENT: 'It is not there',
+  ENOTDIR: 'It is a link or a file where a folder should be',
+  EISDIR: 'A folder has its name',
+  ENOTEMPTY: 'A folder has its name',
+  EEXIST: 'A folder has its name',
+  ELOOP: 'It is a symbolic link, which is not followed',
+  ENXIO: 'It is not a file',
+}
+
+/** Does something with files, and says in words why it can't be done. */
+export async function inWords<T>(work: () => Promise<T>, about = ''): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof TreeRefusal) throw about === '' ? error : new TreeRefusal(about + error.message)
+    const words = REFUSALS[codeOf(error) ?? '']
+    throw words === undefined ? error : new TreeRefusal(about + words)
+  }
+}
+
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
