@@ -1,10 +1,21 @@
 import type { Receipt, Sent } from '../../shared/batcher.ts'
-import { systemClock, systemRandom } from '../../shared/clock.ts'
+import { type Clock, systemClock, systemRandom } from '../../shared/clock.ts'
 import { eventSchema } from '../../shared/events.ts'
 import { ConfigError } from '../config.ts'
-import { JobEventEmitter } from '../job-events.ts'
+import { JobEventEmitter, noControl } from '../job-events.ts'
+import { wait } from '../services/wait.ts'
 
 type Wake = (asked: Pick<Receipt, 'cancelRequested' | 'pauseRequested'>) => void
+
+interface Seams {
+  clock?: Clock
+  fetch?: (url: URL, init: RequestInit) => Promise<Response>
+}
+
+/** The longest that one request takes, before it is tried again: milliseconds. */
+const REQUEST_MS = 30_000
+/** How long a server that is away is waited for at the end, from try to try: milliseconds. */
+const LAST_WAITS_MS = [1_000, 2_000, 4_000, 8_000, 16_000]
 
 /** A server elsewhere, as one that work in this process reports to. */
 export class RemoteJobs {
@@ -12,14 +23,20 @@ export class RemoteJobs {
   readonly emitter: JobEventEmitter
   readonly #url: URL
   readonly #token: string
+  readonly #clock: Clock
+  readonly #fetch: (url: URL, init: RequestInit) => Promise<Response>
   readonly #wakes = new Map<string, Wake>()
+  /** Why the last batch was not taken, of those that are tried again. */
+  #delay: string | undefined
 
   /** @param url where the server's dashboard is */
-  constructor(url: URL, token: string) {
+  constructor(url: URL, token: string, { clock = systemClock, fetch = globalThis.fetch }: Seams = {}) {
     this.#url = url
     this.#token = token
+    this.#clock = clock
+    this.#fetch = fetch
     this.emitter = new JobEventEmitter({
-      clock: systemClock,
+      clock,
       random: systemRandom,
       validate: (event) => eventSchema.safeParse(event).data,
       publish: (jobId, events, key) => this.#publish(jobId, events, key),
@@ -38,32 +55,61 @@ export class RemoteJobs {
     throw new ConfigError(`${this.#url.href} ${why}`)
   }
 
+  /** Waits until the server has all that was reported on a job, but not for ever. Answers what keeps it from that, if anything does. */
+  async finish(jobId: string): Promise<string | undefined> {
+    for (const ms of LAST_WAITS_MS) {
+      await this.emitter.flush(jobId)
+      if (this.#delay === undefined) return undefined
+      await wait(ms, this.#clock, noControl.signal)
+    }
+    await this.emitter.flush(jobId)
+    return this.#delay
+  }
+
   /** Where people watch a job. */
   pageOf(jobId: string): string {
     return new URL(`jobs/${jobId}`, this.#url).href
   }
 
   async #publish(jobId: string, events: unknown[], key: string): Promise<Sent> {
+    this.#delay = undefined
     try {
       const answer = await this.#post(`api/jobs/${jobId}/events`, events, { 'idempotency-key': key })
-      if (answer.ok) {
-        const receipt = (await answer.json()) as Receipt
-        this.#wakes.get(jobId)?.(receipt)
-        return { receipt }
-      }
-      const isPassing = answer.status === 429 || answer.status >= 500
-      return isPassing ? { retry: true } : { refused: await detailOf(answer) }
+      if (!answer.ok) return this.#failure(answer.status, await detailOf(answer))
+      const receipt = (await answer.json()) as Receipt
+      this.#wakes.get(jobId)?.(receipt)
+      return { receipt }
     } catch {
+      this.#delay = 'It does not answer'
       return { retry: true }
     }
   }
 
-  #post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
-    return fetch(new URL(path, this.#url), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json', ...headers },
-      body: JSON.stringify(body),
-    })
+  #failure(status: number, reason: string): Sent {
+    // Less of it may be taken.
+    if (status === 400 || status === 413 || status === 422) return { rejected: reason }
+    if (status === 403 || status === 404 || status === 409) return { refused: reason }
+    // A token too may be refused in passing.
+    this.#delay = `It answers ${status}: ${reason}`
+    return { retry: true }
+  }
+
+  /** The answer, all of it. @throws when there is none in time */
+  async #post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    const abort = new AbortController()
+    const timer = this.#clock.setTimeout(() => abort.abort(), REQUEST_MS)
+    try {
+      const answer = await this.#fetch(new URL(path, this.#url), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body),
+        signal: abort.signal,
+      })
+      const { status, statusText } = answer
+      return new Response(await answer.arrayBuffer(), { status, statusText })
+    } finally {
+      this.#clock.clearTimeout(timer)
+    }
   }
 }
 

@@ -77,6 +77,12 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
     const jobId = await jobs.create({ kind: 'sync', title, heartbeatSeconds: 60 })
     console.log(`Watch it at ${jobs.pageOf(jobId)}`)
     await jobs.emitter.run(jobId, (control) => work(jobId, control))
+    const delay = await jobs.finish(jobId)
+    if (delay !== undefined) {
+      console.error(`${jobs.pageOf(jobId)} does not show the end of it. ${escapeControls(delay)}.`)
+      // What waits to be sent would keep the process for as long as the server is away.
+      process.exit(isComplete ? 0 : 1)
+    }
   }
   process.exitCode = isComplete ? 0 : 1
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Job } from '../../shared/job.ts'
 import { hostileFolder } from '../support/hostile-folder.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
@@ -156,6 +157,22 @@ describe('milepost sync', () => {
       1,
     ])
     expect([await readdir(to), (await stat(to)).mode & 0o777]).toEqual([['a.txt'], 0o700])
+  })
+
+  test('sync reports on every file, through a server that takes 32 events at once', async () => {
+    await using server = await ServerProcess.start({ MILEPOST_BATCH_EVENTS: '32' })
+    const from = join(folder, 'many')
+    await mkdir(from)
+    await Promise.all(Array.from({ length: 300 }, (_, i) => writeFile(join(from, `${i}`), `${i}`)))
+    const token = await accessToken('ada')
+    const env = { MILEPOST_TOKEN: token }
+    const { out, err, code } = await run(['sync', from, `${from}-copy`, '--url', server.url], env)
+    expect([err, code]).toEqual(['', 0])
+    const id = /jobs\/(\S+)/.exec(out)?.[1]
+    const answer = await fetch(`${server.url}api/jobs/${id}`, { headers: { authorization: `Bearer ${token}` } })
+    const job = (await answer.json()) as Job
+    expect([job.status, job.itemCounts.succeeded, job.items.length]).toEqual(['completed', 300, 300])
+    expect(job.logs.at(-1)?.message).toStartWith('300 files copied')
   })
 
   test('sync says in a sentence what it can not work with', async () => {

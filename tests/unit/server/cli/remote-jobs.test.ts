@@ -1,0 +1,81 @@
+import { beforeEach, describe, expect, test } from 'bun:test'
+import { RemoteJobs } from '../../../../server/cli/remote-jobs.ts'
+import type { Receipt } from '../../../../shared/batcher.ts'
+import type { ProducerEvent } from '../../../../shared/events.ts'
+import { VirtualClock } from '../../../virtual-clock.ts'
+import { finish } from '../services/recorder.ts'
+
+const receipt: Receipt = { version: 2, cancelRequested: false, pauseRequested: false, watched: true, flushMs: 250 }
+const problem = (status: number) => Response.json({ detail: `a problem of ${status}` }, { status })
+type Answer = (events: ProducerEvent[]) => Response | Promise<Response>
+
+let answer: Answer
+let requests: { key: string | null; events: ProducerEvent[] }[]
+let clock: VirtualClock
+let jobs: RemoteJobs
+beforeEach(() => {
+  requests = []
+  clock = new VirtualClock()
+  jobs = new RemoteJobs(new URL('http://milepost.example/'), 'token', {
+    clock,
+    async fetch(_url, { body, headers, signal }) {
+      const events: ProducerEvent[] = JSON.parse(String(body))
+      requests.push({ key: new Headers(headers).get('idempotency-key'), events })
+      const { promise, reject } = Promise.withResolvers<never>()
+      signal?.addEventListener('abort', () => reject(signal.reason))
+      return Promise.race([answer(events), promise])
+    },
+  })
+})
+
+const emitLogs = (count: number) => {
+  for (let i = 0; i < count; i++) jobs.emitter.emit('job', { type: 'log', message: `${i}` })
+}
+/** What the server took, in the order in which it came. */
+const taken: string[] = []
+const take: Answer = (events) => {
+  for (const event of events) if (event.type === 'log') taken.push(event.message)
+  return Response.json(receipt)
+}
+beforeEach(() => taken.splice(0))
+
+describe('RemoteJobs', () => {
+  test('RemoteJobs loses nothing to a server that takes few events at once', async () => {
+    answer = (events) => (events.length > 32 ? problem(413) : take(events))
+    emitLogs(500)
+    expect(await finish(jobs.finish('job'), clock)).toBeUndefined()
+    expect(taken).toEqual(Array.from({ length: 500 }, (_, i) => `${i}`))
+    expect([jobs.emitter.dropped, clock.pending]).toEqual([0, 0])
+  })
+
+  test('RemoteJobs drops the one event that is not valid to the server, and none beside it', async () => {
+    const isBad = (event: ProducerEvent) => event.type === 'log' && event.message === '7'
+    answer = (events) => (events.some(isBad) ? problem(422) : take(events))
+    emitLogs(20)
+    expect(await finish(jobs.finish('job'), clock)).toBeUndefined()
+    expect([taken.length, taken.includes('7'), jobs.emitter.dropped]).toEqual([19, false, 1])
+  })
+
+  test.each([401, 429, 500, 503])('RemoteJobs tries again after %d, with the same key', async (status) => {
+    answer = (events) => (requests.length < 3 ? problem(status) : take(events))
+    emitLogs(3)
+    expect(await finish(jobs.finish('job'), clock)).toBeUndefined()
+    expect([taken, new Set(requests.map(({ key }) => key)).size]).toEqual([['0', '1', '2'], 1])
+  })
+
+  test('RemoteJobs gives a request up that is not answered in time, and sends it again', async () => {
+    const never = Promise.withResolvers<Response>()
+    answer = (events) => (requests.length === 1 ? never.promise : take(events))
+    emitLogs(3)
+    expect(await finish(jobs.finish('job'), clock)).toBeUndefined()
+    expect([taken, requests[0]?.key]).toEqual([['0', '1', '2'], requests[1]?.key])
+  })
+
+  test('RemoteJobs.finish answers why a server does not take the end, and does not wait for it for ever', async () => {
+    answer = () => problem(401)
+    emitLogs(1)
+    const begun = clock.now()
+    expect(await finish(jobs.finish('job'), clock)).toBe('It answers 401: a problem of 401')
+    expect(clock.now() - begun).toBeLessThan(240_000)
+  })
+})
