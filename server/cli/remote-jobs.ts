@@ -80,7 +80,7 @@ export class RemoteJobs {
       this.#wakes.get(jobId)?.(receipt)
       return { receipt }
     } catch {
-      this.#delay = 'It does not answer'
+      this.#delay = 'It does not answer.'
       return { retry: true }
     }
   }

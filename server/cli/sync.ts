@@ -79,7 +79,7 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
     await jobs.emitter.run(jobId, (control) => work(jobId, control))
     const delay = await jobs.finish(jobId)
     if (delay !== undefined) {
-      console.error(`${jobs.pageOf(jobId)} does not show the end of it. ${escapeControls(delay)}.`)
+      console.error(`${jobs.pageOf(jobId)} does not show the end of it. ${escapeControls(delay)}`)
       // What waits to be sent would keep the process for as long as the server is away.
       process.exit(isComplete ? 0 : 1)
     }

@@ -58,11 +58,17 @@ export async function openLocal(
 
 /** What to print once the server listens: where it is, and the link that signs its operator in. */
 export function greeting({ app, engine, hostname }: LocalServer, port: number): string {
-  const url = new URL(`http://${hostname === '0.0.0.0' ? 'localhost' : hostname}:${port}/`)
+  const isEverywhere = hostname === '0.0.0.0' || hostname === '::'
+  const host = isEverywhere ? 'localhost' : hostname.includes(':') ? `[${hostname}]` : hostname
+  const url = new URL(`http://${host}:${port}/`)
   const code = app.createSignInCode(operator, () => {
     showAround(app, engine).catch((error) => console.error(error))
   })
-  return `Milepost listens on ${url.href}\nSign in, once:     ${new URL(`sign-in?code=${code}`, url).href}`
+  const lines = [`Milepost listens on ${url.href}`, `Sign in, once:     ${new URL(`sign-in?code=${code}`, url).href}`]
+  if (isEverywhere) {
+    lines.push('It is reached on all addresses of this machine, over HTTP. HOST=127.0.0.1 keeps it to this machine.')
+  }
+  return lines.join('\n')
 }
 
 /** Why there is no listening, in a sentence. */
