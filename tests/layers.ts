@@ -62,6 +62,7 @@ const TOP_LEVEL = new Set([
   'README.md',
   'ARCHITECTURE.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   'CHANGELOG.md',
   'LICENSE',
 ])

@@ -4,7 +4,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { scopes } from '../../server/access.ts'
 import { eventSchema } from '../../shared/events.ts'
 
-const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md'] as const
+const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'] as const
 const texts = await Promise.all(documents.map(async (name) => [name, await Bun.file(name).text()] as const))
 const readme = texts[0]?.[1] ?? ''
 
