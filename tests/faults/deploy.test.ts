@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { readFile } from 'node:fs/promises'
+import packageJson from '../../package.json' with { type: 'json' }
 import { ServerProcess } from '../support/server-process.ts'
 
 const UNIT = 'server/deploy/milepost.service'
@@ -71,6 +72,10 @@ describe('Containerfile', () => {
     await server.kill()
     expect((await run(command, { PORT: port })).code).not.toBe(0)
   })
+})
+
+test('npm scripts hand no secret on as an argument', () => {
+  expect(Object.values(packageJson.scripts).filter((script) => /\$\{?MILEPOST_SECRET/.test(script))).toEqual([])
 })
 
 describe('npm run sbom', () => {
