@@ -96,7 +96,7 @@ export function createApp(options: AppOptions): Milepost {
   const hub = new Hub({ engine, clock, random, metrics, frameMs, streamLimit, subscriptionsPerStream, ...seam })
   const jobs = new Jobs({ engine, hub, auth, limits, clock, random, metrics, retentionSeconds })
   const emitter = createEmitter(jobs, { engine, limits, clock, random })
-  const context: RouteContext = { engine, hub, jobs, auth, limits, metrics, onError }
+  const context: RouteContext = { engine, hub, jobs, auth, limits, metrics, clock, onError }
 
   const app = new Hono<Env>()
   app.onError((error, c) => {

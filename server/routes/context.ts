@@ -1,5 +1,6 @@
 import type { Context, Hono } from 'hono'
 import { basePath } from 'hono/route'
+import type { Clock } from '../../shared/clock.ts'
 import type { Limits } from '../../shared/limits.ts'
 import type { Principal } from '../access.ts'
 import type { Auth } from '../auth.ts'
@@ -23,6 +24,7 @@ export interface RouteContext {
   auth: Auth
   limits: Limits
   metrics: Metrics
+  clock: Clock
   /** Told of failures that no request is to blame for. */
   onError: (error: unknown) => void
 }

@@ -1,13 +1,14 @@
+import type { Context } from 'hono'
 import { createRequestSchemas, listQuerySchema } from '../../shared/api.ts'
 import { type Cursor, formatCursor, parseCursor } from '../../shared/cursor.ts'
-import type { Patch } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import type { View } from '../engine.ts'
 import { problems, refuse } from '../errors.ts'
 import { snapshotOf } from '../hub/messages.ts'
 import type { Operation } from '../jobs.ts'
+import { encodeInSlices, LargeDocuments } from '../large-documents.ts'
 import { startOf } from '../paging.ts'
-import { type App, linkTo, type RouteContext } from './context.ts'
+import { type App, type Env, linkTo, type RouteContext } from './context.ts'
 import { idempotencyKey } from './idempotency-key.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './validation.ts'
 import { viewOf } from './view.ts'
@@ -16,15 +17,18 @@ import { viewOf } from './view.ts'
 const POLL_AFTER = '2'
 
 /** Jobs: created, listed, read, controlled, shared, removed. */
-export function jobRoutes(app: App, { engine, jobs, limits }: RouteContext): void {
+export function jobRoutes(app: App, { engine, jobs, limits, clock }: RouteContext): void {
+  const documents = new LargeDocuments(engine, clock)
   const schemas = createRequestSchemas(limits)
   const smallJson = [atMost(limits.eventBytes), onlyTypes('application/json'), onlyUtf8] as const
 
   app.post('/api/jobs', ...smallJson, valid('json', schemas.createJob), async (c) => {
     const key = idempotencyKey(c, schemas.idempotencyKey)
     const { header, created } = await jobs.create(c.get('principal'), c.req.valid('json'), key)
-    const job = created ? { ...header, steps: [], items: [], errors: [], logs: [] } : await document(header.id)
-    return c.json(job, created ? 201 : 200, { location: linkTo(c, `/api/jobs/${header.id}`) })
+    const headers = { location: linkTo(c, `/api/jobs/${header.id}`) }
+    if (created) return c.json({ ...header, steps: [], items: [], errors: [], logs: [] }, 201, headers)
+    const { patch, release } = await changes(header.id, 'all', undefined)
+    return answer(c, snapshotOf(patch, 'all'), release, headers)
   })
 
   app.get('/api/jobs', valid('query', listQuerySchema), async (c) => {
@@ -45,20 +49,21 @@ export function jobRoutes(app: App, { engine, jobs, limits }: RouteContext): voi
     }
     const since = parseCursor(c.req.query('since'))
     const cursor = since && startOf(since, stored) > 0 ? since : undefined
-    const patch = await changes(id, view, cursor)
+    const { patch, release } = await changes(id, view, cursor)
     // Deleted since it was read, and made again by someone else, perhaps.
-    if (patch.job.epoch !== stored.header.epoch) throw refuse(problems.notFound())
+    if (patch.job.epoch !== stored.header.epoch) {
+      release?.()
+      throw refuse(problems.notFound())
+    }
     headers.etag = etag(patch.to)
-    return c.json(cursor ? patch : snapshotOf(patch, view), 200, headers)
+    return answer(c, cursor ? patch : snapshotOf(patch, view), release, headers)
   })
 
-  async function changes(id: string, view: View, cursor: Cursor | undefined): Promise<Patch> {
-    const patch = await engine.changesSince(id, cursor, { view, maxBytes: Number.POSITIVE_INFINITY })
-    if (!patch) throw refuse(problems.notFound())
-    return patch
+  async function changes(id: string, view: View, cursor: Cursor | undefined) {
+    const read = await documents.read(id, cursor, view)
+    if (!read) throw refuse(problems.notFound())
+    return read
   }
-
-  const document = async (id: string) => snapshotOf(await changes(id, 'all', undefined), 'all')
 
   app.delete('/api/jobs/:id', async (c) => {
     await jobs.remove(c.get('principal'), c.req.param('id'))
@@ -79,6 +84,22 @@ export function jobRoutes(app: App, { engine, jobs, limits }: RouteContext): voi
     const url = new URL(linkTo(c, path), c.req.url).href
     return c.json({ token, expiresAt, url }, 201, { 'cache-control': 'no-store' })
   })
+}
+
+/** @param release set for a large document, which is sent in slices */
+function answer(
+  c: Context<Env>,
+  body: object,
+  release: (() => void) | undefined,
+  headers: Record<string, string>,
+): Response {
+  if (!release) return c.json(body, 200, headers)
+  // HEAD runs this handler too, and nobody would ever read or cancel its body.
+  if (c.req.method === 'HEAD') {
+    release()
+    return c.body(null, 200, { ...headers, 'content-type': 'application/json' })
+  }
+  return c.body(encodeInSlices(body, release), 200, { ...headers, 'content-type': 'application/json' })
 }
 
 /** `If-None-Match` compares weakly (RFC 9110, 13.1.2). */
