@@ -50,6 +50,15 @@ export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcom
   return new Application(loaded, batch, limits, { ...marks }).run()
 }
 
+/** An event with what the server derives, so that the fold needs no clock and no settings. */
+export function eventAt(event: JobEvent, version: number, { at, retentionSeconds }: Batch): AppliedEvent {
+  const applied: AppliedEvent = Object.assign({ type: event.type, version, at }, event)
+  if (retentionSeconds !== undefined && event.type === 'status' && isTerminalStatus(event.status)) {
+    applied.expiresAt = new Date(Date.parse(at) + retentionSeconds * 1_000).toISOString()
+  }
+  return applied
+}
+
 /** One batch on its way through the fold. */
 class Application {
   readonly #loaded: Loaded
@@ -84,7 +93,7 @@ class Application {
       const row = this.#row(event)
       const refused = this.#check(event, row, index)
       if (refused) return { refused }
-      const applied = this.#derive(event)
+      const applied = eventAt(event, this.#header.version + 1, this.#batch)
       commit.events.push(applied)
       const patch = foldEvent(this.#header, { row, stepCount: this.#marks.stepCount }, applied)
       const step = patch.steps?.[0]
@@ -148,16 +157,6 @@ class Application {
   /** The name of a field of an event: `done`, or `3.done` among others. */
   #field(index: number, key: string): string {
     return this.#batch.events.length > 1 ? `${index}.${key}` : key
-  }
-
-  /** Writes into the event what the server derives, so that the fold needs no clock and no settings. */
-  #derive(event: JobEvent): AppliedEvent {
-    const { at, retentionSeconds } = this.#batch
-    const applied: AppliedEvent = Object.assign({ type: event.type, version: this.#header.version + 1, at }, event)
-    if (retentionSeconds !== undefined && event.type === 'status' && isTerminalStatus(event.status)) {
-      applied.expiresAt = new Date(Date.parse(at) + retentionSeconds * 1_000).toISOString()
-    }
-    return applied
   }
 
   #account(event: AppliedEvent, before: Step | Item | undefined, step: Step | undefined, item: Item | undefined): void {

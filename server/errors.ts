@@ -7,7 +7,7 @@ export interface FieldError {
 
 /** A problem document (RFC 9457). The same problem is the same bytes, whoever asks. */
 export interface Problem {
-  status: 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 429 | 500 | 503
+  status: 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 429 | 500 | 503 | 507
   title: string
   /** What to do about it, in a sentence. */
   detail: string
@@ -77,10 +77,19 @@ export const problems = {
     title: 'Server error',
     detail: 'The server failed at this request. Nothing of it was acknowledged; try again.',
   }),
-  unavailable: (detail = 'The store does not answer. Nothing of the request was applied; try again.'): Problem => ({
+  /** Whether the request was applied is not known: a commit that failed may be on the disk all the same. */
+  unavailable: (
+    detail = 'The store failed, and the outcome is unknown. Send the request again, with the same Idempotency-Key if it had one.',
+  ): Problem => ({
     status: 503,
     title: 'Unavailable',
     detail,
+  }),
+  full: (): Problem => ({
+    status: 507,
+    title: 'Disk full',
+    detail:
+      'The disk of the server is full, and nothing of the request was applied. Delete jobs, or make room, then send it again.',
   }),
 }
 

@@ -58,6 +58,8 @@ export function help(): string {
     'milepost serve [settings]       the server and its dashboard',
     'milepost sync SOURCE TARGET     copies what differs between two directories; --help says more',
     'milepost token --sub NAME       an access token, signed with MILEPOST_SECRET; --help says more',
+    'milepost backup FILE            copies the database while the server runs; --help says more',
+    'milepost restore FILE           puts such a copy in its place, while no server runs',
     'milepost --version              the version of this program',
     '',
     'Settings, as flags or in the environment (a secret in the environment or in a file):',

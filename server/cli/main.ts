@@ -1,10 +1,11 @@
 #!/usr/bin/env -S bun --no-env-file --config=/dev/null --tsconfig-override=/dev/null
 // The flags above turn off what Bun obeys in the folder that it is called from: .env sets secrets, bunfig.toml and tsconfig.json run code.
-/** The command line: `milepost serve | sync | token | --version | --help`. */
+/** The command line: `milepost serve | sync | token | backup | restore | --version | --help`. */
 import { ConfigError } from '../config.ts'
 import { EngineOpenError } from '../engines/engine-open-error.ts'
 import { escapeControls } from '../services/visible.ts'
 import { version } from '../version.ts'
+import { copyDatabase } from './backup.ts'
 import { environmentFrom, help } from './flags.ts'
 import { serve } from './serve.ts'
 import { sync } from './sync.ts'
@@ -26,6 +27,10 @@ async function main([command, ...args]: string[]): Promise<void> {
       break
     case 'token':
       console.log(await createToken(args, process.env))
+      break
+    case 'backup':
+    case 'restore':
+      console.log(copyDatabase(command, args, process.env))
       break
     case '--version':
       console.log(version)

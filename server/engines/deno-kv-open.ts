@@ -1,11 +1,11 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { systemClock, systemRandom } from '../../shared/clock.ts'
 import { untilUnlocked } from './deno-kv-access.ts'
 import { keys } from './deno-kv-keys.ts'
 import { FORMAT } from './deno-kv-values.ts'
 import { EngineOpenError } from './engine-open-error.ts'
-import { peek } from './sqlite-peek.ts'
 
 /** Files of Deno KV don't say what they are, but they have this table. */
 const isOfAnother = (tables: string[]) => tables.length > 0 && !tables.includes('data_version')
@@ -40,8 +40,15 @@ function inspect(path: string): void {
 }
 
 function tablesOf(path: string): string[] {
-  const sql = "SELECT name FROM sqlite_schema WHERE type = 'table'"
-  return peek(path, (db) => db.prepare(sql).all()).map(({ name }) => String(name))
+  const db = new DatabaseSync(path, { readOnly: true })
+  try {
+    // Deno (2.9.5) would wait for whoever holds the file.
+    db.exec('PRAGMA busy_timeout = 0')
+    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
+    return tables.map(({ name }) => String(name))
+  } finally {
+    db.close()
+  }
 }
 
 async function open(place: string): Promise<Deno.Kv> {

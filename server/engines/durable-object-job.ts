@@ -11,7 +11,7 @@ import { type JobCalls, type ObjectBindings, ownerObject } from './durable-objec
 import { ObjectStorage } from './durable-object-storage.ts'
 import { Teller } from './durable-object-teller.ts'
 import { WatchedObject } from './durable-object-watched.ts'
-import { type Decided, draftOf, Group } from './sqlite-group.ts'
+import { type Decided, Group } from './sqlite-group.ts'
 import type { Entry } from './sqlite-store.ts'
 
 /** When index objects that could not be told are told again: milliseconds. */
@@ -144,11 +144,11 @@ export class JobObject extends WatchedObject implements JobCalls {
 
   #commit<T>(decide: (group: Group) => Decided<T>, limits: Limits = defaultLimits): T {
     const entry = this.#entry
-    const group = new Group(this.#storage.store, () => entry && draftOf(entry, entry.job), limits)
+    const group = new Group(this.#storage.store, () => entry, limits)
     const { answer, told } = decide(group)
     if (told) {
-      const { saved } = this.#storage.write(() => group.write())
-      this.#entry = saved.get(told.change.id)
+      const saved = this.#storage.write(() => group.write())
+      this.#entry = saved.get(told.change.id)?.entry
       this.wake(told.change)
     }
     return answer

@@ -16,7 +16,7 @@ const openers: Readonly<Record<string, Opener>> = {
     form: 'sqlite:PATH',
     async open(place, limits) {
       const { SqliteEngine } = await import('./sqlite.ts')
-      return SqliteEngine.open(place, { limits })
+      return await SqliteEngine.open(place, { limits })
     },
   },
   memory: {

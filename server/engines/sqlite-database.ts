@@ -10,7 +10,5 @@ export interface Database {
 export interface Statement {
   get(...values: SqlValue[]): object | undefined
   all(...values: SqlValue[]): object[]
-  /** Rows as the caller asks for them. */
-  iterate(...values: SqlValue[]): Iterable<object>
-  run(...values: SqlValue[]): { lastInsertRowid: number | bigint }
+  run(...values: SqlValue[]): { lastInsertRowid: number | bigint; changes: number | bigint }
 }

@@ -64,8 +64,14 @@ const migrations: Migration[] = [
   },
   {
     documents: '',
-    lists: `-- What was applied to jobs and is not in heads yet: an array of requests, in JSON, a commit. A file of one document writes its head at once.
-  CREATE TABLE log (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;`,
+    lists: 'CREATE TABLE log (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;',
+  },
+  {
+    documents: '',
+    lists: `DROP TABLE log;
+
+  -- Jobs that were removed, and whose rows and keys are still to be deleted: that many at once would hold up others.
+  CREATE TABLE trash (job INTEGER PRIMARY KEY) STRICT;`,
   },
 ]
 

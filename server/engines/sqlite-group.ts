@@ -4,7 +4,7 @@ import { applyBatch } from '../apply-batch.ts'
 import type { Applied, Batch, Change, Commit, Created, NewJob, StoredJob } from '../engine.ts'
 import { problems } from '../errors.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
-import { type Draft, type Entry, isMoreThanHead, type Key, type Redo, type SqliteStore } from './sqlite-store.ts'
+import type { Draft, Entry, Key, Saved, SqliteStore } from './sqlite-store.ts'
 
 /** An answer, and the change that is told when it has been written. */
 export interface Decided<T> {
@@ -12,27 +12,11 @@ export interface Decided<T> {
   told?: { owner: string; change: Change }
 }
 
-/** Batches of one job that are logged; more cost more than to save the job at once. */
-const LOGGED_EVENTS = 8
-
 /** A job that the group has looked at: as it was, and as it will be. */
 interface Slot {
   readonly stored: Entry | undefined
   readonly before: StoredJob | undefined
   draft: Draft | undefined
-  /** What the group applies to it. */
-  readonly redo: Redo[]
-  events: number
-}
-
-/** What a group has written. */
-export interface Written {
-  /** The jobs that were saved, as the file has them now; nothing of those that were removed. */
-  saved: Map<string, Entry | undefined>
-  /** The jobs of which it was logged what was applied to them: as they are to be saved later. */
-  logged: Map<string, Draft>
-  /** Characters that were logged. */
-  size: number
 }
 
 /**
@@ -41,14 +25,13 @@ export interface Written {
  */
 export class Group {
   readonly #store: SqliteStore
-  readonly #find: (id: string) => Draft | undefined
+  readonly #find: (id: string) => Entry | undefined
   readonly #limits: Limits
   readonly #slots = new Map<string, Slot>()
   readonly #live = new Map<string, number>()
-  #isCheck = false
 
-  /** @param find what goes on with a job: a draft of its own, or one that was not saved yet, which then changes */
-  constructor(store: SqliteStore, find: (id: string) => Draft | undefined, limits: Limits) {
+  /** @param find a job as the file has it */
+  constructor(store: SqliteStore, find: (id: string) => Entry | undefined, limits: Limits) {
     this.#store = store
     this.#find = find
     this.#limits = limits
@@ -91,18 +74,10 @@ export class Group {
     if ('repeat' in outcome) return { answer: { header: outcome.repeat, repeat: true } }
     const { header, from, events } = outcome.commit
     this.#merge(draft, outcome.commit, batch)
-    slot.redo.push({ id, epoch: header.epoch, to: header.version, batch })
-    slot.events += events.length
     return {
       answer: { header, repeat: false },
       told: { owner: header.owner, change: { id, epoch: header.epoch, from, to: header.version, events, header } },
     }
-  }
-
-  /** Applies again what was logged, unless its job has been saved since. */
-  redo({ id, epoch, to, batch }: Redo): void {
-    const header = this.#slot(id).draft?.job.header
-    if (header?.epoch === epoch && header.version < to) this.apply(id, batch)
   }
 
   remove(id: string, epoch?: string): Decided<boolean> {
@@ -114,54 +89,32 @@ export class Group {
     return { answer: true, told: { owner: header.owner, change } }
   }
 
-  /** Makes the group read and write the file even when nothing changes. */
-  check(): Decided<void> {
-    this.#isCheck = true
-    return { answer: undefined }
-  }
-
   /** Whether there is nothing to write: all was refused, or done before. */
   get isEmpty(): boolean {
-    return !this.#isCheck && [...this.#slots.values()].every((slot) => !isChanged(slot))
-  }
-
-  /** The jobs that change, as they are to be saved. */
-  get drafts(): Map<string, Draft> {
-    const drafts = new Map<string, Draft>()
-    for (const [id, slot] of this.#slots) if (slot.draft && isChanged(slot)) drafts.set(id, slot.draft)
-    return drafts
+    return [...this.#slots.values()].every((slot) => !isChanged(slot))
   }
 
   /**
    * Writes what was decided, within a transaction of the caller.
    *
-   * @param canLog rather than save a job, logs what was applied to it, where that is less
+   * @returns the jobs that changed, as the file has them now; nothing of those that were removed
    */
-  write(canLog = false): Written {
-    const written: Written = { saved: new Map(), logged: new Map(), size: 0 }
-    const redo: Redo[] = []
+  write(): Map<string, Saved | undefined> {
+    const saved = new Map<string, Saved | undefined>()
     for (const [id, slot] of this.#slots) {
       const { stored, draft } = slot
-      if (stored && draft?.stored !== stored) {
-        this.#store.remove(stored.seq)
-        written.saved.set(id, undefined)
-      }
-      if (!draft || !isChanged(slot)) continue
-      if (canLog && slot.events <= LOGGED_EVENTS && !isMoreThanHead(draft)) {
-        written.logged.set(id, draft)
-        redo.push(...slot.redo)
-      } else written.saved.set(id, this.#store.save(draft))
+      if (!isChanged(slot)) continue
+      if (stored && draft?.stored !== stored) this.#store.remove(stored.seq)
+      saved.set(id, draft && this.#store.save(draft))
     }
-    if (redo.length > 0) written.size = this.#store.log(redo)
-    if (this.#isCheck) this.#store.touch()
-    return written
+    return saved
   }
 
   #slot(id: string): Slot {
     const known = this.#slots.get(id)
     if (known) return known
-    const draft = this.#find(id)
-    const slot: Slot = { stored: draft?.stored, before: draft?.job, draft, redo: [], events: 0 }
+    const stored = this.#find(id)
+    const slot: Slot = { stored, before: stored?.job, draft: stored && draftOf(stored, stored.job) }
     this.#slots.set(id, slot)
     return slot
   }

@@ -2,11 +2,10 @@ import type { ErrorRow, Item, JobHeader, LogRow, Step } from '../../shared/job.t
 import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/limits.ts'
 import { countItems, isTerminalStatus } from '../../shared/selectors.ts'
 import { dueAt } from '../due.ts'
-import type { Batch, ListQuery, Page, StoredJob } from '../engine.ts'
+import type { ListQuery, Page, StoredJob } from '../engine.ts'
 import type { ChangedRow } from '../paging.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
 import type { Database, SqlValue, Statement } from './sqlite-database.ts'
-import { FORMAT } from './sqlite-format.ts'
 
 /** A job as the file has it. */
 export interface Entry {
@@ -42,14 +41,16 @@ export interface Draft {
   readonly keys: Map<string, Key>
 }
 
-/** A batch that was applied, to be applied again should its job not have been saved since. */
-export interface Redo {
-  id: string
-  epoch: string
-  /** The version that it led to. */
-  to: number
-  batch: Batch
+/** A job that was just written, and its head as it was written: JSON of a {@link Head}. */
+export interface Saved {
+  entry: Entry
+  body: string
 }
+
+/** Rows that are read from the file at once. */
+const ROWS_READ = 500
+/** Free pages from which on the file is made smaller, if they are a quarter of it. */
+const FREE_PAGES = 1_024
 
 /** The lists of a document, at the numbers by which the file knows them. */
 const LISTS = ['steps', 'items', 'errors', 'logs'] as const
@@ -62,9 +63,14 @@ const LOGS = 3
 export class SqliteStore {
   readonly #db: Database
   readonly #statements = new Map<string, Statement>()
+  readonly #hasTrash: boolean
+  /** The last number given to a job. */
+  #lastSeq: number | undefined
 
-  constructor(db: Database) {
+  /** @param hasTrash the file has a table of jobs whose rows are deleted later */
+  constructor(db: Database, hasTrash = false) {
     this.#db = db
+    this.#hasTrash = hasTrash
   }
 
   find(id: string): Entry | undefined {
@@ -84,13 +90,18 @@ export class SqliteStore {
     return this.#sql('SELECT digest, at, n FROM keys WHERE job = ? AND key = ?').get(job, key) as Key | undefined
   }
 
-  /** The rows changed after a version, in the order of their versions; read only as far as the caller goes. */
+  /** The rows changed after a version, in the order of their versions; read a few at a time, only as far as the caller goes. */
   *changedSince({ seq, job }: Pick<Entry, 'seq' | 'job'>, version: number): Iterable<ChangedRow> {
     const lists = filledLists(job)
     if (lists.length === 0) return
-    for (const row of this.#sql(selectChanged(lists)).iterate(seq, version)) {
-      const { list, body } = row as { list: number; body: string }
-      yield { list: LISTS[list], row: JSON.parse(body) } as ChangedRow
+    const select = this.#sql(selectChanged(lists))
+    // Not by an iterator of SQLite's: on Bun (1.4.5) it reads all rows before it gives the first.
+    for (let after = version; ; ) {
+      const rows = select.all(after, seq, ROWS_READ) as { list: number; version: number; body: string }[]
+      for (const { list, body } of rows) yield { list: LISTS[list], row: JSON.parse(body) } as ChangedRow
+      const last = rows.at(-1)
+      if (!last || rows.length < ROWS_READ) return
+      after = last.version
     }
   }
 
@@ -131,20 +142,47 @@ export class SqliteStore {
     return rows.map((row) => (row as { id: string }).id)
   }
 
-  /** Reads something, and writes something that changes nothing. */
-  touch(): void {
-    this.#sql('SELECT seq FROM jobs LIMIT 1').get()
-    this.#db.exec(`PRAGMA user_version = ${FORMAT}`)
-  }
-
+  /** Where there is a trash, rows and keys go later: see {@link emptyTrash}. */
   remove(job: number): void {
     this.#sql('DELETE FROM jobs WHERE seq = ?').run(job)
     this.#sql('DELETE FROM heads WHERE job = ?').run(job)
-    this.#sql('DELETE FROM rows WHERE job = ?').run(job)
-    this.#sql('DELETE FROM keys WHERE job = ?').run(job)
+    if (this.#hasTrash) this.#sql('INSERT INTO trash VALUES (?)').run(job)
+    else this.#removeRows(job, Number.MAX_SAFE_INTEGER)
   }
 
-  save(draft: Draft): Entry {
+  /** Deletes so many rows of removed jobs, within a transaction of the caller. @returns whether there may be more */
+  emptyTrash(limit: number): boolean {
+    const found = this.#sql('SELECT job FROM trash LIMIT 1').get() as { job: number } | undefined
+    if (!found) return false
+    if (this.#removeRows(found.job, limit) < limit) this.#sql('DELETE FROM trash WHERE job = ?').run(found.job)
+    return true
+  }
+
+  /** Whether rows of removed jobs are left. */
+  get hasTrash(): boolean {
+    return this.#sql('SELECT 1 FROM trash LIMIT 1').get() !== undefined
+  }
+
+  #removeRows(job: number, limit: number): number {
+    let removed = 0
+    for (const table of ['rows', 'keys']) {
+      const sql = `DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE job = ? LIMIT ?)`
+      removed += Number(this.#sql(sql).run(job, limit - removed).changes)
+    }
+    return removed
+  }
+
+  /** Gives some of the pages that nothing is on back to the disk, once there are many. @returns whether there may be more */
+  shrink(): boolean {
+    const count = (name: string) => Number(Object.values(this.#sql(`PRAGMA ${name}`).get() ?? {})[0])
+    const free = count('freelist_count')
+    if (free < FREE_PAGES || free < count('page_count') / 4) return false
+    // In slices, as rows are deleted. A file of an older format has none of this, and uses its free pages again.
+    this.#sql(`PRAGMA incremental_vacuum(${FREE_PAGES / 4})`).all()
+    return count('freelist_count') < free
+  }
+
+  save(draft: Draft): Saved {
     const { stored, job, keyCount } = draft
     const header = withoutBulk(job.header)
     const body = JSON.stringify({ header, marks: job.marks, keyCount } satisfies Head)
@@ -162,36 +200,27 @@ export class SqliteStore {
     this.#saveWindow(seq, ERRORS, draft.errors, stored?.job.header.errorCount ?? 0, ERROR_WINDOW)
     this.#saveWindow(seq, LOGS, draft.logs, stored?.job.header.logCount ?? 0, LOG_WINDOW)
     this.#saveKeys(seq, draft)
-    return { seq, job, keyCount, headSize: body.length, payloadSize }
-  }
-
-  /** Logs what is saved later. @returns how long it is: characters */
-  log(batches: readonly Redo[]): number {
-    const body = JSON.stringify(batches)
-    this.#sql('INSERT INTO log (body) VALUES (?)').run(body)
-    return body.length
-  }
-
-  /** What was logged, in the order in which it was applied. */
-  *logged(): Iterable<Redo> {
-    const rows = this.#sql('SELECT body FROM log ORDER BY seq').all() as { body: string }[]
-    for (const { body } of rows) yield* JSON.parse(body) as Redo[]
-  }
-
-  clearLog(): void {
-    this.#sql('DELETE FROM log').run()
+    return { entry: { seq, job, keyCount, headSize: body.length, payloadSize }, body }
   }
 
   #insertJob({ id, owner, createdBy, kind, parentId }: JobHeader, seldom: Seldom): number {
-    const sql = `INSERT INTO jobs (id, owner, created_by, kind, parent_id, status, live, due_at, result, metadata)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    const sql = `INSERT INTO jobs (seq, id, owner, created_by, kind, parent_id, status, live, due_at, result, metadata)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
     const { status, live, dueAt, result, metadata } = seldom
     const who = [encodeText(owner), encodeText(createdBy)]
     const { lastInsertRowid } = this.#sql(sql).run(
-      ...[id, ...who, encodeText(kind), parentId ?? null],
+      ...[this.#nextSeq(), id, ...who, encodeText(kind), parentId ?? null],
       ...[status, live, dueAt, result, metadata],
     )
     return Number(lastInsertRowid)
+  }
+
+  /** One that no row in the trash has. */
+  #nextSeq(): number | null {
+    if (!this.#hasTrash) return null
+    const last = 'SELECT max(ifnull((SELECT max(seq) FROM jobs), 0), ifnull((SELECT max(job) FROM trash), 0)) AS last'
+    this.#lastSeq = 1 + (this.#lastSeq ?? (this.#sql(last).get() as { last: number }).last)
+    return this.#lastSeq
   }
 
   #updateJob(seq: number, { status, live, dueAt, result, metadata }: Seldom): void {
@@ -261,9 +290,9 @@ function filledLists({ header, marks }: StoredJob): number[] {
 /** Flat, so that SQLite merges the indexes and sorts nothing. */
 function selectChanged(lists: readonly number[]): string {
   const selects = lists.map(
-    (list) => `SELECT list, version, body FROM rows WHERE job = ?1 AND list = ${list} AND version > ?2`,
+    (list) => `SELECT list, version, body FROM rows WHERE job = ?2 AND list = ${list} AND version > ?1`,
   )
-  return `${selects.join(' UNION ALL ')} ORDER BY version`
+  return `${selects.join(' UNION ALL ')} ORDER BY version LIMIT ?3`
 }
 
 const DELETE_OLDEST = `DELETE FROM rows WHERE rowid IN (
@@ -275,7 +304,7 @@ const selectEntries = (jobs: string) =>
 type EntryRow = { seq: number; result: string | null; metadata: string | null; body: string }
 
 /** `heads.body`: all that most events change, in one text. */
-interface Head extends StoredJob {
+export interface Head extends StoredJob {
   keyCount: number
 }
 
@@ -292,6 +321,23 @@ function decodeEntry({ seq, result, metadata, body }: EntryRow): Entry {
   if (metadata !== null) header.metadata = JSON.parse(metadata)
   const payloadSize = (result?.length ?? 0) + (metadata?.length ?? 0)
   return { seq, job: { header, marks }, keyCount, headSize: body.length, payloadSize }
+}
+
+/** A job that was just written, as JSON for another thread. The head is not put into JSON a second time. */
+export function encodeSaved({ entry: { seq, job, headSize, payloadSize }, body }: Saved): string {
+  const { result, metadata } = job.header
+  const bulk = result === undefined && metadata === undefined ? '' : `,"bulk":${JSON.stringify({ result, metadata })}`
+  return `{"seq":${seq},"headSize":${headSize},"payloadSize":${payloadSize},"head":${body}${bulk}}`
+}
+
+/** What {@link encodeSaved} makes. */
+export interface SavedJson extends Pick<Entry, 'seq' | 'headSize' | 'payloadSize'> {
+  head: Head
+  bulk?: Pick<JobHeader, 'result' | 'metadata'>
+}
+
+export function entryOf({ seq, headSize, payloadSize, head: { header, marks, keyCount }, bulk }: SavedJson): Entry {
+  return { seq, job: { header: bulk ? { ...header, ...bulk } : header, marks }, keyCount, headSize, payloadSize }
 }
 
 /** What the table `jobs` has of a job and can change. */
@@ -312,11 +358,6 @@ function seldomColumns(job: StoredJob): Seldom {
     result: result === undefined ? null : JSON.stringify(result),
     metadata: metadata === undefined ? null : JSON.stringify(metadata),
   }
-}
-
-/** Whether a save would write more than the head, and keys. */
-export function isMoreThanHead({ stored, job, steps, items, errors, logs }: Draft): boolean {
-  return !stored || steps.size + items.size + errors.length + logs.length > 0 || changesSeldom(stored.job, job)
 }
 
 /** Whether those columns differ; `result` and `metadata` are big, and told apart by their versions. */

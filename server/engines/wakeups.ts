@@ -17,6 +17,11 @@ export class Wakeups {
     }
   }
 
+  /** Whether anyone would be woken. */
+  hears(job: string, owner: string): boolean {
+    return this.#jobs.has(job) || this.#owners.has(owner)
+  }
+
   notify(owner: string, change: Change): void {
     for (const wake of this.#jobs.get(change.id) ?? []) wake(change)
     for (const wake of this.#owners.get(owner) ?? []) wake(change)

@@ -73,7 +73,7 @@ const refusal = (flags: string[], options?: Options) => new DenoProcess(flags, o
 describe('deno.json', () => {
   test('deno.json lists the permissions that the server needs, and gives no others', () => {
     const flags = denoConfig.tasks.start.command.split(' ').filter((word) => word.startsWith('-'))
-    expect(flags).toEqual(['--allow-net', ENVIRONMENT, '--allow-read=data', '--allow-write=data'])
+    expect(flags).toEqual(['--allow-net', ENVIRONMENT, '--allow-read=data,server,shared', '--allow-write=data'])
   })
 })
 
@@ -94,10 +94,11 @@ describe('entries/deno.ts says what is missing', () => {
       'other/jobs.kv can\'t be opened: Requires read access to "other/jobs.kv", run again with the --allow-read flag.',
     ])
     const [code, said] = await refusal([ENVIRONMENT, ENTRY, 'serve'])
-    expect([code, said]).toEqual([
-      1,
-      './data/milepost.db can\'t be opened (Requires read access to "HERE/data/milepost.db", run again with the --allow-read flag): see to it that this user may read and write the file and its folder.',
-    ])
+    expect(code).toBe(1)
+    // Before it, Deno (2.9.5) says by itself what the thread lacks.
+    expect(said).toEndWith(
+      `./data/milepost.db can't be opened (Requires read access to "${resolve('server/engines/sqlite-worker.ts')}", run again with the --allow-read flag): see to it that this user may read and write the file and its folder.`,
+    )
   })
 
   test('the flag for Deno KV', async () => {

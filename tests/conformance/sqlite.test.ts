@@ -6,7 +6,7 @@ import { describeEngine } from './engine.ts'
 
 describeEngine('sqlite', async (limits) => {
   const folder = await mkdtemp(join(tmpdir(), 'milepost-'))
-  const engine = SqliteEngine.open(join(folder, 'milepost.db'), limits && { limits })
+  const engine = await SqliteEngine.open(join(folder, 'milepost.db'), limits && { limits })
   return {
     engine,
     async release() {

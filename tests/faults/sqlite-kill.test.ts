@@ -58,7 +58,7 @@ test('SqliteEngine has every acknowledged event, and no part of a batch, after k
     }
     // Now and then the next publisher finds the file as the killed one left it.
     if (random.chance(0.4)) continue
-    const engine = SqliteEngine.open(path)
+    const engine = await SqliteEngine.open(path)
     for (const [id, live] of expected) {
       if (!acknowledged.has(id)) continue
       const document = await documentOf(engine, id)
@@ -78,7 +78,7 @@ test('SqliteEngine opens a file whose maker was killed while it made it', async 
   for (let kill = 0; kill < 20; kill++) {
     const path = join(folder, `${kill}`, 'milepost.db')
     const acknowledged = new Map(await publishAndKill(path, 1 + random.below(4)))
-    const engine = SqliteEngine.open(path)
+    const engine = await SqliteEngine.open(path)
     for (const id of JOBS) {
       const version = (await engine.read(id))?.header.version ?? 0
       expect(version).toBeGreaterThanOrEqual(acknowledged.get(id) ?? 0)

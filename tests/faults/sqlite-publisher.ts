@@ -37,6 +37,6 @@ if (import.meta.main) {
   const [path = '', newJobs = ''] = process.argv.slice(2)
   const jobs: NewJob[] = JSON.parse(newJobs)
   writeSync(1, 'started 0\n')
-  const engine = SqliteEngine.open(path)
+  const engine = await SqliteEngine.open(path)
   await Promise.all(jobs.map((job) => publish(engine, job)))
 }

@@ -9,7 +9,7 @@ export const DENO = 'node_modules/.bin/deno'
 export function onDeno(engine: 'sqlite' | 'deno-kv'): Launch {
   const [, ...args] = config.tasks.start.command.split(' ')
   return {
-    command: (folder) => [DENO, ...args.map((arg) => arg.replace(/^(--allow-(?:read|write))=data$/, `$1=${folder}`))],
+    command: (folder) => [DENO, ...args.map((arg) => arg.replace(/^(--allow-(?:read|write))=data/, `$1=${folder}`))],
     engine: (folder) => `${engine}:${join(folder, 'jobs')}`,
   }
 }

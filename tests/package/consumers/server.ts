@@ -6,4 +6,4 @@ import { reportOn } from './report.ts'
 
 emitProgress('import-1', { done: 13 })
 console.log(await reportOn(new MemoryEngine()))
-console.log(await reportOn(SqliteEngine.open('jobs.db')))
+console.log(await reportOn(await SqliteEngine.open('jobs.db')))

@@ -25,7 +25,7 @@ describe('createApp', () => {
         type: 'about:blank',
         status: 503,
         title: 'Unavailable',
-        detail: 'The store does not answer. Nothing of the request was applied; try again.',
+        detail: problems.unavailable().detail,
       })
     }
     expect(app.errors).toEqual([])

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import type { Engine } from '../../../../server/engine.ts'
-import { ProblemError } from '../../../../server/errors.ts'
+import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
+import { ProblemError, problems } from '../../../../server/errors.ts'
 import type { JobEvent } from '../../../../shared/events.ts'
 import {
   batchOf,
@@ -13,89 +16,119 @@ import {
   taken,
   WakeLog,
 } from '../../../conformance/fixtures.ts'
-import { withEngine } from './sqlite-fixtures.ts'
+import { withEngine, withPath, withWriter } from './sqlite-fixtures.ts'
 
 const progress = (done: number): JobEvent => ({ type: 'progress', done })
 const log = (message: string): JobEvent => ({ type: 'log', message })
+const item = (id: string, size: number): JobEvent => ({ type: 'item', id, message: 'x'.repeat(size) })
+
+const messageOf = (error: Error) => error.message
+
+const FULL = { status: 507, fields: [] }
+const UNAVAILABLE = { status: 503, fields: [] }
+
+/** Runs with an engine on a disk of its own, of so many bytes. */
+async function withDisk(bytes: number, run: (engine: SqliteEngine, folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'milepost-disk-'))
+  const mount = Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder])
+  expect(mount.stderr.toString()).toBe('')
+  try {
+    const engine = await SqliteEngine.open(join(folder, 'milepost.db'))
+    await run(engine, folder)
+    await engine.close()
+  } finally {
+    Bun.spawnSync(['umount', folder])
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** Publishes items of 8 KB until one is refused. @returns the refusal, and how many were taken */
+async function fill(engine: SqliteEngine, id: string): Promise<{ refused: ReturnType<typeof refusal>; taken: number }> {
+  for (let number = 0; ; number++) {
+    const refused = refusal(await engine.apply(id, batchOf([item(`${number}`, 8_000)])))
+    if (refused) return { refused, taken: number }
+  }
+}
 
 describe('SqliteEngine when the disk is full', () => {
-  /** Fills what is left with one job's items, until a publish is refused. */
-  async function fill(engine: Engine, db: DatabaseSync, id: string) {
-    const pages = Number(Object.values(db.prepare('PRAGMA page_count').get() ?? {})[0])
-    db.exec(`PRAGMA max_page_count = ${pages + 3}`)
-    for (let number = 0; ; number++) {
-      const before = await documentOf(engine, id)
-      const applied = await engine.apply(id, batchOf([{ type: 'item', id: `${number}`, message: 'x'.repeat(2_000) }]))
-      if ('refused' in applied) return { before, applied }
-    }
-  }
+  test('apply and create answer 507; reads and removals go on, and what they free is used', () =>
+    withDisk(24 * 1024 * 1024, async (engine) => {
+      const [big, small] = [await created(engine), await created(engine)]
+      const full = await fill(engine, big.id)
+      expect(full.refused).toEqual(FULL)
+      expect(full.taken).toBeGreaterThan(500)
+      const before = await documentOf(engine, big.id)
+      expect(before.items).toHaveLength(full.taken)
+      expect(refusal(await engine.apply(small.id, batchOf([item('a', 8_000)])))).toEqual(FULL)
+      expect(refusal(await engine.create(newJob()))).toEqual(FULL)
+      expect(await documentOf(engine, big.id)).toEqual(before)
+      expect(await engine.list({ owner: big.owner, limit: 10 })).toMatchObject({ rows: { length: 2 } })
+      expect(await engine.check()).toBeUndefined()
 
-  test('apply answers 503 and leaves the document as it was; later it goes on from there', async () => {
-    await withEngine(async ({ engine, db }) => {
+      expect(await engine.remove(big.id)).toBe(true)
+      const again = await created(engine)
+      // Rows are deleted in the background, so not all of the room is free at once.
+      let used = 0
+      while (used < full.taken / 2) used += (await fill(engine, again.id)).taken
+      expect((await documentOf(engine, small.id)).items).toEqual([])
+    }))
+
+  test('open goes on with a disk that has been full', () =>
+    withDisk(16 * 1024 * 1024, async (engine, folder) => {
       const { id } = await created(engine)
-      const { before, applied } = await fill(engine, db, id)
-      expect(applied).toEqual({
-        refused: {
-          status: 503,
-          title: 'Unavailable',
-          detail: 'The store does not answer. Nothing of the request was applied; try again.',
-        },
-      })
-      expect(before.items.length).toBeGreaterThan(0)
-      expect(await documentOf(engine, id)).toEqual(before)
-      db.exec('PRAGMA max_page_count = 1000000')
-      const header = taken(await engine.apply(id, batchOf([{ type: 'item', id: '0', message: 'short' }])))
-      expect(header.version).toBe(before.version + 1)
-      expect((await documentOf(engine, id)).items[0]).toMatchObject({ id: '0', message: 'short' })
-    })
-  })
+      await fill(engine, id)
+      const before = await documentOf(engine, id)
+      await engine.close()
+      // What is left of the room, to the last byte.
+      try {
+        writeFileSync(join(folder, 'other'), new Uint8Array(16 * 1024 * 1024))
+      } catch {}
+      const again = await SqliteEngine.open(join(folder, 'milepost.db'))
+      expect(await documentOf(again, id)).toEqual(before)
+      expect(await again.remove(id)).toBe(true)
+      await again.close()
+    }))
 
-  test('a commit that fails refuses every request of its group, wakes nobody, and changes nothing', async () => {
-    await withEngine(async ({ engine, db }) => {
-      const [big, small, gone] = [await created(engine), await created(engine), await created(engine)]
+  test('a group takes the removals that are in it, and refuses the rest', async () => {
+    await withWriter(async ({ engine, db }) => {
+      const [small, gone] = [await created(engine), await created(engine)]
       await publish(engine, small.id, [{ type: 'item', id: 'a', label: 'A' }])
-      await fill(engine, db, big.id)
-      const before = await Promise.all([big, small, gone].map(({ id }) => documentOf(engine, id)))
+      const pages = Number(Object.values(db.prepare('PRAGMA page_count').get() ?? {})[0])
+      db.exec(`PRAGMA max_page_count = ${pages}`)
+      const before = await documentOf(engine, small.id)
       const wakes = new WakeLog()
-      await engine.watch({ owner: big.owner }, wakes.wake)
+      await engine.watch({ owner: small.owner }, wakes.wake)
       const born = newJob()
       const key = { key: 'k', digest: 'd' }
-      const answers = await Promise.allSettled([
-        engine.apply(small.id, batchOf([progress(1), { type: 'item', id: 'b', label: 'B' }], { key })),
+      const [published, made, removed, checked, last] = await Promise.all([
+        engine.apply(small.id, batchOf([progress(1), item('b', 100)], { key })),
         engine.create(born),
         engine.remove(gone.id),
         engine.check(),
-        engine.apply(big.id, batchOf([{ type: 'item', id: 'large', message: 'x'.repeat(30_000) }])),
-        engine.apply(small.id, batchOf([progress(2)])),
+        engine.apply(small.id, batchOf([item('large', 30_000)])),
       ])
-      const unavailable = { status: 503, fields: [] }
-      expect(
-        answers.map((answer) =>
-          answer.status === 'fulfilled' && typeof answer.value === 'object' ? refusal(answer.value) : 'rejected',
-        ),
-      ).toEqual([unavailable, unavailable, 'rejected', 'rejected', unavailable, unavailable])
-      const [, , removed, checked] = answers as PromiseRejectedResult[]
-      expect(removed?.reason).toBeInstanceOf(ProblemError)
-      expect(removed?.reason.problem.status).toBe(503)
-      expect(checked?.reason.message).toContain('full')
-      expect(wakes.changes).toEqual([])
+      expect([refusal(published), refusal(made), removed, checked, refusal(last)]).toEqual([
+        FULL,
+        FULL,
+        true,
+        undefined,
+        FULL,
+      ])
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(wakes.changes).toMatchObject([{ id: gone.id, removed: true }])
       expect(await engine.read(born.header.id)).toBeUndefined()
-      expect(await Promise.all([big, small, gone].map(({ id }) => documentOf(engine, id)))).toEqual(before)
+      expect(await engine.read(gone.id)).toBeUndefined()
+      expect(await documentOf(engine, small.id)).toEqual(before)
 
       db.exec('PRAGMA max_page_count = 1000000')
-      expect(await engine.check()).toBeUndefined()
       const again = await engine.apply(small.id, batchOf([{ type: 'item', id: 'b', label: 'B' }], { key }))
       expect(again).toMatchObject({ repeat: false, header: { version: 3 } })
-      expect((await documentOf(engine, small.id)).items.map(({ id, index }) => [id, index])).toEqual([
-        ['a', 0],
-        ['b', 1],
-      ])
     })
   })
 })
 
 describe('SqliteEngine when a commit fails', () => {
-  /** Makes the next commits fail, before or after they are done, until it is called again. */
+  /** Makes commits fail, before or after they are done, until it is called again. */
   function breakCommits(db: DatabaseSync, when: 'before' | 'after'): () => void {
     const exec = db.exec.bind(db)
     db.exec = (sql) => {
@@ -107,27 +140,126 @@ describe('SqliteEngine when a commit fails', () => {
     }
   }
 
-  test('apply answers 503, and the next one goes on from before', async () => {
-    await withEngine(async ({ engine, db }) => {
+  test('apply answers 503 with what to do, and the next one goes on from before', async () => {
+    await withWriter(async ({ engine, db }) => {
       const { id } = await created(engine)
       const mend = breakCommits(db, 'before')
       for (const message of ['first', 'second'])
-        expect(refusal(await engine.apply(id, batchOf([log(message)])))?.status).toBe(503)
+        expect(await engine.apply(id, batchOf([log(message)]))).toEqual({
+          refused: {
+            status: 503,
+            title: 'Unavailable',
+            detail:
+              'The store failed, and the outcome is unknown. Send the request again, with the same Idempotency-Key if it had one.',
+          },
+        })
       mend()
       expect(taken(await engine.apply(id, batchOf([log('third')]))).version).toBe(2)
       expect((await documentOf(engine, id)).logs.map(({ message }) => message)).toEqual(['third'])
     })
   })
 
+  test('apply with the key of a batch that failed applies it, and does not take it for a repeat', async () => {
+    await withWriter(async ({ engine, db }) => {
+      const { id } = await created(engine)
+      const batch = batchOf([log('once')], { key: { key: 'k', digest: 'd' } })
+      const mend = breakCommits(db, 'before')
+      expect(refusal(await engine.apply(id, batch))).toEqual(UNAVAILABLE)
+      mend()
+      expect(await engine.apply(id, batch)).toMatchObject({ repeat: false, header: { version: 2 } })
+      expect(await engine.apply(id, batch)).toMatchObject({ repeat: true, header: { version: 2 } })
+    })
+  })
+
   test('apply goes on from what the file has, should the commit have been one after all', async () => {
-    await withEngine(async ({ engine, db }) => {
+    await withWriter(async ({ engine, db }) => {
       const { id } = await created(engine)
       const mend = breakCommits(db, 'after')
-      expect(refusal(await engine.apply(id, batchOf([log('first')])))?.status).toBe(503)
+      expect(refusal(await engine.apply(id, batchOf([log('first')])))).toEqual(UNAVAILABLE)
       mend()
-      expect((await engine.read(id))?.header.version).toBe(2)
       expect(taken(await engine.apply(id, batchOf([log('second')]))).version).toBe(3)
       expect((await documentOf(engine, id)).logs.map(({ message }) => message)).toEqual(['first', 'second'])
+    })
+  })
+
+  test('a commit that fails refuses every request of its group, and wakes nobody', async () => {
+    await withWriter(async ({ engine, db }) => {
+      const [one, gone] = [await created(engine), await created(engine)]
+      const wakes = new WakeLog()
+      await engine.watch({ owner: one.owner }, wakes.wake)
+      const mend = breakCommits(db, 'before')
+      const answers = await Promise.allSettled([
+        engine.apply(one.id, batchOf([progress(1)])),
+        engine.create(newJob()),
+        engine.remove(gone.id),
+      ])
+      expect(answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : answer.reason))).toMatchObject([
+        { refused: { status: 503 } },
+        { refused: { status: 503 } },
+        { problem: { status: 503 } },
+      ])
+      expect((answers[2] as PromiseRejectedResult).reason).toBeInstanceOf(ProblemError)
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(wakes.changes).toEqual([])
+      mend()
+      expect((await engine.read(gone.id))?.header.version).toBe(1)
+    })
+  })
+
+  test('check fails until a commit succeeds, which the writer tries by itself', async () => {
+    await withWriter(async ({ engine, writer, db }) => {
+      const { id } = await created(engine)
+      while (writer.tidy() !== undefined);
+      const mend = breakCommits(db, 'before')
+      await engine.apply(id, batchOf([progress(1)]))
+      expect(await engine.check().catch(messageOf)).toContain('disk I/O error')
+      expect(writer.tidy()).toBe(1_000)
+      expect(await engine.check().catch(messageOf)).toContain('disk I/O error')
+      mend()
+      expect(writer.tidy()).toBeUndefined()
+      expect(await engine.check()).toBeUndefined()
+    })
+  })
+})
+
+describe('SqliteEngine when its file is gone', () => {
+  const MOVED =
+    'The database file was moved, deleted or replaced while the server had it open. Put it back, or start the server again.'
+
+  const other = (path: string) => {
+    writeFileSync(`${path}.other`, '')
+    return `${path}.other`
+  }
+
+  for (const [what, act] of [
+    ['deleted', (path: string) => rmSync(path)],
+    ['replaced', (path: string) => renameSync(other(path), path)],
+    ['in a folder that was deleted', (path: string) => rmSync(dirname(path), { recursive: true })],
+    ['without its log', (path: string) => rmSync(`${path}-wal`)],
+  ] as const)
+    test(`apply and check fail while the file is ${what}`, () =>
+      withPath(async (path) => {
+        const engine = await SqliteEngine.open(path)
+        const { id } = await created(engine)
+        const key = { key: 'k', digest: 'd' }
+        taken(await engine.apply(id, batchOf([progress(1)], { key })))
+        act(path)
+        const refused = { refused: problems.unavailable(MOVED) }
+        expect(await engine.apply(id, batchOf([progress(2)]))).toEqual(refused)
+        expect(await engine.apply(id, batchOf([progress(1)], { key }))).toEqual(refused)
+        expect(await engine.check().catch(messageOf)).toContain(MOVED)
+        await engine.close().catch(() => {})
+        mkdirSync(dirname(path), { recursive: true })
+      }))
+
+  test('apply goes on once the file is back', async () => {
+    await withEngine(async ({ engine, path }) => {
+      const { id } = await created(engine)
+      renameSync(path, `${path}.away`)
+      expect(refusal(await engine.apply(id, batchOf([progress(1)])))).toEqual(UNAVAILABLE)
+      renameSync(`${path}.away`, path)
+      taken(await engine.apply(id, batchOf([progress(2)])))
+      expect(await engine.check()).toBeUndefined()
     })
   })
 })

@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
+import { DatabaseFiles } from '../../../../server/engines/sqlite-files.ts'
 import { openDatabase } from '../../../../server/engines/sqlite-open.ts'
+import { type Port, WriterThread } from '../../../../server/engines/sqlite-thread.ts'
+import { Writer } from '../../../../server/engines/sqlite-writer.ts'
+import { defaultLimits } from '../../../../shared/limits.ts'
 
 /** Runs with a path in a folder of its own, which is gone afterwards. */
 export async function withPath(run: (path: string) => Promise<void>): Promise<void> {
@@ -15,22 +19,47 @@ export async function withPath(run: (path: string) => Promise<void>): Promise<vo
   }
 }
 
-/** Runs with an engine, its file, and the connection behind it, for what no caller of the engine can do. */
+/** Runs with an engine on a file, as servers open it. */
 export async function withEngine(
-  run: (opened: { engine: SqliteEngine; db: DatabaseSync; path: string }) => Promise<void>,
+  run: (opened: { engine: SqliteEngine; path: string }) => Promise<void>,
 ): Promise<void> {
   await withPath(async (path) => {
-    const db = openDatabase(path)
-    const engine = new SqliteEngine(db)
+    const engine = await SqliteEngine.open(path)
     try {
-      await run({ engine, db, path })
+      await run({ engine, path })
     } finally {
       await engine.close()
     }
   })
 }
 
-/** The pages in the log since it was begun, each with whether it ends a transaction (sqlite.org/fileformat2.html, 4.1). */
+/** Runs with an engine whose writer is in this thread, so that the connection behind it can be made to fail. */
+export async function withWriter(
+  run: (opened: { engine: SqliteEngine; writer: Writer; db: DatabaseSync; path: string }) => Promise<void>,
+): Promise<void> {
+  await withPath(async (path) => {
+    const owned = openDatabase(path)
+    const writer = new Writer(owned.db, new DatabaseFiles(owned.file), defaultLimits)
+    const port: Port = {
+      postMessage(message) {
+        if (message === 'close') owned.close()
+        const data = message === 'close' ? '{}' : writer.commit(JSON.parse(message))
+        setImmediate(() => port.onmessage?.(new MessageEvent('message', { data })))
+      },
+      terminate() {},
+      onmessage: null,
+      onerror: null,
+    }
+    const engine = new SqliteEngine(new WriterThread(port, owned.file))
+    try {
+      await run({ engine, writer, db: owned.db, path })
+    } finally {
+      await engine.close()
+    }
+  })
+}
+
+/** The pages in the write-ahead log since it was begun, each with whether it ends a transaction (sqlite.org/fileformat2.html, 4.1). */
 export function logFrames(path: string): boolean[] {
   const bytes = readFileSync(`${path}-wal`)
   const pageSize = bytes.readUInt32BE(8)

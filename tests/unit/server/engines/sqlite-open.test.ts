@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -18,6 +19,8 @@ import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
 import { APPLICATION_ID, FORMAT } from '../../../../server/engines/sqlite-format.ts'
 import { openDatabase } from '../../../../server/engines/sqlite-open.ts'
 import { batchOf, newJob } from '../../../conformance/fixtures.ts'
+
+const OPEN_MODULE = Bun.resolveSync('../../../../server/engines/sqlite-open.ts', import.meta.dir)
 
 let folder = ''
 let count = 0
@@ -61,45 +64,118 @@ function refusalOf(path: string): string {
 
 /** What another process is told when it opens the file. */
 function refusalOfAnother(path: string): string {
-  const module = Bun.resolveSync('../../../../server/engines/sqlite-open.ts', import.meta.dir)
-  const script = `const { openDatabase } = await import(${JSON.stringify(module)})
+  const script = `const { openDatabase } = await import(${JSON.stringify(OPEN_MODULE)})
     try { openDatabase(${JSON.stringify(path)}).close() } catch (error) { console.log(error.message) }`
   return Bun.spawnSync([process.execPath, '-e', script]).stdout.toString().trim()
 }
+
+const modeOf = (file: string) => statSync(file).mode & 0o777
 
 const pragma = (db: DatabaseSync, name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]
 
 describe('openDatabase', () => {
   test('openDatabase makes a file, and the folder that it lies in', () => {
     const path = join(freshPath(), 'not', 'there', 'yet.db')
-    const db = openDatabase(path)
+    const { db, close } = openDatabase(path)
     expect([pragma(db, 'application_id'), pragma(db, 'user_version')]).toEqual([APPLICATION_ID, FORMAT])
-    db.close()
-    expect(readdirSync(dirname(path))).toEqual(['yet.db'])
+    for (const name of readdirSync(dirname(path)))
+      expect([name, modeOf(join(dirname(path), name))]).toEqual([name, 0o600])
+    close()
+    expect(readdirSync(dirname(path)).sort()).toEqual(['yet.db', 'yet.db-lock'])
   })
 
-  test('openDatabase keeps the file to itself, and has a log that is synced before it is moved into the file', () => {
+  test('openDatabase has a write-ahead log that is synced at each commit, and lets others read', () => {
     const path = freshPath()
     for (const _ of ['new', 'there already']) {
-      const db = openDatabase(path)
-      // 1 is NORMAL: commits are synced by `LogSync`.
-      expect([pragma(db, 'journal_mode'), pragma(db, 'synchronous'), pragma(db, 'locking_mode')]).toEqual([
-        'wal',
-        1,
-        'exclusive',
-      ])
+      const { db, close } = openDatabase(path)
+      // 2 is FULL.
+      expect([pragma(db, 'journal_mode'), pragma(db, 'synchronous')]).toEqual(['wal', 2])
       db.exec("INSERT OR IGNORE INTO heads VALUES (1, '{}')")
-      expect(readdirSync(dirname(path)).sort()).toEqual(['milepost.db', 'milepost.db-wal'])
-      db.close()
+      const reader = new DatabaseSync(path, { readOnly: true })
+      expect(reader.prepare('SELECT count(*) AS n FROM heads').get()).toEqual({ n: 1 })
+      reader.close()
+      close()
+    }
+  })
+
+  test('openDatabase writes the log that a killed process left over itself, and keeps what is in it', () => {
+    const [origin, path] = [freshPath(), freshPath()]
+    const { db, close } = openDatabase(origin)
+    db.exec("INSERT INTO heads VALUES (1, '{}')")
+    Bun.spawnSync(['cp', origin, `${origin}-wal`, dirname(path)])
+    close()
+    const trace = Bun.spawnSync([
+      ...['strace', '-f', '-y', '-e', 'trace=pwrite64,fdatasync', '-o', join(dirname(path), 'trace'), process.execPath],
+      ...['-e', `(await import(${JSON.stringify(OPEN_MODULE)})).openDatabase(${JSON.stringify(path)}).close()`],
+    ])
+    expect(trace.stderr.toString()).toBe('')
+    const calls = readFileSync(join(dirname(path), 'trace'), 'utf8').split('\n')
+    const first = calls.find((call) => call.includes('milepost.db-wal')) ?? ''
+    expect(first).toContain('pwrite64')
+    expect(calls.find((call) => call.includes('fdatasync') && call.includes('milepost.db'))).toContain(
+      'milepost.db-wal',
+    )
+    const found = openDatabase(path)
+    expect(found.db.prepare('SELECT count(*) AS n FROM heads').get()).toEqual({ n: 1 })
+    found.close()
+  })
+
+  test('openDatabase finds its own file in the middle of a checkpoint', () => {
+    const [origin, path] = [freshPath(), freshPath()]
+    const { db, close } = openDatabase(origin)
+    db.exec('PRAGMA wal_autocheckpoint = 0')
+    const insert = db.prepare('INSERT INTO rows (job, list, version, body) VALUES (1, 3, ?, ?)')
+    db.exec('BEGIN')
+    for (let version = 0; version < 2_000; version++) insert.run(version, 'x'.repeat(500))
+    db.exec('COMMIT')
+    Bun.spawnSync(['cp', `${origin}-wal`, `${path}-wal`])
+    db.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    close()
+    // Half of the pages have reached the file: what it is worth, only the log tells.
+    const half = readFileSync(origin)
+    writeFileSync(path, half.subarray(0, Math.floor(half.length / 2 / 4_096) * 4_096))
+    const found = openDatabase(path)
+    expect(found.db.prepare('SELECT count(*) AS n FROM rows').get()).toEqual({ n: 2_000 })
+    found.close()
+  })
+
+  test('openDatabase refuses a file that an older Milepost has to read once more', () => {
+    const path = freshPath()
+    openDatabase(path).close()
+    makeSqlite(path, 'DROP TABLE trash; CREATE TABLE log (seq INTEGER PRIMARY KEY, body TEXT); PRAGMA user_version = 2')
+    openDatabase(path).close()
+    makeSqlite(
+      path,
+      "DROP TABLE trash; CREATE TABLE log (seq INTEGER PRIMARY KEY, body TEXT); INSERT INTO log (body) VALUES ('[]'); PRAGMA user_version = 2",
+    )
+    expect(refusalOf(path)).toBe(
+      `${path} was written by an older Milepost that did not stop by itself: start and stop that one once more, then this one.`,
+    )
+  })
+
+  test('openDatabase refuses a file that was cut short, and says what to do', () => {
+    const path = freshPath()
+    const { db, close } = openDatabase(path)
+    db.exec("INSERT INTO heads VALUES (1, '{}')")
+    close()
+    const whole = readFileSync(path)
+    for (const [length, sentence] of [
+      [50, `${path} is not a SQLite file: name another file, or move this one away.`],
+      [4_096, `${path} is damaged`],
+      [6_000, `${path} is damaged`],
+    ] as const) {
+      writeFileSync(path, whole.subarray(0, length))
+      expect(refusalOf(path)).toStartWith(sentence)
+      expect(readFileSync(path).length).toBe(length)
     }
   })
 
   test('openDatabase takes an empty file as a new one', () => {
     const path = freshPath()
     writeFileSync(path, '')
-    const db = openDatabase(path)
+    const { db, close } = openDatabase(path)
     expect(pragma(db, 'user_version')).toBe(FORMAT)
-    db.close()
+    close()
   })
 
   test('openDatabase makes anew what was killed while it was made', async () => {
@@ -111,17 +187,17 @@ describe('openDatabase', () => {
     journal.writeUInt32BE(512, 20)
     journal.writeUInt32BE(4_096, 24)
     writeFileSync(`${path}-journal`, journal)
-    const engine = SqliteEngine.open(path)
+    const engine = await SqliteEngine.open(path)
     expect(await engine.create(newJob())).toMatchObject({ created: true })
     await engine.close()
-    expect(readdirSync(dirname(path))).toEqual(['milepost.db'])
+    expect(readdirSync(dirname(path)).sort()).toEqual(['milepost.db', 'milepost.db-lock', 'milepost.db-reserve'])
   })
 
   test('openDatabase takes a name of any characters', () => {
     const path = freshPath("a b?c#d%41&e'é.db")
     openDatabase(path).close()
     openDatabase(path).close()
-    expect(readdirSync(dirname(path))).toEqual(["a b?c#d%41&e'é.db"])
+    expect(readdirSync(dirname(path)).sort()).toEqual(["a b?c#d%41&e'é.db", "a b?c#d%41&e'é.db-lock"])
   })
 
   test('openDatabase refuses a directory', () => {
@@ -145,7 +221,7 @@ describe('openDatabase', () => {
   })
 
   test('openDatabase leaves a file that is not SQLite as it is', () => {
-    for (const content of ['hello', 'To do:\n- milk\n'.repeat(1_000), `SQLite format 3\0${'x'.repeat(5_000)}`]) {
+    for (const content of ['hello', 'To do:\n- milk\n'.repeat(1_000), '\0'.repeat(5_000)]) {
       const path = freshPath()
       writeFileSync(path, content)
       const before = digests(path)
@@ -191,7 +267,7 @@ describe('openDatabase', () => {
   test('openDatabase sees a newer format that is in the log alone', () => {
     const [origin, path] = [freshPath(), freshPath()]
     const newer = openDatabase(origin)
-    newer.exec(`PRAGMA user_version = ${FORMAT + 1}`)
+    newer.db.exec(`PRAGMA user_version = ${FORMAT + 1}`)
     Bun.spawnSync(['cp', origin, `${origin}-wal`, dirname(path)])
     newer.close()
     expect(refusalOf(path)).toStartWith(`${path} was written by a newer Milepost`)
@@ -201,7 +277,7 @@ describe('openDatabase', () => {
 
   test('openDatabase refuses a file that is in use, and costs its user nothing', async () => {
     const path = freshPath()
-    const engine = SqliteEngine.open(path)
+    const engine = await SqliteEngine.open(path)
     const inUse = `${path} is in use by another process: stop that one, or name another file.`
     expect(refusalOf(path)).toBe(inUse)
     // A process that closes a file by hand loses its locks on it: the refusal just now must not have.
