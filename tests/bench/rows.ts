@@ -5,9 +5,12 @@ import { betterSse } from './peers/better-sse.ts'
 import { hono } from './peers/hono.ts'
 import { onDenoSqlite, onMemory, onSqlite } from './peers/milepost.ts'
 import { nchan } from './peers/nchan.ts'
+import type { Peer } from './peers/peer.ts'
 import { raw } from './peers/raw.ts'
+import { onSlowDisk } from './peers/slow-disk.ts'
 import { worker } from './peers/worker.ts'
 import type { Row } from './row.ts'
+import type { Options } from './target.ts'
 import { underLoad } from './under-load.ts'
 
 const peers = [hono('Bun'), betterSse('Bun'), betterSse('Node'), nchan, raw]
@@ -39,6 +42,25 @@ const STEADY = { warmUp: 4, seconds: 4 }
 const SELDOM = { ...STEADY, hotPerSecond: 2_000 }
 /** The same for who is asked for all that they can do. */
 const FULL = { warmUp: 2, seconds: 3 }
+
+/** 64 producers and a disk: what others wait meanwhile, who have nothing to do with what is written. */
+const onDisk = (name: string, disk: Peer, options: Options): Row => ({
+  name,
+  title: `W5, and others who ask meanwhile; ${name === 'D' ? 'the disk as it is' : disk.name.split(', ').at(-1)}`,
+  contestants: underLoad('slowDisk', [disk]),
+  options: { publishers: 64, warmUp: 2, ...options },
+  quick: { seconds: 2, askSeconds: 5 },
+  takes: 8,
+  columns: [
+    rate,
+    cpuEvent,
+    { figure: 'healthz99', label: '/healthz, p99, ms' },
+    { figure: 'healthzMost', label: '/healthz, at most, ms' },
+    { figure: 'read99', label: 'a job that nobody writes, p99, ms' },
+  ],
+  // No request holds the event loop for longer.
+  goals: [{ figure: 'healthz99', atMost: 50 }],
+})
 
 export const rows: readonly Row[] = [
   {
@@ -109,6 +131,10 @@ export const rows: readonly Row[] = [
     columns: [rate, cpuEvent],
     goals: [{ figure: 'rate', againstRow: 'W5', atLeast: 6 }],
   },
+  onDisk('D', onSqlite, { seconds: 3, askSeconds: 6 }),
+  // Longer, so that SQLite has moved its log into the file meanwhile.
+  onDisk('D50', onSlowDisk(50), { seconds: 5, askSeconds: 15 }),
+  onDisk('D400', onSlowDisk(400), { seconds: 8, askSeconds: 30 }),
   {
     name: 'W6',
     title: '5,000 connects, until each has its first state',

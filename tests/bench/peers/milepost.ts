@@ -9,7 +9,7 @@ import { type Peer, startServer } from './peer.ts'
 const SECRET = 'a-secret-for-the-bench-alone-of-32-bytes-or-more'
 
 /** Milepost as it is shipped: tokens verified, ownership checked, documents folded. */
-function milepost(name: string, launch: Launch): Peer {
+export function milepost(name: string, launch: Launch, environment: Record<string, string> = {}): Peer {
   return {
     name,
     missing: () => undefined,
@@ -22,7 +22,7 @@ function milepost(name: string, launch: Launch): Peer {
       const running = await startServer(
         launch.command(folder),
         { ...paths, wire: 'milepost', token, ...(store ? { store } : {}) },
-        { PORT: '0', HOST: '127.0.0.1', MILEPOST_SECRET: SECRET, MILEPOST_ENGINE: engine },
+        { PORT: '0', HOST: '127.0.0.1', MILEPOST_SECRET: SECRET, MILEPOST_ENGINE: engine, ...environment },
       )
       const stop = async () => {
         await running.stop()

@@ -6,6 +6,7 @@ import { keptJobs } from './kept-jobs.ts'
 import { largeJob } from './large-job.ts'
 import { publishes } from './publishes.ts'
 import { quiet } from './quiet.ts'
+import { slowDisk } from './slow-disk.ts'
 import { slowReaders } from './slow-readers.ts'
 
 /** What can be asked of a server, by name. */
@@ -17,6 +18,7 @@ export const workloads = {
   largeJob,
   publishes,
   quiet,
+  slowDisk,
   slowReaders,
 } satisfies Record<string, (target: Target, options: Options) => Promise<Figures>>
 

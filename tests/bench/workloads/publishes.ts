@@ -10,35 +10,57 @@ import { cpuSeconds } from '../usage.ts'
  * @param options `publishers`, `batch` events of each request, `seconds` of measure, `warmUp` before it
  */
 export async function publishes(target: Target, options: Options): Promise<Figures> {
-  const { publishers: connections = 1, batch = 1, seconds = 1, warmUp = 1 } = options
-  const publishers = await Publishers.open(target, connections)
-  const requests = await Promise.all(
-    Array.from({ length: connections }, async (_, index) => {
-      const { id } = await LoadJob.create(target, publishers, `bench-${index}`)
-      const events = Array.from({ length: batch }, (_, number) => progressEvent(number))
-      const json = batch === 1 ? progressEvent(1) : `[${events.join(',')}]`
-      return requestBytes(target, 'POST', target.publishPath.replace('{job}', id), json)
-    }),
-  )
-  let acknowledged = 0
-  const run = async (duration: number) => {
-    const ends = performance.now() + duration * 1_000
+  const { publishers = 1, batch = 1, seconds = 1, warmUp = 1 } = options
+  const producers = await Producers.open(target, publishers, batch)
+  await producers.run(warmUp)
+  return producers.run(seconds)
+}
+
+/** Producers with a job and a connection each, who send the next batch as soon as the last is acknowledged. */
+export class Producers {
+  readonly #target: Target
+  readonly #publishers: Publishers
+  /** What each sends, again and again. */
+  readonly #requests: readonly Uint8Array[]
+  readonly #batch: number
+
+  private constructor(target: Target, publishers: Publishers, requests: readonly Uint8Array[], batch: number) {
+    this.#target = target
+    this.#publishers = publishers
+    this.#requests = requests
+    this.#batch = batch
+  }
+
+  /** @param batch events of each request */
+  static async open(target: Target, count: number, batch = 1): Promise<Producers> {
+    const publishers = await Publishers.open(target, count)
+    const events = Array.from({ length: batch }, (_, number) => progressEvent(number))
+    const json = batch === 1 ? progressEvent(1) : `[${events.join(',')}]`
+    const requests = await Promise.all(
+      Array.from({ length: count }, async (_, index) => {
+        const { id } = await LoadJob.create(target, publishers, `bench-${index}`)
+        return requestBytes(target, 'POST', target.publishPath.replace('{job}', id), json)
+      }),
+    )
+    return new Producers(target, publishers, requests, batch)
+  }
+
+  /** Has them send for some seconds. @returns events acknowledged a second, and CPU-µs of the server for an event and for a request */
+  async run(seconds: number): Promise<{ rate: number; cpu: number; cpuRequest: number }> {
+    const begun = { cpu: cpuSeconds(this.#target.pid), at: performance.now() }
+    let acknowledged = 0
     const produce = async (request: Uint8Array) => {
-      while (performance.now() < ends) {
-        await publishers.send(request)
-        acknowledged += batch
+      while (performance.now() < begun.at + seconds * 1_000) {
+        await this.#publishers.send(request)
+        acknowledged += this.#batch
       }
     }
-    await Promise.all(requests.map(produce))
-  }
-  await run(warmUp)
-  acknowledged = 0
-  const before = { cpu: cpuSeconds(target.pid), at: performance.now() }
-  await run(seconds)
-  const cpu = (cpuSeconds(target.pid) - before.cpu) * 1e6
-  return {
-    rate: acknowledged / ((performance.now() - before.at) / 1_000),
-    cpu: cpu / acknowledged,
-    cpuRequest: (cpu / acknowledged) * batch,
+    await Promise.all(this.#requests.map(produce))
+    const cpu = (cpuSeconds(this.#target.pid) - begun.cpu) * 1e6
+    return {
+      rate: acknowledged / ((performance.now() - begun.at) / 1_000),
+      cpu: cpu / acknowledged,
+      cpuRequest: (cpu / acknowledged) * this.#batch,
+    }
   }
 }
