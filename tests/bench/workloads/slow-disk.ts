@@ -11,10 +11,10 @@ const ASKED_PER_SECOND = 200
 const ASKING = 200
 
 /**
- * Producers as in W5, first alone: what they cost. Then others ask meanwhile, at a steady pace whether they are answered or not, who have
- * nothing to do with what is written: how long they wait. D.
+ * Producers as in W5. Others ask meanwhile, at a steady pace whether they are answered or not, who have nothing to do with what is written:
+ * how long they wait. Then the producers alone: what they cost. D.
  *
- * @param options `publishers`, `seconds` of them alone, `askSeconds` with the others, `warmUp` before
+ * @param options `publishers`, `askSeconds` with the others, `seconds` of them alone, `warmUp` before
  */
 export async function slowDisk(target: Target, options: Options): Promise<Figures> {
   const { publishers = 1, seconds = 1, askSeconds = 1, warmUp = 1 } = options
@@ -34,10 +34,9 @@ export async function slowDisk(target: Target, options: Options): Promise<Figure
     Promise.all([ask(asked.healthz, '/healthz', duration), ask(asked.read, `/api/jobs/${id}`, duration)])
 
   await Promise.all([producers.run(warmUp), askAll(warmUp)])
-  const { rate, cpu } = await producers.run(seconds)
   for (const latencies of Object.values(asked)) latencies.clear()
   await Promise.all([producers.run(askSeconds), askAll(askSeconds)])
-  others.close()
+  const { rate, cpu } = await producers.run(seconds)
   return {
     rate,
     cpu,
