@@ -3,15 +3,39 @@ import { createRequestSchemas, jobListSchema, problemSchema, receiptSchema, toke
 import { createEventSchema } from '../shared/events.ts'
 import { jobHeaderSchema, jobSchema, patchSchema } from '../shared/job.ts'
 import type { Limits } from '../shared/limits.ts'
+import { digestOf } from './digest.ts'
 import { createPaths, type Json } from './openapi-paths.ts'
 import { version } from './version.ts'
 
+/** The description as it is sent. */
+export interface OpenApiText {
+  json: string
+  /** The same for every mount path: a tag is compared with others of one URL only. */
+  etag: string
+}
+
 /**
- * The OpenAPI 3.1 description of the HTTP API, made from the schemas that requests are checked with.
+ * The description for each mount path, as it is sent. It is made once, for it takes 10 ms and anyone may ask; a mount path may hold
+ * what the request says, so what differs by it is not kept.
  *
  * @param base where the app is mounted: a path that does not end in a slash
  */
-export function createOpenApi(limits: Limits, base: string): Json {
+export function openApiTexts(create: () => Json): (base: string) => Promise<OpenApiText> {
+  const make = async (): Promise<OpenApiText> => {
+    const json = JSON.stringify(create())
+    return { json, etag: `"${await digestOf(json)}"` }
+  }
+  let made: Promise<OpenApiText> | undefined
+  return async (base) => {
+    made ??= make()
+    const { json, etag } = await made
+    // Paths are appended to it. Without one they begin at the root.
+    return { json: base === '' ? json : `{"servers":${JSON.stringify([{ url: base }])},${json.slice(1)}`, etag }
+  }
+}
+
+/** The OpenAPI 3.1 description of the HTTP API, made from the schemas that requests are checked with. */
+export function createOpenApi(limits: Limits): Json {
   const requests = createRequestSchemas(limits)
   const schemas = {
     Job: jobSchema,
@@ -44,8 +68,6 @@ export function createOpenApi(limits: Limits, base: string): Json {
       version,
       description: 'Live job progress: producers append events to a job, watchers follow it over Server-Sent Events.',
     },
-    // Paths are appended to it. Without one they begin at the root.
-    ...(base === '' ? {} : { servers: [{ url: base }] }),
     security: [{ bearer: [] }],
     paths: createPaths(),
     components: {

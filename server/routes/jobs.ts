@@ -9,6 +9,7 @@ import type { Operation } from '../jobs.ts'
 import { encodeInSlices, LargeDocuments } from '../large-documents.ts'
 import { startOf } from '../paging.ts'
 import { type App, type Env, linkTo, type RouteContext } from './context.ts'
+import { matchesEtag } from './etag.ts'
 import { idempotencyKey } from './idempotency-key.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './validation.ts'
 import { viewOf } from './view.ts'
@@ -44,7 +45,7 @@ export function jobRoutes(app: App, { engine, jobs, limits, clock }: RouteContex
     const etag = (version: number) => `W/"${formatCursor({ epoch: stored.header.epoch, version })}"`
     const headers: Record<string, string> = { 'cache-control': 'private, no-cache' }
     if (!isTerminalStatus(stored.header.status)) headers['retry-after'] = POLL_AFTER
-    if (matches(c.req.header('if-none-match'), etag(stored.header.version))) {
+    if (matchesEtag(c.req.header('if-none-match'), etag(stored.header.version))) {
       return c.body(null, 304, { ...headers, etag: etag(stored.header.version) })
     }
     const since = parseCursor(c.req.query('since'))
@@ -100,13 +101,6 @@ function answer(
     return c.body(null, 200, { ...headers, 'content-type': 'application/json' })
   }
   return c.body(encodeInSlices(body, release), 200, { ...headers, 'content-type': 'application/json' })
-}
-
-/** `If-None-Match` compares weakly (RFC 9110, 13.1.2). */
-function matches(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false
-  const strong = (tag: string) => tag.trim().replace(/^W\//, '')
-  return header.trim() === '*' || header.split(',').some((tag) => strong(tag) === strong(etag))
 }
 
 /** An object without its undefined fields. */

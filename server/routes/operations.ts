@@ -1,7 +1,8 @@
 import { requireScope } from '../access.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
-import { createOpenApi } from '../openapi.ts'
+import { createOpenApi, openApiTexts } from '../openapi.ts'
 import { type App, linkTo, type RouteContext } from './context.ts'
+import { matchesEtag } from './etag.ts'
 import { identify } from './identify.ts'
 
 /** What those who run the server ask it. */
@@ -19,7 +20,13 @@ export function operationRoutes(app: App, { engine, hub, auth, limits, metrics, 
     return c.json({ status: 'ok', engine: engine.name }, 200, { 'cache-control': 'no-store' })
   })
 
-  app.get('/openapi.json', (c) => c.json(createOpenApi(limits, linkTo(c, ''))))
+  const describe = openApiTexts(() => createOpenApi(limits))
+  app.get('/openapi.json', async (c) => {
+    const { json, etag } = await describe(linkTo(c, ''))
+    const headers = { etag, 'cache-control': 'public, max-age=0, must-revalidate' }
+    if (matchesEtag(c.req.header('if-none-match'), etag)) return c.body(null, 304, headers)
+    return c.body(json, 200, { ...headers, 'content-type': 'application/json' })
+  })
 
   app.get('/metrics', async (c) => {
     requireScope(await identify(c, auth), 'jobs:admin')

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { createOpenApi } from '../../../server/openapi.ts'
+import { createOpenApi, openApiTexts } from '../../../server/openapi.ts'
 import { defaultLimits } from '../../../shared/limits.ts'
 import { newDocument } from '../../arbitraries.ts'
 import { compileSchemas } from '../../support/compile-schemas.ts'
@@ -12,7 +12,7 @@ interface Document {
   components: { schemas: Record<string, unknown> }
 }
 
-const document = createOpenApi(defaultLimits, '') as unknown as Document
+const document = createOpenApi(defaultLimits) as unknown as Document
 
 /** Every call of the design's table. */
 const calls = [
@@ -97,9 +97,32 @@ describe('createOpenApi', () => {
     expect(Event?.safeParse({ type: 'progress', done: 1, unit: null }).success).toBe(true)
     expect(Event?.safeParse({ type: 'progress', done: 1, percent: 1 }).success).toBe(false)
   })
+})
 
-  test('createOpenApi says where the app is mounted, without a slash that paths would double', () => {
-    expect(document.servers).toBeUndefined()
-    expect(createOpenApi(defaultLimits, '/progress').servers).toEqual([{ url: '/progress' }])
+describe('openApiTexts', () => {
+  test('openApiTexts makes the description once, for whatever mount path', async () => {
+    let made = 0
+    const textFor = openApiTexts(() => {
+      made += 1
+      return createOpenApi(defaultLimits)
+    })
+    const texts = await Promise.all(['', '/progress', '/tenants/"acme"'].map(textFor))
+    const [root, mounted, quoted] = texts.map(({ json }) => JSON.parse(json) as Document)
+    expect(made).toBe(1)
+    expect(root).toEqual(document)
+    // Without a slash that paths would double.
+    expect(mounted).toEqual({ ...document, servers: [{ url: '/progress' }] })
+    expect(quoted?.servers).toEqual([{ url: '/tenants/"acme"' }])
+    expect(new Set(texts.map(({ etag }) => etag)).size).toBe(1)
+  })
+
+  test('GET /openapi.json answers 304 to who has it', async () => {
+    const app = new TestApp()
+    const first = await app.request('GET', '/openapi.json')
+    const etag = first.headers.get('etag') ?? ''
+    expect(etag).toMatch(/^"[0-9a-f]{32}"$/)
+    const again = await app.request('GET', '/openapi.json', undefined, { 'if-none-match': `W/${etag}` })
+    expect([again.status, again.headers.get('etag'), await again.text()]).toEqual([304, etag, ''])
+    expect((await app.request('GET', '/openapi.json', undefined, { 'if-none-match': '"other"' })).status).toBe(200)
   })
 })

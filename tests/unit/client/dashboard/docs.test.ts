@@ -9,7 +9,7 @@ import { createEventSchema } from '../../../../shared/events.ts'
 import { defaultLimits } from '../../../../shared/limits.ts'
 
 const base = new URL('https://example.org/progress/')
-const api = createOpenApi(defaultLimits, '/progress/') as unknown as OpenApi
+const api = { ...createOpenApi(defaultLimits), servers: [{ url: '/progress/' }] } as unknown as OpenApi
 const calls = listCalls(api)
 const curlOf = (method: string, path: string) => {
   const call = calls.find((one) => one.method === method && one.path === path)
