@@ -163,7 +163,10 @@ export interface Engine {
   ): Promise<Unwatch>
   /** Jobs with something due (`dueAt`) at or before a moment, earliest first. An engine with alarms of its own has none. */
   due?(before: number, limit: number): Promise<string[]>
-  /** Throws when documents can't be read or written now. */
+  /**
+   * Throws when documents can't be read now, or when the engine knows that they can't be written. Anyone may ask, by `/readyz`: so it
+   * MUST NOT write.
+   */
   check(): Promise<void>
   /** Lets go of files and connections. */
   close(): Promise<void>

@@ -29,8 +29,6 @@ const ofLife = (life: string, ...parts: Deno.KvKeyPart[]): Deno.KvKey => [ROOT, 
  */
 export const keys = {
   format: [ROOT, 'format'],
-  /** Written to find out whether anything can be written. */
-  check: [ROOT, 'check'],
   job: (id: string) => [ROOT, 'job', id],
   life: (life: string) => ofLife(life),
   rows: (life: string) => ofLife(life, 'row'),

@@ -169,8 +169,7 @@ export class DenoKvEngine implements Engine {
   }
 
   async check(): Promise<void> {
-    await this.#kv.get(keys.check)
-    await this.#kv.commit(this.#kv.atomic().set(keys.check, this.#by))
+    await this.#kv.get(keys.format)
   }
 
   async close(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Clock } from '../../shared/clock.ts'
 import { requireScope } from '../access.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
 import { createOpenApi, openApiTexts } from '../openapi.ts'
@@ -5,11 +6,15 @@ import { type App, linkTo, type RouteContext } from './context.ts'
 import { matchesEtag } from './etag.ts'
 import { identify } from './identify.ts'
 
+/** How long the engine's answer is good for everyone who asks whether the server is ready: milliseconds. */
+const READY_MS = 1_000
+
 /** What those who run the server ask it. */
-export function operationRoutes(app: App, { engine, hub, auth, limits, metrics, onError }: RouteContext): void {
+export function operationRoutes(app: App, context: RouteContext): void {
+  const { engine, hub, auth, limits, metrics, clock, onError } = context
   app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'cache-control': 'no-store' }))
 
-  app.get('/readyz', async (c) => {
+  const check = shared(READY_MS, clock, async () => {
     try {
       await engine.check()
     } catch (error) {
@@ -17,6 +22,9 @@ export function operationRoutes(app: App, { engine, hub, auth, limits, metrics, 
       onError(error)
       throw error instanceof ProblemError ? error : refuse(problems.unavailable('The store does not answer.'))
     }
+  })
+  app.get('/readyz', async (c) => {
+    await check()
     return c.json({ status: 'ok', engine: engine.name }, 200, { 'cache-control': 'no-store' })
   })
 
@@ -37,4 +45,21 @@ export function operationRoutes(app: App, { engine, hub, auth, limits, metrics, 
     })
     return c.body(text, 200, { 'content-type': 'application/openmetrics-text; version=1.0.0; charset=utf-8' })
   })
+}
+
+/** Work whose outcome all share who ask while it is done, and within `ms` milliseconds of its beginning. */
+function shared<T>(ms: number, clock: Clock, work: () => Promise<T>): () => Promise<T> {
+  let last: { at: number; isPending: boolean; outcome: Promise<T> } | undefined
+  return () => {
+    const now = clock.now()
+    // A clock that was set back must not make an outcome last.
+    if (last && (last.isPending || Math.abs(now - last.at) < ms)) return last.outcome
+    const made = { at: now, isPending: true, outcome: work() }
+    const end = () => {
+      made.isPending = false
+    }
+    made.outcome.then(end, end)
+    last = made
+    return made.outcome
+  }
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { DatabaseSync } from 'node:sqlite'
 import { DenoKvEngine } from '../../../server/engines/deno-kv.ts'
 import { created, documentOf } from '../fixtures.ts'
-import { Store } from './kv-stores.ts'
+import { replace, Store } from './kv-stores.ts'
 
 /** Why a file is not opened. */
 async function refusalOf(path: string): Promise<string> {
@@ -18,6 +18,23 @@ async function refusalOf(path: string): Promise<string> {
 /** Which files are opened. */
 export function describeOpening(): void {
   describe('open', () => {
+    test('check writes nothing, for anyone may ask whether the server is ready', async () => {
+      await using store = await Store.create()
+      let writes = 0
+      const counted = (kv: Deno.Kv) =>
+        replace(kv, {
+          atomic: () => {
+            writes += 1
+            return kv.atomic()
+          },
+        })
+      const engine = await store.engine({}, counted)
+      await engine.check()
+      expect(writes).toBe(0)
+      await created(engine)
+      expect(writes).toBeGreaterThan(0)
+    })
+
     test('open makes a file and its folder, and finds what is in it the next time', async () => {
       await using store = await Store.create()
       const path = `${store.path}.folder/within/jobs.kv`

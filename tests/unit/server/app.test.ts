@@ -40,7 +40,33 @@ describe('createApp', () => {
       expect([ready.status, ready.headers.get('retry-after')]).toEqual([503, '2'])
       expect(await ready.text()).not.toContain('SQLITE')
       expect((await app.request('GET', '/healthz')).status).toBe(200)
+      await app.clock.advance(1_000)
     }
+  })
+
+  test('GET /readyz asks the engine at most once a second, whoever asks and however it answers', async () => {
+    const app = new TestApp()
+    const ask = () => app.request('GET', '/readyz').then(({ status }) => status)
+    let asked = 0
+    const slowly = Promise.withResolvers<void>()
+    let answer = () => slowly.promise
+    app.engine.check = () => {
+      asked += 1
+      return answer()
+    }
+    const slow = [ask(), ask()]
+    await app.clock.advance(5_000)
+    slow.push(ask())
+    await settle()
+    slowly.resolve()
+    expect([await Promise.all(slow), asked]).toEqual([[200, 200, 200], 1])
+    answer = () => Promise.reject(new Error('SQLITE_IOERR'))
+    expect([await ask(), await ask(), asked, app.errors.length]).toEqual([503, 503, 2, 1])
+    await app.clock.advance(999)
+    expect([await ask(), asked]).toEqual([503, 2])
+    answer = () => Promise.resolve()
+    await app.clock.advance(1)
+    expect([await ask(), await ask(), asked]).toEqual([200, 200, 3])
   })
 
   test('createApp tells nobody but the operator of a failure that no request is to blame for', async () => {
