@@ -1,7 +1,6 @@
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
-import { requestId } from 'hono/request-id'
 import type { Sent } from '../shared/batcher.ts'
 import { type Clock, type Random, systemClock, systemRandom, type Timer } from '../shared/clock.ts'
 import { createEventSchema, type ProducerEvent } from '../shared/events.ts'
@@ -10,6 +9,7 @@ import type { Principal } from './access.ts'
 import { Auth, type AuthOptions } from './auth.ts'
 import type { Engine } from './engine.ts'
 import { ProblemError, problems } from './errors.ts'
+import { Front, type FrontOptions } from './front.ts'
 import { Hub } from './hub/hub.ts'
 import type { OpenStream } from './hub/stream.ts'
 import { JobEventEmitter } from './job-events.ts'
@@ -17,6 +17,7 @@ import { FLUSH_MS, Jobs } from './jobs.ts'
 import { Metrics } from './metrics.ts'
 import type { App, Env, RouteContext } from './routes/context.ts'
 import { eventRoutes } from './routes/events.ts'
+import { everyAnswer } from './routes/every-answer.ts'
 import { identify } from './routes/identify.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { operationRoutes } from './routes/operations.ts'
@@ -27,7 +28,7 @@ import { createStartService, type StartService, serviceRoutes } from './routes/s
 import type { Services } from './service.ts'
 
 /** What {@link createApp} puts together. Only the engine and the secret have no default. */
-export interface AppOptions {
+export interface AppOptions extends FrontOptions {
   engine: Engine
   auth: AuthOptions
   /** What differs from the defaults. */
@@ -36,6 +37,8 @@ export interface AppOptions {
   frameMs?: number
   /** How long ended jobs are kept: seconds. Without it, for good. */
   retentionSeconds?: number | undefined
+  /** How long browsers are to remember that this host is reached over TLS alone: seconds. Not said by default. */
+  hstsSeconds?: number | undefined
   /** Origins whose pages may call the API with a token. None by default. */
   origins?: readonly string[]
   /** The reference services to offer. */
@@ -90,13 +93,15 @@ export function createApp(options: AppOptions): Milepost {
   const limits: Limits = { ...defaultLimits, ...options.limits, ...engine.limits }
   const metrics = new Metrics()
   const auth = new Auth(options.auth, clock, random)
+  const front = new Front(options)
+  const onEach = everyAnswer(options.hstsSeconds)
   const seam = options.openStream ? { openStream: options.openStream } : {}
   const { retentionSeconds, subscriptionsPerStream } = options
   const streamLimit = limits.streams
   const hub = new Hub({ engine, clock, random, metrics, frameMs, streamLimit, subscriptionsPerStream, ...seam })
   const jobs = new Jobs({ engine, hub, auth, limits, clock, random, metrics, retentionSeconds })
   const emitter = createEmitter(jobs, { engine, limits, clock, random })
-  const context: RouteContext = { engine, hub, jobs, auth, limits, metrics, clock, onError }
+  const context: RouteContext = { engine, hub, jobs, auth, front, limits, metrics, clock, onEach, onError }
 
   const app = new Hono<Env>()
   app.onError((error, c) => {
@@ -110,12 +115,12 @@ export function createApp(options: AppOptions): Milepost {
     onError(error)
     return problemResponse(c, problems.internal())
   })
-  app.notFound((c) => problemResponse(c, { ...problems.notFound(), detail: 'There is nothing at this address.' }))
+  app.notFound((c) => problemResponse(c, problems.nothingHere()))
   if (origins.length > 0) allowOrigins(app, origins)
   eventRoutes(app, context)
-  app.use('*', requestId())
+  app.use('*', onEach)
   app.use('/api/*', async (c, next) => {
-    c.set('principal', await identify(c, auth))
+    c.set('principal', await identify(c, context))
     await next()
   })
   jobRoutes(app, context)

@@ -1,5 +1,6 @@
 import { defaultLimits, type Limits } from '../shared/limits.ts'
 import { SECRET_BYTES } from './auth.ts'
+import { parseRange } from './ip-address.ts'
 
 /** A setting that can't be used: what is wrong with it, and what would do. */
 export class ConfigError extends Error {
@@ -17,6 +18,13 @@ export interface Config {
   /** As `MILEPOST_ENGINE` names it: `sqlite:PATH`, `memory:`, `deno-kv:PATH`. */
   engine: string
   origins: string[]
+  /** The origin at which people reach the server, whatever is in between. */
+  publicOrigin: string | undefined
+  /** The path under which everything is, without a slash at its end; empty for the root. */
+  basePath: string
+  /** Addresses and ranges of them. */
+  trustedProxies: string[]
+  hstsSeconds: number | undefined
   frameMs: number
   retentionSeconds: number | undefined
   limits: Limits
@@ -38,6 +46,12 @@ export const settings = {
   MILEPOST_ENGINE:
     'Where jobs live: sqlite:PATH, memory: or, on Deno, deno-kv:PATH. sqlite:./data/milepost.db by default.',
   MILEPOST_ORIGINS: 'Origins whose pages may call the API, separated by commas. None by default.',
+  MILEPOST_PUBLIC_URL:
+    'Where people reach the server: https://example.com or, under a path, https://example.com/mp. Links begin with it.',
+  MILEPOST_BASE_PATH: 'The path that the server is under: /mp. By default that of MILEPOST_PUBLIC_URL.',
+  MILEPOST_TRUSTED_PROXIES:
+    'Addresses of proxies whose X-Forwarded-For, -Proto and -Host (or Forwarded) are believed: 10.0.0.7,fd00::/8. None by default.',
+  MILEPOST_HSTS_SECONDS: 'How long browsers remember that this host is reached over TLS alone. Not said by default.',
   MILEPOST_FRAME_MS: 'How long changes gather before they leave together: milliseconds. 25 by default.',
   MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept. For good by default.',
 } as const
@@ -89,6 +103,9 @@ export function readConfig(environment: Environment): Config {
     audience: text('MILEPOST_AUDIENCE'),
     engine: text('MILEPOST_ENGINE') ?? 'sqlite:./data/milepost.db',
     origins: (list('MILEPOST_ORIGINS') ?? []).map(checkOrigin),
+    ...address(text('MILEPOST_PUBLIC_URL'), text('MILEPOST_BASE_PATH')),
+    trustedProxies: (list('MILEPOST_TRUSTED_PROXIES') ?? []).map(checkProxy),
+    hstsSeconds: wholeNumber(environment, 'MILEPOST_HSTS_SECONDS', 0, MOST_SECONDS),
     frameMs: wholeNumber(environment, 'MILEPOST_FRAME_MS', 0, 60_000) ?? 25,
     retentionSeconds: retention,
     limits,
@@ -119,7 +136,48 @@ function checkSecret(secret: string): string {
   )
 }
 
+/** Where people reach the server: an origin, and a path under it. */
+function address(publicUrl = '', basePath: string | undefined): Pick<Config, 'publicOrigin' | 'basePath'> {
+  const path = basePath === undefined ? undefined : checkPath(basePath)
+  if (publicUrl === '') return { publicOrigin: undefined, basePath: path ?? '' }
+  const url = URL.canParse(publicUrl) ? new URL(publicUrl) : undefined
+  const isPlain = url && url.origin + url.pathname === url.href && /^https?:$/.test(url.protocol)
+  if (!isPlain) {
+    throw new ConfigError(`MILEPOST_PUBLIC_URL is "${publicUrl}". Give it an address such as https://example.com/mp.`)
+  }
+  const ownPath = url.pathname === '/' ? '' : checkPath(url.pathname, 'MILEPOST_PUBLIC_URL')
+  if (path !== undefined && ownPath !== '' && path !== ownPath) {
+    throw new ConfigError(
+      `MILEPOST_PUBLIC_URL is under ${ownPath}, MILEPOST_BASE_PATH is ${path}. Leave out the second.`,
+    )
+  }
+  return { publicOrigin: url.origin, basePath: path ?? ownPath }
+}
+
+/** A path without the slash at its end; empty for the root. */
+function checkPath(text: string, name = 'MILEPOST_BASE_PATH'): string {
+  const path = text.replace(/\/$/, '')
+  // What a proxy may take off must not be what a route of ours begins with.
+  if (path === '' || (/^(\/[\w.~-]+)+$/.test(path) && !/^\/(api|jobs|docs)(\/|$)|\/\.{1,2}(\/|$)/.test(path)))
+    return path
+  throw new ConfigError(
+    `${name} has the path "${text}". Give it one such as /mp, that does not begin with /api, /jobs or /docs.`,
+  )
+}
+
+function checkProxy(text: string): string {
+  if (parseRange(text)) return text
+  throw new ConfigError(
+    `MILEPOST_TRUSTED_PROXIES has "${text}". Give it addresses such as 10.0.0.7, or ranges such as 10.0.0.0/8.`,
+  )
+}
+
 function checkOrigin(origin: string): string {
+  if (origin !== '*' && origin.includes('*')) {
+    throw new ConfigError(
+      `MILEPOST_ORIGINS has "${origin}". A star stands for all origins, alone: name each that you mean.`,
+    )
+  }
   if (origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin)) return origin
   throw new ConfigError(`MILEPOST_ORIGINS has "${origin}". Give it origins such as https://example.com.`)
 }

@@ -47,6 +47,8 @@ export const problems = {
     title: 'Not found',
     detail: "This job does not exist, or it isn't yours.",
   }),
+  /** For an address that is nobody's. */
+  nothingHere: (): Problem => ({ status: 404, title: 'Not found', detail: 'There is nothing at this address.' }),
   conflict: (detail: string, errors?: FieldError[]): Problem => ({
     status: 409,
     title: 'Conflict',

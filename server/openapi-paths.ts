@@ -77,7 +77,13 @@ const pagePaths: Json = {
       responses: { 303: answer('Signed in: on to the dashboard'), 401: html('How to get a code') },
     },
   },
-  '/sign-out': { post: { summary: 'Sign out', ...anyone, responses: { 303: answer('Signed out') } } },
+  '/sign-out': {
+    post: {
+      summary: 'Sign out, from our own pages',
+      ...anyone,
+      responses: { 303: answer('Signed out'), 403: { ...problem, description: 'From a page of another site' } },
+    },
+  },
   '/widget.js': {
     get: {
       summary: 'The element for other pages',

@@ -74,7 +74,12 @@ export function createOpenApi(limits: Limits): Json {
       schemas: components,
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
-        session: { type: 'apiKey', in: 'cookie', name: 'milepost_session' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: 'milepost_session',
+          description: 'Over TLS its name begins with __Host-, or with __Secure- where the server is under a path.',
+        },
       },
     },
   }

@@ -67,9 +67,9 @@ export const receiptSchema = z
   .meta({ id: 'Receipt' })
 
 export const tokenSchema = z
-  .object({ token: z.string(), expiresAt: z.iso.datetime(), url: z.url() })
+  .object({ token: z.string(), expiresAt: z.iso.datetime(), url: z.string() })
   .meta({ id: 'Token' })
-/** A watch or publish token. `url` is the job's stream, or where to send its events. */
+/** A watch or publish token. `url` is the job's stream, or where to send its events: absolute where the server knows its address, else a path. */
 export type Token = z.infer<typeof tokenSchema>
 
 export const problemSchema = z

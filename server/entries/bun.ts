@@ -11,19 +11,22 @@ const IDLE_SECONDS = 255
  * @throws ConfigError for a setting that can't be used or a port that is taken; EngineOpenError for a store that can't be opened
  */
 export async function serve(environment: Readonly<Record<string, string | undefined>>): Promise<void> {
-  const local = await openLocal(environment, { openStream })
+  const local = await openLocal(environment, {
+    openStream,
+    addressOf: (request, server) => (server as Bun.Server<undefined>).requestIP(request)?.address,
+  })
   const server = listen(local)
   stopOnSignal(local, () => server.stop())
   console.log(greeting(local, server.port ?? local.config.port))
 }
 
-function listen({ app, config: { port }, hostname }: LocalServer): Bun.Server<undefined> {
+function listen({ serve, config: { port }, hostname }: LocalServer): Bun.Server<undefined> {
   try {
     // `development: false`: the default error page shows sources. But then Bun 1.4 shares ports with other processes, unless told not to.
     const options = { hostname, port, idleTimeout: IDLE_SECONDS, development: false, reusePort: false } as const
     // Our own limits say what is too large; Bun's would come before them, and answer without a word.
     const maxRequestBodySize = Number.MAX_SAFE_INTEGER
-    return Bun.serve({ ...options, maxRequestBodySize, fetch: (request) => app.fetch(request) })
+    return Bun.serve({ ...options, maxRequestBodySize, fetch: serve })
   } catch (error) {
     throw listenError(error, hostname, port)
   }

@@ -1,4 +1,5 @@
 import { createApp } from '../app.ts'
+import { type Serve, serveAt } from '../base-path.ts'
 import { ConfigError } from '../config.ts'
 import { DenoKvEngine } from '../engines/deno-kv.ts'
 import { EngineOpenError } from '../engines/engine-open-error.ts'
@@ -11,11 +12,17 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** What serves, whoever listens. */
 export interface DenoServer {
-  fetch(request: Request): Response | Promise<Response>
+  readonly fetch: Serve
   /** Listens where the settings say. */
   listen(): void
   /** `deno serve` listens, where its own flags say. */
   onListen(address: Deno.NetAddr): void
+}
+
+/** What Deno tells a handler of the connection. */
+const addressOf = (_request: Request, info: unknown) => {
+  const { remoteAddr } = info as Deno.ServeHandlerInfo
+  return 'hostname' in remoteAddr ? remoteAddr.hostname : undefined
 }
 
 const denoKv: Opener = { form: 'deno-kv:PATH', open: (place, limits) => DenoKvEngine.open(place, { limits }) }
@@ -28,9 +35,8 @@ const deploy: Platform = {
 
 /** A server of one's own. */
 export async function openOwn(environment: Environment): Promise<DenoServer> {
-  const local = await openLocal(environment, { engines: { 'deno-kv': denoKv } })
-  const { app, hostname, config } = local
-  const fetch = (request: Request) => app.fetch(request)
+  const local = await openLocal(environment, { engines: { 'deno-kv': denoKv }, addressOf })
+  const { serve: fetch, hostname, config } = local
   let server: Deno.HttpServer | undefined
   stopOnSignal(local, async () => await server?.shutdown())
   return {
@@ -57,8 +63,10 @@ export async function openDeployed(environment: Environment): Promise<DenoServer
   const serverOf = (fetch: DenoServer['fetch']) => ({ fetch, listen: () => void Deno.serve(fetch), onListen: () => {} })
   try {
     const config = readHostedConfig(deploy, environment)
-    const app = createApp({ ...config, engine: await DenoKvEngine.open('', config), auth: config, assets })
-    return serverOf((request) => app.fetch(request))
+    const engine = await DenoKvEngine.open('', config)
+    // Deploy routes by the host: a request with another name does not come here.
+    const app = createApp({ ...config, hosts: ['*'], addressOf, engine, auth: config, assets })
+    return serverOf(serveAt(config.basePath, app))
   } catch (error) {
     if (!isForTheUser(error)) throw error
     return serverOf(() => notConfigured(error))

@@ -39,7 +39,7 @@ setTimeout(() => {
 }, 0)
 
 const forDenoServe: Deno.ServeDefaultExport = {
-  fetch: (request) => server.fetch(request),
+  fetch: (request, info) => server.fetch(request, info),
   onListen: (address) => listen(() => server.onListen(address as Deno.NetAddr)),
 }
 

@@ -3,9 +3,11 @@ import process from 'node:process'
 import { randomId, systemRandom } from '../../shared/clock.ts'
 import type { Principal } from '../access.ts'
 import { createApp, type Milepost } from '../app.ts'
+import { type Serve, serveAt } from '../base-path.ts'
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import type { Engine } from '../engine.ts'
 import { type Opener, openEngine } from '../engines/open.ts'
+import type { FrontOptions } from '../front.ts'
 import { assets } from '../generated/assets.ts'
 import { samples } from '../generated/samples.ts'
 import type { OpenStream } from '../hub/stream.ts'
@@ -21,6 +23,8 @@ export interface Runtime {
   engines?: Readonly<Record<string, Opener>>
   /** A stream that it writes faster than the standard one. */
   openStream?: OpenStream
+  /** Who is at the other end of a connection. */
+  addressOf: NonNullable<FrontOptions['addressOf']>
 }
 
 /** How long answers that are on their way have, once the server is to stop: milliseconds. */
@@ -29,6 +33,8 @@ const STOP_MS = 3_000
 /** An app that is ready to be served. */
 export interface LocalServer {
   app: Milepost
+  /** The app under its path: what is to be listened with. */
+  serve: Serve
   engine: Engine
   config: Config
   /** The address to listen on. */
@@ -42,7 +48,7 @@ export interface LocalServer {
  */
 export async function openLocal(
   environment: Readonly<Record<string, string | undefined>>,
-  { engines, ...seams }: Runtime = {},
+  { engines, ...seams }: Runtime,
 ): Promise<LocalServer> {
   const MILEPOST_SECRET = await readSecret(environment, 'MILEPOST_SECRET')
   const config = readConfig({ ...environment, MILEPOST_SECRET, MILEPOST_SECRET_FILE: undefined })
@@ -51,20 +57,24 @@ export async function openLocal(
   const secret = config.secret ?? randomId(systemRandom, 52)
   const engine = await openEngine(config.engine, config.limits, engines)
   const services = createServices({ samples })
-  const app = createApp({ ...config, ...seams, engine, auth: { ...config, secret }, assets, services })
+  const hosts = [hostname]
+  const app = createApp({ ...config, ...seams, hosts, engine, auth: { ...config, secret }, assets, services })
   setJobEvents(app.jobs)
-  return { app, engine, config, hostname }
+  return { app, serve: serveAt(config.basePath, app), engine, config, hostname }
 }
 
 /** What to print once the server listens: where it is, and the link that signs its operator in. */
-export function greeting({ app, engine, hostname }: LocalServer, port: number): string {
+export function greeting({ app, engine, hostname, config }: LocalServer, port: number): string {
+  const { publicOrigin, basePath } = config
   const isEverywhere = hostname === '0.0.0.0' || hostname === '::'
   const host = isEverywhere ? 'localhost' : hostname.includes(':') ? `[${hostname}]` : hostname
-  const url = new URL(`http://${host}:${port}/`)
+  const url = new URL(`http://${host}:${port}${basePath}/`)
+  const publicUrl = publicOrigin === undefined ? url : new URL(`${basePath}/`, publicOrigin)
   const code = app.createSignInCode(operator, () => {
     showAround(app, engine).catch((error) => console.error(error))
   })
-  const lines = [`Milepost listens on ${url.href}`, `Sign in, once:     ${new URL(`sign-in?code=${code}`, url).href}`]
+  const signIn = new URL(`sign-in?code=${code}`, publicUrl).href
+  const lines = [`Milepost listens on ${url.href}`, `Sign in, once:     ${signIn}`]
   if (isEverywhere) {
     lines.push('It is reached on all addresses of this machine, over HTTP. HOST=127.0.0.1 keeps it to this machine.')
   }

@@ -1,5 +1,6 @@
 /** Milepost on Cloudflare Workers: environment → engine → app. */
-import { createApp, type Milepost } from '../app.ts'
+import { createApp } from '../app.ts'
+import { type Serve, serveAt } from '../base-path.ts'
 import { ConfigError } from '../config.ts'
 import { DurableObjectEngine } from '../engines/durable-object.ts'
 import type { ObjectBindings } from '../engines/durable-object-calls.ts'
@@ -24,7 +25,7 @@ const platform: Platform = {
 }
 
 /** @throws ConfigError for a binding or a setting that is missing, or that can't be used */
-function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: Environment): Milepost {
+function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: Environment): Serve {
   if (!MILEPOST_JOBS) throw missing('MILEPOST_JOBS', 'JobObject')
   if (!MILEPOST_OWNERS) throw missing('MILEPOST_OWNERS', 'OwnerObject')
   const settings = Object.entries(environment).filter(
@@ -32,14 +33,18 @@ function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: Environment): 
   )
   const config = readHostedConfig(platform, Object.fromEntries(settings))
   const engine = new DurableObjectEngine({ MILEPOST_JOBS, MILEPOST_OWNERS }, config)
-  return createApp({
+  const app = createApp({
     ...config,
+    // Cloudflare routes by the host: a request with another name does not come here.
+    hosts: ['*'],
+    addressOf: ({ headers }) => headers.get('cf-connecting-ip') ?? undefined,
     engine,
     auth: config,
     assets,
     openStream,
     subscriptionsPerStream: SUBSCRIPTIONS_PER_STREAM,
   })
+  return serveAt(config.basePath, app)
 }
 
 function missing(binding: string, className: string): ConfigError {
@@ -48,17 +53,17 @@ function missing(binding: string, className: string): ConfigError {
   )
 }
 
-let app: Milepost | undefined
+let serve: Serve | undefined
 
 export default {
   fetch(request: Request, environment: Environment): Response | Promise<Response> {
     try {
       // Once for all requests of an isolate; what it is made of is known only with the first.
-      app ??= open(environment)
+      serve ??= open(environment)
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
       return notConfigured(error)
     }
-    return app.fetch(request, environment)
+    return serve(request, environment)
   },
 }

@@ -1,10 +1,11 @@
-import type { Context, Hono } from 'hono'
+import type { Context, Hono, MiddlewareHandler } from 'hono'
 import { basePath } from 'hono/route'
 import type { Clock } from '../../shared/clock.ts'
 import type { Limits } from '../../shared/limits.ts'
 import type { Principal } from '../access.ts'
 import type { Auth } from '../auth.ts'
 import type { Engine } from '../engine.ts'
+import type { Front } from '../front.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Metrics } from '../metrics.ts'
@@ -22,9 +23,12 @@ export interface RouteContext {
   hub: Hub
   jobs: Jobs
   auth: Auth
+  front: Front
   limits: Limits
   metrics: Metrics
   clock: Clock
+  /** What every answer has. */
+  onEach: MiddlewareHandler
   /** Told of failures that no request is to blame for. */
   onError: (error: unknown) => void
 }
@@ -32,4 +36,10 @@ export interface RouteContext {
 /** A path of this app, under wherever it is mounted. */
 export function linkTo(c: Context, path: string): string {
   return basePath(c).replace(/\/$/, '') + path
+}
+
+/** A path of this app as an absolute URL; as it is, where it is not known how the client reaches the server. */
+export function absoluteLinkTo(c: Context, front: Front, path: string): string {
+  const origin = front.originOf(c.req.raw, c.env)
+  return (origin ?? '') + linkTo(c, path)
 }

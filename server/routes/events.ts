@@ -1,4 +1,3 @@
-import { requestId } from 'hono/request-id'
 import { createRequestSchemas } from '../../shared/api.ts'
 import { createEventSchema, isShallow, JSON_DEPTH, type ProducerEvent } from '../../shared/events.ts'
 import { fitsUtf8 } from '../../shared/text-size.ts'
@@ -22,15 +21,14 @@ const goOn = async () => {}
  * Of all requests the most frequent: one handler does everything, for each middleware on its way would cost as much as the validation.
  * So this comes before the middleware of the other routes.
  */
-export function eventRoutes(app: App, { auth, jobs, limits }: RouteContext): void {
+export function eventRoutes(app: App, { auth, front, jobs, limits, onEach }: RouteContext): void {
   const eventSchema = createEventSchema(limits)
   const schemas = createRequestSchemas(limits)
-  const nameRequest = requestId()
   const limitBody = atMost(limits.bodyBytes)
 
   app.post('/api/jobs/:id/events', async (c) => {
-    await nameRequest(c, goOn)
-    const principal = rememberedOf(c, auth) ?? (await identify(c, auth))
+    await onEach(c, goOn)
+    const principal = rememberedOf(c, auth) ?? (await identify(c, { auth, front }))
     const length = lengthOf(c)
     if (length === undefined || length > limits.bodyBytes) await limitBody(c, goOn)
     const type = requireType(c, TYPES)

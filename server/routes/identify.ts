@@ -3,8 +3,24 @@ import { getCookie } from 'hono/cookie'
 import type { Grant, Principal } from '../access.ts'
 import type { Auth } from '../auth.ts'
 import { problems, refuse } from '../errors.ts'
+import type { Front } from '../front.ts'
+import { linkTo } from './context.ts'
 
-export const SESSION_COOKIE = 'milepost_session'
+/** What it takes to tell who a request speaks for. */
+export interface Identifying {
+  auth: Auth
+  front: Front
+}
+
+/**
+ * The name of a dashboard's cookie. Over TLS it has a prefix (RFC 6265bis, 4.1.3): a browser takes such a cookie from nobody else, neither
+ * from a page without TLS, nor, under the root, from another host of the same domain.
+ */
+export function sessionCookie(c: Context, front: Front): { name: string; secure: boolean } {
+  const secure = front.isSecure(c.req.raw, c.env)
+  const prefix = linkTo(c, '/') === '/' ? '__Host-' : '__Secure-'
+  return { name: `${secure ? prefix : ''}milepost_session`, secure }
+}
 
 const BEARER = 'Bearer '
 
@@ -16,7 +32,7 @@ const TAKES_URL_TOKENS = /\/api\/(jobs\/[^/]+(\/progress)?|progress)$/
  *
  * @throws ProblemError 401 without valid credentials; 422 for too many tokens; 403 for a cookie on a request that another site may have made
  */
-export async function identify(c: Context, auth: Auth): Promise<Principal> {
+export async function identify(c: Context, { auth, front }: Identifying): Promise<Principal> {
   const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
   const urlTokens = isRead && TAKES_URL_TOKENS.test(c.req.path) ? c.req.queries('token') : undefined
   if (urlTokens) return jobTokens(auth, urlTokens)
@@ -26,11 +42,9 @@ export async function identify(c: Context, auth: Auth): Promise<Principal> {
     if (!token) throw refuse(problems.unauthenticated())
     return auth.bearer(token)
   }
-  const session = getCookie(c, SESSION_COOKIE)
+  const session = getCookie(c, sessionCookie(c, front).name)
   if (!session) throw refuse(problems.unauthenticated())
-  if (!isRead && !isSameOrigin(c.req.raw)) {
-    throw refuse(problems.forbidden('A signed-in browser may change something only from our own pages.'))
-  }
+  if (!isRead) requireOurPage(c, front)
   return auth.session(session)
 }
 
@@ -57,11 +71,8 @@ async function jobTokens(auth: Auth, tokens: string[]): Promise<Principal> {
   return { sub, scopes: [], jobs: grants }
 }
 
-/** Whether a browser sent a request from a page of ours: a form or a script of another site sends our cookie along. */
-function isSameOrigin({ headers, url }: Request): boolean {
-  const site = headers.get('sec-fetch-site')
-  if (site !== null) return site === 'same-origin' || site === 'none'
-  const origin = headers.get('origin')
-  // The host alone: a proxy in front may have taken off the TLS.
-  return origin !== null && URL.canParse(origin) && new URL(origin).host === (headers.get('host') ?? new URL(url).host)
+/** Lets a request pass that comes from a page of ours. @throws ProblemError 403 */
+export function requireOurPage(c: Context, front: Front): void {
+  if (front.isFromOurPages(c.req.raw, c.env)) return
+  throw refuse(problems.forbidden('A signed-in browser may change something only from our own pages.'))
 }

@@ -8,7 +8,7 @@ import { snapshotOf } from '../hub/messages.ts'
 import type { Operation } from '../jobs.ts'
 import { encodeInSlices, LargeDocuments } from '../large-documents.ts'
 import { startOf } from '../paging.ts'
-import { type App, type Env, linkTo, type RouteContext } from './context.ts'
+import { type App, absoluteLinkTo, type Env, linkTo, type RouteContext } from './context.ts'
 import { matchesEtag } from './etag.ts'
 import { idempotencyKey } from './idempotency-key.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './validation.ts'
@@ -18,7 +18,7 @@ import { viewOf } from './view.ts'
 const POLL_AFTER = '2'
 
 /** Jobs: created, listed, read, controlled, shared, removed. */
-export function jobRoutes(app: App, { engine, jobs, limits, clock }: RouteContext): void {
+export function jobRoutes(app: App, { engine, front, jobs, limits, clock }: RouteContext): void {
   const documents = new LargeDocuments(engine, clock)
   const schemas = createRequestSchemas(limits)
   const smallJson = [atMost(limits.eventBytes), onlyTypes('application/json'), onlyUtf8] as const
@@ -82,7 +82,7 @@ export function jobRoutes(app: App, { engine, jobs, limits, clock }: RouteContex
     const id = c.req.param('id')
     const { token, expiresAt } = await jobs.share(c.get('principal'), id, request)
     const path = request.can === 'watch' ? `/api/jobs/${id}/progress?token=${token}` : `/api/jobs/${id}/events`
-    const url = new URL(linkTo(c, path), c.req.url).href
+    const url = absoluteLinkTo(c, front, path)
     return c.json({ token, expiresAt, url }, 201, { 'cache-control': 'no-store' })
   })
 }

@@ -11,7 +11,7 @@ const READY_MS = 1_000
 
 /** What those who run the server ask it. */
 export function operationRoutes(app: App, context: RouteContext): void {
-  const { engine, hub, auth, limits, metrics, clock, onError } = context
+  const { engine, hub, limits, metrics, clock, onError } = context
   app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'cache-control': 'no-store' }))
 
   const check = shared(READY_MS, clock, async () => {
@@ -37,7 +37,7 @@ export function operationRoutes(app: App, context: RouteContext): void {
   })
 
   app.get('/metrics', async (c) => {
-    requireScope(await identify(c, auth), 'jobs:admin')
+    requireScope(await identify(c, context), 'jobs:admin')
     const { streams, channels } = hub.open
     const text = metrics.render({
       streams: { value: streams, help: 'Event streams that are open.' },

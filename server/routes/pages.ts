@@ -4,7 +4,7 @@ import { cors } from 'hono/cors'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
 import { type App, linkTo, type RouteContext } from './context.ts'
-import { identify, SESSION_COOKIE } from './identify.ts'
+import { identify, sessionCookie } from './identify.ts'
 
 /** The built client: what a browser is served, by its name. */
 export interface Assets {
@@ -20,7 +20,7 @@ const types: Record<keyof Assets, string> = {
 }
 
 /** The dashboard, and the element for other people's pages. */
-export function pageRoutes(app: App, { auth }: RouteContext, assets: Assets): void {
+export function pageRoutes(app: App, { auth, front }: RouteContext, assets: Assets): void {
   const forPages = secureHeaders({
     // Whether a host is reached over TLS alone is for its owner to say.
     strictTransportSecurity: false,
@@ -40,7 +40,7 @@ export function pageRoutes(app: App, { auth }: RouteContext, assets: Assets): vo
 
   const show = async (c: Context) => {
     const base = linkTo(c, '/')
-    const isSignedIn = await identify(c, auth).then(
+    const isSignedIn = await identify(c, { auth, front }).then(
       () => true,
       () => false,
     )
@@ -72,14 +72,15 @@ export function pageRoutes(app: App, { auth }: RouteContext, assets: Assets): vo
     c.header('cache-control', 'no-store')
     if (!principal) return c.html(signInPage(base), 401)
     const { token, seconds } = await auth.createSession(principal)
-    const secure = new URL(c.req.url).protocol === 'https:'
-    setCookie(c, SESSION_COOKIE, token, { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: seconds })
+    const { name, secure } = sessionCookie(c, front)
+    setCookie(c, name, token, { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: seconds })
     return c.redirect(base, 303)
   })
 
   app.post('/sign-out', forPages, (c) => {
     const base = linkTo(c, '/')
-    setCookie(c, SESSION_COOKIE, '', { path: base, httpOnly: true, sameSite: 'Lax', maxAge: 0 })
+    const { name, secure } = sessionCookie(c, front)
+    setCookie(c, name, '', { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: 0 })
     return c.redirect(base, 303)
   })
 }

@@ -76,6 +76,23 @@ export function describeOperations(subject: RuntimeSubject): void {
       expect(refused.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/)
     })
 
+    test('no answer is taken for something else than it says', async () => {
+      const ada = await subject.client('ada')
+      const { id } = await ada.create()
+      const answers = [
+        await ada.request('GET', `api/jobs/${id}`),
+        await ada.request('POST', `api/jobs/${id}/events`, { type: 'progress', done: 1 }),
+        await ada.request('POST', `api/jobs/${id}/events`, 'no JSON'),
+        await ada.request('HEAD', `api/jobs/${id}/progress`),
+        await subject.anyone.request('GET', 'openapi.json'),
+        await subject.anyone.request('GET', 'widget.js'),
+        await subject.anyone.request('GET', ''),
+        await subject.anyone.request('GET', 'nothing'),
+      ]
+      for (const { headers, url } of answers)
+        expect([url, headers.get('x-content-type-options')]).toEqual([url, 'nosniff'])
+    })
+
     test('an address or a method that there is not is a problem document', async () => {
       const ada = await subject.client('ada')
       for (const [method, path] of [

@@ -25,6 +25,10 @@ describe('readConfig', () => {
       audience: undefined,
       engine: 'sqlite:./data/milepost.db',
       origins: [],
+      publicOrigin: undefined,
+      basePath: '',
+      trustedProxies: [],
+      hstsSeconds: undefined,
       frameMs: 25,
       retentionSeconds: undefined,
       limits: { ...defaultLimits },
@@ -40,6 +44,10 @@ describe('readConfig', () => {
       MILEPOST_AUDIENCE: 'milepost',
       MILEPOST_ENGINE: 'memory:',
       MILEPOST_ORIGINS: 'https://a.example, http://localhost:3000 ,*',
+      MILEPOST_PUBLIC_URL: 'https://example.com',
+      MILEPOST_BASE_PATH: '/mp/',
+      MILEPOST_TRUSTED_PROXIES: '10.0.0.7, fd00::/8',
+      MILEPOST_HSTS_SECONDS: '31536000',
       MILEPOST_FRAME_MS: '0',
       MILEPOST_RETENTION_SECONDS: '3155760000',
       MILEPOST_EVENT_BYTES: '1',
@@ -53,6 +61,10 @@ describe('readConfig', () => {
       audience: 'milepost',
       engine: 'memory:',
       origins: ['https://a.example', 'http://localhost:3000', '*'],
+      publicOrigin: 'https://example.com',
+      basePath: '/mp',
+      trustedProxies: ['10.0.0.7', 'fd00::/8'],
+      hstsSeconds: 31_536_000,
       frameMs: 0,
       retentionSeconds: 3_155_760_000,
       limits: { ...defaultLimits, eventBytes: 1 },
@@ -63,6 +75,19 @@ describe('readConfig', () => {
     expect(readConfig({ PORT: ' ', HOST: '', MILEPOST_SECRET: ' ', MILEPOST_ITEMS: '', MILEPOST_ORIGINS: '' })).toEqual(
       readConfig({}),
     )
+  })
+
+  test('readConfig takes the path that the server is under from either setting', () => {
+    const pathOf = (publicUrl: string, basePath = '') => {
+      const config = readConfig({ MILEPOST_PUBLIC_URL: publicUrl, MILEPOST_BASE_PATH: basePath })
+      return [config.publicOrigin, config.basePath]
+    }
+    expect(pathOf('https://Example.com/')).toEqual(['https://example.com', ''])
+    expect(pathOf('https://example.com:443/mp/')).toEqual(['https://example.com', '/mp'])
+    expect(pathOf('https://example.com:8443', '/a/b')).toEqual(['https://example.com:8443', '/a/b'])
+    expect(pathOf('http://example.com/mp', '/mp/')).toEqual(['http://example.com', '/mp'])
+    expect(pathOf('', '/apis')).toEqual([undefined, '/apis'])
+    expect(pathOf('', '/')).toEqual([undefined, ''])
   })
 
   test('readConfig sets each limit by its own variable', () => {
@@ -101,6 +126,31 @@ describe('readConfig', () => {
     for (const value of ['example.com', 'https://a.example/', 'https://a.example/path', 'HTTPS://A.example', 'null'])
       expect(fault({ MILEPOST_ORIGINS: `https://ok.example,${value}` })).toBe(
         `MILEPOST_ORIGINS has "${value}". Give it origins such as https://example.com.`,
+      )
+    for (const value of ['https://*.example.com', '*.example.com', 'https://example.com:*'])
+      expect(fault({ MILEPOST_ORIGINS: value })).toBe(
+        `MILEPOST_ORIGINS has "${value}". A star stands for all origins, alone: name each that you mean.`,
+      )
+    for (const value of [
+      'example.com',
+      'ftp://example.com',
+      'https://a.example/?q',
+      'https://u@a.example',
+      'https://a.example/#h',
+    ])
+      expect(fault({ MILEPOST_PUBLIC_URL: value })).toBe(
+        `MILEPOST_PUBLIC_URL is "${value}". Give it an address such as https://example.com/mp.`,
+      )
+    for (const value of ['mp', '/a//b', '/a/../b', '/:id', '/*', '/api', '/jobs/x', '/docs/', '/%20'])
+      expect(fault({ MILEPOST_BASE_PATH: value })).toBe(
+        `MILEPOST_BASE_PATH has the path "${value}". Give it one such as /mp, that does not begin with /api, /jobs or /docs.`,
+      )
+    expect(fault({ MILEPOST_PUBLIC_URL: 'https://example.com/mp', MILEPOST_BASE_PATH: '/other' })).toBe(
+      'MILEPOST_PUBLIC_URL is under /mp, MILEPOST_BASE_PATH is /other. Leave out the second.',
+    )
+    for (const value of ['proxy', '10.0.0', '10.0.0.256', '10.0.0.0/33', '::1/129', ':::', '10.0.0.0/8/9', '1.2.3.4/'])
+      expect(fault({ MILEPOST_TRUSTED_PROXIES: `127.0.0.1,${value}` })).toBe(
+        `MILEPOST_TRUSTED_PROXIES has "${value}". Give it addresses such as 10.0.0.7, or ranges such as 10.0.0.0/8.`,
       )
     expect(fault({ MILEPOST_SECERT: 'x' })).toBe(
       'MILEPOST_SECERT is not a setting. "milepost --help" lists those that there are.',

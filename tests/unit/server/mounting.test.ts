@@ -6,7 +6,7 @@ const assets = { 'dashboard.js': 'js', 'dashboard.css': 'css', 'widget.js': 'wid
 
 /** Milepost inside another app, and that app. */
 function mountedAt(path: string) {
-  const inner = new TestApp({ assets })
+  const inner = new TestApp({ assets, publicOrigin: 'http://example.com' })
   const outer = new Hono()
   outer.get('/', (c) => c.text('the other app'))
   outer.route(path, inner.app)
@@ -73,7 +73,10 @@ for (const [pattern, base] of [
       const page = await outer.request(`${base}/jobs/j`, { headers })
       expect(page.status).toBe(200)
       expect(await page.text()).toContain(`<base href="${base}/">`)
-      const signOut = await outer.request(`${base}/sign-out`, { method: 'POST', headers })
+      const signOut = await outer.request(`${base}/sign-out`, {
+        method: 'POST',
+        headers: { ...headers, 'sec-fetch-site': 'same-origin' },
+      })
       expect(signOut.headers.get('location')).toBe(`${base}/`)
       expect(signOut.headers.get('set-cookie')).toMatch(new RegExp(`^milepost_session=; Max-Age=0; Path=${base}/;`))
     })

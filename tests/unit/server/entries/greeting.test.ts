@@ -7,7 +7,7 @@ afterEach(() => setJobEvents(undefined))
 
 /** What is printed with these settings. */
 async function greet(environment: Record<string, string>): Promise<string[]> {
-  const local = await openLocal({ MILEPOST_ENGINE: 'memory:', ...environment })
+  const local = await openLocal({ MILEPOST_ENGINE: 'memory:', ...environment }, { addressOf: () => undefined })
   const lines = greeting(local, 8787).split('\n')
   await local.app.close()
   return lines
@@ -32,4 +32,10 @@ describe('greeting', () => {
       expect(rest).toEqual(more)
     },
   )
+
+  test('greeting signs in where people reach the server, and says where it listens itself', async () => {
+    const [listens, signIn] = await greet({ HOST: '127.0.0.1', MILEPOST_PUBLIC_URL: 'https://example.com/mp' })
+    expect(listens).toBe('Milepost listens on http://127.0.0.1:8787/mp/')
+    expect(signIn).toStartWith('Sign in, once:     https://example.com/mp/sign-in?code=')
+  })
 })
