@@ -4,7 +4,7 @@ import { cors } from 'hono/cors'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
 import { type App, linkTo, type RouteContext } from './context.ts'
-import { identify, sessionCookie } from './identify.ts'
+import { identify, requireOurPage, sessionCookie } from './identify.ts'
 
 /** The built client: what a browser is served, by its name. */
 export interface Assets {
@@ -78,6 +78,8 @@ export function pageRoutes(app: App, { auth, front }: RouteContext, assets: Asse
   })
 
   app.post('/sign-out', forPages, (c) => {
+    // Another site's form must not sign anyone out.
+    requireOurPage(c, front)
     const base = linkTo(c, '/')
     const { name, secure } = sessionCookie(c, front)
     setCookie(c, name, '', { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: 0 })

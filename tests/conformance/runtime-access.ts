@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { sign } from 'hono/jwt'
 import { assets } from '../../server/generated/assets.ts'
-import { ApiClient, unique } from '../support/api-client.ts'
+import { ApiClient, refusalOf, unique } from '../support/api-client.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
@@ -179,12 +179,24 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
       expect((await subject.anyone.request('GET', 'sign-in')).status).toBe(401)
     })
 
-    test('signing out takes the cookie away', async () => {
-      const response = await subject.anyone.request('POST', 'sign-out', undefined, { cookie: await cookie() })
+    test('signing out takes the cookie away, from our own pages alone', async () => {
+      const signOut = async (headers: Record<string, string>) =>
+        subject.anyone.request('POST', 'sign-out', undefined, { cookie: await cookie(), ...headers })
+      const response = await signOut({ 'sec-fetch-site': 'same-origin' })
       expect([response.status, response.headers.get('location')]).toEqual([303, '/'])
       expect(response.headers.get('set-cookie')).toMatch(
         /^milepost_session=; Max-Age=0; Path=\/; HttpOnly; SameSite=Lax$/,
       )
+      for (const headers of [
+        {},
+        { origin: 'https://evil.example' },
+        { 'sec-fetch-site': 'cross-site' },
+        { 'sec-fetch-site': 'same-site' },
+      ]) {
+        const refused = await signOut(headers as Record<string, string>)
+        expect(refused.headers.get('set-cookie')).toBeNull()
+        expect(await refusalOf(refused)).toEqual({ status: 403, fields: [] })
+      }
     })
   })
 

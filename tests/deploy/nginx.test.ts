@@ -56,6 +56,7 @@ for (const [name, launch] of [
       expect(url).toStartWith(`${nginx.url}mp/api/jobs/linked/progress?token=`)
       const signOut = (origin: string) =>
         nginx.fetch('mp/sign-out', { method: 'POST', headers: { ...headers, origin } })
+      expect((await signOut('https://evil.example')).status).toBe(403)
       expect((await signOut(new URL(nginx.url).origin)).status).toBe(303)
     })
 
