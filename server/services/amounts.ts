@@ -1,15 +1,16 @@
-const UNITS = ['kilobyte', 'megabyte', 'gigabyte', 'terabyte']
+const COUNT = new Intl.NumberFormat('en')
+// Making a format takes longer than a hundred uses of it.
+const FORMATS = ['kilobyte', 'megabyte', 'gigabyte', 'terabyte'].map(
+  (unit) => new Intl.NumberFormat('en', { style: 'unit', unit, maximumFractionDigits: 1 }),
+)
 
 /** Bytes for people: `1 byte`, `12.4 kB`. */
 export function formatBytes(bytes: number): string {
-  const power = Math.min(UNITS.length, Math.floor(Math.log10(Math.max(1, bytes)) / 3))
-  const unit = UNITS[power - 1]
-  if (!unit) return countOf(bytes, 'byte')
-  const format = new Intl.NumberFormat('en', { style: 'unit', unit, maximumFractionDigits: 1 })
-  return format.format(bytes / 1_000 ** power)
+  const power = Math.min(FORMATS.length, Math.floor(Math.log10(Math.max(1, bytes)) / 3))
+  return FORMATS[power - 1]?.format(bytes / 1_000 ** power) ?? countOf(bytes, 'byte')
 }
 
 /** A number of things for people: `1 file`, `1,204 files`. */
 export function countOf(count: number, thing: string): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? thing : `${thing}s`}`
+  return `${COUNT.format(count)} ${count === 1 ? thing : `${thing}s`}`
 }

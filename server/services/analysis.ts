@@ -63,7 +63,7 @@ export async function analyseTexts(files: readonly CorpusFile[], options: Analys
   const step = <T>(ids: string[], work: () => Promise<T>) => runSteps(jobId, ids, control, work)
   const checkpoint = createCheckpoint(control, clock)
   const isNews = createThrottle(NEWS_MS, clock)
-  const tally = new WordTally()
+  const tally = new WordTally(checkpoint)
   const tallies = new Map<CorpusFile, FileTally>()
   const tabled = new Set(largest(files, TABLE, ({ size }) => size))
   const total = files.reduce((sum, { size }) => sum + size, 0)
@@ -86,7 +86,7 @@ export async function analyseTexts(files: readonly CorpusFile[], options: Analys
     })
     try {
       for await (const found of splitWords(text)) {
-        tally.add(found)
+        await tally.add(found)
         words += found.length
         if (isNews()) {
           reportCounts()
@@ -94,7 +94,7 @@ export async function analyseTexts(files: readonly CorpusFile[], options: Analys
         }
         await checkpoint()
       }
-      const counted = tally.endFile()
+      const counted = await tally.endFile()
       if (tabled.has(file)) tallies.set(file, counted)
       const message = `${countOf(counted.words, 'word')}, ${counted.distinct.toLocaleString('en')} different`
       emitItem(jobId, { id, status: 'succeeded', progress: 100, message })
@@ -122,7 +122,10 @@ export async function analyseTexts(files: readonly CorpusFile[], options: Analys
   })
   emitLog(jobId, { message: `${countOf(files.length, 'file')}, ${formatBytes(total)}` })
   const items = files.map((file, place) => ({ file, id: itemId(file.name, place) }))
-  for (const { file, id } of items) emitItem(jobId, { id, status: 'pending', message: formatBytes(file.size) })
+  for (const { file, id } of items) {
+    emitItem(jobId, { id, status: 'pending', message: formatBytes(file.size) })
+    await checkpoint()
+  }
   // One pass over the streams does all three.
   await step(['read', 'tokenise', 'count'], async () => {
     for (const { file, id } of items) await analyseFile(file, id)

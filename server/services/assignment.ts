@@ -1,3 +1,5 @@
+import { sortInTurns, TURN } from './sort-in-turns.ts'
+
 /** Two records that may be the same, by their places in their lists, and how sure that is: 0 to 1. */
 export interface Pair {
   left: number
@@ -12,14 +14,19 @@ export interface Pair {
  * Greedy on purpose: a link can be explained by itself (“nothing surer was left for either”), and costs a sort, where the assignment
  * with the largest sum costs the cube of the records and gives up sure links to make weak ones.
  */
-export function assignPairs(pairs: readonly Pair[]): Pair[] {
-  const surest = pairs.toSorted((a, b) => b.score - a.score || a.left - b.left || a.right - b.right)
+export async function assignPairs(pairs: readonly Pair[], checkpoint: () => Promise<void>): Promise<Pair[]> {
+  const surest = await sortInTurns(pairs, surestFirst, checkpoint)
   const left = new Set<number>()
   const right = new Set<number>()
-  return surest.filter((pair) => {
-    if (left.has(pair.left) || right.has(pair.right)) return false
+  const kept: Pair[] = []
+  for (const [place, pair] of surest.entries()) {
+    if (place % TURN === 0) await checkpoint()
+    if (left.has(pair.left) || right.has(pair.right)) continue
     left.add(pair.left)
     right.add(pair.right)
-    return true
-  })
+    kept.push(pair)
+  }
+  return kept
 }
+
+const surestFirst = (a: Pair, b: Pair) => b.score - a.score || a.left - b.left || a.right - b.right

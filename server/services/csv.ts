@@ -1,9 +1,17 @@
+import { countOf } from './amounts.ts'
+
+/** What a row may have. Spreadsheets have fewer columns that anyone fills, and no longer cells. */
+export const MOST_COLUMNS = 1_000
+export const MOST_CELL = 32_767
+/** Characters of a row. */
+export const MOST_ROW = 262_144
+
 /**
  * The rows of a CSV text (RFC 4180): quoted fields with separators, quotes and line breaks in them, any kind of line break, blank lines
  * left out. The separator is the first of `,` `;` and tab that stands outside quotes in the first row; spreadsheets use all three.
  *
  * @param text in pieces, cut anywhere
- * @throws when a quoted field does not end where it should, with the line
+ * @throws when a quoted field does not end where it should, and for a row that is too long, with the line
  */
 export async function* parseCsv(text: AsyncIterable<string>): AsyncGenerator<string[]> {
   let row: string[] = []
@@ -13,6 +21,7 @@ export async function* parseCsv(text: AsyncIterable<string>): AsyncGenerator<str
   let line = 1
   let last = ''
   let quotedSince = 0
+  let rowLength = 0
   for await (const piece of text) {
     for (const char of piece) {
       // The second half of `\r\n`, which may come in another piece.
@@ -20,6 +29,9 @@ export async function* parseCsv(text: AsyncIterable<string>): AsyncGenerator<str
       const isBreak = char === '\r' || (char === '\n' && !isSecondHalf)
       if (isBreak) line += 1
       last = char
+      rowLength += 1
+      if (rowLength > MOST_ROW) throw tooLong(line, 'a row', MOST_ROW, 'character')
+      if (field.length > MOST_CELL) throw tooLong(line, 'a cell', MOST_CELL, 'character')
       if (state === 'quoted') {
         if (char === '"') state = 'closed'
         else field += char
@@ -31,6 +43,7 @@ export async function* parseCsv(text: AsyncIterable<string>): AsyncGenerator<str
       } else if (char === separator || (separator === undefined && isSeparator(char))) {
         separator = char
         row.push(field)
+        if (row.length === MOST_COLUMNS) throw tooLong(line, 'a row', MOST_COLUMNS, 'column')
         field = ''
         state = 'start'
       } else if (isBreak) {
@@ -39,6 +52,7 @@ export async function* parseCsv(text: AsyncIterable<string>): AsyncGenerator<str
           separator ??= NO_SEPARATOR
         }
         row = []
+        rowLength = 0
         field = ''
         state = 'start'
       } else if (!isSecondHalf) {
@@ -50,6 +64,10 @@ export async function* parseCsv(text: AsyncIterable<string>): AsyncGenerator<str
   }
   if (state === 'quoted') throw new Error(`Line ${quotedSince}: a quoted field is never closed.`)
   if (row.length > 0 || state !== 'start') yield [...row, field]
+}
+
+function tooLong(line: number, what: string, most: number, unit: string): Error {
+  return new Error(`Line ${line}: ${what} has over ${countOf(most, unit)}.`)
 }
 
 /** A list of one column is a list of lines: a comma in it belongs to the name. */

@@ -1,8 +1,10 @@
 import { type Clock, type Random, systemClock, systemRandom } from '../../shared/clock.ts'
 import { defaultLimits } from '../../shared/limits.ts'
+import { noControl } from '../job-events.ts'
 import type { Services } from '../service.ts'
 import { countOf } from './amounts.ts'
 import { analyseTexts } from './analysis.ts'
+import { createCheckpoint } from './checkpoint.ts'
 import { clip } from './clip.ts'
 import { matchRecords } from './matching.ts'
 import { checkNameFile } from './name-list.ts'
@@ -35,11 +37,14 @@ const TITLE_BYTES = 200
  */
 export function createServices(options: ServicesOptions = {}): Services {
   const { samples = {}, clock = systemClock, random = systemRandom } = options
+  const turns = () => createCheckpoint(noControl, clock)
   return {
     sync: {
-      prepare(form) {
+      async prepare(form) {
         requireFields(form, ['source', 'target', 'sample'])
-        const { source, target, ...settings } = asksForSample(form) ? sampleTrees(samples) : uploadedTrees(form)
+        const { source, target, ...settings } = asksForSample(form)
+          ? sampleTrees(samples)
+          : await uploadedTrees(form, turns())
         return {
           kind: 'sync',
           title: clip(escapeControls(`${source.name} → ${target.name}`), TITLE_BYTES),
@@ -48,11 +53,11 @@ export function createServices(options: ServicesOptions = {}): Services {
       },
     },
     analysis: {
-      prepare(form) {
+      async prepare(form) {
         requireFields(form, ['files', 'sample'])
         const files = asksForSample(form)
           ? requireSample(samples.analysis).map(toFile)
-          : uploadedFiles(form, 'files', 1)
+          : await uploadedFiles(form, 'files', { least: 1, checkpoint: turns() })
         return {
           kind: 'analysis',
           title: `Words of ${countOf(files.length, 'file')}`,
@@ -65,9 +70,10 @@ export function createServices(options: ServicesOptions = {}): Services {
         requireFields(form, ['left', 'right', 'sample'])
         const { left, right } = asksForSample(form)
           ? sampleLists(samples)
-          : { left: uploadedFile(form, 'left'), right: uploadedFile(form, 'right') }
-        await requireGood('left', checkNameFile(left))
-        await requireGood('right', checkNameFile(right))
+          : { left: await uploadedFile(form, 'left'), right: await uploadedFile(form, 'right') }
+        const checkpoint = turns()
+        await requireGood('left', checkNameFile(left, checkpoint))
+        await requireGood('right', checkNameFile(right, checkpoint))
         return {
           kind: 'matching',
           title: clip(escapeControls(`${left.name} ↔ ${right.name}`), TITLE_BYTES),
@@ -93,9 +99,10 @@ function sampleTrees(samples: Samples): SyncInput {
   }
 }
 
-function uploadedTrees(form: FormData): SyncInput {
-  const source = uploadedTree('Upload', uploadedFiles(form, 'source', 1))
-  return { source, target: uploadedTree(`${source.name} (copy)`, uploadedFiles(form, 'target', 0)) }
+async function uploadedTrees(form: FormData, checkpoint: () => Promise<void>): Promise<SyncInput> {
+  const source = uploadedTree('Upload', await uploadedFiles(form, 'source', { least: 1, checkpoint }))
+  const there = await uploadedFiles(form, 'target', { least: 0, checkpoint })
+  return { source, target: uploadedTree(`${source.name} (copy)`, there) }
 }
 
 /** Files as a tree. A folder that all of them are in gives it its name: `photos/a.jpg` is to be the same file as `backup/a.jpg`. */

@@ -8,7 +8,7 @@ import { clip } from './clip.ts'
 import { largest } from './largest.ts'
 import { NameIndex } from './name-index.ts'
 import { type NamedRecord, type NameFile, readNames } from './name-list.ts'
-import { nameSimilarity, weighWords } from './similarity.ts'
+import { nameSimilarity, WordWeights } from './similarity.ts'
 import { announceSteps, runSteps } from './steps.ts'
 
 export interface MatchingOptions {
@@ -71,10 +71,7 @@ export async function matchRecords(left: NameFile, right: NameFile, options: Mat
 
   const read = async (file: NameFile) => {
     const records: NamedRecord[] = []
-    for await (const record of readNames(file)) {
-      records.push(record)
-      await checkpoint()
-    }
+    for await (const record of readNames(file, checkpoint)) records.push(record)
     emitLog(jobId, { message: `${file.name}: ${countOf(records.length, 'record')}` })
     return records
   }
@@ -88,9 +85,19 @@ export async function matchRecords(left: NameFile, right: NameFile, options: Mat
   })
   const [lefts, rights] = await step('read', async () => [await read(left), await read(right)] as const)
 
-  const { index, weigh } = await step('index', async () => {
-    const names = rights.map(({ words }) => words)
-    return { index: new NameIndex(names), weigh: weighWords([...lefts.map(({ words }) => words), ...names]) }
+  const { index, weights } = await step('index', async () => {
+    const index = new NameIndex()
+    const weights = new WordWeights()
+    for (const { words } of lefts) {
+      weights.add(words)
+      await checkpoint()
+    }
+    for (const [place, { words }] of rights.entries()) {
+      weights.add(words)
+      index.add(place, words)
+      await checkpoint()
+    }
+    return { index, weights }
   })
 
   const pairs = await step('compare', async () => {
@@ -99,7 +106,7 @@ export async function matchRecords(left: NameFile, right: NameFile, options: Mat
       const candidates = Array.from(index.candidates(record.words), (other) => ({
         left: place,
         right: other,
-        score: nameSimilarity(record.words, rights[other]?.words ?? [], weigh),
+        score: nameSimilarity(record.words, rights[other]?.words ?? [], weights),
       }))
       const finalists = largest(candidates, FINALISTS, ({ score }) => score)
       found.push(...finalists.filter(({ score }) => score >= LEAST_CONFIDENCE))
@@ -113,7 +120,7 @@ export async function matchRecords(left: NameFile, right: NameFile, options: Mat
   })
 
   const links = await step('link', async () => {
-    const byLeft = new Map(assignPairs(pairs).map((pair) => [pair.left, pair]))
+    const byLeft = new Map((await assignPairs(pairs, checkpoint)).map((pair) => [pair.left, pair]))
     const made: Link[] = []
     for (const [place, record] of lefts.entries()) {
       const pair = byLeft.get(place)

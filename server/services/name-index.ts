@@ -16,16 +16,14 @@ export class NameIndex {
   readonly #same = new Map<string, number[]>()
   readonly #blocks = new Map<string, number[]>()
 
-  /** @param names each as its words */
-  constructor(names: readonly (readonly string[])[]) {
-    for (const [place, words] of names.entries()) {
-      if (words.length === 0) continue
-      file(this.#same, words.join(' '), place)
-      for (const key of keysOf(words)) file(this.#blocks, key, place)
-    }
+  /** Files the name at a place, as its words. */
+  add(place: number, words: readonly string[]): void {
+    if (words.length === 0) return
+    file(this.#same, words.join(' '), place)
+    for (const key of keysOf(words)) file(this.#blocks, key, place)
   }
 
-  /** The places of the names that a name is worth comparing with. */
+  /** The places of the names that a name is worth comparing with: 50 at most. */
   candidates(words: readonly string[]): Set<number> {
     const shared = new Map<number, number>()
     let room = MOST_LOOKED_AT
@@ -33,9 +31,13 @@ export class NameIndex {
       for (const place of block.slice(0, room)) shared.set(place, (shared.get(place) ?? 0) + 1 / block.length)
       room -= Math.min(room, block.length)
     }
-    const best = largest(shared, MOST_CANDIDATES, ([, share]) => share).map(([place]) => place)
-    const same = this.#same.get(words.join(' ')) ?? []
-    return new Set([...same.slice(0, MOST_CANDIDATES), ...best])
+    const same = (this.#same.get(words.join(' ')) ?? []).slice(0, MOST_CANDIDATES)
+    const found = new Set(same)
+    for (const [place] of largest(shared, MOST_CANDIDATES, ([, share]) => share)) {
+      if (found.size === MOST_CANDIDATES) break
+      found.add(place)
+    }
+    return found
   }
 
   /** The blocks in which a name would stand, the smallest first. */

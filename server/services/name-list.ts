@@ -1,7 +1,7 @@
 import { countOf } from './amounts.ts'
 import { reasonOf } from './clip.ts'
 import { parseCsv } from './csv.ts'
-import { normaliseName } from './normalise-name.ts'
+import { nameWords, normaliseName } from './normalise-name.ts'
 import { readText } from './utf8.ts'
 
 /** A CSV file with a column of names. */
@@ -39,13 +39,24 @@ export function findNameColumn(header: readonly string[]): number {
   throw new Error(`No column is called “name”. There are: ${header.slice(0, 10).join(', ').slice(0, 200)}`)
 }
 
+/** Passed between two pieces of work, so that others have their turn: see {@link createCheckpoint}. */
+type Checkpoint = () => Promise<void>
+
+/** The text of a list, in pieces: with nothing in it but blank lines it has no row that anyone could stop at. */
+async function* pieces(file: NameFile, checkpoint: Checkpoint): AsyncGenerator<string> {
+  for await (const piece of readText(file.stream())) {
+    await checkpoint()
+    yield piece
+  }
+}
+
 /**
  * Reads as much of a list as it takes to see that it is one.
  *
  * @throws in words for whoever chose the file
  */
-export async function checkNameFile(file: NameFile): Promise<void> {
-  for await (const header of parseCsv(readText(file.stream()))) {
+export async function checkNameFile(file: NameFile, checkpoint: Checkpoint): Promise<void> {
+  for await (const header of parseCsv(pieces(file, checkpoint))) {
     findNameColumn(header)
     return
   }
@@ -53,23 +64,24 @@ export async function checkNameFile(file: NameFile): Promise<void> {
 }
 
 /**
- * The records of a list, as they are read.
+ * The records of a list, as they are read. A checkpoint is passed at each.
  *
  * @throws with the name of the file, when it is no CSV, has no names or too many
  */
-export async function* readNames(file: NameFile): AsyncGenerator<NamedRecord> {
+export async function* readNames(file: NameFile, checkpoint: Checkpoint): AsyncGenerator<NamedRecord> {
   let column: number | undefined
   let row = 0
   try {
-    for await (const fields of parseCsv(readText(file.stream()))) {
+    for await (const fields of parseCsv(pieces(file, checkpoint))) {
       row += 1
+      await checkpoint()
       if (row > MOST_RECORDS + 1) throw new Error(`It has over ${countOf(MOST_RECORDS, 'record')}. Send it in parts.`)
       if (column === undefined) {
         column = findNameColumn(fields)
         continue
       }
       const name = (fields[column] ?? '').trim()
-      yield { row, name, words: normaliseName(name).split(' ').filter(Boolean) }
+      yield { row, name, words: nameWords(name) }
     }
   } catch (error) {
     throw new Error(`${file.name}: ${reasonOf(error)}`)

@@ -1,6 +1,9 @@
 /** Characters of a name that are looked at. Nobody's name is longer; a whole page in the name column is a mistake of the list. */
 const NAME_LENGTH = 200
 
+/** Words of a name that are compared. */
+const MOST_WORDS = 16
+
 /** Letters that Unicode does not take apart, as people without them on the keyboard write them. */
 const LETTERS: Record<string, string> = {
   ß: 'ss',
@@ -48,4 +51,12 @@ export function normaliseName(name: string): string {
       .map((word) => (Object.hasOwn(SHORT_FORMS, word) ? (SHORT_FORMS[word] ?? word) : word))
       .join(' ')
   )
+}
+
+/**
+ * A name as words to compare: the first of them, for comparing two names costs the product of their lengths, and one character of a name can
+ * become eighteen.
+ */
+export function nameWords(name: string): string[] {
+  return normaliseName(name).slice(0, NAME_LENGTH).split(' ', MOST_WORDS).filter(Boolean)
 }

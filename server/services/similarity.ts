@@ -36,41 +36,50 @@ export function jaroWinkler(a: string, b: string): number {
   return jaro + prefix * 0.1 * (1 - jaro)
 }
 
-/**
- * How much a word tells, by how rare it is in the lists at hand: `islands` next to nothing, `faroe` almost everything.
- *
- * @param names each as its words
- */
-export function weighWords(names: Iterable<readonly string[]>): (word: string) => number {
-  const counts = new Map<string, number>()
-  let total = 0
-  for (const words of names) {
-    total += 1
-    for (const word of new Set(words)) counts.set(word, (counts.get(word) ?? 0) + 1)
+/** How much a word tells, by how rare it is in the lists at hand: `islands` next to nothing, `faroe` almost everything. */
+export class WordWeights {
+  readonly #counts = new Map<string, number>()
+  #total = 0
+
+  /** Counts the words of one more name. */
+  add(words: readonly string[]): void {
+    this.#total += 1
+    for (const word of new Set(words)) this.#counts.set(word, (this.#counts.get(word) ?? 0) + 1)
   }
-  return (word) => Math.log(1 + total / (counts.get(word) ?? 1))
+
+  /** Above 0. */
+  of(word: string): number {
+    return Math.log(1 + this.#total / (this.#counts.get(word) ?? 1))
+  }
 }
 
 /**
  * How alike two names are, 0 to 1: the share of each that is found again in the other, words weighed by what they tell, in any order.
  * (Monge and Elkan's measure, both ways, with inverse document frequencies.) Symmetric; 1 for the same words.
- *
- * @param weigh as {@link weighWords} gives it: above 0
  */
-export function nameSimilarity(a: readonly string[], b: readonly string[], weigh: (word: string) => number): number {
+export function nameSimilarity(a: readonly string[], b: readonly string[], weights: WordWeights): number {
   if (a.length === 0 || b.length === 0) return 0
-  return (coverage(a, b, weigh) + coverage(b, a, weigh)) / 2
+  // Both ways at once: comparing two words is most of the work, and the same in either direction.
+  const bestOfA = new Float64Array(a.length)
+  const bestOfB = new Float64Array(b.length)
+  for (const [i, word] of a.entries()) {
+    for (const [j, other] of b.entries()) {
+      const score = jaroWinkler(word, other)
+      if (score > (bestOfA[i] ?? 0)) bestOfA[i] = score
+      if (score > (bestOfB[j] ?? 0)) bestOfB[j] = score
+    }
+  }
+  return (coverage(a, bestOfA, weights) + coverage(b, bestOfB, weights)) / 2
 }
 
-function coverage(words: readonly string[], others: readonly string[], weigh: (word: string) => number): number {
+function coverage(words: readonly string[], best: Float64Array, weights: WordWeights): number {
   let covered = 0
   let whole = 0
-  for (const word of words) {
-    let best = 0
-    for (const other of others) best = Math.max(best, jaroWinkler(word, other))
-    const weight = weigh(word)
+  for (const [place, word] of words.entries()) {
+    const weight = weights.of(word)
+    const score = best[place] ?? 0
     whole += weight
-    if (best >= ALIKE) covered += weight * best
+    if (score >= ALIKE) covered += weight * score
   }
   return covered / whole
 }

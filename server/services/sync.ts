@@ -4,7 +4,7 @@ import { defaultLimits } from '../../shared/limits.ts'
 import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../job-events.ts'
 import { countOf, formatBytes } from './amounts.ts'
 import { Bandwidth } from './bandwidth.ts'
-import { createThrottle } from './checkpoint.ts'
+import { createCheckpoint, createThrottle } from './checkpoint.ts'
 import { clip, reasonOf } from './clip.ts'
 import { copyFile, isSameFile } from './copy-file.ts'
 import { itemId } from './item-id.ts'
@@ -83,6 +83,7 @@ class Sync {
   readonly #bandwidth: Bandwidth | undefined
   readonly #onProblem: NonNullable<SyncOptions['onProblem']>
   readonly #isNews: () => boolean
+  readonly #checkpoint: () => Promise<void>
   readonly #result: SyncResult = {
     files: 0,
     copied: 0,
@@ -107,6 +108,7 @@ class Sync {
     this.#random = options.random ?? systemRandom
     this.#onProblem = options.onProblem ?? (() => {})
     this.#isNews = createThrottle(NEWS_MS, this.#clock)
+    this.#checkpoint = createCheckpoint(this.#control, this.#clock)
     this.#bandwidth = options.bytesPerSecond ? new Bandwidth(options.bytesPerSecond, this.#clock) : undefined
   }
 
@@ -131,7 +133,7 @@ class Sync {
     this.#log(`“${nameOf(this.#source)}” has ${countOf(files.length, 'file')}, “${nameOf(this.#target)}” ${there.size}`)
     const differing = new Set<ListedFile>()
     let compared = 0
-    await forEachAtOnce(files, this.#concurrency, this.#control, async (file) => {
+    await this.#forEach(files, async (file) => {
       const { id, path, size, shown } = file
       const unsupported = file.unsupported === undefined ? undefined : reasonOf(file.unsupported)
       if (unsupported !== undefined) {
@@ -165,7 +167,7 @@ class Sync {
     const left = new Map<string, number>()
     for (const { path } of files) left.set(folderOf(path), (left.get(folderOf(path)) ?? 0) + 1)
     let ended = 0
-    await forEachAtOnce(files, this.#concurrency, this.#control, async (file) => {
+    await this.#forEach(files, async (file) => {
       await this.#copy(file)
       ended += 1
       this.#count(['copy', 'verify'], ended, files.length)
@@ -240,6 +242,14 @@ class Sync {
     if (leftOut > 0) this.#log(`${leftOut} of those skipped left out: the items say why`, 'warn')
     if (extra > 0) this.#log(`${countOf(extra, 'file')} only in “${nameOf(this.#target)}”, left alone`)
     return this.#result
+  }
+
+  #forEach(files: readonly ListedFile[], work: (file: ListedFile) => Promise<void>): Promise<void> {
+    return forEachAtOnce(files, this.#concurrency, this.#control, async (file) => {
+      // Small files in memory are read and written without ever waiting.
+      await this.#checkpoint()
+      await work(file)
+    })
   }
 
   #step<T>(ids: string[], work: () => Promise<T>): Promise<T> {

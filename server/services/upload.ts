@@ -47,19 +47,32 @@ export async function requireGood(field: string, check: Promise<void>): Promise<
   })
 }
 
+/** What files a field is to have. */
+export interface FilesWanted {
+  /** 0 when the field may be left out. */
+  least: 0 | 1
+  most?: number
+  /** Passed for each file, so that others have their turn. */
+  checkpoint: () => Promise<void>
+}
+
 /**
  * The files of a field, each named with its path within the upload, in Unicode's composed form.
  *
- * @param least 0 when the field may be left out
  * @throws ProblemError for too few or too many, and for a path that is unsafe, too long or there twice
  */
-export function uploadedFiles(form: FormData, field: string, least: 0 | 1, most = MOST_FILES): File[] {
+export async function uploadedFiles(
+  form: FormData,
+  field: string,
+  { least, most = MOST_FILES, checkpoint }: FilesWanted,
+): Promise<File[]> {
   // A page sends a field that was left empty as a file without a name and without content.
   const values = form.getAll(field).filter((value) => typeof value === 'string' || value.name || value.size > 0)
   if (values.length < least) throw refused(field, 'needs a file')
   if (values.length > most) throw refused(field, `takes ${countOf(most, 'file')} at most, and got ${values.length}`)
   const files = new Map<string, File>()
   for (const value of values) {
+    await checkpoint()
     if (typeof value === 'string') throw refused(field, 'must be a file')
     const path = (value.name ?? '').replaceAll('\\', '/').normalize('NFC')
     const problem = uploadProblem(path) ?? (files.has(path) ? 'is there twice' : undefined)
@@ -70,8 +83,8 @@ export function uploadedFiles(form: FormData, field: string, least: 0 | 1, most 
 }
 
 /** The one file of a field, as {@link uploadedFiles} gives several. */
-export function uploadedFile(form: FormData, field: string): File {
-  const [file] = uploadedFiles(form, field, 1, 1)
+export async function uploadedFile(form: FormData, field: string): Promise<File> {
+  const [file] = await uploadedFiles(form, field, { least: 1, most: 1, checkpoint: async () => {} })
   if (!file) throw refused(field, 'needs a file')
   return file
 }

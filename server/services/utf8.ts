@@ -1,5 +1,5 @@
 /** Bytes that are decoded at once: small enough that whoever works on the text can let others run in between. */
-const SLICE = 64 * 1024
+const SLICE = 16 * 1024
 
 /**
  * The text of a stream, piece by piece; a byte order mark is left out.

@@ -2,6 +2,8 @@ import { largest } from './largest.ts'
 
 /** Different words that are counted at once. Beyond, the rarest are forgotten: a text may be made of noise. */
 export const MOST_WORDS = 200_000
+/** Words that are gone through between two checkpoints. */
+const TURN = 4_096
 /** Frequent words of a file that are kept until every file is known. */
 const CANDIDATES = 20
 
@@ -29,6 +31,13 @@ export class WordTally {
   #fileCount = 0
   #file = new Map<string, number>()
   #fileWords = 0
+  readonly #checkpoint: () => Promise<void>
+  #passed = 0
+
+  /** @param checkpoint passed between two pieces of work, so that others have their turn */
+  constructor(checkpoint: () => Promise<void>) {
+    this.#checkpoint = checkpoint
+  }
 
   /** How many different words there are. */
   get distinct(): number {
@@ -36,21 +45,25 @@ export class WordTally {
   }
 
   /** Counts words of the present file. */
-  add(words: readonly string[]): void {
+  async add(words: readonly string[]): Promise<void> {
     for (const word of words) this.#file.set(word, (this.#file.get(word) ?? 0) + 1)
     this.#fileWords += words.length
-    this.#bound(this.#file)
+    await this.#bound(this.#file)
   }
 
   /** Ends the present file. */
-  endFile(): FileTally {
+  async endFile(): Promise<FileTally> {
     const tally = { words: this.#fileWords, distinct: this.#file.size, frequent: top(this.#file, CANDIDATES) }
     for (const [word, count] of this.#file) {
+      if (this.#isTurnOver()) await this.#checkpoint()
       this.#counts.set(word, (this.#counts.get(word) ?? 0) + count)
       this.#files.set(word, (this.#files.get(word) ?? 0) + 1)
     }
-    if (this.#bound(this.#counts)) {
-      for (const word of this.#files.keys()) if (!this.#counts.has(word)) this.#files.delete(word)
+    if (await this.#bound(this.#counts)) {
+      for (const word of this.#files.keys()) {
+        if (this.#isTurnOver()) await this.#checkpoint()
+        if (!this.#counts.has(word)) this.#files.delete(word)
+      }
     }
     this.words += this.#fileWords
     this.#fileCount += 1
@@ -81,13 +94,21 @@ export class WordTally {
   }
 
   /** Forgets the rarest words where there are too many, and says whether it did. */
-  #bound(counts: Map<string, number>): boolean {
+  async #bound(counts: Map<string, number>): Promise<boolean> {
     if (counts.size <= MOST_WORDS) return false
     this.approximate = true
     for (let rarest = 1; counts.size > MOST_WORDS / 2; rarest++) {
-      for (const [word, count] of counts) if (count <= rarest) counts.delete(word)
+      for (const [word, count] of counts) {
+        if (this.#isTurnOver()) await this.#checkpoint()
+        if (count <= rarest) counts.delete(word)
+      }
     }
     return true
+  }
+
+  #isTurnOver(): boolean {
+    this.#passed += 1
+    return this.#passed % TURN === 0
   }
 }
 

@@ -109,7 +109,8 @@ describe('analyseTexts', () => {
       let passed = 0
       const untilResumed = async () => {
         passed += 1
-        if (passed === 10) recorder.ask(true, false)
+        // Twice as the files are announced.
+        if (passed === 2 + 10) recorder.ask(true, false)
         await control.untilResumed()
       }
       return analyseTexts([long, long], { jobId, clock, control: { signal: control.signal, untilResumed } })
@@ -164,15 +165,25 @@ describe('splitWords', () => {
 })
 
 describe('WordTally', () => {
-  test('WordTally forgets the rarest words where there are too many, and says so', () => {
-    const tally = new WordTally()
-    tally.add(['often', 'often', 'often'])
-    tally.endFile()
+  test('WordTally forgets the rarest words where there are too many, and says so', async () => {
+    const tally = new WordTally(async () => {})
+    await tally.add(['often', 'often', 'often'])
+    await tally.endFile()
     expect(tally.approximate).toBe(false)
-    tally.add(Array.from({ length: MOST_WORDS }, (_, place) => `w${place}`))
-    tally.endFile()
+    await tally.add(Array.from({ length: MOST_WORDS }, (_, place) => `w${place}`))
+    await tally.endFile()
     expect([tally.approximate, tally.words, tally.distinct]).toEqual([true, MOST_WORDS + 3, 1])
     expect(tally.top(2)).toEqual([{ word: 'often', count: 3 }])
+  })
+
+  test('WordTally lets others run while it goes through many words', async () => {
+    let passed = 0
+    const tally = new WordTally(async () => {
+      passed += 1
+    })
+    await tally.add(Array.from({ length: 50_000 }, (_, place) => `w${place}`))
+    await tally.endFile()
+    expect(passed).toBe(Math.floor(50_000 / 4_096))
   })
 })
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { setJobEvents } from '../../../../server/job-events.ts'
 import { formatCsv } from '../../../../server/services/csv.ts'
 import { type Link, matchRecords } from '../../../../server/services/matching.ts'
+import type { Clock } from '../../../../shared/clock.ts'
 import { VirtualClock } from '../../../virtual-clock.ts'
 import { finish, Recorder } from './recorder.ts'
 
@@ -151,6 +152,31 @@ describe('matchRecords', () => {
     expect(recorder.document()).toMatchObject({ status: 'cancelled' })
     expect(recorder.document().items).toHaveLength(3)
     expect(recorder.steps()).toMatchObject({ compare: 'skipped', link: 'pending' })
+  })
+
+  test('matchRecords lets others run, wherever its work is, and however little there is in a list', async () => {
+    // A turn is over whenever anyone looks at this clock: what is counted are the places where others could run.
+    let at = 0
+    const yields: Record<string, number> = {}
+    const busy: Clock = {
+      now: () => {
+        at += 20
+        return at
+      },
+      setTimeout(run, ms) {
+        const [step = ''] = Object.entries(recorder.steps()).find(([, status]) => status === 'running') ?? []
+        yields[step] = (yields[step] ?? 0) + 1
+        return clock.setTimeout(run, ms)
+      },
+      clearTimeout: (timer) => clock.clearTimeout(timer),
+    }
+    const names = Array.from({ length: 50 }, (_, place) => `name ${place}`).join('\n')
+    const blank = csv('blank.csv', `${'\n'.repeat(300_000)}name\n${names}`)
+    await finish(matchRecords(blank, csv('names.csv', `name\n${names}`), { jobId, clock: busy }), clock)
+    // The blank lines are 19 pieces.
+    expect(yields.read).toBeGreaterThanOrEqual(19 + 100)
+    expect(yields).toMatchObject({ index: 100, compare: 50 })
+    expect(yields.link).toBeGreaterThanOrEqual(50)
   })
 
   test('matchRecords works the same when nothing is wired', async () => {

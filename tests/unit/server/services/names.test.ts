@@ -3,8 +3,10 @@ import fc from 'fast-check'
 import { assignPairs } from '../../../../server/services/assignment.ts'
 import { NameIndex } from '../../../../server/services/name-index.ts'
 import { findNameColumn } from '../../../../server/services/name-list.ts'
-import { normaliseName } from '../../../../server/services/normalise-name.ts'
-import { jaroWinkler, nameSimilarity, weighWords } from '../../../../server/services/similarity.ts'
+import { nameWords, normaliseName } from '../../../../server/services/normalise-name.ts'
+import { jaroWinkler, nameSimilarity, WordWeights } from '../../../../server/services/similarity.ts'
+import { sortInTurns } from '../../../../server/services/sort-in-turns.ts'
+import { SeededRandom } from '../../../seeded-random.ts'
 
 describe('normaliseName', () => {
   test('normaliseName makes spellings of a name one', () => {
@@ -67,6 +69,24 @@ describe('jaroWinkler', () => {
   })
 })
 
+function weightsOf(names: readonly (readonly string[])[]): WordWeights {
+  const weights = new WordWeights()
+  for (const words of names) weights.add(words)
+  return weights
+}
+
+describe('nameWords', () => {
+  test('nameWords gives a name so many words and characters as can be compared, whatever it becomes', () => {
+    expect(nameWords('Virgin Islands, U.S.')).toEqual(['virgin', 'islands', 'us'])
+    expect(nameWords('…')).toEqual([])
+    expect(nameWords('a b '.repeat(50))).toHaveLength(16)
+    // One character that stands for four words.
+    const words = nameWords('\ufdfa'.repeat(200))
+    expect(words.length).toBeLessThanOrEqual(16)
+    expect(words.join(' ').length).toBeLessThanOrEqual(200)
+  })
+})
+
 describe('nameSimilarity', () => {
   test('nameSimilarity is symmetric, between 0 and 1, and 1 for the same words in any order', () => {
     const words = fc.array(fc.constantFrom('saint', 'sainte', 'islands', 'island', 'us', 'faroe', 'the'), {
@@ -75,7 +95,7 @@ describe('nameSimilarity', () => {
     })
     fc.assert(
       fc.property(words, words, (a, b) => {
-        const weigh = weighWords([a, b, ['the', 'islands']])
+        const weigh = weightsOf([a, b, ['the', 'islands']])
         const score = nameSimilarity(a, b, weigh)
         expect(nameSimilarity(b, a, weigh)).toBe(score)
         expect(score >= 0 && score <= 1).toBe(true)
@@ -93,15 +113,33 @@ describe('nameSimilarity', () => {
       ['marshall', 'islands'],
       ['faroe'],
     ]
-    const weigh = weighWords(lists)
+    const weigh = weightsOf(lists)
     expect(nameSimilarity(['faroe', 'islands'], ['faroe'], weigh)).toBeGreaterThan(0.75)
     expect(nameSimilarity(['faroe', 'islands'], ['cook', 'islands'], weigh)).toBeLessThan(0.45)
     expect(nameSimilarity([], ['cook'], weigh)).toBe(0)
   })
 })
 
+const pass = async () => {}
+
+describe('sortInTurns', () => {
+  test('sortInTurns sorts as the array itself does, equal things in their order, and lets others run in between', async () => {
+    const random = new SeededRandom(1)
+    const things = Array.from({ length: 50_000 }, (_, place) => ({ key: Math.floor(random.number() * 100), place }))
+    const compare = (a: { key: number }, b: { key: number }) => a.key - b.key
+    let passed = 0
+    const sorted = await sortInTurns(things, compare, async () => {
+      passed += 1
+    })
+    expect(sorted).toEqual(things.toSorted(compare))
+    // 13 runs, and four rounds of merging.
+    expect(passed).toBeWithin(13 + 3 * 12, 13 + 4 * 13)
+    for (const few of [[], [1], [2, 1]]) expect(await sortInTurns(few, (a, b) => a - b, pass)).toEqual(few.toSorted())
+  })
+})
+
 describe('assignPairs', () => {
-  test('assignPairs keeps the surest pairs, and of equals the first', () => {
+  test('assignPairs keeps the surest pairs, and of equals the first', async () => {
     const pairs = [
       { left: 0, right: 0, score: 0.7 },
       { left: 0, right: 1, score: 0.9 },
@@ -109,17 +147,17 @@ describe('assignPairs', () => {
       { left: 2, right: 2, score: 0.5 },
       { left: 1, right: 2, score: 0.5 },
     ]
-    expect(assignPairs(pairs)).toEqual([
+    expect(await assignPairs(pairs, pass)).toEqual([
       { left: 0, right: 1, score: 0.9 },
       { left: 1, right: 2, score: 0.5 },
     ])
   })
 
-  test('assignPairs puts no record in two pairs, and leaves none out that could be in one', () => {
+  test('assignPairs puts no record in two pairs, and leaves none out that could be in one', async () => {
     const pair = fc.record({ left: fc.nat(9), right: fc.nat(9), score: fc.double({ min: 0, max: 1, noNaN: true }) })
-    fc.assert(
-      fc.property(fc.array(pair), (pairs) => {
-        const kept = assignPairs(pairs)
+    await fc.assert(
+      fc.asyncProperty(fc.array(pair), async (pairs) => {
+        const kept = await assignPairs(pairs, pass)
         const lefts = new Set(kept.map(({ left }) => left))
         const rights = new Set(kept.map(({ right }) => right))
         expect([lefts.size, rights.size]).toEqual([kept.length, kept.length])
@@ -129,16 +167,15 @@ describe('assignPairs', () => {
   })
 })
 
+function indexOf(names: readonly (readonly string[])[]): NameIndex {
+  const index = new NameIndex()
+  for (const [place, words] of names.entries()) index.add(place, words)
+  return index
+}
+
 describe('NameIndex', () => {
   test('NameIndex finds the same name and those that share the beginning of a word, and no others', () => {
-    const index = new NameIndex([
-      ['saint', 'lucia'],
-      ['santa', 'lucia'],
-      ['lucerne'],
-      ['peru'],
-      ['saint', 'helena'],
-      [],
-    ])
+    const index = indexOf([['saint', 'lucia'], ['santa', 'lucia'], ['lucerne'], ['peru'], ['saint', 'helena'], []])
     expect([...index.candidates(['lucija'])]).toEqual([0, 1, 2])
     expect([...index.candidates(['saint', 'helena'])].toSorted()).toEqual([0, 4])
     expect([...index.candidates(['zambia'])]).toEqual([])
@@ -147,9 +184,13 @@ describe('NameIndex', () => {
 
   test('NameIndex finds the rare among the many, and hands out no more than 50', () => {
     const many = Array.from({ length: 10_000 }, (_, place) => ['the', `company ${place}`])
-    const index = new NameIndex([...many, ['the', 'xylophone']])
+    const index = indexOf([...many, ['the', 'xylophone']])
     const found = index.candidates(['the', 'xylophon'])
     expect([found.size, found.has(10_000)]).toEqual([50, true])
+    // Those that are the same are among them.
+    const same = indexOf([...Array.from({ length: 40 }, () => ['the', 'same']), ...many])
+    const candidates = [...same.candidates(['the', 'same'])]
+    expect([candidates.length, candidates.slice(0, 40)]).toEqual([50, Array.from({ length: 40 }, (_, place) => place)])
   })
 })
 

@@ -238,6 +238,16 @@ describe('createServices', () => {
       'Line 1: a quoted field is never closed.',
     ],
     [
+      'a list with too many columns',
+      'matching',
+      [
+        ['left', file('a', 'name\na')],
+        ['right', file('b', ','.repeat(100_000))],
+      ],
+      'right',
+      'Line 1: a row has over 1,000 columns.',
+    ],
+    [
       'a list that is no text',
       'matching',
       [

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { noControl } from '../../../../server/job-events.ts'
 import { createCheckpoint, createThrottle } from '../../../../server/services/checkpoint.ts'
 import { backoff, wait } from '../../../../server/services/wait.ts'
+import type { Clock } from '../../../../shared/clock.ts'
 import { settle, VirtualClock } from '../../../virtual-clock.ts'
 
 describe('wait', () => {
@@ -56,6 +57,24 @@ describe('createCheckpoint', () => {
     await clock.advance(0)
     await waiting
     expect(passed).toBe(true)
+  })
+
+  test('createCheckpoint lets others run all the same when the clock was set back', async () => {
+    let now = 1_000_000
+    let waits = 0
+    const setBack: Clock = {
+      now: () => now,
+      setTimeout: (run) => {
+        waits += 1
+        return setImmediate(run)
+      },
+      clearTimeout: () => {},
+    }
+    const checkpoint = createCheckpoint(noControl, setBack)
+    now -= 3_600_000
+    await checkpoint()
+    await checkpoint()
+    expect(waits).toBe(1)
   })
 
   test('createCheckpoint throws when the job is to end', async () => {
