@@ -125,7 +125,7 @@ export function createApp(options: AppOptions): Milepost {
   })
   jobRoutes(app, context)
   progressRoutes(app, context)
-  const startService = createStartService(jobs, emitter, options.services ?? {})
+  const startService = createStartService(jobs, emitter, options.services ?? {}, limits.services)
   serviceRoutes(app, context, startService)
   operationRoutes(app, context)
   if (options.assets) pageRoutes(app, context, options.assets)

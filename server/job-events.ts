@@ -1,5 +1,5 @@
 import { Batcher, type Receipt, type Sent } from '../shared/batcher.ts'
-import type { Clock, Random } from '../shared/clock.ts'
+import type { Clock, Random, Timer } from '../shared/clock.ts'
 import type { EventFields, EventType, ProducerEvent } from '../shared/events.ts'
 import type { Unwatch } from './engine.ts'
 
@@ -18,6 +18,11 @@ export const noControl: JobControl = {
     return new AbortController().signal
   },
   untilResumed: () => Promise.resolve(),
+}
+
+export interface RunOptions {
+  /** Ends work that is paused for longer, as failed: milliseconds. For work that holds much while it waits. */
+  longestPauseMs?: number
 }
 
 /** What the watchers of a job asked for, as it stands at a version. */
@@ -79,8 +84,8 @@ export class JobEventEmitter {
    * Does a job's work and reports how it went: `running` before; then `completed` with what the work came to, `failed` with what it
    * threw, or `cancelled` when it stopped because a watcher had asked. A result that can't be kept is a failure. Never rejects.
    */
-  async run(jobId: string, work: (control: JobControl) => Promise<unknown>): Promise<void> {
-    const run = this.#run(jobId, work)
+  async run(jobId: string, work: (control: JobControl) => Promise<unknown>, options: RunOptions = {}): Promise<void> {
+    const run = this.#run(jobId, work, options)
     this.#runs.add(run)
     await run
     this.#runs.delete(run)
@@ -96,14 +101,20 @@ export class JobEventEmitter {
     await this.flush()
   }
 
-  async #run(jobId: string, work: (control: JobControl) => Promise<unknown>): Promise<void> {
-    const control = new Control((status) => this.emit(jobId, { type: 'status', status }))
+  async #run(
+    jobId: string,
+    work: (control: JobControl) => Promise<unknown>,
+    { longestPauseMs }: RunOptions,
+  ): Promise<void> {
+    const report = (status: 'paused' | 'running') => this.emit(jobId, { type: 'status', status })
+    const control = new Control(report, this.#port.clock, longestPauseMs)
     this.#controls.set(jobId, control)
     const unwatch = await this.#port.watch(jobId, (asked) => control.update(asked)).catch(() => () => {})
     this.emit(jobId, { type: 'status', status: 'running' })
     await this.flush(jobId)
     const ends = await outcomes(work, control)
     unwatch()
+    control.end()
     this.#controls.delete(jobId)
     this.#emitFirstValid(jobId, ends)
     await this.flush(jobId)
@@ -159,7 +170,7 @@ async function outcomes(
       { type: 'status', status: 'failed', message },
     ]
   } catch (error) {
-    if (control.signal.aborted && !(control.signal.reason instanceof ServerStopped)) {
+    if (control.signal.aborted && !(control.signal.reason instanceof Stopped)) {
       return [{ type: 'status', status: 'cancelled' }]
     }
     const message = messageOf(error)
@@ -185,18 +196,22 @@ function messageOf(error: unknown): string {
 /** How long a server that stops waits for the work in it to end: milliseconds. */
 const CLOSING_MS = 3_000
 
-class ServerStopped extends Error {
-  override readonly message = 'The server was stopped before this was done'
-}
+/** Why the server itself ended work. Nobody asked for that: the job has failed. */
+class Stopped extends Error {}
 
 class Control implements JobControl {
   readonly #abort = new AbortController()
   readonly #report: (status: 'paused' | 'running') => void
   #version = 0
   #pause: (PromiseWithResolvers<void> & { isReported: boolean }) | undefined
+  readonly #clock: Clock
+  readonly #longestPauseMs: number | undefined
+  #pauseTimer: Timer | undefined
 
-  constructor(report: (status: 'paused' | 'running') => void) {
+  constructor(report: (status: 'paused' | 'running') => void, clock: Clock, longestPauseMs: number | undefined) {
     this.#report = report
+    this.#clock = clock
+    this.#longestPauseMs = longestPauseMs
   }
 
   get signal(): AbortSignal {
@@ -206,7 +221,10 @@ class Control implements JobControl {
   async untilResumed(): Promise<void> {
     while (this.#pause && !this.signal.aborted) {
       // However many wait, the job pauses once.
-      if (!this.#pause.isReported) this.#report('paused')
+      if (!this.#pause.isReported) {
+        this.#report('paused')
+        this.#boundPause()
+      }
       this.#pause.isReported = true
       await this.#pause.promise
     }
@@ -214,9 +232,20 @@ class Control implements JobControl {
   }
 
   /** The server stops, and with it the work. */
-  stop(): void {
-    this.#abort.abort(new ServerStopped())
+  stop(reason = 'The server was stopped before this was done'): void {
+    this.#abort.abort(new Stopped(reason))
     this.#pause?.resolve()
+  }
+
+  /** The work is over. */
+  end(): void {
+    this.#clock.clearTimeout(this.#pauseTimer)
+  }
+
+  #boundPause(): void {
+    if (this.#longestPauseMs === undefined) return
+    const tooLong = 'It was paused for too long, and what it holds in memory is not kept for longer. Start it again.'
+    this.#pauseTimer = this.#clock.setTimeout(() => this.stop(tooLong), this.#longestPauseMs)
   }
 
   /** Takes what watchers asked for, unless something newer was taken before. */
@@ -228,6 +257,7 @@ class Control implements JobControl {
     else if (this.#pause) {
       const { isReported, resolve } = this.#pause
       this.#pause = undefined
+      this.end()
       if (isReported && !cancelRequested) this.#report('running')
       resolve()
     }

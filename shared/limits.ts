@@ -26,6 +26,8 @@ export interface Limits {
   liveJobs: number
   /** Bytes of one upload to a reference service. */
   uploadBytes: number
+  /** Reference services of one principal that run at once, those that are paused too: each holds its upload in memory. */
+  services: number
 }
 
 const KIB = 1024
@@ -46,6 +48,7 @@ export const defaultLimits: Readonly<Limits> = {
   streams: 10_000,
   liveJobs: 10_000,
   uploadBytes: 64 * MIB,
+  services: 4,
 }
 
 /** Errors that a document keeps: the newest ones. */

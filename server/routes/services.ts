@@ -5,24 +5,45 @@ import type { JobEventEmitter } from '../job-events.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Services } from '../service.ts'
 import { type App, linkTo, type RouteContext } from './context.ts'
+import { ServicePlaces } from './service-places.ts'
 import { atMost, onlyTypes } from './validation.ts'
 
 /** Starts a service for a principal, as a job of its own. */
-export type StartService = (principal: Principal, name: string, form: FormData) => Promise<JobHeader>
+export type StartService = (
+  principal: Principal,
+  name: string,
+  /** The form, or what reads it once there is a place for the service. */
+  form: FormData | (() => Promise<FormData>),
+) => Promise<JobHeader>
 
 /** Work that dies with its process, without a word, is seen to be stalled after this. */
 const HEARTBEAT_SECONDS = 60
+/** What was uploaded stays in memory while its job is paused, but not for longer: milliseconds. */
+const LONGEST_PAUSE_MS = 3_600_000
 
 /** How services are started, whoever asks. */
-export function createStartService(jobs: Jobs, emitter: JobEventEmitter, services: Services): StartService {
+export function createStartService(
+  jobs: Jobs,
+  emitter: JobEventEmitter,
+  services: Services,
+  perPrincipal: number,
+): StartService {
+  const places = new ServicePlaces(perPrincipal)
   return async (principal, name, form) => {
     const service = Object.hasOwn(services, name) ? services[name] : undefined
     if (!service) throw refuse({ ...problems.notFound(), detail: `There is no service "${name}".` })
-    const { run, ...job } = await service.prepare(form)
-    const { header } = await jobs.create(principal, { ...job, heartbeatSeconds: HEARTBEAT_SECONDS })
-    // The answer doesn't wait for the work; whoever is interested watches it.
-    void emitter.run(header.id, (control) => run(header.id, control))
-    return header
+    const leave = places.take(principal.sub)
+    try {
+      const { run, ...job } = await service.prepare(typeof form === 'function' ? await form() : form)
+      const { header } = await jobs.create(principal, { ...job, heartbeatSeconds: HEARTBEAT_SECONDS })
+      // The answer doesn't wait for the work; whoever is interested watches it.
+      const work = emitter.run(header.id, (control) => run(header.id, control), { longestPauseMs: LONGEST_PAUSE_MS })
+      void work.finally(leave)
+      return header
+    } catch (error) {
+      leave()
+      throw error
+    }
   }
 }
 
@@ -31,10 +52,11 @@ export function serviceRoutes(app: App, { limits }: RouteContext, start: StartSe
   const uploads = [atMost(limits.uploadBytes), onlyTypes('multipart/form-data')] as const
   app.post('/api/services/:name', ...uploads, async (c) => {
     requireScope(c.get('principal'), 'jobs:write')
-    const form = await c.req.formData().catch(() => {
-      throw refuse(problems.malformed('The form can not be read.', [{ field: 'body', detail: 'is not a form' }]))
-    })
-    const header = await start(c.get('principal'), c.req.param('name'), form)
+    const read = () =>
+      c.req.formData().catch(() => {
+        throw refuse(problems.malformed('The form can not be read.', [{ field: 'body', detail: 'is not a form' }]))
+      })
+    const header = await start(c.get('principal'), c.req.param('name'), read)
     return c.json(header, 202, { location: linkTo(c, `/api/jobs/${header.id}`) })
   })
 }

@@ -132,17 +132,20 @@ export async function analyseTexts(files: readonly CorpusFile[], options: Analys
     reportCounts()
     if (failed === files.length) throw new Error('None of the files is text that can be read.')
   })
-  const ranked = await step(['rank'], async () => ({
-    top: tally.top(TOP),
-    longest: tally.longest(LONGEST),
-    table: Array.from(tallies, ([file, counted]) => ({
+  const ranked = await step(['rank'], async () => {
+    const top = tally.top(TOP)
+    await checkpoint()
+    const longest = tally.longest(LONGEST)
+    await checkpoint()
+    const table = Array.from(tallies, ([file, counted]) => ({
       name: clip(file.name, 200),
       bytes: file.size,
       words: counted.words,
       distinct: counted.distinct,
       typical: tally.typical(counted),
-    })),
-  }))
+    }))
+    return { top, longest, table }
+  })
   return step(['report'], async () => {
     const { distinct, approximate } = tally
     emitLog(jobId, { message: `${countOf(tally.words, 'word')}, ${countOf(distinct, 'different word')}` })

@@ -133,9 +133,16 @@ export async function matchRecords(left: NameFile, right: NameFile, options: Mat
   })
 
   return step('report', async () => {
-    for (const link of links) onLink?.(link)
+    let exact = 0
+    for (const link of links) {
+      onLink?.(link)
+      if (link.left.words.join(' ') === link.right.words.join(' ')) exact += 1
+      await checkpoint()
+    }
     emitLog(jobId, { message: `${links.length} of ${countOf(lefts.length, 'record')} linked` })
-    const linked = new Set(links.flatMap((link) => [link.left, link.right]))
+    const linked = new Set<NamedRecord>()
+    for (const { left, right } of links) linked.add(left).add(right)
+    await checkpoint()
     const unlinked = (records: NamedRecord[]) =>
       records
         .filter((record) => !linked.has(record))
@@ -145,7 +152,7 @@ export async function matchRecords(left: NameFile, right: NameFile, options: Mat
       left: { name: clip(left.name, NAME_BYTES), records: lefts.length },
       right: { name: clip(right.name, NAME_BYTES), records: rights.length },
       linked: links.length,
-      exact: links.filter((link) => link.left.words.join(' ') === link.right.words.join(' ')).length,
+      exact,
       weakest: largest(links, SHOWN, ({ confidence }) => -confidence).map((link) => ({
         left: shown(link.left),
         right: shown(link.right),

@@ -59,11 +59,26 @@ export interface MemoryTreeLimits {
   fileBytes: number
 }
 
+/** A file of a tree in memory. */
+type Content = Pick<Blob, 'size' | 'stream'>
+
+/** Chunks one by one: put together they would be copied, all at once. */
+function streamOf(chunks: readonly Uint8Array<ArrayBuffer>[]): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const rest = chunks.values()
+  return new ReadableStream({
+    pull(controller) {
+      const { value, done } = rest.next()
+      if (done) controller.close()
+      else controller.enqueue(value)
+    },
+  })
+}
+
 /** A tree in memory: what was uploaded, and what is made of it. */
 export class MemoryTree implements Tree {
   readonly name: string
   readonly #limits: MemoryTreeLimits
-  readonly #files = new Map<string, Blob>()
+  readonly #files = new Map<string, Content>()
   #bytes = 0
 
   /** @param files by their paths; the limits are for what is written later */
@@ -106,7 +121,7 @@ export class MemoryTree implements Tree {
       throw error
     }
     this.#bytes -= this.#files.get(path)?.size ?? 0
-    this.#files.set(path, new Blob(chunks))
+    this.#files.set(path, { size, stream: () => streamOf(chunks) })
   }
 
   #check(path: string): void {

@@ -3,8 +3,10 @@ import { createApp } from '../../../server/app.ts'
 import { MemoryEngine } from '../../../server/engines/memory.ts'
 import { problems, refuse } from '../../../server/errors.ts'
 import { openStream } from '../../../server/hub/stream.ts'
+import type { JobControl } from '../../../server/job-events.ts'
+import type { JobHeader } from '../../../shared/job.ts'
 import { TestApp } from '../../support/test-app.ts'
-import { SECRET } from '../../support/tokens.ts'
+import { accessToken, SECRET } from '../../support/tokens.ts'
 import { settle } from '../../virtual-clock.ts'
 
 const running = { type: 'status', status: 'running' } as const
@@ -160,6 +162,102 @@ describe('createApp', () => {
     await app.clock.advance(1_000)
     expect([kind, title, owner]).toEqual(['double', 'Twice', 'ada'])
     expect(await app.document(id)).toMatchObject({ status: 'completed', result: 42 })
+  })
+})
+
+describe('POST /api/services/:name', () => {
+  const form = (n = '1') => {
+    const data = new FormData()
+    data.set('n', n)
+    return data
+  }
+
+  /** An app with a service that goes on until it is told to end, and who starts it. */
+  function withService() {
+    const ends: (() => void)[] = []
+    const run = async (_: string, control: JobControl) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      ends.push(resolve)
+      control.signal.addEventListener('abort', () => resolve())
+      await promise
+      await control.untilResumed()
+    }
+    const prepare = (data: FormData) => {
+      if (data.get('n') === '0') throw refuse(problems.invalid([{ field: 'n', detail: 'is 0' }]))
+      return { kind: 'long', title: 'Long', run }
+    }
+    const app = new TestApp({ services: { long: { prepare } } })
+    const start = async (body: BodyInit = form(), sub = 'ada') => {
+      const headers = { authorization: `Bearer ${await accessToken(sub)}` }
+      return app.app.request('/api/services/long', { method: 'POST', headers, body })
+    }
+    return { app, start, ends }
+  }
+
+  test('POST /api/services/:name starts four at once for a principal, and reads no upload of a fifth', async () => {
+    const { app, start, ends } = withService()
+    // What is refused takes no place.
+    for (let i = 0; i < 5; i++) expect((await start(form('0'))).status).toBe(422)
+    for (let i = 0; i < 5; i++) expect((await start('no form')).status).toBe(415)
+    for (let i = 0; i < 4; i++) expect((await start()).status).toBe(202)
+    let isRead = false
+    const upload = new ReadableStream<Uint8Array>(
+      {
+        pull: (controller) => {
+          isRead = true
+          controller.close()
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    const headers = {
+      authorization: `Bearer ${await app.token}`,
+      'content-type': 'multipart/form-data; boundary=x',
+      'content-length': '1000',
+    }
+    const fifth = await app.app.request('/api/services/long', { method: 'POST', headers, body: upload })
+    expect([fifth.status, fifth.headers.get('retry-after'), isRead]).toEqual([429, '10', false])
+    expect((await start(form(), 'bob')).status).toBe(202)
+    await app.clock.advance(1_000)
+    ends[0]?.()
+    await app.clock.advance(1_000)
+    expect((await start()).status).toBe(202)
+    expect((await start()).status).toBe(429)
+  })
+
+  test('POST /api/services/:name starts sixteen at once for all', async () => {
+    const { start } = withService()
+    for (let i = 0; i < 16; i++) expect((await start(form(), `user ${i}`)).status).toBe(202)
+    const refused = await start(form(), 'one more')
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2'])
+  })
+
+  test('POST /api/services/:name lets go of what is paused for over an hour', async () => {
+    const { app, start, ends } = withService()
+    const { id } = (await (await start()).json()) as JobHeader
+    await app.clock.advance(1_000)
+    await app.request('POST', `/api/jobs/${id}/pause`)
+    ends[0]?.()
+    await app.clock.advance(3_599_000)
+    expect((await app.document(id)).status).toBe('paused')
+    await app.clock.advance(60_000)
+    expect(await app.document(id)).toMatchObject({
+      status: 'failed',
+      message: 'It was paused for too long, and what it holds in memory is not kept for longer. Start it again.',
+    })
+    for (let i = 0; i < 4; i++) expect((await start()).status).toBe(202)
+  })
+
+  test('POST /api/services/:name leaves alone what was resumed in time', async () => {
+    const { app, start, ends } = withService()
+    const { id } = (await (await start()).json()) as JobHeader
+    await app.clock.advance(1_000)
+    await app.request('POST', `/api/jobs/${id}/pause`)
+    ends[0]?.()
+    await app.clock.advance(1_800_000)
+    await app.request('POST', `/api/jobs/${id}/resume`)
+    await app.clock.advance(7_200_000)
+    expect((await app.document(id)).status).toBe('completed')
   })
 })
 

@@ -108,6 +108,7 @@ describe('readConfig', () => {
       'MILEPOST_STREAMS',
       'MILEPOST_LIVE_JOBS',
       'MILEPOST_UPLOAD_BYTES',
+      'MILEPOST_SERVICES',
     ])
   })
 
