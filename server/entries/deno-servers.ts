@@ -33,18 +33,57 @@ const deploy: Platform = {
   howToSetSecret: 'Make one with "openssl rand -hex 32", and add it to the environment variables of the app.',
 }
 
+/** How long a server that ran out of descriptors waits for some to be given back: milliseconds. */
+const LISTEN_AGAIN_MS = 250
+
 /** A server of one's own. */
 export async function openOwn(environment: Environment): Promise<DenoServer> {
   const local = await openLocal(environment, { engines: { 'deno-kv': denoKv }, addressOf })
   const { serve: fetch, hostname, config } = local
   let server: Deno.HttpServer | undefined
-  stopOnSignal(local, async () => await server?.shutdown())
+  let isStopping = false
+  stopOnSignal(local, async () => {
+    isStopping = true
+    await server?.shutdown()
+  })
+
+  /** Listens, and again when Deno has ceased to: it does (2.9.5) once it is out of descriptors, and leaves open what is open. */
+  function listenAt(port: number, onListen: (address: Deno.NetAddr) => void): void {
+    let listened = port
+    server = Deno.serve(
+      {
+        hostname,
+        port,
+        onListen: (address) => {
+          listened = address.port
+          onListen(address)
+        },
+      },
+      fetch,
+    )
+    server.finished.catch((error) => {
+      console.error(`Listening stopped, and begins again: ${error.message}`)
+      listenAgain(listened)
+    })
+  }
+
+  function listenAgain(port: number): void {
+    setTimeout(() => {
+      if (isStopping) return
+      try {
+        listenAt(port, () => {})
+      } catch {
+        // It takes a descriptor to listen, too.
+        listenAgain(port)
+      }
+    }, LISTEN_AGAIN_MS)
+  }
+
   return {
     fetch,
     listen() {
-      const onListen = ({ port }: Deno.NetAddr) => console.log(greeting(local, port))
       try {
-        server = Deno.serve({ hostname, port: config.port, onListen }, fetch)
+        listenAt(config.port, ({ port }) => console.log(greeting(local, port)))
       } catch (error) {
         throw error instanceof Deno.errors.NotCapable ? error : listenError(error, hostname, config.port)
       }
