@@ -9,7 +9,7 @@ export interface Format<L extends JobLanguage = JobLanguage> {
   percent(value: number): string
   /** A number and its unit: `100 files`, `361 MB`, `1 file`, `42`. */
   amount(value: number, unit: string | undefined): string
-  /** How much of how much: `42 of 100 files`, `112 of 361 MB`. */
+  /** How much of how much: `42 of 100 files`, `112 of 361 MB`. What is less than all never reads as all: `99.9 of 100`. */
   amountOf(done: number, total: number, unit: string | undefined): string
   /** A rate in the unit of time that makes it readable: `52 files/s`, `3.2 MB/s`, `24 files/min`. */
   rate(perSecond: number, unit: string | undefined): string
@@ -71,6 +71,14 @@ export function createFormat<L extends JobLanguage>(
 
   const short = (value: number) => (decimals(value) ? tenths : whole).format(value)
 
+  /** The part of `total` that is done, with as many digits as `digitsOf` gives a number. What is less than all is not written as all is. */
+  const part = (done: number, total: number, digitsOf: (value: number) => number) => {
+    const write = (value: number, places: number) => (places ? tenths : whole).format(value)
+    const [places, placesOfTotal] = [digitsOf(done), digitsOf(total)]
+    const isTrue = done >= total || write(done, places) !== write(total, placesOfTotal)
+    return write(isTrue ? done : Math.max(0, Number(total.toFixed(placesOfTotal)) - 0.1 ** places), places)
+  }
+
   const bytes = (value: number, { unit, size } = byteUnit(value)) =>
     digits(decimals(value / size), { style: 'unit', unit, unitDisplay: 'short' }).format(value / size)
 
@@ -105,9 +113,14 @@ export function createFormat<L extends JobLanguage>(
     percent: (value) => language.percent(whole.format(Math.floor(value))),
     amount,
     amountOf(done, total, unit) {
-      if (unit !== 'bytes') return language.doneOfTotal(tenths.format(done), amount(total, unit))
+      if (unit !== 'bytes')
+        return language.doneOfTotal(
+          part(done, total, () => 1),
+          amount(total, unit),
+        )
       const unitOfTotal = byteUnit(total)
-      return language.doneOfTotal(short(done / unitOfTotal.size), bytes(total, unitOfTotal))
+      const { size } = unitOfTotal
+      return language.doneOfTotal(part(done / size, total / size, decimals), bytes(total, unitOfTotal))
     },
     rate(perSecond, unit) {
       if (perSecond >= 1 || unit === 'bytes') return language.perSecond(rateAmount(perSecond, unit))

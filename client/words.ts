@@ -82,9 +82,9 @@ export function getJobState({ job, connection, now, lastSeen }: JobFacts): JobSt
   return isStalled(job, isLost ? (lastSeen ?? now) : now) ? 'stalled' : 'running'
 }
 
-/** How many units of the work failed: what the producer said; if it said nothing, what its items say. */
-function getFailed(job: JobHeader): number {
-  return job.progress.failed ?? job.itemCounts.failed
+/** How many units of the work failed: what the producer said, and no fewer than its items say. */
+function getFailed({ progress, itemCounts }: JobHeader): number {
+  return Math.max(progress.failed ?? 0, itemCounts.failed)
 }
 
 /** The line, what stands at its other end, and the word of the link. */
@@ -114,14 +114,15 @@ function describeState(state: JobState, facts: JobFacts, format: Format): Lines 
     case 'stalled':
       return [language.noNews(roughDuration(now - Date.parse(job.lastEventAt))), percent]
     default:
-      return describeRun(job, facts, format)
+      return describeRun(job, facts, percent, format)
   }
 }
 
-function describeRun(job: JobHeader, { rate, timeLeft }: JobFacts, format: Format): Lines {
+function describeRun(job: JobHeader, { rate, timeLeft }: JobFacts, percent: string | undefined, format: Format): Lines {
   const { language } = format
   const { done, total, unit } = getAmount(job)
-  if (total === undefined) return [language.doneSoFar(format.amount(done, unit))]
+  // A total of nothing is none; and where nothing was counted, the steps may have a share.
+  if (!total) return [(done === 0 && percent) || language.doneSoFar(format.amount(done, unit))]
   const progress = format.amountOf(done, total, unit)
   return [
     rate === undefined ? progress : language.progressAndRate(progress, format.rate(rate, unit)),
@@ -145,8 +146,9 @@ function describeEnd(state: JobState, job: JobHeader, percent: string | undefine
     return [language.doneAndFailed(number(succeeded), number(failed)), undefined, language.showFailures]
   }
   const duration = format.duration(getRunTime(job))
-  const all = Math.max(done, total)
-  return [all ? language.doneIn(format.amount(all, unit), duration) : language.finishedIn(duration)]
+  if (done === 0) return [language.finishedIn(duration)]
+  const amount = done < total ? format.amountOf(done, total, unit) : format.amount(done, unit)
+  return [language.doneIn(amount, duration)]
 }
 
 /** From the start to the end, in milliseconds; 0 for a job that has not ended. */

@@ -1,4 +1,4 @@
-import type { Item, ItemStatus, Job, JobHeader, JobStatus } from './job.ts'
+import type { Item, ItemStatus, Job, JobHeader, JobStatus, Step } from './job.ts'
 
 /** Whether a job in this status has ended: no event follows. */
 export function isTerminalStatus(status: JobStatus): boolean {
@@ -29,17 +29,35 @@ export function getAmount(job: Pick<JobHeader, 'progress' | 'itemCounts'>): Amou
 }
 
 /**
- * How far a job is, 0 to 100, or `undefined` when its total is unknown. A completed job is at 100, whatever was counted.
+ * How far a job is, 0 to 100, or `undefined` when its total is unknown; a total of 0 is none. A completed job is at 100, whatever was counted.
+ *
+ * It is what the producer counted; else what the items say; else, for a document that has its steps, their `weight`s: a step that is over counts
+ * for all of its weight, another for its own `done` of `total`. A step without a weight weighs 1, and where none has one they say nothing.
  *
  * @example
  * ```ts
  * getProgressPercent({ status: 'running', progress: { done: 13, total: 100 }, itemCounts }) // 13
  * ```
  */
-export function getProgressPercent(job: Pick<JobHeader, 'status' | 'progress' | 'itemCounts'>): number | undefined {
+export function getProgressPercent(
+  job: Pick<JobHeader, 'status' | 'progress' | 'itemCounts'> & { readonly steps?: readonly Step[] },
+): number | undefined {
   if (job.status === 'completed') return 100
   const { done, total } = getAmount(job)
-  return total && Math.min(100, (done * 100) / total)
+  if (total === undefined) return job.steps && getWeightedPercent(job.steps)
+  return total > 0 ? Math.min(100, (done * 100) / total) : undefined
+}
+
+function getWeightedPercent(steps: readonly Step[]): number | undefined {
+  if (!steps.some(({ weight }) => weight !== undefined)) return undefined
+  let all = 0
+  let over = 0
+  for (const { status, weight = 1, done = 0, total = 0 } of steps) {
+    all += weight
+    const isOpen = status === 'pending' || status === 'running'
+    over += weight * (isOpen ? (total > 0 ? Math.min(1, done / total) : 0) : 1)
+  }
+  return all > 0 ? Math.min(100, (over * 100) / all) : undefined
 }
 
 /** The items of a job that stand in a status, in their order. */

@@ -36,7 +36,9 @@ export function JobHead({ signals, job, words, onShowFailures }: JobHeadProps) {
       <div class="job-progress">
         <ProgressBar words={words} label={job.title} big />
         <p class="figures">
-          {share !== undefined && share !== aside && words.state === 'running' && <b aria-hidden="true">{share}</b>}
+          {share !== undefined && share !== aside && share !== line && words.state === 'running' && (
+            <b aria-hidden="true">{share}</b>
+          )}
           <bdi class="line" aria-hidden="true">
             {line}
           </bdi>

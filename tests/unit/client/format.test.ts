@@ -56,6 +56,13 @@ describe('createFormat', () => {
     [40_000, 361e6, 'bytes', '0 of 361 MB'],
     [1.26e9, 9.7e9, 'bytes', '1.3 of 9.7 GB'],
     [500, 900, 'bytes', '0.5 of 0.9 kB'],
+    [100, 100, 'files', '100 of 100 files'],
+    [99.9999, 100, undefined, '99.9 of 100'],
+    [100.01, 100.04, undefined, '99.9 of 100'],
+    [0.01, 0.02, undefined, '0 of 0'],
+    [360.9e6, 361.4e6, 'bytes', '360 of 361 MB'],
+    [9.97e6, 10.2e6, 'bytes', '9.9 of 10 MB'],
+    [361e6, 361e6, 'bytes', '361 of 361 MB'],
   ])('createFormat writes %p of %p %p as %p', (done, total, unit, text) => {
     expect(format.amountOf(done, total, unit)).toBe(text)
   })

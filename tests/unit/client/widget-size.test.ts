@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { bundle } from '../../../server/cli/bundle.ts'
 
 /** What `/widget.js` may weigh on the wire: bytes, with gzip. All of it is read before a job is seen. */
-const BUDGET = 10 * 1024
+const BUDGET = 11 * 1024
 
 describe('define.ts', () => {
   test('define.ts is a small bundle, as it is served: everything that the element needs, and no schemas', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { createFormat } from '../../../client/format.ts'
 import { english } from '../../../client/language.ts'
 import { describeAge, describeJob, type JobFacts, type JobWords } from '../../../client/words.ts'
-import type { JobHeader } from '../../../shared/job.ts'
+import type { Job, JobHeader } from '../../../shared/job.ts'
 import { newHeader } from '../../arbitraries.ts'
 
 const format = createFormat(english, { locale: 'en-GB', timeZone: 'UTC' })
@@ -25,6 +25,14 @@ function ended(status: JobHeader['status'], fields: Partial<JobHeader> = {}): Jo
 }
 
 const facts = (fields: Partial<JobFacts> = {}): JobFacts => ({ job: job(), connection: 'live', now: NOW, ...fields })
+
+/** Of a document that has them: 40 of 100 by the first, 2 by the second. */
+const steps: Pick<Job, 'steps'> = {
+  steps: [
+    { id: 'read', index: 0, version: 2, status: 'succeeded', weight: 40 },
+    { id: 'write', index: 1, version: 3, status: 'running', weight: 60, done: 1, total: 30 },
+  ],
+}
 
 type Row = [state: string, facts: JobFacts, words: Partial<JobWords>]
 
@@ -210,7 +218,22 @@ describe('describeJob', () => {
     [
       'completed though less was counted',
       facts({ job: ended('completed') }),
-      { line: '100 files in 3 min 12 s', percent: 100 },
+      { line: '42 of 100 files in 3 min 12 s', percent: 100 },
+    ],
+    [
+      'completed though nothing of its total was counted',
+      facts({ job: ended('completed', { progress: { done: 0, total: 5 } }) }),
+      { line: 'Finished in 3 min 12 s', percent: 100 },
+    ],
+    [
+      'completed with fewer of its items than there are',
+      facts({
+        job: ended('completed', {
+          progress: { done: 0 },
+          itemCounts: { pending: 2, running: 0, succeeded: 3, failed: 0, skipped: 0 },
+        }),
+      }),
+      { state: 'completed', line: '3 of 5 in 3 min 12 s' },
     ],
     [
       'completed with items that failed',
@@ -228,8 +251,47 @@ describe('describeJob', () => {
       { line: '95 done, 3 failed' },
     ],
     [
+      'completed with items that failed, of which its producer counted none',
+      facts({
+        job: ended('completed', {
+          progress: { done: 100, total: 100, failed: 0 },
+          itemCounts: { pending: 0, running: 0, succeeded: 97, failed: 3, skipped: 0 },
+        }),
+      }),
+      { state: 'completed-with-failures', line: '97 done, 3 failed', action: 'Show' },
+    ],
+    [
+      'to do nothing',
+      facts({ job: job({ progress: { done: 0, total: 0 } }) }),
+      { line: '0 so far', percent: undefined },
+    ],
+    [
+      'nearly through, but not',
+      facts({ job: job({ progress: { done: 99.9999, total: 100 } }) }),
+      { line: '99.9 of 100', percent: 99.9999 },
+    ],
+    [
+      'paused when nearly through',
+      facts({ job: job({ status: 'paused', progress: { done: 99.9999, total: 100 } }) }),
+      { line: 'Paused at 99 %' },
+    ],
+    [
+      'known by its weighted steps alone',
+      facts({
+        job: { ...job({ progress: { done: 0 } }), ...steps },
+      }),
+      { line: '42 %', percent: 42 },
+    ],
+    [
+      'counted without a total beside its weighted steps',
+      facts({ job: { ...job({ progress: { done: 7, unit: 'files' } }), ...steps } }),
+      { line: '7 files so far', percent: 42 },
+    ],
+    [
       'completed by a clock that went back',
-      facts({ job: ended('completed', { endedAt: '2026-01-01T13:00:00.000Z' }) }),
+      facts({
+        job: ended('completed', { progress: { done: 100, unit: 'files' }, endedAt: '2026-01-01T13:00:00.000Z' }),
+      }),
       { line: '100 files in less than 1 s' },
     ],
   ])('describeJob of a job that is %s', (_state, given, words) => {

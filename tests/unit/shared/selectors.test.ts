@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { itemStatuses, jobStatuses } from '../../../shared/job.ts'
+import { itemStatuses, type JobHeader, jobStatuses, type Step } from '../../../shared/job.ts'
 import {
   countItems,
   getAmount,
@@ -69,6 +69,45 @@ describe('getProgressPercent', () => {
     expect(percent({ done: 500 }, 'running', itemCounts)).toBeUndefined()
   })
 
+  test('getProgressPercent of a total of 0 is undefined, unless the job is completed', () => {
+    expect(percent({ total: 0 })).toBeUndefined()
+    expect(percent({ done: 3, total: 0 })).toBeUndefined()
+    expect(percent({ total: 0 }, 'completed')).toBe(100)
+  })
+
+  test('getProgressPercent comes from the weights of the steps when neither the producer nor the items say a total', () => {
+    const step = (index: number, fields: Partial<Step>): Step => ({
+      id: `${index}`,
+      index,
+      version: index + 2,
+      status: 'pending',
+      ...fields,
+    })
+    const ofSteps = (fields: Partial<Step>[], header: Partial<JobHeader> = {}) =>
+      getProgressPercent({
+        ...newHeader({ status: 'running', ...header }),
+        steps: fields.map((f, index) => step(index, f)),
+      })
+    const weighted = [
+      { weight: 3, status: 'succeeded' },
+      { status: 'running', done: 1, total: 2 },
+    ] as const
+    expect(ofSteps([...weighted])).toBe(87.5)
+    expect(ofSteps([...weighted], { progress: { done: 1, total: 4 } })).toBe(25)
+    expect(ofSteps([...weighted], { itemCounts })).toBe(80)
+    expect(ofSteps([...weighted], { status: 'completed' })).toBe(100)
+    expect(ofSteps([{ weight: 1, status: 'failed' }, { weight: 1, status: 'skipped' }, { weight: 2 }])).toBe(50)
+    expect(
+      ofSteps([
+        { weight: 1, status: 'running', done: 5, total: 4 },
+        { weight: 1, total: 0 },
+      ]),
+    ).toBe(50)
+    expect(ofSteps([{ weight: 0, status: 'succeeded' }])).toBeUndefined()
+    expect(ofSteps([{ status: 'succeeded' }, { status: 'running' }])).toBeUndefined()
+    expect(ofSteps([])).toBeUndefined()
+  })
+
   test('getProgressPercent comes from the items when the producer said nothing', () => {
     expect(percent({}, 'running', itemCounts)).toBe(80)
   })
@@ -82,8 +121,6 @@ describe('getProgressPercent', () => {
 
   test('getProgressPercent stays within 0 and 100 for any numbers that an event may carry', () => {
     expect(percent({ done: 120, total: 100 })).toBe(100)
-    expect(percent({ done: 0, total: 0 })).toBe(0)
-    expect(percent({ done: 5, total: 0 })).toBe(0)
     expect(percent({ done: Number.MAX_VALUE, total: Number.MIN_VALUE })).toBe(100)
     fc.assert(
       fc.property(history, (events) => {
