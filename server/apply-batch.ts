@@ -39,6 +39,7 @@ export function namedRows(events: readonly JobEvent[]): { steps: Set<string>; it
 export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcome {
   const { header: before, marks } = loaded.job
   if (batch.createdBy !== undefined && batch.createdBy !== before.createdBy) return { refused: problems.notFound() }
+  if (batch.epoch !== undefined && batch.epoch !== before.epoch) return { refused: problems.notFound() }
   if (batch.key && loaded.key) {
     return loaded.key.digest === batch.key.digest
       ? { repeat: before }

@@ -45,6 +45,8 @@ export interface Batch {
   at: string
   /** The job must have been created by this principal; otherwise the answer is as for a job that is not there. */
   createdBy?: string
+  /** The job must be in this life; otherwise the answer is as for a job that is not there. */
+  epoch?: string
   /** The job must be in this life and at this version: for a decision that rests on what was read. */
   expect?: Cursor
   /** A repeated key answers the present version and applies nothing. */

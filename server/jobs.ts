@@ -63,14 +63,29 @@ export class Jobs {
    * Applies a batch for its producer. The one way in: what services in this process emit comes through here too.
    *
    * @param events as the schema took them; not empty
+   * @param epoch the life of the job that they are about; left out, whichever it is in
    */
-  async publish(principal: Principal, id: string, events: ProducerEvent[], key?: IdempotencyKey): Promise<Receipt> {
+  async publish(
+    principal: Principal,
+    id: string,
+    events: ProducerEvent[],
+    key?: IdempotencyKey,
+    epoch?: string,
+  ): Promise<Receipt> {
     if (!isJobId(id)) throw refuse(problems.notFound())
     const batch: Batch = { events, at: this.#now(), ...(key ? { key } : {}) }
+    if (epoch !== undefined) batch.epoch = epoch
     // The usual producer needs no look at the job before: the engine compares its creator with it on the way.
     const isUsual = !principal.jobs && !isAdmin(principal) && principal.scopes.includes('jobs:write')
     // Others are: its creator is looked up, and has to be the same when the batch is applied.
-    batch.createdBy = isUsual ? principal.sub : (await this.read(principal, id, 'publish')).header.createdBy
+    if (isUsual) batch.createdBy = principal.sub
+    else {
+      const { header } = await this.read(principal, id, 'publish')
+      batch.createdBy = header.createdBy
+      if (epoch !== undefined && epoch !== header.epoch) throw refuse(problems.notFound())
+      // A token is for one life of its job, and the next may have begun when the batch is applied.
+      if (principal.jobs) batch.epoch = header.epoch
+    }
     const applied = await this.#apply(id, batch)
     if ('refused' in applied && applied.refused.status === 404) await this.read(principal, id, 'publish')
     const header = this.#count(applied, events.length)

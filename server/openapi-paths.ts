@@ -131,7 +131,11 @@ export function createPaths(): Json {
         'Report on a job',
         { 200: answer('Applied, all of it', 'Receipt') },
         {
-          parameters: [id, idempotency],
+          parameters: [
+            id,
+            query('epoch', 'The life of the job that the events are about. Of another life: 404.'),
+            idempotency,
+          ],
           requestBody: {
             required: true,
             content: {

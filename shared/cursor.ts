@@ -4,7 +4,11 @@ export interface Cursor {
   version: number
 }
 
+const EPOCH = /^[a-z0-9]{1,32}$/
 const CURSOR = /^([a-z0-9]{1,32})-(0|[1-9][0-9]{0,15})$/
+
+/** Whether text can name a life of a job. */
+export const isEpoch = (text: string): boolean => EPOCH.test(text)
 
 /** `{epoch: "k3x9", version: 42}` → `"k3x9-42"`. */
 export function formatCursor(cursor: Cursor): string {

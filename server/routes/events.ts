@@ -1,4 +1,6 @@
+import type { Context } from 'hono'
 import { createRequestSchemas } from '../../shared/api.ts'
+import { isEpoch } from '../../shared/cursor.ts'
 import { createEventSchema, isShallow, JSON_DEPTH, type ProducerEvent } from '../../shared/events.ts'
 import { fitsUtf8 } from '../../shared/text-size.ts'
 import { digestOf } from '../digest.ts'
@@ -36,8 +38,9 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach }: Rou
     const body = type === NDJSON_TYPE ? parseLines(text) : parseJson(text)
     const events = validate(body, text.length)
     const name = idempotencyKey(c, schemas.idempotencyKey)
+    const epoch = epochOf(c)
     const key = name === undefined ? undefined : { key: name, digest: await digestOf(events) }
-    return c.json(await jobs.publish(principal, c.req.param('id'), events, key))
+    return c.json(await jobs.publish(principal, c.req.param('id'), events, key, epoch))
   })
 
   /** The events of a body. An error names its field under the number of the event, counted from 0. */
@@ -65,6 +68,13 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach }: Rou
     if (errors.length > 0) throw refuse(problems.invalid(errors.slice(0, ERRORS_NAMED)))
     return events
   }
+}
+
+/** The life of the job that `?epoch=` names, as the answer to its creation gave it. @throws ProblemError 422 for what can be none */
+function epochOf(c: Context): string | undefined {
+  const epoch = c.req.query('epoch')
+  if (epoch === undefined || isEpoch(epoch)) return epoch
+  throw refuse(problems.invalid([{ field: 'epoch', detail: 'must be the epoch of a job' }]))
 }
 
 /** Whether a value takes no more JSON than that. What is nested too deeply is not measured, which would take a second, but refused later. */

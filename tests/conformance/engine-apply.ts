@@ -101,6 +101,25 @@ export function describeApply(subject: Subject, open: OpenEngine): void {
       expect(taken(await engine.apply(id, batchOf(events, { createdBy }))).version).toBe(2)
     })
 
+    test('apply of a batch for another life answers as for a job that is not there, and so for a key of that life', async () => {
+      const { engine } = subject
+      const { id, epoch } = await created(engine)
+      const events: JobEvent[] = [{ type: 'progress', done: 1 }]
+      const key = { key: 'k', digest: 'd' }
+      expect(taken(await engine.apply(id, batchOf(events, { epoch, key }))).version).toBe(2)
+      const none = await engine.apply('no-such-job', batchOf(events))
+      expect(await engine.apply(id, batchOf(events, { epoch: 'other', key }))).toEqual(none)
+      expect(await engine.remove(id)).toBe(true)
+      await created(engine, { id, epoch: 'next' })
+      const late = await Promise.all([
+        engine.apply(id, batchOf(events, { epoch })),
+        engine.apply(id, batchOf(events, { epoch, key })),
+      ])
+      expect(late).toEqual([none, none])
+      expect((await documentOf(engine, id)).version).toBe(1)
+      expect(taken(await engine.apply(id, batchOf(events, { epoch: 'next' }))).version).toBe(2)
+    })
+
     test('apply refuses a decision that rests on another version or life', async () => {
       const { engine } = subject
       const { id, epoch } = await created(engine)

@@ -28,6 +28,22 @@ export function describeEvents(subject: RuntimeSubject): void {
       expect((await ada.read(id)).logs.map(({ message }) => message)).toEqual(['a', 'b', 'c', 'd', 'e'])
     })
 
+    test('POST …/events?epoch= publishes to that life of the job alone', async () => {
+      const ada = await subject.client('ada')
+      const { id, epoch } = await ada.create({ id: unique('lives') })
+      const event: ProducerEvent = { type: 'progress', done: 1 }
+      const path = `api/jobs/${id}/events`
+      expect(await ada.json<Receipt>(200, 'POST', `${path}?epoch=${epoch}`, event)).toMatchObject({ version: 2 })
+      await ada.request('DELETE', `api/jobs/${id}`)
+      const { epoch: next } = await ada.create({ id, title: 'Another life' })
+      const late = await (await ada.request('POST', `${path}?epoch=${epoch}`, event)).text()
+      expect(late).toBe(await (await ada.request('POST', 'api/jobs/no-such-job/events', event)).text())
+      expect(await ada.refusal('POST', `${path}?epoch=${epoch}`, event)).toEqual({ status: 404, fields: [] })
+      expect(await ada.refusal('POST', `${path}?epoch=No!`, event)).toEqual({ status: 422, fields: ['epoch'] })
+      expect((await ada.read(id)).version).toBe(1)
+      expect(await ada.json<Receipt>(200, 'POST', `${path}?epoch=${next}`, event)).toMatchObject({ version: 2 })
+    })
+
     test('POST …/events applies every type of event, and null clears a field', async () => {
       const ada = await subject.client('ada')
       const { id, createdAt } = await ada.create({ metadata: { a: 1 } })

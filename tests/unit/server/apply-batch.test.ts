@@ -172,6 +172,15 @@ describe('applyBatch: who and when', () => {
     expect(store.refusal([progress(1)], { key: { key: 'k', digest: 'other' }, createdBy: 'mallory' })).toEqual([404])
   })
 
+  test('applyBatch for another life is answered like a job that is not there, before a key that was used', () => {
+    const store = new Store()
+    const key = { key: 'k', digest: 'd' }
+    store.apply([progress(1)], { key, epoch: 'e1' })
+    expect(store.refusal([progress(1)], { key, epoch: 'e2' })).toEqual([404])
+    expect(store.refusal([progress(2)], { epoch: 'e2' })).toEqual([404])
+    expect(store.refusal([progress(2)], { epoch: 'e1' })).toBeUndefined()
+  })
+
   test('applyBatch with a place expects the job to be there, in the same life', () => {
     const store = new Store()
     store.apply([progress(1)])

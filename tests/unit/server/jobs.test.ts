@@ -19,6 +19,28 @@ async function changesOf(app: TestApp, job: string): Promise<Change[]> {
 
 const running = { type: 'status', status: 'running' } as const
 
+describe('publish', () => {
+  test('publish by a token writes to no life of the job but its own, though the next begins while it is looked up', async () => {
+    const app = new TestApp()
+    const { id } = await app.create({ id: 'j' })
+    const shared = await app.request('POST', `/api/jobs/${id}/tokens`, { can: 'publish' })
+    const { token } = (await shared.json()) as { token: string }
+    const authorization = `Bearer ${token}`
+    const send = () => app.request('POST', `/api/jobs/${id}/events`, running, { authorization })
+    const read = app.engine.read.bind(app.engine)
+    app.engine.read = async (job) => {
+      app.engine.read = read
+      const stored = await read(job)
+      await app.engine.remove(job)
+      await app.create({ id })
+      return stored
+    }
+    expect((await send()).status).toBe(404)
+    expect((await app.document(id)).version).toBe(1)
+    expect((await send()).status).toBe(404)
+  })
+})
+
 describe('operate', () => {
   test('operate cancels what has not begun at once, in one batch', async () => {
     const app = new TestApp()
