@@ -84,7 +84,7 @@ export type ConnectionEvent =
   | { type: 'ended'; reason?: EndReason | undefined }
   /** The stream ended without a last word. */
   | { type: 'closed' }
-  /** No answer, or, with a status, an answer that is not what was asked for. */
+  /** No answer of the server's; or, with a status, its refusal. */
   | { type: 'failed'; status?: number | undefined; retryAfterMs?: number | undefined }
   /** There is no stream to be had, and it is not known why: an EventSource does not tell. */
   | { type: 'refused' }
@@ -317,7 +317,7 @@ function onFailed(state: ConnectionState, event: Of<'failed'>, now: number, rand
     if (refusals >= REFUSALS) return finish({ ...state, refusals }, 'expired')
     return wait({ ...state, refusals }, backOff(state.retryMs, refusals, random))
   }
-  // The server answers, though not with a stream (too many of them, a proxy's own page): a poll may fare better.
+  // The server answers, though not with a stream, of which there may be too many: a poll may fare better.
   if (state.phase === 'opening' && status !== undefined && status < 500) return poll(state)
   return fail({ ...state, failures: failuresBefore(state, now) }, retryAfterMs, now, random)
 }

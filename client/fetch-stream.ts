@@ -4,19 +4,24 @@ import type { ConnectionEvent } from './connection-state.ts'
 import type { Environment } from './environment.ts'
 import { EventSourceParser } from './event-source-parser.ts'
 
-/** Reads a stream with `fetch`, to its end: what an EventSource does where there is none, or where headers are needed. Answers how it ended. */
+/** Reads a stream with `fetch`, to its end: what an EventSource does where there is none, or where headers are needed. Answers how it ended.
+ *
+ * @param isOver whether nothing can follow what is here
+ */
 export async function readStream(
   url: string,
   headers: Readonly<Record<string, string>> | undefined,
   environment: Environment,
   { signal, tell, take }: Attempt,
+  isOver: () => boolean,
 ): Promise<ConnectionEvent> {
   const response = await environment.fetch(url, {
     headers: { accept: 'text/event-stream', ...headers },
     cache: 'no-store',
     signal,
   })
-  if (response.status === 204) return { type: 'ended' }
+  // A proxy says it too; and by itself the server says it only to those who have the end already.
+  if (response.status === 204 && isOver()) return { type: 'ended' }
   if (!response.ok || !response.body || !isEventStream(response)) return failureOf(response, environment)
   tell({ type: 'opened' })
   const decoder = new TextDecoder()

@@ -1,3 +1,4 @@
+import { isJob } from '../shared/answers.ts'
 import { formatCursor } from '../shared/cursor.ts'
 import { mergeHeader } from '../shared/fold.ts'
 import type { JobHeader, Patch } from '../shared/job.ts'
@@ -155,9 +156,10 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
   }
 
   async function askFor(job: Followed): Promise<Polled | Failure> {
-    const answer = await ask(documentUrl(job.location, 'header'), {}, environment, (header): Polled => {
-      take(job, header as JobHeader)
-      if (isTerminalStatus((header as JobHeader).status)) finish(job, 'ended')
+    const answer = await ask(documentUrl(job.location, 'header'), {}, environment, (header): Polled | undefined => {
+      if (!isJob(header)) return undefined
+      take(job, header)
+      if (isTerminalStatus(header.status)) finish(job, 'ended')
       return { type: 'polled' }
     })
     // Any other answer is about the server.
@@ -166,7 +168,12 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
     else {
       job.isRefused = true
       clock.setTimeout(() => {
-        if (jobs.has(job)) askFor(job).then(restartSoon, restartSoon)
+        // Unless it is refused again, and over, the stream names it with the others.
+        const goOn = () => {
+          job.isRefused = false
+          restartSoon()
+        }
+        if (jobs.has(job)) askFor(job).then(goOn, goOn)
       }, ASK_AGAIN_MS)
     }
     return { type: 'polled' }

@@ -1,4 +1,5 @@
 import { batch, computed, type ReadonlySignal, signal } from '@preact/signals-core'
+import { isJob, readJson } from '../shared/answers.ts'
 import type { JobList as JobListPage } from '../shared/api.ts'
 import { coarseTimeLeft, getRate, getTimeLeft } from '../shared/estimate.ts'
 import type { JobHeader } from '../shared/job.ts'
@@ -77,7 +78,8 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
     },
     receive: (event, data) => list.receive({ event, data } as ListMessage),
     receivePoll(answer) {
-      list.replaceNewest((answer as JobListPage).jobs)
+      if (!isPage(answer)) return undefined
+      list.replaceNewest(answer.jobs)
       isReady = true
       return {}
     },
@@ -102,7 +104,8 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
         headers: { accept: 'application/json', ...headers },
       })
       if (!response.ok) return undefined
-      const page = (await response.json()) as JobListPage
+      const page = await readJson(response)
+      if (!isPage(page)) return undefined
       next = { cursor: page.nextCursor }
       const isNews = list.add(page.jobs)
       isReady = true
@@ -137,6 +140,12 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
       loading.value = false
     },
   }
+}
+
+/** Whether an answer is a page of jobs. */
+function isPage(answer: unknown): answer is JobListPage {
+  const { jobs } = Object(answer) as Partial<JobListPage>
+  return Array.isArray(jobs) && jobs.every(isJob)
 }
 
 /** A query string: `?a=1&b=2`, of the fields that are there. */

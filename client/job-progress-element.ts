@@ -1,3 +1,4 @@
+import { isJob, readJson } from '../shared/answers.ts'
 import type { Job, JobHeader } from '../shared/job.ts'
 import { isTerminalStatus } from '../shared/selectors.ts'
 import { createAnnouncer } from './announcer.ts'
@@ -148,8 +149,10 @@ export class JobProgressElement extends Base {
       this.#view.showFailures()
       return
     }
-    const response = await fetch(documentUrl(location, 'all')).catch(() => undefined)
-    if (response?.ok) this.#view.showFailures(listFailures(await response.json()))
+    const answer: unknown = await fetch(documentUrl(location, 'all'))
+      .then(readJson)
+      .catch(() => undefined)
+    if (isJob(answer)) this.#view.showFailures(listFailures(answer as Job))
   }
 }
 

@@ -1,4 +1,5 @@
 import { computed, type ReadonlySignal, signal } from '@preact/signals-core'
+import { isJob, isPatch } from '../shared/answers.ts'
 import {
   addSample,
   coarseTimeLeft,
@@ -9,8 +10,7 @@ import {
   sampleOf,
 } from '../shared/estimate.ts'
 import type { Job, Patch } from '../shared/job.ts'
-import { getProgressPercent } from '../shared/selectors.ts'
-import type { SnapshotData } from '../shared/wire.ts'
+import { getProgressPercent, isTerminalStatus } from '../shared/selectors.ts'
 import type { ConnectionStatus } from './connection-state.ts'
 import { type Environment, systemEnvironment } from './environment.ts'
 import { type JobMessage, JobReplica } from './job-replica.ts'
@@ -63,7 +63,9 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
     pollUrl: urls.document,
     headers: urls.headers,
     receive: (event, data) => taken(replica.receive({ event, data } as JobMessage)),
-    receivePoll: (answer) => taken(replica.receiveAnswer(answer as Job | SnapshotData | Patch)),
+    receivePoll: (answer) =>
+      isJob(answer) || isPatch(answer) ? taken(replica.receiveAnswer(answer as Job | Patch)) : undefined,
+    isOver: () => replica.job !== undefined && isTerminalStatus(replica.job.status),
     show() {
       known.value = newest
     },

@@ -1,10 +1,11 @@
-import type { CreateJob, ProblemDocument } from '../shared/api.ts'
+import { isJob, isReceipt } from '../shared/answers.ts'
+import type { CreateJob } from '../shared/api.ts'
 import { Batcher, type Receipt, type Sent } from '../shared/batcher.ts'
 import { type Clock, type Random, randomId, systemRandom, type Timer } from '../shared/clock.ts'
 import type { EventFields, ProducerEvent } from '../shared/events.ts'
+import { type Answer, type Failed, readAnswer } from '../shared/http-sender.ts'
 import { isTerminalStatus } from '../shared/selectors.ts'
 import { withoutSlash } from './job-url.ts'
-import { retryAfterMs } from './retry-after.ts'
 
 /** Where to report, and by what right. */
 export interface ReporterOptions {
@@ -143,7 +144,9 @@ class HttpJobReporter implements JobReporter {
   readonly #stop = new AbortController()
   /** The job, until the server has it. */
   #toCreate: NewJob | undefined
-  #creating: Promise<Sent | undefined> | undefined
+  /** The life of the job that was created: of one that was made elsewhere it is not known. */
+  #epoch: string | undefined
+  #creating: Promise<Failed | undefined> | undefined
   #cancel: (() => void) | undefined
   #receipt: Receipt | undefined
   #isOver = false
@@ -231,12 +234,12 @@ class HttpJobReporter implements JobReporter {
   }
 
   /** Creates the job, unless that was done. Answers what went wrong. A repeated request finds the same job. */
-  #create(): Promise<Sent | undefined> {
+  #create(): Promise<Failed | undefined> {
     if (!this.#toCreate) return Promise.resolve(undefined)
-    this.#creating ??= this.#request('/api/jobs', this.#toCreate, {}).then((answer) => {
+    this.#creating ??= this.#request('/api/jobs', this.#toCreate, {}, isJob).then((answer) => {
       this.#creating = undefined
-      if ('failure' in answer)
-        return 'rejected' in answer.failure ? { refused: answer.failure.rejected } : answer.failure
+      if ('failed' in answer) return 'rejected' in answer.failed ? { refused: answer.failed.rejected } : answer.failed
+      this.#epoch = answer.body.epoch
       this.#toCreate = undefined
       return undefined
     })
@@ -244,23 +247,25 @@ class HttpJobReporter implements JobReporter {
   }
 
   async #publish(events: ProducerEvent[], key: string): Promise<Sent> {
-    const path = `/api/jobs/${encodeURIComponent(this.id)}/events`
-    const answer = await this.#request(path, events, { 'idempotency-key': key })
-    return 'failure' in answer ? answer.failure : { receipt: answer.body as Receipt }
+    const life = this.#epoch === undefined ? '' : `?epoch=${this.#epoch}`
+    const path = `/api/jobs/${encodeURIComponent(this.id)}/events${life}`
+    const answer = await this.#request(path, events, { 'idempotency-key': key }, isReceipt)
+    return 'body' in answer ? { receipt: answer.body } : answer.failed
   }
 
   /** Posts JSON. Never rejects. */
-  async #request(
+  async #request<T>(
     path: string,
     body: unknown,
     headers: Record<string, string>,
-  ): Promise<{ body: unknown } | { failure: Exclude<Sent, { receipt: Receipt }> }> {
+    isOurs: (answer: unknown) => answer is T,
+  ): Promise<Answer<T>> {
     const { url, token, clock } = this.#port
     let text: string
     try {
       text = JSON.stringify(body)
     } catch (error) {
-      return { failure: { rejected: `It can't be written as JSON: ${String(error)}` } }
+      return { failed: { rejected: `It can't be written as JSON: ${String(error)}` } }
     }
     const abort = new AbortController()
     this.#cancel = () => abort.abort()
@@ -272,24 +277,15 @@ class HttpJobReporter implements JobReporter {
         body: text,
         signal: abort.signal,
       })
-      const answer: unknown = await response.json().catch(() => undefined)
-      if (response.ok && answer !== undefined) return { body: answer }
-      return { failure: this.#failure(response, answer) }
+      const answer = await readAnswer(response, isOurs, clock.now())
+      const reason = 'problem' in answer && response.status === 401 ? answer.problem?.detail : undefined
+      if (reason !== undefined) this.#port.tell(`The token for job ${this.id} was refused: ${reason}`)
+      return answer
     } catch {
-      return { failure: { retry: true } }
+      return { failed: { retry: true } }
     } finally {
       clock.clearTimeout(timer)
       this.#cancel = undefined
     }
-  }
-
-  #failure(response: Response, answer: unknown): Exclude<Sent, { receipt: Receipt }> {
-    const { status } = response
-    const reason = (answer as Partial<ProblemDocument> | undefined)?.detail ?? `The server answered ${status}.`
-    if (status === 400 || status === 413 || status === 415 || status === 422) return { rejected: reason }
-    if (status === 403 || status === 404 || status === 409) return { refused: reason }
-    // A refused token may be refused in passing; a server that answers with something else is not itself.
-    if (status === 401) this.#port.tell(`The token for job ${this.id} was refused: ${reason}`)
-    return { retry: true, afterMs: retryAfterMs(response, this.#port.clock.now()) }
   }
 }

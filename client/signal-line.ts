@@ -51,7 +51,7 @@ export function createSignalLine(options: LineOptions): SignalLine {
   const line = createConnection({
     environment,
     cursor: options.cursor,
-    ...createTransport({ ...options, receivePoll: (answer) => received(options.receivePoll(answer)) }),
+    ...createTransport({ ...options, receivePoll: polled }),
     receive(event, data) {
       if (event === 'ping') {
         serverClock.set((data as PingData).at)
@@ -105,6 +105,10 @@ export function createSignalLine(options: LineOptions): SignalLine {
   }
   function showSoon(): void {
     callOff ??= environment.frame(() => batch(showNow))
+  }
+  function polled(answer: unknown): Received | undefined {
+    const what = options.receivePoll(answer)
+    return what && received(what)
   }
   function received(what: Received): Received {
     if (!what.gap) showSoon()

@@ -13,8 +13,10 @@ export interface TransportOptions {
   pollUrl(cursor: string | undefined): string
   /** Headers, `Authorization` for one, that every request needs. With any, streams are read with `fetch`. */
   headers?: Readonly<Record<string, string>> | undefined
-  /** Takes the parsed answer of a poll. */
-  receivePoll(answer: unknown): Received
+  /** Takes the parsed answer of a poll; `undefined` for one that is not the server's. */
+  receivePoll(answer: unknown): Received | undefined
+  /** Whether all that will ever be said is here. */
+  isOver?(): boolean
   /** Told whenever a stream is asked for. */
   onOpen?(): void
   environment: Environment
@@ -43,7 +45,8 @@ export function createTransport(options: TransportOptions): Pick<ConnectionOptio
       options.onOpen?.()
       const { EventSource } = environment
       const url = options.streamUrl(cursor)
-      if (headers || !EventSource) return readStream(url, headers, environment, attempt)
+      if (headers || !EventSource)
+        return readStream(url, headers, environment, attempt, () => options.isOver?.() === true)
       listenTo(new EventSource(url), MESSAGE_NAMES, attempt)
       return undefined
     },
@@ -51,7 +54,8 @@ export function createTransport(options: TransportOptions): Pick<ConnectionOptio
       const init = { headers: { accept: 'application/json', ...headers }, signal }
       return ask(options.pollUrl(cursor), init, environment, (answer) => {
         signal.throwIfAborted()
-        return eventOf(options.receivePoll(answer), 'polled')
+        const received = options.receivePoll(answer)
+        return received && eventOf(received, 'polled')
       })
     },
   }

@@ -1,3 +1,5 @@
+import type { ProblemType } from '../shared/api.ts'
+
 /** What went wrong with one field of a request. */
 export interface FieldError {
   /** Where: `done`, `3.status`, `Idempotency-Key`. */
@@ -7,6 +9,7 @@ export interface FieldError {
 
 /** A problem document (RFC 9457). The same problem is the same bytes, whoever asks. */
 export interface Problem {
+  type: ProblemType
   status: 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 429 | 500 | 503 | 507
   title: string
   /** What to do about it, in a sentence. */
@@ -30,51 +33,69 @@ const fields = (errors: FieldError[] | undefined) => (errors && errors.length > 
 /** The refusals, each under the name of what went wrong. */
 export const problems = {
   malformed: (detail: string, errors?: FieldError[]): Problem => ({
+    type: 'urn:milepost:malformed',
     status: 400,
     title: 'Malformed request',
     detail,
     ...fields(errors),
   }),
   unauthenticated: (detail = 'Send a valid token as "Authorization: Bearer …", or sign in.'): Problem => ({
+    type: 'urn:milepost:unauthenticated',
     status: 401,
     title: 'Not signed in',
     detail,
   }),
-  forbidden: (detail: string): Problem => ({ status: 403, title: 'Not allowed', detail }),
+  forbidden: (detail: string): Problem => ({
+    type: 'urn:milepost:forbidden',
+    status: 403,
+    title: 'Not allowed',
+    detail,
+  }),
   /** For a job that isn't there and for one that isn't yours alike: the answer must not tell which. */
   notFound: (): Problem => ({
+    type: 'urn:milepost:not-found',
     status: 404,
     title: 'Not found',
     detail: "This job does not exist, or it isn't yours.",
   }),
   /** For an address that is nobody's. */
-  nothingHere: (): Problem => ({ status: 404, title: 'Not found', detail: 'There is nothing at this address.' }),
+  nothingHere: (): Problem => ({
+    type: 'urn:milepost:not-found',
+    status: 404,
+    title: 'Not found',
+    detail: 'There is nothing at this address.',
+  }),
   conflict: (detail: string, errors?: FieldError[]): Problem => ({
+    type: 'urn:milepost:conflict',
     status: 409,
     title: 'Conflict',
     detail,
     ...fields(errors),
   }),
   tooLarge: (detail: string, errors?: FieldError[]): Problem => ({
+    type: 'urn:milepost:too-large',
     status: 413,
     title: 'Too large',
     detail,
     ...fields(errors),
   }),
   unsupportedType: (field: 'Content-Type' | 'Content-Encoding', detail: string): Problem => ({
+    type: 'urn:milepost:unsupported-type',
     status: 415,
     title: 'Unsupported content type',
     detail,
     errors: [{ field, detail }],
   }),
   invalid: (errors: FieldError[]): Problem => ({
+    type: 'urn:milepost:invalid',
     status: 422,
     title: 'Invalid request',
     detail: errors.map(({ field, detail }) => (field ? `${field}: ${detail}` : detail)).join('; '),
     errors,
   }),
-  tooMany: (detail: string): Problem => ({ status: 429, title: 'Too many', detail }),
+  tooMany: (detail: string): Problem => ({ type: 'urn:milepost:too-many', status: 429, title: 'Too many', detail }),
   internal: (): Problem => ({
+    type: 'urn:milepost:internal',
     status: 500,
     title: 'Server error',
     detail: 'The server failed at this request. Nothing of it was acknowledged; try again.',
@@ -83,11 +104,13 @@ export const problems = {
   unavailable: (
     detail = 'The store failed, and the outcome is unknown. Send the request again, with the same Idempotency-Key if it had one.',
   ): Problem => ({
+    type: 'urn:milepost:unavailable',
     status: 503,
     title: 'Unavailable',
     detail,
   }),
   full: (): Problem => ({
+    type: 'urn:milepost:full',
     status: 507,
     title: 'Disk full',
     detail:

@@ -72,9 +72,26 @@ export const tokenSchema = z
 /** A watch or publish token. `url` is the job's stream, or where to send its events: absolute where the server knows its address, else a path. */
 export type Token = z.infer<typeof tokenSchema>
 
+/** The kinds of problems. A client believes only these: what stands between it and the server answers in its own way. */
+export const problemTypes = [
+  'urn:milepost:malformed',
+  'urn:milepost:unauthenticated',
+  'urn:milepost:forbidden',
+  'urn:milepost:not-found',
+  'urn:milepost:conflict',
+  'urn:milepost:too-large',
+  'urn:milepost:unsupported-type',
+  'urn:milepost:invalid',
+  'urn:milepost:too-many',
+  'urn:milepost:internal',
+  'urn:milepost:unavailable',
+  'urn:milepost:full',
+] as const
+export type ProblemType = (typeof problemTypes)[number]
+
 export const problemSchema = z
   .object({
-    type: z.string(),
+    type: z.enum(problemTypes),
     title: z.string(),
     status: z.int(),
     detail: z.string(),

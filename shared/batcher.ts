@@ -16,8 +16,8 @@ export interface Receipt {
 /** How a batch fared. */
 export type Sent =
   | { receipt: Receipt }
-  /** It may be taken another time, and not before a wait, if the server named one. */
-  | { retry: true; afterMs?: number | undefined }
+  /** It may be taken another time, and not before a wait, if the server named one; if it was too large for whoever refused it, in parts. */
+  | { retry: true; afterMs?: number | undefined; tooLarge?: true }
   /** Something in it is too large or not valid; the rest of it may be taken. */
   | { rejected: string }
   /** Neither it nor any other batch of this job will be taken. */
@@ -163,6 +163,10 @@ export class Batcher {
       // Closed in the meantime.
       if (!this.#batch) break
       if ('retry' in sent) {
+        if (sent.tooLarge && events.length > 1) {
+          this.#batch = undefined
+          this.#halve(events)
+        }
         this.#backOff(sent.afterMs ?? 0)
         break
       }
@@ -218,6 +222,10 @@ export class Batcher {
       else this.#dropped += 1
       return
     }
+    this.#halve(events)
+  }
+
+  #halve(events: ProducerEvent[]): void {
     this.#refusedSize = events.length
     this.#batchLimit = Math.ceil(events.length / 2)
     this.#putBack(events)

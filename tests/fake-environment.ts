@@ -80,10 +80,26 @@ export class FakeRequest {
     return this.#isCancelled || this.signal?.aborted === true
   }
 
-  /** Answers with JSON, or with nothing. */
-  answer(status: number, body?: unknown, headers: Record<string, string> = {}): Promise<void> {
+  /** Answers as the server does: with JSON, a problem document from 400 on; or with nothing. */
+  answer(status: number, body?: object, headers: Record<string, string> = {}): Promise<void> {
+    const problem = { type: 'urn:milepost:test', title: 'Test', status, detail: 'No.', ...body }
+    const asProblem = { 'content-type': 'application/problem+json', ...headers }
     this.response.resolve(
-      body === undefined ? new Response(null, { status, headers }) : Response.json(body, { status, headers }),
+      status >= 400
+        ? Response.json(problem, { status, headers: asProblem })
+        : body === undefined
+          ? new Response(null, { status, headers })
+          : Response.json(body, { status, headers }),
+    )
+    return settle()
+  }
+
+  /** Answers as something on the way to the server does: with a page of its own, or other JSON. */
+  answerForeign(status: number, body: string | object, headers: Record<string, string> = {}): Promise<void> {
+    this.response.resolve(
+      typeof body === 'string'
+        ? new Response(body, { status, headers: { 'content-type': 'text/html', ...headers } })
+        : Response.json(body, { status, headers }),
     )
     return settle()
   }
@@ -163,6 +179,13 @@ export class FakeEnvironment implements Environment {
   frame(run: () => void): () => void {
     this.#frames.add(run)
     return () => this.#frames.delete(run)
+  }
+
+  /** Lets time go by until another stream or poll is asked for: half a minute at most. */
+  async nextTry(): Promise<void> {
+    const tries = () => this.sources.length + this.requests.length
+    const before = tries()
+    for (let waits = 0; tries() === before && waits < 300; waits++) await this.clock.advance(100)
   }
 
   /** Draws a frame. Answers how many waited for it. */

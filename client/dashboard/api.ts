@@ -1,5 +1,5 @@
 import { base } from './navigation.ts'
-import { Refusal, readProblem } from './refusal.ts'
+import { Refusal, refusalOf } from './refusal.ts'
 
 /**
  * Asks the server, as whoever is signed in. The path is relative to where the app is mounted.
@@ -11,7 +11,7 @@ export async function call(path: string, method: 'GET' | 'POST' | 'DELETE' = 'GE
   const response = await fetch(new URL(path, base), { method, ...json }).catch(() => {
     throw new Refusal(0)
   })
-  if (!response.ok) throw new Refusal(response.status, readProblem(await response.text().catch(() => '')))
+  if (!response.ok) throw refusalOf(response.status, await response.text().catch(() => ''))
   return response
 }
 

@@ -1,6 +1,7 @@
+import { isProblem } from '../../shared/answers.ts'
 import type { ProblemDocument } from '../../shared/api.ts'
 
-/** An answer that is not what was asked for. `status` is 0 when there was none. */
+/** An answer that is not what was asked for. `status` is 0 when there was none, or none of the server's. */
 export class Refusal extends Error {
   readonly status: number
   readonly problem: ProblemDocument | undefined
@@ -22,6 +23,8 @@ export function readProblem(body: string): ProblemDocument | undefined {
   }
 }
 
-function isProblem(value: unknown): value is ProblemDocument {
-  return typeof value === 'object' && value !== null && 'detail' in value && typeof value.detail === 'string'
+/** What an answer with a body says that is not what was asked for: what is not the server's counts as none. */
+export function refusalOf(status: number, body: string): Refusal {
+  const problem = readProblem(body)
+  return new Refusal(problem ? status : 0, problem)
 }

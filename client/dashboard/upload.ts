@@ -1,5 +1,5 @@
 import { base } from './navigation.ts'
-import { Refusal, readProblem } from './refusal.ts'
+import { Refusal, refusalOf } from './refusal.ts'
 
 /**
  * Sends a form, telling how much of it is on its way: `fetch` does not say.
@@ -18,7 +18,7 @@ export function upload(path: string, form: FormData, onProgress: (share: number)
     request.onload = () => {
       const location = request.getResponseHeader('location')
       if (request.status === 202 && location) resolve(location)
-      else reject(new Refusal(request.status, readProblem(request.responseText)))
+      else reject(refusalOf(request.status, request.responseText))
     }
     signal.addEventListener('abort', () => request.abort(), { once: true })
     request.open('POST', new URL(path, base))

@@ -1,6 +1,9 @@
+import { isJob, isReceipt } from '../../shared/answers.ts'
+import type { ProblemDocument } from '../../shared/api.ts'
 import type { Receipt, Sent } from '../../shared/batcher.ts'
 import { type Clock, systemClock, systemRandom } from '../../shared/clock.ts'
 import { eventSchema } from '../../shared/events.ts'
+import { readAnswer } from '../../shared/http-sender.ts'
 import { ConfigError } from '../config.ts'
 import { JobEventEmitter, noControl } from '../job-events.ts'
 import { wait } from '../services/wait.ts'
@@ -25,6 +28,8 @@ export class RemoteJobs {
   readonly #token: string
   readonly #clock: Clock
   readonly #fetch: (url: URL, init: RequestInit) => Promise<Response>
+  /** The lives of the jobs that were created. */
+  readonly #epochs = new Map<string, string>()
   readonly #wakes = new Map<string, Wake>()
   /** Why the last batch was not taken, of those that are tried again. */
   #delay: string | undefined
@@ -49,10 +54,15 @@ export class RemoteJobs {
 
   /** Creates a job, and answers its id. @throws ConfigError when the server does not take it */
   async create(job: { kind: string; title: string; heartbeatSeconds?: number }): Promise<string> {
-    const answer = await this.#post('api/jobs', job).catch(() => undefined)
-    if (answer?.status === 201) return ((await answer.json()) as { id: string }).id
-    const why = answer ? `answers ${answer.status}: ${await detailOf(answer)}` : 'does not answer'
-    throw new ConfigError(`${this.#url.href} ${why}`)
+    const response = await this.#post('api/jobs', job).catch(() => undefined)
+    if (!response) throw new ConfigError(`${this.#url.href} does not answer`)
+    const answer = await readAnswer(response, isJob, this.#clock.now())
+    if ('body' in answer) {
+      const { id, epoch } = answer.body
+      this.#epochs.set(id, epoch)
+      return id
+    }
+    throw new ConfigError(`${this.#url.href} does not take the job. ${reasonOf(response, answer.problem)}`)
   }
 
   /** Waits until the server has all that was reported on a job, but not for ever. Answers what keeps it from that, if anything does. */
@@ -74,24 +84,20 @@ export class RemoteJobs {
   async #publish(jobId: string, events: unknown[], key: string): Promise<Sent> {
     this.#delay = undefined
     try {
-      const answer = await this.#post(`api/jobs/${jobId}/events`, events, { 'idempotency-key': key })
-      if (!answer.ok) return this.#failure(answer.status, await detailOf(answer))
-      const receipt = (await answer.json()) as Receipt
-      this.#wakes.get(jobId)?.(receipt)
-      return { receipt }
+      const epoch = this.#epochs.get(jobId)
+      const path = `api/jobs/${jobId}/events${epoch === undefined ? '' : `?epoch=${epoch}`}`
+      const response = await this.#post(path, events, { 'idempotency-key': key })
+      const answer = await readAnswer(response, isReceipt, this.#clock.now())
+      if ('body' in answer) {
+        this.#wakes.get(jobId)?.(answer.body)
+        return { receipt: answer.body }
+      }
+      if ('retry' in answer.failed) this.#delay = reasonOf(response, answer.problem)
+      return answer.failed
     } catch {
       this.#delay = 'It does not answer.'
       return { retry: true }
     }
-  }
-
-  #failure(status: number, reason: string): Sent {
-    // Less of it may be taken.
-    if (status === 400 || status === 413 || status === 422) return { rejected: reason }
-    if (status === 403 || status === 404 || status === 409) return { refused: reason }
-    // A token too may be refused in passing.
-    this.#delay = `It answers ${status}: ${reason}`
-    return { retry: true }
   }
 
   /** The answer, all of it. @throws when there is none in time */
@@ -105,16 +111,15 @@ export class RemoteJobs {
         body: JSON.stringify(body),
         signal: abort.signal,
       })
-      const { status, statusText } = answer
-      return new Response(await answer.arrayBuffer(), { status, statusText })
+      const { status, statusText, headers: answered } = answer
+      return new Response(await answer.arrayBuffer(), { status, statusText, headers: answered })
     } finally {
       this.#clock.clearTimeout(timer)
     }
   }
 }
 
-async function detailOf(answer: Response): Promise<string> {
-  const problem: unknown = await answer.json().catch(() => undefined)
-  const hasDetail = typeof problem === 'object' && problem !== null && 'detail' in problem
-  return hasDetail ? String(problem.detail) : answer.statusText
+function reasonOf({ status }: Response, problem: ProblemDocument | undefined): string {
+  const why = problem?.detail ?? 'That is no answer of Milepost: look at what stands in front of it.'
+  return `It answers ${status}: ${why}`
 }

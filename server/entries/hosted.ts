@@ -30,7 +30,7 @@ export function readHostedConfig(
 
 /** The answer to every request while something is missing: what it is, and how to add it. */
 export function notConfigured({ message }: Error): Response {
-  const problem = { type: 'about:blank', ...problems.unavailable(message) }
+  const problem = problems.unavailable(message)
   const headers = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }
   return Response.json(problem, { status: problem.status, headers })
 }

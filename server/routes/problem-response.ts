@@ -11,5 +11,5 @@ export function problemResponse(c: Context, problem: Problem): Response {
   if (problem.status === 401) headers['www-authenticate'] = 'Bearer'
   const retryAfter = RETRY_AFTER[problem.status]
   if (retryAfter) headers['retry-after'] = retryAfter
-  return c.body(JSON.stringify({ type: 'about:blank', ...problem }), problem.status, headers)
+  return c.body(JSON.stringify(problem), problem.status, headers)
 }

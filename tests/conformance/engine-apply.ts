@@ -44,7 +44,12 @@ export function describeApply(subject: Subject, open: OpenEngine): void {
     test('apply to a job that is not there answers 404', async () => {
       const applied = await subject.engine.apply('no-such-job', batchOf([{ type: 'progress', done: 1 }]))
       expect(applied).toEqual({
-        refused: { status: 404, title: 'Not found', detail: "This job does not exist, or it isn't yours." },
+        refused: {
+          type: 'urn:milepost:not-found',
+          status: 404,
+          title: 'Not found',
+          detail: "This job does not exist, or it isn't yours.",
+        },
       })
     })
 

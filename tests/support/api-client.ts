@@ -97,7 +97,7 @@ export async function refusalOf(response: Response): Promise<Refusal> {
   const problem = JSON.parse(text) as { type: string; status: number; title: string; detail: string } & {
     errors?: { field: string; detail: string }[]
   }
-  const isComplete = problem.type === 'about:blank' && problem.title.length > 0 && problem.detail.length > 0
+  const isComplete = problem.type.startsWith('urn:milepost:') && problem.title.length > 0 && problem.detail.length > 0
   if (problem.status !== response.status || !isComplete) throw new Error(`${response.status}: ${text}`)
   if (text.includes(response.headers.get('x-request-id') ?? '\0')) throw new Error(`It holds its request id: ${text}`)
   return { status: problem.status, fields: problem.errors?.map(({ field }) => field) ?? [] }

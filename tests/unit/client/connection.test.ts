@@ -206,13 +206,23 @@ describe('createConnection over fetch', () => {
     expect(told).toEqual([['snapshot', { cursor: 'e-1' }], 'live', 'connecting'])
   })
 
-  test('createConnection stops at 204', async () => {
+  test('createConnection stops at 204 when nothing can follow what is here', async () => {
     const environment = new FakeEnvironment({ eventSource: false })
-    const { line, told } = connect(environment)
+    const { line, told } = connect(environment, { isOver: () => true })
     line.start()
     await environment.request.answer(204)
     expect(told).toEqual(['ended'])
     expect(environment.clock.pending).toBe(0)
+  })
+
+  test("createConnection takes a 204 before that for somebody else's, and tries again", async () => {
+    const environment = new FakeEnvironment({ eventSource: false })
+    const { line, told } = connect(environment, { isOver: () => false })
+    line.start()
+    await environment.request.answer(204)
+    expect(told).toEqual(['reconnecting'])
+    await environment.clock.advance(2_000)
+    expect(environment.requests).toHaveLength(2)
   })
 
   test('createConnection waits as Retry-After says: seconds or a date', async () => {
@@ -231,14 +241,25 @@ describe('createConnection over fetch', () => {
     expect(environment.requests).toHaveLength(3)
   })
 
-  test('createConnection takes a page of HTML for no stream, and asks what is the matter', async () => {
+  test.each<[number, string | object]>([
+    [200, '<h1>Welcome to the WiFi</h1>'],
+    [404, '<h1>404 Not Found</h1>'],
+    [401, '<h1>Sign in</h1>'],
+    [403, { type: 'about:blank', detail: 'Not ours.' }],
+    [200, { ok: true }],
+  ])("createConnection takes a %p that is not the server's for a server that is away: %p", async (status, body) => {
     const environment = new FakeEnvironment({ eventSource: false })
-    const { line } = connect(environment)
+    const { line, told } = connect(environment)
     line.start()
-    const { request } = environment
-    await request.open({ 'content-type': 'text/html' })
-    expect(request.isOver).toBe(true)
-    expect(environment.request.url).toBe('/poll?since=undefined')
+    for (let tries = 1; tries <= 8; tries++) {
+      expect([environment.requests.length, environment.request.url]).toEqual([tries, '/stream?since=undefined'])
+      await environment.request.answerForeign(status, body)
+      await environment.nextTry()
+    }
+    expect(told).toEqual(['reconnecting'])
+    await environment.request.open()
+    await environment.request.send('snapshot', { cursor: 'e-1' })
+    expect(told.at(-1)).toBe('live')
   })
 
   test('createConnection tries again when a stream breaks, and at once when one that lived closes', async () => {
@@ -269,14 +290,21 @@ describe('createConnection over fetch', () => {
     expect(request.isOver).toBe(true)
   })
 
-  test('createConnection takes an answer that is not JSON for a failed poll', async () => {
+  test.each<[number, string | object]>([
+    [200, '<html>'],
+    [200, { ok: true }],
+    [404, '<h1>404 Not Found</h1>'],
+    [403, { detail: 'Not ours.' }],
+  ])("createConnection takes a poll's %p that is not the server's for a failed one: %p", async (status, body) => {
     const environment = new FakeEnvironment()
-    const { line, told } = connect(environment)
+    const { line, told } = connect(environment, { receivePoll: () => undefined })
     line.start()
-    environment.source.refuse()
-    environment.request.response.resolve(new Response('<html>'))
-    await settle()
-    expect(told).toEqual(['reconnecting'])
+    for (let tries = 1; tries <= 4; tries++) {
+      environment.source.refuse()
+      await environment.request.answerForeign(status, body)
+      expect([environment.sources.length, told]).toEqual([tries, ['reconnecting']])
+      await environment.nextTry()
+    }
   })
 })
 
@@ -330,6 +358,7 @@ describe('createConnection over the network', () => {
         streamUrl: (cursor) => `${server.url}stream${cursor ? `?since=${cursor}` : ''}`,
         pollUrl: () => `${server.url}poll`,
         receivePoll: () => ({}),
+        isOver: () => true,
       }),
       receive(event, data) {
         tell([event, data])

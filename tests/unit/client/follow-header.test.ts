@@ -174,6 +174,49 @@ describe('followHeader', () => {
     expect([followed.shown.connection, environment.source.isOpen]).toEqual(['not-found', false])
   })
 
+  test.each<[number, string | object]>([
+    [404, '<h1>404 Not Found</h1>'],
+    [401, { detail: 'Not ours.' }],
+    [200, '<h1>Welcome to the WiFi</h1>'],
+    [200, { ok: true }],
+  ])("followHeader takes a %p that is not the server's for a server that is away: %p", async (status, body) => {
+    const environment = new FakeEnvironment()
+    const followed = open(environment, 'a')
+    await gather(environment)
+    for (let tries = 1; tries <= 4; tries++) {
+      await refuse(environment)
+      await environment.request.answerForeign(status, body)
+      environment.draw()
+      expect([environment.sources.length, followed.shown.connection]).toEqual([tries, 'reconnecting'])
+      await environment.nextTry()
+    }
+    environment.source.open()
+    send(environment, 'snapshot', 'a', running('a'))
+    environment.draw()
+    expect([followed.shown.job?.id, followed.shown.connection]).toEqual(['a', 'live'])
+  })
+
+  test('followHeader goes on with a job that was refused once when the server is away as it asks again', async () => {
+    for (const fail of [
+      (environment: FakeEnvironment) => environment.request.fail(),
+      (environment: FakeEnvironment) => environment.request.answerForeign(502, '<h1>502 Bad Gateway</h1>'),
+    ]) {
+      const environment = new FakeEnvironment()
+      const followed = open(environment, 'a')
+      await gather(environment)
+      await refuse(environment)
+      await environment.request.answer(404, {})
+      await environment.clock.advance(3_000)
+      await fail(environment)
+      await gather(environment)
+      expect(environment.sources.length).toBe(2)
+      environment.source.open()
+      send(environment, 'snapshot', 'a', running('a'))
+      environment.draw()
+      expect(followed.shown.connection).toBe('live')
+    }
+  })
+
   test('followHeader polls what has no stream, and takes its end from there', async () => {
     const environment = new FakeEnvironment()
     const followed = open(environment, 'a')

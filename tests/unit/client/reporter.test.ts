@@ -4,6 +4,7 @@ import { createReporter, type ReporterOptions } from '../../../client/reporter.t
 import { createApp } from '../../../server/app.ts'
 import { MemoryEngine } from '../../../server/engines/memory.ts'
 import type { Job } from '../../../shared/job.ts'
+import { newHeader } from '../../arbitraries.ts'
 import { FakeEnvironment } from '../../fake-environment.ts'
 import { settle } from '../../virtual-clock.ts'
 
@@ -36,7 +37,7 @@ describe('createReporter', () => {
     expect(request.headers.get('authorization')).toBe('Bearer t.t.t')
     expect(request.headers.get('content-type')).toBe('application/json')
     expect(JSON.parse(String(request.body))).toEqual({ kind: 'import', title: 'Contacts', id: job.id })
-    await request.answer(201, {})
+    await request.answer(201, newHeader())
     await environment.clock.advance(60_000)
     expect(environment.requests).toHaveLength(1)
   })
@@ -53,9 +54,9 @@ describe('createReporter', () => {
     job.log({ message: 'hm' })
     await clock.advance(250)
     expect(environment.requests).toHaveLength(1)
-    await environment.request.answer(201, {})
+    await environment.request.answer(201, newHeader())
     const { request } = environment
-    expect(request.url).toBe('https://progress.example/api/jobs/a~1/events')
+    expect(request.url).toBe('https://progress.example/api/jobs/a~1/events?epoch=e1')
     expect(JSON.parse(String(request.body))).toEqual([
       { type: 'status', status: 'running' },
       { type: 'progress', done: 2, total: 3 },
@@ -83,9 +84,9 @@ describe('createReporter', () => {
     await clock.advance(1_999)
     expect(environment.requests).toHaveLength(2)
     await clock.advance(1)
-    await environment.request.answer(200, {})
+    await environment.request.answer(200, newHeader())
     const first = environment.request
-    expect(first.url).toEndWith('/events')
+    expect(first.url).toEndWith('/events?epoch=e1')
     await first.fail()
     await clock.advance(1_000)
     expect(environment.request).not.toBe(first)
@@ -122,6 +123,57 @@ describe('createReporter', () => {
     expect(problems).toEqual(['Job a takes no more events: Not this one.'])
     expect(job.dropped).toBe(2)
     expect(clock.pending).toBe(0)
+  })
+
+  test.each<[number, string | object]>([
+    [404, '<h1>404 Not Found</h1>'],
+    [403, '<h1>Forbidden</h1>'],
+    [401, '<h1>Sign in</h1>'],
+    [409, { detail: 'Another application listens here.' }],
+    [422, { type: 'about:blank', detail: 'Not ours.' }],
+    [200, '<h1>Welcome to the WiFi</h1>'],
+    [200, { ok: true }],
+    [302, ''],
+  ])("createReporter takes a %p that is not the server's for a server that is away: %p", async (status, body) => {
+    const { reporter, environment, clock, problems } = report()
+    const job = reporter.create({ kind: 'import', title: 'Contacts' })
+    job.log({ message: 'one' })
+    job.status({ status: 'completed' })
+    await environment.request.answerForeign(status, body)
+    for (let tries = 0; tries < 3; tries++) {
+      await clock.advance(10_000)
+      expect(environment.request.url).toEndWith('/api/jobs')
+      await environment.request.answerForeign(status, body)
+    }
+    await clock.advance(10_000)
+    await environment.request.answer(201, newHeader())
+    const { request } = environment
+    await request.answerForeign(status, body)
+    await clock.advance(10_000)
+    expect([environment.request === request, environment.request.body]).toEqual([false, request.body])
+    await environment.request.answer(200, receipt)
+    expect([job.dropped, problems, clock.pending]).toEqual([0, [], 0])
+  })
+
+  test('createReporter sends less at once to a proxy that takes less than the server, and loses nothing', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.job('a')
+    for (let line = 1; line <= 4; line++) job.log({ message: `${line}` })
+    await clock.advance(250)
+    const sizes: number[] = []
+    const taken: string[] = []
+    for (let request = environment.request; taken.length < 4; request = environment.request) {
+      const events = JSON.parse(String(request.body)) as { message: string }[]
+      sizes.push(events.length)
+      if (events.length > 1) await request.answerForeign(413, '<h1>413 Request Entity Too Large</h1>')
+      else {
+        taken.push(...events.map(({ message }) => message))
+        await request.answer(200, receipt)
+      }
+      await clock.advance(10_000)
+    }
+    expect([taken, job.dropped]).toEqual([['1', '2', '3', '4'], 0])
+    expect(sizes.slice(0, 3)).toEqual([4, 2, 1])
   })
 
   test('createReporter drops an event that is not valid, and only that', async () => {

@@ -24,7 +24,7 @@ describe('createApp', () => {
     for (const response of [await app.publish(id, running), await app.request('GET', `/api/jobs/${id}/progress`)]) {
       expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2'])
       expect(await response.json()).toEqual({
-        type: 'about:blank',
+        type: 'urn:milepost:unavailable',
         status: 503,
         title: 'Unavailable',
         detail: problems.unavailable().detail,
@@ -79,7 +79,7 @@ describe('createApp', () => {
     const response = await app.publish(id, running)
     expect(response.status).toBe(500)
     expect(await response.json()).toEqual({
-      type: 'about:blank',
+      type: 'urn:milepost:internal',
       status: 500,
       title: 'Server error',
       detail: 'The server failed at this request. Nothing of it was acknowledged; try again.',

@@ -159,7 +159,12 @@ describe('applyBatch: who and when', () => {
     const store = new Store()
     const outcome = store.try([progress(1)], { createdBy: 'mallory' })
     expect(outcome).toEqual({
-      refused: { status: 404, title: 'Not found', detail: "This job does not exist, or it isn't yours." },
+      refused: {
+        type: 'urn:milepost:not-found',
+        status: 404,
+        title: 'Not found',
+        detail: "This job does not exist, or it isn't yours.",
+      },
     })
     expect(store.refusal([progress(1)], { createdBy: 'importer' })).toBeUndefined()
   })

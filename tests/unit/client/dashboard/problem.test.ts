@@ -1,8 +1,14 @@
 import { describe, expect, test } from 'bun:test'
 import { describeProblem } from '../../../../client/dashboard/problem.ts'
-import { Refusal, readProblem } from '../../../../client/dashboard/refusal.ts'
+import { Refusal, readProblem, refusalOf } from '../../../../client/dashboard/refusal.ts'
+import type { ProblemDocument } from '../../../../shared/api.ts'
 
-const problem = (status: number, detail: string) => ({ type: 'about:blank', title: 'Refused', status, detail })
+const problem = (status: number, detail: string): ProblemDocument => ({
+  type: 'urn:milepost:invalid',
+  title: 'Refused',
+  status,
+  detail,
+})
 
 describe('describeProblem', () => {
   test('describeProblem says what happened, what stays safe and what to do', () => {
@@ -32,11 +38,20 @@ describe('describeProblem', () => {
   })
 })
 
+describe('refusalOf', () => {
+  test("refusalOf an answer that is not the server's is as good as none", () => {
+    const found = problem(401, 'Send a valid token.')
+    expect(refusalOf(401, JSON.stringify(found))).toMatchObject({ status: 401, problem: found })
+    expect(refusalOf(401, '<h1>Sign in to the WiFi</h1>')).toMatchObject({ status: 0, problem: undefined })
+  })
+})
+
 describe('readProblem', () => {
   test('readProblem takes a problem document, and nothing else', () => {
     const found = problem(404, 'Not there')
     expect(readProblem(JSON.stringify(found))).toEqual(found)
-    for (const body of ['', '<h1>Bad gateway</h1>', 'null', '[]', '{"detail":7}'])
+    const foreign = JSON.stringify({ ...found, type: 'about:blank' })
+    for (const body of ['', '<h1>Bad gateway</h1>', 'null', '[]', '{"detail":7}', foreign])
       expect(readProblem(body)).toBeUndefined()
   })
 })

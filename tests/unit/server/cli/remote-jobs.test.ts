@@ -2,11 +2,17 @@ import { beforeEach, describe, expect, test } from 'bun:test'
 import { RemoteJobs } from '../../../../server/cli/remote-jobs.ts'
 import type { Receipt } from '../../../../shared/batcher.ts'
 import type { ProducerEvent } from '../../../../shared/events.ts'
+import { newHeader } from '../../../arbitraries.ts'
 import { VirtualClock } from '../../../virtual-clock.ts'
 import { finish } from '../services/recorder.ts'
 
 const receipt: Receipt = { version: 2, cancelRequested: false, pauseRequested: false, watched: true, flushMs: 250 }
-const problem = (status: number) => Response.json({ detail: `a problem of ${status}` }, { status })
+const problem = (status: number) =>
+  Response.json(
+    { type: 'urn:milepost:test', detail: `a problem of ${status}` },
+    { status, headers: { 'content-type': 'application/problem+json' } },
+  )
+const page = (status: number) => new Response('<h1>A page</h1>', { status, headers: { 'content-type': 'text/html' } })
 type Answer = (events: ProducerEvent[]) => Response | Promise<Response>
 
 let answer: Answer
@@ -61,6 +67,49 @@ describe('RemoteJobs', () => {
     emitLogs(3)
     expect(await finish(jobs.finish('job'), clock)).toBeUndefined()
     expect([taken, new Set(requests.map(({ key }) => key)).size]).toEqual([['0', '1', '2'], 1])
+  })
+
+  test.each([200, 401, 403, 404, 409, 422, 502])(
+    "RemoteJobs takes a proxy's page of %d for no word of the server's",
+    async (status) => {
+      answer = (events) => (requests.length < 3 ? page(status) : take(events))
+      emitLogs(3)
+      expect(await finish(jobs.finish('job'), clock)).toBeUndefined()
+      expect([taken, jobs.emitter.dropped]).toEqual([['0', '1', '2'], 0])
+    },
+  )
+
+  test('RemoteJobs sends less at once to a proxy that takes less than the server, and says so at the end if it takes nothing', async () => {
+    answer = (events) => (events.length > 1 ? page(413) : take(events))
+    emitLogs(4)
+    expect(await finish(jobs.finish('job'), clock)).toBeUndefined()
+    expect([taken, jobs.emitter.dropped]).toEqual([['0', '1', '2', '3'], 0])
+    answer = () => page(404)
+    emitLogs(1)
+    expect(await finish(jobs.finish('job'), clock)).toBe(
+      'It answers 404: That is no answer of Milepost: look at what stands in front of it.',
+    )
+  })
+
+  test('RemoteJobs.create names the life of its job with each batch, and believes no page', async () => {
+    const urls: string[] = []
+    const remote = new RemoteJobs(new URL('http://milepost.example/'), 'token', {
+      clock,
+      async fetch({ href }) {
+        urls.push(href)
+        return href.endsWith('/api/jobs')
+          ? Response.json(newHeader({ id: 'j1' }), { status: 201 })
+          : Response.json(receipt)
+      },
+    })
+    expect(await remote.create({ kind: 'sync', title: 'Files' })).toBe('j1')
+    remote.emitter.emit('j1', { type: 'log', message: 'one' })
+    expect(await finish(remote.finish('j1'), clock)).toBeUndefined()
+    expect(urls.at(-1)).toBe('http://milepost.example/api/jobs/j1/events?epoch=e1')
+    for (const status of [200, 404]) {
+      answer = () => page(status)
+      expect(jobs.create({ kind: 'sync', title: 'Files' })).rejects.toThrow('That is no answer of Milepost')
+    }
   })
 
   test('RemoteJobs gives a request up that is not answered in time, and sends it again', async () => {

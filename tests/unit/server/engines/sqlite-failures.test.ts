@@ -147,6 +147,7 @@ describe('SqliteEngine when a commit fails', () => {
       for (const message of ['first', 'second'])
         expect(await engine.apply(id, batchOf([log(message)]))).toEqual({
           refused: {
+            type: 'urn:milepost:unavailable',
             status: 503,
             title: 'Unavailable',
             detail:

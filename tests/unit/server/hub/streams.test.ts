@@ -212,6 +212,7 @@ describe('the limit of streams', () => {
       const error = await open(hub.hub, { sub: 'ada' }).catch((reason: unknown) => reason)
       expect(error).toBeInstanceOf(ProblemError)
       expect((error as ProblemError).problem).toEqual({
+        type: 'urn:milepost:too-many',
         status: 429,
         title: 'Too many',
         detail: 'You have 2 streams open. Close some, then try again.',
