@@ -1,7 +1,7 @@
 import { isJob, isReceipt } from '../shared/answers.ts'
 import type { CreateJob } from '../shared/api.ts'
 import { Batcher, type Receipt, type Sent } from '../shared/batcher.ts'
-import { type Clock, type Random, randomId, systemRandom, type Timer } from '../shared/clock.ts'
+import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../shared/clock.ts'
 import type { EventFields, ProducerEvent } from '../shared/events.ts'
 import { type Answer, type Failed, readAnswer } from '../shared/http-sender.ts'
 import { isTerminalStatus } from '../shared/selectors.ts'
@@ -43,7 +43,7 @@ export interface JobReporter {
   readonly dropped: number
   /** Sends what waits. Resolves once the server has it, or has failed to take it; never rejects. */
   flush(): Promise<void>
-  /** Sends what waits, for a few seconds at most, and lets go of everything. Never rejects. */
+  /** Sends what waits, trying again for five seconds at most, and lets go of everything. Never rejects. */
   close(): Promise<void>
 }
 
@@ -55,12 +55,14 @@ export interface Reporter {
   job(id: string): JobReporter
   /** Sends what waits, of every job. Never rejects. */
   flush(): Promise<void>
-  /** Sends what waits, for a few seconds at most, and lets go of everything. Never rejects. */
+  /** Sends what waits, trying again for five seconds at most, and lets go of everything. Never rejects. */
   close(): Promise<void>
 }
 
 /** The longest that {@link Reporter.close} takes. */
 const CLOSE_MS = 5_000
+/** The wait before another try to create a job while its reporter is closed; the next ones are as much longer. */
+const CREATE_AGAIN_MS = 500
 /** The longest that one request takes, before it is tried again. */
 const REQUEST_MS = 30_000
 
@@ -102,6 +104,7 @@ export function createReporter(options: ReporterOptions): Reporter {
     token: options.token,
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
     clock: options.clock ?? unobtrusiveClock,
+    closingClock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
     tell(problem) {
       try {
@@ -132,6 +135,7 @@ export function createReporter(options: ReporterOptions): Reporter {
 interface Port extends Required<Pick<ReporterOptions, 'url' | 'token'>> {
   fetch(url: string, init: RequestInit): Promise<Response>
   clock: Clock
+  closingClock: Clock
   random: Random
   tell(problem: string): void
 }
@@ -150,6 +154,7 @@ class HttpJobReporter implements JobReporter {
   #cancel: (() => void) | undefined
   #receipt: Receipt | undefined
   #isOver = false
+  #isClosed = false
 
   constructor(port: Port, id: string, toCreate: NewJob | undefined, onDone: () => void) {
     this.id = id
@@ -221,16 +226,39 @@ class HttpJobReporter implements JobReporter {
   }
 
   async close(): Promise<void> {
-    const { clock } = this.#port
+    // This one keeps the process alive: between two tries nothing else does.
+    const { closingClock } = this.#port
     let timer: Timer
     const timeout = new Promise<void>((resolve) => {
-      timer = clock.setTimeout(resolve, CLOSE_MS)
+      timer = closingClock.setTimeout(resolve, CLOSE_MS)
     })
-    await Promise.race([this.flush(), timeout])
-    clock.clearTimeout(timer)
+    await Promise.race([this.#drain(), timeout])
+    closingClock.clearTimeout(timer)
+    this.#isClosed = true
     this.#batcher.close()
     this.#cancel?.()
     this.#onDone()
+  }
+
+  /** Sends what waits, however often it takes. */
+  async #drain(): Promise<void> {
+    await this.#batcher.drain()
+    // A job that has nothing to say is there to be seen all the same.
+    for (let tries = 1; this.#toCreate && !this.#isClosed; tries++) {
+      const failed = await this.#create()
+      if (!failed || !('retry' in failed)) return
+      await this.#pause(Math.max(failed.afterMs ?? 0, CREATE_AGAIN_MS * tries))
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = this.#port.clock.setTimeout(resolve, ms)
+    this.#cancel = () => {
+      this.#port.clock.clearTimeout(timer)
+      resolve()
+    }
+    return promise
   }
 
   /** Creates the job, unless that was done. Answers what went wrong. A repeated request finds the same job. */

@@ -77,6 +77,7 @@ export class Batcher {
   #failures = 0
   #rejections = 0
   #isClosed = false
+  readonly #drained: (() => void)[] = []
   #dropped = 0
 
   constructor(options: BatcherOptions) {
@@ -113,6 +114,19 @@ export class Batcher {
     await this.#send()
   }
 
+  /**
+   * Sends what waits, again and again, as if nothing had failed before: resolves once nothing waits any more, or once it is closed. Whoever
+   * has little time closes it then.
+   */
+  async drain(): Promise<void> {
+    this.#failures = 0
+    await this.flush()
+    if (this.idle || this.#isClosed) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#drained.push(resolve)
+    await promise
+  }
+
   /** Drops what waits and whatever comes, and lets go of the timer. */
   close(): void {
     this.#isClosed = true
@@ -122,6 +136,12 @@ export class Batcher {
     this.#progress = undefined
     this.#batch = undefined
     this.#cancelTimer()
+    this.#settle()
+  }
+
+  /** Nothing waits any more. */
+  #settle(): void {
+    for (const resolve of this.#drained.splice(0)) resolve()
   }
 
   #push(event: ProducerEvent): void {
@@ -182,7 +202,10 @@ export class Batcher {
     }
     this.#sending = undefined
     if (this.#queue.length > 0) this.#schedule(this.#flushMs)
-    else if (this.idle) this.#options.onIdle?.()
+    else if (this.idle) {
+      this.#settle()
+      this.#options.onIdle?.()
+    }
   }
 
   /** A sender that throws is one that failed: the work that is reported on must not hear of it. */

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from './free-port.ts'
 
 /** Where Debian puts it. */
 const NGINX = '/usr/sbin/nginx'
@@ -121,11 +122,4 @@ http {
     await this.#stop()
     await rm(this.#folder, { recursive: true, force: true })
   }
-}
-
-/** A port that nobody listens on: nginx has to be told one. */
-function freePort(): number {
-  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-  listener.stop()
-  return listener.port
 }

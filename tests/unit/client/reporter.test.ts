@@ -6,6 +6,7 @@ import { MemoryEngine } from '../../../server/engines/memory.ts'
 import type { Job } from '../../../shared/job.ts'
 import { newHeader } from '../../arbitraries.ts'
 import { FakeEnvironment } from '../../fake-environment.ts'
+import { freePort } from '../../support/free-port.ts'
 import { settle } from '../../virtual-clock.ts'
 
 /** A reporter whose requests a test answers. */
@@ -256,6 +257,93 @@ describe('createReporter', () => {
     for (const request of environment.requests) await request.answer(200, receipt)
     await closed
     expect(clock.pending).toBe(0)
+  })
+
+  test('createReporter.close keeps trying until its time is over, however long it had to wait before', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.job('a')
+    job.status({ status: 'completed' })
+    // Failures before have made the waits long.
+    for (let tries = 1; tries <= 8; tries++) {
+      await environment.nextTry()
+      await environment.request.fail()
+    }
+    const closed = reporter.close()
+    await settle()
+    const before = environment.requests.length
+    for (let tries = 0; tries < 3; tries++) {
+      await environment.request.answerForeign(502, '<h1>502 Bad Gateway</h1>')
+      expect(environment.requests.length).toBe(before + tries)
+      await environment.nextTry()
+    }
+    await environment.request.answer(200, receipt)
+    await closed
+    expect([environment.requests.length, job.dropped, clock.pending]).toEqual([before + 3, 0, 0])
+  })
+
+  test('createReporter.close keeps trying to create a job that has nothing to say', async () => {
+    const { reporter, environment, clock } = report()
+    reporter.create({ kind: 'import', title: 'Contacts' })
+    await environment.request.fail()
+    const closed = reporter.close()
+    await settle()
+    await environment.request.fail()
+    await environment.nextTry()
+    await environment.request.answer(201, newHeader())
+    await closed
+    expect([environment.requests.length, clock.pending]).toEqual([3, 0])
+  })
+
+  test('createReporter.close gives up what is refused at once, and all else after five seconds', async () => {
+    const refused = report()
+    refused.reporter.create({ kind: 'import', title: 'Contacts' })
+    await refused.environment.request.answer(403, {})
+    const closed = refused.reporter.close()
+    await settle()
+    await refused.environment.request.answer(403, {})
+    await closed
+    const away = report()
+    const job = away.reporter.create({ kind: 'import', title: 'Contacts' })
+    away.reporter.create({ kind: 'import', title: 'Nothing to say' })
+    job.log({ message: 'one' })
+    const late = away.reporter.close()
+    for (let waits = 0; waits < 50; waits++) {
+      for (const request of away.environment.requests) await request.fail()
+      await away.clock.advance(100)
+    }
+    await late
+    expect([job.dropped, away.clock.pending, refused.clock.pending]).toEqual([1, 0, 0])
+  })
+
+  test('createReporter.close keeps a process alive until a server that comes back has the last word', async () => {
+    const script = `
+      import { createReporter } from './client/reporter.ts'
+      const reporter = createReporter({ url: process.argv[1], token: 't' })
+      const job = reporter.job('a')
+      job.status({ status: 'completed' })
+      await job.flush()
+      console.log('closing')
+      await reporter.close()
+      console.log(job.dropped)
+    `
+    const port = freePort()
+    const child = Bun.spawn([process.execPath, '-e', script, `http://127.0.0.1:${port}`], { stdout: 'pipe' })
+    const reader = child.stdout.getReader()
+    const { value } = await reader.read()
+    expect(new TextDecoder().decode(value)).toBe('closing\n')
+    const bodies: unknown[] = []
+    const server = Bun.serve({
+      port,
+      hostname: '127.0.0.1',
+      async fetch(request) {
+        bodies.push(await request.json())
+        return Response.json(receipt)
+      },
+    })
+    const rest = await reader.read()
+    expect([new TextDecoder().decode(rest.value), await child.exited]).toEqual(['0\n', 0])
+    expect(bodies).toEqual([[{ type: 'status', status: 'completed' }]])
+    await server.stop(true)
   })
 
   test('createReporter.close waits five seconds for a server that does not answer', async () => {
