@@ -9,17 +9,18 @@ export type Failure = Extract<ConnectionEvent, { type: 'failed' }>
 /**
  * Asks for something as JSON.
  *
- * @param take takes the parsed answer, and says what it is to the policy; `undefined` for what is not the server's
+ * @param take takes the parsed answer and its `Date`, which may be empty, and says what it is to the policy; `undefined` for what is not the server's
  * @returns that, and when to ask again; or what went wrong
  */
 export async function ask<T extends ConnectionEvent>(
   url: string,
   init: RequestInit,
   environment: Environment,
-  take: (answer: unknown) => T | undefined,
+  take: (answer: unknown, date: string) => T | undefined,
 ): Promise<(T & Pick<Failure, 'retryAfterMs'>) | Failure> {
   const response = await environment.fetch(url, { cache: 'no-store', ...init })
-  const taken = response.ok ? take(await readJson(response)) : undefined
+  const date = response.headers.get('date') ?? ''
+  const taken = response.ok ? take(await readJson(response), date) : undefined
   if (!taken) return failureOf(response, environment)
   return Object.assign(taken, { retryAfterMs: retryAfterMs(response, environment.clock.now()) })
 }

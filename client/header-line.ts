@@ -156,12 +156,18 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
   }
 
   async function askFor(job: Followed): Promise<Polled | Failure> {
-    const answer = await ask(documentUrl(job.location, 'header'), {}, environment, (header): Polled | undefined => {
-      if (!isJob(header)) return undefined
-      take(job, header)
-      if (isTerminalStatus(header.status)) finish(job, 'ended')
-      return { type: 'polled' }
-    })
+    const answer = await ask(
+      documentUrl(job.location, 'header'),
+      {},
+      environment,
+      (header, date): Polled | undefined => {
+        if (!isJob(header)) return undefined
+        serverClock.setRoughly(date)
+        take(job, header)
+        if (isTerminalStatus(header.status)) finish(job, 'ended')
+        return { type: 'polled' }
+      },
+    )
     // Any other answer is about the server.
     if (answer.type !== 'failed' || ![401, 403, 404].includes(answer.status ?? 0)) return answer
     if (job.isRefused) finish(job, answer.status === 404 ? 'not-found' : 'expired')

@@ -116,8 +116,9 @@ export function keepLine({ environment, ...options }: LineOptions): () => void {
             lose()
             end('again')
           })
-          options.onHeard()
+          // Before it is noted when: it may tell the time.
           options.receive(name, message)
+          options.onHeard()
           options.onStatus('live')
         })
       }

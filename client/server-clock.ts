@@ -6,6 +6,8 @@ export interface ServerClock {
   now(): number
   /** Takes the server's word for what time it is now. */
   set(at: string): void
+  /** Takes the `Date` of an answer, which says it to the second: what is known more exactly stays. */
+  setRoughly(date: string): void
   /** Takes note of something that happened at the server: it can't be earlier there than that. */
   observe(at: string): void
 }
@@ -18,6 +20,11 @@ export function createServerClock(clock: Clock): ServerClock {
     set(at) {
       const told = offsetAt(at)
       if (Number.isFinite(told)) offset = told
+    },
+    setRoughly(date) {
+      const told = offsetAt(date)
+      // What may be missing: the part of a second that was cut off, and as long as the answer took.
+      if (offset < told || offset > told + 2_000) offset = told + 500
     },
     observe(at) {
       if (offsetAt(at) > offset) offset = offsetAt(at)

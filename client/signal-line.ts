@@ -106,8 +106,9 @@ export function createSignalLine(options: LineOptions): SignalLine {
   function showSoon(): void {
     callOff ??= environment.frame(() => batch(showNow))
   }
-  function polled(answer: unknown): Received | undefined {
-    const what = options.receivePoll(answer)
+  function polled(answer: unknown, date: string): Received | undefined {
+    const what = options.receivePoll(answer, date)
+    if (what) serverClock.setRoughly(date)
     return what && received(what)
   }
   function received(what: Received): Received {

@@ -13,8 +13,8 @@ export interface TransportOptions {
   pollUrl(cursor: string | undefined): string
   /** Headers, `Authorization` for one, that every request needs. With any, streams are read with `fetch`. */
   headers?: Readonly<Record<string, string>> | undefined
-  /** Takes the parsed answer of a poll; `undefined` for one that is not the server's. */
-  receivePoll(answer: unknown): Received | undefined
+  /** Takes the parsed answer of a poll and its `Date`; `undefined` for one that is not the server's. */
+  receivePoll(answer: unknown, date: string): Received | undefined
   /** Whether all that will ever be said is here. */
   isOver?(): boolean
   /** Told whenever a stream is asked for. */
@@ -52,9 +52,9 @@ export function createTransport(options: TransportOptions): Pick<ConnectionOptio
     },
     poll(cursor, { signal }) {
       const init = { headers: { accept: 'application/json', ...headers }, signal }
-      return ask(options.pollUrl(cursor), init, environment, (answer) => {
+      return ask(options.pollUrl(cursor), init, environment, (answer, date) => {
         signal.throwIfAborted()
-        const received = options.receivePoll(answer)
+        const received = options.receivePoll(answer, date)
         return received && eventOf(received, 'polled')
       })
     },

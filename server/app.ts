@@ -150,7 +150,7 @@ function allowOrigins(app: App, origins: readonly string[]): void {
     // Among others in a list, a star would be an origin's name.
     origin: origins.includes('*') ? '*' : [...origins],
     allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id'],
-    exposeHeaders: ['etag', 'location', 'retry-after'],
+    exposeHeaders: ['etag', 'location', 'retry-after', 'date'],
   })
   app.use('/api/*', (c, next) => {
     if (c.req.header('origin') !== undefined) return crossOrigin(c, next)

@@ -29,9 +29,13 @@ function encodeJson(value: unknown): string {
   return JSON.stringify(value).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')
 }
 
-/** The first line of a stream: how long a client waits before it connects again. */
+/**
+ * The first line of a stream: how long a client waits before it connects again.
+ *
+ * The block that it begins is the first message's: one without data is an empty message to some clients.
+ */
 export function encodeRetry(milliseconds: number): string {
-  return `retry: ${Math.round(milliseconds)}\n\n`
+  return `retry: ${Math.round(milliseconds)}\n`
 }
 
 /** A comment: bytes that every client ignores. */

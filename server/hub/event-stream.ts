@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../shared/clock.ts'
+import { pingMessage } from './messages.ts'
 import type { Sink, StreamSource } from './stream.ts'
 
 /** What an open stream follows: a job, or an owner's jobs. */
@@ -7,6 +8,8 @@ export interface Follower {
   pump(): void
   /** Stops following. */
   leave(): void
+  /** Whether it has sent all that there was when it came. */
+  readonly hasJoined: boolean
 }
 
 /** Who opened a stream, and when it has to end. */
@@ -35,6 +38,7 @@ export class EventStream implements StreamSource {
   readonly #timers: Timer[] = []
   readonly #onDone: (stream: EventStream) => void
   #sink: Sink | undefined
+  #isGreeted = false
   #done = false
 
   /**
@@ -91,6 +95,19 @@ export class EventStream implements StreamSource {
       // The reader left and the runtime has not told us yet.
       this.done()
     }
+  }
+
+  /**
+   * Says what time it is, once all followers have sent what there was: devices have clocks of their own, and would else be told half a minute
+   * late how old what they show is.
+   *
+   * @param version of the document, on a stream of one job
+   */
+  greet(version?: number): void {
+    if (this.#isGreeted) return
+    for (const { hasJoined } of this.followers) if (!hasJoined) return
+    this.#isGreeted = true
+    this.write(encode(pingMessage(this.#clock.now(), version)))
   }
 
   /** Runs something later, unless the stream is done by then. */

@@ -31,6 +31,7 @@ export class JobFollower implements Follower {
   /** There may be more than when this last asked the engine. */
   #overtaken = false
   #left = false
+  hasJoined = false
 
   /** @param cursor the life to follow, and what the client has of it: at version 0 nothing; without it the first life that is met */
   constructor(
@@ -146,6 +147,7 @@ export class JobFollower implements Follower {
     const reason = patch.more ? undefined : endOf(patch.job.status)
     if (reason && isNews) this.#finish()
     else if (reason) this.end(reason)
+    else this.#join()
     return isNews
   }
 
@@ -155,6 +157,14 @@ export class JobFollower implements Follower {
     this.#complete = true
     this.#write(frame.bytes(this.#audience))
     if (frame.ends) this.#finish()
+    else this.#join()
+  }
+
+  /** All that there was is sent, unless pages are missing. */
+  #join(): void {
+    if (this.hasJoined || !this.#complete) return
+    this.hasJoined = true
+    this.#stream.greet(this.#audience === 'one' ? this.#version : undefined)
   }
 
   #write(bytes: Uint8Array): void {
@@ -168,6 +178,7 @@ export class JobFollower implements Follower {
     else {
       this.#stream.followers.delete(this)
       this.leave()
+      this.#stream.greet()
     }
   }
 }

@@ -18,6 +18,7 @@ export class OwnerFollower implements Follower {
   #listed: Map<string, number> | undefined = new Map()
   #catchingUp = false
   #left = false
+  hasJoined = false
 
   constructor(hub: HubContext, channel: OwnerChannel, stream: EventStream) {
     this.#hub = hub
@@ -59,6 +60,8 @@ export class OwnerFollower implements Follower {
         else if (this.place < this.#channel.sent) this.#sendNews()
         else {
           if (this.#channel.sent === this.#channel.newest) this.#listed = undefined
+          this.hasJoined = true
+          this.#stream.greet()
           return
         }
       }

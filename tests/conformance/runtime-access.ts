@@ -219,7 +219,7 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
         const response = await ada.request('GET', path, undefined, { origin })
         await response.body?.cancel()
         expect(response.headers.get('access-control-allow-origin')).toBe(origin)
-        expect(response.headers.get('access-control-expose-headers')).toBe('etag,location,retry-after')
+        expect(response.headers.get('access-control-expose-headers')).toBe('etag,location,retry-after,date')
         expect(response.headers.get('vary')).toBe('Origin')
         expect(response.headers.get('access-control-allow-credentials')).toBeNull()
       }

@@ -31,7 +31,7 @@ export function describeManyJobs(subject: RuntimeSubject): void {
       const many = Array.from({ length: 9 }, (_, n) => ({ type: 'progress', done: n }) as const)
       await ada.publish(b.id, ...many)
       expect(told([await stream.next()])).toEqual([`patch ${b.id} 11`])
-      expect(stream.text).toMatch(/^retry: [1-5]\d{3}\n\nevent: snapshot\ndata: \{"jobId":"/)
+      expect(stream.text).toMatch(/^retry: [1-5]\d{3}\nevent: snapshot\ndata: \{"jobId":"/)
       expect(stream.text).not.toMatch(/^id:/m)
     })
 

@@ -17,9 +17,12 @@ export function describeStreams(subject: RuntimeSubject): void {
       expect(stream.response.headers.get('x-accel-buffering')).toBe('no')
       expect(stream.response.headers.get('content-encoding')).toBeNull()
       await stream.next()
+      const { at } = (await stream.untilGreeted()).data
       const document = JSON.stringify({ id, epoch, ...header, steps, items, errors, logs })
-      const [retry] = /^retry: [1-5]\d{3}\n\n/.exec(stream.text) ?? []
-      expect(stream.text).toBe(`${retry}event: snapshot\nid: ${epoch}-1\ndata: ${document}\n\n`)
+      const [retry] = /^retry: [1-5]\d{3}\n/.exec(stream.text) ?? []
+      const ping = `event: ping\ndata: {"at":"${at}","version":1}\n\n`
+      expect(stream.text).toBe(`${retry}event: snapshot\nid: ${epoch}-1\ndata: ${document}\n\n${ping}`)
+      expect(at).toMatch(/^2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
       await ada.publish(id, { type: 'progress', done: 13, total: 100 })
       await stream.next()
       await ada.publish(id, { type: 'error', message: 'a\r\n\ndata: b\u2028\u2029\0' })

@@ -29,8 +29,8 @@ describe('examples', () => {
     expect(await program.exited).toBe(0)
     const messages = text.split('\n\n').map((message) => message.replace(/\n(id|data): .*/g, '\n$1'))
     expect(messages).toEqual([
-      expect.stringMatching(/^retry: [1-5][0-9]{3}$/),
-      'event: snapshot\nid\ndata',
+      expect.stringMatching(/^retry: [1-5][0-9]{3}\nevent: snapshot\nid\ndata$/),
+      'event: ping\ndata',
       'event: status\nid\ndata',
       'event: progress\nid\ndata',
       'event: status\nid\ndata',

@@ -33,8 +33,26 @@ export class StreamReader {
     return new StreamReader(response, abort)
   }
 
-  /** The next message, or `undefined` when the server has closed the stream. */
+  /** The ping that says what time it is once all that there was is sent. It is no part of the messages that follow. */
+  greeting: Received | undefined
+
+  /** The next message but for the greeting, or `undefined` when the server has closed the stream. */
   async next(): Promise<Received | undefined> {
+    const message = await this.#read()
+    if (message?.event !== 'ping' || this.greeting) return message
+    this.greeting = message
+    return this.#read()
+  }
+
+  /** Resolves once the stream has said what time it is. Nothing else may come before. */
+  async untilGreeted(): Promise<Received> {
+    const message = this.greeting ?? (await this.#read())
+    if (message?.event !== 'ping') throw new Error(`It says nothing of the time:\n${this.text}`)
+    this.greeting = message
+    return message
+  }
+
+  async #read(): Promise<Received | undefined> {
     while (this.#parser.dispatched.length === 0) {
       const { done, value } = await this.#reader.read()
       if (done) return undefined

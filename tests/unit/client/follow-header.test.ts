@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { followHeader } from '../../../client/follow-header.ts'
+import { createFormat } from '../../../client/format.ts'
 import { locateJob } from '../../../client/job-location.ts'
-import type { JobFacts } from '../../../client/words.ts'
+import { english } from '../../../client/language.ts'
+import { describeJob, type JobFacts } from '../../../client/words.ts'
 import { newHeader } from '../../arbitraries.ts'
 import { FakeEnvironment } from '../../fake-environment.ts'
 import { settle } from '../../virtual-clock.ts'
@@ -238,6 +240,30 @@ describe('followHeader', () => {
     expect(followed.shown.connection).toBe('reconnecting')
     await environment.clock.advance(10_000)
     expect(environment.sources.length).toBe(2)
+  })
+
+  test('followHeader takes no job for stalled on a device that is two minutes fast', async () => {
+    const job = { ...running('a'), heartbeatSeconds: 30 }
+    const said = (followed: { shown: JobFacts }) => {
+      const { state, line } = describeJob(followed.shown, createFormat(english))
+      return [state, line, new Date(followed.shown.now).toISOString()]
+    }
+    const streamed = new FakeEnvironment({ now: '2026-01-01T00:02:00.000Z' })
+    const byPing = open(streamed, 'a')
+    await gather(streamed)
+    streamed.source.open()
+    streamed.source.send('snapshot', { jobId: 'a', cursor: 'e-1', ...job })
+    streamed.source.send('ping', { at: '2026-01-01T00:00:04.000Z' })
+    streamed.draw()
+    expect(said(byPing)).toEqual(['running', '0 so far', '2026-01-01T00:00:04.000Z'])
+    expect(byPing.shown.lastSeen).toBe(Date.parse('2026-01-01T00:00:04.000Z'))
+    const polled = new FakeEnvironment({ now: '2026-01-01T00:02:00.000Z' })
+    const byDate = open(polled, 'a')
+    await gather(polled)
+    await refuse(polled)
+    await polled.request.answer(200, job, { date: 'Thu, 01 Jan 2026 00:00:05 GMT' })
+    polled.draw()
+    expect(said(byDate)).toEqual(['running', '0 so far', '2026-01-01T00:00:05.500Z'])
   })
 
   test('followHeader reads the token of a stream URL', async () => {

@@ -216,6 +216,27 @@ describe('createJobSignal: what it shows', () => {
 })
 
 describe('createJobSignal: time', () => {
+  test('createJobSignal tells the time by the Date of a poll, and more exactly by a ping, on a device that is fast', async () => {
+    const { environment, signals } = open({}, new FakeEnvironment({ now: '2026-01-01T00:02:00.000Z' }))
+    watch(signals.job)
+    watch(signals.now)
+    environment.source.open()
+    await environment.clock.advance(8_000)
+    await environment.request.answer(200, running, { date: 'Thu, 01 Jan 2026 00:00:08 GMT' })
+    environment.draw()
+    await environment.clock.advance(1_000)
+    expect(signals.now.value).toBe(Date.parse('2026-01-01T00:00:09.500Z'))
+    environment.source.send('ping', { at: '2026-01-01T00:00:09.900Z', version: 1 })
+    await environment.clock.advance(8_000)
+    // To the second it says the same.
+    environment.source.lose()
+    await environment.clock.advance(3_000)
+    environment.source.refuse()
+    await environment.request.answer(200, running, { date: 'Thu, 01 Jan 2026 00:00:20 GMT' })
+    await environment.clock.advance(1_000)
+    expect(signals.now.value).toBe(environment.clock.now() - 119_100)
+  })
+
   test('createJobSignal tells the time by the clock of the server', async () => {
     const { environment, signals } = open({}, new FakeEnvironment({ now: '2026-01-01T00:00:00.000Z' }))
     watch(signals.now)

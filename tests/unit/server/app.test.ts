@@ -142,7 +142,9 @@ describe('createApp', () => {
     app.app.jobs.emit(id, { type: 'progress', done: 7 })
     await app.app.close()
     expect((await app.document(id)).progress.done).toBe(7)
-    expect(await text).toMatch(/^retry: \d+\n\nevent: snapshot\n.*\n.*\n\nevent: progress\n.*\n.*\n\n$/)
+    expect(await text).toMatch(
+      /^retry: \d+\nevent: snapshot\n.*\n.*\n\nevent: ping\n.*\n\nevent: progress\n.*\n.*\n\n$/,
+    )
     expect([app.app.hub.open, app.clock.pending]).toEqual([{ streams: 0, channels: 0 }, 0])
   })
 

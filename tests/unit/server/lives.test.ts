@@ -21,7 +21,7 @@ describe('a stream', () => {
       const app = new TestApp()
       await replaced(app)
       const stream = await app.request('GET', path)
-      expect(await stream.text()).toMatch(/^retry: \d+\n\n$/)
+      expect(await stream.text()).toMatch(/^retry: \d+\n$/)
       expect(app.app.hub.open).toEqual({ streams: 0, channels: 0 })
     })
   }

@@ -132,7 +132,7 @@ describe('eventName', () => {
 
 describe('encodeRetry', () => {
   test('encodeRetry sets the reconnection time, whole, and dispatches nothing', () => {
-    expect(encodeRetry(3_127.4)).toBe('retry: 3127\n\n')
+    expect(encodeRetry(3_127.4)).toBe('retry: 3127\n')
     const parsed = parseEventStream(encodeRetry(4_999.5))
     expect([parsed.retry, parsed.dispatched]).toEqual([5_000, []])
   })

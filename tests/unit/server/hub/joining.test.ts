@@ -67,7 +67,7 @@ describe('Hub: joining', () => {
     const stream = await hub.openJob('job-1', 'all', { epoch: 'e1', version: 2 }, { sub: 'ada' })
     const said = listen(stream)
     await clock.advance(100)
-    expect(said()).toEqual(['patch e1-4'])
+    expect(said()).toEqual(['patch e1-4', 'ping e1-4'])
     await other.cancel()
   })
 
@@ -89,7 +89,7 @@ describe('Hub: joining', () => {
     await settle()
     read.resolve()
     await clock.advance(100)
-    expect(said()).toEqual(['patch e1-2', 'end {"reason":"completed"}'])
+    expect(said()).toEqual(['ping ', 'patch e1-2', 'end {"reason":"completed"}'])
   })
 
   test('Hub.openJobs tells of a job that is removed while the stream is still being opened', async () => {
@@ -109,7 +109,7 @@ describe('Hub: joining', () => {
     subscribed.resolve()
     const said = listen(await opening)
     await clock.advance(100)
-    expect(said()).toEqual(['end {"jobId":"job-1","reason":"deleted"}'])
+    expect(said()).toEqual(['end {"jobId":"job-1","reason":"deleted"}', 'ping '])
   })
 })
 
@@ -136,7 +136,7 @@ describe('Hub.openOwner', () => {
     wake?.({ id: 'job-1', epoch: 'e1', from: 1, to: 2 })
     await clock.advance(100)
     isAway = false
-    expect(said()).toEqual(['snapshot '])
+    expect(said()).toEqual(['snapshot ', 'ping '])
     await clock.advance(30_000)
     expect(said().filter((message) => !message.startsWith('ping'))).toEqual(['snapshot ', 'patch '])
   })

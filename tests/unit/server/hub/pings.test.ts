@@ -1,6 +1,68 @@
 import { describe, expect, test } from 'bun:test'
 import { none, progress, setUpTwo as setUp, ways } from './test-hub.ts'
 
+describe('the first ping', () => {
+  test('the first ping says what time it is right after the document, and the others come every 30 s from then on', async () => {
+    const hub = await setUp()
+    await hub.clock.advance(7_000)
+    const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada' }))
+    expect(reader.greeting?.text).toBe('event: ping\ndata: {"at":"2026-01-01T00:00:07.000Z","version":1}\n\n')
+    expect(reader.greeting?.after).toStartWith('event: snapshot\n')
+    reader.take()
+    await hub.clock.advance(30_000)
+    expect(reader.takeMessages()).toEqual(['ping 1'])
+  })
+
+  test('the first ping comes at once to who has all of the document already', async () => {
+    const hub = await setUp()
+    const cursor = { epoch: 'e1', version: 1 }
+    const reader = await hub.open((hub) => hub.openJob('job-1', 'all', cursor, { sub: 'ada' }))
+    expect(reader.greeting?.text).toBe('event: ping\ndata: {"at":"2026-01-01T00:00:00.000Z","version":1}\n\n')
+    expect(reader.greeting?.after).toMatch(/^retry: \d+\n$/)
+  })
+
+  test('the first ping of a large document comes after its last page', async () => {
+    const hub = await setUp()
+    for (let row = 0; row < 40; row++) {
+      await hub.apply('job-1', { type: 'item', id: `${row}`, message: 'x'.repeat(8_000) })
+    }
+    const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada' }))
+    expect(reader.takeMessages()).toEqual([expect.stringContaining('more'), 'patch e1-41'])
+    expect(reader.greeting?.after).toStartWith('event: patch\nid: e1-41\n')
+  })
+
+  test('the first ping of several jobs comes when all of them were told, those too that are over', async () => {
+    const hub = await setUp()
+    await hub.apply('job-2', { type: 'status', status: 'failed' })
+    const followed = [{ id: 'gone', gone: true }, { id: 'job-1' }, { id: 'job-2' }]
+    const reader = await hub.open((hub) => hub.openJobs(followed, 'header', { sub: 'ada' }))
+    expect(reader.greeting?.text).toBe('event: ping\ndata: {"at":"2026-01-01T00:00:00.000Z"}\n\n')
+    expect(reader.takeMessages().length).toBe(4)
+    for (const order of [['job-1', 'job-2'], ['job-2']]) {
+      const held = await setUp()
+      const open = held.hold('changesSince')
+      const late = await held.open((hub) =>
+        hub.openJobs(
+          order.map((id) => ({ id })),
+          'header',
+          { sub: 'ada' },
+        ),
+      )
+      expect(late.greeting).toBeUndefined()
+      await open()
+      expect([late.greeting === undefined, late.takeMessages().length]).toEqual([false, order.length])
+    }
+  })
+
+  test("the first ping of an owner's jobs comes when all of them were listed, and there may be none", async () => {
+    const hub = await setUp()
+    const reader = await hub.open((hub) => hub.openOwner('ada', undefined, { sub: 'ada' }))
+    expect(reader.greeting?.after).toContain('"jobId":"job-1"')
+    const nobody = await hub.open((hub) => hub.openOwner('eve', undefined, { sub: 'eve' }))
+    expect(nobody.greeting?.text).toBe('event: ping\ndata: {"at":"2026-01-01T00:00:00.000Z"}\n\n')
+  })
+})
+
 describe('a ping', () => {
   test('a ping of one job comes every 30 s with its version and the server clock, and has no id', async () => {
     const hub = await setUp()

@@ -77,7 +77,7 @@ describe('Hub with subscriptionsPerStream', () => {
     await engine.apply('job-0', { events: [{ type: 'status', status: 'completed' }], at: CREATED_AT })
     await clock.advance(25)
     for (const { names, isOver } of said) {
-      expect(names()).toEqual(['snapshot', 'status', 'end'])
+      expect(names()).toEqual(['snapshot', 'ping', 'status', 'end'])
       expect(isOver).toBe(true)
     }
     expect(hub.open).toEqual({ streams: 0, channels: 0 })
@@ -94,7 +94,7 @@ describe('Hub with subscriptionsPerStream', () => {
     await settle()
     for (const { id } of jobs) await engine.apply(id, { events: [{ type: 'progress', done: 1 }], at: CREATED_AT })
     await clock.advance(25)
-    expect(said.names()).toEqual(['snapshot', 'snapshot', 'snapshot', 'progress', 'progress', 'progress'])
+    expect(said.names()).toEqual(['snapshot', 'snapshot', 'snapshot', 'ping', 'progress', 'progress', 'progress'])
     hub.close()
     expect(engine.open).toBe(0)
   })
@@ -131,7 +131,7 @@ describe('Hub over an engine that tells all', () => {
     await settle()
     for (const { names, isOver } of streams) {
       expect(isOver).toBe(true)
-      expect(new Set(names())).toEqual(new Set(['snapshot']))
+      expect(new Set(names())).toEqual(new Set(['snapshot', 'ping']))
     }
     expect(hub.open).toEqual({ streams: 0, channels: 0 })
   })
@@ -145,7 +145,7 @@ describe('Hub over an engine that tells all', () => {
     await settle()
     engine.reads = 0
     await clock.advance(60_000)
-    for (const { names } of streams) expect(names().filter((name) => name === 'ping')).toHaveLength(2)
+    for (const { names } of streams) expect(names().filter((name) => name === 'ping')).toHaveLength(3)
     expect(engine.reads).toBe(0)
     hub.close()
   })
@@ -159,10 +159,10 @@ describe('Hub over an engine that tells all', () => {
     const events = Array.from({ length: 9 }, (_, done) => ({ type: 'progress', done }) as const)
     await engine.apply('job-0', { events, at: CREATED_AT })
     await clock.advance(1_000)
-    expect(said.names()).toEqual(['snapshot'])
+    expect(said.names()).toEqual(['snapshot', 'ping'])
     engine.changesSince = read
     await clock.advance(30_000)
-    expect(said.names()).toEqual(['snapshot', 'ping', 'patch'])
+    expect(said.names()).toEqual(['snapshot', 'ping', 'ping', 'patch'])
     hub.close()
   })
 })

@@ -19,6 +19,8 @@ export class Reader implements Sink {
   /** Thrown at the next write, as a runtime does for a reader that is gone. */
   failure: Error | undefined
   readonly writes: Uint8Array[] = []
+  /** The first ping, which says what time it is once all that there was is sent: no part of the writes. */
+  greeting: { text: string; after: string } | undefined
   readonly #source: StreamSource
 
   constructor(source: StreamSource) {
@@ -30,7 +32,9 @@ export class Reader implements Sink {
   write(bytes: Uint8Array): void {
     if (this.failure) throw this.failure
     if (this.isClosed) throw new TypeError('Written after the end')
-    this.writes.push(bytes)
+    const text = new TextDecoder().decode(bytes)
+    if (this.greeting || !text.startsWith('event: ping')) this.writes.push(bytes)
+    else this.greeting = { text, after: new TextDecoder().decode(this.writes.at(-1)) }
   }
 
   close(): void {
