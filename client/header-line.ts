@@ -19,6 +19,8 @@ export interface Followed {
   header?: JobHeader
   /** Why there is nothing more to hear; left out while there may be. */
   over?: ConnectionStatus
+  /** Whether it was once told of an end that does not fit what is here. From then on each stream tells all of it. */
+  isInDoubt?: boolean
   /** Whether the last answer refused this job. */
   isRefused?: boolean
   /** Called after any of this, or anything about the line, changed. */
@@ -60,6 +62,8 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
   /** Those of which there is more to hear. */
   const jobs = new Set<Followed>()
   let lastSeen: number | undefined
+  /** Messages that streams have brought. */
+  let heard = 0
   let isGathering = false
   let status: ConnectionStatus = 'connecting'
   let stop: (() => void) | undefined
@@ -75,6 +79,7 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
       },
       poll: askAll,
       receive(name, data) {
+        heard += 1
         for (const job of jobs) {
           if (job.location.id === (data as { jobId?: string }).jobId) hear(job, { name, data } as Message)
         }
@@ -112,30 +117,38 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
 
   function streamUrl(): string {
     const query = new URLSearchParams({ parts: 'header' })
-    for (const { location, header } of streamed()) {
-      query.append('job', header ? `${location.id}@${formatCursor(header)}` : location.id)
+    for (const { location, header, isInDoubt } of streamed()) {
+      query.append('job', header && !isInDoubt ? `${location.id}@${formatCursor(header)}` : location.id)
       if (location.token) query.append('token', location.token)
     }
     return `${base}/api/progress?${query}`
   }
 
   function hear(job: Followed, { name, data }: Message): void {
-    if (name === 'snapshot') take(job, data)
+    if (name === 'snapshot') take(job, data, true)
     else if (name === 'patch') take(job, mergeHeader(job.header ?? {}, data.job))
     else if (name === 'end') {
       const { reason } = data
       if (reason === 'deleted') finish(job, 'not-found')
       else if (reason === 'token-expired') finish(job, 'expired')
       else if (job.header && isTerminalStatus(job.header.status)) finish(job, 'ended')
-      // How it ended was not told: another stream does.
-      else restartSoon()
+      // How it ended was not told: another stream does. If this one was opened for that, it may be one of a hot loop.
+      else if (job.isInDoubt) clock.setTimeout(restartSoon, ASK_AGAIN_MS)
+      else {
+        job.isInDoubt = true
+        restartSoon()
+      }
     }
   }
 
-  function take(job: Followed, header: JobHeader): void {
+  /** @param isWhole it is how the server has it now, though that be an older version: from a backup */
+  function take(job: Followed, header: JobHeader, isWhole = false): void {
     const { header: before } = job
     job.isRefused = false
-    if (before?.epoch === header.epoch && before.version >= header.version) return
+    if (before?.epoch === header.epoch) {
+      const isSame = before.version === header.version && before.updatedAt === header.updatedAt
+      if (isSame || (before.version >= header.version && !isWhole)) return
+    }
     job.header = header
     serverClock.observe(header.updatedAt)
     job.changed()
@@ -156,6 +169,7 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
   }
 
   async function askFor(job: Followed): Promise<Polled | Failure> {
+    const before = heard
     const answer = await ask(
       documentUrl(job.location, 'header'),
       {},
@@ -163,7 +177,8 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
       (header, date): Polled | undefined => {
         if (!isJob(header)) return undefined
         serverClock.setRoughly(date)
-        take(job, header)
+        // One that comes late may be older than what a stream has told meanwhile.
+        take(job, header, heard === before)
         if (isTerminalStatus(header.status)) finish(job, 'ended')
         return { type: 'polled' }
       },

@@ -56,7 +56,7 @@ export class JobList {
       case 'snapshot': {
         const { jobId, cursor, ...header } = message.data
         this.#told?.add(jobId)
-        this.#put(header)
+        this.#put(header, true)
         break
       }
       case 'patch': {
@@ -84,7 +84,7 @@ export class JobList {
 
   /** Takes the newest jobs, asked for while there is no stream: what is here and as new, but not among them, was deleted. */
   replaceNewest(headers: readonly JobHeader[]): void {
-    this.add(headers)
+    for (const header of headers) this.#put(header, true)
     const ids = new Set(headers.map(({ id }) => id))
     const oldest = headers.at(-1)?.createdAt ?? ''
     for (const { job } of this.#jobs.values()) {
@@ -92,11 +92,18 @@ export class JobList {
     }
   }
 
-  /** An answer may be older than what the stream has told meanwhile. */
-  #put(job: JobHeader): void {
+  /**
+   * An answer may be older than what the stream has told meanwhile.
+   *
+   * @param isWhole it is how the server has it now, though that be an older version: from a backup
+   */
+  #put(job: JobHeader, isWhole = false): void {
     const known = this.#jobs.get(job.id)
     const before = known?.job.epoch === job.epoch ? known : undefined
-    if (before && before.job.version >= job.version) return
+    if (before) {
+      const isSame = before.job.version === job.version && before.job.updatedAt === job.updatedAt
+      if (isSame || (before.job.version >= job.version && !isWhole)) return
+    }
     this.#jobs.set(job.id, { job, estimate: addSample(before?.estimate ?? emptyEstimate, sampleOf(job)) })
   }
 }

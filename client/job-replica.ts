@@ -48,16 +48,16 @@ export class JobReplica {
     return isTerminalStatus(status) ? { ...received, ended: status as EndReason } : received
   }
 
-  /** Everything begins again, whatever was there. */
+  /** Everything begins again, whatever was there: a server that was restored from a backup has an older version of the same life. */
   #begin(patch: Patch): Received {
     this.#live = LiveJob.from(patch)
     return this.#taken(!patch.more)
   }
 
   #continue(patch: Patch): Received {
+    if (patch.from === 0) return this.#begin(patch)
     const live = this.#live
-    if (!live || patch.job.epoch !== live.job.epoch) return patch.from === 0 ? this.#begin(patch) : { gap: true }
-    if (patch.from > live.job.version) return { gap: true }
+    if (!live || patch.job.epoch !== live.job.epoch || patch.from > live.job.version) return { gap: true }
     // The document that is shown stays whole: its arrays are left to it, and pages go into copies.
     if (patch.more && this.#whole) this.#live = new LiveJob(copy(live.job))
     this.#live?.applyPatch(patch)

@@ -59,9 +59,12 @@ export class OwnerFollower implements Follower {
         if (this.#listing) await this.#list(this.#listing)
         else if (this.place < this.#channel.sent) this.#sendNews()
         else {
-          if (this.#channel.sent === this.#channel.newest) this.#listed = undefined
-          this.hasJoined = true
-          this.#stream.greet()
+          // Else there are news of a job that the list left out for them.
+          if (this.#channel.sent === this.#channel.newest) {
+            this.#listed = undefined
+            this.hasJoined = true
+            this.#stream.greet()
+          }
           return
         }
       }

@@ -18,13 +18,14 @@ export class EmbeddingPage {
     this.api = api
   }
 
-  static async start(): Promise<EmbeddingPage> {
+  /** @param env more of the server's settings */
+  static async start(env: Record<string, string> = {}): Promise<EmbeddingPage> {
     const site: Bun.Server<undefined> = Bun.serve({
       port: 0,
       hostname: '127.0.0.1',
       fetch: () => new Response(page.#html, { headers: { 'content-type': 'text/html; charset=utf-8' } }),
     })
-    const server = await ServerProcess.start({ MILEPOST_ORIGINS: site.url.origin })
+    const server = await ServerProcess.start({ MILEPOST_ORIGINS: site.url.origin, ...env })
     const page: EmbeddingPage = new EmbeddingPage(
       server,
       site,

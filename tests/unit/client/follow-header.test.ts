@@ -129,6 +129,70 @@ describe('followHeader', () => {
     expect([environment.sources.length, followed.shown.connection === 'ended']).toEqual([2, false])
   })
 
+  test('followHeader takes an older version from a snapshot, goes on from there, and opens no other stream for it', async () => {
+    const environment = new FakeEnvironment()
+    const followed = open(environment, 'a')
+    await gather(environment)
+    environment.source.open()
+    send(environment, 'snapshot', 'a', running('a', 97))
+    await environment.clock.advance(15_000)
+    environment.source.lose()
+    await settle()
+    // The server was restored from a backup meanwhile.
+    environment.source.open()
+    send(environment, 'snapshot', 'a', running('a', 50))
+    expect(followed.shown.job?.version).toBe(50)
+    send(environment, 'patch', 'a', { from: 50, to: 51, job: running('a', 51) })
+    expect(followed.shown.job?.version).toBe(51)
+    await environment.clock.advance(15_000)
+    environment.source.lose()
+    await settle()
+    expect(environment.source.url).toContain(encodeURIComponent(`a@${running('a').epoch}-51`))
+    environment.source.open()
+    send(environment, 'patch', 'a', { from: 51, to: 52, job: { ...running('a', 52), status: 'completed' } })
+    send(environment, 'end', 'a', { reason: 'completed' })
+    await environment.clock.advance(10_000)
+    expect([followed.shown.connection, environment.sources.length]).toEqual(['ended', 3])
+  })
+
+  test('followHeader takes an older version from a poll, but not from one that comes after a stream', async () => {
+    const environment = new FakeEnvironment()
+    const followed = open(environment, 'a')
+    await gather(environment)
+    environment.source.open()
+    send(environment, 'snapshot', 'a', running('a', 97))
+    environment.source.lose()
+    await environment.nextTry()
+    await refuse(environment)
+    await environment.request.answer(200, running('a', 50))
+    environment.draw()
+    expect(followed.shown.job?.version).toBe(50)
+    await refuse(environment)
+    const late = environment.request
+    await environment.clock.advance(15_000)
+    await environment.nextTry()
+    environment.source.open()
+    send(environment, 'snapshot', 'a', running('a', 60))
+    await late.answer(200, running('a', 55))
+    environment.draw()
+    expect(followed.shown.job?.version).toBe(60)
+  })
+
+  test('followHeader begins anew after an end that does not fit what is here, and asks every few seconds then', async () => {
+    const environment = new FakeEnvironment()
+    open(environment, 'a')
+    await gather(environment)
+    for (let streams = 1; streams <= 3; streams++) {
+      expect(environment.source.url).toBe(`${AT}/api/progress?parts=header&job=a`)
+      environment.source.open()
+      send(environment, 'snapshot', 'a', running('a'))
+      send(environment, 'end', 'a', { reason: 'completed' })
+      const before = environment.clock.now()
+      await environment.nextTry()
+      expect([environment.sources.length, environment.clock.now() - before > 1_000]).toEqual([streams + 1, streams > 1])
+    }
+  })
+
   test('followHeader holds a bad token against its own job alone', async () => {
     const environment = new FakeEnvironment()
     const [good, bad] = [open(environment, 'a', 'good'), open(environment, 'b', 'bad')]

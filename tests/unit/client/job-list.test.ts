@@ -44,6 +44,22 @@ describe('JobList', () => {
     expect(list.jobs[0]?.job).toEqual(job('a', 2, { version: 1, epoch: 'e2' }))
   })
 
+  test('JobList takes an older version of a job from a snapshot or a poll: the server was restored from a backup', () => {
+    const list = new JobList()
+    const versions = () => list.jobs.map(({ job: { version, progress } }) => [version, progress.done])
+    tell(list, job('a', 1, { version: 9, progress: { done: 9 } }))
+    tell(list, job('a', 1, { version: 5, progress: { done: 5 } }))
+    expect(versions()).toEqual([[5, 5]])
+    const next = job('a', 1, { version: 6, progress: { done: 6 } })
+    list.receive({ event: 'patch', data: { jobId: 'a', cursor: '', from: 5, to: 6, job: next } })
+    expect(versions()).toEqual([[6, 6]])
+    list.replaceNewest([job('a', 1, { version: 2, progress: { done: 2 } })])
+    expect(versions()).toEqual([[2, 2]])
+    const [before] = list.jobs
+    list.replaceNewest([job('a', 1, { version: 2, progress: { done: 2 } })])
+    expect(list.jobs[0]).toBe(before as never)
+  })
+
   test('JobList drops what was deleted or expired, not what ended', () => {
     const list = new JobList()
     for (const id of ['a', 'b', 'c']) tell(list, job(id, 1))

@@ -215,6 +215,37 @@ describe('createJobSignal: what it shows', () => {
   })
 })
 
+describe('createJobSignal: a server that was restored from a backup', () => {
+  test('createJobSignal takes an older version from a snapshot or a poll, and goes on from there', async () => {
+    const { environment, signals } = open()
+    watch(signals.job)
+    const at = (version: number) => ({ ...running, version, progress: { done: version } })
+    const { steps, items, errors, logs, ...header } = at(51)
+    const shown = () => {
+      environment.draw()
+      return [signals.job.value?.version, signals.job.value?.progress.done]
+    }
+    environment.source.open()
+    environment.source.send('snapshot', at(97))
+    expect(shown()).toEqual([97, 97])
+    await environment.clock.advance(15_000)
+    environment.source.lose()
+    environment.source.open()
+    environment.source.send('snapshot', at(50))
+    environment.source.send('patch', { from: 50, to: 51, job: header })
+    expect(shown()).toEqual([51, 51])
+    await environment.clock.advance(15_000)
+    environment.source.lose()
+    expect(environment.source.url).toBe('/api/jobs/job-1/progress?since=e1-51')
+    environment.source.refuse()
+    await environment.request.answer(200, at(20))
+    expect(shown()).toEqual([20, 20])
+    environment.source.refuse()
+    await environment.request.answer(200, { from: 0, to: 7, job: { ...header, version: 7 } })
+    expect([shown()[0], environment.source.url]).toEqual([7, '/api/jobs/job-1/progress?since=e1-7'])
+  })
+})
+
 describe('createJobSignal: time', () => {
   test('createJobSignal tells the time by the Date of a poll, and more exactly by a ping, on a device that is fast', async () => {
     const { environment, signals } = open({}, new FakeEnvironment({ now: '2026-01-01T00:02:00.000Z' }))
