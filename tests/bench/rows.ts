@@ -246,6 +246,6 @@ export const rows: readonly Row[] = [
     options: {},
     takes: 1,
     columns: [{ figure: 'bytes', label: 'bytes, gzip' }],
-    goals: [{ figure: 'bytes', atMost: 10_240 }],
+    goals: [{ figure: 'bytes', atMost: 11_264 }],
   },
 ]
