@@ -71,6 +71,7 @@ const REQUEST_MS = 30_000
  */
 const unobtrusiveClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   setTimeout(run, ms) {
     const timer: unknown = setTimeout(run, ms)
     if (typeof timer === 'object' && timer && 'unref' in timer && typeof timer.unref === 'function') timer.unref()

@@ -8,6 +8,8 @@ export type Timer = unknown
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number
+  /** Milliseconds since some moment: they pass evenly, whatever the wall clock is set to. */
+  monotonic(): number
   /** Calls `run` once, `ms` milliseconds from now: at most 2³¹ − 1 (24 days), since runtimes run what is later at once. */
   setTimeout(run: () => void, ms: number): Timer
   clearTimeout(timer: Timer): void
@@ -16,6 +18,7 @@ export interface Clock {
 /** The runtime's own time. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   setTimeout: (run, ms) => setTimeout(run, ms),
   clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
 }

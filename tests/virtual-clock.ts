@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../shared/clock.ts'
 const LONGEST_WAIT = 2 ** 31 - 1
 
 interface Waiting {
+  /** By the monotonic clock. */
   at: number
   run: () => void
 }
@@ -20,12 +21,14 @@ interface Waiting {
  * ```
  */
 export class VirtualClock implements Clock {
-  #now: number
+  #monotonic = 0
+  /** What the wall clock shows at the monotonic 0. */
+  #start: number
   /** In the order of their making, which is the order among those that fall due at one moment. */
   readonly #waiting = new Set<Waiting>()
 
   constructor(start: number | string = '2026-01-01T00:00:00.000Z') {
-    this.#now = typeof start === 'string' ? Date.parse(start) : start
+    this.#start = typeof start === 'string' ? Date.parse(start) : start
   }
 
   /** Timers that are neither run nor cleared: what a test expects to be 0 in the end. */
@@ -35,17 +38,27 @@ export class VirtualClock implements Clock {
 
   /** When the next timer falls due, or `undefined` when none waits. */
   get nextAt(): number | undefined {
-    return this.#next()?.at
+    const next = this.#next()
+    return next && this.#start + next.at
   }
 
   now(): number {
-    return this.#now
+    return this.#start + this.#monotonic
+  }
+
+  monotonic(): number {
+    return this.#monotonic
+  }
+
+  /** Sets the wall clock forward, or back by less than nothing. Timers are on monotonic time, as those of runtimes are. */
+  step(ms: number): void {
+    this.#start += ms
   }
 
   /** Throws for a wait that a real clock would not keep. */
   setTimeout(run: () => void, ms: number): Timer {
     if (Number.isNaN(ms) || ms > LONGEST_WAIT) throw new RangeError(`A runtime does not wait for ${ms} milliseconds`)
-    const timer = { at: this.#now + Math.max(0, ms), run }
+    const timer = { at: this.#monotonic + Math.max(0, ms), run }
     this.#waiting.add(timer)
     return timer
   }
@@ -59,15 +72,15 @@ export class VirtualClock implements Clock {
    * between any two, and after the last.
    */
   async advance(ms: number): Promise<void> {
-    const end = this.#now + ms
+    const end = this.#monotonic + ms
     await settle()
     for (let next = this.#next(); next && next.at <= end; next = this.#next()) {
-      this.#now = next.at
+      this.#monotonic = next.at
       this.#waiting.delete(next)
       next.run()
       await settle()
     }
-    this.#now = end
+    this.#monotonic = end
   }
 
   #next(): Waiting | undefined {
