@@ -2,11 +2,12 @@ import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import type { Sent } from '../shared/batcher.ts'
-import { type Clock, type Random, systemClock, systemRandom, type Timer } from '../shared/clock.ts'
+import { type Clock, type Random, systemClock, systemRandom } from '../shared/clock.ts'
 import { createEventSchema, type ProducerEvent } from '../shared/events.ts'
 import { defaultLimits, type Limits } from '../shared/limits.ts'
 import type { Principal } from './access.ts'
 import { Auth, type AuthOptions } from './auth.ts'
+import { DEFAULT_RETENTION_SECONDS } from './config.ts'
 import type { Engine } from './engine.ts'
 import { ProblemError, problems } from './errors.ts'
 import { Front, type FrontOptions } from './front.ts'
@@ -26,6 +27,8 @@ import { problemResponse } from './routes/problem-response.ts'
 import { progressRoutes } from './routes/progress.ts'
 import { createStartService, type StartService, serviceRoutes } from './routes/services.ts'
 import type { Services } from './service.ts'
+import { Sweeper } from './sweeper.ts'
+import { TrustedClock } from './trusted-clock.ts'
 
 /** What {@link createApp} puts together. Only the engine and the secret have no default. */
 export interface AppOptions extends FrontOptions {
@@ -35,7 +38,7 @@ export interface AppOptions extends FrontOptions {
   limits?: Partial<Limits>
   /** How long changes gather before they leave together: milliseconds, 25 by default; 0 is every turn of the event loop. */
   frameMs?: number
-  /** How long ended jobs are kept: seconds. Without it, for good. */
+  /** How long ended jobs are kept: seconds, 30 days by default. */
   retentionSeconds?: number | undefined
   /** How long browsers are to remember that this host is reached over TLS alone: seconds. Not said by default. */
   hstsSeconds?: number | undefined
@@ -71,8 +74,6 @@ export type Milepost = App & {
 }
 
 const DEFAULT_FRAME_MS = 25
-/** How often the server looks for jobs that are due: milliseconds. */
-const SWEEP_MS = 5_000
 
 /** The server itself, when it reports on the jobs of its own services. */
 const server: Principal = { sub: 'milepost', scopes: ['jobs:admin'] }
@@ -88,7 +89,8 @@ const server: Principal = { sub: 'milepost', scopes: ['jobs:admin'] }
  * ```
  */
 export function createApp(options: AppOptions): Milepost {
-  const { engine, frameMs = DEFAULT_FRAME_MS, clock = systemClock, random = systemRandom } = options
+  const { engine, frameMs = DEFAULT_FRAME_MS, random = systemRandom } = options
+  const clock = new TrustedClock(options.clock ?? systemClock)
   const { onError = (error: unknown) => console.error(error), origins = [] } = options
   const limits: Limits = { ...defaultLimits, ...options.limits, ...engine.limits }
   const metrics = new Metrics()
@@ -96,7 +98,7 @@ export function createApp(options: AppOptions): Milepost {
   const front = new Front(options)
   const onEach = everyAnswer(options.hstsSeconds)
   const seam = options.openStream ? { openStream: options.openStream } : {}
-  const { retentionSeconds, subscriptionsPerStream } = options
+  const { retentionSeconds = DEFAULT_RETENTION_SECONDS, subscriptionsPerStream } = options
   const streamLimit = limits.streams
   const hub = new Hub({ engine, clock, random, metrics, frameMs, streamLimit, subscriptionsPerStream, ...seam })
   const jobs = new Jobs({ engine, hub, auth, limits, clock, random, metrics, retentionSeconds })
@@ -130,14 +132,15 @@ export function createApp(options: AppOptions): Milepost {
   operationRoutes(app, context)
   if (options.assets) pageRoutes(app, context, options.assets)
 
-  const stopSweeping = sweepRegularly(jobs, engine, clock, onError)
+  const sweeper = new Sweeper({ engine, clock, retentionSeconds, onError })
+  sweeper.start()
   return Object.assign(app, {
     jobs: emitter,
     hub,
     startService,
     createSignInCode: auth.createSignInCode.bind(auth),
     close: async () => {
-      stopSweeping()
+      sweeper.stop()
       await emitter.close()
       hub.close()
     },
@@ -198,22 +201,5 @@ async function publishOnce(jobs: Jobs, jobId: string, events: ProducerEvent[], k
     const { status, detail } = error.problem
     if (status === 413 || status === 422) return { rejected: detail }
     return status >= 500 ? { retry: true } : { refused: detail }
-  }
-}
-
-/** Looks for due jobs now and then. An engine with alarms of its own has no `due`, and needs no looking. */
-function sweepRegularly(jobs: Jobs, engine: Engine, clock: Clock, onError: (error: unknown) => void): () => void {
-  let timer: Timer | undefined
-  let stopped = engine.due === undefined
-  const schedule = () => {
-    if (stopped) return
-    timer = clock.setTimeout(() => {
-      jobs.sweep().catch(onError).finally(schedule)
-    }, SWEEP_MS)
-  }
-  schedule()
-  return () => {
-    stopped = true
-    if (timer !== undefined) clock.clearTimeout(timer)
   }
 }

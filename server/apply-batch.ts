@@ -4,6 +4,7 @@ import type { Item, JobHeader, Step } from '../shared/job.ts'
 import type { Limits } from '../shared/limits.ts'
 import { countItems, isTerminalStatus } from '../shared/selectors.ts'
 import { utf8Length } from '../shared/text-size.ts'
+import { decide } from './decide.ts'
 import type { Batch, Commit, IdempotencyKey, Marks, StoredJob } from './engine.ts'
 import { type Problem, problems } from './errors.ts'
 
@@ -45,10 +46,10 @@ export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcom
       ? { repeat: before }
       : { refused: problems.invalid([{ field: 'Idempotency-Key', detail: 'was used before with another body' }]) }
   }
-  if (batch.expect && (batch.expect.epoch !== before.epoch || batch.expect.version !== before.version)) {
-    return { refused: problems.conflict('The job has changed since it was read. Read it and try again.') }
-  }
-  return new Application(loaded, batch, limits, { ...marks }).run()
+  const events = batch.decide === undefined ? batch.events : decide(loaded.job, batch.decide)
+  if ('refused' in events) return events
+  if (events.length === 0) return { repeat: before }
+  return new Application(loaded, { ...batch, events }, limits, { ...marks }).run()
 }
 
 /** An event with what the server derives, so that the fold needs no clock and no settings. */

@@ -26,9 +26,12 @@ export interface Config {
   trustedProxies: string[]
   hstsSeconds: number | undefined
   frameMs: number
-  retentionSeconds: number | undefined
+  retentionSeconds: number
   limits: Limits
 }
+
+/** How long ended jobs are kept unless a setting says otherwise: 30 days, in seconds. */
+export const DEFAULT_RETENTION_SECONDS = 2_592_000
 
 /** A hundred years: what is longer is a mistake of units, and may be no date any more. */
 const MOST_SECONDS = 3_155_760_000
@@ -53,7 +56,7 @@ export const settings = {
     'Addresses of proxies whose X-Forwarded-For, -Proto and -Host (or Forwarded) are believed: 10.0.0.7,fd00::/8. None by default.',
   MILEPOST_HSTS_SECONDS: 'How long browsers remember that this host is reached over TLS alone. Not said by default.',
   MILEPOST_FRAME_MS: 'How long changes gather before they leave together: milliseconds. 25 by default.',
-  MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept. For good by default.',
+  MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept. 2592000 (30 days) by default.',
 } as const
 
 /** Settings that are read from the environment or from a file, and never from arguments: those are seen by everyone on the machine. */
@@ -107,7 +110,7 @@ export function readConfig(environment: Environment): Config {
     trustedProxies: (list('MILEPOST_TRUSTED_PROXIES') ?? []).map(checkProxy),
     hstsSeconds: wholeNumber(environment, 'MILEPOST_HSTS_SECONDS', 0, MOST_SECONDS),
     frameMs: wholeNumber(environment, 'MILEPOST_FRAME_MS', 0, 60_000) ?? 25,
-    retentionSeconds: retention,
+    retentionSeconds: retention ?? DEFAULT_RETENTION_SECONDS,
     limits,
   }
 }

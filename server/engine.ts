@@ -38,6 +38,36 @@ export type Created =
   | { created: false; job: StoredJob }
   | { refused: Problem }
 
+/** Why the server will look at a job by itself: it may have to be ended, it expires at a moment that is written in it, or it ended without one. */
+export type DueList = 'end' | 'expire' | 'ended'
+
+/** Where an engine's index has a job. */
+export interface Due {
+  list: DueList
+  /** Milliseconds since the epoch: the deadline, the expiry, the end. */
+  at: number
+}
+
+/** By what the server decides what is due. Plain data, for engines decide within their commit. Moments are milliseconds since the epoch. */
+export interface DueTerms {
+  now: number
+  /** Since when the server is there and its clock was not set. */
+  since: number
+  /** How far the clock was set forward at that moment: milliseconds. What is older seems to be older by that. */
+  skipped: number
+  /** How long ended jobs are kept whose expiry is not written in them: seconds. */
+  retentionSeconds: number
+}
+
+/** What a watcher asks of a job. */
+export type Operation = 'cancel' | 'pause' | 'resume'
+
+/**
+ * What the server decides on a job as the commit finds it: what a watcher asked for, or what is due. Plain data, so that it can be decided
+ * wherever the commit is made: a decision on what was read before would have to be taken again as often as a producer is faster.
+ */
+export type Decision = Operation | DueTerms
+
 /** Events that are applied together or not at all. */
 export interface Batch {
   events: JobEvent[]
@@ -47,8 +77,8 @@ export interface Batch {
   createdBy?: string
   /** The job must be in this life; otherwise the answer is as for a job that is not there. */
   epoch?: string
-  /** The job must be in this life and at this version: for a decision that rests on what was read. */
-  expect?: Cursor
+  /** In place of `events`, which are empty then: decided on the job as the commit finds it. With nothing to do, the answer is a repeat. */
+  decide?: Decision
   /** A repeated key answers the present version and applies nothing. */
   key?: IdempotencyKey
   /** How long an ended job is kept, in seconds; without it, for good. */
@@ -106,6 +136,30 @@ export interface Change {
   removed?: true
 }
 
+/** On what condition a job is removed. */
+export interface RemoveOnly {
+  /** Only in this life. */
+  epoch?: string
+  /** Only when it has been kept long enough. */
+  expired?: DueTerms
+}
+
+export interface DueQuery {
+  list: DueList
+  /** At this moment or earlier: milliseconds since the epoch. */
+  before: number
+  /** What comes after this job, the last of a page before, whether it is still there or not. */
+  after?: Pick<DueJob, 'at' | 'id'>
+  limit: number
+}
+
+/** A job in an index of what may be due. */
+export interface DueJob {
+  id: string
+  at: number
+  createdBy: string
+}
+
 export type Unwatch = () => void
 
 /** A change that the fold computed, for an engine to commit. */
@@ -151,8 +205,8 @@ export interface Engine {
   ): Promise<Patch | undefined>
   /** Newest first, by creation. */
   list(query: ListQuery): Promise<Page<JobHeader>>
-  /** Whether there was such a job. With an epoch, only in that life. */
-  remove(id: string, epoch?: string): Promise<boolean>
+  /** Removes a job if the conditions hold when it is committed. Answers whether it did. */
+  remove(id: string, only?: RemoveOnly): Promise<boolean>
   /**
    * Resolves once changes from now on will wake.
    *
@@ -163,8 +217,8 @@ export interface Engine {
     wake: (change: Change) => void,
     onLost?: () => void,
   ): Promise<Unwatch>
-  /** Jobs with something due (`dueAt`) at or before a moment, earliest first. An engine with alarms of its own has none. */
-  due?(before: number, limit: number): Promise<string[]>
+  /** A page of the jobs that may be due, from an index (`dueOf`), earliest first. An engine with alarms of its own has none. */
+  due?(query: DueQuery): Promise<DueJob[]>
   /**
    * Throws when documents can't be read now, or when the engine knows that they can't be written. Anyone may ask, by `/readyz`: so it
    * MUST NOT write.

@@ -1,38 +1,33 @@
 import type { CreateJob, CreateToken, JobList } from '../shared/api.ts'
 import type { Receipt } from '../shared/batcher.ts'
-import { type Clock, type Random, randomId } from '../shared/clock.ts'
-import type { JobEvent, ProducerEvent } from '../shared/events.ts'
+import { type Random, randomId } from '../shared/clock.ts'
+import type { ProducerEvent } from '../shared/events.ts'
 import { isJobId, type JobHeader } from '../shared/job.ts'
 import type { Limits } from '../shared/limits.ts'
-import { isTerminalStatus } from '../shared/selectors.ts'
 import { type Action, isAdmin, type Principal, permit, requireScope } from './access.ts'
 import { headerBytes } from './apply-batch.ts'
 import type { Auth } from './auth.ts'
 import { digestOf } from './digest.ts'
-import { whatIsDue } from './due.ts'
-import type { Applied, Batch, Engine, IdempotencyKey, ListQuery, StoredJob } from './engine.ts'
+import type { Applied, Batch, Engine, IdempotencyKey, ListQuery, Operation, StoredJob } from './engine.ts'
 import { problems, refuse } from './errors.ts'
 import type { Hub } from './hub/hub.ts'
 import type { Metrics } from './metrics.ts'
+import type { TrustedClock } from './trusted-clock.ts'
 
 /** How long a producer does well to gather events: milliseconds, when someone watches and when nobody does. */
 export const FLUSH_MS = { watched: 250, unwatched: 5_000 }
-/** Due jobs that are looked at in one go. */
-const SWEEP_LIMIT = 100
 
 export interface JobsContext {
   engine: Engine
   hub: Hub
   auth: Auth
   limits: Limits
-  clock: Clock
+  clock: TrustedClock
   random: Random
   metrics: Metrics
-  /** How long ended jobs are kept: seconds; without it, for good. */
-  retentionSeconds: number | undefined
+  /** How long ended jobs are kept: seconds. */
+  retentionSeconds: number
 }
-
-export type Operation = 'cancel' | 'pause' | 'resume'
 
 /** What can be done with jobs, and by whom. Everything throws `ProblemError`s. */
 export class Jobs {
@@ -112,15 +107,8 @@ export class Jobs {
 
   /** Writes down what a watcher asks for; cancels at once what has not begun. */
   async operate(principal: Principal, id: string, operation: Operation): Promise<JobHeader> {
-    for (;;) {
-      const { header } = await this.read(principal, id, 'control')
-      if (isTerminalStatus(header.status)) throw refuse(problems.conflict(`The job is ${header.status} already.`))
-      const expect = { epoch: header.epoch, version: header.version }
-      const applied = await this.#apply(id, { events: operationEvents(header, operation), at: this.#now(), expect })
-      // Someone else was faster: what they did decides anew.
-      if ('refused' in applied && applied.refused.status === 409) continue
-      return this.#count(applied, 1)
-    }
+    const { epoch } = (await this.read(principal, id, 'control')).header
+    return this.#count(await this.#apply(id, { events: [], at: this.#now(), epoch, decide: operation }), 1)
   }
 
   /** A token for those who have no account here. */
@@ -131,22 +119,8 @@ export class Jobs {
 
   async remove(principal: Principal, id: string): Promise<void> {
     const { header } = await this.read(principal, id, 'remove')
-    const removed = await this.#context.engine.remove(id, header.epoch)
+    const removed = await this.#context.engine.remove(id, { epoch: header.epoch })
     if (!removed) throw refuse(problems.notFound())
-  }
-
-  /** Does what is due: ends jobs that ran out of time, removes those that were kept long enough. */
-  async sweep(): Promise<void> {
-    const { engine, clock } = this.#context
-    for (const id of (await engine.due?.(clock.now(), SWEEP_LIMIT)) ?? []) {
-      const stored = await engine.read(id)
-      const due = stored && whatIsDue(stored, clock.now())
-      if (!due) continue
-      const { epoch, version } = stored.header
-      if (due === 'remove') await engine.remove(id, epoch)
-      // Refused when the job moved on meanwhile: then it is looked at again, if it is still due.
-      else await this.#apply(id, { events: [due], at: this.#now(), expect: { epoch, version } })
-    }
   }
 
   async #newJob(principal: Principal, input: CreateJob, key: string | undefined): Promise<StoredJob> {
@@ -181,7 +155,7 @@ export class Jobs {
 
   #apply(id: string, batch: Batch): Promise<Applied> {
     const { retentionSeconds } = this.#context
-    return this.#context.engine.apply(id, retentionSeconds === undefined ? batch : { ...batch, retentionSeconds })
+    return this.#context.engine.apply(id, { ...batch, retentionSeconds })
   }
 
   #count(applied: Applied, events: number): JobHeader {
@@ -198,19 +172,5 @@ export class Jobs {
     const ms = this.#context.clock.now()
     if (ms !== this.#written.ms) this.#written = { ms, text: new Date(ms).toISOString() }
     return this.#written.text
-  }
-}
-
-function operationEvents({ status }: JobHeader, operation: Operation): JobEvent[] {
-  switch (operation) {
-    case 'pause':
-      return [{ type: 'control', pauseRequested: true }]
-    case 'resume':
-      return [{ type: 'control', pauseRequested: false }]
-    case 'cancel': {
-      const asked: JobEvent = { type: 'control', cancelRequested: true }
-      // Nobody has begun, so nobody has to be asked.
-      return status === 'pending' ? [asked, { type: 'status', status: 'cancelled' }] : [asked]
-    }
   }
 }

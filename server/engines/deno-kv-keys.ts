@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Due, DueList } from '../engine.ts'
 import type { ChangedRow } from '../paging.ts'
 
 /** The lists of a document. */
@@ -29,6 +30,7 @@ const ofLife = (life: string, ...parts: Deno.KvKeyPart[]): Deno.KvKey => [ROOT, 
  */
 export const keys = {
   format: [ROOT, 'format'],
+  jobs: [ROOT, 'job'],
   job: (id: string) => [ROOT, 'job', id],
   life: (life: string) => ofLife(life),
   rows: (life: string) => ofLife(life, 'row'),
@@ -42,9 +44,11 @@ export const keys = {
   idempotency: (life: string, key: string) => ofLife(life, 'key', keyPart(key)),
   /** An index of an owner's jobs: `all`, or those with one value of one field. */
   list: (owner: string, field: string, value: string) => [ROOT, 'list', keyPart(owner), field, keyPart(value)],
-  /** Jobs in the order in which something is due. */
-  dues: [ROOT, 'due'],
-  due: (at: number, id: string) => [ROOT, 'due', at, id],
+  /** Jobs of a list in the order in which something is due. */
+  dues: (list: DueList) => [ROOT, 'due', list],
+  due: ({ list, at }: Due, id: string) => [ROOT, 'due', list, at, id],
+  /** Where format 1 had them. */
+  oldDues: [ROOT, 'due'],
   /** How many jobs of a creator have not ended. */
   live: (createdBy: string) => [ROOT, 'live', keyPart(createdBy)],
   /** Written with every change of an owner's jobs: `watch` takes keys, not prefixes. */

@@ -3,7 +3,7 @@ import type { Marks, StoredJob } from '../engine.ts'
 import type { ChangedRow } from '../paging.ts'
 
 /** The format of everything that is stored here. */
-export const FORMAT = 1
+export const FORMAT = 2
 
 /** A `result` or `metadata`: small ones as JSON in the head, large ones in so many values of their own. */
 export type Payload = string | number

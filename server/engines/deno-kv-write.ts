@@ -1,6 +1,6 @@
 import type { Item, JobHeader, Step } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
-import { dueAt } from '../due.ts'
+import { dueOf } from '../due.ts'
 import type { Batch, Commit, StoredJob } from '../engine.ts'
 import type { ChangedRow } from '../paging.ts'
 import { keys, type PayloadField } from './deno-kv-keys.ts'
@@ -19,6 +19,8 @@ import { KEY_LIFETIME } from './idempotency.ts'
 /** How long those who look only now and then can hear of a removal, and of a change: milliseconds. */
 const GONE_MS = 3_600_000
 const NEWS_MS = 60_000
+/** The store goes by its own clock, which may be set: it clears away only what is forgotten long since. Milliseconds. */
+const KEY_EXPIRY = 4 * KEY_LIFETIME
 /** Added to an unsigned number of 64 bits, it takes one away. */
 const MINUS_ONE = 2n ** 64n - 1n
 
@@ -62,7 +64,7 @@ export function writeCommit(
   if (batch.key) {
     head.keyCount += 1
     const used: UsedKey = { digest: batch.key.digest, at: Date.parse(batch.at), n: head.keyCount }
-    operation.set(keys.idempotency(head.life, batch.key.key), used, { expireIn: KEY_LIFETIME })
+    operation.set(keys.idempotency(head.life, batch.key.key), used, { expireIn: KEY_EXPIRY })
   }
   operation.set(entry.key, head)
   for (const row of commit.steps) writeNamed(operation, head.life, loaded, { list: 'steps', row })
@@ -156,10 +158,10 @@ function writeIndexes(
     if (before) for (const key of listKeys(before.header, seq)) operation.delete(key)
     if (after) for (const key of listKeys(after.header, seq)) operation.set(key, listedOf(after.header))
   }
-  const [dueBefore, dueAfter] = [before && dueAt(before), after && dueAt(after)]
-  if (dueBefore !== dueAfter) {
-    if (before && dueBefore !== undefined) operation.delete(keys.due(dueBefore, before.header.id))
-    if (after && dueAfter !== undefined) operation.set(keys.due(dueAfter, after.header.id), 1)
+  const [dueBefore, dueAfter] = [before && dueOf(before), after && dueOf(after)]
+  if (dueBefore?.list !== dueAfter?.list || dueBefore?.at !== dueAfter?.at) {
+    if (before && dueBefore) operation.delete(keys.due(dueBefore, before.header.id))
+    if (after && dueAfter) operation.set(keys.due(dueAfter, after.header.id), after.header.createdBy)
   }
   const [wasLive, isLive] = [isLiveJob(before), isLiveJob(after)]
   const createdBy = (after ?? before)?.header.createdBy

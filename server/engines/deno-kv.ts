@@ -3,15 +3,19 @@ import type { Cursor } from '../../shared/cursor.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
 import { defaultLimits, type Limits } from '../../shared/limits.ts'
 import { applyBatch } from '../apply-batch.ts'
+import { mayRemove } from '../due.ts'
 import type {
   Applied,
   Batch,
   Change,
   Created,
+  DueJob,
+  DueQuery,
   Engine,
   ListQuery,
   NewJob,
   Page,
+  RemoveOnly,
   StoredJob,
   Unwatch,
   View,
@@ -144,8 +148,8 @@ export class DenoKvEngine implements Engine {
     return listJobs(this.#kv, this.#store, query)
   }
 
-  remove(id: string, epoch?: string): Promise<boolean> {
-    return this.#turns.take(`job ${id}`, () => this.#remove(id, epoch))
+  remove(id: string, only: RemoveOnly = {}): Promise<boolean> {
+    return this.#turns.take(`job ${id}`, () => this.#remove(id, only))
   }
 
   watch(
@@ -157,15 +161,17 @@ export class DenoKvEngine implements Engine {
   }
 
   /** Goes on, besides, with what a process that was killed has left of removed jobs. */
-  async due(before: number, limit: number): Promise<string[]> {
+  async due({ list, before, after, limit }: DueQuery): Promise<DueJob[]> {
     void this.#trash.clear()
-    const entries = await this.#kv.list({ prefix: keys.dues }, { limit })
-    const due: string[] = []
-    for (const { key } of entries) {
+    const prefix = keys.dues(list)
+    // A longer key comes right after the shorter one.
+    const selector = after ? { prefix, start: [...keys.due({ list, at: after.at }, after.id), 0] } : { prefix }
+    const jobs: DueJob[] = []
+    for (const { key, value } of await this.#kv.list<string>(selector, { limit })) {
       const [at, id] = key.slice(-2)
-      if (Number(at) <= before) due.push(String(id))
+      if (Number(at) <= before) jobs.push({ id: String(id), at: Number(at), createdBy: value })
     }
-    return due
+    return jobs
   }
 
   async check(): Promise<void> {
@@ -245,11 +251,11 @@ export class DenoKvEngine implements Engine {
     })
   }
 
-  #remove(id: string, epoch: string | undefined): Promise<boolean> {
+  #remove(id: string, only: RemoveOnly): Promise<boolean> {
     return this.#kv.transact<boolean>(async () => {
       const entry = await this.#store.find(id)
-      const header = entry?.job.header
-      if (!entry || !header || (epoch !== undefined && epoch !== header.epoch)) return { answer: false }
+      if (!entry || !mayRemove(entry.job, only)) return { answer: false }
+      const { header } = entry.job
       const operation = this.#kv.atomic().check(entry)
       writeRemoval(operation, entry, this.#by)
       return {

@@ -1,7 +1,7 @@
 import type { Cursor } from '../../shared/cursor.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
 import type { Limits } from '../../shared/limits.ts'
-import type { Applied, Batch, Created, ListQuery, NewJob, Page, StoredJob, View } from '../engine.ts'
+import type { Applied, Batch, Created, ListQuery, NewJob, Page, RemoveOnly, StoredJob, View } from '../engine.ts'
 import type { Problem } from '../errors.ts'
 
 /** What a Worker asks of the object of a job. Objects have no settings of their own: what they need comes with the call. */
@@ -9,9 +9,10 @@ export interface JobCalls {
   /** @param retentionSeconds how long the job is kept if the object has to end it */
   create(job: NewJob, retentionSeconds: number | undefined): Promise<Created>
   apply(id: string, batch: Batch, limits: Limits): Promise<Applied>
-  read(): Promise<StoredJob | undefined>
+  /** @param retentionSeconds how long an ended job is kept in which no expiry is written */
+  read(retentionSeconds?: number): Promise<StoredJob | undefined>
   changesSince(cursor: Cursor | undefined, page: { view: View; maxBytes: number }): Promise<Patch | undefined>
-  remove(epoch?: string): Promise<boolean>
+  remove(only?: RemoveOnly): Promise<boolean>
   /** The job, if it is there by now, in this life: what became of a creation that the index object was told of before. */
   confirm(epoch: string): Promise<StoredJob | 'creating' | undefined>
 }

@@ -3,8 +3,8 @@ import type { Cursor } from '../../shared/cursor.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
 import { defaultLimits, type Limits } from '../../shared/limits.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
-import { dueAt, whatIsDue } from '../due.ts'
-import type { Applied, Batch, Created, NewJob, StoredJob, View } from '../engine.ts'
+import { CANCEL_GRACE, dueOf, isExpired, mayRemove } from '../due.ts'
+import type { Applied, Batch, Created, Due, DueTerms, NewJob, RemoveOnly, StoredJob, View } from '../engine.ts'
 import { type Problem, problems } from '../errors.ts'
 import { buildPage, startOf } from '../paging.ts'
 import { type JobCalls, type ObjectBindings, ownerObject } from './durable-object-calls.ts'
@@ -21,6 +21,7 @@ const LONGEST_WAIT = 365 * 86_400_000
 
 const RETENTION_KEY = 'retentionSeconds'
 const REMOVED_KEY = 'removed'
+const SINCE_KEY = 'since'
 
 /** What is left of a job that was removed, until the index objects have forgotten it too. */
 type Removed = Pick<JobHeader, 'id' | 'epoch' | 'owner' | 'createdBy'>
@@ -82,9 +83,11 @@ export class JobObject extends WatchedObject implements JobCalls {
     return this.isWatched || this.#ownerIsWatched ? { ...applied, watched: true } : applied
   }
 
-  async read(): Promise<StoredJob | undefined> {
+  async read(retentionSeconds?: number): Promise<StoredJob | undefined> {
     this.#tellAgain()
-    return this.#entry?.job
+    const job = this.#entry?.job
+    if (job && retentionSeconds !== undefined && dueOf(job)?.list === 'ended') this.#keepFor(retentionSeconds)
+    return job
   }
 
   async changesSince(cursor: Cursor | undefined, page: { view: View; maxBytes: number }): Promise<Patch | undefined> {
@@ -96,11 +99,11 @@ export class JobObject extends WatchedObject implements JobCalls {
     return buildPage(entry.job, from, hasRows ? this.#storage.store.changedSince(entry, from) : [], page.maxBytes)
   }
 
-  remove(epoch?: string): Promise<boolean> {
+  remove(only: RemoveOnly = {}): Promise<boolean> {
     return this.#inTurn(async () => {
-      const header = this.#entry?.job.header
-      if (!header || (epoch !== undefined && epoch !== header.epoch)) return false
-      this.#remove(header)
+      const job = this.#entry?.job
+      if (!job || !mayRemove(job, only)) return false
+      this.#remove(job.header)
       await this.#tellAtOnce()
       return true
     })
@@ -123,16 +126,43 @@ export class JobObject extends WatchedObject implements JobCalls {
 
   #doWhatIsDue(job: StoredJob): void {
     const now = this.clock.now()
-    const due = whatIsDue(job, now)
-    if (due === undefined) return
-    if (due === 'remove') {
+    const due = dueOf(job)
+    // Had it not been away, the alarm would have come long before: a producer could not report either.
+    if (due?.list === 'end' && now - due.at > CANCEL_GRACE && this.#since < due.at)
+      this.ctx.storage.kv.put(SINCE_KEY, now)
+    const retentionSeconds = this.ctx.storage.kv.get<number>(RETENTION_KEY)
+    const decide: DueTerms = {
+      now,
+      since: this.#since,
+      skipped: 0,
+      retentionSeconds: retentionSeconds ?? Number.POSITIVE_INFINITY,
+    }
+    if (isExpired(job, decide)) {
       this.#remove(job.header)
       return
     }
-    const batch: Batch = { events: [due], at: new Date(now).toISOString() }
-    const retentionSeconds = this.ctx.storage.kv.get<number>(RETENTION_KEY)
+    const batch: Batch = { events: [], at: new Date(now).toISOString(), decide }
     if (retentionSeconds !== undefined) batch.retentionSeconds = retentionSeconds
     this.#commit((group) => group.apply(job.header.id, batch))
+  }
+
+  /** When the object came back after it had been away for longer than producers are waited for. That it sleeps now and then is no matter. */
+  get #since(): number {
+    return this.ctx.storage.kv.get<number>(SINCE_KEY) ?? Number.NEGATIVE_INFINITY
+  }
+
+  #keepFor(retentionSeconds: number): void {
+    if (this.ctx.storage.kv.get<number>(RETENTION_KEY) === retentionSeconds) return
+    this.ctx.storage.kv.put(RETENTION_KEY, retentionSeconds)
+    this.#setAlarm()
+  }
+
+  /** When to look at the job next. */
+  #dueAt({ list, at }: Due): number {
+    if (list === 'ended')
+      return at + (this.ctx.storage.kv.get<number>(RETENTION_KEY) ?? Number.POSITIVE_INFINITY) * 1_000
+    // It is past, and nothing was done: the grace after the object came back is not over.
+    return list === 'end' && at <= this.clock.now() ? Math.max(at, this.#since + CANCEL_GRACE) : at
   }
 
   /** Creations, removals and alarms come one after another: they wait for index objects in between. */
@@ -223,8 +253,8 @@ export class JobObject extends WatchedObject implements JobCalls {
 
   /** Sets the alarm for what is due next, unless there is one before. */
   #setAlarm(): void {
-    const due = this.#entry && dueAt(this.#entry.job)
-    const untilDue = due === undefined ? Number.POSITIVE_INFINITY : due - this.clock.now()
+    const due = this.#entry && dueOf(this.#entry.job)
+    const untilDue = due ? this.#dueAt(due) - this.clock.now() : Number.POSITIVE_INFINITY
     const wait = Math.min(untilDue, this.#debt === 'owed' ? RETRY_MS : Number.POSITIVE_INFINITY)
     const now = Date.now()
     if (wait === Number.POSITIVE_INFINITY) {

@@ -10,6 +10,7 @@ import type {
   ListQuery,
   NewJob,
   Page,
+  RemoveOnly,
   StoredJob,
   Unwatch,
   View,
@@ -53,7 +54,7 @@ export class DurableObjectEngine implements Engine {
   }
 
   read(id: string): Promise<StoredJob | undefined> {
-    return answered(() => this.#job(id).read())
+    return answered(() => this.#job(id).read(this.#retentionSeconds))
   }
 
   changesSince(
@@ -68,8 +69,8 @@ export class DurableObjectEngine implements Engine {
     return answered(() => ownerObject(this.#bindings, query.owner).list(query))
   }
 
-  remove(id: string, epoch?: string): Promise<boolean> {
-    return answered(() => this.#job(id).remove(epoch))
+  remove(id: string, only?: RemoveOnly): Promise<boolean> {
+    return answered(() => this.#job(id).remove(only))
   }
 
   async watch(

@@ -3,17 +3,20 @@ import type { ErrorRow, Item, JobHeader, LogRow, Patch, Step } from '../../share
 import { defaultLimits, ERROR_WINDOW, type Limits, LOG_WINDOW } from '../../shared/limits.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import { applyBatch } from '../apply-batch.ts'
-import { dueAt } from '../due.ts'
+import { dueOf, mayRemove } from '../due.ts'
 import type {
   Applied,
   Batch,
   Change,
   Commit,
   Created,
+  DueJob,
+  DueQuery,
   Engine,
   ListQuery,
   NewJob,
   Page,
+  RemoveOnly,
   StoredJob,
   Unwatch,
   View,
@@ -88,9 +91,10 @@ export class MemoryEngine implements Engine {
     return last && matching.length > page.length ? { rows, nextCursor: `${last.place}` } : { rows }
   }
 
-  async remove(id: string, epoch?: string): Promise<boolean> {
-    const header = this.#jobs.get(id)?.job.header
-    if (!header || (epoch !== undefined && epoch !== header.epoch)) return false
+  async remove(id: string, only: RemoveOnly = {}): Promise<boolean> {
+    const job = this.#jobs.get(id)?.job
+    if (!job || !mayRemove(job, only)) return false
+    const { header } = job
     this.#jobs.delete(id)
     const change: Change = { id, epoch: header.epoch, from: header.version, to: header.version, header, removed: true }
     this.#wakeups.notify(header.owner, change)
@@ -101,16 +105,15 @@ export class MemoryEngine implements Engine {
     return this.#wakeups.add(target, wake)
   }
 
-  async due(before: number, limit: number): Promise<string[]> {
-    const due: { id: string; at: number }[] = []
+  async due({ list, before, after, limit }: DueQuery): Promise<DueJob[]> {
+    const jobs: DueJob[] = []
     for (const [id, { job }] of this.#jobs) {
-      const at = dueAt(job)
-      if (at !== undefined && at <= before) due.push({ id, at })
+      const due = dueOf(job)
+      if (due?.list !== list || due.at > before) continue
+      const found = { id, at: due.at, createdBy: job.header.createdBy }
+      if (!after || compareDue(found, after) > 0) jobs.push(found)
     }
-    return due
-      .sort((a, b) => a.at - b.at)
-      .slice(0, limit)
-      .map(({ id }) => id)
+    return jobs.sort(compareDue).slice(0, limit)
   }
 
   async check(): Promise<void> {}
@@ -125,6 +128,10 @@ export class MemoryEngine implements Engine {
       if (job.header.createdBy === createdBy && !isTerminalStatus(job.header.status)) live += 1
     return live
   }
+}
+
+function compareDue(a: Pick<DueJob, 'at' | 'id'>, b: Pick<DueJob, 'at' | 'id'>): number {
+  return a.at - b.at || (a.id < b.id ? -1 : Number(a.id > b.id))
 }
 
 /** Whether a header is one that the query asks for. */

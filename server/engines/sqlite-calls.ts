@@ -1,6 +1,6 @@
 import type { AppliedEvent } from '../../shared/events.ts'
 import type { JobHeader } from '../../shared/job.ts'
-import type { Batch, NewJob, StoredJob } from '../engine.ts'
+import type { Batch, NewJob, RemoveOnly, StoredJob } from '../engine.ts'
 import type { Problem } from '../errors.ts'
 import { type Entry, encodeSaved, entryOf, type Saved, type SavedJson } from './sqlite-store.ts'
 
@@ -8,7 +8,7 @@ import { type Entry, encodeSaved, entryOf, type Saved, type SavedJson } from './
 export type Call =
   | { do: 'create'; job: NewJob }
   | { do: 'apply'; id: string; batch: Batch }
-  | { do: 'remove'; id: string; epoch?: string }
+  | { do: 'remove'; id: string; only?: RemoveOnly }
   /** Whether the file can be written, as far as the thread knows without writing. */
   | { do: 'check' }
 

@@ -73,6 +73,17 @@ const migrations: Migration[] = [
   -- Jobs that were removed, and whose rows and keys are still to be deleted: that many at once would hold up others.
   CREATE TABLE trash (job INTEGER PRIMARY KEY) STRICT;`,
   },
+  {
+    documents: `-- Why due_at is there: to end the job, because it expires then, or because it ended then and no expiry was written.
+  ALTER TABLE jobs ADD COLUMN due_list TEXT;
+  UPDATE jobs SET due_list = CASE live WHEN 1 THEN 'end' ELSE 'expire' END WHERE due_at IS NOT NULL;
+  UPDATE jobs SET due_list = 'ended', due_at = (
+    SELECT round((julianday(json_extract(body, '$.header.endedAt')) - 2440587.5) * 86400000) FROM heads WHERE job = seq
+  ) WHERE live = 0 AND due_at IS NULL;`,
+    lists: `
+  DROP INDEX jobs_due;
+  CREATE INDEX jobs_due ON jobs (due_list, due_at, id) WHERE due_at IS NOT NULL;`,
+  },
 ]
 
 /** The format that this version writes. */

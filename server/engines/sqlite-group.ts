@@ -1,7 +1,8 @@
 import type { Limits } from '../../shared/limits.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import { applyBatch } from '../apply-batch.ts'
-import type { Applied, Batch, Change, Commit, Created, NewJob, StoredJob } from '../engine.ts'
+import { mayRemove } from '../due.ts'
+import type { Applied, Batch, Change, Commit, Created, NewJob, RemoveOnly, StoredJob } from '../engine.ts'
 import { problems } from '../errors.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
 import type { Draft, Entry, Key, Saved, SqliteStore } from './sqlite-store.ts'
@@ -80,10 +81,11 @@ export class Group {
     }
   }
 
-  remove(id: string, epoch?: string): Decided<boolean> {
+  remove(id: string, only: RemoveOnly = {}): Decided<boolean> {
     const slot = this.#slot(id)
-    const header = slot.draft?.job.header
-    if (!header || (epoch !== undefined && epoch !== header.epoch)) return { answer: false }
+    const job = slot.draft?.job
+    if (!job || !mayRemove(job, only)) return { answer: false }
+    const { header } = job
     slot.draft = undefined
     const change = { id, epoch: header.epoch, from: header.version, to: header.version, header, removed: true } as const
     return { answer: true, told: { owner: header.owner, change } }

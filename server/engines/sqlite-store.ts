@@ -1,8 +1,8 @@
 import type { ErrorRow, Item, JobHeader, LogRow, Step } from '../../shared/job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/limits.ts'
 import { countItems, isTerminalStatus } from '../../shared/selectors.ts'
-import { dueAt } from '../due.ts'
-import type { ListQuery, Page, StoredJob } from '../engine.ts'
+import { dueOf } from '../due.ts'
+import type { DueJob, DueList, DueQuery, ListQuery, Page, StoredJob } from '../engine.ts'
 import type { ChangedRow } from '../paging.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
 import type { Database, SqlValue, Statement } from './sqlite-database.ts'
@@ -137,9 +137,12 @@ export class SqliteStore {
     return (this.#sql(sql).get(encodeText(createdBy)) as { live: number }).live
   }
 
-  due(before: number, limit: number): string[] {
-    const rows = this.#sql('SELECT id FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?').all(before, limit)
-    return rows.map((row) => (row as { id: string }).id)
+  due({ list, before, after, limit }: DueQuery): DueJob[] {
+    const sql = `SELECT id, due_at AS at, created_by AS createdBy FROM jobs INDEXED BY jobs_due
+      WHERE due_list = ? AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?`
+    const { at, id } = after ?? { at: -Number.MAX_VALUE, id: '' }
+    const rows = this.#sql(sql).all(list, before, at, id, limit) as unknown as DueJob[]
+    return rows.map((row) => ({ ...row, createdBy: JSON.parse(row.createdBy) }))
   }
 
   /** Where there is a trash, rows and keys go later: see {@link emptyTrash}. */
@@ -204,13 +207,13 @@ export class SqliteStore {
   }
 
   #insertJob({ id, owner, createdBy, kind, parentId }: JobHeader, seldom: Seldom): number {
-    const sql = `INSERT INTO jobs (seq, id, owner, created_by, kind, parent_id, status, live, due_at, result, metadata)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-    const { status, live, dueAt, result, metadata } = seldom
+    const sql = `INSERT INTO jobs (seq, id, owner, created_by, kind, parent_id, status, live, due_list, due_at, result, metadata)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    const { status, live, dueList, dueAt, result, metadata } = seldom
     const who = [encodeText(owner), encodeText(createdBy)]
     const { lastInsertRowid } = this.#sql(sql).run(
       ...[this.#nextSeq(), id, ...who, encodeText(kind), parentId ?? null],
-      ...[status, live, dueAt, result, metadata],
+      ...[status, live, dueList, dueAt, result, metadata],
     )
     return Number(lastInsertRowid)
   }
@@ -223,9 +226,9 @@ export class SqliteStore {
     return this.#lastSeq
   }
 
-  #updateJob(seq: number, { status, live, dueAt, result, metadata }: Seldom): void {
-    const sql = 'UPDATE jobs SET status = ?, live = ?, due_at = ?, result = ?, metadata = ? WHERE seq = ?'
-    this.#sql(sql).run(status, live, dueAt, result, metadata, seq)
+  #updateJob(seq: number, { status, live, dueList, dueAt, result, metadata }: Seldom): void {
+    const sql = 'UPDATE jobs SET status = ?, live = ?, due_list = ?, due_at = ?, result = ?, metadata = ? WHERE seq = ?'
+    this.#sql(sql).run(status, live, dueList, dueAt, result, metadata, seq)
   }
 
   /** Rows get the next free index when they are new, so those below `count` are there already. */
@@ -344,6 +347,7 @@ export function entryOf({ seq, headSize, payloadSize, head: { header, marks, key
 interface Seldom {
   status: string
   live: number
+  dueList: DueList | null
   dueAt: number | null
   result: string | null
   metadata: string | null
@@ -351,10 +355,12 @@ interface Seldom {
 
 function seldomColumns(job: StoredJob): Seldom {
   const { status, result, metadata } = job.header
+  const due = dueOf(job)
   return {
     status,
     live: isTerminalStatus(status) ? 0 : 1,
-    dueAt: dueAt(job) ?? null,
+    dueList: due?.list ?? null,
+    dueAt: due?.at ?? null,
     result: result === undefined ? null : JSON.stringify(result),
     metadata: metadata === undefined ? null : JSON.stringify(metadata),
   }
@@ -364,7 +370,7 @@ function seldomColumns(job: StoredJob): Seldom {
 function changesSeldom(before: StoredJob, after: StoredJob): boolean {
   return (
     before.header.status !== after.header.status ||
-    dueAt(before) !== dueAt(after) ||
+    dueOf(before)?.at !== dueOf(after)?.at ||
     before.marks.resultVersion !== after.marks.resultVersion ||
     before.marks.metadataVersion !== after.marks.metadataVersion
   )

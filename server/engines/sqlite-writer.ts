@@ -166,10 +166,14 @@ export class Writer {
         case 'apply': {
           const { answer, told } = group.apply(call.id, call.batch)
           if ('refused' in answer) return answer
-          return told ? { from: told.change.from, header: answer.header } : { repeat: answer.header }
+          if (!told) return { repeat: answer.header }
+          const { from, events } = told.change
+          // Those of a decision are known here alone.
+          const decided = call.batch.decide === undefined ? {} : { events: events ?? [] }
+          return { from, header: answer.header, ...decided }
         }
         case 'remove': {
-          const { answer, told } = group.remove(call.id, call.epoch)
+          const { answer, told } = group.remove(call.id, call.only)
           return { removed: (answer && told?.change.header) || false }
         }
         case 'check':
@@ -219,5 +223,6 @@ const isFull = (reason: unknown) => reason instanceof Error && reason.message.in
 function withoutSaved(answer: Answer, saved: Map<string, Saved | undefined>): Answer {
   if (!('from' in answer) || !answer.header) return answer
   if (saved.get(answer.header.id)?.entry.job.header !== answer.header) return answer
-  return { from: answer.from }
+  const { header: _header, ...rest } = answer
+  return rest
 }

@@ -8,10 +8,13 @@ import type {
   Batch,
   Change,
   Created,
+  DueJob,
+  DueQuery,
   Engine,
   ListQuery,
   NewJob,
   Page,
+  RemoveOnly,
   StoredJob,
   Unwatch,
   View,
@@ -99,8 +102,8 @@ export class SqliteEngine implements Engine {
     return this.#store.list(query)
   }
 
-  async remove(id: string, epoch?: string): Promise<boolean> {
-    const { answer } = await this.#call({ do: 'remove', id, ...(epoch === undefined ? {} : { epoch }) })
+  async remove(id: string, only?: RemoveOnly): Promise<boolean> {
+    const { answer } = await this.#call({ do: 'remove', id, ...(only ? { only } : {}) })
     if ('refused' in answer) throw refuse(answer.refused)
     if (!('removed' in answer)) throw unexpected(answer)
     return answer.removed !== false
@@ -110,8 +113,8 @@ export class SqliteEngine implements Engine {
     return this.#wakeups.add(target, wake)
   }
 
-  async due(before: number, limit: number): Promise<string[]> {
-    return this.#store.due(before, limit)
+  async due(query: DueQuery): Promise<DueJob[]> {
+    return this.#store.due(query)
   }
 
   async check(): Promise<void> {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'bun:test'
+import { CANCEL_GRACE } from '../../server/due.ts'
+import type { Decision } from '../../server/engine.ts'
 import type { JobEvent } from '../../shared/events.ts'
 import { defaultLimits, ERROR_WINDOW, LOG_WINDOW } from '../../shared/limits.ts'
 import { foldAll, instantOf, placed } from '../arbitraries.ts'
@@ -125,15 +127,40 @@ export function describeApply(subject: Subject, open: OpenEngine): void {
       expect(taken(await engine.apply(id, batchOf(events, { epoch: 'next' }))).version).toBe(2)
     })
 
-    test('apply refuses a decision that rests on another version or life', async () => {
+    test('apply takes a decision on the job as it finds it, in the life that it is meant for', async () => {
       const { engine } = subject
       const { id, epoch } = await created(engine)
-      const at = (expect: { epoch: string; version: number }) =>
-        engine.apply(id, batchOf([{ type: 'control', cancelRequested: true }], { expect }))
-      expect(refusal(await at({ epoch, version: 2 }))).toEqual({ status: 409, fields: [] })
-      expect(refusal(await at({ epoch: 'other', version: 1 }))).toEqual({ status: 409, fields: [] })
-      expect(taken(await at({ epoch, version: 1 })).version).toBe(2)
-      expect(refusal(await at({ epoch, version: 1 }))).toEqual({ status: 409, fields: [] })
+      const decide = (decide: Decision, epoch?: string) =>
+        engine.apply(id, batchOf([], { decide, ...(epoch === undefined ? {} : { epoch }) }))
+      expect(refusal(await decide('cancel', 'other'))).toEqual({ status: 404, fields: [] })
+      const [started, asked] = await Promise.all([
+        engine.apply(id, batchOf([{ type: 'status', status: 'running' }])),
+        decide('cancel', epoch),
+      ])
+      expect(taken(started).version).toBe(2)
+      expect(taken(asked)).toMatchObject({ version: 3, status: 'running', cancelRequested: true })
+      const now = Date.parse(instantOf(2))
+      const terms = { now, since: 0, skipped: 0, retentionSeconds: 60 }
+      expect(await decide(terms)).toMatchObject({ repeat: true, header: { version: 3 } })
+      const due = await decide({ ...terms, now: now + CANCEL_GRACE })
+      expect(taken(due)).toMatchObject({ version: 4, status: 'cancelled' })
+      expect(refusal(await decide('pause'))).toEqual({ status: 409, fields: [] })
+      expect((await documentOf(engine, id)).version).toBe(4)
+    })
+
+    test('apply takes a decision, however many producers there are', async () => {
+      const { engine } = subject
+      const { id } = await created(engine)
+      let isDecided = false
+      const produce = async () => {
+        for (let done = 1; !isDecided; done++) taken(await engine.apply(id, batchOf([{ type: 'progress', done }])))
+      }
+      const producers = Array.from({ length: 32 }, produce)
+      await Promise.race(producers.map(() => engine.apply(id, batchOf([{ type: 'log', message: 'first' }]))))
+      const header = taken(await engine.apply(id, batchOf([], { decide: 'pause' })))
+      isDecided = true
+      await Promise.all(producers)
+      expect(header.pauseRequested).toBe(true)
     })
 
     test('apply writes into a terminal event when the job is removed', async () => {

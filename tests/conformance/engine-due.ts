@@ -1,17 +1,18 @@
 import { describe, expect, test } from 'bun:test'
 import { CANCEL_GRACE } from '../../server/due.ts'
-import type { Engine } from '../../server/engine.ts'
+import type { DueList, DueQuery, Engine } from '../../server/engine.ts'
 import { instantOf } from '../arbitraries.ts'
-import { batchOf, created, publish, type Subject, taken } from './fixtures.ts'
+import { batchOf, created, publish, type Subject, taken, unique } from './fixtures.ts'
 
 /** The moment of the event at a version, in milliseconds. */
 const moment = (version: number) => Date.parse(instantOf(version))
 
 /** How the server hears of what it has to do by itself. Tests share the engine, so each looks for its own jobs. */
 export function describeDue(subject: Subject): void {
-  const due = async (ids: string[], before: number) => {
+  const due = async (ids: string[], before: number, list: DueList = 'end') => {
     const { engine } = subject as { engine: Required<Engine> }
-    return (await engine.due(before, 10_000)).filter((id) => ids.includes(id))
+    const jobs = await engine.due({ list, before, limit: 10_000 })
+    return jobs.map(({ id }) => id).filter((id) => ids.includes(id))
   }
 
   describe('due', () => {
@@ -47,28 +48,51 @@ export function describeDue(subject: Subject): void {
     test('due names an ended job when it expires, and no longer for its time-out', async () => {
       const { engine } = subject
       const end = { type: 'status', status: 'completed' } as const
-      const kept = await created(engine, { timeoutSeconds: 10 })
-      await publish(engine, kept.id, [end])
-      const expires = await created(engine, { timeoutSeconds: 10 })
-      taken(await engine.apply(expires.id, batchOf([end], { at: instantOf(5), retentionSeconds: 100 })))
-      expect(await due([kept.id, expires.id], moment(105) - 1)).toEqual([])
-      expect(await due([kept.id, expires.id], moment(105))).toEqual([expires.id])
-      await engine.remove(expires.id)
-      expect(await due([kept.id, expires.id], moment(105))).toEqual([])
+      const { id } = await created(engine, { timeoutSeconds: 10 })
+      taken(await engine.apply(id, batchOf([end], { at: instantOf(5), retentionSeconds: 100 })))
+      expect(await due([id], moment(200))).toEqual([])
+      expect(await due([id], moment(105) - 1, 'expire')).toEqual([])
+      expect(await due([id], moment(105), 'expire')).toEqual([id])
+      await engine.remove(id)
+      expect(await due([id], moment(105), 'expire')).toEqual([])
     })
 
-    test('due names the earliest first, and no more than asked for', async () => {
+    test('due names a job in which no expiry is written by its end, among its like', async () => {
+      const { engine } = subject
+      const { id } = await created(engine, { timeoutSeconds: 1 })
+      await publish(engine, id, [{ type: 'status', status: 'completed' }])
+      expect(await due([id], moment(2) - 1, 'ended')).toEqual([])
+      expect(await due([id], moment(2), 'ended')).toEqual([id])
+      for (const list of ['end', 'expire'] as const) expect(await due([id], moment(1e6), list)).toEqual([])
+    })
+
+    test('due goes through its list page by page, the earliest first, whatever is removed meanwhile', async () => {
       const { engine } = subject as { engine: Required<Engine> }
       // Before everything that other tests have made.
       const createdAt = '2000-01-01T00:00:00.000Z'
+      const start = Date.parse(createdAt)
+      const createdBy = unique('creator')
       const ids: string[] = []
-      for (const timeoutSeconds of [30, 10, 20]) ids.push((await created(engine, { createdAt, timeoutSeconds })).id)
-      const [a = '', b = '', c = ''] = ids
-      expect(await engine.due(Date.parse(createdAt) + 60_000, 10)).toEqual([b, c, a])
-      expect(await engine.due(Date.parse(createdAt) + 60_000, 2)).toEqual([b, c])
-      expect(await engine.due(Date.parse(createdAt) + 15_000, 2)).toEqual([b])
+      for (const timeoutSeconds of [30, 10, 20, 20])
+        ids.push((await created(engine, { createdAt, timeoutSeconds, createdBy })).id)
+      const [a = '', b = '', c = '', d = ''] = ids
+      const page = (query: Partial<DueQuery>) =>
+        engine.due({ list: 'end', before: start + 60_000, limit: 10, ...query })
+      const inOrder = [
+        { id: b, at: start + 10_000, createdBy },
+        ...[c, d].sort().map((id) => ({ id, at: start + 20_000, createdBy })),
+        { id: a, at: start + 30_000, createdBy },
+      ]
+      expect(await page({})).toEqual(inOrder)
+      expect(await page({ before: start + 20_000 })).toEqual(inOrder.slice(0, 3))
+      expect(await page({ limit: 2 })).toEqual(inOrder.slice(0, 2))
+      await engine.remove(inOrder[1]?.id ?? '')
+      for (const [index, after] of inOrder.entries()) {
+        const rest = inOrder.slice(index + 1).filter((_, place) => index + 1 + place !== 1)
+        expect(await page({ after })).toEqual(rest)
+      }
       for (const id of ids) await engine.remove(id)
-      expect(await engine.due(Date.parse(createdAt) + 60_000, 10)).toEqual([])
+      expect(await page({})).toEqual([])
     })
   })
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Engine, ListQuery } from '../../server/engine.ts'
 import type { JobHeader } from '../../shared/job.ts'
+import { instantOf } from '../arbitraries.ts'
 import {
   batchOf,
   changes,
@@ -201,9 +202,21 @@ export function describeJobs(subject: Subject): void {
     test('remove with an epoch takes away that life only', async () => {
       const { engine } = subject
       const { id } = await created(engine, { epoch: 'e1' })
-      expect(await engine.remove(id, 'e2')).toBe(false)
+      expect(await engine.remove(id, { epoch: 'e2' })).toBe(false)
       expect(await engine.read(id)).toBeDefined()
-      expect(await engine.remove(id, 'e1')).toBe(true)
+      expect(await engine.remove(id, { epoch: 'e1' })).toBe(true)
+    })
+
+    test('remove of what has expired decides when it is committed', async () => {
+      const { engine } = subject
+      const now = Date.parse(instantOf(2))
+      const expired = { now, since: 0, skipped: 0, retentionSeconds: 60 }
+      const { id } = await created(engine)
+      expect(await engine.remove(id, { expired: { ...expired, now: now + 1e9 } })).toBe(false)
+      taken(await engine.apply(id, batchOf([{ type: 'status', status: 'failed' }])))
+      expect(await engine.remove(id, { expired: { ...expired, now: now + 59_999 } })).toBe(false)
+      expect(await engine.remove(id, { expired: { ...expired, now: now + 60_000 } })).toBe(true)
+      expect(await engine.read(id)).toBeUndefined()
     })
 
     test('remove leaves nothing to the next life of the id', async () => {

@@ -97,7 +97,7 @@ export function describeWatch(subject: Subject): void {
       await engine.apply(id, batchOf([progress(2)], { createdBy: 'eve' }))
       await engine.apply(id, batchOf([progress(1)], { key }))
       await engine.create(newJob({ id }))
-      await engine.remove(id, 'another-life')
+      await engine.remove(id, { epoch: 'another-life' })
       await publish(engine, id, [progress(3)])
       await log.until(({ to }) => to === 3)
       expect(log.changes).toHaveLength(1)

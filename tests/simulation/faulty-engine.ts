@@ -7,6 +7,7 @@ import type {
   ListQuery,
   NewJob,
   Page,
+  RemoveOnly,
   StoredJob,
   Unwatch,
   View,
@@ -88,8 +89,8 @@ export class FaultyEngine implements Engine {
     return this.#call(() => this.#inner.list(query))
   }
 
-  remove(id: string, epoch?: string): Promise<boolean> {
-    return this.#call(() => this.#inner.remove(id, epoch))
+  remove(id: string, only?: RemoveOnly): Promise<boolean> {
+    return this.#call(() => this.#inner.remove(id, only))
   }
 
   async watch(

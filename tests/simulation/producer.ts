@@ -85,7 +85,7 @@ export class Producer {
 
   async remove(): Promise<void> {
     const epoch = this.#epoch
-    await this.#insist(() => this.#world.engine.remove(this.id, epoch))
+    await this.#insist(() => this.#world.engine.remove(this.id, { epoch }))
   }
 
   /** Every acknowledged event is in the document, once, in order; and no other of this producer. */

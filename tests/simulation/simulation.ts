@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { whatIsDue } from '../../server/due.ts'
+import type { DueList, DueTerms } from '../../server/engine.ts'
 import { MemoryEngine } from '../../server/engines/memory.ts'
 import { Hub } from '../../server/hub/hub.ts'
 import { type OpenStream, openStream } from '../../server/hub/stream.ts'
@@ -74,6 +74,7 @@ class Simulation {
   readonly #random: SeededRandom
   readonly #world: World
   readonly #inner = new MemoryEngine()
+  readonly #start: number
   readonly #producers: Producer[]
   readonly #watchers = new Set<Watcher>()
   readonly #events: ProducerEvent[]
@@ -99,6 +100,7 @@ class Simulation {
       this.#violation ??= violation
     }
     this.#random = random
+    this.#start = clock.now()
     this.#jobs = JOBS.slice(0, 1 + random.below(JOBS.length))
     this.#targets = targets[streams](this.#jobs)
     this.#world = { clock, random, engine, hub, truth: new Truth(), read: new Map(), onViolation }
@@ -148,13 +150,11 @@ class Simulation {
   /** What the server does by its own clock: ends jobs that ran out of time, removes those that were kept long enough. */
   async #sweep(): Promise<void> {
     const now = this.#world.clock.now()
-    for (const id of await this.#inner.due(now, 100)) {
-      const stored = await this.#inner.read(id)
-      const due = stored && whatIsDue(stored, now)
-      if (due === 'remove') await this.#inner.remove(id)
-      else if (due)
-        await this.#inner.apply(id, { events: [due], at: new Date(now).toISOString(), retentionSeconds: 60 })
-    }
+    const decide: DueTerms = { now, since: this.#start, skipped: 0, retentionSeconds: 60 }
+    const due = (list: DueList) => this.#inner.due({ list, before: now, limit: 100 })
+    for (const { id } of await due('end'))
+      await this.#inner.apply(id, { events: [], at: new Date(now).toISOString(), decide, retentionSeconds: 60 })
+    for (const { id } of await due('expire')) await this.#inner.remove(id, { expired: decide })
   }
 
   #join(): void {

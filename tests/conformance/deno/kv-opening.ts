@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { DatabaseSync } from 'node:sqlite'
 import { DenoKvEngine } from '../../../server/engines/deno-kv.ts'
-import { created, documentOf } from '../fixtures.ts'
+import type { JobEvent } from '../../../shared/events.ts'
+import { batchOf, created, documentOf, taken } from '../fixtures.ts'
 import { replace, Store } from './kv-stores.ts'
 
 /** Why a file is not opened. */
@@ -50,12 +51,44 @@ export function describeOpening(): void {
       await using store = await Store.create()
       await store.engine()
       const kv = await Deno.openKv(store.path)
-      expect((await kv.get<number>(['milepost', 'format'])).value).toBe(1)
-      await kv.set(['milepost', 'format'], 2)
+      expect((await kv.get<number>(['milepost', 'format'])).value).toBe(2)
+      await kv.set(['milepost', 'format'], 3)
       kv.close()
       expect(await refusalOf(store.path)).toBe(
-        'EngineOpenError: PATH was written by a newer Milepost (format 2, this one knows 1): run that one, or name another.',
+        'EngineOpenError: PATH was written by a newer Milepost (format 3, this one knows 2): run that one, or name another.',
       )
+    })
+
+    test('open of a store of format 1 finds what is due, and jobs that ended while none was kept for a time only', async () => {
+      await using store = await Store.create()
+      const before = await DenoKvEngine.open(store.path)
+      const end: JobEvent = { type: 'status', status: 'completed' }
+      const late = await created(before, { timeoutSeconds: 10 })
+      const expires = await created(before)
+      const ended = await created(before)
+      await created(before)
+      taken(await before.apply(expires.id, batchOf([end], { retentionSeconds: 100 })))
+      taken(await before.apply(ended.id, batchOf([end])))
+      const lists = ['end', 'expire', 'ended'] as const
+      const dues = (engine: DenoKvEngine) =>
+        Promise.all(lists.map((list) => engine.due({ list, before: Number.MAX_VALUE, limit: 9 })))
+      const expected = await dues(before)
+      expect(expected).toMatchObject([[{ id: late.id }], [{ id: expires.id }], [{ id: ended.id }]])
+      await before.close()
+      const kv = await Deno.openKv(store.path)
+      for await (const { key } of kv.list({ prefix: ['milepost', 'due'] })) {
+        const [list, at, id] = key.slice(2)
+        await kv.delete(key)
+        if (list !== 'ended') await kv.set(['milepost', 'due', at ?? '', id ?? ''], 1)
+      }
+      await kv.set(['milepost', 'format'], 1)
+      kv.close()
+      const after = await DenoKvEngine.open(store.path)
+      expect(await dues(after)).toEqual(expected)
+      await after.close()
+      const again = await Deno.openKv(store.path)
+      expect((await Array.fromAsync(again.list({ prefix: ['milepost', 'due'] }))).length).toBe(3)
+      again.close()
     })
 
     test('open leaves a SQLite file of another program as it is', async () => {

@@ -136,7 +136,7 @@ export function describeSharing(): void {
         {},
         afterHead(async () => {
           await remover.remove(id)
-          while ((await store.keys('trash')).length > 0) await remover.due(0, 1)
+          while ((await store.keys('trash')).length > 0) await remover.due({ list: 'end', before: 0, limit: 1 })
         }),
       )
       expect(await reader.changesSince(id, undefined, ALL)).toBeUndefined()
@@ -169,7 +169,7 @@ export function describeSharing(): void {
       expect(left).toBeGreaterThan(100)
       const second = await store.engine()
       expect(await second.read(id)).toBeUndefined()
-      while ((await store.keys('trash')).length > 0) await second.due(0, 1)
+      while ((await store.keys('trash')).length > 0) await second.due({ list: 'end', before: 0, limit: 1 })
       expect(await store.keys('life')).toEqual([])
     })
 

@@ -113,7 +113,7 @@ export function describeSize(): void {
       expect(patch.items?.map(({ index, status }) => [index, status])).toEqual([[500, 'running']])
       expect(await engine.remove(id)).toBe(true)
       expect(await engine.read(id)).toBeUndefined()
-      while ((await store.keys('trash')).length > 0) await engine.due(0, 1)
+      while ((await store.keys('trash')).length > 0) await engine.due({ list: 'end', before: 0, limit: 1 })
       expect(await store.keys('life')).toEqual([])
     })
   })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { applyBatch, headerBytes, type Loaded, namedRows, type Outcome } from '../../../server/apply-batch.ts'
-import type { Batch, Commit, Marks } from '../../../server/engine.ts'
+import type { Batch, Commit, Decision, DueTerms, Marks } from '../../../server/engine.ts'
 import type { JobEvent } from '../../../shared/events.ts'
 
 import type { Item, JobHeader, Step } from '../../../shared/job.ts'
@@ -186,13 +186,11 @@ describe('applyBatch: who and when', () => {
     expect(store.refusal([progress(2)], { epoch: 'e1' })).toBeUndefined()
   })
 
-  test('applyBatch with a place expects the job to be there, in the same life', () => {
+  test('applyBatch for another life of the job answers as for a job that is not there', () => {
     const store = new Store()
-    store.apply([progress(1)])
-    expect(store.refusal([progress(2)], { expect: { epoch: 'e1', version: 2 } })).toBeUndefined()
-    expect(store.refusal([progress(2)], { expect: { epoch: 'e1', version: 1 } })).toEqual([409])
-    expect(store.refusal([progress(2)], { expect: { epoch: 'e1', version: 3 } })).toEqual([409])
-    expect(store.refusal([progress(2)], { expect: { epoch: 'e2', version: 2 } })).toEqual([409])
+    expect(store.refusal([progress(2)], { epoch: 'e1' })).toBeUndefined()
+    expect(store.refusal([progress(2)], { epoch: 'e2' })).toEqual([404])
+    expect(store.refusal([], { epoch: 'e2', decide: 'cancel' })).toEqual([404])
   })
 })
 
@@ -211,7 +209,6 @@ describe('applyBatch: idempotency', () => {
     const store = new Store({}, { items: 1 })
     store.apply([item('a'), status('completed')], { key })
     expect(store.try([item('a'), status('completed')], { key })).toEqual({ repeat: store.header })
-    expect(store.try([item('b')], { key, expect: { epoch: 'e9', version: 9 } })).toEqual({ repeat: store.header })
     expect(store.refusal([progress(1)])).toEqual([409, 'type'])
   })
 
@@ -219,6 +216,41 @@ describe('applyBatch: idempotency', () => {
     const store = new Store()
     store.apply([progress(1)], { key })
     expect(store.refusal([progress(9)], { key: { key: 'k', digest: 'other' } })).toEqual([422, 'Idempotency-Key'])
+  })
+})
+
+describe('applyBatch: decisions', () => {
+  const decided = (store: Store, decide: Decision) => {
+    const outcome = store.try([], { decide })
+    return 'commit' in outcome
+      ? outcome.commit.events.map(({ version: _version, at: _at, ...event }) => event)
+      : outcome
+  }
+  const terms = (now: number): DueTerms => ({ now, since: 0, skipped: 0, retentionSeconds: 60 })
+
+  test('applyBatch cancels at once what has not begun, and asks what has', () => {
+    const asked = { type: 'control', cancelRequested: true } as const
+    expect(decided(new Store(), 'cancel')).toEqual([asked, { type: 'status', status: 'cancelled' }])
+    for (const status of ['running', 'paused'] as const)
+      expect(decided(new Store({ status }), 'cancel')).toEqual([asked])
+  })
+
+  test('applyBatch writes down what a watcher asks for, and refuses it once the job has ended', () => {
+    expect(decided(new Store(), 'pause')).toEqual([{ type: 'control', pauseRequested: true }])
+    expect(decided(new Store(), 'resume')).toEqual([{ type: 'control', pauseRequested: false }])
+    for (const operation of ['cancel', 'pause', 'resume'] as const)
+      expect(decided(new Store({ status: 'failed' }), operation)).toMatchObject({
+        refused: { status: 409, detail: 'The job is failed already.' },
+      })
+  })
+
+  test('applyBatch ends a job that is due, and applies nothing to one that is not, or has ended', () => {
+    const store = new Store({ timeoutSeconds: 100 })
+    const created = Date.parse(store.header.createdAt)
+    expect(decided(store, terms(created + 99_999))).toEqual({ repeat: store.header })
+    expect(decided(store, terms(created + 100_000))).toMatchObject([{ type: 'status', status: 'failed' }])
+    const ended = new Store({ status: 'completed', timeoutSeconds: 100 })
+    expect(decided(ended, terms(created + 100_000))).toEqual({ repeat: ended.header })
   })
 })
 

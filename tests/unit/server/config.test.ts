@@ -30,7 +30,7 @@ describe('readConfig', () => {
       trustedProxies: [],
       hstsSeconds: undefined,
       frameMs: 25,
-      retentionSeconds: undefined,
+      retentionSeconds: 2_592_000,
       limits: { ...defaultLimits },
     })
   })

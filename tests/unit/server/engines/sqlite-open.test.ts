@@ -19,6 +19,7 @@ import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
 import { APPLICATION_ID, FORMAT } from '../../../../server/engines/sqlite-format.ts'
 import { openDatabase } from '../../../../server/engines/sqlite-open.ts'
 import { batchOf, newJob } from '../../../conformance/fixtures.ts'
+import { backToFormat } from './sqlite-fixtures.ts'
 
 const OPEN_MODULE = Bun.resolveSync('../../../../server/engines/sqlite-open.ts', import.meta.dir)
 
@@ -142,12 +143,15 @@ describe('openDatabase', () => {
   test('openDatabase refuses a file that an older Milepost has to read once more', () => {
     const path = freshPath()
     openDatabase(path).close()
-    makeSqlite(path, 'DROP TABLE trash; CREATE TABLE log (seq INTEGER PRIMARY KEY, body TEXT); PRAGMA user_version = 2')
+    const toFormat2 = (sql: string) => {
+      const db = new DatabaseSync(path)
+      backToFormat(db, 2)
+      db.exec(`DROP TABLE trash; CREATE TABLE log (seq INTEGER PRIMARY KEY, body TEXT); ${sql}`)
+      db.close()
+    }
+    toFormat2('')
     openDatabase(path).close()
-    makeSqlite(
-      path,
-      "DROP TABLE trash; CREATE TABLE log (seq INTEGER PRIMARY KEY, body TEXT); INSERT INTO log (body) VALUES ('[]'); PRAGMA user_version = 2",
-    )
+    toFormat2("INSERT INTO log (body) VALUES ('[]')")
     expect(refusalOf(path)).toBe(
       `${path} was written by an older Milepost that did not stop by itself: start and stop that one once more, then this one.`,
     )

@@ -112,7 +112,7 @@ describe('SqliteEngine groups', () => {
         engine.remove(id),
         engine.apply(id, batchOf([progress(1)])),
         engine.create(newJob({ id, epoch: 'e2' })),
-        engine.remove(id, 'e2'),
+        engine.remove(id, { epoch: 'e2' }),
         engine.create(newJob({ id, epoch: 'e3' })),
         engine.apply(id, batchOf([{ type: 'item', id: 'b', label: 'B' }])),
       ])
@@ -218,13 +218,13 @@ describe('SqliteEngine keeps', () => {
         jobs: [await engine.read(first.id), await engine.read(second.id)],
         document: await documentOf(engine, first.id),
         list: await engine.list({ owner: first.owner, limit: 10 }),
-        due: await engine.due(Date.parse(CREATED_AT) + 1e6, 10),
+        due: await engine.due({ list: 'end', before: Date.parse(CREATED_AT) + 1e6, limit: 10 }),
       })
       const expected = await state(before)
       expect(expected).toMatchObject({
         document: { version: 1_524, items: { length: 300 }, errors: { length: 100 }, logs: { length: 1_000 } },
         list: { rows: [{ id: second.id }, { id: first.id }] },
-        due: [first.id],
+        due: [{ id: first.id }],
       })
       await before.close()
 

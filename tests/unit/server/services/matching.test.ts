@@ -163,6 +163,7 @@ describe('matchRecords', () => {
         at += 20
         return at
       },
+      monotonic: () => at,
       setTimeout(run, ms) {
         const [step = ''] = Object.entries(recorder.steps()).find(([, status]) => status === 'running') ?? []
         yields[step] = (yields[step] ?? 0) + 1

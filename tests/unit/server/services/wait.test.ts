@@ -64,6 +64,7 @@ describe('createCheckpoint', () => {
     let waits = 0
     const setBack: Clock = {
       now: () => now,
+      monotonic: () => now,
       setTimeout: (run) => {
         waits += 1
         return setImmediate(run)
