@@ -1,4 +1,4 @@
-import type { CreateJob, CreateToken, JobList } from '../shared/api.ts'
+import type { CreateJob, CreateToken, JobList, RemoveQuery } from '../shared/api.ts'
 import type { Receipt } from '../shared/batcher.ts'
 import { type Random, randomId } from '../shared/clock.ts'
 import type { ProducerEvent } from '../shared/events.ts'
@@ -12,6 +12,7 @@ import type { Applied, Batch, Engine, IdempotencyKey, ListQuery, Operation, Stor
 import { problems, refuse } from './errors.ts'
 import type { Hub } from './hub/hub.ts'
 import type { Metrics } from './metrics.ts'
+import { Removals } from './removals.ts'
 import type { TrustedClock } from './trusted-clock.ts'
 
 /** How long a producer does well to gather events: milliseconds, when someone watches and when nobody does. */
@@ -32,10 +33,12 @@ export interface JobsContext {
 /** What can be done with jobs, and by whom. Everything throws `ProblemError`s. */
 export class Jobs {
   readonly #context: JobsContext
+  readonly #removals: Removals
   #written = { ms: Number.NaN, text: '' }
 
   constructor(context: JobsContext) {
     this.#context = context
+    this.#removals = new Removals(context.engine, context.clock)
   }
 
   /** Creates a job, or finds the one that the same request has created before. */
@@ -121,6 +124,22 @@ export class Jobs {
     const { header } = await this.read(principal, id, 'remove')
     const removed = await this.#context.engine.remove(id, { epoch: header.epoch })
     if (!removed) throw refuse(problems.notFound())
+  }
+
+  /**
+   * Removes the ended jobs of an owner, the principal itself unless it says otherwise.
+   *
+   * @returns resolves when they are removed
+   * @throws ProblemError at once when that is not allowed
+   */
+  removeEnded(principal: Principal, { owner = principal.sub, status, endedBefore }: RemoveQuery): Promise<void> {
+    requireScope(principal, 'jobs:read')
+    if (owner !== principal.sub && !isAdmin(principal)) {
+      throw refuse(problems.forbidden("owner: removing another's jobs takes the scope jobs:admin."))
+    }
+    // What ends from now on is not meant.
+    const before = endedBefore === undefined ? this.#context.clock.now() + 1 : Date.parse(endedBefore)
+    return this.#removals.start({ owner, endedBefore: before, ...(status ? { status } : {}) })
   }
 
   async #newJob(principal: Principal, input: CreateJob, key: string | undefined): Promise<StoredJob> {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { listQuerySchema } from '../shared/api.ts'
+import { listQuerySchema, removeQuerySchema } from '../shared/api.ts'
 
 export type Json = Record<string, unknown>
 
@@ -93,6 +93,12 @@ const pagePaths: Json = {
   },
 }
 
+/** The parameters that a schema has. */
+function parametersOf(schema: z.ZodType): Json[] {
+  const { properties = {} } = z.toJSONSchema(schema, { io: 'input' })
+  return Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema }))
+}
+
 /** The calls of the HTTP API, as OpenAPI describes them. */
 export function createPaths(): Json {
   const call = (summary: string, responses: Json, more: Json = {}) => ({
@@ -100,7 +106,6 @@ export function createPaths(): Json {
     ...more,
     responses: { ...responses, '4XX': problem, '5XX': problem },
   })
-  const listQuery = z.toJSONSchema(listQuerySchema, { io: 'input' }).properties ?? {}
   const operation = (what: string) => call(what, { 202: answer('Written down', 'JobHeader') }, { parameters: [id] })
   return {
     '/api/jobs': {
@@ -112,7 +117,12 @@ export function createPaths(): Json {
       get: call(
         'List your jobs, newest first',
         { 200: answer('A page of jobs', 'JobList') },
-        { parameters: Object.entries(listQuery).map(([name, schema]) => ({ name, in: 'query', schema })) },
+        { parameters: parametersOf(listQuerySchema) },
+      ),
+      delete: call(
+        'Remove your ended jobs; those of another owner with jobs:admin',
+        { 202: answer('They are being removed') },
+        { parameters: parametersOf(removeQuerySchema) },
       ),
     },
     '/api/jobs/{id}': {

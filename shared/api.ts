@@ -48,6 +48,16 @@ export const listQuerySchema = z.strictObject({
   cursor: z.string().min(1).max(256).optional(),
 })
 
+/** The query of `DELETE /api/jobs`. */
+export const removeQuerySchema = z.strictObject({
+  status: jobStatusSchema.extract(['completed', 'failed', 'cancelled']).optional(),
+  /** ISO 8601, with a time zone. */
+  endedBefore: z.iso.datetime({ offset: true }).optional(),
+  owner: z.string().min(1).max(512).optional(),
+})
+/** Which ended jobs `DELETE /api/jobs` removes: all of one's own, unless it says otherwise. */
+export type RemoveQuery = z.infer<typeof removeQuerySchema>
+
 export const jobListSchema = z
   .object({ jobs: z.array(jobHeaderSchema), nextCursor: z.string().optional() })
   .meta({ id: 'JobList' })

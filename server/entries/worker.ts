@@ -56,7 +56,7 @@ function missing(binding: string, className: string): ConfigError {
 let serve: Serve | undefined
 
 export default {
-  fetch(request: Request, environment: Environment): Response | Promise<Response> {
+  fetch(request: Request, environment: Environment, context?: ExecutionContext): Response | Promise<Response> {
     try {
       // Once for all requests of an isolate; what it is made of is known only with the first.
       serve ??= open(environment)
@@ -64,6 +64,6 @@ export default {
       if (!(error instanceof ConfigError)) throw error
       return notConfigured(error)
     }
-    return serve(request, environment)
+    return serve(request, environment, context)
   },
 }

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { createRequestSchemas, listQuerySchema } from '../../shared/api.ts'
+import { createRequestSchemas, listQuerySchema, removeQuerySchema } from '../../shared/api.ts'
 import { type Cursor, formatCursor, parseCursor } from '../../shared/cursor.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import type { Operation, View } from '../engine.ts'
@@ -17,7 +17,7 @@ import { viewOf } from './view.ts'
 const POLL_AFTER = '2'
 
 /** Jobs: created, listed, read, controlled, shared, removed. */
-export function jobRoutes(app: App, { engine, front, jobs, limits, clock }: RouteContext): void {
+export function jobRoutes(app: App, { engine, front, jobs, limits, clock, onError }: RouteContext): void {
   const documents = new LargeDocuments(engine, clock)
   const schemas = createRequestSchemas(limits)
   const smallJson = [atMost(limits.eventBytes), onlyTypes('application/json'), onlyUtf8] as const
@@ -35,6 +35,12 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock }: Rout
     const { parent, status, kind, cursor, limit } = c.req.valid('query')
     const query = { limit, ...defined({ parentId: parent, status, kind, cursor }) }
     return c.json(await jobs.list(c.get('principal'), query), 200, { 'cache-control': 'no-store' })
+  })
+
+  app.delete('/api/jobs', valid('query', removeQuerySchema), (c) => {
+    const removed = jobs.removeEnded(c.get('principal'), c.req.valid('query')).catch(onError)
+    keepAlive(c, removed)
+    return c.body(null, 202)
   })
 
   app.get('/api/jobs/:id', async (c) => {
@@ -100,6 +106,15 @@ function answer(
     return c.body(null, 200, { ...headers, 'content-type': 'application/json' })
   }
   return c.body(encodeInSlices(body, release), 200, { ...headers, 'content-type': 'application/json' })
+}
+
+/** Lets work go on after the answer where a runtime would end it, as Workers do. */
+function keepAlive(c: Context, work: Promise<unknown>): void {
+  try {
+    c.executionCtx.waitUntil(work)
+  } catch {
+    // Elsewhere there is no such context, and none is needed.
+  }
 }
 
 /** An object without its undefined fields. */

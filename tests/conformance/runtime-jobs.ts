@@ -332,6 +332,35 @@ export function describeJobs(subject: RuntimeSubject): void {
       expect([version, status, cancelRequested]).toEqual([3, 'cancelled', true])
     })
 
+    test('DELETE /api/jobs removes the ended jobs of one who asks, and no others', async () => {
+      const owner = unique('tidy')
+      const ada = await subject.client(owner)
+      const live = await ada.create()
+      const failed = await ada.create()
+      await ada.publish(failed.id, { type: 'status', status: 'failed' })
+      const completed = await ada.create()
+      await ada.publish(completed.id, { type: 'status', status: 'completed' })
+      const response = await ada.request('DELETE', 'api/jobs?status=completed')
+      expect([response.status, await response.text()]).toEqual([202, ''])
+      const left = async () => {
+        const { jobs } = await ada.json<JobList>(200, 'GET', 'api/jobs')
+        return jobs.map(({ id }) => id)
+      }
+      while ((await left()).length > 2) await Bun.sleep(10)
+      expect(await left()).toEqual([failed.id, live.id])
+      expect((await ada.request('DELETE', 'api/jobs')).status).toBe(202)
+      while ((await left()).length > 1) await Bun.sleep(10)
+      expect(await left()).toEqual([live.id])
+    })
+
+    test('DELETE /api/jobs names the field that is wrong', async () => {
+      const ada = await subject.client('ada')
+      const cases = { 'status=running': 'status', 'endedBefore=yesterday': 'endedBefore', 'kind=sync': 'kind' }
+      for (const [query, field] of Object.entries(cases))
+        expect(await ada.refusal('DELETE', `api/jobs?${query}`)).toEqual({ status: 422, fields: [field] })
+      expect((await ada.refusal('DELETE', 'api/jobs?owner=eve')).status).toBe(403)
+    })
+
     test('DELETE /api/jobs/:id answers 204 once, and the id can be taken again by anyone', async () => {
       const ada = await subject.client('ada')
       const { id, epoch } = await ada.create({ id: unique('removed') })

@@ -130,10 +130,10 @@ interface TestEnvironment extends FrozenBindings {
 }
 
 export default {
-  async fetch(request: Request, environment: TestEnvironment): Promise<Response> {
+  async fetch(request: Request, environment: TestEnvironment, context: ExecutionContext): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url)
     const [, door, what, encodedName = '', method = ''] = pathname.split('/')
-    if (door !== 'test') return worker.fetch(request, environment)
+    if (door !== 'test') return worker.fetch(request, environment, context)
     if (what === 'engine' || what === 'frozen-engine') {
       const { limits, ...options } = JSON.parse(searchParams.get('options') ?? '{}')
       const bindings = what === 'engine' ? environment : frozen(environment)

@@ -18,6 +18,7 @@ const document = createOpenApi(defaultLimits) as unknown as Document
 const calls = [
   'POST /api/jobs',
   'GET /api/jobs',
+  'DELETE /api/jobs',
   'GET /api/jobs/{id}',
   'DELETE /api/jobs/{id}',
   'POST /api/jobs/{id}/events',
