@@ -179,8 +179,8 @@ export interface Commit extends StoredJob {
  *
  * An engine MUST load the header and the named rows, call `applyBatch`, and commit what it computed, atomically and only
  * if the version has not moved in between; an acknowledged batch MUST survive a crash (but for `memory`). Its cost MUST NOT grow
- * with the items, events or watchers that are there already. Answers and wake-ups MUST leave after the commit; wake-ups MAY be lost,
- * and MUST NOT come out of order for one job.
+ * with the items, events or watchers that are there already. Answers MUST leave after the commit and wake-ups after the answers; one
+ * who is woken and throws MUST NOT keep others from being woken. Wake-ups MAY be lost, and MUST NOT come out of order for one job.
  */
 export interface Engine {
   /** A short name for people: `sqlite`. */

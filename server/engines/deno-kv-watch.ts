@@ -4,6 +4,7 @@ import type { KvAccess } from './deno-kv-access.ts'
 import { keys } from './deno-kv-keys.ts'
 import { type Gone, type Head, jobOf, type News, type Payload } from './deno-kv-values.ts'
 import { Recent } from './recent.ts'
+import { WakeQueue } from './wake-queue.ts'
 
 /** Jobs of an owner of which is known what was told last. */
 const MOST_KNOWN = 10_000
@@ -125,6 +126,7 @@ abstract class Target {
   protected readonly kv: KvAccess
   protected readonly options: WatchOptions
   readonly #known = new Recent<string, Known>(MOST_KNOWN)
+  readonly #queue = new WakeQueue<Watcher>()
   readonly #key: Deno.KvKey
   #reader: ReadableStreamDefaultReader<[Deno.KvEntryMaybe<unknown>]> | undefined
   #onClose = () => {}
@@ -151,12 +153,12 @@ abstract class Target {
     this.#reader?.cancel().catch(() => {})
   }
 
-  /** Wakes, unless a later change was told. */
+  /** Wakes, after the answer to whoever made the change, unless a later one was told. */
   tell(change: Change, stamp: string): void {
     const known = this.#known.get(change.id)
     if (known && known.stamp >= stamp) return
     this.know(change.id, { stamp, epoch: change.epoch, version: change.to })
-    for (const watcher of [...this.watchers]) if (this.watchers.has(watcher)) watcher.wake(change)
+    this.#queue.add(this.watchers, (watcher) => watcher.wake(change))
   }
 
   protected know(id: string, known: Known): void {

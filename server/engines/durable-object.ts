@@ -116,7 +116,12 @@ function listen(socket: WebSocket, wake: (change: Change) => void, onLost: () =>
   }, PING_MS)
   socket.addEventListener('message', ({ data }) => {
     isAlive = true
-    if (isOpen && data !== PONG) wake(JSON.parse(String(data)))
+    if (!isOpen || data === PONG) return
+    try {
+      wake(JSON.parse(String(data)))
+    } catch (error) {
+      console.error('A watcher failed at a wake-up:', error)
+    }
   })
   socket.addEventListener('close', lose)
   socket.addEventListener('error', lose)

@@ -26,12 +26,15 @@ import { buildPage, type ChangedRow, startOf } from '../paging.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
 import { Wakeups } from './wakeups.ts'
 
+/** An answer waits for nothing: it is there one microtask later. */
+const afterAnswer = (run: () => void) => queueMicrotask(() => queueMicrotask(run))
+
 /** Everything in this process's memory, gone with it: for tests and demos. */
 export class MemoryEngine implements Engine {
   readonly name = 'memory'
   readonly #limits: Limits
   readonly #jobs = new Map<string, Document>()
-  readonly #wakeups = new Wakeups()
+  readonly #wakeups = new Wakeups(afterAnswer)
   #created = 0
 
   constructor(options: { limits?: Limits } = {}) {

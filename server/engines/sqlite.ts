@@ -156,11 +156,8 @@ export class SqliteEngine implements Engine {
       const header = answer && headerOf(call, answer, entries)
       return header && this.#wakeups.hears(header.id, header.owner) ? [changeOf(call, answer, header)] : []
     })
-    if (changes.length === 0) return
-    // After the answers, which leave with the promises that are kept now.
-    setImmediate(() => {
-      for (const change of changes) this.#wakeups.notify(change.header.owner, change)
-    })
+    // They wake after the answers, which leave with the promises that are kept now.
+    for (const change of changes) this.#wakeups.notify(change.header.owner, change)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Change, Unwatch } from '../engine.ts'
+import { WakeQueue } from './wake-queue.ts'
 
 type Wake = (change: Change) => void
 
@@ -6,6 +7,12 @@ type Wake = (change: Change) => void
 export class Wakeups {
   readonly #jobs = new Map<string, Set<Wake>>()
   readonly #owners = new Map<string, Set<Wake>>()
+  readonly #queue: WakeQueue<Wake>
+
+  /** @param schedule runs what wakes, after the answers: a turn of the event loop later unless an engine knows better */
+  constructor(schedule?: (run: () => void) => unknown) {
+    this.#queue = new WakeQueue(schedule)
+  }
 
   add(target: { job: string } | { owner: string }, wake: Wake): Unwatch {
     const [map, key] = 'job' in target ? [this.#jobs, target.job] : [this.#owners, target.owner]
@@ -22,9 +29,10 @@ export class Wakeups {
     return this.#jobs.has(job) || this.#owners.has(owner)
   }
 
+  /** Wakes them once whoever made the change has been answered. */
   notify(owner: string, change: Change): void {
-    for (const wake of this.#jobs.get(change.id) ?? []) wake(change)
-    for (const wake of this.#owners.get(owner) ?? []) wake(change)
+    for (const wakes of [this.#jobs.get(change.id), this.#owners.get(owner)])
+      if (wakes) this.#queue.add(wakes, (wake) => wake(change))
   }
 
   /** Watches that are open. */

@@ -118,6 +118,49 @@ export function describeWatch(subject: Subject): void {
       unwatchStays()
     })
 
+    test('watch wakes the others when one of them throws, and what was applied is answered', async () => {
+      const { engine } = subject
+      const { id, owner } = await created(engine, { owner: unique('owner') })
+      const logs = [new WakeLog(), new WakeLog()]
+      const fails = () => {
+        throw new Error('a test asked for it')
+      }
+      const { error } = console
+      const told: unknown[][] = []
+      console.error = (...args: unknown[]) => told.push(args)
+      try {
+        const unwatches = [
+          await engine.watch({ job: id }, fails),
+          await engine.watch({ job: id }, (change) => logs[0]?.wake(change)),
+          await engine.watch({ owner }, fails),
+          await engine.watch({ owner }, (change) => logs[1]?.wake(change)),
+        ]
+        expect(taken(await engine.apply(id, batchOf([progress(1)]))).version).toBe(2)
+        for (const log of logs) await log.until(({ to }) => to === 2)
+        expect(taken(await engine.apply(id, batchOf([progress(2)]))).version).toBe(3)
+        for (const log of logs) await log.until(({ to }) => to === 3)
+        for (const unwatch of unwatches) unwatch()
+      } finally {
+        console.error = error
+      }
+      expect(told.length).toBeGreaterThanOrEqual(4)
+    })
+
+    test('watch wakes after the answer to whoever made the change', async () => {
+      const { engine } = subject
+      const { id } = await created(engine)
+      const order: string[] = []
+      const log = new WakeLog()
+      const unwatch = await engine.watch({ job: id }, (change) => {
+        order.push('wake')
+        log.wake(change)
+      })
+      const answered = engine.apply(id, batchOf([progress(1)])).then(() => order.push('answer'))
+      await Promise.all([answered, log.until(({ to }) => to === 2)])
+      expect(order).toEqual(['answer', 'wake'])
+      unwatch()
+    })
+
     test('watch may end from within its own wake', async () => {
       const { engine } = subject
       const { id } = await created(engine)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Hub } from '../../../../server/hub/hub.ts'
 import type { JobHeader } from '../../../../shared/job.ts'
+import { settle } from '../../../virtual-clock.ts'
 import { log, openAll, progress, type Reader, setUpOwner as setUp, TestHub } from './test-hub.ts'
 
 const ended = { type: 'status', status: 'completed' } as const
@@ -44,6 +45,7 @@ describe("a stream of an owner's jobs", () => {
     expect(text).toStartWith('event: patch\ndata: {"jobId":"a","cursor":"e1-2","from":1,"to":2,"job":{"id":"a",')
     await hub.clock.advance(25)
     await hub.engine.remove('c')
+    await settle()
     expect(reader.takeMessages()).toEqual(['end c deleted'])
     await hub.clock.advance(25)
     await hub.apply('a', ended)
@@ -80,6 +82,7 @@ describe("a stream of an owner's jobs", () => {
     await hub.clock.advance(10_000)
     reader.take()
     await hub.engine.remove('a')
+    await settle()
     expect(reader.takeMessages()).toEqual(['end a expired'])
   })
 

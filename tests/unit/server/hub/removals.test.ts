@@ -7,6 +7,7 @@ describe('a removal', () => {
     const hub = await setUp()
     const reader = await hub.follow()
     await hub.engine.remove('job-1')
+    await settle()
     expect([reader.takeMessages(), reader.isClosed]).toEqual([['end deleted'], true])
   })
 
@@ -25,6 +26,7 @@ describe('a removal', () => {
     late.take()
     await hub.clock.advance(60_000)
     await hub.engine.remove('job-1')
+    await settle()
     expect(late.takeMessages()).toEqual(['end expired'])
     await held()
     expect(late.isClosed).toBe(true)
@@ -36,6 +38,7 @@ describe('a removal', () => {
     const reader = await hub.open((hub) => hub.openJobs(jobs, 'all', { sub: 'ada' }))
     expect(reader.takeMessages()).toEqual(['end gone deleted', 'snapshot job-1 e1-1', 'snapshot job-2 e1-1'])
     await hub.engine.remove('job-1')
+    await settle()
     expect([reader.takeMessages(), reader.isClosed]).toEqual([['end job-1 deleted'], false])
     await hub.apply('job-2', { type: 'status', status: 'failed' })
     expect([reader.takeMessages(), reader.isClosed]).toEqual([['status job-2 e1-2', 'end job-2 failed'], false])
@@ -47,6 +50,7 @@ describe('a removal', () => {
   test('a removal of a life that is over says nothing of the next', async () => {
     const hub = await setUp()
     await hub.engine.remove('job-1')
+    await settle()
     await hub.create({ epoch: 'e2' })
     let wake: Parameters<typeof hub.engine.watch>[1] | undefined
     const watch = hub.engine.watch.bind(hub.engine)
@@ -69,6 +73,7 @@ describe('a removal', () => {
     const several = await hub.open((hub) => hub.openJobs([{ id: 'job-1' }], 'all', { sub: 'ada' }))
     several.take()
     await hub.engine.remove('job-1')
+    await settle()
     expect(former.takeMessages()).toEqual(['end deleted'])
     await hub.create({ epoch: 'e2' })
     const reader = await hub.follow()
