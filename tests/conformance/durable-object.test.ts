@@ -133,6 +133,16 @@ describe.concurrent('the alarm of a job', () => {
     expect((await engine.read(id))?.header.status).toBe('cancelled')
   })
 
+  test('a job whose alarm comes long after its time is left a minute: nobody could report while the object was away', async () => {
+    const late = await made({ createdAt: instant(Date.now() - 3_600_000), timeoutSeconds: 1 })
+    // Its alarm comes at once; this one's comes later.
+    const { id } = await made({ timeoutSeconds: 2 })
+    const log = new WakeLog()
+    await engine.watch({ job: id }, log.wake)
+    await log.until(({ to }) => to === 2)
+    expect((await engine.read(late.id))?.header).toMatchObject({ version: 1, status: 'pending' })
+  })
+
   test('an ended job is removed when its time is over: its watchers hear of it, and its owner too', async () => {
     const owner = unique('owner')
     const { id, epoch } = await made({ owner, createdBy: unique('creator') })

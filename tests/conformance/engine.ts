@@ -48,7 +48,7 @@ export function describeEngine(name: string, open: OpenEngine, options: { hasAla
     describeApply(subject, open)
     describeKeys(subject)
     describeChanges(subject)
-    describeWatch(subject)
+    describeWatch(subject, options.hasAlarms)
     describeLaw(subject)
     if (options.hasAlarms) {
       test('due is not there, for the engine has alarms of its own', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Change } from '../../../server/engine.ts'
 import type { JobEvent } from '../../../shared/events.ts'
-import { VirtualClock } from '../../virtual-clock.ts'
+import { settle, VirtualClock } from '../../virtual-clock.ts'
 import { batchOf, created, publish, taken, WakeLog } from '../fixtures.ts'
 import { publishElsewhere, replace, Store } from './kv-stores.ts'
 
@@ -61,6 +61,7 @@ export function describeWatching(): void {
         const unwatches = [await here.watch({ job: id }, logs[0].wake), await here.watch({ owner }, logs[1].wake)]
         for (const done of [1, 2, 3]) {
           taken(await here.apply(id, batchOf([progress(done)])))
+          await settle()
           for (const { changes } of logs)
             expect(changes.at(-1)?.events?.map(({ version }) => version)).toEqual([done + 1])
         }

@@ -88,8 +88,14 @@ export class RemoteEngine {
 
   #hear(answer: Answer): void {
     const watch = this.#watches.get(answer.number)
-    if ('change' in answer) watch?.wake(answer.change)
-    else if ('lost' in answer) watch?.onLost?.()
+    if ('change' in answer) {
+      try {
+        watch?.wake(answer.change)
+      } catch (error) {
+        // As the engine does for those in its own process.
+        console.error(error)
+      }
+    } else if ('lost' in answer) watch?.onLost?.()
     else {
       const asked = this.#asked.get(answer.number)
       this.#asked.delete(answer.number)
