@@ -57,6 +57,23 @@ export function describeWatch(subject: Subject, isRemote = false): void {
       unwatch()
     })
 
+    test('watch tells, where it tells events, those that a decision came to', async () => {
+      const { engine } = subject
+      const { id } = await created(engine)
+      const log = new WakeLog()
+      const unwatch = await engine.watch({ job: id }, log.wake)
+      const after = taken(await engine.apply(id, batchOf([], { decide: 'cancel' })))
+      await log.until(({ to }) => to === 3)
+      const [change] = log.changes
+      if (change?.events)
+        expect(change.events.map(({ type, version }) => [type, version])).toEqual([
+          ['control', 2],
+          ['status', 3],
+        ])
+      expect(change?.header ?? after).toEqual(after)
+      unwatch()
+    })
+
     test('watch of an owner wakes for the creation, changes and removal of all its jobs, and of no others', async () => {
       const { engine } = subject
       const owner = unique('owner')
