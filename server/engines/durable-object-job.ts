@@ -178,7 +178,7 @@ export class JobObject extends WatchedObject implements JobCalls {
     const { answer, told } = decide(group)
     if (told) {
       const saved = this.#storage.write(() => group.write())
-      this.#entry = saved.get(told.change.id)?.entry
+      this.#entry = saved.get(told.change.id)
       this.wake(told.change)
     }
     return answer

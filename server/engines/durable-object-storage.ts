@@ -68,17 +68,7 @@ function databaseOf(sql: SqlStorage): Database {
     prepare: (text) => ({
       get: (...values) => query(text, values).toArray()[0],
       all: (...values) => query(text, values).toArray(),
-      run(...values) {
-        query(text, values)
-        return {
-          get lastInsertRowid() {
-            return Number(sql.exec('SELECT last_insert_rowid() AS id').one().id)
-          },
-          get changes() {
-            return Number(sql.exec('SELECT changes() AS count').one().count)
-          },
-        }
-      },
+      run: (...values) => query(text, values),
     }),
   }
 }

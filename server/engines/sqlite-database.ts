@@ -10,5 +10,5 @@ export interface Database {
 export interface Statement {
   get(...values: SqlValue[]): object | undefined
   all(...values: SqlValue[]): object[]
-  run(...values: SqlValue[]): { lastInsertRowid: number | bigint; changes: number | bigint }
+  run(...values: SqlValue[]): unknown
 }

@@ -5,7 +5,7 @@ import { mayRemove } from '../due.ts'
 import type { Applied, Batch, Change, Commit, Created, NewJob, RemoveOnly, StoredJob } from '../engine.ts'
 import { problems } from '../errors.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
-import type { Draft, Entry, Key, Saved, SqliteStore } from './sqlite-store.ts'
+import type { Draft, Entry, Key, SqliteStore } from './sqlite-store.ts'
 
 /** An answer, and the change that is told when it has been written. */
 export interface Decided<T> {
@@ -101,8 +101,8 @@ export class Group {
    *
    * @returns the jobs that changed, as the file has them now; nothing of those that were removed
    */
-  write(): Map<string, Saved | undefined> {
-    const saved = new Map<string, Saved | undefined>()
+  write(): Map<string, Entry | undefined> {
+    const saved = new Map<string, Entry | undefined>()
     for (const [id, slot] of this.#slots) {
       const { stored, draft } = slot
       if (!isChanged(slot)) continue

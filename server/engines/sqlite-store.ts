@@ -41,14 +41,13 @@ export interface Draft {
   readonly keys: Map<string, Key>
 }
 
-/** A job that was just written, and its head as it was written: JSON of a {@link Head}. */
-export interface Saved {
-  entry: Entry
-  body: string
-}
+/** Runs a statement that changes something. */
+export type Write = (sql: string, ...values: SqlValue[]) => void
 
 /** Rows that are read from the file at once. */
 const ROWS_READ = 500
+/** The value of `auto_vacuum` (sqlite.org/pragma.html#pragma_auto_vacuum). */
+const INCREMENTAL = 2
 /** Free pages from which on the file is made smaller, if they are a quarter of it. */
 const FREE_PAGES = 1_024
 
@@ -63,13 +62,18 @@ const LOGS = 3
 export class SqliteStore {
   readonly #db: Database
   readonly #statements = new Map<string, Statement>()
+  readonly #write: Write
   readonly #hasTrash: boolean
   /** The last number given to a job. */
   #lastSeq: number | undefined
 
-  /** @param hasTrash the file has a table of jobs whose rows are deleted later */
-  constructor(db: Database, hasTrash = false) {
+  /**
+   * @param write what runs a statement that changes something: at once, or later, in the order in which they came
+   * @param hasTrash the file has a table of jobs whose rows are deleted later
+   */
+  constructor(db: Database, write: Write = (sql, ...values) => void this.#sql(sql).run(...values), hasTrash = false) {
     this.#db = db
+    this.#write = write
     this.#hasTrash = hasTrash
   }
 
@@ -147,45 +151,35 @@ export class SqliteStore {
 
   /** Where there is a trash, rows and keys go later: see {@link emptyTrash}. */
   remove(job: number): void {
-    this.#sql('DELETE FROM jobs WHERE seq = ?').run(job)
-    this.#sql('DELETE FROM heads WHERE job = ?').run(job)
-    if (this.#hasTrash) this.#sql('INSERT INTO trash VALUES (?)').run(job)
-    else this.#removeRows(job, Number.MAX_SAFE_INTEGER)
+    this.#write('DELETE FROM jobs WHERE seq = ?', job)
+    this.#write('DELETE FROM heads WHERE job = ?', job)
+    if (this.#hasTrash) this.#write('INSERT INTO trash VALUES (?)', job)
+    else for (const table of ['rows', 'keys']) this.#write(`DELETE FROM ${table} WHERE job = ?`, job)
   }
 
-  /** Deletes so many rows of removed jobs, within a transaction of the caller. @returns whether there may be more */
+  /** Deletes so many rows of a removed job. @returns whether there was something to delete */
   emptyTrash(limit: number): boolean {
     const found = this.#sql('SELECT job FROM trash LIMIT 1').get() as { job: number } | undefined
     if (!found) return false
-    if (this.#removeRows(found.job, limit) < limit) this.#sql('DELETE FROM trash WHERE job = ?').run(found.job)
+    const { job } = found
+    const table = ['rows', 'keys'].find((name) => this.#sql(`SELECT 1 FROM ${name} WHERE job = ? LIMIT 1`).get(job))
+    if (table === undefined) this.#write('DELETE FROM trash WHERE job = ?', job)
+    else
+      this.#write(`DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE job = ? LIMIT ?)`, job, limit)
     return true
   }
 
-  /** Whether rows of removed jobs are left. */
-  get hasTrash(): boolean {
-    return this.#sql('SELECT 1 FROM trash LIMIT 1').get() !== undefined
-  }
-
-  #removeRows(job: number, limit: number): number {
-    let removed = 0
-    for (const table of ['rows', 'keys']) {
-      const sql = `DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE job = ? LIMIT ?)`
-      removed += Number(this.#sql(sql).run(job, limit - removed).changes)
-    }
-    return removed
-  }
-
-  /** Gives some of the pages that nothing is on back to the disk, once there are many. @returns whether there may be more */
+  /** Gives some of the pages that nothing is on back to the disk, once there are many. @returns whether there were */
   shrink(): boolean {
     const count = (name: string) => Number(Object.values(this.#sql(`PRAGMA ${name}`).get() ?? {})[0])
     const free = count('freelist_count')
-    if (free < FREE_PAGES || free < count('page_count') / 4) return false
-    // In slices, as rows are deleted. A file of an older format has none of this, and uses its free pages again.
-    this.#sql(`PRAGMA incremental_vacuum(${FREE_PAGES / 4})`).all()
-    return count('freelist_count') < free
+    // A file of an older format can't be made smaller, and uses its free pages again.
+    if (count('auto_vacuum') !== INCREMENTAL || free < FREE_PAGES || free < count('page_count') / 4) return false
+    this.#write(`PRAGMA incremental_vacuum(${FREE_PAGES / 4})`)
+    return true
   }
 
-  save(draft: Draft): Saved {
+  save(draft: Draft): Entry {
     const { stored, job, keyCount } = draft
     const header = withoutBulk(job.header)
     const body = JSON.stringify({ header, marks: job.marks, keyCount } satisfies Head)
@@ -197,13 +191,13 @@ export class SqliteStore {
       if (stored) this.#updateJob(seq, seldom)
       else seq = this.#insertJob(job.header, seldom)
     }
-    this.#sql(stored ? 'UPDATE heads SET body = ?2 WHERE job = ?1' : 'INSERT INTO heads VALUES (?1, ?2)').run(seq, body)
+    this.#write(stored ? 'UPDATE heads SET body = ?2 WHERE job = ?1' : 'INSERT INTO heads VALUES (?1, ?2)', seq, body)
     this.#saveNamed(seq, STEPS, draft.steps, stored?.job.marks.stepCount ?? 0)
     this.#saveNamed(seq, ITEMS, draft.items, stored ? countItems(stored.job.header) : 0)
     this.#saveWindow(seq, ERRORS, draft.errors, stored?.job.header.errorCount ?? 0, ERROR_WINDOW)
     this.#saveWindow(seq, LOGS, draft.logs, stored?.job.header.logCount ?? 0, LOG_WINDOW)
     this.#saveKeys(seq, draft)
-    return { entry: { seq, job, keyCount, headSize: body.length, payloadSize }, body }
+    return { seq, job, keyCount, headSize: body.length, payloadSize }
   }
 
   #insertJob({ id, owner, createdBy, kind, parentId }: JobHeader, seldom: Seldom): number {
@@ -211,59 +205,71 @@ export class SqliteStore {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
     const { status, live, dueList, dueAt, result, metadata } = seldom
     const who = [encodeText(owner), encodeText(createdBy)]
-    const { lastInsertRowid } = this.#sql(sql).run(
-      ...[this.#nextSeq(), id, ...who, encodeText(kind), parentId ?? null],
+    const seq = this.#nextSeq()
+    this.#write(
+      sql,
+      ...[seq, id, ...who, encodeText(kind), parentId ?? null],
       ...[status, live, dueList, dueAt, result, metadata],
     )
-    return Number(lastInsertRowid)
+    return seq
   }
 
-  /** One that no row in the trash has. */
-  #nextSeq(): number | null {
-    if (!this.#hasTrash) return null
-    const last = 'SELECT max(ifnull((SELECT max(seq) FROM jobs), 0), ifnull((SELECT max(job) FROM trash), 0)) AS last'
+  /** A number that no job has, and no row in the trash. */
+  #nextSeq(): number {
+    const inTrash = this.#hasTrash ? 'ifnull((SELECT max(job) FROM trash), 0)' : '0'
+    const last = `SELECT max(ifnull((SELECT max(seq) FROM jobs), 0), ${inTrash}) AS last`
     this.#lastSeq = 1 + (this.#lastSeq ?? (this.#sql(last).get() as { last: number }).last)
     return this.#lastSeq
   }
 
   #updateJob(seq: number, { status, live, dueList, dueAt, result, metadata }: Seldom): void {
     const sql = 'UPDATE jobs SET status = ?, live = ?, due_list = ?, due_at = ?, result = ?, metadata = ? WHERE seq = ?'
-    this.#sql(sql).run(status, live, dueList, dueAt, result, metadata, seq)
+    this.#write(sql, status, live, dueList, dueAt, result, metadata, seq)
   }
 
   /** Rows get the next free index when they are new, so those below `count` are there already. */
   #saveNamed(job: number, list: number, rows: Map<string, Step | Item>, count: number): void {
-    const insert = this.#sql('INSERT INTO rows (version, body, job, list, name) VALUES (?, ?, ?, ?, ?)')
-    const update = this.#sql('UPDATE rows SET version = ?, body = ? WHERE job = ? AND list = ? AND name = ?')
-    for (const row of rows.values()) {
-      const statement = row.index < count ? update : insert
-      statement.run(row.version, JSON.stringify(row), job, list, encodeText(row.id))
-    }
+    const insert = 'INSERT INTO rows (version, body, job, list, name) VALUES (?, ?, ?, ?, ?)'
+    const update = 'UPDATE rows SET version = ?, body = ? WHERE job = ? AND list = ? AND name = ?'
+    for (const row of rows.values())
+      this.#write(row.index < count ? update : insert, row.version, JSON.stringify(row), job, list, encodeText(row.id))
   }
 
   #saveWindow(job: number, list: number, added: (ErrorRow | LogRow)[], count: number, window: number): void {
     if (added.length === 0) return
     const kept = added.slice(-window)
     const surplus = Math.min(count, window) + kept.length - window
-    if (surplus > 0) this.#sql(DELETE_OLDEST).run(job, list, surplus)
-    const insert = this.#sql('INSERT INTO rows (version, body, job, list) VALUES (?, ?, ?, ?)')
-    for (const row of kept) insert.run(row.version, JSON.stringify(row), job, list)
+    if (surplus > 0) this.#write(DELETE_OLDEST, job, list, surplus)
+    for (const row of kept)
+      this.#write(
+        'INSERT INTO rows (version, body, job, list) VALUES (?, ?, ?, ?)',
+        row.version,
+        JSON.stringify(row),
+        job,
+        list,
+      )
   }
 
   #saveKeys(job: number, { stored, keys, keyCount }: Draft): void {
     if (keys.size === 0) return
-    const save = this.#sql('INSERT OR REPLACE INTO keys (job, key, n, at, digest) VALUES (?, ?, ?, ?, ?)')
     let newest = 0
     for (const [key, { n, at, digest }] of keys) {
-      save.run(job, key, n, at, digest)
+      this.#write(
+        'INSERT OR REPLACE INTO keys (job, key, n, at, digest) VALUES (?, ?, ?, ?, ?)',
+        job,
+        key,
+        n,
+        at,
+        digest,
+      )
       newest = Math.max(newest, at)
     }
     const generation = (count: number) => Math.floor(count / KEYS_KEPT)
     if (generation(keyCount) > generation(stored?.keyCount ?? 0))
-      this.#sql('DELETE FROM keys WHERE job = ? AND n <= ?').run(job, keyCount - KEYS_KEPT)
+      this.#write('DELETE FROM keys WHERE job = ? AND n <= ?', job, keyCount - KEYS_KEPT)
     // Some of those past their lifetime: the oldest are the table's first rows. Twice what came, so that what piled up once gets less.
     const prune = 'DELETE FROM keys WHERE at <= ? AND rowid IN (SELECT rowid FROM keys ORDER BY rowid LIMIT ?)'
-    this.#sql(prune).run(newest - KEY_LIFETIME, 2 * keys.size)
+    this.#write(prune, newest - KEY_LIFETIME, 2 * keys.size)
   }
 
   #row<T extends Step | Item>(job: number, list: number, id: string): T | undefined {
@@ -307,7 +313,7 @@ const selectEntries = (jobs: string) =>
 type EntryRow = { seq: number; result: string | null; metadata: string | null; body: string }
 
 /** `heads.body`: all that most events change, in one text. */
-export interface Head extends StoredJob {
+interface Head extends StoredJob {
   keyCount: number
 }
 
@@ -324,23 +330,6 @@ function decodeEntry({ seq, result, metadata, body }: EntryRow): Entry {
   if (metadata !== null) header.metadata = JSON.parse(metadata)
   const payloadSize = (result?.length ?? 0) + (metadata?.length ?? 0)
   return { seq, job: { header, marks }, keyCount, headSize: body.length, payloadSize }
-}
-
-/** A job that was just written, as JSON for another thread. The head is not put into JSON a second time. */
-export function encodeSaved({ entry: { seq, job, headSize, payloadSize }, body }: Saved): string {
-  const { result, metadata } = job.header
-  const bulk = result === undefined && metadata === undefined ? '' : `,"bulk":${JSON.stringify({ result, metadata })}`
-  return `{"seq":${seq},"headSize":${headSize},"payloadSize":${payloadSize},"head":${body}${bulk}}`
-}
-
-/** What {@link encodeSaved} makes. */
-export interface SavedJson extends Pick<Entry, 'seq' | 'headSize' | 'payloadSize'> {
-  head: Head
-  bulk?: Pick<JobHeader, 'result' | 'metadata'>
-}
-
-export function entryOf({ seq, headSize, payloadSize, head: { header, marks, keyCount }, bulk }: SavedJson): Entry {
-  return { seq, job: { header: bulk ? { ...header, ...bulk } : header, marks }, keyCount, headSize, payloadSize }
 }
 
 /** What the table `jobs` has of a job and can change. */

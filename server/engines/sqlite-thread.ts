@@ -1,13 +1,6 @@
 import { EngineOpenError } from './engine-open-error.ts'
-import { type Answer, type Call, decodeReply, type Reply } from './sqlite-calls.ts'
 import { openError } from './sqlite-open.ts'
-import type { Opening } from './sqlite-worker.ts'
-
-interface Waiting {
-  call: Call
-  resolve: (answered: Answered) => void
-  reject: (reason: unknown) => void
-}
+import type { Outcome, Plan } from './sqlite-plan.ts'
 
 /** What a `Worker` has, as far as it is used. */
 export interface Port {
@@ -17,94 +10,59 @@ export interface Port {
   onerror: ((event: ErrorEvent) => void) | null
 }
 
-/** What became of a call, and of the jobs that it was committed with. */
-export interface Answered extends Pick<Reply, 'entries'> {
-  answer: Answer
-}
-
-/**
- * The thread that writes. Calls that come while it commits wait, and are its next group: a commit costs about the same for one call and for
- * thirty. A lone call goes at once.
- */
+/** The thread that writes, as others see it. It answers in the order in which it is asked. */
 export class WriterThread {
   /** The file that it writes, links followed. */
   readonly file: string
-  /** Told of what was committed, before those who called are. */
-  onReply: (calls: readonly Call[], reply: Reply) => void = () => {}
   readonly #worker: Port
-  #waiting: Waiting[] = []
-  #committing: Waiting[] = []
-  #isScheduled = false
-  #failure: Error | undefined
+  readonly #waiting: ((outcome: Outcome) => void)[] = []
+  #failure: Outcome | undefined
 
   /** @param worker whose file is open: see {@link open} */
   constructor(worker: Port, file: string) {
     this.#worker = worker
     this.file = file
-    worker.onmessage = ({ data }) => this.#settle(decodeReply(data))
+    worker.onmessage = ({ data }) => this.#waiting.shift()?.(JSON.parse(data))
     worker.onerror = (event) => {
       event.preventDefault()
-      this.#fail(new Error(`The thread that writes ended: ${event.message}`))
+      this.#failure = { failed: `The thread that writes ended: ${event.message}` }
+      for (const resolve of this.#waiting.splice(0)) resolve(this.#failure)
     }
   }
 
   /** @throws EngineOpenError */
-  static async open(opening: Opening): Promise<WriterThread> {
+  static async open(path: string): Promise<WriterThread> {
     const worker: Port = new Worker(moduleBeside(import.meta.url), { type: 'module' })
     try {
-      const { file, failed } = await ask(worker, JSON.stringify(opening))
+      const { file, failed } = await ask(worker, path)
       if (file === undefined) throw new EngineOpenError(failed)
       return new WriterThread(worker, file)
     } catch (error) {
       worker.terminate()
-      throw openError(opening.path, error)
+      throw openError(path, error)
     }
   }
 
-  call(call: Call): Promise<Answered> {
-    return new Promise((resolve, reject) => {
-      if (this.#failure) return reject(this.#failure)
-      this.#waiting.push({ call, resolve, reject })
-      this.#schedule()
-    })
+  commit(plan: Plan): Promise<Outcome> {
+    return this.#ask(JSON.stringify(plan))
   }
 
-  /** Commits what waits, and ends the thread. @param beforeLast called when all is committed, and the file still open */
-  async close(beforeLast: () => void): Promise<void> {
-    while (this.#waiting.length + this.#committing.length > 0) await new Promise((resolve) => setImmediate(resolve))
-    beforeLast()
-    if (!this.#failure) await ask(this.#worker, 'close')
+  check(): Promise<Outcome> {
+    return this.#ask('check')
+  }
+
+  /** Closes the file, and ends the thread. */
+  async close(): Promise<void> {
+    await this.#ask('close')
     this.#worker.terminate()
   }
 
-  #schedule(): void {
-    if (this.#isScheduled || this.#committing.length > 0 || this.#waiting.length === 0) return
-    this.#isScheduled = true
-    // A microtask would come before the next request is read from its socket: nothing would ever be grouped.
-    setImmediate(() => {
-      this.#isScheduled = false
-      this.#committing = this.#waiting
-      this.#waiting = []
-      this.#worker.postMessage(JSON.stringify(this.#committing.map(({ call }) => call)))
+  #ask(message: string): Promise<Outcome> {
+    if (this.#failure) return Promise.resolve(this.#failure)
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+      this.#worker.postMessage(message)
     })
-  }
-
-  #settle(reply: Reply): void {
-    const committed = this.#committing
-    this.#committing = []
-    this.onReply(
-      committed.map(({ call }) => call),
-      reply,
-    )
-    for (const [index, answer] of reply.answers.entries()) committed[index]?.resolve({ answer, entries: reply.entries })
-    this.#schedule()
-  }
-
-  #fail(reason: Error): void {
-    this.#failure = reason
-    for (const { reject } of [...this.#committing, ...this.#waiting]) reject(reason)
-    this.#committing = []
-    this.#waiting = []
   }
 }
 

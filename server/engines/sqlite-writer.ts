@@ -1,20 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { Limits } from '../../shared/limits.ts'
-import { type Problem, problems } from '../errors.ts'
-import { Recent } from './recent.ts'
-import { type Answer, type Call, encodeReply } from './sqlite-calls.ts'
+import type { Statement } from './sqlite-database.ts'
 import type { DatabaseFiles } from './sqlite-files.ts'
 import { FORMAT } from './sqlite-format.ts'
-import { Group } from './sqlite-group.ts'
-import { type Entry, type Saved, SqliteStore } from './sqlite-store.ts'
+import { MOVED, type Outcome, type Plan } from './sqlite-plan.ts'
 
-/** How much JSON of jobs is kept in memory: characters, about 16 MiB. */
-const CACHE_SIZE = 16 * 1024 * 1024
-/** Rows of removed jobs that are deleted in one go: some milliseconds. */
-const TRASH_ROWS = 2_000
-
-/** When to tidy again: milliseconds from now, when there is more to do and when the disk has to get better first. */
-const TIDY_MS = { soon: 2, later: 1_000 }
+/** How long after a failure the disk is tried again, though nobody asks: milliseconds. */
+const RETRY_MS = 1_000
 
 /**
  * The one writer of a file, in a thread that may wait for the disk.
@@ -26,119 +17,75 @@ const TIDY_MS = { soon: 2, later: 1_000 }
 export class Writer {
   readonly #db: DatabaseSync
   readonly #files: DatabaseFiles
-  readonly #store: SqliteStore
-  readonly #limits: Limits
-  readonly #entries = new Recent<string, Entry>(CACHE_SIZE)
+  readonly #statements = new Map<string, Statement>()
   /** Why the last commit failed, until one succeeds. */
   #failure: string | undefined
-  /** Whether there is nothing to do but what is asked for. After a start nobody knows. */
-  isTidy = false
+  #hasReserve = true
 
-  constructor(db: DatabaseSync, files: DatabaseFiles, limits: Limits) {
+  constructor(db: DatabaseSync, files: DatabaseFiles) {
     this.#db = db
     this.#files = files
-    this.#store = new SqliteStore(db, true)
-    this.#limits = limits
   }
 
-  /** Commits calls together. @returns a {@link Reply}, in JSON */
-  commit(calls: readonly Call[]): string {
-    const { answers, saved } = this.#commitOrRefuse(calls)
-    return encodeReply(answers, saved)
+  /** Makes a transaction. One without statements writes nothing, and fails only when the file is gone. */
+  commit(plan: Plan): Outcome {
+    try {
+      this.#makeRoomFor(plan, () => this.#run(plan))
+      return this.#files.isInPlace ? {} : { failed: MOVED }
+    } catch (reason) {
+      if (isFull(reason)) return { failed: messageOf(reason), isFull: true }
+      this.#failure = messageOf(reason)
+      return { failed: this.#files.isInPlace ? this.#failure : MOVED }
+    }
+  }
+
+  /** Whether commits succeed, as far as is known without writing. */
+  check(): Outcome {
+    const failed = this.#files.isInPlace ? this.#failure : MOVED
+    return failed === undefined ? {} : { failed }
   }
 
   /**
-   * Does a little of what waits: tries a disk that failed again, deletes rows of removed jobs, makes the file smaller.
+   * Tries a disk that failed again, and keeps room again where it was given away.
    *
-   * @returns when to call it again: milliseconds from now; nothing when all is done
+   * @returns when to call it again: milliseconds from now; nothing when all is well
    */
-  tidy(): number | undefined {
+  recover(): number | undefined {
     try {
       if (this.#failure !== undefined) this.#transaction(() => this.#db.exec(`PRAGMA user_version = ${FORMAT}`))
-      const isMore = this.#transaction(() => this.#store.emptyTrash(TRASH_ROWS) || this.#store.shrink())
-      if (isMore) return TIDY_MS.soon
     } catch (reason) {
-      if (!isFull(reason) || !this.#giveRoom()) this.#note(reason)
-      return TIDY_MS.later
+      this.#failure = messageOf(reason)
     }
-    this.isTidy = this.#files.makeReserve()
-    return this.isTidy ? undefined : TIDY_MS.later
+    this.#hasReserve = this.#files.makeReserve()
+    return this.isWell ? undefined : RETRY_MS
   }
 
-  close(): void {
-    this.#db.close()
+  /** Whether there is nothing for {@link recover} to do. */
+  get isWell(): boolean {
+    return this.#failure === undefined && this.#hasReserve
   }
 
-  #commitOrRefuse(calls: readonly Call[]): Committed {
-    try {
+  #run({ texts, steps }: Plan): void {
+    if (steps.length === 0) return
+    const statements = texts.map((text) => this.#prepare(text))
+    this.#transaction(() => {
+      // By `all`, since a PRAGMA that has rows is done only when all were read.
+      for (const [text, ...values] of steps) statements[text]?.all(...values)
+    })
+  }
+
+  /** Runs again, when the disk is full, with the room of the write-ahead log; and with what is kept, if the plan frees some. */
+  #makeRoomFor({ frees }: Plan, run: () => void): void {
+    const ways = [() => {}, () => this.#moveLog(), ...(frees ? [() => this.#giveReserve()] : [])]
+    for (const [index, makeRoom] of ways.entries()) {
       try {
-        return this.#commit(calls)
+        makeRoom()
+        run()
+        return
       } catch (reason) {
-        if (!isFull(reason)) throw reason
-        // The room of the write-ahead log can be used again.
-        this.#moveLog()
-        return this.#commit(calls)
-      }
-    } catch (reason) {
-      if (isFull(reason)) return this.#commitRemovals(calls)
-      this.#note(reason)
-      return refuseAll(calls, problems.unavailable(this.#files.isInPlace ? undefined : MOVED))
-    }
-  }
-
-  #commit(calls: readonly Call[]): Committed {
-    const group = new Group(this.#store, (id) => this.#find(id), this.#limits)
-    const answers = calls.map((call) => this.#decide(group, call))
-    let saved = new Map<string, Saved | undefined>()
-    try {
-      if (!group.isEmpty) saved = this.#transaction(() => group.write())
-      if (!this.#files.isInPlace) throw new Error(MOVED)
-    } catch (reason) {
-      for (const id of group.ids) this.#entries.delete(id)
-      throw reason
-    }
-    for (const [id, one] of saved) {
-      if (one) this.#remember(id, one.entry)
-      else {
-        this.#entries.delete(id)
-        this.isTidy = false
+        if (!isFull(reason) || index === ways.length - 1) throw reason
       }
     }
-    return { answers: answers.map((answer) => withoutSaved(answer, saved)), saved }
-  }
-
-  /** On a full disk removals may have the room that is kept for them; nothing else is taken. */
-  #commitRemovals(calls: readonly Call[]): Committed {
-    // A full disk is still there to be read.
-    const refused = {
-      answers: calls.map((call): Answer => (call.do === 'check' ? { checked: true } : { refused: problems.full() })),
-      saved: new Map(),
-    }
-    const removals = calls.filter((call) => call.do === 'remove')
-    if (removals.length === 0 || !this.#giveRoom()) return refused
-    try {
-      const { answers, saved } = this.#commit(removals)
-      const answerOf = new Map<Call | undefined, Answer | undefined>(
-        removals.map((call, index) => [call, answers[index]]),
-      )
-      return { answers: refused.answers.map((answer, index) => answerOf.get(calls[index]) ?? answer), saved }
-    } catch (reason) {
-      if (!isFull(reason)) this.#note(reason)
-      return refused
-    }
-  }
-
-  #note(reason: unknown): void {
-    this.#failure = reason instanceof Error ? reason.message : String(reason)
-    this.isTidy = false
-  }
-
-  /** @returns whether there was room that was kept */
-  #giveRoom(): boolean {
-    this.isTidy = false
-    const had = this.#files.releaseReserve()
-    if (had) this.#moveLog()
-    return had
   }
 
   /** Into the file, so that its room is used again. */
@@ -146,52 +93,26 @@ export class Writer {
     this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   }
 
-  #find(id: string): Entry | undefined {
-    const known = this.#entries.get(id)
+  #giveReserve(): void {
+    this.#hasReserve = false
+    this.#files.releaseReserve()
+    this.#moveLog()
+  }
+
+  #prepare(text: string): Statement {
+    const known = this.#statements.get(text)
     if (known) return known
-    const entry = this.#store.find(id)
-    if (entry) this.#remember(id, entry)
-    return entry
+    const statement = this.#db.prepare(text)
+    this.#statements.set(text, statement)
+    return statement
   }
 
-  #remember(id: string, entry: Entry): void {
-    this.#entries.set(id, entry, entry.headSize + entry.payloadSize)
-  }
-
-  #decide(group: Group, call: Call): Answer {
-    try {
-      switch (call.do) {
-        case 'create':
-          return group.create(call.job).answer
-        case 'apply': {
-          const { answer, told } = group.apply(call.id, call.batch)
-          if ('refused' in answer) return answer
-          if (!told) return { repeat: answer.header }
-          const { from, events } = told.change
-          // Those of a decision are known here alone.
-          const decided = call.batch.decide === undefined ? {} : { events: events ?? [] }
-          return { from, header: answer.header, ...decided }
-        }
-        case 'remove': {
-          const { answer, told } = group.remove(call.id, call.only)
-          return { removed: (answer && told?.change.header) || false }
-        }
-        case 'check':
-          if (!this.#files.isInPlace) return { error: MOVED }
-          return this.#failure === undefined ? { checked: true } : { error: this.#failure }
-      }
-    } catch (error) {
-      return { error: error instanceof Error ? error.message : String(error) }
-    }
-  }
-
-  #transaction<T>(run: () => T): T {
+  #transaction(run: () => void): void {
     this.#db.exec('BEGIN IMMEDIATE')
     try {
-      const result = run()
+      run()
       this.#db.exec('COMMIT')
       this.#failure = undefined
-      return result
     } catch (error) {
       try {
         this.#db.exec('ROLLBACK')
@@ -203,26 +124,7 @@ export class Writer {
   }
 }
 
-/** What was committed, before it is encoded. */
-interface Committed {
-  answers: Answer[]
-  saved: Map<string, Saved | undefined>
-}
-
-function refuseAll(calls: readonly Call[], problem: Problem): Committed {
-  return { answers: calls.map(() => ({ refused: problem })), saved: new Map() }
-}
-
-const MOVED =
-  'The database file was moved, deleted or replaced while the server had it open. Put it back, or start the server again.'
+const messageOf = (reason: unknown) => (reason instanceof Error ? reason.message : String(reason))
 
 /** By its text: not every runtime gives SQLite's code. */
-const isFull = (reason: unknown) => reason instanceof Error && reason.message.includes('database or disk is full')
-
-/** Leaves out the header that `saved` has. */
-function withoutSaved(answer: Answer, saved: Map<string, Saved | undefined>): Answer {
-  if (!('from' in answer) || !answer.header) return answer
-  if (saved.get(answer.header.id)?.entry.job.header !== answer.header) return answer
-  const { header: _header, ...rest } = answer
-  return rest
-}
+const isFull = (reason: unknown) => messageOf(reason).includes('database or disk is full')

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { type Clock, systemClock, type Timer } from '../../shared/clock.ts'
 import type { Cursor } from '../../shared/cursor.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
 import { defaultLimits, type Limits } from '../../shared/limits.ts'
-import { eventAt } from '../apply-batch.ts'
 import type {
   Applied,
   Batch,
@@ -19,65 +19,80 @@ import type {
   Unwatch,
   View,
 } from '../engine.ts'
-import { problems, refuse } from '../errors.ts'
+import { type Problem, problems } from '../errors.ts'
 import { buildPage, startOf } from '../paging.ts'
+import { Gathering } from './gathering.ts'
 import { Recent } from './recent.ts'
-import type { Answer, Call, Reply } from './sqlite-calls.ts'
+import { Group } from './sqlite-group.ts'
 import { openReader } from './sqlite-open.ts'
+import { MOVED, type Outcome, PlanBuilder } from './sqlite-plan.ts'
 import { type Entry, SqliteStore } from './sqlite-store.ts'
-import { type Answered, WriterThread } from './sqlite-thread.ts'
+import { type AnyTask, type Request, Task } from './sqlite-task.ts'
+import { WriterThread } from './sqlite-thread.ts'
 import { Wakeups } from './wakeups.ts'
 
 /** How much JSON of jobs is kept in memory: characters, about 16 MiB. */
 const CACHE_SIZE = 16 * 1024 * 1024
+/** Rows of removed jobs that are deleted in one go: some milliseconds of the thread that writes. */
+const TRASH_ROWS = 2_000
+/** How long to wait before more is deleted: milliseconds, when that went well and when it didn't. */
+const TIDY_MS = { soon: 2, later: 1_000 }
+
+/** What may differ from the defaults. */
+interface SqliteOptions {
+  limits?: Limits
+  clock?: Clock
+}
+
+const refused = (problem: Problem) => ({ refused: problem })
 
 /**
  * Documents in a SQLite file that this process alone writes.
  *
- * A thread of its own commits, and waits for the disk. This one reads, with a connection that sees what is committed, and synced,
- * alone; so it never waits for the disk, and nothing that it answers can be lost.
+ * Requests that arrive at about the same time are decided together, here, and become one transaction, which a thread of its own commits:
+ * the event loop never waits for the disk. What is read here, by a connection of its own, is committed and synced: nothing that was
+ * answered can be lost.
  */
 export class SqliteEngine implements Engine {
   readonly name = 'sqlite'
   readonly #db: DatabaseSync
+  readonly #plan = new PlanBuilder()
   readonly #store: SqliteStore
-  readonly #jobs = new Recent<string, Entry>(CACHE_SIZE)
+  readonly #limits: Limits
+  readonly #clock: Clock
+  readonly #entries = new Recent<string, Entry>(CACHE_SIZE)
   readonly #wakeups = new Wakeups()
+  readonly #requests: Gathering<AnyTask>
   readonly #thread: WriterThread
+  #tidyTimer: Timer | undefined
   #isClosed = false
 
   /** @param thread whose file is open: see {@link open} */
-  constructor(thread: WriterThread) {
+  constructor(thread: WriterThread, { limits = defaultLimits, clock = systemClock }: SqliteOptions = {}) {
     this.#thread = thread
-    thread.onReply = (calls, reply) => this.#onReply(calls, reply)
+    this.#limits = limits
+    this.#clock = clock
     this.#db = openReader(thread.file)
-    this.#store = new SqliteStore(this.#db)
+    this.#store = new SqliteStore(this.#db, (sql, ...values) => this.#plan.write(sql, ...values), true)
+    this.#requests = new Gathering(clock, (tasks) => this.#commit(tasks))
+    this.#tidyIn(TIDY_MS.soon)
   }
 
   /** @throws {EngineOpenError} when there is no using the file */
-  static async open(path: string, { limits = defaultLimits }: { limits?: Limits } = {}): Promise<SqliteEngine> {
-    return new SqliteEngine(await WriterThread.open({ path, limits }))
+  static async open(path: string, options: SqliteOptions = {}): Promise<SqliteEngine> {
+    return new SqliteEngine(await WriterThread.open(path), options)
   }
 
-  async create(job: NewJob): Promise<Created> {
-    const { answer } = await this.#call({ do: 'create', job })
-    if ('refused' in answer) return answer
-    if (!('created' in answer)) throw unexpected(answer)
-    return answer.created ? { created: true, job: { header: job.header, marks: job.marks } } : answer
+  create(job: NewJob): Promise<Created> {
+    return this.#submit({ decide: (group) => group.create(job), refused })
   }
 
-  async apply(id: string, batch: Batch): Promise<Applied> {
-    const call: Call = { do: 'apply', id, batch }
-    const { answer, entries } = await this.#call(call)
-    if ('refused' in answer) return answer
-    if ('repeat' in answer) return { header: answer.repeat, repeat: true }
-    const header = headerOf(call, answer, entries)
-    if (!header) throw unexpected(answer)
-    return { header, repeat: false }
+  apply(id: string, batch: Batch): Promise<Applied> {
+    return this.#submit({ decide: (group) => group.apply(id, batch), refused })
   }
 
   async read(id: string): Promise<StoredJob | undefined> {
-    return (this.#jobs.get(id) ?? this.#find(id))?.job
+    return this.#find(id)?.job
   }
 
   async changesSince(
@@ -88,7 +103,7 @@ export class SqliteEngine implements Engine {
     // The head and the rows of one moment: the other thread commits at any time.
     this.#db.exec('BEGIN')
     try {
-      const entry = this.#find(id)
+      const entry = this.#readEntry(id)
       if (!entry) return undefined
       const from = startOf(cursor, entry.job)
       const hasRows = page.view === 'all' && from < entry.job.header.version
@@ -102,11 +117,8 @@ export class SqliteEngine implements Engine {
     return this.#store.list(query)
   }
 
-  async remove(id: string, only?: RemoveOnly): Promise<boolean> {
-    const { answer } = await this.#call({ do: 'remove', id, ...(only ? { only } : {}) })
-    if ('refused' in answer) throw refuse(answer.refused)
-    if (!('removed' in answer)) throw unexpected(answer)
-    return answer.removed !== false
+  remove(id: string, only?: RemoveOnly): Promise<boolean> {
+    return this.#submit({ decide: (group) => group.remove(id, only), frees: true })
   }
 
   async watch(target: { job: string } | { owner: string }, wake: (change: Change) => void): Promise<Unwatch> {
@@ -118,65 +130,113 @@ export class SqliteEngine implements Engine {
   }
 
   async check(): Promise<void> {
-    const { answer } = await this.#call({ do: 'check' })
-    if ('refused' in answer) throw refuse(answer.refused)
-    if (!('checked' in answer)) throw unexpected(answer)
+    this.#store.find('')
+    const { failed } = await this.#thread.check()
+    if (failed !== undefined) throw new Error(failed)
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    await this.#requests.drain()
+    if (this.#tidyTimer !== undefined) this.#clock.clearTimeout(this.#tidyTimer)
     // The writer closes last: the last connection moves the write-ahead log into the file, and deletes it.
-    await this.#thread.close(() => this.#db.close())
+    this.#db.close()
+    await this.#thread.close()
   }
 
-  async #call(call: Call): Promise<Answered> {
-    if (this.#isClosed)
-      return { answer: { refused: problems.unavailable('The server is stopping.') }, entries: new Map() }
-    return await this.#thread.call(call)
+  #submit<T>(request: Request<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const task = new Task(request, resolve, reject)
+      if (this.#isClosed) task.fail(problems.unavailable('The server is stopping. Send the request again.'))
+      else this.#requests.add(task)
+    })
   }
 
   #find(id: string): Entry | undefined {
+    return this.#entries.get(id) ?? this.#readEntry(id)
+  }
+
+  #readEntry(id: string): Entry | undefined {
     const entry = this.#store.find(id)
     if (entry) this.#remember(id, entry)
     return entry
   }
 
   #remember(id: string, entry: Entry): void {
-    this.#jobs.set(id, entry, entry.headSize + entry.payloadSize)
+    this.#entries.set(id, entry, entry.headSize + entry.payloadSize)
   }
 
-  #onReply(calls: readonly Call[], { answers, entries }: Reply): void {
-    for (const [id, entry] of entries) {
-      if (entry) this.#remember(id, entry)
-      else this.#jobs.delete(id)
+  /** @returns what answers them */
+  async #commit(tasks: AnyTask[]): Promise<() => void> {
+    const { failed, isFull } = await this.#attempt(tasks)
+    if (failed === undefined) return () => this.#answer(tasks)
+    if (isFull) return this.#commitRemovals(tasks)
+    const problem = problems.unavailable(failed === MOVED ? MOVED : undefined)
+    return () => {
+      for (const task of tasks) task.fail(problem)
     }
-    const changes = calls.flatMap((call, index) => {
-      const answer = answers[index]
-      const header = answer && headerOf(call, answer, entries)
-      return header && this.#wakeups.hears(header.id, header.owner) ? [changeOf(call, answer, header)] : []
-    })
-    // They wake after the answers, which leave with the promises that are kept now.
-    for (const change of changes) this.#wakeups.notify(change.header.owner, change)
+  }
+
+  /** On a full disk removals may have the room that is kept for them; nothing else is taken. */
+  async #commitRemovals(tasks: AnyTask[]): Promise<() => void> {
+    const [removals, others] = [tasks.filter(({ frees }) => frees), tasks.filter(({ frees }) => !frees)]
+    const { failed } = removals.length > 0 ? await this.#attempt(removals) : {}
+    return () => {
+      if (failed === undefined) this.#answer(removals)
+      for (const task of failed === undefined ? others : tasks) task.fail(problems.full())
+    }
+  }
+
+  /** Decides requests upon what is committed, each upon what those before it do, and has it all written. */
+  async #attempt(tasks: readonly AnyTask[]): Promise<Outcome> {
+    const group = new Group(this.#store, (id) => this.#find(id), this.#limits)
+    let saved: Map<string, Entry | undefined>
+    try {
+      for (const task of tasks) task.decide(group)
+      saved = group.write()
+    } catch (error) {
+      // What is half a plan must not become part of the next.
+      this.#plan.take()
+      return { failed: String(error) }
+    }
+    const plan = this.#plan.take()
+    // Even when there is nothing to write: a repeat is no answer when the file is gone.
+    const outcome = await this.#thread.commit(tasks.every(({ frees }) => frees) ? { ...plan, frees: true } : plan)
+    if (outcome.failed !== undefined) {
+      for (const id of group.ids) this.#entries.delete(id)
+      return outcome
+    }
+    for (const [id, entry] of saved) {
+      if (entry) this.#remember(id, entry)
+      else {
+        this.#entries.delete(id)
+        this.#tidyIn(TIDY_MS.soon)
+      }
+    }
+    return outcome
+  }
+
+  #answer(tasks: readonly AnyTask[]): void {
+    for (const told of tasks.map((task) => task.done())) if (told) this.#wakeups.notify(told.owner, told.change)
+  }
+
+  /** Deletes a little of what was removed, and makes the file smaller, until nothing is left to do. */
+  #tidyIn(ms: number): void {
+    if (this.#isClosed) return
+    this.#tidyTimer ??= this.#clock.setTimeout(() => void this.#tidy(), ms)
+  }
+
+  async #tidy(): Promise<void> {
+    let isMore = false
+    let failed: string | undefined
+    try {
+      isMore = this.#store.emptyTrash(TRASH_ROWS) || this.#store.shrink()
+      if (isMore) failed = (await this.#thread.commit({ ...this.#plan.take(), frees: true })).failed
+    } catch (error) {
+      failed = String(error)
+    }
+    this.#tidyTimer = undefined
+    if (isMore || failed !== undefined) this.#tidyIn(failed === undefined ? TIDY_MS.soon : TIDY_MS.later)
   }
 }
-
-/** The header of a job that changed, after the change or, when it was removed, before it. */
-function headerOf(call: Call, answer: Answer, entries: Reply['entries']): JobHeader | undefined {
-  if ('created' in answer) return answer.created && call.do === 'create' ? call.job.header : undefined
-  if ('from' in answer) return answer.header ?? (call.do === 'apply' ? entries.get(call.id)?.job.header : undefined)
-  return 'removed' in answer && answer.removed ? answer.removed : undefined
-}
-
-/** What there is to tell of a call. */
-function changeOf(call: Call, answer: Answer, header: JobHeader): Change & { header: JobHeader } {
-  const { id, epoch, version } = header
-  if ('removed' in answer) return { id, epoch, from: version, to: version, header, removed: true }
-  if (call.do !== 'apply' || !('from' in answer)) return { id, epoch, from: 0, to: version, header }
-  const { from } = answer
-  const { batch } = call
-  const events = answer.events ?? batch.events.map((event, index) => eventAt(event, from + 1 + index, batch))
-  return { id, epoch, from, to: version, events, header }
-}
-
-const unexpected = (answer: Answer) => new Error('error' in answer ? answer.error : 'The writer gave no answer')

@@ -7,7 +7,6 @@ import { DatabaseFiles } from '../../../../server/engines/sqlite-files.ts'
 import { openDatabase } from '../../../../server/engines/sqlite-open.ts'
 import { type Port, WriterThread } from '../../../../server/engines/sqlite-thread.ts'
 import { Writer } from '../../../../server/engines/sqlite-writer.ts'
-import { defaultLimits } from '../../../../shared/limits.ts'
 
 /** Runs with a path in a folder of its own, which is gone afterwards. */
 export async function withPath(run: (path: string) => Promise<void>): Promise<void> {
@@ -39,12 +38,13 @@ export async function withWriter(
 ): Promise<void> {
   await withPath(async (path) => {
     const owned = openDatabase(path)
-    const writer = new Writer(owned.db, new DatabaseFiles(owned.file), defaultLimits)
+    const writer = new Writer(owned.db, new DatabaseFiles(owned.file))
     const port: Port = {
       postMessage(message) {
         if (message === 'close') owned.close()
-        const data = message === 'close' ? '{}' : writer.commit(JSON.parse(message))
-        setImmediate(() => port.onmessage?.(new MessageEvent('message', { data })))
+        const answer =
+          message === 'close' ? {} : message === 'check' ? writer.check() : writer.commit(JSON.parse(message))
+        setImmediate(() => port.onmessage?.(new MessageEvent('message', { data: JSON.stringify(answer) })))
       },
       terminate() {},
       onmessage: null,

@@ -1,0 +1,46 @@
+import type { SqlValue } from './sqlite-database.ts'
+
+/** A transaction for another thread to make. All of it survives JSON. */
+export interface Plan {
+  /** The statements' texts, each once. */
+  texts: string[]
+  /** What to run, in this order: the place of its text, and its values. */
+  steps: [text: number, ...values: SqlValue[]][]
+  /** On a full disk it may have the room that is kept for removals. */
+  frees?: true
+}
+
+/** Why nothing is written while the file is not where it was. */
+export const MOVED =
+  'The database file was moved, deleted or replaced while the server had it open. Put it back, or start the server again.'
+
+/** What became of a plan: nothing when it was committed, and synced. */
+export interface Outcome {
+  /** {@link MOVED}, or what SQLite says. */
+  failed?: string
+  /** The disk has no room: nothing was written. */
+  isFull?: true
+}
+
+/** Collects the statements of a transaction. */
+export class PlanBuilder {
+  readonly #texts = new Map<string, number>()
+  #steps: Plan['steps'] = []
+
+  write(sql: string, ...values: SqlValue[]): void {
+    let text = this.#texts.get(sql)
+    if (text === undefined) {
+      text = this.#texts.size
+      this.#texts.set(sql, text)
+    }
+    this.#steps.push([text, ...values])
+  }
+
+  /** What was written since it was taken before. */
+  take(): Plan {
+    const plan = { texts: [...this.#texts.keys()], steps: this.#steps }
+    this.#texts.clear()
+    this.#steps = []
+    return plan
+  }
+}
