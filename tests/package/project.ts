@@ -26,7 +26,7 @@ export async function pack(folder: string): Promise<Tarball> {
   return { path: join(folder, packed.filename), bytes: packed.size, files: files.map(({ path }) => path).sort() }
 }
 
-/** A project that was empty, with the package and the consumers in it. */
+/** A project that was empty, with the consumers in it, and the package added to what it had. */
 export class Project {
   readonly folder: string
 
@@ -34,11 +34,12 @@ export class Project {
     this.folder = folder
   }
 
-  static async create(manager: 'npm' | 'bun', tarball: string): Promise<Project> {
+  static async create(manager: 'npm' | 'bun', tarball: string, packages = ['hono']): Promise<Project> {
     const project = new Project(await mkdtemp(join(tmpdir(), 'milepost-package-')))
     await project.write('package.json', { name: 'consumer', private: true, type: 'module' })
     const command = manager === 'npm' ? ['npm', 'install', '--no-audit', '--no-fund'] : [process.execPath, 'add']
-    await project.run(...command, ...ADD, tarball, 'hono')
+    await project.run(...command, ...ADD, ...packages)
+    await project.run(...command, ...ADD, tarball)
     await cp(join(import.meta.dir, 'consumers'), project.folder, { recursive: true })
     return project
   }

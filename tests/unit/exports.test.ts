@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { posix } from 'node:path'
 import config from '../../deno.json' with { type: 'json' }
 import packageJson from '../../package.json' with { type: 'json' }
+import lock from '../../package-lock.json' with { type: 'json' }
 import tsconfig from '../tsconfig.json' with { type: 'json' }
 
 /** What each entry exports: values, and types. */
@@ -100,7 +101,11 @@ describe('the entries', () => {
   })
 
   test('deno.json imports what package.json depends on, in the same versions', () => {
-    const needed = Object.entries(packageJson.dependencies).filter(([name]) => name !== 'bun')
+    const { dependencies, peerDependencies } = packageJson
+    const installed = (name: string) => Object.entries(lock.packages).find(([at]) => at === `node_modules/${name}`)?.[1]
+    // Deno takes no range with `||`: a peer is in the version that this repository runs with.
+    const peers = Object.keys(peerDependencies).map((name) => [name, `^${installed(name)?.version}`] as const)
+    const needed = [...Object.entries(dependencies), ...peers]
     expect<object>(config.imports).toEqual(
       Object.fromEntries(needed.map(([name, range]) => [name, `npm:${name}@${range}`])),
     )
