@@ -26,7 +26,9 @@ import { type Assets, pageRoutes } from './routes/pages.ts'
 import { problemResponse } from './routes/problem-response.ts'
 import { progressRoutes } from './routes/progress.ts'
 import { createStartService, type StartService, serviceRoutes } from './routes/services.ts'
+import { signInRoutes } from './routes/sign-in.ts'
 import type { Services } from './service.ts'
+import { SignInCodes } from './sign-in-codes.ts'
 import { Sweeper } from './sweeper.ts'
 import { TrustedClock } from './trusted-clock.ts'
 
@@ -67,7 +69,7 @@ export type Milepost = App & {
   readonly jobs: JobEventEmitter
   readonly hub: Hub
   readonly startService: StartService
-  /** A code for `/sign-in?code=` that signs a principal in, once. `onUse` is called when it does. */
+  /** A code for `/sign-in?code=` that signs a principal in, once, within ten minutes, here. `onUse` is called when it does. */
   createSignInCode(principal: Principal, onUse?: () => void): string
   /** Ends the work that is run here, and all streams and timers. Clients go on with whoever answers next. */
   close(): Promise<void>
@@ -94,7 +96,8 @@ export function createApp(options: AppOptions): Milepost {
   const { onError = (error: unknown) => console.error(error), origins = [] } = options
   const limits: Limits = { ...defaultLimits, ...options.limits, ...engine.limits }
   const metrics = new Metrics()
-  const auth = new Auth(options.auth, clock, random)
+  const auth = new Auth(options.auth, clock)
+  const signIns = new SignInCodes({ engine, clock, random })
   const front = new Front(options)
   const onEach = everyAnswer(options.hstsSeconds)
   const seam = options.openStream ? { openStream: options.openStream } : {}
@@ -103,7 +106,7 @@ export function createApp(options: AppOptions): Milepost {
   const hub = new Hub({ engine, clock, random, metrics, frameMs, streamLimit, subscriptionsPerStream, ...seam })
   const jobs = new Jobs({ engine, hub, auth, limits, clock, random, metrics, retentionSeconds })
   const emitter = createEmitter(jobs, { engine, limits, clock, random })
-  const context: RouteContext = { engine, hub, jobs, auth, front, limits, metrics, clock, onEach, onError }
+  const context: RouteContext = { engine, hub, jobs, auth, signIns, front, limits, metrics, clock, onEach, onError }
 
   const app = new Hono<Env>()
   app.onError((error, c) => {
@@ -127,6 +130,7 @@ export function createApp(options: AppOptions): Milepost {
   })
   jobRoutes(app, context)
   progressRoutes(app, context)
+  signInRoutes(app, context)
   const startService = createStartService(jobs, emitter, options.services ?? {}, limits.services)
   serviceRoutes(app, context, startService)
   operationRoutes(app, context)
@@ -138,7 +142,7 @@ export function createApp(options: AppOptions): Milepost {
     jobs: emitter,
     hub,
     startService,
-    createSignInCode: auth.createSignInCode.bind(auth),
+    createSignInCode: signIns.create.bind(signIns),
     close: async () => {
       sweeper.stop()
       await emitter.close()

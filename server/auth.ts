@@ -1,5 +1,5 @@
 import { sign, verify } from 'hono/jwt'
-import { type Clock, type Random, randomId } from '../shared/clock.ts'
+import { type Clock, randomId } from '../shared/clock.ts'
 import { type Grant, type Principal, type Scope, scopes } from './access.ts'
 import { problems, refuse } from './errors.ts'
 
@@ -37,16 +37,13 @@ export class Auth {
   readonly #secrets: readonly string[]
   readonly #options: AuthOptions
   readonly #clock: Clock
-  readonly #random: Random
   readonly #remembered = new Map<string, Verified>()
-  readonly #codes = new Map<string, { principal: Principal; onUse: (() => void) | undefined }>()
 
   /** @throws TypeError when a secret is missing or too short */
-  constructor(options: AuthOptions, clock: Clock, random: Random) {
+  constructor(options: AuthOptions, clock: Clock) {
     this.#secrets = [options.secret].flat()
     this.#options = options
     this.#clock = clock
-    this.#random = random
     if (this.#secrets.length === 0) throw new TypeError('A secret is needed to sign tokens')
     for (const secret of this.#secrets) {
       if (new TextEncoder().encode(secret).length < SECRET_BYTES) {
@@ -103,21 +100,6 @@ export class Auth {
     const exp = this.#seconds() + SESSION_SECONDS
     const token = await this.#sign({ typ: types.session, sub, scope: scopes.join(' '), iat: this.#seconds(), exp })
     return { token, seconds: SESSION_SECONDS }
-  }
-
-  /** A code that signs a principal in, once. `onUse` is called when it does. */
-  createSignInCode(principal: Principal, onUse?: () => void): string {
-    const code = randomId(this.#random, 26)
-    this.#codes.set(code, { principal, onUse })
-    return code
-  }
-
-  /** The principal of a sign-in code that has not been used. */
-  redeemSignInCode(code: string): Principal | undefined {
-    const found = this.#codes.get(code)
-    this.#codes.delete(code)
-    found?.onUse?.()
-    return found?.principal
   }
 
   /**

@@ -162,6 +162,14 @@ export interface DueJob {
 
 export type Unwatch = () => void
 
+/** Short texts that any process may leave for any other, each taken once. */
+export interface Notes {
+  /** @param until when nobody will take it any more: milliseconds since the epoch. The engine may clear it away from then on */
+  put(key: string, text: string, until: number): Promise<void>
+  /** The text, to the first who asks: of two at once one alone gets it. */
+  take(key: string): Promise<string | undefined>
+}
+
 /** A change that the fold computed, for an engine to commit. */
 export interface Commit extends StoredJob {
   /** The version that it rests on. */
@@ -189,6 +197,8 @@ export interface Engine {
   readonly limits?: Partial<Limits>
   /** No wake-up is lost unless `onLost` is called. So nobody asks now and then, and documents of which there is nothing new can sleep. */
   readonly tellsAll?: true
+  /** Notes that all processes share that share the store. An engine of one process leaves it out: that process has them in its memory. */
+  readonly notes?: Notes
   create(job: NewJob): Promise<Created>
   apply(id: string, batch: Batch): Promise<Applied>
   /** The stored header and marks, or `undefined` when there is no such job. */

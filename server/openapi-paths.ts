@@ -189,6 +189,13 @@ export function createPaths(): Json {
         { parameters: [id], requestBody: { content: json(ref('CreateToken')) } },
       ),
     },
+    '/api/sign-in-links': {
+      post: call(
+        'Make a link that signs a person in, once, within ten minutes; for jobs:admin',
+        { 201: answer('A link', 'SignInLink') },
+        { requestBody: { required: true, content: json(ref('CreateSignInLink')) } },
+      ),
+    },
     ...operationPaths,
     ...pagePaths,
     '/api/services/{name}': {

@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { createRequestSchemas, jobListSchema, problemSchema, receiptSchema, tokenSchema } from '../shared/api.ts'
+import {
+  createRequestSchemas,
+  jobListSchema,
+  problemSchema,
+  receiptSchema,
+  signInLinkSchema,
+  tokenSchema,
+} from '../shared/api.ts'
 import { createEventSchema } from '../shared/events.ts'
 import { jobHeaderSchema, jobSchema, patchSchema } from '../shared/job.ts'
 import type { Limits } from '../shared/limits.ts'
@@ -45,7 +52,9 @@ export function createOpenApi(limits: Limits): Json {
     Event: createEventSchema(limits),
     CreateJob: requests.createJob,
     CreateToken: requests.createToken,
+    CreateSignInLink: requests.createSignInLink,
     Receipt: receiptSchema,
+    SignInLink: signInLinkSchema,
     Token: tokenSchema,
     Problem: problemSchema,
   }

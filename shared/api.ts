@@ -27,6 +27,13 @@ export function createRequestSchemas(limits: Limits) {
         seconds: z.int().positive().max(MAX_TOKEN_SECONDS).default(3_600),
       })
       .meta({ id: 'CreateToken' }),
+    createSignInLink: z
+      .strictObject({
+        sub: name,
+        /** The job whose page comes next. */
+        job: jobIdSchema.optional(),
+      })
+      .meta({ id: 'CreateSignInLink' }),
     idempotencyKey: z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters'),
   }
 }
@@ -38,6 +45,8 @@ export const MAX_TOKEN_SECONDS = 2_592_000
 export type CreateJob = z.infer<ReturnType<typeof createRequestSchemas>['createJob']>
 /** What `POST /api/jobs/:id/tokens` takes. */
 export type CreateToken = z.infer<ReturnType<typeof createRequestSchemas>['createToken']>
+/** What `POST /api/sign-in-links` takes. */
+export type CreateSignInLink = z.infer<ReturnType<typeof createRequestSchemas>['createSignInLink']>
 
 /** The query of `GET /api/jobs`. */
 export const listQuerySchema = z.strictObject({
@@ -81,6 +90,10 @@ export const tokenSchema = z
   .meta({ id: 'Token' })
 /** A watch or publish token. `url` is the job's stream, or where to send its events: absolute where the server knows its address, else a path. */
 export type Token = z.infer<typeof tokenSchema>
+
+export const signInLinkSchema = z.object({ url: z.string(), expiresAt: z.iso.datetime() }).meta({ id: 'SignInLink' })
+/** A link that signs a person in: once, within ten minutes. `url` is absolute where the server knows its address, else a path. */
+export type SignInLink = z.infer<typeof signInLinkSchema>
 
 /** The kinds of problems. A client believes only these: what stands between it and the server answers in its own way. */
 export const problemTypes = [

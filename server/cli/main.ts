@@ -1,6 +1,6 @@
 #!/usr/bin/env -S bun --no-env-file --config=/dev/null --tsconfig-override=/dev/null
 // The flags above turn off what Bun obeys in the folder that it is called from: .env sets secrets, bunfig.toml and tsconfig.json run code.
-/** The command line: `milepost serve | sync | token | backup | restore | --version | --help`. */
+/** The command line: `milepost serve | sign-in | sync | token | backup | restore | --version | --help`. */
 import { ConfigError } from '../config.ts'
 import { EngineOpenError } from '../engines/engine-open-error.ts'
 import { escapeControls } from '../services/visible.ts'
@@ -8,6 +8,7 @@ import { version } from '../version.ts'
 import { copyDatabase } from './backup.ts'
 import { environmentFrom, help } from './flags.ts'
 import { serve } from './serve.ts'
+import { createSignInLink } from './sign-in.ts'
 import { sync } from './sync.ts'
 import { createToken } from './token.ts'
 
@@ -21,6 +22,9 @@ async function main([command, ...args]: string[]): Promise<void> {
   switch (command) {
     case 'serve':
       await serve(environmentFrom(args, process.env))
+      break
+    case 'sign-in':
+      console.log(await createSignInLink(args, process.env))
       break
     case 'sync':
       await sync(args, process.env)

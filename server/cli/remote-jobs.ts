@@ -119,7 +119,8 @@ export class RemoteJobs {
   }
 }
 
-function reasonOf({ status }: Response, problem: ProblemDocument | undefined): string {
+/** Why a server refused something. */
+export function reasonOf({ status }: Response, problem: ProblemDocument | undefined): string {
   const why = problem?.detail ?? 'That is no answer of Milepost: look at what stands in front of it.'
   return `It answers ${status}: ${why}`
 }

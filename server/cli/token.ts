@@ -2,12 +2,13 @@ import { parseArgs } from 'node:util'
 import { sign } from 'hono/jwt'
 import { scopes } from '../access.ts'
 import { ConfigError } from '../config.ts'
-import { readSecret } from '../entries/read-secret.ts'
 import { refuseSecret } from './flags.ts'
+import { settingsOf } from './settings.ts'
 
 const usage = `milepost token --sub NAME [--scope "jobs:read jobs:write"] [--seconds 3600]
 
-Prints an access token for NAME, signed with the first MILEPOST_SECRET, which may be in a file: MILEPOST_SECRET_FILE.`
+Prints an access token for NAME, signed with the first MILEPOST_SECRET, which may be in a file: MILEPOST_SECRET_FILE; or with the secret that a server without one
+keeps beside its store.`
 
 /** An access token for those who run the server: for a producer, or to try things with. */
 export async function createToken(args: string[], env: Readonly<Record<string, string | undefined>>): Promise<string> {
@@ -22,12 +23,7 @@ export async function createToken(args: string[], env: Readonly<Record<string, s
     },
   })
   if (values.help) return usage
-  const secret = (await readSecret(env, 'MILEPOST_SECRET'))?.split(',')[0]?.trim()
-  if (!secret) {
-    throw new ConfigError(
-      'Set MILEPOST_SECRET or MILEPOST_SECRET_FILE to the secret of the server that the token is for.',
-    )
-  }
+  const { secret } = await settingsOf(env)
   if (!values.sub) throw new ConfigError('Say whom the token is for: --sub NAME.')
   const seconds = Number(values.seconds)
   if (!Number.isInteger(seconds) || seconds < 1) throw new ConfigError('Give --seconds a whole number of 1 or more.')

@@ -25,6 +25,7 @@ import { buildPage, startOf } from '../paging.ts'
 import { KvAccess } from './deno-kv-access.ts'
 import { keys } from './deno-kv-keys.ts'
 import { listJobs } from './deno-kv-list.ts'
+import { KvNotes } from './deno-kv-notes.ts'
 import { openKv } from './deno-kv-open.ts'
 import { readPage } from './deno-kv-page.ts'
 import { KvStore } from './deno-kv-store.ts'
@@ -70,6 +71,7 @@ export interface DenoKvOptions {
 export class DenoKvEngine implements Engine {
   readonly name = 'deno-kv'
   readonly limits: Partial<Limits>
+  readonly notes: KvNotes
   readonly #limits: Limits
   readonly #kv: KvAccess
   readonly #store: KvStore
@@ -106,6 +108,7 @@ export class DenoKvEngine implements Engine {
     this.#store = new KvStore(this.#kv)
     this.#watches = new KvWatches(this.#kv, { clock, by: this.#by, pollMs })
     this.#trash = new Trash(this.#kv)
+    this.notes = new KvNotes(this.#kv, clock)
   }
 
   create(job: NewJob): Promise<Created> {

@@ -28,6 +28,10 @@ export interface OwnerCalls {
   /** A job that the principal created for another has been made, or has ended. */
   settle(id: string, epoch: string, isLive: boolean): Promise<void>
   list(query: ListQuery): Promise<Page<JobHeader>>
+  /** Keeps a text until a moment, in an object that has nothing else in it. */
+  put(text: string, until: number): Promise<void>
+  /** The text, once. */
+  take(): Promise<string | undefined>
   /** Reads something. */
   check(): Promise<void>
 }
@@ -50,4 +54,9 @@ export const PONG = 'pong'
 /** The index object of a principal. As JSON: a name of an object has to be UTF-8, which half a surrogate pair is not. */
 export function ownerObject({ MILEPOST_OWNERS }: ObjectBindings, principal: string) {
   return MILEPOST_OWNERS.getByName(JSON.stringify(principal))
+}
+
+/** The object of a note. No principal has such a name: theirs are in quotes. */
+export function noteObject({ MILEPOST_OWNERS }: ObjectBindings, key: string) {
+  return MILEPOST_OWNERS.getByName(`note ${key}`)
 }

@@ -10,6 +10,7 @@ import { draftOf } from './sqlite-group.ts'
 /** Jobs that are asked about themselves when their creator has too many. */
 const ASKED_AT_ONCE = 20
 
+const NOTE_KEY = 'note'
 const unconfirmedKey = (id: string) => `unconfirmed ${id}`
 
 /**
@@ -74,8 +75,31 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     return { ...page, rows: page.rows.filter(({ id }) => !stillDoubtful.has(id)) }
   }
 
+  async put(text: string, until: number): Promise<void> {
+    this.ctx.storage.kv.put(NOTE_KEY, text)
+    await this.ctx.storage.setAlarm(until)
+  }
+
+  async take(): Promise<string | undefined> {
+    const text = this.ctx.storage.kv.get<string>(NOTE_KEY)
+    if (text !== undefined) await this.#forgetNote()
+    return text
+  }
+
+  /** A note alone has an alarm: its time is over. */
+  override alarm(): Promise<void> {
+    return this.#forgetNote()
+  }
+
   async check(): Promise<void> {
     this.ctx.storage.sql.exec('SELECT 1').one()
+  }
+
+  /** Leaves nothing: such an object has no jobs. */
+  async #forgetNote(): Promise<void> {
+    // Before anything is waited for: of two who take the note at once, the second finds none.
+    this.ctx.storage.kv.delete(NOTE_KEY)
+    await this.ctx.storage.deleteAll()
   }
 
   #find(id: string) {

@@ -9,6 +9,7 @@ import type {
   Engine,
   ListQuery,
   NewJob,
+  Notes,
   Page,
   RemoveOnly,
   StoredJob,
@@ -16,7 +17,7 @@ import type {
   View,
 } from '../engine.ts'
 import { problems, refuse } from '../errors.ts'
-import { type ObjectBindings, ownerObject, PING, PONG } from './durable-object-calls.ts'
+import { noteObject, type ObjectBindings, ownerObject, PING, PONG } from './durable-object-calls.ts'
 
 export type { ObjectBindings } from './durable-object-calls.ts'
 // A Worker exports the classes of its objects: all that it needs is here.
@@ -34,6 +35,7 @@ const PING_MS = 30_000
 export class DurableObjectEngine implements Engine {
   readonly name = 'durable-object'
   readonly tellsAll = true
+  readonly notes: Notes
   readonly #bindings: ObjectBindings
   readonly #limits: Limits
   readonly #retentionSeconds: number | undefined
@@ -41,6 +43,10 @@ export class DurableObjectEngine implements Engine {
   /** @param options.retentionSeconds how long jobs are kept that end by their own object's doing: as of all others */
   constructor(bindings: ObjectBindings, options: { limits?: Limits; retentionSeconds?: number | undefined } = {}) {
     this.#bindings = bindings
+    this.notes = {
+      put: (key, text, until) => answered(() => noteObject(bindings, key).put(text, until)),
+      take: (key) => answered(() => noteObject(bindings, key).take()),
+    }
     this.#limits = options.limits ?? defaultLimits
     this.#retentionSeconds = options.retentionSeconds
   }

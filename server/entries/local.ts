@@ -1,7 +1,5 @@
 /** What servers of one's own have in common, whatever runs them. */
 import process from 'node:process'
-import { randomId, systemRandom } from '../../shared/clock.ts'
-import type { Principal } from '../access.ts'
 import { createApp, type Milepost } from '../app.ts'
 import { type Serve, serveAt } from '../base-path.ts'
 import { type Config, ConfigError, readConfig } from '../config.ts'
@@ -13,10 +11,9 @@ import { samples } from '../generated/samples.ts'
 import type { OpenStream } from '../hub/stream.ts'
 import { setJobEvents } from '../job-events.ts'
 import { createServices } from '../services/index.ts'
+import { operator } from './operator.ts'
+import { keepOwnSecret, makeSecret } from './own-secret.ts'
 import { readSecret } from './read-secret.ts'
-
-/** Whoever follows the link that the server printed: the one who started it. */
-const operator: Principal = { sub: 'local', scopes: ['jobs:read', 'jobs:write', 'jobs:admin'] }
 
 /** What only one runtime has. */
 export interface Runtime {
@@ -39,6 +36,8 @@ export interface LocalServer {
   config: Config
   /** The address to listen on. */
   hostname: string
+  /** Whether the command line on this machine knows the secret too, or can be told it. */
+  isSecretKept: boolean
 }
 
 /**
@@ -54,17 +53,19 @@ export async function openLocal(
   const config = readConfig({ ...environment, MILEPOST_SECRET, MILEPOST_SECRET_FILE: undefined })
   // Without a secret of its owner's, a server is nobody's business but this machine's.
   const hostname = config.host ?? (config.secret ? '0.0.0.0' : '127.0.0.1')
-  const secret = config.secret ?? randomId(systemRandom, 52)
   const engine = await openEngine(config.engine, config.limits, engines)
+  const known = config.secret ?? (await keepOwnSecret(config.engine))
+  const secret = known ?? makeSecret()
   const services = createServices({ samples })
   const hosts = [hostname]
   const app = createApp({ ...config, ...seams, hosts, engine, auth: { ...config, secret }, assets, services })
   setJobEvents(app.jobs)
-  return { app, serve: serveAt(config.basePath, app), engine, config, hostname }
+  const serve = serveAt(config.basePath, app)
+  return { app, serve, engine, config, hostname, isSecretKept: known !== undefined }
 }
 
-/** What to print once the server listens: where it is, and the link that signs its operator in. */
-export function greeting({ app, engine, hostname, config }: LocalServer, port: number): string {
+/** What to print once the server listens: where it is, the link that signs its operator in, and how to get another. */
+export function greeting({ app, engine, hostname, config, isSecretKept }: LocalServer, port: number): string {
   const { publicOrigin, basePath } = config
   const isEverywhere = hostname === '0.0.0.0' || hostname === '::'
   const host = isEverywhere ? 'localhost' : hostname.includes(':') ? `[${hostname}]` : hostname
@@ -73,8 +74,14 @@ export function greeting({ app, engine, hostname, config }: LocalServer, port: n
   const code = app.createSignInCode(operator, () => {
     showAround(app, engine).catch((error) => console.error(error))
   })
-  const signIn = new URL(`sign-in?code=${code}`, publicUrl).href
-  const lines = [`Milepost listens on ${url.href}`, `Sign in, once:     ${signIn}`]
+  const another = isSecretKept
+    ? '"milepost sign-in" prints one'
+    : 'start again, or set MILEPOST_SECRET for "milepost sign-in"'
+  const lines = [
+    `Milepost listens on ${url.href}`,
+    `Sign in, once:     ${new URL(`sign-in?code=${code}`, publicUrl).href}`,
+    `It holds for ten minutes. For another, ${another}.`,
+  ]
   if (isEverywhere) {
     lines.push('It is reached on all addresses of this machine, over HTTP. HOST=127.0.0.1 keeps it to this machine.')
   }

@@ -9,6 +9,7 @@ import type { Front } from '../front.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Metrics } from '../metrics.ts'
+import type { SignInCodes } from '../sign-in-codes.ts'
 
 /** What requests carry on their way through the app. */
 export interface Env {
@@ -24,6 +25,7 @@ export interface RouteContext {
   jobs: Jobs
   auth: Auth
   front: Front
+  signIns: SignInCodes
   limits: Limits
   metrics: Metrics
   clock: Clock

@@ -20,7 +20,7 @@ const types: Record<keyof Assets, string> = {
 }
 
 /** The dashboard, and the element for other people's pages. */
-export function pageRoutes(app: App, { auth, front }: RouteContext, assets: Assets): void {
+export function pageRoutes(app: App, { auth, front, signIns }: RouteContext, assets: Assets): void {
   const forPages = secureHeaders({
     // Whether a host is reached over TLS alone is for its owner to say.
     strictTransportSecurity: false,
@@ -67,14 +67,14 @@ export function pageRoutes(app: App, { auth, front }: RouteContext, assets: Asse
   app.get('/sign-in', forPages, async (c) => {
     // Those who look at a link before they show it ask so, and must not use it up.
     if (c.req.method === 'HEAD') return c.body(null, 200)
-    const principal = auth.redeemSignInCode(c.req.query('code') ?? '')
+    const signIn = await signIns.redeem(c.req.query('code') ?? '')
     const base = linkTo(c, '/')
     c.header('cache-control', 'no-store')
-    if (!principal) return c.html(signInPage(base), 401)
-    const { token, seconds } = await auth.createSession(principal)
+    if (!signIn) return c.html(signInPage(base), 401)
+    const { token, seconds } = await auth.createSession(signIn.principal)
     const { name, secure } = sessionCookie(c, front)
     setCookie(c, name, token, { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: seconds })
-    return c.redirect(base, 303)
+    return c.redirect(signIn.job === undefined ? base : linkTo(c, `/jobs/${signIn.job}`), 303)
   })
 
   app.post('/sign-out', forPages, (c) => {
@@ -112,5 +112,6 @@ const signInPage = (base: string) =>
     base,
     'Sign in – Milepost',
     html`</head><body><main class="sign-in"><h1>Sign in</h1>
-<p>Open the link that the server printed when it started. It signs you in once; start the server again for a new one.</p></main></body>`,
+<p>Open a link that signs you in: each does so once, within ten minutes. The server prints one when it starts;
+whoever runs it gets another with <code>milepost sign-in</code>, and one for you with <code>milepost sign-in --sub NAME</code>.</p></main></body>`,
   )

@@ -6,6 +6,7 @@ import { describeDue } from './engine-due.ts'
 import { describeJobs } from './engine-jobs.ts'
 import { describeKeys } from './engine-keys.ts'
 import { describeLaw } from './engine-law.ts'
+import { describeNotes } from './engine-notes.ts'
 import { describeWatch } from './engine-watch.ts'
 import type { OpenEngine } from './fixtures.ts'
 
@@ -13,6 +14,7 @@ import type { OpenEngine } from './fixtures.ts'
  * What every engine must do: the contract of `server/engine.ts`, as tests.
  *
  * @param options.hasAlarms the engine wakes itself for what is due, and so has no `due`
+ * @param options.hasNotes processes share the store, and so leave each other notes in it
  *
  * @example
  * ```ts
@@ -22,7 +24,11 @@ import type { OpenEngine } from './fixtures.ts'
  * })
  * ```
  */
-export function describeEngine(name: string, open: OpenEngine, options: { hasAlarms?: boolean } = {}): void {
+export function describeEngine(
+  name: string,
+  open: OpenEngine,
+  options: { hasAlarms?: boolean; hasNotes?: boolean } = {},
+): void {
   describe(`engine ${name}`, () => {
     let opened: Awaited<ReturnType<OpenEngine>> | undefined
     const subject = {
@@ -49,6 +55,7 @@ export function describeEngine(name: string, open: OpenEngine, options: { hasAla
     describeKeys(subject)
     describeChanges(subject)
     describeWatch(subject, options.hasAlarms)
+    describeNotes(subject, options.hasNotes === true)
     describeLaw(subject)
     if (options.hasAlarms) {
       test('due is not there, for the engine has alarms of its own', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { sign } from 'hono/jwt'
 import { assets } from '../../server/generated/assets.ts'
+import type { SignInLink } from '../../shared/api.ts'
 import { ApiClient, refusalOf, unique } from '../support/api-client.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
 import type { RuntimeSubject } from './runtime.ts'
@@ -177,6 +178,45 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
       expect((await fetch(signInLink, { redirect: 'manual' })).status).toBe(401)
       expect((await subject.anyone.request('GET', 'sign-in?code=')).status).toBe(401)
       expect((await subject.anyone.request('GET', 'sign-in')).status).toBe(401)
+    })
+
+    test('a sign-in link signs a person in once, as who it was made for, and leads to the page of the job', async () => {
+      const root = await subject.client('root', 'jobs:admin')
+      const { id } = await (await subject.client('linda')).create()
+      const made = Date.now()
+      const link = await root.json<SignInLink>(201, 'POST', 'api/sign-in-links', { sub: 'linda', job: id })
+      expect(link.url).toStartWith(`${subject.server.url}sign-in?code=`)
+      expect(Math.abs(Date.parse(link.expiresAt) - made - 600_000)).toBeLessThan(60_000)
+      const answers = await Promise.all([link.url, link.url].map((url) => fetch(url, { redirect: 'manual' })))
+      expect(answers.map(({ status }) => status).sort()).toEqual([303, 401])
+      const signedIn = answers.find(({ status }) => status === 303)
+      expect(signedIn?.headers.get('location')).toBe(`/jobs/${id}`)
+      const cookie = signedIn?.headers.get('set-cookie')?.split(';')[0] ?? ''
+      const request = (method: string, path: string) =>
+        subject.anyone.request(method, path, undefined, { cookie, 'sec-fetch-site': 'same-origin' })
+      expect(await (await request('GET', 'api/jobs')).json()).toMatchObject({ jobs: [{ id }] })
+      expect((await request('POST', `api/jobs/${id}/cancel`)).status).toBe(202)
+      expect((await request('GET', 'metrics')).status).toBe(403)
+    })
+
+    test('a sign-in link for oneself gives the rights that one has', async () => {
+      const root = await subject.client('root', 'jobs:admin')
+      const { url } = await root.json<SignInLink>(201, 'POST', 'api/sign-in-links', { sub: 'root' })
+      const signedIn = await fetch(url, { redirect: 'manual' })
+      expect(signedIn.headers.get('location')).toBe('/')
+      const cookie = signedIn.headers.get('set-cookie')?.split(';')[0] ?? ''
+      expect((await subject.anyone.request('GET', 'metrics', undefined, { cookie })).status).toBe(200)
+    })
+
+    test('a sign-in link takes the scope jobs:admin, and a name', async () => {
+      const root = await subject.client('root', 'jobs:admin')
+      const ada = await subject.client('ada')
+      const refusal = (who: ApiClient, body: object) => who.refusal('POST', 'api/sign-in-links', body)
+      expect(await refusal(ada, { sub: 'ada' })).toEqual({ status: 403, fields: [] })
+      expect(await refusal(root, {})).toEqual({ status: 422, fields: ['sub'] })
+      expect(await refusal(root, { sub: '' })).toEqual({ status: 422, fields: ['sub'] })
+      expect(await refusal(root, { sub: 'ada', job: 'a/b' })).toEqual({ status: 422, fields: ['job'] })
+      expect(await refusal(root, { sub: 'ada', scope: 'jobs:admin' })).toEqual({ status: 422, fields: ['scope'] })
     })
 
     test('signing out takes the cookie away, from our own pages alone', async () => {

@@ -35,7 +35,7 @@ describe('a clean clone', () => {
   test('a clean clone has every command that the help names', async () => {
     const help = await run('--help')
     const commands = [...help.out.matchAll(/^milepost (\S+)/gm)].map(([, command]) => command)
-    expect(commands).toEqual(expect.arrayContaining(['serve', 'sync', 'token', '--version']))
+    expect(commands).toEqual(expect.arrayContaining(['serve', 'sign-in', 'sync', 'token', '--version']))
     expect(await run('--version')).toEqual({ out: `${version}\n`, err: '', code: 0 })
     expect(await run('token', '--sub', 'ada')).toEqual({ out: expect.stringMatching(/^\S+\n$/), err: '', code: 0 })
     await mkdir(join(clone, 'from'))

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Job } from '../../shared/job.ts'
@@ -75,7 +75,15 @@ describe('milepost serve', () => {
 describe('milepost', () => {
   test('milepost --help names every command and setting', async () => {
     const { out, code } = await run(['--help'])
-    for (const word of ['serve', 'sync', 'token', '--engine', 'MILEPOST_RETENTION_SECONDS', 'MILEPOST_LIVE_JOBS']) {
+    for (const word of [
+      'serve',
+      'sign-in',
+      'sync',
+      'token',
+      '--engine',
+      'MILEPOST_RETENTION_SECONDS',
+      'MILEPOST_LIVE_JOBS',
+    ]) {
       expect(out).toContain(word)
     }
     expect(code).toBe(0)
@@ -126,6 +134,58 @@ describe('milepost', () => {
     const { out } = await run(['token', '--sub', 'ada'], { MILEPOST_SECRET: SECRET })
     const answer = await fetch(`${server.url}api/jobs`, { headers: { authorization: `Bearer ${out.trim()}` } })
     expect([answer.status, await answer.json()]).toEqual([200, { jobs: [] }])
+  })
+
+  test('milepost sign-in prints a link to a running server, for a person and for the operator', async () => {
+    await using server = await ServerProcess.start({ MILEPOST_ISSUER: 'us', MILEPOST_AUDIENCE: 'them' })
+    const env = { MILEPOST_SECRET: SECRET, MILEPOST_ISSUER: 'us', MILEPOST_AUDIENCE: 'them', MILEPOST_TOKEN: 'x' }
+    const signIn = async (...args: string[]) => {
+      const { out, err, code } = await run(['sign-in', ...args], { ...env, PORT: new URL(server.url).port })
+      expect([err, code]).toEqual(['', 0])
+      return fetch(out.trim(), { redirect: 'manual' })
+    }
+    const isOperator = async (answer: Response) => {
+      const cookie = answer.headers.get('set-cookie')?.split(';')[0] ?? ''
+      return (await fetch(`${server.url}metrics`, { headers: { cookie } })).ok
+    }
+    const [person, operator] = [await signIn('--sub', 'ada', '--job', 'import-7'), await signIn('--url', server.url)]
+    expect([person.status, person.headers.get('location')]).toEqual([303, '/jobs/import-7'])
+    expect([operator.status, operator.headers.get('location')]).toEqual([303, '/'])
+    expect([await isOperator(person), await isOperator(operator)]).toEqual([false, true])
+  })
+
+  test('milepost sign-in needs no secret on the machine of a server that made its own, which its next start goes on with', async () => {
+    const engine = `sqlite:${join(folder, 'own', 'jobs.db')}`
+    await using server = await ServerProcess.start({ MILEPOST_SECRET: '', MILEPOST_ENGINE: engine })
+    expect(server.output).toContain('For another, "milepost sign-in" prints one.')
+    const file = join(folder, 'own', 'jobs.db.secret')
+    expect(((await stat(file)).mode & 0o777).toString(8)).toBe('600')
+    const { out } = await run(['sign-in', '--sub', 'ada', '--url', server.url], { MILEPOST_ENGINE: engine })
+    const signedIn = await fetch(out.trim(), { redirect: 'manual' })
+    const cookie = signedIn.headers.get('set-cookie')?.split(';')[0] ?? ''
+    await server.kill()
+    await server.restart()
+    expect((await fetch(`${server.url}api/jobs`, { headers: { cookie } })).status).toBe(200)
+    const refused = async () => (await run(['sign-in', '--url', server.url], { MILEPOST_ENGINE: engine })).err
+    await chmod(file, 0o640)
+    expect(await refused()).toBe(`${file} can be read by others. Delete it: the server makes another.\n`)
+    await writeFile(file, 'short')
+    expect(await refused()).toBe(`${file} holds no secret of 32 bytes. Delete it: the server makes another.\n`)
+  })
+
+  test('milepost sign-in says what is missing: a secret, a server, the right one', async () => {
+    await using server = await ServerProcess.start({ MILEPOST_SECRET: '', MILEPOST_ENGINE: 'memory:' })
+    expect(server.output).toContain('For another, start again, or set MILEPOST_SECRET for "milepost sign-in".')
+    const refused = async (env: Record<string, string>, url = server.url) => {
+      const { out, err, code } = await run(['sign-in', '--url', url], { MILEPOST_ENGINE: 'memory:', ...env })
+      expect([out, code]).toEqual(['', 1])
+      return err
+    }
+    expect(await refused({})).toStartWith('Set MILEPOST_SECRET or MILEPOST_SECRET_FILE to the secret of the server.')
+    expect(await refused({ MILEPOST_SECRET: SECRET })).toContain(' answers 401: The token is not valid')
+    await server.kill()
+    expect(await refused({ MILEPOST_SECRET: SECRET })).toContain(' does not answer. Is the server running?')
+    expect(await refused({ MILEPOST_SECRET: SECRET }, 'here')).toStartWith('"here" is not a URL.')
   })
 
   test('milepost sync copies a directory, and is a job on a server', async () => {

@@ -62,6 +62,7 @@ export class RemoteEngine {
       list: call('list'),
       remove: call('remove'),
       check: call('check'),
+      notes: { put: call('notes.put'), take: call('notes.take') },
       watch: (target, wake, onLost) => this.#watch(target, { wake, onLost }),
       close: async () => this.#socket.close(),
     }

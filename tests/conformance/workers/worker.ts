@@ -168,7 +168,10 @@ function serveEngine(engine: DurableObjectEngine): Response {
       return undefined
     }
     if (method === 'unwatch') return watches.get(args[0] as number)?.()
-    return Reflect.apply(Reflect.get(engine, method), engine, args)
+    // `notes.put` is a method of what `notes` is.
+    const path = method.split('.')
+    const owner = path.slice(0, -1).reduce((object: object, name) => Reflect.get(object, name), engine)
+    return Reflect.apply(Reflect.get(owner, path.at(-1) ?? ''), owner, args)
   }
 
   ours.addEventListener('message', async ({ data }) => {

@@ -3,7 +3,6 @@ import { sign } from 'hono/jwt'
 import type { Principal } from '../../../server/access.ts'
 import { Auth, type AuthOptions } from '../../../server/auth.ts'
 import { ProblemError } from '../../../server/errors.ts'
-import { SeededRandom } from '../../seeded-random.ts'
 import { accessToken, SECRET } from '../../support/tokens.ts'
 import { VirtualClock } from '../../virtual-clock.ts'
 
@@ -11,7 +10,7 @@ const OLD_SECRET = 'an-older-secret-of-32-bytes-at-least'
 
 function create(options: Partial<AuthOptions> = {}) {
   const clock = new VirtualClock()
-  return { clock, auth: new Auth({ secret: SECRET, ...options }, clock, new SeededRandom(1)) }
+  return { clock, auth: new Auth({ secret: SECRET, ...options }, clock) }
 }
 
 const seconds = (clock: VirtualClock) => clock.now() / 1_000
@@ -193,20 +192,6 @@ describe('the tokens of this server', () => {
     })
     await clock.advance(43_200_000)
     expect(await refused(auth.session(token))).toBe(401)
-  })
-
-  test('createSignInCode makes a code that signs in once', () => {
-    const { auth } = create()
-    let used = 0
-    const principal: Principal = { sub: 'ada', scopes: ['jobs:read'] }
-    const code = auth.createSignInCode(principal, () => used++)
-    expect(code).toMatch(/^[0-9a-v]{26}$/)
-    expect(auth.redeemSignInCode('')).toBeUndefined()
-    expect(auth.redeemSignInCode(`${code}x`)).toBeUndefined()
-    expect(used).toBe(0)
-    expect(auth.redeemSignInCode(code)).toBe(principal)
-    expect(auth.redeemSignInCode(code)).toBeUndefined()
-    expect(used).toBe(1)
   })
 
   test('deriveJobId gives the same id for the same subject and key, and nobody else can tell it', async () => {

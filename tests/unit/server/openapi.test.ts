@@ -28,6 +28,7 @@ const calls = [
   'POST /api/jobs/{id}/pause',
   'POST /api/jobs/{id}/resume',
   'POST /api/jobs/{id}/tokens',
+  'POST /api/sign-in-links',
   'POST /api/services/{name}',
   'GET /healthz',
   'GET /readyz',

@@ -26,9 +26,10 @@ describe('greeting', () => {
   ])(
     'greeting with %o is where to go, and says when every address of the machine leads here',
     async (env, host, more) => {
-      const [listens, signIn, ...rest] = await greet(env as Record<string, string>)
+      const [listens, signIn, another, ...rest] = await greet(env as Record<string, string>)
       expect(listens).toBe(`Milepost listens on http://${host}:8787/`)
       expect(signIn).toStartWith(`Sign in, once:     http://${host}:8787/sign-in?code=`)
+      expect(another).toStartWith('It holds for ten minutes. For another, ')
       expect(rest).toEqual(more)
     },
   )
