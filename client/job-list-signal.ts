@@ -44,6 +44,8 @@ export interface JobListOptions {
   bearer?: string | undefined
   /** Only the children of this job. */
   parent?: string | undefined
+  /** Whose jobs, by name, or `*` for everyone's: takes the scope `jobs:admin`. Left out: one's own. */
+  owner?: string | undefined
   environment?: Environment | undefined
 }
 
@@ -62,7 +64,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
 
   const line = createSignalLine({
     environment,
-    streamUrl: () => `${base}/api/progress${query({ parent: options.parent })}`,
+    streamUrl: () => `${base}/api/progress${query({ owner: options.owner, parent: options.parent })}`,
     pollUrl: () => pageUrl(undefined),
     headers,
     // There is no cursor: a stream of a list begins with the list. But it may be empty, and then there is nothing to say.
@@ -94,7 +96,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
   const loading = signal(false, line.lifetime)
 
   function pageUrl(cursor: string | undefined): string {
-    return `${base}/api/jobs${query({ limit: `${PAGE}`, parent: options.parent, cursor })}`
+    return `${base}/api/jobs${query({ limit: `${PAGE}`, owner: options.owner, parent: options.parent, cursor })}`
   }
 
   /** Asks for the page after the last. Answers whether it brought anything new, or `undefined` when it could not be had. */

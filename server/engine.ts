@@ -104,7 +104,8 @@ export type Applied =
 export type View = 'all' | 'header'
 
 export interface ListQuery {
-  owner: string
+  /** Whose jobs. `undefined`: everyone's. */
+  owner: string | undefined
   status?: JobStatus
   /** Only jobs that have not ended. */
   live?: boolean
@@ -160,6 +161,9 @@ export interface DueJob {
   createdBy: string
 }
 
+/** What is watched: one job, all jobs of an owner, or everyone's. */
+export type WatchTarget = { job: string } | { owner: string } | { all: true }
+
 export type Unwatch = () => void
 
 /** Short texts that any process may leave for any other, each taken once. */
@@ -197,6 +201,8 @@ export interface Engine {
   readonly limits?: Partial<Limits>
   /** No wake-up is lost unless `onLost` is called. So nobody asks now and then, and documents of which there is nothing new can sleep. */
   readonly tellsAll?: true
+  /** Jobs are found by their owner alone: it is never asked for everyone's. */
+  readonly knowsOwnersOnly?: true
   /** Notes that all processes share that share the store. An engine of one process leaves it out: that process has them in its memory. */
   readonly notes?: Notes
   create(job: NewJob): Promise<Created>
@@ -222,11 +228,7 @@ export interface Engine {
    *
    * @param onLost called at most once, when nothing will wake any more though nobody said so: whoever watches begins anew
    */
-  watch(
-    target: { job: string } | { owner: string },
-    wake: (change: Change) => void,
-    onLost?: () => void,
-  ): Promise<Unwatch>
+  watch(target: WatchTarget, wake: (change: Change) => void, onLost?: () => void): Promise<Unwatch>
   /** A page of the jobs that may be due, from an index (`dueOf`), earliest first. An engine with alarms of its own has none. */
   due?(query: DueQuery): Promise<DueJob[]>
   /**

@@ -45,11 +45,12 @@ export const problems = {
     title: 'Not signed in',
     detail,
   }),
-  forbidden: (detail: string): Problem => ({
+  forbidden: (detail: string, errors?: FieldError[]): Problem => ({
     type: 'urn:milepost:forbidden',
     status: 403,
     title: 'Not allowed',
     detail,
+    ...fields(errors),
   }),
   /** For a job that isn't there and for one that isn't yours alike: the answer must not tell which. */
   notFound: (): Problem => ({

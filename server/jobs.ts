@@ -101,11 +101,31 @@ export class Jobs {
     return stored
   }
 
-  /** The principal's own jobs, newest first. */
-  async list(principal: Principal, query: Omit<ListQuery, 'owner'>): Promise<JobList> {
-    requireScope(principal, 'jobs:read')
-    const { rows, nextCursor } = await this.#context.engine.list({ ...query, owner: principal.sub })
+  /** Jobs, newest first: the principal's own, unless it may ask for others. */
+  async list(
+    principal: Principal,
+    { owner, ...query }: Partial<ListQuery> & Pick<ListQuery, 'limit'>,
+  ): Promise<JobList> {
+    const { rows, nextCursor } = await this.#context.engine.list({ ...query, owner: this.ownerOf(principal, owner) })
     return { jobs: rows, ...(nextCursor === undefined ? {} : { nextCursor }) }
+  }
+
+  /**
+   * Whose jobs a principal asks for: its own, or with `jobs:admin` those of any owner by name, or, with `*`, everyone's, which is `undefined`.
+   *
+   * @throws ProblemError 403 for those of others, without that scope; 422 for everyone's, where the engine knows of none
+   */
+  ownerOf(principal: Principal, asked: string | undefined): string | undefined {
+    requireScope(principal, 'jobs:read')
+    if (asked === undefined) return principal.sub
+    if (!isAdmin(principal)) {
+      const errors = [{ field: 'owner', detail: 'takes the scope jobs:admin' }]
+      throw refuse(problems.forbidden('owner: takes the scope jobs:admin. Leave it out for your own jobs.', errors))
+    }
+    if (asked !== '*') return asked
+    if (!this.#context.engine.knowsOwnersOnly) return undefined
+    const detail = `can't be * here: ${this.#context.engine.name} keeps no list of everyone's jobs. Name an owner.`
+    throw refuse(problems.invalid([{ field: 'owner', detail }]))
   }
 
   /** Writes down what a watcher asks for; cancels at once what has not begun. */

@@ -48,8 +48,13 @@ export type CreateToken = z.infer<ReturnType<typeof createRequestSchemas>['creat
 /** What `POST /api/sign-in-links` takes. */
 export type CreateSignInLink = z.infer<ReturnType<typeof createRequestSchemas>['createSignInLink']>
 
+/** `owner` in a query. */
+export const ownerQuerySchema = z.string().min(1).max(512)
+
 /** The query of `GET /api/jobs`. */
 export const listQuerySchema = z.strictObject({
+  /** Whose jobs: a name, or `*` for everyone's. For `jobs:admin`; others leave it out. */
+  owner: ownerQuerySchema.optional(),
   status: jobStatusSchema.optional(),
   kind: z.string().min(1).max(512).optional(),
   parent: jobIdSchema.optional(),

@@ -2,6 +2,8 @@ import { useEffect } from 'preact/hooks'
 import type { ConnectionStatus } from '../connection-state.ts'
 import { say } from '../live-region.ts'
 import { getJobSignal } from '../shared-job-signal.ts'
+import type { LineSignals } from '../signal-line.ts'
+import { whose } from './list/whose-jobs.ts'
 import { base, route } from './navigation.ts'
 import { format, jobList } from './page.ts'
 import { text } from './text.ts'
@@ -9,7 +11,7 @@ import { text } from './text.ts'
 /** Whether what is on the page is what is, and since when it isn't. */
 export function LiveStatus() {
   const { value } = route
-  if (value.page === 'jobs') return <Line source={jobList} />
+  if (value.page === 'jobs') return <Line key={whose.value} source={jobList.value} />
   if (value.page === 'job') return <JobLine key={value.id} id={value.id} />
   return null
 }
@@ -18,7 +20,7 @@ function JobLine({ id }: { id: string }) {
   return <Line source={getJobSignal({ jobId: id, baseUrl: base.href })} />
 }
 
-function Line({ source }: { source: Pick<typeof jobList, 'connection' | 'now' | 'lastSeen'> }) {
+function Line({ source }: { source: LineSignals }) {
   const connection = source.connection.value
   const lastSeen = source.lastSeen.value
   const words = describeConnection(connection, lastSeen, source.now.value)

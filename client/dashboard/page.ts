@@ -1,10 +1,17 @@
+import { computed } from '@preact/signals'
 import { createFormat } from '../format.ts'
 import { createJobListSignal } from '../job-list-signal.ts'
 import { english } from '../language.ts'
+import { whose } from './list/whose-jobs.ts'
 import { base } from './navigation.ts'
 
 /** Numbers and times as this page writes them: its words are English, so only the region is the reader's. */
 export const format = createFormat(english, navigator.language.startsWith('en') ? { locale: navigator.language } : {})
 
-/** The jobs of whoever is signed in: one stream, whichever page shows them. */
-export const jobList = createJobListSignal({ baseUrl: base.href })
+const lists = {
+  mine: createJobListSignal({ baseUrl: base.href }),
+  everyone: createJobListSignal({ baseUrl: base.href, owner: '*' }),
+}
+
+/** The jobs that the reader chose to see: one stream, whichever page shows them. */
+export const jobList = computed(() => lists[whose.value])

@@ -1,3 +1,4 @@
+import type { Whose } from './list/whose-jobs.ts'
 import type { Filter } from './route.ts'
 
 /** The words of the dashboard in one language; those of jobs and their states are in `client/language.ts`. */
@@ -26,6 +27,8 @@ export const text = {
 
   filters: { all: 'All', running: 'Running', finished: 'Finished', failed: 'Failed' } satisfies Record<Filter, string>,
   filterLabel: 'Which jobs',
+  whose: { mine: 'My jobs', everyone: "Everyone's jobs" } satisfies Record<Whose, string>,
+  whoseLabel: 'Whose jobs',
   atLeast: (number: string) => `${number}+`,
   kindAndOwner: (kind: string, owner: string) => `${kind} · ${owner}`,
   nothingFound: (search: string) => `No job matches “${search}”.`,

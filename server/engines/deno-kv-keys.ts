@@ -42,8 +42,11 @@ export const keys = {
   slot: (life: string, list: List, place: number) => ofLife(life, 'slot', list, place),
   payload: (life: string, field: PayloadField, version: number, part: number) => ofLife(life, field, version, part),
   idempotency: (life: string, key: string) => ofLife(life, 'key', keyPart(key)),
-  /** An index of an owner's jobs: `all`, or those with one value of one field. */
-  list: (owner: string, field: string, value: string) => [ROOT, 'list', keyPart(owner), field, keyPart(value)],
+  /** An index of an owner's jobs, or of everyone's: `all`, or those with one value of one field. */
+  list: (owner: string | undefined, field: string, value: string) =>
+    owner === undefined
+      ? [ROOT, 'everyone', field, keyPart(value)]
+      : [ROOT, 'list', keyPart(owner), field, keyPart(value)],
   /** Jobs of a list in the order in which something is due. */
   dues: (list: DueList) => [ROOT, 'due', list],
   due: ({ list, at }: Due, id: string) => [ROOT, 'due', list, at, id],

@@ -13,7 +13,7 @@ const CURSOR = /^(\d{1,16})-([A-Za-z0-9._~-]{1,128})$/
 /** A place in the order of creation. */
 type Place = [seq: number, id: string]
 
-/** A page of an owner's jobs, newest first, by the index of the narrowest filter. */
+/** A page of an owner's jobs, or of everyone's, newest first, by the index of the narrowest filter. */
 export async function listJobs(kv: KvAccess, store: KvStore, query: ListQuery): Promise<Page<JobHeader>> {
   const prefix = indexOf(query)
   let end = query.cursor === undefined ? undefined : parsePlace(query.cursor)

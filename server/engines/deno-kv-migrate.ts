@@ -1,6 +1,7 @@
 import { dueOf } from '../due.ts'
 import { keys } from './deno-kv-keys.ts'
 import type { Gone, Head } from './deno-kv-values.ts'
+import { listedOf, listKeysOf } from './deno-kv-write.ts'
 
 /** Keys that are deleted at once. */
 const STEP = 500
@@ -9,7 +10,6 @@ const STEP = 500
 export async function addDueLists(kv: Deno.Kv): Promise<void> {
   for await (const entry of kv.list<Head | Gone>({ prefix: keys.jobs })) await addDue(kv, entry)
   await removeOldList(kv)
-  await kv.set(keys.format, 2)
 }
 
 async function addDue(kv: Deno.Kv, entry: Deno.KvEntry<Head | Gone>): Promise<void> {
@@ -32,5 +32,20 @@ async function removeOldList(kv: Deno.Kv): Promise<void> {
     const operation = kv.atomic()
     for (const { key } of old) operation.delete(key)
     await operation.commit()
+  }
+}
+
+/** Brings a store of the first format to the second, where every job is listed among everyone's too. Done again, it changes nothing. */
+export async function listAmongEveryones(kv: Deno.Kv): Promise<void> {
+  for await (const { key } of kv.list({ prefix: keys.jobs })) {
+    for (let isWritten = false; !isWritten; ) {
+      const found = await kv.get<Head | Gone>(key)
+      if (!found.value || !('life' in found.value)) break
+      const { header, seq } = found.value
+      // Only if the job is as it was read: another process may be at work on it.
+      const operation = kv.atomic().check(found)
+      for (const place of listKeysOf(undefined, header, seq)) operation.set(place, listedOf(header))
+      isWritten = (await operation.commit()).ok
+    }
   }
 }

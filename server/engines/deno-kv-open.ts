@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { systemClock, systemRandom } from '../../shared/clock.ts'
 import { untilUnlocked } from './deno-kv-access.ts'
 import { keys } from './deno-kv-keys.ts'
-import { addDueLists } from './deno-kv-migrate.ts'
+import { addDueLists, listAmongEveryones } from './deno-kv-migrate.ts'
 import { FORMAT } from './deno-kv-values.ts'
 import { EngineOpenError } from './engine-open-error.ts'
 
@@ -65,8 +65,11 @@ async function open(place: string): Promise<Deno.Kv> {
 
 async function checkFormat(kv: Deno.Kv, place: string): Promise<void> {
   const found = await kv.get<number>(keys.format)
-  if (found.value === null) await kv.atomic().check(found).set(keys.format, FORMAT).commit()
-  else if (found.value === 1) await addDueLists(kv)
+  if (found.value === 1) {
+    await addDueLists(kv)
+    await listAmongEveryones(kv)
+  }
+  if (found.value === null || found.value < FORMAT) await kv.atomic().check(found).set(keys.format, FORMAT).commit()
   else if (found.value > FORMAT) {
     throw new EngineOpenError(
       `${place || 'The store'} was written by a newer Milepost (format ${found.value}, this one knows ${FORMAT}): run that one, or name another.`,

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../shared/clock.ts'
-import type { Change, Unwatch } from '../engine.ts'
+import type { Change, Unwatch, WatchTarget } from '../engine.ts'
 import type { KvAccess } from './deno-kv-access.ts'
 import { keys } from './deno-kv-keys.ts'
 import { type Gone, type Head, jobOf, type News, type Payload } from './deno-kv-values.ts'
@@ -39,12 +39,16 @@ export interface WatchOptions {
  * What this engine commits is told at once, with its events. What others commit comes through `Deno.Kv.watch`, from the key of a job, or
  * from one that every change of an owner's jobs writes. With a file `watch` is silent about other processes (Deno 2.9.5), and so what is
  * watched is read now and then instead.
+ *
+ * Who watches everyone's jobs hears of what this process commits. Nothing is written for the others, which every commit would pay for: like
+ * any wake-up that is lost, theirs is made good by the hub, which asks every 30 s.
  */
 export class KvWatches {
   readonly #kv: KvAccess
   readonly #options: WatchOptions
   readonly #jobs = new Map<string, JobTarget>()
   readonly #owners = new Map<string, OwnerTarget>()
+  readonly #everyone = new Set<Watcher>()
   #timer: Timer | undefined
   #isClosed = false
 
@@ -53,7 +57,11 @@ export class KvWatches {
     this.#options = options
   }
 
-  async add(target: { job: string } | { owner: string }, watcher: Watcher): Promise<Unwatch> {
+  async add(target: WatchTarget, watcher: Watcher): Promise<Unwatch> {
+    if ('all' in target) {
+      this.#everyone.add(watcher)
+      return () => this.#everyone.delete(watcher)
+    }
     const watched =
       'job' in target
         ? this.#target(this.#jobs, target.job, () => new JobTarget(this.#kv, this.#options, target.job))
@@ -76,6 +84,7 @@ export class KvWatches {
   tell(owner: string, change: Change, versionstamp: string): void {
     this.#jobs.get(change.id)?.tell(change, versionstamp)
     this.#owners.get(owner)?.tell(change, versionstamp)
+    for (const { wake } of this.#everyone) wake(change)
   }
 
   close(): void {

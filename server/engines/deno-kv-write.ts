@@ -172,7 +172,15 @@ function isLiveJob(job: StoredJob | undefined): boolean {
   return job !== undefined && !isTerminalStatus(job.header.status)
 }
 
-function listKeys({ id, owner, kind, status, parentId }: JobHeader, seq: number): Deno.KvKey[] {
+function listKeys(header: JobHeader, seq: number): Deno.KvKey[] {
+  return [header.owner, undefined].flatMap((whose) => listKeysOf(whose, header, seq))
+}
+
+type Indexed = Pick<JobHeader, 'id' | 'kind' | 'status' | 'parentId'>
+
+/** Where a job is in the indexes of an owner's jobs, or of everyone's. */
+export function listKeysOf(whose: string | undefined, job: Indexed, seq: number): Deno.KvKey[] {
+  const { id, kind, status, parentId } = job
   const indexes: [string, string][] = [
     ['all', ''],
     ['kind', kind],
@@ -180,10 +188,10 @@ function listKeys({ id, owner, kind, status, parentId }: JobHeader, seq: number)
   ]
   if (parentId !== undefined) indexes.push(['parent', parentId])
   if (!isTerminalStatus(status)) indexes.push(['live', ''])
-  return indexes.map(([field, value]) => [...keys.list(owner, field, value), seq, id])
+  return indexes.map(([field, value]) => [...keys.list(whose, field, value), seq, id])
 }
 
-function listedOf({ kind, status, parentId }: JobHeader): Listed {
+export function listedOf({ kind, status, parentId }: Indexed): Listed {
   return { kind, status, parentId }
 }
 

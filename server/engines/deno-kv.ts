@@ -19,6 +19,7 @@ import type {
   StoredJob,
   Unwatch,
   View,
+  WatchTarget,
 } from '../engine.ts'
 import { ProblemError, problems } from '../errors.ts'
 import { buildPage, startOf } from '../paging.ts'
@@ -155,11 +156,7 @@ export class DenoKvEngine implements Engine {
     return this.#turns.take(`job ${id}`, () => this.#remove(id, only))
   }
 
-  watch(
-    target: { job: string } | { owner: string },
-    wake: (change: Change) => void,
-    onLost: () => void = () => {},
-  ): Promise<Unwatch> {
+  watch(target: WatchTarget, wake: (change: Change) => void, onLost: () => void = () => {}): Promise<Unwatch> {
     return this.#watches.add(target, { wake, onLost })
   }
 

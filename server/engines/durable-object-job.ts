@@ -48,7 +48,7 @@ export class JobObject extends WatchedObject implements JobCalls {
 
   constructor(ctx: DurableObjectState, env: ObjectBindings) {
     super(ctx, env)
-    this.#storage = new ObjectStorage(ctx.storage, true)
+    this.#storage = new ObjectStorage(ctx.storage, 'one')
     if (!this.#removed) this.#entry = this.#storage.first
   }
 

@@ -24,7 +24,7 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
 
   constructor(ctx: DurableObjectState, env: ObjectBindings) {
     super(ctx, env)
-    this.#storage = new ObjectStorage(ctx.storage, false)
+    this.#storage = new ObjectStorage(ctx.storage, 'owner')
   }
 
   async admit(job: StoredJob, liveLimit: number | undefined): Promise<Problem | undefined> {

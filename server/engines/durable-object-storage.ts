@@ -1,5 +1,5 @@
 import type { Database, SqlValue } from './sqlite-database.ts'
-import { FORMAT, migrate } from './sqlite-format.ts'
+import { FORMAT, migrate, type Scope } from './sqlite-format.ts'
 import { type Entry, SqliteStore } from './sqlite-store.ts'
 
 const FORMAT_KEY = 'format'
@@ -9,17 +9,17 @@ export class ObjectStorage {
   readonly store: SqliteStore
   readonly #storage: DurableObjectStorage
   readonly #database: Database
-  readonly #isForOne: boolean
+  readonly #scope: Scope
   #format: number
 
   /**
-   * @param isForOne the object holds one document, and nothing is looked for in it
+   * @param scope whose documents the object holds
    * @throws Error when a newer Milepost wrote what is there
    */
-  constructor(storage: DurableObjectStorage, isForOne: boolean) {
+  constructor(storage: DurableObjectStorage, scope: Scope) {
     this.#storage = storage
     this.#database = databaseOf(storage.sql)
-    this.#isForOne = isForOne
+    this.#scope = scope
     this.store = new SqliteStore(this.#database)
     this.#format = storage.kv.get<number>(FORMAT_KEY) ?? 0
     if (this.#format > FORMAT) {
@@ -45,7 +45,7 @@ export class ObjectStorage {
   write<T>(run: () => T): T {
     return this.#storage.transactionSync(() => {
       if (this.#format < FORMAT) {
-        migrate(this.#database, this.#format, this.#isForOne)
+        migrate(this.#database, this.#format, this.#scope)
         this.#storage.kv.put(FORMAT_KEY, FORMAT)
       }
       const answer = run()

@@ -15,6 +15,7 @@ import type {
   StoredJob,
   Unwatch,
   View,
+  WatchTarget,
 } from '../engine.ts'
 import { problems, refuse } from '../errors.ts'
 import { noteObject, type ObjectBindings, ownerObject, PING, PONG } from './durable-object-calls.ts'
@@ -35,6 +36,8 @@ const PING_MS = 30_000
 export class DurableObjectEngine implements Engine {
   readonly name = 'durable-object'
   readonly tellsAll = true
+  /** There is no object of all jobs: each event of any of them would have to pass through it. */
+  readonly knowsOwnersOnly = true
   readonly notes: Notes
   readonly #bindings: ObjectBindings
   readonly #limits: Limits
@@ -72,19 +75,15 @@ export class DurableObjectEngine implements Engine {
   }
 
   list(query: ListQuery): Promise<Page<JobHeader>> {
-    return answered(() => ownerObject(this.#bindings, query.owner).list(query))
+    return answered(() => ownerObject(this.#bindings, ownerOf(query)).list(query))
   }
 
   remove(id: string, only?: RemoveOnly): Promise<boolean> {
     return answered(() => this.#job(id).remove(only))
   }
 
-  async watch(
-    target: { job: string } | { owner: string },
-    wake: (change: Change) => void,
-    onLost: () => void = () => {},
-  ): Promise<Unwatch> {
-    const object = 'job' in target ? this.#job(target.job) : ownerObject(this.#bindings, target.owner)
+  async watch(target: WatchTarget, wake: (change: Change) => void, onLost: () => void = () => {}): Promise<Unwatch> {
+    const object = 'job' in target ? this.#job(target.job) : ownerObject(this.#bindings, ownerOf(target))
     const { webSocket } = await answered(() => object.fetch('https://object', { headers: { upgrade: 'websocket' } }))
     if (!webSocket) throw refuse(problems.unavailable())
     return listen(webSocket, wake, onLost)
@@ -99,6 +98,12 @@ export class DurableObjectEngine implements Engine {
   #job(id: string) {
     return this.#bindings.MILEPOST_JOBS.getByName(id)
   }
+}
+
+/** @throws Error for a question about everyone's jobs, which nobody asks of this engine */
+function ownerOf(query: Pick<ListQuery, 'owner'> | { all: true }): string {
+  if ('owner' in query && query.owner !== undefined) return query.owner
+  throw new Error('Durable Objects know jobs by their owner alone')
 }
 
 /** Hears changes until it is told to stop, or the connection is lost: an object that is reset takes it along (code 1006, no error). */

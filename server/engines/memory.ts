@@ -20,6 +20,7 @@ import type {
   StoredJob,
   Unwatch,
   View,
+  WatchTarget,
 } from '../engine.ts'
 import { problems } from '../errors.ts'
 import { buildPage, type ChangedRow, startOf } from '../paging.ts'
@@ -104,7 +105,7 @@ export class MemoryEngine implements Engine {
     return true
   }
 
-  async watch(target: { job: string } | { owner: string }, wake: (change: Change) => void): Promise<Unwatch> {
+  async watch(target: WatchTarget, wake: (change: Change) => void): Promise<Unwatch> {
     return this.#wakeups.add(target, wake)
   }
 
@@ -140,7 +141,7 @@ function compareDue(a: Pick<DueJob, 'at' | 'id'>, b: Pick<DueJob, 'at' | 'id'>):
 /** Whether a header is one that the query asks for. */
 function matches(header: JobHeader, { owner, status, live, kind, parentId }: ListQuery): boolean {
   return (
-    header.owner === owner &&
+    (owner === undefined || header.owner === owner) &&
     (status === undefined || header.status === status) &&
     (live === undefined || isTerminalStatus(header.status) !== live) &&
     (kind === undefined || header.kind === kind) &&

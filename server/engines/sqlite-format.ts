@@ -9,6 +9,8 @@ interface Migration {
   documents: string
   /** What finds one of many. */
   lists: string
+  /** What finds one of everyone's. */
+  everyone?: string
 }
 
 /** The first format is made of nothing. One that was released is never edited: the next one is added. */
@@ -84,7 +86,17 @@ const migrations: Migration[] = [
   DROP INDEX jobs_due;
   CREATE INDEX jobs_due ON jobs (due_list, due_at, id) WHERE due_at IS NOT NULL;`,
   },
+  {
+    documents: '',
+    lists: '',
+    everyone: `CREATE INDEX jobs_all_live ON jobs (live) WHERE live = 1;
+  CREATE INDEX jobs_all_by_status ON jobs (status);
+  CREATE INDEX jobs_all_by_kind ON jobs (kind);`,
+  },
 ]
+
+/** Whose documents a database holds. */
+export type Scope = 'one' | 'owner' | 'everyone'
 
 /** The format that this version writes. */
 export const FORMAT = migrations.length
@@ -93,10 +105,13 @@ export const FORMAT = migrations.length
  * Brings a database of an older format, or an empty one (format 0), to this one. Within a transaction of the caller, who writes down
  * the format.
  *
- * @param isForOne the database holds one document, and nothing is looked for in it
+ * @param scope whose documents it holds: of one alone nothing is looked for in it, and in an owner's nothing across owners
  */
-export function migrate(db: Pick<Database, 'exec'>, format: number, isForOne = false): void {
-  const statements = migrations.slice(format).map(({ documents, lists }) => (isForOne ? documents : documents + lists))
+export function migrate(db: Pick<Database, 'exec'>, format: number, scope: Scope = 'everyone'): void {
+  const statements = migrations.slice(format).map(({ documents, lists, everyone = '' }) => {
+    if (scope === 'one') return documents
+    return scope === 'owner' ? documents + lists : documents + lists + everyone
+  })
   // Workers refuse to run an empty text.
   for (const sql of statements) if (sql !== '') db.exec(sql)
 }

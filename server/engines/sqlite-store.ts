@@ -110,22 +110,28 @@ export class SqliteStore {
   }
 
   list({ owner, live, kind, status, parentId, limit, cursor }: ListQuery): Page<JobHeader> {
-    const where = ['owner = ?', 'seq < ?']
-    const values: SqlValue[] = [encodeText(owner), cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)]
-    // The planner knows nothing of the data, so the index is named: that of the last, narrowest filter.
-    let index = 'jobs_by_owner'
+    const where = ['seq < ?']
+    const values: SqlValue[] = [cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)]
+    // The planner knows nothing of the data, so the index is named: that of the last, narrowest filter. Without any it is the order of creation.
+    let index: string | undefined
+    const of = owner === undefined ? 'all_' : ''
+    if (owner !== undefined) {
+      where.push('owner = ?')
+      values.push(encodeText(owner))
+      index = 'jobs_by_owner'
+    }
     if (live !== undefined) {
       where.push(`live = ${Number(live)}`)
-      if (live) index = 'jobs_live_by_owner'
+      if (live) index = owner === undefined ? 'jobs_all_live' : 'jobs_live_by_owner'
     }
     const filters = { kind: kind === undefined ? kind : encodeText(kind), status, parent_id: parentId }
     for (const [column, value] of Object.entries(filters)) {
       if (value === undefined) continue
       where.push(`${column} = ?`)
       values.push(value)
-      index = `jobs_by_${column}`
+      index = column === 'parent_id' ? 'jobs_by_parent_id' : `jobs_${of}by_${column}`
     }
-    const sql = `${selectEntries(`jobs INDEXED BY ${index}`)} WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT ?`
+    const sql = `${selectEntries(index === undefined ? 'jobs' : `jobs INDEXED BY ${index}`)} WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT ?`
     const found = this.#sql(sql)
       .all(...values, limit + 1)
       .map((row) => decodeEntry(row as EntryRow))

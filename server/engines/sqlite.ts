@@ -18,6 +18,7 @@ import type {
   StoredJob,
   Unwatch,
   View,
+  WatchTarget,
 } from '../engine.ts'
 import { type Problem, problems } from '../errors.ts'
 import { buildPage, startOf } from '../paging.ts'
@@ -121,7 +122,7 @@ export class SqliteEngine implements Engine {
     return this.#submit({ decide: (group) => group.remove(id, only), frees: true })
   }
 
-  async watch(target: { job: string } | { owner: string }, wake: (change: Change) => void): Promise<Unwatch> {
+  async watch(target: WatchTarget, wake: (change: Change) => void): Promise<Unwatch> {
     return this.#wakeups.add(target, wake)
   }
 

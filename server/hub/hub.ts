@@ -50,8 +50,9 @@ export interface Followed {
   gone?: boolean
 }
 
-/** Owners may have any character in their names, ids of jobs no line ends. */
-const ownerKey = (owner: string, parentId: string | undefined) => `${owner}\n${parentId ?? ''}`
+/** Owners may have any character in their names, ids of jobs no line ends. Without an owner it is everyone's. */
+const ownerKey = (owner: string | undefined, parentId: string | undefined) =>
+  owner === undefined ? (parentId ?? '') : `${owner}\n${parentId ?? ''}`
 
 /** One process's fan-out: from the changes that an engine tells of, to the streams that are open here. */
 export class Hub {
@@ -84,14 +85,17 @@ export class Hub {
     return { streams: this.#streams.size, channels: new Set(followed).size }
   }
 
-  /** Whether anyone here follows a job, alone or among all jobs of its owner, or all children of its parent. */
+  /** Whether anyone here follows a job, alone, among all jobs of its owner or of everyone, or among all children of its parent. */
   isWatched({ id, owner, parentId }: Pick<JobHeader, 'id' | 'owner' | 'parentId'>): boolean {
     return (
       this.#jobs.all.has(id) ||
       this.#jobs.header.has(id) ||
       (this.#owners.size > 0 &&
-        (this.#owners.has(ownerKey(owner, undefined)) ||
-          (parentId !== undefined && this.#owners.has(ownerKey(owner, parentId)))))
+        [owner, undefined].some(
+          (whose) =>
+            this.#owners.has(ownerKey(whose, undefined)) ||
+            (parentId !== undefined && this.#owners.has(ownerKey(whose, parentId))),
+        ))
     )
   }
 
@@ -142,8 +146,12 @@ export class Hub {
     return this.#respond(stream, viewer)
   }
 
-  /** A stream of all jobs of an owner, or of the children of one job, in the header view. */
-  async openOwner(owner: string, parentId: string | undefined, viewer: Viewer): Promise<ReadableStream<Uint8Array>> {
+  /** A stream of all jobs of an owner, or of everyone, or of the children of one job, in the header view. */
+  async openOwner(
+    owner: string | undefined,
+    parentId: string | undefined,
+    viewer: Viewer,
+  ): Promise<ReadableStream<Uint8Array>> {
     const stream = this.#createStream(viewer)
     try {
       const channel = this.#ownerChannel(owner, parentId)
@@ -241,7 +249,7 @@ export class Hub {
     return channel
   }
 
-  #ownerChannel(owner: string, parentId: string | undefined): OwnerChannel {
+  #ownerChannel(owner: string | undefined, parentId: string | undefined): OwnerChannel {
     const key = this.#keyOf(ownerKey(owner, parentId))
     const open = this.#owners.get(key)
     if (open) return open

@@ -18,13 +18,13 @@ import { type Entry, type News, newsMessages } from './owner-news.ts'
 const LIST_PAGE = 100
 
 /**
- * All jobs of one owner, or the children of one job, in the header view.
+ * All jobs of one owner, or of everyone, or the children of one job, in the header view.
  *
  * The same idea as in a job's channel, one level up: of each job that changed there is the newest news, and its place in the order of news; a
  * follower is a place. Whoever is behind is sent the newest header of each job that changed since.
  */
 export class OwnerChannel {
-  readonly owner: string
+  readonly owner: string | undefined
   readonly parentId: string | undefined
   readonly followers = new Set<OwnerFollower>()
   readonly ready: Promise<void>
@@ -44,7 +44,7 @@ export class OwnerChannel {
   #place = 0
   #sent = 0
 
-  constructor(hub: HubContext, owner: string, parentId: string | undefined, onEmpty: () => void) {
+  constructor(hub: HubContext, owner: string | undefined, parentId: string | undefined, onEmpty: () => void) {
     this.#hub = hub
     this.owner = owner
     this.parentId = parentId
@@ -53,7 +53,7 @@ export class OwnerChannel {
     this.#ping = this.#schedulePing()
     this.ready = hub.engine
       .watch(
-        { owner },
+        owner === undefined ? { all: true } : { owner },
         (change) => this.#wake(change),
         () => this.#lose(),
       )

@@ -32,8 +32,8 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, onErro
   })
 
   app.get('/api/jobs', valid('query', listQuerySchema), async (c) => {
-    const { parent, status, kind, cursor, limit } = c.req.valid('query')
-    const query = { limit, ...defined({ parentId: parent, status, kind, cursor }) }
+    const { owner, parent, status, kind, cursor, limit } = c.req.valid('query')
+    const query = { limit, ...defined({ owner, parentId: parent, status, kind, cursor }) }
     return c.json(await jobs.list(c.get('principal'), query), 200, { 'cache-control': 'no-store' })
   })
 

@@ -3,6 +3,7 @@ import { setCookie } from 'hono/cookie'
 import { cors } from 'hono/cors'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
+import { isAdmin } from '../access.ts'
 import { type App, linkTo, type RouteContext } from './context.ts'
 import { identify, requireOurPage, sessionCookie } from './identify.ts'
 
@@ -20,7 +21,7 @@ const types: Record<keyof Assets, string> = {
 }
 
 /** The dashboard, and the element for other people's pages. */
-export function pageRoutes(app: App, { auth, front, signIns }: RouteContext, assets: Assets): void {
+export function pageRoutes(app: App, { auth, engine, front, signIns }: RouteContext, assets: Assets): void {
   const forPages = secureHeaders({
     // Whether a host is reached over TLS alone is for its owner to say.
     strictTransportSecurity: false,
@@ -40,12 +41,10 @@ export function pageRoutes(app: App, { auth, front, signIns }: RouteContext, ass
 
   const show = async (c: Context) => {
     const base = linkTo(c, '/')
-    const isSignedIn = await identify(c, { auth, front }).then(
-      () => true,
-      () => false,
-    )
+    const reader = await identify(c, { auth, front }).catch(() => undefined)
     c.header('cache-control', 'no-store')
-    return isSignedIn ? c.html(dashboardPage(base)) : c.html(signInPage(base), 401)
+    if (!reader) return c.html(signInPage(base), 401)
+    return c.html(dashboardPage(base, isAdmin(reader) && !engine.knowsOwnersOnly))
   }
   for (const path of ['/', '/jobs/:id', '/docs'] as const) app.get(path, forPages, show)
   // Where the app is mounted at /progress, the route "/" is "/progress"; but it is to "/progress/" that links lead.
@@ -100,11 +99,12 @@ const page = (base: string, title: string, body: unknown) => html`<!doctype html
 ${body}
 </html>`
 
-const dashboardPage = (base: string) =>
+/** @param seesEveryone whether the reader may ask for everyone's jobs */
+const dashboardPage = (base: string, seesEveryone: boolean) =>
   page(
     base,
     'Milepost',
-    html`<script type="module" src="dashboard.js"></script></head><body><div id="app"></div></body>`,
+    html`<script type="module" src="dashboard.js"></script></head><body><div id="app" data-sees-everyone="${String(seesEveryone)}"></div></body>`,
   )
 
 const signInPage = (base: string) =>

@@ -1,8 +1,9 @@
 import type { Context } from 'hono'
+import { ownerQuerySchema } from '../../shared/api.ts'
 import { type Cursor, formatCursor, parseCursor } from '../../shared/cursor.ts'
 import { isJobId } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
-import { grantFor, type Principal, requireScope } from '../access.ts'
+import { grantFor, type Principal } from '../access.ts'
 import type { StoredJob } from '../engine.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
 import type { Followed, Viewer } from '../hub/hub.ts'
@@ -39,15 +40,16 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     const view = viewOf(c)
     const named = c.req.queries('job') ?? principal.jobs?.map(({ job }) => job)
     if (named) {
+      if (ownerIn(c) !== undefined) throw refuse(problems.invalid([{ field: 'owner', detail: 'does not go with job' }]))
       const followed = await readAll(principal, named)
       return answer(c, () => hub.openJobs(followed, view, viewerOf(c, principal, undefined)))
     }
-    requireScope(principal, 'jobs:read')
+    const owner = jobs.ownerOf(principal, ownerIn(c))
     const parent = c.req.query('parent')
     if (parent !== undefined && !isJobId(parent)) {
       throw refuse(problems.invalid([{ field: 'parent', detail: 'is not a job id' }]))
     }
-    return answer(c, () => hub.openOwner(principal.sub, parent, viewerOf(c, principal, principal.expiresAt)))
+    return answer(c, () => hub.openOwner(owner, parent, viewerOf(c, principal, principal.expiresAt)))
   })
 
   /** The jobs that `?job=ID` and `?job=ID@CURSOR` name. One that is gone is told so; when all are, so is the request. */
@@ -71,6 +73,13 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     if (all.every(({ gone }) => gone)) throw refuse(problems.notFound())
     return all
   }
+}
+
+/** @throws ProblemError 422 for a name that nobody can have */
+function ownerIn(c: Context<Env>): string | undefined {
+  const parsed = ownerQuerySchema.optional().safeParse(c.req.query('owner'))
+  if (parsed.success) return parsed.data
+  throw refuse(problems.invalid([{ field: 'owner', detail: 'must have 1 to 512 characters, or be left out' }]))
 }
 
 /** What a client has of this life of the job: version 0, when its cursor is of another or ahead. It may see no other life. */

@@ -93,7 +93,7 @@ describeEngine(
     const frozen = await RemoteEngine.connect(wrangler.url, 'frozen-engine', { limits })
     return { engine: frozen, release: () => frozen.close() }
   },
-  { hasAlarms: true, hasNotes: true },
+  { hasAlarms: true, hasNotes: true, knowsOwnersOnly: true },
 )
 
 test('a Worker that lacks something answers 503, and says what and how to add it', () => {

@@ -3,6 +3,7 @@ import type { Engine } from '../../server/engine.ts'
 import { describeApply } from './engine-apply.ts'
 import { describeChanges } from './engine-changes.ts'
 import { describeDue } from './engine-due.ts'
+import { describeEveryone } from './engine-everyone.ts'
 import { describeJobs } from './engine-jobs.ts'
 import { describeKeys } from './engine-keys.ts'
 import { describeLaw } from './engine-law.ts'
@@ -14,6 +15,7 @@ import type { OpenEngine } from './fixtures.ts'
  * What every engine must do: the contract of `server/engine.ts`, as tests.
  *
  * @param options.hasAlarms the engine wakes itself for what is due, and so has no `due`
+ * @param options.knowsOwnersOnly the engine finds jobs by their owner alone
  * @param options.hasNotes processes share the store, and so leave each other notes in it
  *
  * @example
@@ -27,7 +29,7 @@ import type { OpenEngine } from './fixtures.ts'
 export function describeEngine(
   name: string,
   open: OpenEngine,
-  options: { hasAlarms?: boolean; hasNotes?: boolean } = {},
+  options: { hasAlarms?: boolean; hasNotes?: boolean; knowsOwnersOnly?: boolean } = {},
 ): void {
   describe(`engine ${name}`, () => {
     let opened: Awaited<ReturnType<OpenEngine>> | undefined
@@ -55,6 +57,7 @@ export function describeEngine(
     describeKeys(subject)
     describeChanges(subject)
     describeWatch(subject, options.hasAlarms)
+    describeEveryone(subject, options.knowsOwnersOnly !== true)
     describeNotes(subject, options.hasNotes === true)
     describeLaw(subject)
     if (options.hasAlarms) {

@@ -183,6 +183,24 @@ export function describeJobs(subject: RuntimeSubject): void {
       expect(paged).toEqual(made)
     })
 
+    test('GET /api/jobs?owner= lists the jobs of anyone by name, and of everyone, for jobs:admin alone', async () => {
+      const [owner, kind] = [unique('owner'), unique('kind')]
+      const { id } = await (await subject.client(owner)).create({ kind })
+      const other = await (await subject.client(unique('owner'))).create({ kind })
+      const root = await subject.client('root', 'jobs:admin')
+      const list = async (query: string) =>
+        (await root.json<JobList>(200, 'GET', `api/jobs?kind=${kind}${query}`)).jobs.map((job) => job.id)
+      expect([await list(''), await list(`&owner=${owner}`)]).toEqual([[], [id]])
+      if (subject.traits.knowsOwnersOnly) {
+        expect(await root.refusal('GET', 'api/jobs?owner=*')).toEqual({ status: 422, fields: ['owner'] })
+      } else expect(await list('&owner=*')).toEqual([other.id, id])
+      const ada = await subject.client(owner)
+      for (const query of ['owner=*', `owner=${owner}`]) {
+        expect(await ada.refusal('GET', `api/jobs?${query}`)).toEqual({ status: 403, fields: ['owner'] })
+      }
+      expect(await root.refusal('GET', 'api/jobs?owner=')).toEqual({ status: 422, fields: ['owner'] })
+    })
+
     test('GET /api/jobs lists what is the principal’s, not what it made for others', async () => {
       const [owner, creator] = [unique('owner'), unique('creator')]
       const { id } = await (await subject.client(creator)).create({ owner })
@@ -221,7 +239,7 @@ export function describeJobs(subject: RuntimeSubject): void {
         ['parent=a%2Fb', 'parent'],
         ['cursor=', 'cursor'],
         ['kind=a&kind=b', 'kind'],
-        ['owner=eve', 'owner'],
+        ['sub=eve', 'sub'],
         ['__proto__=1', '__proto__'],
       ])
         expect([query, await ada.refusal('GET', `api/jobs?${query}`)]).toEqual([

@@ -132,6 +132,37 @@ export function describeManyJobs(subject: RuntimeSubject): void {
       await stream.close()
     })
 
+    test('GET /api/progress?owner= carries the jobs of anyone by name, and of everyone, for jobs:admin alone', async () => {
+      const owner = unique('followed')
+      const ada = await subject.client(owner)
+      const root = await subject.client('root', 'jobs:admin')
+      const { id } = await ada.create()
+      for (const query of ['owner=*', `owner=${owner}`]) {
+        expect(await ada.refusal('GET', `api/progress?${query}`)).toEqual({ status: 403, fields: ['owner'] })
+      }
+      for (const query of [`owner=${owner}&job=${id}`, 'owner=']) {
+        expect(await root.refusal('GET', `api/progress?${query}`)).toEqual({ status: 422, fields: ['owner'] })
+      }
+      await using named = await root.stream(`api/progress?owner=${owner}`)
+      expect(told([await named.next()])).toEqual([`snapshot ${id} 1`])
+      if (subject.traits.knowsOwnersOnly) {
+        expect(await root.refusal('GET', 'api/progress?owner=*')).toEqual({ status: 422, fields: ['owner'] })
+        return
+      }
+      // Those of other tests are everyone's too.
+      await using everyone = await root.stream('api/progress?owner=*')
+      await using children = await root.stream(`api/progress?owner=*&parent=${id}`)
+      const until = async (wanted: string) => {
+        for (;;) if (told([await everyone.next()])[0] === wanted) return
+      }
+      await until(`snapshot ${id} 1`)
+      const child = await (await subject.client(unique('other'))).create({ parentId: id })
+      expect(told([await children.next()])).toEqual([`snapshot ${child.id} 1`])
+      await until(`snapshot ${child.id} 1`)
+      expect((await ada.publish(id, { type: 'status', status: 'failed' })).watched).toBe(true)
+      await until(`end ${id} failed`)
+    })
+
     test('GET /api/progress?parent= carries the children of a job', async () => {
       const ada = await subject.client(unique('parent'))
       const parent = await ada.create()

@@ -38,6 +38,8 @@ export interface RuntimeTraits {
   batchEvents?: number
   /** Streams that are opened and reset at once, where the 250 of others are too many for the runtime itself. */
   streamsAtOnce?: number
+  /** Its engine has no list of everyone's jobs. */
+  knowsOwnersOnly?: true
   /** There are no services: nothing goes on there once a request is answered. */
   hasServices?: false
 }

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { createReporter } from '../../client/reporter.ts'
+import type { SignInLink } from '../../shared/api.ts'
 import type { Job } from '../../shared/job.ts'
+import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
 import { axeFindings, browserTest, closeBrowser, openPage } from './browser.ts'
@@ -56,6 +58,39 @@ describe('dashboard', () => {
     await untilChip(page, 'Cancelled')
     expect((await documentOf(page)).status).toBe('cancelled')
   })
+
+  browserTest(
+    "the operator switches to everyone's jobs, live, and finds them so the next time; nobody else can",
+    async () => {
+      await using server = await ServerProcess.start()
+      const page = await signIn(server)
+      const reporter = createReporter({ url: server.url, token: await accessToken('alice') })
+      const job = await reporter.create({ id: 'export-7', kind: 'export', title: 'Yearly export' })
+      await page.getByText('Packages → Mirror').waitFor()
+      expect(await page.getByText('Yearly export').count()).toBe(0)
+      await page.getByRole('button', { name: "Everyone's jobs" }).click()
+      await page.getByText('export · alice').waitFor()
+      await page.getByText('Packages → Mirror').waitFor()
+      job.status({ status: 'running' })
+      job.progress({ done: 13, total: 100, unit: 'rows' })
+      await page.getByText('13 of 100 rows').waitFor()
+      await page.reload()
+      await page.getByRole('button', { name: "Everyone's jobs", pressed: true }).waitFor()
+      await page.getByText('Yearly export').click()
+      await page.getByRole('heading', { name: 'Yearly export' }).waitFor()
+      await page.goBack()
+      await page.getByRole('button', { name: 'My jobs' }).click()
+      await page.getByText('export · alice').waitFor({ state: 'detached' })
+      await reporter.close()
+
+      const root = new ApiClient(server.url, await accessToken('root', 'jobs:admin'))
+      const { url } = await root.json<SignInLink>(201, 'POST', 'api/sign-in-links', { sub: 'alice' })
+      const alices = await openPage()
+      await alices.goto(url)
+      await alices.getByText('export · alice').waitFor()
+      expect(await alices.getByRole('button', { name: "Everyone's jobs" }).count()).toBe(0)
+    },
+  )
 
   browserTest('the analysis starts from the dashboard, and shows what it found', async () => {
     await using server = await ServerProcess.start()

@@ -11,6 +11,7 @@ import type {
   StoredJob,
   Unwatch,
   View,
+  WatchTarget,
 } from '../../server/engine.ts'
 import type { Cursor } from '../../shared/cursor.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
@@ -93,11 +94,7 @@ export class FaultyEngine implements Engine {
     return this.#call(() => this.#inner.remove(id, only))
   }
 
-  async watch(
-    target: { job: string } | { owner: string },
-    wake: (change: Change) => void,
-    onLost?: () => void,
-  ): Promise<Unwatch> {
+  async watch(target: WatchTarget, wake: (change: Change) => void, onLost?: () => void): Promise<Unwatch> {
     let open = true
     let lost = false
     let lastAt = 0

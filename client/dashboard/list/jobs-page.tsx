@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { plus } from '../../icons.ts'
-import type { JobRow as Row } from '../../job-list-signal.ts'
+import type { JobListSignal, JobRow as Row } from '../../job-list-signal.ts'
 import { say } from '../../live-region.ts'
 import { format, jobList } from '../page.ts'
 import { Heading } from '../parts/heading.tsx'
@@ -17,19 +17,23 @@ import { Filters } from './filters.tsx'
 import { JobRow } from './job-row.tsx'
 import { ListFooter } from './list-footer.tsx'
 import { ListTrouble } from './list-trouble.tsx'
+import { whose } from './whose-jobs.ts'
+import { WhoseSwitch } from './whose-switch.tsx'
 
 /** The jobs of whoever is signed in, live. */
 export function JobsPage({ filter, search }: Extract<Route, { page: 'jobs' }>) {
   useTitle(text.jobs)
   const [starting, setStarting] = useState(false)
-  const rows = jobList.rows.value
-  const isEmpty = jobList.ready.value && rows.length === 0
+  const list = jobList.value
+  const rows = list.rows.value
+  const isEmpty = list.ready.value && rows.length === 0
   return (
     <>
       <div class="page-head">
         <Heading>{text.jobs}</Heading>
+        <WhoseSwitch />
         {!isEmpty && (
-          <Filters selected={filter} search={search} counts={countByFilter(rows)} hasMore={jobList.hasMore.value} />
+          <Filters selected={filter} search={search} counts={countByFilter(rows)} hasMore={list.hasMore.value} />
         )}
         <button type="button" class="primary" onClick={() => setStarting(true)}>
           <Icon icon={plus} />
@@ -37,26 +41,27 @@ export function JobsPage({ filter, search }: Extract<Route, { page: 'jobs' }>) {
         </button>
       </div>
       <ListTrouble />
-      {isEmpty ? <EmptyJobs /> : <JobTable rows={rows} filter={filter} search={search} />}
+      {isEmpty ? <EmptyJobs /> : <JobTable list={list} rows={rows} filter={filter} search={search} />}
       {starting && <StartDialog onClose={() => setStarting(false)} />}
     </>
   )
 }
 
 interface JobTableProps {
+  list: JobListSignal
   rows: readonly Row[]
   filter: Extract<Route, { page: 'jobs' }>['filter']
   search: string
 }
 
-function JobTable({ rows, filter, search }: JobTableProps) {
+function JobTable({ list, rows, filter, search }: JobTableProps) {
   const area = useRef<HTMLDivElement>(null)
   const found = filterJobs(rows, filter, search)
   const byId = useMemo(() => new Map(rows.map((row) => [row.job.id, row])), [rows])
   const stillFound = new Set(found.map(({ job }) => job.id))
   const isHeld = useHolding(area)
   const { keys, changes, refresh } = useHeldOrder(
-    `${filter} ${search}`,
+    `${whose.value} ${filter} ${search}`,
     stillFound.size,
     isHeld,
     () => [...stillFound],
@@ -72,11 +77,11 @@ function JobTable({ rows, filter, search }: JobTableProps) {
           {text.newJobs(format.number(changes))}
         </button>
       )}
-      {jobList.ready.value ? (
+      {list.ready.value ? (
         <ul>
           {keys.map((id) => {
             const row = byId.get(id)
-            return row && <JobRow key={id} row={row} list={jobList} />
+            return row && <JobRow key={id} row={row} list={list} />
           })}
         </ul>
       ) : (

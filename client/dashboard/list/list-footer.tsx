@@ -4,9 +4,10 @@ import { text } from '../text.ts'
 
 /** What stands below the list: that nothing was found, and the way to older jobs. */
 export function ListFooter({ filter, search, found }: { filter: Filter; search: string; found: number }) {
-  const hasMore = jobList.hasMore.value && filter !== 'running'
+  const list = jobList.value
+  const hasMore = list.hasMore.value && filter !== 'running'
   const nothing =
-    found > 0 || !jobList.ready.value
+    found > 0 || !list.ready.value
       ? undefined
       : search !== ''
         ? text.nothingFound(search)
@@ -19,8 +20,8 @@ export function ListFooter({ filter, search, found }: { filter: Filter; search: 
       {nothing !== undefined && <p>{nothing}</p>}
       {nothing !== undefined && hasMore && <p>{text.olderMayMatch}</p>}
       {hasMore && (
-        <button type="button" disabled={jobList.loading.value} onClick={() => jobList.loadMore()}>
-          {jobList.loading.value ? text.loading : text.loadMore}
+        <button type="button" disabled={list.loading.value} onClick={() => list.loadMore()}>
+          {list.loading.value ? text.loading : text.loadMore}
         </button>
       )}
     </div>

@@ -6,6 +6,6 @@ const statuses = { expired: 401, 'not-found': 404, unreachable: 0 } as const
 
 /** What keeps the list from being up to date, if it is more than a moment's silence. */
 export function ListTrouble() {
-  const error = jobList.error.value
+  const error = jobList.value.error.value
   return error === undefined ? null : <Notice error={new Refusal(statuses[error])} />
 }

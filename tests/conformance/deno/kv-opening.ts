@@ -91,6 +91,23 @@ export function describeOpening(): void {
       again.close()
     })
 
+    test('open of a store of the first format lists its jobs among everyone’s', async () => {
+      await using store = await Store.create()
+      const first = await DenoKvEngine.open(store.path)
+      const jobs = [await created(first, { owner: 'ada' }), await created(first, { owner: 'eve' })]
+      const gone = await created(first)
+      await first.remove(gone.id)
+      await first.close()
+      const kv = await Deno.openKv(store.path)
+      for await (const { key } of kv.list({ prefix: ['milepost', 'everyone'] })) await kv.delete(key)
+      await kv.set(['milepost', 'format'], 1)
+      kv.close()
+      const second = await DenoKvEngine.open(store.path)
+      expect(await second.list({ owner: undefined, limit: 10 })).toEqual({ rows: jobs.reverse() })
+      expect((await second.list({ owner: undefined, live: true, limit: 10 })).rows).toEqual(jobs)
+      await second.close()
+    })
+
     test('open leaves a SQLite file of another program as it is', async () => {
       await using store = await Store.create()
       const db = new DatabaseSync(store.path)

@@ -55,6 +55,7 @@ export class RemoteEngine {
     return {
       name: 'durable-object',
       tellsAll: true,
+      knowsOwnersOnly: true,
       create: call('create'),
       apply: call('apply'),
       read: call('read'),

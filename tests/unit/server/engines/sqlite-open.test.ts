@@ -257,6 +257,22 @@ describe('openDatabase', () => {
     expect(digests(path)).toEqual(before)
   })
 
+  test('openDatabase finds the jobs of everyone in a file of a format that knew them by their owner alone', async () => {
+    const path = freshPath()
+    const before = await SqliteEngine.open(path)
+    await before.create(newJob({ id: 'a', owner: 'ada' }))
+    await before.create(newJob({ id: 'b', owner: 'eve', status: 'running' }))
+    await before.close()
+    const db = new DatabaseSync(path)
+    backToFormat(db, 3)
+    db.close()
+    const engine = await SqliteEngine.open(path)
+    const ids = async (query: object) =>
+      (await engine.list({ owner: undefined, limit: 9, ...query })).rows.map(({ id }) => id)
+    expect([await ids({ live: true }), await ids({ status: 'running' })]).toEqual([['b', 'a'], ['b']])
+    await engine.close()
+  })
+
   test('openDatabase leaves a file of a newer format as it is', () => {
     const path = freshPath()
     openDatabase(path).close()

@@ -31,7 +31,7 @@ class ToldEngine extends MemoryEngine {
   }
 
   override async watch(target: Parameters<Engine['watch']>[0], wake: (change: Change) => void, onLost?: () => void) {
-    this.targets.push('job' in target ? `job ${target.job}` : `owner ${target.owner}`)
+    this.targets.push(Object.entries(target).flat().join(' '))
     if (onLost) this.lose.push(onLost)
     const unwatch = await super.watch(target, wake)
     this.open += 1
