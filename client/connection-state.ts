@@ -33,6 +33,8 @@ export type ConnectionStatus =
   | 'not-found'
   /** The access has run out. */
   | 'expired'
+  /** The server is there, and does not let pages of this origin in. It is tried again. Told of by the line of elements alone. */
+  | 'origin-refused'
 
 /** Where the machine is, and what it remembers. Plain data, made by {@link createConnectionState} and {@link transition} alone. */
 export interface ConnectionState {

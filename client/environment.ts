@@ -13,6 +13,7 @@ export interface EventSourceLike {
 export type Page = Pick<EventTarget, 'addEventListener'> & {
   readonly navigator?: { readonly onLine?: boolean }
   readonly document?: { readonly visibilityState: string }
+  readonly location?: { readonly origin: string }
 }
 
 /** What the client needs of the world, so that a test can be all of it. */

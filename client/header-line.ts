@@ -9,6 +9,7 @@ import type { ConnectionStatus } from './connection-state.ts'
 import type { Environment } from './environment.ts'
 import { documentUrl, type JobLocation } from './job-location.ts'
 import { keepLine, type Polled } from './keep-line.ts'
+import { isThereForAll, tellOriginRefused } from './origin-refusal.ts'
 import { createServerClock } from './server-clock.ts'
 import type { JobFacts } from './words.ts'
 
@@ -64,6 +65,7 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
   let lastSeen: number | undefined
   /** Messages that streams have brought. */
   let heard = 0
+  let isOriginRefused = false
   let isGathering = false
   let status: ConnectionStatus = 'connecting'
   let stop: (() => void) | undefined
@@ -77,7 +79,13 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
         // A stream that names no job would be one of all jobs.
         return EventSource && streamed().length > 0 ? new EventSource(streamUrl()) : undefined
       },
-      poll: askAll,
+      async poll() {
+        try {
+          return await askAll()
+        } catch {
+          return askWhy()
+        }
+      },
       receive(name, data) {
         heard += 1
         for (const job of jobs) {
@@ -85,8 +93,9 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
         }
         if (name === 'ping') serverClock.set((data as PingData).at)
       },
-      onStatus: tell,
+      onStatus: (now) => tell(isOriginRefused && now === 'reconnecting' ? 'origin-refused' : now),
       onHeard() {
+        isOriginRefused = false
         lastSeen = serverClock.now()
       },
     })
@@ -166,6 +175,19 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
     const answers = await Promise.all([...jobs].map(askFor))
     // That one job is refused is nothing to the others; what else goes wrong is for the policy to judge.
     return answers.find(({ type }) => type === 'failed') ?? answers[0] ?? { type: 'polled' }
+  }
+
+  /** Finds out why there was no answer, where there never was one. */
+  async function askWhy(): Promise<Polled | Failure> {
+    if (lastSeen !== undefined || !(await isThereForAll(base, environment))) return { type: 'failed' }
+    try {
+      // The network may have been away for a moment.
+      return await askAll()
+    } catch {
+      isOriginRefused = true
+      tellOriginRefused(base, environment)
+      return { type: 'failed' }
+    }
   }
 
   async function askFor(job: Followed): Promise<Polled | Failure> {

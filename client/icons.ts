@@ -35,6 +35,7 @@ export const stateIcons: Record<JobState, Icon> = {
   cancelled: stop,
   'not-found': cross,
   expired: clock,
+  'origin-refused': stop,
 }
 
 /** The icon of an item or a step. */

@@ -13,6 +13,7 @@ export type JobState =
   | 'cancelled'
   | 'not-found'
   | 'expired'
+  | 'origin-refused'
 
 /** The forms of a word by the plural categories of its language (CLDR); `other` is always there. */
 export type PluralForms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }
@@ -48,6 +49,7 @@ export interface JobLanguage {
   cancelled: string
   notFound: string
   expired: string
+  originRefused: string
   /** Coarse, and only when it can be trusted. */
   aboutLeft(duration: string): string
   momentsLeft: string
@@ -105,6 +107,7 @@ export const jobEnglish: JobLanguage = {
   cancelled: 'Cancelled',
   notFound: "This job does not exist, or it isn't yours.",
   expired: 'Your access has run out. Reload the page.',
+  originRefused: 'This site may not show this job.',
   aboutLeft: (duration) => `about ${duration} left`,
   momentsLeft: 'a few seconds left',
   lineAndAside: (line, aside) => `${line} — ${aside}`,

@@ -71,6 +71,7 @@ export function describeJob(facts: JobFacts, format: Format): JobWords {
 /** The state of a job for the person in front of it. A lost connection changes none that is known. */
 export function getJobState({ job, connection, now, lastSeen }: JobFacts): JobState {
   if (connection === 'not-found' || connection === 'expired') return connection
+  if (!job && connection === 'origin-refused') return connection
   if (!job) return connection === 'connecting' || connection === 'live' ? 'connecting' : 'unreachable'
   const { status } = job
   if (status === 'completed' && getFailed(job) > 0) return 'completed-with-failures'
@@ -95,6 +96,7 @@ function describeState(state: JobState, facts: JobFacts, format: Format): Lines 
   const { job, connection, now, lastSeen } = facts
   if (state === 'not-found') return [language.notFound]
   if (state === 'expired') return [language.expired]
+  if (state === 'origin-refused') return [language.originRefused]
   if (!job)
     return [connection === 'offline' ? language.offline : language[state === 'connecting' ? state : 'unreachable']]
   const share = getProgressPercent(job)

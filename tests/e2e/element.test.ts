@@ -238,6 +238,22 @@ describe('job-progress', () => {
     await untilLine(page, 'good', /3 of 100 files/)
   })
 
+  browserTest(
+    'job-progress says that a site may not show a job, and tells its developer which setting must name it',
+    async () => {
+      await using site = await EmbeddingPage.start({ MILEPOST_ORIGINS: '' })
+      await site.api.create({ id: 'kept' })
+      const page = await site.open(await site.element('kept'))
+      const told = page.waitForEvent('console', (message) => message.text().startsWith('Milepost: '))
+      await untilLine(page, 'kept', /^This site may not show this job\.$/)
+      const { origin } = new URL(page.url())
+      expect((await told).text()).toEndWith(
+        `lets no page of ${origin} read its jobs. Add ${origin} to its setting MILEPOST_ORIGINS.`,
+      )
+      expect(await axeFindings(page)).toEqual([])
+    },
+  )
+
   browserTest('job-progress connects when it comes into view, and lets go when it leaves the page', async () => {
     await using site = await EmbeddingPage.start()
     await site.api.create({ id: 'below' })

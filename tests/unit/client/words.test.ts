@@ -123,6 +123,11 @@ const table: Row[] = [
     { chip: undefined, line: "This job does not exist, or it isn't yours." },
   ],
   [
+    'not to be shown here',
+    facts({ job: undefined, connection: 'origin-refused' }),
+    { chip: undefined, line: 'This site may not show this job.' },
+  ],
+  [
     'token expired',
     facts({ connection: 'expired' }),
     { chip: undefined, line: 'Your access has run out. Reload the page.' },
