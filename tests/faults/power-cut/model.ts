@@ -1,0 +1,106 @@
+import type { Batch, NewJob } from '../../../server/engine.ts'
+import type { AppliedEvent } from '../../../shared/events.ts'
+import type { ErrorRow, Item, Job, JobHeader, LogRow, Step } from '../../../shared/job.ts'
+
+/**
+ * What documents come to, written from the words of the design alone: it shares no code with the fold that it judges. Rows are
+ * shared between versions and never changed.
+ */
+
+/** How many of each a document keeps: the newest. */
+const KEPT_ERRORS = 100
+const KEPT_LOGS = 1_000
+const ENDED = ['completed', 'failed', 'cancelled']
+
+/** The document of a job that was just created. */
+export function documentOfNew({ header }: NewJob): Job {
+  return { ...header, steps: [], items: [], errors: [], logs: [] }
+}
+
+/** A batch as what it adds to a history. */
+export function appliedEvents({ events, at, retentionSeconds }: Batch, from: number): AppliedEvent[] {
+  return events.map((event, index) => {
+    const applied: AppliedEvent = { ...event, version: from + 1 + index, at }
+    if (event.type === 'status' && ENDED.includes(event.status) && retentionSeconds !== undefined)
+      applied.expiresAt = new Date(Date.parse(at) + retentionSeconds * 1_000).toISOString()
+    return applied
+  })
+}
+
+/** The document that a batch makes of another. */
+export function documentAfter(before: Job, batch: Batch): Job {
+  const { steps, items, errors, logs, ...header } = before
+  const after: Job = {
+    ...header,
+    progress: { ...header.progress },
+    steps: [...steps],
+    items: [...items],
+    errors: [...errors],
+    logs: [...logs],
+  }
+  for (const event of appliedEvents(batch, before.version)) apply(after, event)
+  after.errors = after.errors.slice(-KEPT_ERRORS)
+  after.logs = after.logs.slice(-KEPT_LOGS)
+  after.itemCounts = { pending: 0, running: 0, succeeded: 0, failed: 0, skipped: 0 }
+  for (const { status } of after.items) after.itemCounts[status] += 1
+  return after
+}
+
+function apply(job: Job, event: AppliedEvent): void {
+  const { type, version, at, expiresAt, ...said } = event
+  job.version = version
+  job.updatedAt = at
+  if (type !== 'control') job.lastEventAt = at
+  if (type === 'progress') overwrite(job.progress, said)
+  else if (type === 'control') overwrite(job, said)
+  else if (type === 'item') setRow<Item>(job.items, event.id, version, said)
+  else if (type === 'step') stamp(setRow<Step>(job.steps, event.id, version, said), at)
+  else if (type === 'error') {
+    job.errorCount += 1
+    job.errors.push({ ...said, version, at } as ErrorRow)
+  } else if (type === 'log') {
+    job.logCount += 1
+    job.logs.push({ level: 'info', ...said, version, at } as LogRow)
+  } else {
+    overwrite(job, said)
+    if (job.status === 'running' && job.startedAt === undefined) job.startedAt = at
+    if (ENDED.includes(job.status)) job.endedAt = at
+    if (expiresAt !== undefined) job.expiresAt = expiresAt
+  }
+}
+
+/** A field that is `null` is cleared, one that is left out stays. */
+function overwrite(target: object, fields: object): void {
+  const record = target as Record<string, unknown>
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === null) delete record[name]
+    else if (value !== undefined) record[name] = value
+  }
+}
+
+/** Puts a copy of a row, changed, in its place. @returns the row before and the row now */
+function setRow<T extends Item | Step>(rows: T[], id: string, version: number, fields: object): [T | undefined, T] {
+  const found = rows.findIndex((row) => row.id === id)
+  const index = found === -1 ? rows.length : found
+  const before = rows[index]
+  const row = { ...(before ?? { id, index, status: 'pending' }), version } as T
+  overwrite(row, fields)
+  rows[index] = row
+  return [before, row]
+}
+
+/** A step that comes to another status begins or ends then. */
+function stamp([before, step]: [Step | undefined, Step], at: string): void {
+  if (before?.status === step.status) return
+  if (!['pending', 'running'].includes(step.status)) step.endedAt = at
+  else {
+    delete step.startedAt
+    delete step.endedAt
+    if (step.status === 'running') step.startedAt = at
+  }
+}
+
+/** A document without its rows. */
+export function headerOf({ steps: _steps, items: _items, errors: _errors, logs: _logs, ...header }: Job): JobHeader {
+  return header
+}
