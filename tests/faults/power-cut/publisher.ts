@@ -48,6 +48,7 @@ export class Producer {
         await this.#remove(header)
       else await this.#send(header)
     }
+    if (this.#refusals >= PATIENCE) this.#say({ say: 'gave up', job: this.#job })
   }
 
   /** Learns where the job stands. */

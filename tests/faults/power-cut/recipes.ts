@@ -7,6 +7,8 @@ export interface Recipe {
   record(seed: number): Promise<Recording>
   /** How the page cache takes the syncs that fail in it. */
   afterFailure: AfterFailure
+  /** Its documents are large: an image takes several times as long to check. */
+  isLarge?: boolean
 }
 
 const SMALL = ['mixed-a', 'mixed-b', 'progress-c']
@@ -22,6 +24,7 @@ const runs = (make: (seed: number) => Run[], afterFailure: AfterFailure = 'clean
 /** Some syncs fail while it runs; then it is started anew. */
 const failing = (syncs: string, afterFailure: AfterFailure, jobs = SMALL) =>
   runs((seed) => {
+    // Each thread counts its own.
     const first = 6 + vary(seed, 12)
     return [
       { jobs, batches: 60, inject: `fsync,fdatasync:error=EIO:when=${syncs.replaceAll('N', `${first}`)}` },
@@ -29,12 +32,12 @@ const failing = (syncs: string, afterFailure: AfterFailure, jobs = SMALL) =>
     ]
   }, afterFailure)
 
-/** From some sync on all fail, until it is killed; what comes after it reads what never reached the disk. */
+/** From some sync of each thread on all fail, until it is killed; what comes after it reads what never reached the disk. */
 const failingUntilKilled = (afterFailure: AfterFailure) =>
   runs(
     (seed) => [
       { jobs: SMALL, batches: 40 },
-      { jobs: SMALL, batches: 12, inject: `fsync,fdatasync:error=EIO:when=${8 + vary(seed, 12)}+`, killAfter: 150 },
+      { jobs: SMALL, batches: 0, inject: `fsync,fdatasync:error=EIO:when=${4 + vary(seed, 12)}+`, killAfter: 800 },
       { jobs: SMALL, batches: 15 },
     ],
     afterFailure,
@@ -43,7 +46,10 @@ const failingUntilKilled = (afterFailure: AfterFailure) =>
 /** By what they are about, to follow "when the power is cut". */
 export const recipes: Record<string, Recipe> = {
   'among jobs of every kind': runs(() => [{ jobs: SMALL, batches: 120 }]),
-  'while two producers fill the log with large batches': runs(() => [{ jobs: LARGE, batches: 80 }]),
+  'while two producers fill the log with large batches': {
+    ...runs(() => [{ jobs: LARGE, batches: 80 }]),
+    isLarge: true,
+  },
   'while syncs take long': runs(() => [{ jobs: SMALL, batches: 50, inject: 'fsync,fdatasync:delay_enter=3000' }]),
   'after the process was killed, again and again': runs((seed) => [
     { jobs: SMALL, batches: 0, killAfter: 200 + vary(seed, 100) },
@@ -68,7 +74,10 @@ export const recipes: Record<string, Recipe> = {
   'after a sync failed': failing('N..N', 'clean'),
   'after syncs failed, now and then': failing('N+9', 'clean'),
   'after syncs failed, whose pages are written again': failing('N+9', 'dirty'),
-  'after syncs failed, some of them while the log was moved into the file': failing('N+5', 'clean', LARGE),
+  'after syncs failed, some of them while the log was moved into the file': {
+    ...failing('N+5', 'clean', LARGE),
+    isLarge: true,
+  },
   'after syncs failed until the process was killed': failingUntilKilled('clean'),
   'after syncs failed until the process was killed, whose pages are written again': failingUntilKilled('dirty'),
 }

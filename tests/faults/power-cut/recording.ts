@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseLine, type Said } from './said.ts'
-import { CALLS, type Traced, TraceReader } from './trace.ts'
+import { CALLS, type Traced, TraceReader, WORTHLESS } from './trace.ts'
 
 const PUBLISHER = join(import.meta.dir, 'publisher.ts')
 export const DATABASE = 'milepost.db'
@@ -14,7 +14,7 @@ export interface Run {
   jobs: readonly string[]
   /** For each job; 0 for as many as it may until it is killed. */
   batches: number
-  /** Kills it when it has said so many things. */
+  /** Kills it when it has said so many things, or that a producer gave up. */
   killAfter?: number
   /** Kills it as one of its threads changes or syncs a file for the nth time: opening and recovering begin with the first. */
   killAt?: number
@@ -105,7 +105,8 @@ export async function publish(path: string, number: number, run: Run, trace?: st
     const lines = (rest + text).split('\n')
     rest = lines.pop() ?? ''
     said.push(...lines.map(parseLine))
-    if (isKilled || said.length < killAfter || said[0]?.say !== 'started') continue
+    const isDue = said.length >= killAfter || (run.killAfter !== undefined && said.some(({ say }) => say === 'gave up'))
+    if (isKilled || !isDue || said[0]?.say !== 'started') continue
     // What runs it ends with it.
     process.kill(said[0].pid, 'SIGKILL')
     isKilled = true
@@ -116,8 +117,8 @@ export async function publish(path: string, number: number, run: Run, trace?: st
   return said
 }
 
-/** All files of a folder by their paths, but for the memory that processes share. */
+/** All files of a folder by their paths, but for those of which nothing has to last. */
 export function readFiles(folder: string): Map<string, Uint8Array> {
-  const names = readdirSync(folder).filter((name) => !name.endsWith('-shm'))
+  const names = readdirSync(folder).filter((name) => !WORTHLESS.test(name))
   return new Map(names.map((name) => [join(folder, name), new Uint8Array(readFileSync(join(folder, name)))]))
 }

@@ -11,6 +11,8 @@ export type Said =
   | ({ say: 'saw' } & Sight)
   /** This life of the job was known to be there before, and is not. */
   | { say: 'gone'; how: Channel; job: string; epoch: string }
+  /** A producer was refused again and again. */
+  | { say: 'gave up'; job: string }
   /** How a run ended that was not killed: how many requests were refused, or why it could not begin. */
   | { say: 'ended'; refused: number }
   | { say: 'not opened'; reason: string }

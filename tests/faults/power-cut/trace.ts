@@ -23,6 +23,8 @@ const CALL = /^([a-z0-9_]+)\(/
 const RESUMED = /^<\.\.\. [a-z0-9_]+ resumed>/
 const UNFINISHED = ' <unfinished ...>'
 const FILE = /^\d+<([^>]*)>(\(deleted\))?/
+/** Memory that processes share, and room that is kept: nothing in them has to last. */
+export const WORTHLESS = /-(shm|reserve)$/
 const QUOTED = /"([^"]*)"/g
 
 /** Reads what `strace -f -y` wrote, line by line. */
@@ -71,8 +73,9 @@ export class TraceReader {
     if (name === undefined) return false
     const file = FILE.exec(text.slice(name.length + 1))?.[1]
     if (name === 'write' && text.startsWith('write(1<')) return true
-    if (file !== undefined) return `${file}/`.startsWith(`${this.#folder}/`)
-    return text.includes(`"${this.#folder}/`)
+    if (file !== undefined) return `${file}/`.startsWith(`${this.#folder}/`) && !WORTHLESS.test(file)
+    const path = /"([^"]*)"/.exec(text)?.[1] ?? ''
+    return path.startsWith(`${this.#folder}/`) && !WORTHLESS.test(path)
   }
 
   #begin(thread: string, text: string): void {
@@ -101,8 +104,8 @@ export class TraceReader {
     }
     if (result.startsWith('-1') || text.startsWith('write(1<') || name.endsWith('sync')) return
     const traced = understand(name, text, result)
-    // A file that has no name any more, or memory that processes share, is lost with them.
-    if (traced && !/-shm$|\(deleted\)/.test(traced.path)) this.traced.push(traced)
+    // A file that has no name any more is lost with the process.
+    if (traced && !traced.path.endsWith('(deleted)')) this.traced.push(traced)
   }
 
   #take(bytes: Uint8Array): void {
