@@ -25,6 +25,7 @@ const OWNER_ONLY = 0o600
 /** The start of every SQLite file (sqlite.org/fileformat2.html, 1.3). */
 const MAGIC = 'SQLite format 3\0'
 const HEAD_BYTES = 100
+const SCHEMA_COOKIE_AT = 40
 const USER_VERSION_AT = 60
 const APPLICATION_ID_AT = 68
 /** The format that had a redo log of its own, which no other can read. */
@@ -144,7 +145,11 @@ function inspect(path: string, file: string): void {
   const isSqlite = length === HEAD_BYTES && new TextDecoder().decode(head.subarray(0, MAGIC.length)) === MAGIC
   if (!isSqlite) throw new EngineOpenError(`${path} is not a SQLite file: name another file, or move this one away.`)
   const view = new DataView(head.buffer)
-  checkFormat(path, view.getUint32(APPLICATION_ID_AT), view.getUint32(USER_VERSION_AT))
+  const applicationId = view.getUint32(APPLICATION_ID_AT)
+  // `auto_vacuum` is written by itself, before there is a table. Whoever was stopped then left nothing of anybody's.
+  const hasTables = view.getUint32(SCHEMA_COOKIE_AT) !== 0 || existsSync(`${file}-wal`)
+  if (applicationId === 0 && !hasTables) return
+  checkFormat(path, applicationId, view.getUint32(USER_VERSION_AT))
 }
 
 /**

@@ -245,6 +245,17 @@ describe('openDatabase', () => {
     }
   })
 
+  test('openDatabase makes its own of a file whose maker was stopped before it had a table', () => {
+    const path = freshPath()
+    makeSqlite(path, 'PRAGMA auto_vacuum = INCREMENTAL')
+    expect(Bun.file(path).size).toBeGreaterThan(0)
+    openDatabase(path).close()
+    const db = new DatabaseSync(path)
+    expect(db.prepare('PRAGMA application_id').get()).toEqual({ application_id: APPLICATION_ID })
+    expect(db.prepare('PRAGMA auto_vacuum').get()).toEqual({ auto_vacuum: 2 })
+    db.close()
+  })
+
   test('openDatabase leaves the log of another program as it is', () => {
     const [origin, path] = [freshPath(), freshPath()]
     const other = new DatabaseSync(origin)
