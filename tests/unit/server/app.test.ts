@@ -57,7 +57,7 @@ describe('createApp', () => {
       return answer()
     }
     const slow = [ask(), ask()]
-    await settle()
+    while (asked === 0) await settle()
     await app.clock.advance(5_000)
     slow.push(ask())
     await settle()
