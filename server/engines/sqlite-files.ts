@@ -1,7 +1,10 @@
-import { closeSync, openSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, openSync, readSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
 
 /** Room on the disk that is kept for removals: bytes. As much as the write-ahead log has before it is moved into the file. */
 export const RESERVE_BYTES = 4 * 1024 * 1024
+
+/** The file that keeps the room. */
+export const reserveOf = (file: string): string => `${file}-reserve`
 
 /** The files of a database, apart from what is in them. */
 export class DatabaseFiles {
@@ -9,6 +12,7 @@ export class DatabaseFiles {
   readonly #identity: string | undefined
   #logIdentity: string | undefined
   #hasReserve = false
+  #fd: number | undefined
 
   /** @param file the database, open */
   constructor(file: string) {
@@ -23,10 +27,22 @@ export class DatabaseFiles {
     return identityOf(this.#file) === this.#identity && identityOf(`${this.#file}-wal`) === this.#logIdentity
   }
 
+  /** Writes the database over itself, and syncs it: see {@link rewrite}. */
+  rewriteDatabase(): void {
+    // Kept open: to close it would end SQLite's locks on the file (sqlite.org/howtocorrupt.html, 2.2).
+    this.#fd ??= openSync(this.#file, 'r+')
+    rewrite(this.#fd)
+  }
+
+  /** Once SQLite has the database closed. */
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd)
+  }
+
   /** Keeps some of the disk's room. @returns whether there is some left besides */
   makeReserve(): boolean {
     if (this.#hasReserve) return true
-    const reserve = `${this.#file}-reserve`
+    const reserve = reserveOf(this.#file)
     try {
       // Twice as much, for a moment: a reserve that takes the last room would be what makes the disk full.
       const fd = openSync(reserve, 'w', 0o600)
@@ -48,10 +64,25 @@ export class DatabaseFiles {
   /** Gives the room away. @returns whether there was any */
   releaseReserve(): boolean {
     const hadReserve = this.#hasReserve
-    rmSync(`${this.#file}-reserve`, { force: true })
+    rmSync(reserveOf(this.#file), { force: true })
     this.#hasReserve = false
     return hadReserve
   }
+}
+
+/**
+ * Writes a file over itself, and syncs it. After a sync that failed, the kernel may take pages for written that are not (fsync(2)): only
+ * what is written again is synced again.
+ */
+export function rewrite(fd: number): void {
+  const chunk = new Uint8Array(1024 * 1024)
+  for (let at = 0; ; ) {
+    const length = readSync(fd, chunk, 0, chunk.length, at)
+    if (length === 0) break
+    for (let done = 0; done < length; ) done += writeSync(fd, chunk, done, length - done, at + done)
+    at += length
+  }
+  fdatasyncSync(fd)
 }
 
 /** What tells a file from another in its place. */

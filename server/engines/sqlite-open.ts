@@ -1,18 +1,8 @@
-import {
-  closeSync,
-  existsSync,
-  fdatasyncSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngineOpenError } from './engine-open-error.ts'
+import { reserveOf, rewrite } from './sqlite-files.ts'
 import { APPLICATION_ID, FORMAT, migrate } from './sqlite-format.ts'
 
 /** How long a commit waits for another program that has the file locked, such as a backup: milliseconds. */
@@ -50,7 +40,7 @@ export function openDatabase(path: string): OwnedDatabase {
   try {
     inspect(path, lock.file)
     rewriteLog(lock.file)
-    const db = open(path, lock.file)
+    const db = openInRoom(path, lock.file)
     return {
       db,
       file: lock.file,
@@ -161,16 +151,20 @@ function rewriteLog(file: string): void {
   if (!existsSync(log)) return
   const fd = openSync(log, 'r+')
   try {
-    const chunk = new Uint8Array(1024 * 1024)
-    for (let at = 0; ; ) {
-      const length = readSync(fd, chunk, 0, chunk.length, at)
-      if (length === 0) break
-      for (let done = 0; done < length; ) done += writeSync(fd, chunk, done, length - done, at + done)
-      at += length
-    }
-    fdatasyncSync(fd)
+    rewrite(fd)
   } finally {
     closeSync(fd)
+  }
+}
+
+/** On a full disk with the room that an earlier process kept: even to be read a file needs some beside it. */
+function openInRoom(path: string, file: string): DatabaseSync {
+  try {
+    return open(path, file)
+  } catch (error) {
+    if (!existsSync(reserveOf(file)) || !/disk is full|ENOSPC/.test(String(error))) throw error
+    rmSync(reserveOf(file))
+    return open(path, file)
   }
 }
 
@@ -179,7 +173,7 @@ function open(path: string, file: string): DatabaseSync {
   try {
     // `auto_vacuum` counts for a new file alone: what is deleted can be given back to the disk.
     db.exec(
-      `PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE`,
+      `PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; BEGIN EXCLUSIVE`,
     )
     // Asked again: the newest may be in the write-ahead log. A file whose maker was killed is empty by now.
     const isNew = pragma(db, 'schema_version') === 0

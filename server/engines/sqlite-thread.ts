@@ -2,11 +2,14 @@ import { EngineOpenError } from './engine-open-error.ts'
 import { openError } from './sqlite-open.ts'
 import type { Outcome, Plan } from './sqlite-plan.ts'
 
+/** What the thread is asked: its first message is the path of the file. */
+export type Question = string | Plan
+
 /** What a `Worker` has, as far as it is used. */
 export interface Port {
-  postMessage(message: string): void
+  postMessage(message: Question): void
   terminate(): void
-  onmessage: ((event: MessageEvent<string>) => void) | null
+  onmessage: ((event: MessageEvent<Outcome>) => void) | null
   onerror: ((event: ErrorEvent) => void) | null
 }
 
@@ -22,7 +25,7 @@ export class WriterThread {
   constructor(worker: Port, file: string) {
     this.#worker = worker
     this.file = file
-    worker.onmessage = ({ data }) => this.#waiting.shift()?.(JSON.parse(data))
+    worker.onmessage = ({ data }) => this.#waiting.shift()?.(data)
     worker.onerror = (event) => {
       event.preventDefault()
       this.#failure = { failed: `The thread that writes ended: ${event.message}` }
@@ -44,7 +47,7 @@ export class WriterThread {
   }
 
   commit(plan: Plan): Promise<Outcome> {
-    return this.#ask(JSON.stringify(plan))
+    return this.#ask(plan)
   }
 
   check(): Promise<Outcome> {
@@ -57,7 +60,7 @@ export class WriterThread {
     this.#worker.terminate()
   }
 
-  #ask(message: string): Promise<Outcome> {
+  #ask(message: Question): Promise<Outcome> {
     if (this.#failure) return Promise.resolve(this.#failure)
     return new Promise((resolve) => {
       this.#waiting.push(resolve)
@@ -72,9 +75,9 @@ function moduleBeside(here: string): string {
   return beside === here ? new URL('./server/engines/sqlite-worker.js', here).href : beside
 }
 
-function ask(worker: Port, message: string): Promise<{ file?: string; failed?: string }> {
+function ask(worker: Port, message: string): Promise<Outcome & { file?: string }> {
   return new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }) => resolve(JSON.parse(data))
+    worker.onmessage = ({ data }) => resolve(data)
     worker.onerror = (event) => {
       event.preventDefault()
       reject(new Error(event.message))

@@ -1,15 +1,15 @@
 /** The thread that writes a SQLite file: its first message names the file, each other one is a plan, or asks how things are. */
 import { DatabaseFiles } from './sqlite-files.ts'
 import { type OwnedDatabase, openDatabase } from './sqlite-open.ts'
+import type { Outcome } from './sqlite-plan.ts'
+import type { Question } from './sqlite-thread.ts'
 import { Writer } from './sqlite-writer.ts'
 
 /** A thread's own scope, as far as it is used: the standard's types have either a window or this. */
 const thread = globalThis as unknown as {
-  onmessage: ((event: MessageEvent<string>) => void) | null
-  postMessage(message: string): void
+  onmessage: ((event: MessageEvent<Question>) => void) | null
+  postMessage(message: Outcome & { file?: string }): void
 }
-
-const answer = (message: object) => thread.postMessage(JSON.stringify(message))
 
 /** Opens the file, says how that went, and answers each message from then on. */
 function open(path: string): void {
@@ -17,10 +17,11 @@ function open(path: string): void {
   try {
     owned = openDatabase(path)
   } catch (error) {
-    answer({ failed: error instanceof Error ? error.message : String(error) })
+    thread.postMessage({ failed: error instanceof Error ? error.message : String(error) })
     return
   }
-  const writer = new Writer(owned.db, new DatabaseFiles(owned.file))
+  const files = new DatabaseFiles(owned.file)
+  const writer = new Writer(owned.db, files)
   let timer: ReturnType<typeof setTimeout> | undefined
   const recoverIn = (ms: number | undefined) => {
     timer = ms === undefined ? undefined : setTimeout(() => recoverIn(writer.recover()), ms)
@@ -28,13 +29,20 @@ function open(path: string): void {
   thread.onmessage = ({ data }) => {
     if (data === 'close') {
       clearTimeout(timer)
-      owned.close()
-      answer({})
-    } else answer(data === 'check' ? writer.check() : writer.commit(JSON.parse(data)))
+      if (!writer.isDoubtful) {
+        owned.close()
+        files.close()
+      }
+      thread.postMessage({})
+      return
+    }
+    thread.postMessage(typeof data === 'string' ? writer.check() : writer.commit(data))
+    // Those who were answered are not kept waiting for it.
+    writer.checkpoint()
     if (timer === undefined && !writer.isWell) recoverIn(0)
   }
   recoverIn(0)
-  answer({ file: owned.file })
+  thread.postMessage({ file: owned.file })
 }
 
-thread.onmessage = ({ data }) => open(data)
+thread.onmessage = ({ data }) => open(String(data))

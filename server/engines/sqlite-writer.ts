@@ -7,6 +7,11 @@ import { MOVED, type Outcome, type Plan } from './sqlite-plan.ts'
 /** How long after a failure the disk is tried again, though nobody asks: milliseconds. */
 const RETRY_MS = 1_000
 
+/** Pages of the write-ahead log from which on it is moved into the file: SQLite's own default. */
+const CHECKPOINT_PAGES = 1_000
+/** SQLite's own default: bytes. */
+const PAGE_SIZE = 4_096
+
 /**
  * The one writer of a file, in a thread that may wait for the disk.
  *
@@ -21,6 +26,10 @@ export class Writer {
   /** Why the last commit failed, until one succeeds. */
   #failure: string | undefined
   #hasReserve = true
+  /** About how many pages the write-ahead log has that are not in the file. */
+  #pages = 0
+  /** A checkpoint failed, and what it wrote may not be on the disk though a later sync succeeds. */
+  #isDoubtful = false
 
   constructor(db: DatabaseSync, files: DatabaseFiles) {
     this.#db = db
@@ -39,6 +48,26 @@ export class Writer {
     }
   }
 
+  /**
+   * Moves the write-ahead log into the file, once it is long.
+   *
+   * Not by SQLite's own counting, which takes no note of a failure: pages that an earlier checkpoint wrote and did not sync would then be
+   * lost, since the next one writes only those after them.
+   */
+  checkpoint(): void {
+    if (this.#isDoubtful || this.#pages < CHECKPOINT_PAGES) return
+    try {
+      this.#moveLog('PASSIVE')
+    } catch (reason) {
+      this.#failure = messageOf(reason)
+    }
+  }
+
+  /** Whether the file must not be closed: that would delete the log, which the next start mends it from. */
+  get isDoubtful(): boolean {
+    return this.#isDoubtful
+  }
+
   /** Whether commits succeed, as far as is known without writing. */
   check(): Outcome {
     const failed = this.#files.isInPlace ? this.#failure : MOVED
@@ -52,6 +81,10 @@ export class Writer {
    */
   recover(): number | undefined {
     try {
+      if (this.#isDoubtful) {
+        this.#files.rewriteDatabase()
+        this.#isDoubtful = false
+      }
       if (this.#failure !== undefined) this.#transaction(() => this.#db.exec(`PRAGMA user_version = ${FORMAT}`))
     } catch (reason) {
       this.#failure = messageOf(reason)
@@ -62,7 +95,7 @@ export class Writer {
 
   /** Whether there is nothing for {@link recover} to do. */
   get isWell(): boolean {
-    return this.#failure === undefined && this.#hasReserve
+    return this.#failure === undefined && this.#hasReserve && !this.#isDoubtful
   }
 
   #run({ texts, steps }: Plan): void {
@@ -70,13 +103,21 @@ export class Writer {
     const statements = texts.map((text) => this.#prepare(text))
     this.#transaction(() => {
       // By `all`, since a PRAGMA that has rows is done only when all were read.
-      for (const [text, ...values] of steps) statements[text]?.all(...values)
+      for (let at = 0; at < steps.length; ) {
+        const [text, count] = [Number(steps[at]), Number(steps[at + 1])]
+        const values = steps.slice(at + 2, at + 2 + count)
+        statements[text]?.all(...values)
+        at += 2 + count
+        this.#pages +=
+          1 +
+          values.reduce<number>((size, value) => size + (typeof value === 'string' ? value.length : 0), 0) / PAGE_SIZE
+      }
     })
   }
 
   /** Runs again, when the disk is full, with the room of the write-ahead log; and with what is kept, if the plan frees some. */
   #makeRoomFor({ frees }: Plan, run: () => void): void {
-    const ways = [() => {}, () => this.#moveLog(), ...(frees ? [() => this.#giveReserve()] : [])]
+    const ways = [() => {}, () => this.#moveLog('TRUNCATE'), ...(frees ? [() => this.#giveReserve()] : [])]
     for (const [index, makeRoom] of ways.entries()) {
       try {
         makeRoom()
@@ -89,14 +130,21 @@ export class Writer {
   }
 
   /** Into the file, so that its room is used again. */
-  #moveLog(): void {
-    this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  #moveLog(mode: 'PASSIVE' | 'TRUNCATE'): void {
+    if (this.#isDoubtful) throw new Error('database or disk is full, and a checkpoint failed')
+    try {
+      this.#db.exec(`PRAGMA wal_checkpoint(${mode})`)
+      this.#pages = 0
+    } catch (reason) {
+      this.#isDoubtful = !isFull(reason)
+      throw reason
+    }
   }
 
   #giveReserve(): void {
     this.#hasReserve = false
     this.#files.releaseReserve()
-    this.#moveLog()
+    this.#moveLog('TRUNCATE')
   }
 
   #prepare(text: string): Statement {

@@ -76,7 +76,7 @@ async function checkGoesOn(engine: Engine, { job, epoch, document }: State): Pro
   // One that has ended takes nothing; one that is large takes long.
   if (document.endedAt !== undefined || job.startsWith('large')) return
   const sent = { job, epoch, from: document.version, run: RUNS - 1 }
-  if (endOf(sent) === 'is removed') return mustBe(`The removal of ${job}`, await engine.remove(job, epoch), true)
+  if (endOf(sent) === 'is removed') return mustBe(`The removal of ${job}`, await engine.remove(job, { epoch }), true)
   const batch = batchOf(sent)
   const answer = await engine.apply(job, batch)
   if ('refused' in answer) throw new Error(`${job} does not go on: ${JSON.stringify(answer.refused)}`)

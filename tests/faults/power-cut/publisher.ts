@@ -87,7 +87,8 @@ export class Producer {
     this.#say({ say: 'remove', job: this.#job, epoch })
     this.#header = undefined
     try {
-      if (await this.#engine.remove(this.#job, epoch)) this.#say({ say: 'gone', how: 'answer', job: this.#job, epoch })
+      if (await this.#engine.remove(this.#job, { epoch }))
+        this.#say({ say: 'gone', how: 'answer', job: this.#job, epoch })
     } catch {
       await this.#wait()
     }

@@ -85,9 +85,8 @@ export function batchOf(sent: Sent): Batch {
   const random = new SeededRandom(Number(Bun.hash(`${job} ${epoch} ${from}`) & 0xffff_ffffn))
   const batch: Batch = { events: eventsOf(sent, random), at: momentOf(sent), createdBy: CREATOR }
   if (endOf(sent) === 'ends') batch.retentionSeconds = 3_600
-  // What has no key is told apart by its place when it is not known whether it was taken.
+  // What has no key is sent once: whether it was taken, the job's version tells.
   if (random.chance(0.5)) batch.key = { key: `${epoch}-${from}-${run}`, digest: `digest ${from} ${run}` }
-  else batch.expect = { epoch, version: from }
   return batch
 }
 

@@ -42,9 +42,8 @@ export async function withWriter(
     const port: Port = {
       postMessage(message) {
         if (message === 'close') owned.close()
-        const answer =
-          message === 'close' ? {} : message === 'check' ? writer.check() : writer.commit(JSON.parse(message))
-        setImmediate(() => port.onmessage?.(new MessageEvent('message', { data: JSON.stringify(answer) })))
+        const answer = message === 'close' ? {} : typeof message === 'string' ? writer.check() : writer.commit(message)
+        setImmediate(() => port.onmessage?.(new MessageEvent('message', { data: answer })))
       },
       terminate() {},
       onmessage: null,
