@@ -28,7 +28,8 @@ export class WriterThread {
     worker.onmessage = ({ data }) => this.#waiting.shift()?.(data)
     worker.onerror = (event) => {
       event.preventDefault()
-      this.#failure = { failed: `The thread that writes ended: ${event.message}` }
+      this.#failure = { failed: `The thread that writes the database ended: ${event.message}` }
+      console.error(this.#failure.failed, 'Start the server again.')
       for (const resolve of this.#waiting.splice(0)) resolve(this.#failure)
     }
   }
