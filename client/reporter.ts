@@ -253,13 +253,13 @@ class HttpJobReporter implements JobReporter {
   }
 
   #pause(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = this.#port.clock.setTimeout(resolve, ms)
-    this.#cancel = () => {
-      this.#port.clock.clearTimeout(timer)
-      resolve()
-    }
-    return promise
+    return new Promise((resolve) => {
+      const timer = this.#port.clock.setTimeout(resolve, ms)
+      this.#cancel = () => {
+        this.#port.clock.clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 
   /** Creates the job, unless that was done. Answers what went wrong. A repeated request finds the same job. */

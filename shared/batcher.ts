@@ -122,9 +122,7 @@ export class Batcher {
     this.#failures = 0
     await this.flush()
     if (this.idle || this.#isClosed) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#drained.push(resolve)
-    await promise
+    await new Promise<void>((resolve) => this.#drained.push(resolve))
   }
 
   /** Drops what waits and whatever comes, and lets go of the timer. */

@@ -13,7 +13,9 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const sourceOf = (built: string) => built.replace(/^(\.\/)?dist\//, '').replace(/\.js$/, '.ts')
 
 const packageJson = await Bun.file(join(root, 'package.json')).json()
-const entries: string[] = [...Object.values(packageJson.exports), packageJson.bin.milepost]
+/** What no entry imports: the thread that writes SQLite is started by its name. */
+const THREADS = ['dist/server/engines/sqlite-worker.js']
+const entries: string[] = [...Object.values<string>(packageJson.exports), packageJson.bin.milepost, ...THREADS]
 const sources = [...new Set(entries.map(sourceOf))]
 const forWorkers = sources.filter((source) => source.includes('durable-object'))
 const forDeno = sources.filter((source) => source.includes('deno-kv'))
