@@ -106,7 +106,10 @@ async function strip(project: Project, name: string): Promise<string> {
 }
 
 const ANYWHERE = {
-  requests: ['POST https://progress.example/api/jobs', 'POST https://progress.example/api/jobs/import-1/events?epoch=k3x9'],
+  requests: [
+    'POST https://progress.example/api/jobs',
+    'POST https://progress.example/api/jobs/import-1/events?epoch=k3x9',
+  ],
   percent: 13,
   unwatched: 'unknown',
   cursor: 'k3x9-42',
