@@ -235,6 +235,8 @@ class HttpJobReporter implements JobReporter {
     })
     await Promise.race([this.#drain(), timeout])
     closingClock.clearTimeout(timer)
+    if (this.#toCreate || !this.#batcher.idle)
+      this.#port.tell(`The server did not take all of job ${this.id} in time: the rest is lost.`)
     this.#isClosed = true
     this.#batcher.close()
     this.#cancel?.()
@@ -245,10 +247,10 @@ class HttpJobReporter implements JobReporter {
   async #drain(): Promise<void> {
     await this.#batcher.drain()
     // A job that has nothing to say is there to be seen all the same.
-    for (let tries = 1; this.#toCreate && !this.#isClosed; tries++) {
+    while (this.#toCreate && !this.#isClosed) {
       const failed = await this.#create()
       if (!failed || !('retry' in failed)) return
-      await this.#pause(Math.max(failed.afterMs ?? 0, CREATE_AGAIN_MS * tries))
+      await this.#pause(Math.max(failed.afterMs ?? 0, CREATE_AGAIN_MS))
     }
   }
 

@@ -43,7 +43,7 @@ export const QUEUE_LIMIT = 10_000
 /** Events in one batch. */
 const BATCH_LIMIT = 1_000
 const FIRST_FLUSH_MS = 250
-const RETRY_MS = { first: 500, most: 30_000 }
+const RETRY_MS = { first: 500, most: 30_000, draining: 500 }
 /** Events in a row that the server would not take, after which it is asked more slowly. */
 const MANY_REJECTIONS = 10
 
@@ -259,7 +259,9 @@ export class Batcher {
 
   #backOff(leastMs: number): void {
     this.#failures += 1
-    const most = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** Math.min(10, this.#failures - 1))
+    // Whoever drains has little time: the server may be back only at its end.
+    const longest = this.#drained.length > 0 ? RETRY_MS.draining : RETRY_MS.most
+    const most = Math.min(longest, RETRY_MS.first * 2 ** Math.min(10, this.#failures - 1))
     this.#wait(Math.max(leastMs, most * (0.5 + this.#options.random.number() / 2)))
   }
 

@@ -63,5 +63,7 @@ async function ask(url: URL, token: string, body: CreateSignInLink): Promise<str
   if (!answer) throw new ConfigError(`${url.href} does not answer. Is the server running?`)
   const { url: link } = answer.status === 201 ? Object(await readJson(answer)) : {}
   if (typeof link === 'string') return new URL(link, url).href
+  if (answer.status === 401)
+    throw new ConfigError(`${url.href} does not know this secret. Set MILEPOST_SECRET to what the server has.`)
   throw new ConfigError(`${url.href} makes no link. ${reasonOf(answer, await readProblem(answer))}`)
 }

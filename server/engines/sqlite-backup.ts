@@ -1,4 +1,4 @@
-import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngineOpenError } from './engine-open-error.ts'
@@ -36,6 +36,8 @@ export function backUp(path: string, target: string): void {
  */
 export function restore(path: string, source: string): void {
   if (!existsSync(source)) throw new EngineOpenError(`${source} is not there: name a file that "milepost backup" made.`)
+  if (statSync(source).size === 0)
+    throw new EngineOpenError(`${source} is empty: name a file that "milepost backup" made.`)
   const lock = lockFile(path)
   const fresh = `${lock.file}-restored`
   try {

@@ -10,20 +10,22 @@ export const reserveOf = (file: string): string => `${file}-reserve`
 export class DatabaseFiles {
   readonly #file: string
   readonly #identity: string | undefined
-  #logIdentity: string | undefined
+  readonly #logIdentity: string | undefined
   #hasReserve = false
   #fd: number | undefined
 
-  /** @param file the database, open */
+  /** @param file the database, open and read from, so that its log is there */
   constructor(file: string) {
     this.#file = file
     this.#identity = identityOf(file)
+    this.#logIdentity = identityOf(`${file}-wal`)
+    // One that is there is kept: on a full disk it could not be made again.
+    this.#hasReserve = (statSync(reserveOf(file), { throwIfNoEntry: false })?.size ?? 0) >= RESERVE_BYTES
     this.makeReserve()
   }
 
   /** Whether the database and its write-ahead log are where they were: what is written to deleted files is lost with the process. */
   get isInPlace(): boolean {
-    this.#logIdentity ??= identityOf(`${this.#file}-wal`)
     return identityOf(this.#file) === this.#identity && identityOf(`${this.#file}-wal`) === this.#logIdentity
   }
 
@@ -61,12 +63,14 @@ export class DatabaseFiles {
     return this.#hasReserve
   }
 
-  /** Gives the room away. @returns whether there was any */
-  releaseReserve(): boolean {
-    const hadReserve = this.#hasReserve
+  get hasReserve(): boolean {
+    return this.#hasReserve
+  }
+
+  /** Gives the room away. */
+  releaseReserve(): void {
     rmSync(reserveOf(this.#file), { force: true })
     this.#hasReserve = false
-    return hadReserve
   }
 }
 

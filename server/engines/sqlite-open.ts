@@ -16,6 +16,8 @@ const OWNER_ONLY = 0o600
 const MAGIC = 'SQLite format 3\0'
 const HEAD_BYTES = 100
 const SCHEMA_COOKIE_AT = 40
+const PAGE_SIZE_AT = 16
+const PAGE_COUNT_AT = 28
 const USER_VERSION_AT = 60
 const APPLICATION_ID_AT = 68
 /** The format that had a redo log of its own, which no other can read. */
@@ -88,6 +90,10 @@ function locate(path: string): string {
     throw new EngineOpenError(`${path} is a directory: name a file, such as ${join(path, 'milepost.db')}.`)
   if (found && !found.isFile()) throw new EngineOpenError(`${path} is not a file: name one, or a new one.`)
   if (!found) {
+    if (statSync(`${wanted}-wal`, { throwIfNoEntry: false })?.size)
+      throw new EngineOpenError(
+        `${path} is not there, but its write-ahead log ${path}-wal is: put the database back beside it, or move the log away.`,
+      )
     mkdirSync(dirname(wanted), { recursive: true })
     closeSync(openSync(wanted, 'a', OWNER_ONLY))
   }
@@ -135,6 +141,10 @@ function inspect(path: string, file: string): void {
   const isSqlite = length === HEAD_BYTES && new TextDecoder().decode(head.subarray(0, MAGIC.length)) === MAGIC
   if (!isSqlite) throw new EngineOpenError(`${path} is not a SQLite file: name another file, or move this one away.`)
   const view = new DataView(head.buffer)
+  const size = statSync(file).size
+  // With a log the file may be in the middle of a checkpoint; without, it has all of its pages.
+  if (!existsSync(`${file}-wal`) && size < view.getUint32(PAGE_COUNT_AT) * (view.getUint16(PAGE_SIZE_AT) || 65_536))
+    throw damaged(path, 'it was cut short')
   const applicationId = view.getUint32(APPLICATION_ID_AT)
   // `auto_vacuum` is written by itself, before there is a table. Whoever was stopped then left nothing of anybody's.
   const hasTables = view.getUint32(SCHEMA_COOKIE_AT) !== 0 || existsSync(`${file}-wal`)
@@ -189,12 +199,19 @@ function open(path: string, file: string): DatabaseSync {
     }
     // Only now the write-ahead log, so that the file itself says whose it is from its first bytes on.
     db.exec('COMMIT; PRAGMA journal_mode = WAL')
+    // The first read makes the log, whose absence then means that someone has removed it.
+    db.prepare('SELECT 1 FROM jobs LIMIT 1').get()
     return db
   } catch (error) {
     db.close()
     throw error
   }
 }
+
+const damaged = (path: string, how: string) =>
+  new EngineOpenError(
+    `${path} is damaged (${how}): move it and the files beside it away, and put a backup in its place.`,
+  )
 
 function checkFormat(path: string, applicationId: number, format: number): void {
   if (applicationId !== APPLICATION_ID)
@@ -221,8 +238,7 @@ export function openError(path: string, error: unknown): EngineOpenError {
 function sentenceFor(path: string, reason: string): string {
   if (reason.includes('database is locked'))
     return `${path} is in use by another process: stop that one, or name another file.`
-  if (reason.includes('malformed') || reason.includes('file is not a database'))
-    return `${path} is damaged (${reason}): move it and the files beside it away, and put a backup in its place.`
+  if (reason.includes('malformed') || reason.includes('file is not a database')) return damaged(path, reason).message
   if (reason.includes('ENOSPC') || reason.includes('disk is full'))
     return `${path} can't be opened, for the disk is full: make room, and start again.`
   return `${path} can't be opened (${reason}): see to it that this user may read and write the file and its folder.`

@@ -25,7 +25,6 @@ export class Writer {
   readonly #statements = new Map<string, Statement>()
   /** Why the last commit failed, until one succeeds. */
   #failure: string | undefined
-  #hasReserve = true
   /** About how many pages the write-ahead log has that are not in the file. */
   #pages = 0
   /** A checkpoint failed, and what it wrote may not be on the disk though a later sync succeeds. */
@@ -38,13 +37,17 @@ export class Writer {
 
   /** Makes a transaction. One without statements writes nothing, and fails only when the file is gone. */
   commit(plan: Plan): Outcome {
+    if (!this.#files.isInPlace) return { failed: MOVED }
+    // Until there is room for removals again, nothing else may have what they made.
+    if (plan.steps.length > 0 && !plan.frees && !this.#files.hasReserve) return { failed: FULL, isFull: true }
     try {
       this.#makeRoomFor(plan, () => this.#run(plan))
-      return this.#files.isInPlace ? {} : { failed: MOVED }
+      if (this.#files.isInPlace) return {}
+      throw new Error('The file was moved while it was written')
     } catch (reason) {
-      if (isFull(reason)) return { failed: messageOf(reason), isFull: true }
+      if (isFull(reason)) return { failed: FULL, isFull: true }
       this.#failure = messageOf(reason)
-      return { failed: this.#files.isInPlace ? this.#failure : MOVED }
+      return { failed: this.#failure }
     }
   }
 
@@ -59,7 +62,7 @@ export class Writer {
     try {
       this.#moveLog('PASSIVE')
     } catch (reason) {
-      this.#failure = messageOf(reason)
+      if (!isFull(reason)) this.#failure = messageOf(reason)
     }
   }
 
@@ -86,16 +89,16 @@ export class Writer {
         this.#isDoubtful = false
       }
       if (this.#failure !== undefined) this.#transaction(() => this.#db.exec(`PRAGMA user_version = ${FORMAT}`))
+      if (!this.#files.hasReserve && !this.#files.makeReserve()) this.#shrink()
     } catch (reason) {
-      this.#failure = messageOf(reason)
+      if (!isFull(reason)) this.#failure = messageOf(reason)
     }
-    this.#hasReserve = this.#files.makeReserve()
     return this.isWell ? undefined : RETRY_MS
   }
 
   /** Whether there is nothing for {@link recover} to do. */
   get isWell(): boolean {
-    return this.#failure === undefined && this.#hasReserve && !this.#isDoubtful
+    return this.#failure === undefined && this.#files.hasReserve && !this.#isDoubtful
   }
 
   #run({ texts, steps }: Plan): void {
@@ -131,7 +134,7 @@ export class Writer {
 
   /** Into the file, so that its room is used again. */
   #moveLog(mode: 'PASSIVE' | 'TRUNCATE'): void {
-    if (this.#isDoubtful) throw new Error('database or disk is full, and a checkpoint failed')
+    if (this.#isDoubtful) throw new Error('A checkpoint failed, and was not made good yet')
     try {
       this.#db.exec(`PRAGMA wal_checkpoint(${mode})`)
       this.#pages = 0
@@ -142,9 +145,15 @@ export class Writer {
   }
 
   #giveReserve(): void {
-    this.#hasReserve = false
     this.#files.releaseReserve()
     this.#moveLog('TRUNCATE')
+  }
+
+  /** Gives what removals have freed back to the disk, for the reserve. */
+  #shrink(): void {
+    this.#transaction(() => this.#db.prepare('PRAGMA incremental_vacuum').all())
+    this.#moveLog('TRUNCATE')
+    this.#files.makeReserve()
   }
 
   #prepare(text: string): Statement {
@@ -172,7 +181,9 @@ export class Writer {
   }
 }
 
+const FULL = 'database or disk is full'
+
 const messageOf = (reason: unknown) => (reason instanceof Error ? reason.message : String(reason))
 
 /** By its text: not every runtime gives SQLite's code. */
-const isFull = (reason: unknown) => messageOf(reason).includes('database or disk is full')
+const isFull = (reason: unknown) => messageOf(reason).includes(FULL)

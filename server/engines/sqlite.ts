@@ -101,6 +101,13 @@ export class SqliteEngine implements Engine {
     cursor: Cursor | undefined,
     page: { view: View; maxBytes: number },
   ): Promise<Patch | undefined> {
+    const patch = this.#changesSince(id, cursor, page)
+    // Of a large job there are many pages, and whoever reads them would otherwise ask for the next at once.
+    if (patch?.more) await new Promise((resolve) => setImmediate(resolve))
+    return patch
+  }
+
+  #changesSince(id: string, cursor: Cursor | undefined, page: { view: View; maxBytes: number }): Patch | undefined {
     // The head and the rows of one moment: the other thread commits at any time.
     this.#db.exec('BEGIN')
     try {

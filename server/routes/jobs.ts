@@ -24,11 +24,15 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, onErro
 
   app.post('/api/jobs', ...smallJson, valid('json', schemas.createJob), async (c) => {
     const key = idempotencyKey(c, schemas.idempotencyKey)
-    const { header, created } = await jobs.create(c.get('principal'), c.req.valid('json'), key)
-    const headers = { location: linkTo(c, `/api/jobs/${header.id}`) }
-    if (created) return c.json({ ...header, steps: [], items: [], errors: [], logs: [] }, 201, headers)
-    const { patch, release } = await changes(header.id, 'all', undefined)
-    return answer(c, snapshotOf(patch, 'all'), release, headers)
+    for (;;) {
+      const { header, created } = await jobs.create(c.get('principal'), c.req.valid('json'), key)
+      const headers = { location: linkTo(c, `/api/jobs/${header.id}`) }
+      if (created) return c.json({ ...header, steps: [], items: [], errors: [], logs: [] }, 201, headers)
+      const read = await documents.read(header.id, undefined, 'all')
+      if (read?.patch.job.epoch === header.epoch) return answer(c, snapshotOf(read.patch, 'all'), read.release, headers)
+      // Removed since, and made again by someone else, perhaps: the request is one for what is there now.
+      read?.release?.()
+    }
   })
 
   app.get('/api/jobs', valid('query', listQuerySchema), async (c) => {

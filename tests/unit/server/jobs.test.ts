@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Change } from '../../../server/engine.ts'
 import type { JobHeader } from '../../../shared/job.ts'
+import { newJob } from '../../conformance/fixtures.ts'
 import { TestApp } from '../../support/test-app.ts'
 import { settle } from '../../virtual-clock.ts'
 
@@ -214,4 +215,19 @@ describe('publish', () => {
     expect(await followed('/api/progress?parent=other')).toMatchObject({ watched: false, flushMs: 5_000 })
     expect(app.app.hub.open).toEqual({ streams: 0, channels: 0 })
   })
+})
+
+test('POST /api/jobs that is repeated never shows a job that someone else has made in the place of its own', async () => {
+  const app = new TestApp()
+  const wanted = { id: 'q', kind: 'k', title: 'Mine' }
+  await app.create(wanted)
+  const changesSince = app.engine.changesSince.bind(app.engine)
+  app.engine.changesSince = async (...args) => {
+    app.engine.changesSince = changesSince
+    await app.engine.remove('q')
+    await app.engine.create(newJob({ id: 'q', epoch: 'e2', owner: 'bob', createdBy: 'bob', title: 'Secret' }))
+    return changesSince(...args)
+  }
+  const answer = await app.request('POST', '/api/jobs', wanted)
+  expect([answer.status, (await answer.text()).includes('Secret')]).toEqual([409, false])
 })

@@ -42,6 +42,16 @@ async function withDisk(bytes: number, run: (engine: SqliteEngine, folder: strin
   }
 }
 
+/** Creates a job, again and again while there is no room: what was removed is deleted in the background. */
+async function createdOnceThereIsRoom(engine: SqliteEngine, first?: () => Promise<boolean>): Promise<string> {
+  if (first) expect(await first()).toBe(true)
+  for (;;) {
+    const job = newJob()
+    if (!refusal(await engine.create(job))) return job.header.id
+    await Bun.sleep(20)
+  }
+}
+
 /** Publishes items of 8 KB until one is refused. @returns the refusal, and how many were taken */
 async function fill(engine: SqliteEngine, id: string): Promise<{ refused: ReturnType<typeof refusal>; taken: number }> {
   for (let number = 0; ; number++) {
@@ -66,11 +76,22 @@ describe('SqliteEngine when the disk is full', () => {
       expect(await engine.check()).toBeUndefined()
 
       expect(await engine.remove(big.id)).toBe(true)
-      const again = await created(engine)
-      // Rows are deleted in the background, so not all of the room is free at once.
+      const again = await createdOnceThereIsRoom(engine)
       let used = 0
-      while (used < full.taken / 2) used += (await fill(engine, again.id)).taken
+      while (used < full.taken / 2) used += (await fill(engine, again)).taken
       expect((await documentOf(engine, small.id)).items).toEqual([])
+    }))
+
+  test('remove is never refused, however often the disk is filled again', () =>
+    withDisk(24 * 1024 * 1024, async (engine) => {
+      let last = await createdOnceThereIsRoom(engine)
+      for (let round = 0; round < 4; round++) {
+        await fill(engine, last)
+        const next = round === 0 ? last : await createdOnceThereIsRoom(engine, () => engine.remove(last))
+        if (next !== last) expect(await engine.read(last)).toBeUndefined()
+        last = next
+      }
+      expect(await engine.remove(last)).toBe(true)
     }))
 
   test('open goes on with a disk that has been full', () =>
@@ -252,6 +273,25 @@ describe('SqliteEngine when its file is gone', () => {
         await engine.close().catch(() => {})
         mkdirSync(dirname(path), { recursive: true })
       }))
+
+  test('apply notices a log that was deleted before the first publish', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      rmSync(`${path}-wal`)
+      expect(refusal(await engine.create(newJob()))).toEqual(UNAVAILABLE)
+      await engine.close().catch(() => {})
+    }))
+
+  test('apply that is refused for it has changed nothing', async () => {
+    await withEngine(async ({ engine, path }) => {
+      const { id } = await created(engine)
+      renameSync(path, `${path}.away`)
+      await engine.apply(id, batchOf([progress(1)]))
+      expect((await documentOf(engine, id)).version).toBe(1)
+      renameSync(`${path}.away`, path)
+      expect((await documentOf(engine, id)).version).toBe(1)
+    })
+  })
 
   test('apply goes on once the file is back', async () => {
     await withEngine(async ({ engine, path }) => {

@@ -167,11 +167,21 @@ describe('openDatabase', () => {
       [50, `${path} is not a SQLite file: name another file, or move this one away.`],
       [4_096, `${path} is damaged`],
       [6_000, `${path} is damaged`],
+      [whole.length - 1_000, `${path} is damaged (it was cut short)`],
     ] as const) {
       writeFileSync(path, whole.subarray(0, length))
       expect(refusalOf(path)).toStartWith(sentence)
       expect(readFileSync(path).length).toBe(length)
     }
+  })
+
+  test('openDatabase begins nothing anew beside the log of a database that is gone', () => {
+    const path = freshPath()
+    writeFileSync(`${path}-wal`, 'frames')
+    expect(refusalOf(path)).toBe(
+      `${path} is not there, but its write-ahead log ${path}-wal is: put the database back beside it, or move the log away.`,
+    )
+    expect(readdirSync(dirname(path))).toEqual(['milepost.db-wal'])
   })
 
   test('openDatabase takes an empty file as a new one', () => {
