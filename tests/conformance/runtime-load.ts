@@ -134,7 +134,8 @@ export function describeLoad(subject: RuntimeSubject): void {
         for (const { event, data, lastEventId } of messages) folded.take({ event, lastEventId, data: JSON.parse(data) })
         expect(folded.job).toEqual(document)
         if (connection !== quick) {
-          const { from, to } = JSON.parse(messages.at(-1)?.data ?? '')
+          // On a busy machine a ping may come after it.
+          const { from, to } = JSON.parse(messages.findLast(({ event }) => event === 'patch')?.data ?? '')
           // One patch made good for dozens of frames.
           expect(to - from).toBeGreaterThan(2_000)
           expect(messages.length).toBeLessThan(180)
