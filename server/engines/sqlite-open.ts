@@ -142,8 +142,9 @@ function inspect(path: string, file: string): void {
   if (!isSqlite) throw new EngineOpenError(`${path} is not a SQLite file: name another file, or move this one away.`)
   const view = new DataView(head.buffer)
   const size = statSync(file).size
-  // With a log the file may be in the middle of a checkpoint; without, it has all of its pages.
-  if (!existsSync(`${file}-wal`) && size < view.getUint32(PAGE_COUNT_AT) * (view.getUint16(PAGE_SIZE_AT) || 65_536))
+  // With a log the file may be in the middle of a checkpoint, with a journal of its first commit; without, it has all of its pages.
+  const isSettled = !existsSync(`${file}-wal`) && !existsSync(`${file}-journal`)
+  if (isSettled && size < view.getUint32(PAGE_COUNT_AT) * (view.getUint16(PAGE_SIZE_AT) || 65_536))
     throw damaged(path, 'it was cut short')
   const applicationId = view.getUint32(APPLICATION_ID_AT)
   // `auto_vacuum` is written by itself, before there is a table. Whoever was stopped then left nothing of anybody's.

@@ -182,7 +182,7 @@ describe('milepost', () => {
       return err
     }
     expect(await refused({})).toStartWith('Set MILEPOST_SECRET or MILEPOST_SECRET_FILE to the secret of the server.')
-    expect(await refused({ MILEPOST_SECRET: SECRET })).toContain(' answers 401: The token is not valid')
+    expect(await refused({ MILEPOST_SECRET: SECRET })).toContain('does not know this secret. Set MILEPOST_SECRET')
     await server.kill()
     expect(await refused({ MILEPOST_SECRET: SECRET })).toContain(' does not answer. Is the server running?')
     expect(await refused({ MILEPOST_SECRET: SECRET }, 'here')).toStartWith('"here" is not a URL.')
