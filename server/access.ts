@@ -1,8 +1,11 @@
 import type { JobHeader } from '../shared/job.ts'
 import { problems, refuse } from './errors.ts'
 
-export const scopes = ['jobs:read', 'jobs:write', 'jobs:admin'] as const
-/** What an access token may allow: to see and control one's own jobs, to create jobs and report on them, everything. */
+export const scopes = ['jobs:read', 'jobs:write', 'jobs:assign', 'jobs:admin'] as const
+/**
+ * What an access token may allow: to see and control one's own jobs; to create jobs for oneself and report on those one created; to create
+ * them for others too; everything.
+ */
 export type Scope = (typeof scopes)[number]
 
 /** What a watch or publish token allows with one job. */
@@ -76,6 +79,15 @@ const reasons: Record<Action, string> = {
   remove: 'Removing a job takes the scope jobs:read as its owner, or jobs:write as its creator.',
   'share-watch': 'A watch token takes the scope jobs:read as the owner of the job, or jobs:write as its creator.',
   'share-publish': 'Only the creator of a job hands out publish tokens, with the scope jobs:write.',
+}
+
+/** Lets a principal pass that may create a job for this owner. @throws ProblemError 403 that names `owner` */
+export function permitOwner({ sub, scopes }: Principal, owner: string): void {
+  if (owner === sub || scopes.includes('jobs:assign') || scopes.includes('jobs:admin')) return
+  const detail = 'for anyone but yourself takes the scope jobs:assign'
+  throw refuse(
+    problems.forbidden(`owner: ${detail}. Leave it out to create the job for yourself.`, [{ field: 'owner', detail }]),
+  )
 }
 
 /** Lets a principal with a scope pass. @throws ProblemError 403 */

@@ -4,7 +4,7 @@ import { type Random, randomId } from '../shared/clock.ts'
 import type { ProducerEvent } from '../shared/events.ts'
 import { isJobId, type JobHeader } from '../shared/job.ts'
 import type { Limits } from '../shared/limits.ts'
-import { type Action, isAdmin, type Principal, permit, requireScope } from './access.ts'
+import { type Action, isAdmin, type Principal, permit, permitOwner, requireScope } from './access.ts'
 import { headerBytes } from './apply-batch.ts'
 import type { Auth } from './auth.ts'
 import { digestOf } from './digest.ts'
@@ -44,6 +44,7 @@ export class Jobs {
   /** Creates a job, or finds the one that the same request has created before. */
   async create(principal: Principal, input: CreateJob, key?: string): Promise<{ header: JobHeader; created: boolean }> {
     requireScope(principal, 'jobs:write')
+    permitOwner(principal, input.owner ?? principal.sub)
     const { engine, limits } = this.#context
     const job = await this.#newJob(principal, input, key)
     const created = await engine.create(isAdmin(principal) ? job : { ...job, liveLimit: limits.liveJobs })

@@ -110,7 +110,7 @@ export function createPaths(): Json {
   return {
     '/api/jobs': {
       post: call(
-        'Create a job',
+        'Create a job; for an owner other than yourself with jobs:assign',
         { 201: answer('Created', 'Job'), 200: answer('Created before by the same request', 'Job') },
         { parameters: [idempotency], requestBody: { required: true, content: json(ref('CreateJob')) } },
       ),

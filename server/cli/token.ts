@@ -7,6 +7,8 @@ import { settingsOf } from './settings.ts'
 
 const usage = `milepost token --sub NAME [--scope "jobs:read jobs:write"] [--seconds 3600]
 
+A backend that creates jobs for its users takes --scope "jobs:write jobs:assign".
+
 Prints an access token for NAME, signed with the first MILEPOST_SECRET, which may be in a file: MILEPOST_SECRET_FILE; or with the secret that a server without one
 keeps beside its store.`
 

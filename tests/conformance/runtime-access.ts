@@ -75,7 +75,7 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
     })
 
     test('owner and creator have each what is theirs, by their scopes', async () => {
-      const creator = await subject.client('creator')
+      const creator = await subject.client('creator', 'jobs:read jobs:write jobs:assign')
       const owner = await subject.client('owner')
       const admin = await subject.client('root', 'jobs:admin')
       const { id } = await creator.create({ owner: 'owner' })

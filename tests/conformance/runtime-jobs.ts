@@ -67,8 +67,14 @@ export function describeJobs(subject: RuntimeSubject): void {
         expect((await ada.create({ id })).id).toBe(id)
     })
 
-    test('POST /api/jobs makes jobs for any owner', async () => {
-      const creator = await subject.client('creator')
+    test('POST /api/jobs makes jobs for others with jobs:assign alone, and else names the owner', async () => {
+      const ada = await subject.client('ada')
+      expect((await ada.create({ owner: 'ada' })).owner).toBe('ada')
+      const refused = { status: 403, fields: ['owner'] }
+      expect(await ada.refusal('POST', 'api/jobs', { ...ok, owner: 'bob' })).toEqual(refused)
+      const assigner = await subject.client('assigner', 'jobs:assign')
+      expect(await assigner.refusal('POST', 'api/jobs', ok)).toEqual({ status: 403, fields: [] })
+      const creator = await subject.client('creator', 'jobs:write jobs:assign')
       const { id, owner, createdBy } = await creator.create({ owner: 'somebody else' })
       expect([owner, createdBy]).toEqual(['somebody else', 'creator'])
       expect((await (await subject.client('somebody else')).read(id)).id).toBe(id)
@@ -89,7 +95,7 @@ export function describeJobs(subject: RuntimeSubject): void {
       const ada = await subject.client('ada')
       const id = unique('taken')
       await ada.create({ id, title: 'A secret title' })
-      const eve = await subject.client('eve')
+      const eve = await subject.client('eve', 'jobs:write jobs:assign')
       for (const [who, body] of [
         [ada, { ...ok, id }],
         [eve, { kind: 'test', title: 'A secret title', id }],
@@ -99,6 +105,28 @@ export function describeJobs(subject: RuntimeSubject): void {
         expect(await response.clone().text()).not.toContain('secret')
         expect(await refusalOf(response)).toEqual({ status: 409, fields: ['id'] })
       }
+    })
+
+    test('POST /api/jobs with the id of another is the same 409, whatever the job is: it tells that the name is taken', async () => {
+      const ada = await subject.client('ada', 'jobs:read jobs:write jobs:assign')
+      const [fresh, ended, eves] = await Promise.all([
+        ada.create({ id: unique('theirs') }),
+        ada.create({ id: unique('theirs'), metadata: { a: 1 } }),
+        ada.create({ id: unique('theirs'), owner: 'eve' }),
+      ])
+      await ada.publish(ended.id, { type: 'status', status: 'completed', result: 'secret' })
+      const eve = await subject.client('eve')
+      const answers = await Promise.all(
+        [fresh, ended, eves].map(async ({ id }) => {
+          const response = await eve.request('POST', 'api/jobs', { ...ok, id })
+          // What differs between any two answers.
+          const headers = [...response.headers].filter(([name]) => name !== 'date' && name !== 'x-request-id')
+          return JSON.stringify([response.status, headers, await response.text()])
+        }),
+      )
+      expect(new Set(answers).size).toBe(1)
+      expect(answers[0]).toStartWith('[409,')
+      expect(answers[0]).not.toContain('location')
     })
 
     test('POST /api/jobs with an Idempotency-Key and no id makes one job, however often it is sent', async () => {
@@ -203,7 +231,7 @@ export function describeJobs(subject: RuntimeSubject): void {
 
     test('GET /api/jobs lists what is the principal’s, not what it made for others', async () => {
       const [owner, creator] = [unique('owner'), unique('creator')]
-      const { id } = await (await subject.client(creator)).create({ owner })
+      const { id } = await (await subject.client(creator, 'jobs:write jobs:assign')).create({ owner })
       const listOf = async (sub: string) =>
         (await (await subject.client(sub)).json<JobList>(200, 'GET', 'api/jobs')).jobs.map((job) => job.id)
       expect(await listOf(owner)).toEqual([id])

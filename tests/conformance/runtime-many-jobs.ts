@@ -110,8 +110,8 @@ export function describeManyJobs(subject: RuntimeSubject): void {
       expect(Object.keys(patch?.data ?? {})).toEqual(['jobId', 'cursor', 'from', 'to', 'job'])
       // Those of others, made by whomever, are nothing to this stream.
       await (await subject.client('other')).create()
-      await ada.create({ owner: 'somebody' })
-      const theirs = await (await subject.client('creator')).create({ owner })
+      await (await subject.client('backend', 'jobs:write jobs:assign')).create({ owner: 'somebody' })
+      const theirs = await (await subject.client('creator', 'jobs:write jobs:assign')).create({ owner })
       expect(told([await stream.next()])).toEqual([`snapshot ${theirs.id} 1`])
       await ada.publish(live.id, { type: 'status', status: 'completed' })
       expect(told(await stream.take(2))).toEqual([`patch ${live.id} 3`, `end ${live.id} completed`])

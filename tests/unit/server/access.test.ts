@@ -5,6 +5,7 @@ import {
   grantFor,
   type Principal,
   permit,
+  permitOwner,
   requireScope,
   type Scope,
 } from '../../../server/access.ts'
@@ -88,6 +89,17 @@ describe('grantFor', () => {
     const own = grant({ expiresAt: 7 })
     expect(grantFor(withGrants(grant({ job: 'k' }), grant({ epoch: 'e2' }), own), header)).toBe(own)
     expect(grantFor({ sub: 'owner', scopes: ['jobs:read'] }, header)).toBeUndefined()
+  })
+})
+
+describe('permitOwner', () => {
+  test('permitOwner passes one who creates for itself, jobs:assign and the administrator, and refuses every other', () => {
+    const answers = (owner: string) =>
+      [...scopeSets, ['jobs:write', 'jobs:assign'] as const].map((scopes) =>
+        answerTo(() => permitOwner({ sub: 'ada', scopes }, owner)),
+      )
+    expect(answers('ada')).toEqual(['ok', 'ok', 'ok', 'ok', 'ok', 'ok'])
+    expect(answers('bob')).toEqual(['403', '403', '403', '403', 'ok', 'ok'])
   })
 })
 
