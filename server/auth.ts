@@ -2,6 +2,7 @@ import { sign, verify } from 'hono/jwt'
 import { type Clock, randomId } from '../shared/clock.ts'
 import { type Grant, type Principal, type Scope, scopes } from './access.ts'
 import { problems, refuse } from './errors.ts'
+import { Recent } from './recent.ts'
 
 /** The shortest secret that HS256 allows: 256 bits (RFC 7518, 3.2), in bytes. */
 export const SECRET_BYTES = 32
@@ -17,7 +18,7 @@ export interface AuthOptions {
 }
 
 const SESSION_SECONDS = 43_200
-/** Verified tokens that are remembered: verifying costs more than all else that a publish does. */
+/** Verified tokens that are remembered, those used last: verifying costs more than all else that a publish does. */
 const TOKENS_REMEMBERED = 1_000
 
 /** The `typ` claims of the tokens that this server makes for itself; each is refused where another is asked for. */
@@ -37,7 +38,7 @@ export class Auth {
   readonly #secrets: readonly string[]
   readonly #options: AuthOptions
   readonly #clock: Clock
-  readonly #remembered = new Map<string, Verified>()
+  readonly #remembered = new Recent<string, Verified>(TOKENS_REMEMBERED)
 
   /** @throws TypeError when a secret is missing or too short */
   constructor(options: AuthOptions, clock: Clock) {
@@ -132,18 +133,14 @@ export class Auth {
         // Times are held against our own clock, each time: a remembered token runs out too.
         const claims: unknown = await verify(token, secret, { alg: 'HS256', exp: false, nbf: false, iat: false })
         if (typeof claims !== 'object' || claims === null) break
-        return this.#remember(token, { claims: { ...claims } })
+        const verified = { claims: { ...claims } }
+        this.#remembered.set(token, verified, 1)
+        return verified
       } catch {
         // Signed with another secret, perhaps.
       }
     }
     throw invalidToken()
-  }
-
-  #remember(token: string, verified: Verified): Verified {
-    if (this.#remembered.size >= TOKENS_REMEMBERED) this.#remembered.clear()
-    this.#remembered.set(token, verified)
-    return verified
   }
 
   #isForUs({ iss, aud }: Claims): boolean {

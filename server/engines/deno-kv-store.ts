@@ -18,7 +18,7 @@ import {
   type UsedKey,
 } from './deno-kv-values.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
-import { Recent } from './recent.ts'
+import { Recent } from '../recent.ts'
 
 /** Bytes of JSON of payloads that are kept in memory, about. */
 const CACHE_SIZE = 4 * 1_024 * 1_024

@@ -3,7 +3,7 @@ import type { Change, Unwatch, WatchTarget } from '../engine.ts'
 import type { KvAccess } from './deno-kv-access.ts'
 import { keys } from './deno-kv-keys.ts'
 import { type Gone, type Head, jobOf, type News, type Payload } from './deno-kv-values.ts'
-import { Recent } from './recent.ts'
+import { Recent } from '../recent.ts'
 import { WakeQueue } from './wake-queue.ts'
 
 /** Jobs of an owner of which is known what was told last. */

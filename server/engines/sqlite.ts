@@ -23,7 +23,7 @@ import type {
 import { type Problem, problems } from '../errors.ts'
 import { buildPage, startOf } from '../paging.ts'
 import { Gathering } from './gathering.ts'
-import { Recent } from './recent.ts'
+import { Recent } from '../recent.ts'
 import { Group } from './sqlite-group.ts'
 import { openReader } from './sqlite-open.ts'
 import { MOVED, type Outcome, PlanBuilder } from './sqlite-plan.ts'

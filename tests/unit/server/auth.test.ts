@@ -127,11 +127,16 @@ describe('bearer', () => {
     expect(await refused(create({ secret: OLD_SECRET }).auth.jobToken(token))).toBe(401)
   })
 
-  test('bearer forgets remembered tokens before there are too many, and verifies them again', async () => {
+  test('remembered knows the thousand tokens that were used last, and a newer one takes the place of the one used least lately', async () => {
     const { auth } = create()
-    const first = await accessToken('ada', '', { jti: 'first' })
-    for (let n = 0; n < 1_001; n++) await auth.bearer(await accessToken('ada', '', { jti: `${n}` }))
-    expect((await auth.bearer(first)).sub).toBe('ada')
+    const tokens = await Promise.all(Array.from({ length: 1_001 }, (_, n) => accessToken('ada', '', { jti: `${n}` })))
+    const [first = '', second = '', ...others] = tokens
+    for (const token of [first, second, ...others.slice(0, -1)]) await auth.bearer(token)
+    expect(auth.remembered(first)?.sub).toBe('ada')
+    const last = others.at(-1) ?? ''
+    await auth.bearer(last)
+    expect([first, second, last].map((token) => auth.remembered(token)?.sub)).toEqual(['ada', undefined, 'ada'])
+    expect((await auth.bearer(second)).sub).toBe('ada')
   })
 })
 

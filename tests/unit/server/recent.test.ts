@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { Recent } from '../../../../server/engines/recent.ts'
+import { Recent } from '../../../server/recent.ts'
 
 describe('Recent', () => {
   test('get answers what was set, until it is deleted', () => {
