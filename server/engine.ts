@@ -166,12 +166,33 @@ export type WatchTarget = { job: string } | { owner: string } | { all: true }
 
 export type Unwatch = () => void
 
-/** Short texts that any process may leave for any other, each taken once. */
+/** A short text that is kept for a time, such as a session. */
+export interface Note {
+  /** A path: words of `[0-9a-z-]`, separated by slashes, 64 characters each at most. */
+  key: string
+  text: string
+}
+
+/** Short texts beside the jobs. Every process that shares the store sees them. */
 export interface Notes {
-  /** @param until when nobody will take it any more: milliseconds since the epoch. The engine may clear it away from then on */
-  put(key: string, text: string, until: number): Promise<void>
-  /** The text, to the first who asks: of two at once one alone gets it. */
+  /**
+   * Writes a note, in the place of one with the same key.
+   *
+   * @param until when nobody will ask for it any more: milliseconds since the epoch. The engine may clear it away from then on, and MUST
+   * do so some time
+   * @param now by the caller's clock: what ran out before may be cleared away by this call
+   */
+  put(note: Note, until: number, now: number): Promise<void>
+  get(key: string): Promise<string | undefined>
+  /** Deletes a note and answers its text: of several who take it at once one alone gets it. */
   take(key: string): Promise<string | undefined>
+  /**
+   * Notes whose keys begin with a prefix, in the order of their keys. Those that ran out may be among them.
+   *
+   * @param prefix ends in a slash. Where the engine `knowsOwnersOnly`, all but the last word of the keys: it finds no others
+   * @param after the key of the last note of a page before
+   */
+  list(query: { prefix: string; after?: string | undefined; limit: number }): Promise<Note[]>
 }
 
 /** A change that the fold computed, for an engine to commit. */
@@ -203,8 +224,7 @@ export interface Engine {
   readonly tellsAll?: true
   /** Jobs are found by their owner alone: it is never asked for everyone's. */
   readonly knowsOwnersOnly?: true
-  /** Notes that all processes share that share the store. An engine of one process leaves it out: that process has them in its memory. */
-  readonly notes?: Notes
+  readonly notes: Notes
   create(job: NewJob): Promise<Created>
   apply(id: string, batch: Batch): Promise<Applied>
   /** The stored header and marks, or `undefined` when there is no such job. */

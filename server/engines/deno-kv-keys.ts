@@ -59,7 +59,8 @@ export const keys = {
   /** The jobs of an owner that changed of late. */
   news: (owner: string) => [ROOT, 'news', keyPart(owner)],
   newsOf: (owner: string, id: string) => [ROOT, 'news', keyPart(owner), id],
-  note: (key: string) => [ROOT, 'note', keyPart(key)],
+  /** Each word of a note's path is a part. */
+  note: (key: string) => [ROOT, 'note', ...key.split('/')],
   /** Lives that are over and not yet cleared away. */
   trash: [ROOT, 'trash'],
   trashed: (life: string) => [ROOT, 'trash', life],

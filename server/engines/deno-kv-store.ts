@@ -4,6 +4,7 @@ import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/limits.ts'
 import { type Loaded, namedRows } from '../apply-batch.ts'
 import type { Batch, StoredJob } from '../engine.ts'
 import type { ChangedRow } from '../paging.ts'
+import { Recent } from '../recent.ts'
 import type { KvAccess } from './deno-kv-access.ts'
 import { keys, type List, type PayloadField } from './deno-kv-keys.ts'
 import {
@@ -18,7 +19,6 @@ import {
   type UsedKey,
 } from './deno-kv-values.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
-import { Recent } from '../recent.ts'
 
 /** Bytes of JSON of payloads that are kept in memory, about. */
 const CACHE_SIZE = 4 * 1_024 * 1_024

@@ -1,9 +1,9 @@
 import type { Clock, Timer } from '../../shared/clock.ts'
 import type { Change, Unwatch, WatchTarget } from '../engine.ts'
+import { Recent } from '../recent.ts'
 import type { KvAccess } from './deno-kv-access.ts'
 import { keys } from './deno-kv-keys.ts'
 import { type Gone, type Head, jobOf, type News, type Payload } from './deno-kv-values.ts'
-import { Recent } from '../recent.ts'
 import { WakeQueue } from './wake-queue.ts'
 
 /** Jobs of an owner of which is known what was told last. */

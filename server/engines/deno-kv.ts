@@ -109,7 +109,7 @@ export class DenoKvEngine implements Engine {
     this.#store = new KvStore(this.#kv)
     this.#watches = new KvWatches(this.#kv, { clock, by: this.#by, pollMs })
     this.#trash = new Trash(this.#kv)
-    this.notes = new KvNotes(this.#kv, clock)
+    this.notes = new KvNotes(this.#kv)
   }
 
   create(job: NewJob): Promise<Created> {

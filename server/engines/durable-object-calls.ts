@@ -1,7 +1,19 @@
 import type { Cursor } from '../../shared/cursor.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
 import type { Limits } from '../../shared/limits.ts'
-import type { Applied, Batch, Created, ListQuery, NewJob, Page, RemoveOnly, StoredJob, View } from '../engine.ts'
+import type {
+  Applied,
+  Batch,
+  Created,
+  ListQuery,
+  NewJob,
+  Note,
+  Notes,
+  Page,
+  RemoveOnly,
+  StoredJob,
+  View,
+} from '../engine.ts'
 import type { Problem } from '../errors.ts'
 
 /** What a Worker asks of the object of a job. Objects have no settings of their own: what they need comes with the call. */
@@ -28,10 +40,11 @@ export interface OwnerCalls {
   /** A job that the principal created for another has been made, or has ended. */
   settle(id: string, epoch: string, isLive: boolean): Promise<void>
   list(query: ListQuery): Promise<Page<JobHeader>>
-  /** Keeps a text until a moment, in an object that has nothing else in it. */
-  put(text: string, until: number): Promise<void>
-  /** The text, once. */
-  take(): Promise<string | undefined>
+  /** The calls of {@link Notes}, in an object that has no jobs. */
+  putNote(note: Note, until: number): Promise<void>
+  getNote(key: string): Promise<string | undefined>
+  takeNote(key: string): Promise<string | undefined>
+  listNotes(query: Parameters<Notes['list']>[0]): Promise<Note[]>
   /** Reads something. */
   check(): Promise<void>
 }
@@ -56,7 +69,11 @@ export function ownerObject({ MILEPOST_OWNERS }: ObjectBindings, principal: stri
   return MILEPOST_OWNERS.getByName(JSON.stringify(principal))
 }
 
-/** The object of a note. No principal has such a name: theirs are in quotes. */
+/**
+ * The object of notes whose keys are the same but for the last word. No principal has such a name: theirs are in quotes.
+ *
+ * @param key of a note, or the prefix of several, with the slash at its end
+ */
 export function noteObject({ MILEPOST_OWNERS }: ObjectBindings, key: string) {
-  return MILEPOST_OWNERS.getByName(`note ${key}`)
+  return MILEPOST_OWNERS.getByName(`notes ${key.slice(0, key.lastIndexOf('/'))}`)
 }

@@ -1,8 +1,9 @@
 import type { JobHeader } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
-import type { ListQuery, Page, StoredJob } from '../engine.ts'
+import type { ListQuery, Note, Notes, Page, StoredJob } from '../engine.ts'
 import { type Problem, problems } from '../errors.ts'
 import type { ObjectBindings, OwnerCalls } from './durable-object-calls.ts'
+import { ObjectNotes } from './durable-object-notes.ts'
 import { ObjectStorage } from './durable-object-storage.ts'
 import { WatchedObject } from './durable-object-watched.ts'
 import { draftOf } from './sqlite-group.ts'
@@ -10,7 +11,6 @@ import { draftOf } from './sqlite-group.ts'
 /** Jobs that are asked about themselves when their creator has too many. */
 const ASKED_AT_ONCE = 20
 
-const NOTE_KEY = 'note'
 const unconfirmedKey = (id: string) => `unconfirmed ${id}`
 
 /**
@@ -21,10 +21,13 @@ const unconfirmedKey = (id: string) => `unconfirmed ${id}`
  */
 export class OwnerObject extends WatchedObject implements OwnerCalls {
   readonly #storage: ObjectStorage
+  /** In an object that has no jobs. */
+  readonly #notes: ObjectNotes
 
   constructor(ctx: DurableObjectState, env: ObjectBindings) {
     super(ctx, env)
     this.#storage = new ObjectStorage(ctx.storage, 'owner')
+    this.#notes = new ObjectNotes(ctx.storage)
   }
 
   async admit(job: StoredJob, liveLimit: number | undefined): Promise<Problem | undefined> {
@@ -75,31 +78,29 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     return { ...page, rows: page.rows.filter(({ id }) => !stillDoubtful.has(id)) }
   }
 
-  async put(text: string, until: number): Promise<void> {
-    this.ctx.storage.kv.put(NOTE_KEY, text)
-    await this.ctx.storage.setAlarm(until)
+  putNote(note: Note, until: number): Promise<void> {
+    return this.#notes.put(note, until)
   }
 
-  async take(): Promise<string | undefined> {
-    const text = this.ctx.storage.kv.get<string>(NOTE_KEY)
-    if (text !== undefined) await this.#forgetNote()
-    return text
+  async getNote(key: string): Promise<string | undefined> {
+    return this.#notes.get(key)
   }
 
-  /** A note alone has an alarm: its time is over. */
+  takeNote(key: string): Promise<string | undefined> {
+    return this.#notes.take(key)
+  }
+
+  async listNotes(query: Parameters<Notes['list']>[0]): Promise<Note[]> {
+    return this.#notes.list(query)
+  }
+
+  /** Notes alone have an alarm. */
   override alarm(): Promise<void> {
-    return this.#forgetNote()
+    return this.#notes.clear(Date.now())
   }
 
   async check(): Promise<void> {
     this.ctx.storage.sql.exec('SELECT 1').one()
-  }
-
-  /** Leaves nothing: such an object has no jobs. */
-  async #forgetNote(): Promise<void> {
-    // Before anything is waited for: of two who take the note at once, the second finds none.
-    this.ctx.storage.kv.delete(NOTE_KEY)
-    await this.ctx.storage.deleteAll()
   }
 
   #find(id: string) {

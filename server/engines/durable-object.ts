@@ -47,8 +47,10 @@ export class DurableObjectEngine implements Engine {
   constructor(bindings: ObjectBindings, options: { limits?: Limits; retentionSeconds?: number | undefined } = {}) {
     this.#bindings = bindings
     this.notes = {
-      put: (key, text, until) => answered(() => noteObject(bindings, key).put(text, until)),
-      take: (key) => answered(() => noteObject(bindings, key).take()),
+      put: (note, until) => answered(() => noteObject(bindings, note.key).putNote(note, until)),
+      get: (key) => answered(() => noteObject(bindings, key).getNote(key)),
+      take: (key) => answered(() => noteObject(bindings, key).takeNote(key)),
+      list: (query) => answered(() => noteObject(bindings, query.prefix).listNotes(query)),
     }
     this.#limits = options.limits ?? defaultLimits
     this.#retentionSeconds = options.retentionSeconds

@@ -25,6 +25,7 @@ import type {
 import { problems } from '../errors.ts'
 import { buildPage, type ChangedRow, startOf } from '../paging.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
+import { MemoryNotes } from './memory-notes.ts'
 import { Wakeups } from './wakeups.ts'
 
 /** An answer waits for nothing: it is there one microtask later. */
@@ -33,6 +34,7 @@ const afterAnswer = (run: () => void) => queueMicrotask(() => queueMicrotask(run
 /** Everything in this process's memory, gone with it: for tests and demos. */
 export class MemoryEngine implements Engine {
   readonly name = 'memory'
+  readonly notes = new MemoryNotes()
   readonly #limits: Limits
   readonly #jobs = new Map<string, Document>()
   readonly #wakeups = new Wakeups(afterAnswer)

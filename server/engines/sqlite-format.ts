@@ -9,7 +9,7 @@ interface Migration {
   documents: string
   /** What finds one of many. */
   lists: string
-  /** What finds one of everyone's. */
+  /** What finds one of everyone's, and what there is beside them. */
   everyone?: string
 }
 
@@ -92,6 +92,13 @@ const migrations: Migration[] = [
     everyone: `CREATE INDEX jobs_all_live ON jobs (live) WHERE live = 1;
   CREATE INDEX jobs_all_by_status ON jobs (status);
   CREATE INDEX jobs_all_by_kind ON jobs (kind);`,
+  },
+  {
+    documents: '',
+    lists: '',
+    everyone: `-- Short texts beside the jobs, such as sessions, each a JSON string.
+  CREATE TABLE notes (key TEXT PRIMARY KEY, text TEXT NOT NULL, until REAL NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX notes_by_until ON notes (until);`,
   },
 ]
 

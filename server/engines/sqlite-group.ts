@@ -5,6 +5,7 @@ import { mayRemove } from '../due.ts'
 import type { Applied, Batch, Change, Commit, Created, NewJob, RemoveOnly, StoredJob } from '../engine.ts'
 import { problems } from '../errors.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
+import { NoteDrafts } from './sqlite-notes.ts'
 import type { Draft, Entry, Key, SqliteStore } from './sqlite-store.ts'
 
 /** An answer, and the change that is told when it has been written. */
@@ -30,9 +31,19 @@ export class Group {
   readonly #limits: Limits
   readonly #slots = new Map<string, Slot>()
   readonly #live = new Map<string, number>()
+  readonly notes: NoteDrafts
 
-  /** @param find a job as the file has it */
-  constructor(store: SqliteStore, find: (id: string) => Entry | undefined, limits: Limits) {
+  /**
+   * @param find a job as the file has it
+   * @param findNote a note as the file has it; an object has none
+   */
+  constructor(
+    store: SqliteStore,
+    find: (id: string) => Entry | undefined,
+    limits: Limits,
+    findNote: (key: string) => string | undefined = () => undefined,
+  ) {
+    this.notes = new NoteDrafts(findNote)
     this.#store = store
     this.#find = find
     this.#limits = limits

@@ -22,12 +22,13 @@ import type {
 } from '../engine.ts'
 import { type Problem, problems } from '../errors.ts'
 import { buildPage, startOf } from '../paging.ts'
-import { Gathering } from './gathering.ts'
 import { Recent } from '../recent.ts'
+import { Gathering } from './gathering.ts'
 import { Group } from './sqlite-group.ts'
+import { SqliteNotes } from './sqlite-notes.ts'
 import { openReader } from './sqlite-open.ts'
 import { MOVED, type Outcome, PlanBuilder } from './sqlite-plan.ts'
-import { type Entry, SqliteStore } from './sqlite-store.ts'
+import { type Entry, SqliteStore, type Write } from './sqlite-store.ts'
 import { type AnyTask, type Request, Task } from './sqlite-task.ts'
 import { WriterThread } from './sqlite-thread.ts'
 import { Wakeups } from './wakeups.ts'
@@ -56,8 +57,10 @@ const refused = (problem: Problem) => ({ refused: problem })
  */
 export class SqliteEngine implements Engine {
   readonly name = 'sqlite'
+  readonly notes: SqliteNotes
   readonly #db: DatabaseSync
   readonly #plan = new PlanBuilder()
+  readonly #write: Write = (sql, ...values) => this.#plan.write(sql, ...values)
   readonly #store: SqliteStore
   readonly #limits: Limits
   readonly #clock: Clock
@@ -74,7 +77,8 @@ export class SqliteEngine implements Engine {
     this.#limits = limits
     this.#clock = clock
     this.#db = openReader(thread.file)
-    this.#store = new SqliteStore(this.#db, (sql, ...values) => this.#plan.write(sql, ...values), true)
+    this.#store = new SqliteStore(this.#db, this.#write, true)
+    this.notes = new SqliteNotes(this.#db, (request) => this.#submit(request))
     this.#requests = new Gathering(clock, (tasks) => this.#commit(tasks))
     this.#tidyIn(TIDY_MS.soon)
   }
@@ -198,11 +202,13 @@ export class SqliteEngine implements Engine {
 
   /** Decides requests upon what is committed, each upon what those before it do, and has it all written. */
   async #attempt(tasks: readonly AnyTask[]): Promise<Outcome> {
-    const group = new Group(this.#store, (id) => this.#find(id), this.#limits)
+    const findNote = (key: string) => this.notes.find(key)
+    const group = new Group(this.#store, (id) => this.#find(id), this.#limits, findNote)
     let saved: Map<string, Entry | undefined>
     try {
       for (const task of tasks) task.decide(group)
       saved = group.write()
+      group.notes.write(this.#write)
     } catch (error) {
       // What is half a plan must not become part of the next.
       this.#plan.take()

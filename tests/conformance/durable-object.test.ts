@@ -93,7 +93,7 @@ describeEngine(
     const frozen = await RemoteEngine.connect(wrangler.url, 'frozen-engine', { limits })
     return { engine: frozen, release: () => frozen.close() }
   },
-  { hasAlarms: true, hasNotes: true, knowsOwnersOnly: true },
+  { hasAlarms: true, knowsOwnersOnly: true },
 )
 
 test('a Worker that lacks something answers 503, and says what and how to add it', () => {
@@ -106,6 +106,17 @@ test('a Worker that lacks something answers 503, and says what and how to add it
     ['MILEPOST_ENGINE memory:', [503, type, expect.stringMatching(/^MILEPOST_ENGINE is "memory:"\. .*leave it out/)]],
     ['MILEPOST_RETENTION 1', [503, type, expect.stringMatching(/^MILEPOST_RETENTION is not a setting/)]],
   ])
+})
+
+test('notes are cleared away by an alarm when their time is over, and others with them are not', async () => {
+  const { notes } = engine
+  const place = `test/${unique('alarm')}`
+  const now = Date.now()
+  await notes.put({ key: `${place}/long`, text: 'kept' }, now + 600_000, now)
+  await notes.put({ key: `${place}/short`, text: 'gone' }, now + 200, now)
+  // The test's time-out says that no alarm came.
+  while ((await notes.get(`${place}/short`)) !== undefined) await Bun.sleep(50)
+  expect(await notes.list({ prefix: `${place}/`, limit: 10 })).toEqual([{ key: `${place}/long`, text: 'kept' }])
 })
 
 describe.concurrent('the alarm of a job', () => {

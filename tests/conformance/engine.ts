@@ -16,7 +16,6 @@ import type { OpenEngine } from './fixtures.ts'
  *
  * @param options.hasAlarms the engine wakes itself for what is due, and so has no `due`
  * @param options.knowsOwnersOnly the engine finds jobs by their owner alone
- * @param options.hasNotes processes share the store, and so leave each other notes in it
  *
  * @example
  * ```ts
@@ -29,7 +28,7 @@ import type { OpenEngine } from './fixtures.ts'
 export function describeEngine(
   name: string,
   open: OpenEngine,
-  options: { hasAlarms?: boolean; hasNotes?: boolean; knowsOwnersOnly?: boolean } = {},
+  options: { hasAlarms?: boolean; knowsOwnersOnly?: boolean } = {},
 ): void {
   describe(`engine ${name}`, () => {
     let opened: Awaited<ReturnType<OpenEngine>> | undefined
@@ -58,7 +57,7 @@ export function describeEngine(
     describeChanges(subject)
     describeWatch(subject, options.hasAlarms)
     describeEveryone(subject, options.knowsOwnersOnly !== true)
-    describeNotes(subject, options.hasNotes === true)
+    describeNotes(subject, options.knowsOwnersOnly !== true)
     describeLaw(subject)
     if (options.hasAlarms) {
       test('due is not there, for the engine has alarms of its own', () => {

@@ -6,6 +6,7 @@ import type {
   Engine,
   ListQuery,
   NewJob,
+  Notes,
   Page,
   RemoveOnly,
   StoredJob,
@@ -55,11 +56,13 @@ export class FaultyEngine implements Engine {
   /** Whether it says that no wake-up is lost: then none may be, as long as the subscription is not. */
   tellsAll?: true
   faults: Faults = noFaults
+  readonly notes: Notes
   readonly #inner: Engine
   readonly #clock: VirtualClock
   readonly #random: SeededRandom
 
   constructor(inner: Engine, clock: VirtualClock, random: SeededRandom) {
+    this.notes = inner.notes
     this.#inner = inner
     this.#clock = clock
     this.#random = random

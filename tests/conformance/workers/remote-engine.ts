@@ -63,7 +63,12 @@ export class RemoteEngine {
       list: call('list'),
       remove: call('remove'),
       check: call('check'),
-      notes: { put: call('notes.put'), take: call('notes.take') },
+      notes: {
+        put: call('notes.put'),
+        get: call('notes.get'),
+        take: call('notes.take'),
+        list: call('notes.list'),
+      },
       watch: (target, wake, onLost) => this.#watch(target, { wake, onLost }),
       close: async () => this.#socket.close(),
     }

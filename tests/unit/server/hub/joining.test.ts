@@ -17,6 +17,7 @@ async function setUp(override: (inner: MemoryEngine) => Partial<Engine> = () => 
   await inner.create({ header: newHeader(), marks })
   const methods: Engine = {
     name: 'test',
+    notes: inner.notes,
     create: (job) => inner.create(job),
     apply: (id, batch) => inner.apply(id, batch),
     read: (id) => inner.read(id),
