@@ -73,6 +73,8 @@ export interface Batch {
   events: JobEvent[]
   /** When the server took them: ISO 8601. */
   at: string
+  /** About how much JSON they are. By it an engine may bound what it commits at once. */
+  bytes?: number
   /** The job must have been created by this principal; otherwise the answer is as for a job that is not there. */
   createdBy?: string
   /** The job must be in this life; otherwise the answer is as for a job that is not there. */

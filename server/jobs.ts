@@ -63,6 +63,7 @@ export class Jobs {
    *
    * @param events as the schema took them; not empty
    * @param epoch the life of the job that they are about; left out, whichever it is in
+   * @param bytes about how much JSON they are
    */
   async publish(
     principal: Principal,
@@ -70,9 +71,10 @@ export class Jobs {
     events: ProducerEvent[],
     key?: IdempotencyKey,
     epoch?: string,
+    bytes = 0,
   ): Promise<Receipt> {
     if (!isJobId(id)) throw refuse(problems.notFound())
-    const batch: Batch = { events, at: this.#now(), ...(key ? { key } : {}) }
+    const batch: Batch = { events, at: this.#now(), bytes, ...(key ? { key } : {}) }
     if (epoch !== undefined) batch.epoch = epoch
     // The usual producer needs no look at the job before: the engine compares its creator with it on the way.
     const isUsual = !principal.jobs && !isAdmin(principal) && principal.scopes.includes('jobs:write')

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../shared/clock.ts'
+import { type Share, takeShares } from './fair-share.ts'
 
 /** The longest that a request waits for others to be committed with: milliseconds. */
 export const GATHER_MS = 2
@@ -12,7 +13,7 @@ export const ENOUGH = 32
  * there is nobody to wait for: so a group is complete when it is as large as what was under way at once before, and one who is alone
  * never waits.
  */
-export class Gathering<T> {
+export class Gathering<T extends Share> {
   readonly #clock: Clock
   readonly #commit: (group: T[]) => Promise<() => void>
   #waiting: T[] = []
@@ -62,8 +63,8 @@ export class Gathering<T> {
   async #next(): Promise<void> {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
-    const group = this.#waiting
-    this.#waiting = []
+    const { group, rest } = takeShares(this.#waiting)
+    this.#waiting = rest
     this.#committing = group.length
     // Whoever is not here by now was waited for in vain.
     this.#expected = group.length

@@ -1,8 +1,14 @@
 import { type Problem, refuse } from '../errors.ts'
+import type { Share } from './fair-share.ts'
 import type { Decided, Group } from './sqlite-group.ts'
 
+/** Whose what is that no producer sent. No principal has this name. */
+const SERVER = ''
+
 /** A request that waits for its group. */
-export class Task<T> {
+export class Task<T> implements Share {
+  readonly who: string
+  readonly weight: number
   /** It frees room, and is taken on a full disk too. */
   readonly frees: boolean
   readonly #decide: (group: Group) => Decided<T>
@@ -14,10 +20,12 @@ export class Task<T> {
 
   /** @param refused the answer that says a problem, where there is one; otherwise the request is rejected with it */
   constructor(
-    { decide, refused, frees = false }: Request<T>,
+    { who = SERVER, weight = 1, decide, refused, frees = false }: Request<T>,
     resolve: (answer: T) => void,
     reject: (reason: unknown) => void,
   ) {
+    this.who = who
+    this.weight = weight
     this.frees = frees
     this.#decide = decide
     this.#refused = refused
@@ -51,10 +59,12 @@ export class Task<T> {
 
 /** What is asked of a group. */
 export interface Request<T> {
+  who?: string | undefined
+  weight?: number
   decide: (group: Group) => Decided<T>
   refused?: (problem: Problem) => T
   frees?: boolean
 }
 
 /** A request of any kind. */
-export type AnyTask = Pick<Task<unknown>, 'decide' | 'done' | 'fail' | 'frees'>
+export type AnyTask = Pick<Task<unknown>, 'decide' | 'done' | 'fail' | 'frees' | 'who' | 'weight'>

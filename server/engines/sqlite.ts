@@ -40,6 +40,10 @@ const TRASH_ROWS = 2_000
 /** How long to wait before more is deleted: milliseconds, when that went well and when it didn't. */
 const TIDY_MS = { soon: 2, later: 1_000 }
 
+/** What creating a job weighs, and how much JSON weighs as much as an event: see `fair-share.ts`. */
+const CREATION_WEIGHT = 8
+const BYTES_PER_WEIGHT = 1_024
+
 /** What may differ from the defaults. */
 interface SqliteOptions {
   limits?: Limits
@@ -89,11 +93,14 @@ export class SqliteEngine implements Engine {
   }
 
   create(job: NewJob): Promise<Created> {
-    return this.#submit({ decide: (group) => group.create(job), refused })
+    const who = job.header.createdBy
+    return this.#submit({ who, weight: CREATION_WEIGHT, decide: (group) => group.create(job), refused })
   }
 
   apply(id: string, batch: Batch): Promise<Applied> {
-    return this.#submit({ decide: (group) => group.apply(id, batch), refused })
+    const { createdBy: who, events, bytes = 0 } = batch
+    const weight = events.length + Math.floor(bytes / BYTES_PER_WEIGHT)
+    return this.#submit({ who, weight, decide: (group) => group.apply(id, batch), refused })
   }
 
   async read(id: string): Promise<StoredJob | undefined> {

@@ -5,6 +5,7 @@ import { createEventSchema, isShallow, JSON_DEPTH, type ProducerEvent } from '..
 import { fitsUtf8 } from '../../shared/text-size.ts'
 import { digestOf } from '../digest.ts'
 import { type FieldError, problems, refuse } from '../errors.ts'
+import { FairTurns } from '../fair-turns.ts'
 import type { App, RouteContext } from './context.ts'
 import { idempotencyKey } from './idempotency-key.ts'
 import { identify, rememberedOf } from './identify.ts'
@@ -13,6 +14,9 @@ import { atMost, ERRORS_NAMED, fieldErrors, lengthOf, readText, requireType } fr
 const JSON_TYPE = 'application/json'
 const NDJSON_TYPE = 'application/x-ndjson'
 const TYPES = [JSON_TYPE, NDJSON_TYPE]
+
+/** From here on a body takes a good part of a millisecond of the event loop, and may have to wait for its turn: characters. */
+const LARGE_BODY = 16 * 1_024
 
 /** What follows a middleware that is called by hand. */
 const goOn = async () => {}
@@ -23,10 +27,11 @@ const goOn = async () => {}
  * Of all requests the most frequent: one handler does everything, for each middleware on its way would cost as much as the validation.
  * So this comes before the middleware of the other routes.
  */
-export function eventRoutes(app: App, { auth, front, jobs, limits, onEach }: RouteContext): void {
+export function eventRoutes(app: App, { auth, clock, front, jobs, limits, onEach }: RouteContext): void {
   const eventSchema = createEventSchema(limits)
   const schemas = createRequestSchemas(limits)
   const limitBody = atMost(limits.bodyBytes)
+  const largeBodies = new FairTurns(clock)
 
   app.post('/api/jobs/:id/events', async (c) => {
     await onEach(c, goOn)
@@ -35,13 +40,17 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach }: Rou
     if (length === undefined || length > limits.bodyBytes) await limitBody(c, goOn)
     const type = requireType(c, TYPES)
     const text = await readText(c)
-    const body = type === NDJSON_TYPE ? parseLines(text) : parseJson(text)
-    const events = validate(body, text.length)
+    const events =
+      text.length > LARGE_BODY ? await largeBodies.run(principal.sub, () => eventsOf(text, type)) : eventsOf(text, type)
     const name = idempotencyKey(c, schemas.idempotencyKey)
     const epoch = epochOf(c)
     const key = name === undefined ? undefined : { key: name, digest: await digestOf(events) }
-    return c.json(await jobs.publish(principal, c.req.param('id'), events, key, epoch))
+    return c.json(await jobs.publish(principal, c.req.param('id'), events, key, epoch, text.length))
   })
+
+  function eventsOf(text: string, type: string): ProducerEvent[] {
+    return validate(type === NDJSON_TYPE ? parseLines(text) : parseJson(text), text.length)
+  }
 
   /** The events of a body. An error names its field under the number of the event, counted from 0. */
   function validate(body: unknown, length: number): ProducerEvent[] {

@@ -43,6 +43,15 @@ const SELDOM = { ...STEADY, hotPerSecond: 2_000 }
 /** The same for who is asked for all that they can do. */
 const FULL = { warmUp: 2, seconds: 3 }
 
+/** What a principal floods the server with in row F. */
+const crowds = {
+  alone: 'alone',
+  batches: 'batches of 1,000 events',
+  items: 'batches of 1,000 items',
+  bodies: 'bodies of 1 MiB',
+  creates: 'creations',
+}
+
 /** 64 producers and a disk: what others wait meanwhile, who have nothing to do with what is written. */
 const onDisk = (name: string, disk: Peer, options: Options): Row => ({
   name,
@@ -200,6 +209,18 @@ export const rows: readonly Row[] = [
     contestants: underLoad('fanOut', [worker]),
     options: { jobs: 1, watchers: 200, perSecond: 25, ...STEADY },
     columns: fanOut,
+    goals: [],
+  },
+  {
+    name: 'F',
+    title: 'an event now and then, beside a principal that floods the server through 64 connections',
+    contestants: underLoad('crowded', [onSqlite]),
+    options: { publishers: 64, warmUp: 1, seconds: 4 },
+    takes: 22,
+    isOnce: true,
+    columns: Object.entries(crowds).flatMap(([name, label]) =>
+      [50, 99].map((percent) => ({ figure: `${name}${percent}`, label: `${label}, p${percent}, ms` })),
+    ),
     goals: [],
   },
   {

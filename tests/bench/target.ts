@@ -10,6 +10,8 @@ export interface Target {
   wire: 'milepost' | 'relay'
   /** Bearer token, where one is asked for. */
   token?: string
+  /** That of another principal. */
+  otherToken?: string
   /** Its SQLite file, if that is where it keeps its jobs. */
   store?: string
 }

@@ -15,13 +15,14 @@ export function milepost(name: string, launch: Launch, environment: Record<strin
     missing: () => undefined,
     async start() {
       const folder = await mkdtemp(join(tmpdir(), 'milepost-bench-'))
-      const token = await sign({ sub: 'bench', scope: 'jobs:read jobs:write' }, SECRET, 'HS256')
+      const tokenOf = (sub: string) => sign({ sub, scope: 'jobs:read jobs:write' }, SECRET, 'HS256')
+      const tokens = { token: await tokenOf('bench'), otherToken: await tokenOf('other') }
       const engine = launch.engine(folder)
       const store = /^sqlite:(.+)$/.exec(engine)?.[1]
       const paths = { publishPath: '/api/jobs/{job}/events', watchPath: '/api/jobs/{job}/progress' }
       const running = await startServer(
         launch.command(folder),
-        { ...paths, wire: 'milepost', token, ...(store ? { store } : {}) },
+        { ...paths, wire: 'milepost', ...tokens, ...(store ? { store } : {}) },
         { PORT: '0', HOST: '127.0.0.1', MILEPOST_SECRET: SECRET, MILEPOST_ENGINE: engine, ...environment },
       )
       const stop = async () => {

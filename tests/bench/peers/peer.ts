@@ -53,7 +53,7 @@ export function pin(to: keyof typeof CORES, pid: number): void {
  */
 export async function startServer(
   command: string[],
-  paths: Pick<Target, 'publishPath' | 'watchPath' | 'wire' | 'token' | 'store'>,
+  paths: Pick<Target, 'publishPath' | 'watchPath' | 'wire' | 'token' | 'otherToken' | 'store'>,
   environment: Record<string, string> = {},
 ): Promise<Running> {
   const child = owned(

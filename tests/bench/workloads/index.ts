@@ -1,5 +1,6 @@
 import type { Figures, Options, Target } from '../target.ts'
 import { connects } from './connects.ts'
+import { crowded } from './crowded.ts'
 import { fanOut } from './fan-out.ts'
 import { flood } from './flood.ts'
 import { keptJobs } from './kept-jobs.ts'
@@ -12,6 +13,7 @@ import { slowReaders } from './slow-readers.ts'
 /** What can be asked of a server, by name. */
 export const workloads = {
   connects,
+  crowded,
   fanOut,
   flood,
   keptJobs,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import type { Share } from '../../../../server/engines/fair-share.ts'
 import { ENOUGH, GATHER_MS, Gathering } from '../../../../server/engines/gathering.ts'
 import { settle, VirtualClock } from '../../../virtual-clock.ts'
 
@@ -6,7 +7,7 @@ import { settle, VirtualClock } from '../../../virtual-clock.ts'
 class Commits {
   readonly clock = new VirtualClock()
   readonly sizes: number[] = []
-  readonly requests = new Gathering<number>(this.clock, (group) => {
+  readonly requests = new Gathering<Share>(this.clock, (group) => {
     this.sizes.push(group.length)
     return new Promise((resolve) => this.#done.push(() => resolve(this.answer)))
   })
@@ -16,7 +17,7 @@ class Commits {
 
   /** Adds requests in one turn of the event loop. */
   async add(count: number): Promise<void> {
-    for (let number = 0; number < count; number++) this.requests.add(number)
+    for (let number = 0; number < count; number++) this.requests.add({ who: `${number}`, weight: 1 })
     await this.turn()
   }
 
@@ -49,7 +50,7 @@ describe('Gathering', () => {
 
   test('who comes back as soon as it is answered is alone again', async () => {
     const commits = new Commits()
-    commits.answer = () => commits.requests.add(0)
+    commits.answer = () => commits.requests.add({ who: 'ada', weight: 1 })
     await commits.add(1)
     for (let round = 2; round <= 4; round++) {
       await commits.finish()
