@@ -31,7 +31,8 @@ export async function listJobs(kv: KvAccess, store: KvStore, query: ListQuery): 
     for (const [index, place] of wanted.entries()) {
       const job = jobs[index]
       // It may have changed since the index was read, or be another of the same id.
-      if (job?.head.seq === place[0] && isWanted(job.job.header, query)) found.push({ place, header: job.job.header })
+      if (job?.head.seq === place[0] && isTheirs(job.job.header, query) && isWanted(job.job.header, query))
+        found.push({ place, header: job.job.header })
     }
   }
   const page = found.slice(0, query.limit)
@@ -47,6 +48,9 @@ function indexOf({ owner, parentId, status, live, kind }: ListQuery): Deno.KvKey
   if (kind !== undefined) return keys.list(owner, 'kind', kind)
   return keys.list(owner, 'all', '')
 }
+
+/** Two processes may give one number to two jobs of one id, one after the other, in the same moment. */
+const isTheirs = (job: JobHeader, { owner }: ListQuery) => owner === undefined || job.owner === owner
 
 function isWanted(job: Listed | undefined, { status, live, kind, parentId }: ListQuery): boolean {
   return (

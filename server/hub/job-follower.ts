@@ -51,9 +51,9 @@ export class JobFollower implements Follower {
     channel.join(this)
   }
 
-  /** Whether it would take a frame that begins at a version: it is there, and has room. */
+  /** Whether it would take a frame that begins at a version: it is there, in this life of the job, and has room. */
   standsAt(version: number): boolean {
-    return this.#reads && this.#version === version
+    return this.#reads && this.#version === version && this.#epoch === this.#channel.epoch
   }
 
   /** Takes a shared frame, if it stands where the frame begins and there is room. */

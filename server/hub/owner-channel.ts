@@ -133,7 +133,7 @@ export class OwnerChannel {
   }
 
   #wake({ id, epoch, from, header, events, removed }: Change): void {
-    if (header && this.parentId !== undefined && header.parentId !== this.parentId) return
+    if (header && !this.#isOurs(header)) return
     if (removed) this.#remove(id, epoch, header)
     else if (header) this.#observe(header, from === this.#known.get(id)?.version ? events : undefined)
     else {
@@ -212,10 +212,16 @@ export class OwnerChannel {
     const before = this.#known.get(id)
     const stored = await this.#hub.engine.read(id)
     if (this.#closed) return
-    if (stored)
-      this.#wake({ id, epoch: stored.header.epoch, from: 0, to: stored.header.version, header: stored.header })
+    if (stored && this.#isOurs(stored.header)) this.#observe(stored.header)
     // Made again since it was read, if it is known otherwise by now.
     else if (before && this.#known.get(id) === before) this.#remove(id, before.epoch)
+  }
+
+  /** A wake-up names a job by its id, which may be another owner's when it is read: deleted in between, and made again. */
+  #isOurs({ owner, parentId }: JobHeader): boolean {
+    return (
+      (this.owner === undefined || owner === this.owner) && (this.parentId === undefined || parentId === this.parentId)
+    )
   }
 
   #schedulePing(): Timer {

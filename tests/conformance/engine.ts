@@ -8,6 +8,7 @@ import { describeJobs } from './engine-jobs.ts'
 import { describeKeys } from './engine-keys.ts'
 import { describeLaw } from './engine-law.ts'
 import { describeNotes } from './engine-notes.ts'
+import { describeOwners } from './engine-owners.ts'
 import { describeWatch } from './engine-watch.ts'
 import type { OpenEngine } from './fixtures.ts'
 
@@ -57,6 +58,7 @@ export function describeEngine(
     describeChanges(subject)
     describeWatch(subject, options.hasAlarms)
     describeEveryone(subject, options.knowsOwnersOnly !== true)
+    describeOwners(subject)
     describeNotes(subject, options.knowsOwnersOnly !== true)
     describeLaw(subject)
     if (options.hasAlarms) {

@@ -47,6 +47,22 @@ describe('a removal', () => {
     expect(reader.takeMessages()).toEqual(['ping'])
   })
 
+  test('a removal that nobody heard of shows a watcher without room nothing of the next life', async () => {
+    const hub = await setUp()
+    const watch = hub.engine.watch.bind(hub.engine)
+    hub.engine.watch = (target, wake) => watch(target, (change) => change.removed || wake(change))
+    const reader = await hub.follow()
+    reader.hasRoom = false
+    await hub.engine.remove('job-1')
+    await hub.create({ epoch: 'e2' })
+    await settle()
+    // It has read, and the runtime has not said so yet.
+    reader.hasRoom = true
+    await hub.apply('job-1', progress(1))
+    await hub.clock.advance(25)
+    expect([reader.takeMessages(), reader.isClosed]).toEqual([[], true])
+  })
+
   test('a removal of a life that is over says nothing of the next', async () => {
     const hub = await setUp()
     await hub.engine.remove('job-1')
