@@ -7,6 +7,7 @@ import { utf8Length } from '../shared/text-size.ts'
 import { decide } from './decide.ts'
 import type { Batch, Commit, IdempotencyKey, Marks, StoredJob } from './engine.ts'
 import { type Problem, problems } from './errors.ts'
+import { enter } from './generations.ts'
 
 /** What an engine loads before a batch is applied. */
 export interface Loaded {
@@ -16,6 +17,8 @@ export interface Loaded {
   item(id: string): Item | undefined
   /** What is stored under the batch's key, if it has one and it is known. */
   key?: Pick<IdempotencyKey, 'digest'> | undefined
+  /** The generation that applies the batch, where engines have any. */
+  generation?: string | undefined
 }
 
 export type Outcome = { commit: Commit } | { repeat: JobHeader } | { refused: Problem }
@@ -96,6 +99,7 @@ class Application {
       const refused = this.#check(event, row, index)
       if (refused) return { refused }
       const applied = eventAt(event, this.#header.version + 1, this.#batch)
+      if (index === 0) enter(this.#loaded.generation, this.#marks, applied)
       commit.events.push(applied)
       const patch = foldEvent(this.#header, { row, stepCount: this.#marks.stepCount }, applied)
       const step = patch.steps?.[0]

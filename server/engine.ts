@@ -18,6 +18,8 @@ export interface Marks {
   requestDigest: string
   /** When a watcher asked for its end: ISO 8601. */
   cancelRequestedAt?: string
+  /** In which generations its events were applied, and from which version on each: the newest few. See `generations.ts`. */
+  generations?: [id: string, from: number][]
 }
 
 /** A job as engines keep it, without its rows. */

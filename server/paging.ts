@@ -1,7 +1,8 @@
 import type { Cursor } from '../shared/cursor.ts'
-import type { ErrorRow, Item, LogRow, Patch, Step } from '../shared/job.ts'
+import type { ErrorRow, Item, LogRow, Patch, PatchHeader, Step } from '../shared/job.ts'
 import { utf8Length } from '../shared/text-size.ts'
 import type { StoredJob } from './engine.ts'
+import { generationAt } from './generations.ts'
 
 /** Bytes of a message of a stream, about, before the rest goes into the next page. */
 export const PAGE_BYTES = 256 * 1024
@@ -13,9 +14,18 @@ export type ChangedRow =
   | { list: 'errors'; row: ErrorRow }
   | { list: 'logs'; row: LogRow }
 
-/** The version that a patch has to begin at for a watcher with this cursor: 0 when the cursor is of no use. */
+/**
+ * The version that a patch has to begin at for a watcher with this cursor: 0 when the cursor is of no use. Its generation is not looked at: what
+ * a client sends is judged by `versionHeld`.
+ */
 export function startOf(cursor: Cursor | undefined, job: StoredJob): number {
   return cursor && cursor.epoch === job.header.epoch && cursor.version <= job.header.version ? cursor.version : 0
+}
+
+/** The version that a client with this cursor has of this very history: 0 when it has none of it. */
+export function versionHeld(cursor: Cursor | undefined, job: StoredJob): number {
+  const version = startOf(cursor, job)
+  return cursor?.generation === generationAt(job.marks, version) ? version : 0
 }
 
 /**
@@ -35,7 +45,7 @@ export function buildPage(job: StoredJob, from: number, rows: Iterable<ChangedRo
     if (bytes >= maxBytes) {
       patch.to = last
       patch.more = true
-      patch.job = { ...kept, version: last }
+      patch.job = atPage(job, kept, last)
       break
     }
     push(patch, changed)
@@ -47,6 +57,14 @@ export function buildPage(job: StoredJob, from: number, rows: Iterable<ChangedRo
   if (changedAt(marks.resultVersion)) patch.job.result = result ?? null
   if (changedAt(marks.metadataVersion)) patch.job.metadata = metadata ?? null
   return patch
+}
+
+/** The header as a page before the last has it: with the version and the generation that make its cursor. */
+function atPage({ marks }: StoredJob, header: PatchHeader, version: number): PatchHeader {
+  if (header.generation === undefined) return { ...header, version }
+  const { generation: _newest, ...rest } = header
+  const generation = generationAt(marks, version)
+  return generation ? { ...rest, version, generation } : { ...rest, version }
 }
 
 function push(patch: Patch, { list, row }: ChangedRow): void {

@@ -144,4 +144,6 @@ export type AppliedEvent = JobEvent & {
   at: string
   /** With a terminal status: when the job is removed. */
   expiresAt?: string
+  /** With the first event of a generation: which it is. */
+  generation?: string
 }

@@ -23,6 +23,7 @@ export function foldEvent(job: JobHeader, named: Named, event: AppliedEvent): Pa
   if (header.result !== undefined) delete header.result
   if (header.metadata !== undefined) delete header.metadata
   if (event.type !== 'control') header.lastEventAt = event.at
+  if (event.generation !== undefined) header.generation = event.generation
   const patch: Patch = { from: event.version - 1, to: event.version, job: header }
   switch (event.type) {
     case 'progress':

@@ -112,6 +112,14 @@ export const jobHeaderSchema = z
     epoch: z.string().regex(/^[a-z0-9]+$/),
     /** Events applied so far; the creation is event 1. */
     version: count,
+    /**
+     * In which run of the server the newest event was applied; left out for the run that created the job. A server that was restored from a
+     * backup gives versions to other events: epoch, generation and version together name one history.
+     */
+    generation: z
+      .string()
+      .regex(/^[a-z0-9]+$/)
+      .optional(),
     kind: z.string(),
     title: z.string(),
     /** Whose job it is. */

@@ -4,6 +4,7 @@ import { applyBatch } from '../apply-batch.ts'
 import { mayRemove } from '../due.ts'
 import type { Applied, Batch, Change, Commit, Created, NewJob, RemoveOnly, StoredJob } from '../engine.ts'
 import { problems } from '../errors.ts'
+import { createdIn } from '../generations.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
 import { NoteDrafts } from './sqlite-notes.ts'
 import type { Draft, Entry, Key, SqliteStore } from './sqlite-store.ts'
@@ -30,20 +31,24 @@ export class Group {
   readonly #find: (id: string) => Entry | undefined
   readonly #limits: Limits
   readonly #slots = new Map<string, Slot>()
+  readonly #generation: string | undefined
   readonly #live = new Map<string, number>()
   readonly notes: NoteDrafts
 
   /**
    * @param find a job as the file has it
    * @param findNote a note as the file has it; an object has none
+   * @param generation the one that decides, where there are any
    */
   constructor(
     store: SqliteStore,
     find: (id: string) => Entry | undefined,
     limits: Limits,
     findNote: (key: string) => string | undefined = () => undefined,
+    generation?: string,
   ) {
     this.notes = new NoteDrafts(findNote)
+    this.#generation = generation
     this.#store = store
     this.#find = find
     this.#limits = limits
@@ -62,7 +67,7 @@ export class Group {
       const detail = `You have ${liveLimit} jobs that have not ended. End some, then try again.`
       return { answer: { refused: problems.tooMany(detail) } }
     }
-    const job = { header, marks }
+    const job = { header, marks: createdIn(this.#generation, marks) }
     slot.draft = draftOf(undefined, job)
     return {
       answer: { created: true, job },
@@ -80,6 +85,7 @@ export class Group {
       step: (name: string) => draft.steps.get(name) ?? (seq === undefined ? undefined : this.#store.step(seq, name)),
       item: (name: string) => draft.items.get(name) ?? (seq === undefined ? undefined : this.#store.item(seq, name)),
       key: this.#key(draft, batch),
+      generation: this.#generation,
     }
     const outcome = applyBatch(loaded, batch, this.#limits)
     if ('refused' in outcome) return { answer: outcome }

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { type Clock, systemClock, type Timer } from '../../shared/clock.ts'
+import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../shared/clock.ts'
 import type { Cursor } from '../../shared/cursor.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
 import { defaultLimits, type Limits } from '../../shared/limits.ts'
@@ -48,6 +48,7 @@ const BYTES_PER_WEIGHT = 1_024
 interface SqliteOptions {
   limits?: Limits
   clock?: Clock
+  random?: Random
 }
 
 const refused = (problem: Problem) => ({ refused: problem })
@@ -69,6 +70,8 @@ export class SqliteEngine implements Engine {
   readonly #limits: Limits
   readonly #clock: Clock
   readonly #entries = new Recent<string, Entry>(CACHE_SIZE)
+  /** This run: whoever puts the file back to an older state starts another. */
+  readonly #generation: string
   readonly #wakeups = new Wakeups()
   readonly #requests: Gathering<AnyTask>
   readonly #thread: WriterThread
@@ -76,7 +79,11 @@ export class SqliteEngine implements Engine {
   #isClosed = false
 
   /** @param thread whose file is open: see {@link open} */
-  constructor(thread: WriterThread, { limits = defaultLimits, clock = systemClock }: SqliteOptions = {}) {
+  constructor(
+    thread: WriterThread,
+    { limits = defaultLimits, clock = systemClock, random = systemRandom }: SqliteOptions = {},
+  ) {
+    this.#generation = randomId(random, 8)
     this.#thread = thread
     this.#limits = limits
     this.#clock = clock
@@ -210,7 +217,7 @@ export class SqliteEngine implements Engine {
   /** Decides requests upon what is committed, each upon what those before it do, and has it all written. */
   async #attempt(tasks: readonly AnyTask[]): Promise<Outcome> {
     const findNote = (key: string) => this.notes.find(key)
-    const group = new Group(this.#store, (id) => this.#find(id), this.#limits, findNote)
+    const group = new Group(this.#store, (id) => this.#find(id), this.#limits, findNote, this.#generation)
     let saved: Map<string, Entry | undefined>
     try {
       for (const task of tasks) task.decide(group)

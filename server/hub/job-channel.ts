@@ -175,7 +175,8 @@ export class JobChannel {
       this.#send(new Frame(from, to, reason !== undefined, (audience) => patchMessages(patch, 'header', audience)))
     } else if (this.view === 'all' && events) {
       const end = (audience: Audience) => (reason ? endMessage(this.id, reason, audience) : '')
-      const encodeAll = (audience: Audience) => eventMessages(this.id, epoch, events, audience) + end(audience)
+      const life = { epoch, generation: header?.generation }
+      const encodeAll = (audience: Audience) => eventMessages(this.id, life, events, audience) + end(audience)
       this.#send(new Frame(from, to, reason !== undefined, encodeAll))
     } else if (this.#isAwaitedAt(from)) void this.#sendPatch({ epoch, version: from })
     // There is nobody to read it for now: those who are behind read at a pace of their own.

@@ -1,4 +1,4 @@
-import { formatCursor } from '../../shared/cursor.ts'
+import { type Cursor, formatCursor } from '../../shared/cursor.ts'
 import type { AppliedEvent } from '../../shared/events.ts'
 import type { Job, JobStatus, Patch } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
@@ -9,16 +9,16 @@ import type { View } from '../engine.ts'
 /** For whom a message is written: a stream of one job has ids, a stream of several says whose each message is. */
 export type Audience = 'one' | 'many'
 
-/** The messages of applied events. */
+/** The messages of applied events, all of one generation. */
 export function eventMessages(
   jobId: string,
-  epoch: string,
+  life: Pick<Cursor, 'epoch' | 'generation'>,
   events: readonly AppliedEvent[],
   audience: Audience,
 ): string {
   let text = ''
   for (const event of events) {
-    const cursor = formatCursor({ epoch, version: event.version })
+    const cursor = formatCursor({ ...life, version: event.version })
     text +=
       audience === 'one'
         ? encodeMessage({ event: eventName(event.type), id: cursor, data: event })
@@ -29,8 +29,8 @@ export function eventMessages(
 
 /** The message of a patch; of a snapshot, when it begins at 0. Followed by `end`, when it brings the job to its own. */
 export function patchMessages(patch: Patch, view: View, audience: Audience): string {
-  const { id: jobId, epoch, status } = patch.job
-  const cursor = formatCursor({ epoch, version: patch.to })
+  const { id: jobId, epoch, generation, status } = patch.job
+  const cursor = formatCursor({ epoch, generation, version: patch.to })
   const event = patch.from === 0 ? 'snapshot' : 'patch'
   const data = patch.from === 0 ? snapshotOf(patch, view) : patch
   const text =

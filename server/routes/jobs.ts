@@ -6,7 +6,7 @@ import type { Operation, View } from '../engine.ts'
 import { problems, refuse } from '../errors.ts'
 import { snapshotOf } from '../hub/messages.ts'
 import { encodeInSlices, LargeDocuments } from '../large-documents.ts'
-import { startOf } from '../paging.ts'
+import { versionHeld } from '../paging.ts'
 import { type App, absoluteLinkTo, type Env, linkTo, type RouteContext } from './context.ts'
 import { matchesEtag } from './etag.ts'
 import { idempotencyKey } from './idempotency-key.ts'
@@ -51,21 +51,20 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, onErro
     const id = c.req.param('id')
     const view = viewOf(c)
     const stored = await jobs.read(c.get('principal'), id)
-    const etag = (version: number) => `W/"${formatCursor({ epoch: stored.header.epoch, version })}"`
     const headers: Record<string, string> = { 'cache-control': 'private, no-cache' }
     if (!isTerminalStatus(stored.header.status)) headers['retry-after'] = POLL_AFTER
-    if (matchesEtag(c.req.header('if-none-match'), etag(stored.header.version))) {
-      return c.body(null, 304, { ...headers, etag: etag(stored.header.version) })
+    if (matchesEtag(c.req.header('if-none-match'), etagOf(stored.header))) {
+      return c.body(null, 304, { ...headers, etag: etagOf(stored.header) })
     }
     const since = parseCursor(c.req.query('since'))
-    const cursor = since && startOf(since, stored) > 0 ? since : undefined
+    const cursor = since && versionHeld(since, stored) > 0 ? since : undefined
     const { patch, release } = await changes(id, view, cursor)
     // Deleted since it was read, and made again by someone else, perhaps.
     if (patch.job.epoch !== stored.header.epoch) {
       release?.()
       throw refuse(problems.notFound())
     }
-    headers.etag = etag(patch.to)
+    headers.etag = etagOf(patch.job)
     return answer(c, cursor ? patch : snapshotOf(patch, view), release, headers)
   })
 
@@ -95,6 +94,8 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, onErro
     return c.json({ token, expiresAt, url }, 201, { 'cache-control': 'no-store' })
   })
 }
+
+const etagOf = (job: Cursor) => `W/"${formatCursor(job)}"`
 
 /** @param release set for a large document, which is sent in slices */
 function answer(

@@ -1,13 +1,13 @@
 import type { Context } from 'hono'
 import { ownerQuerySchema } from '../../shared/api.ts'
-import { type Cursor, formatCursor, parseCursor } from '../../shared/cursor.ts'
+import { type Cursor, parseCursor } from '../../shared/cursor.ts'
 import { isJobId } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import { grantFor, type Principal } from '../access.ts'
 import type { StoredJob } from '../engine.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
 import type { Followed, Viewer } from '../hub/hub.ts'
-import { startOf } from '../paging.ts'
+import { versionHeld } from '../paging.ts'
 import type { App, Env, RouteContext } from './context.ts'
 import { viewOf } from './view.ts'
 
@@ -28,10 +28,10 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     const id = c.req.param('id')
     const view = viewOf(c)
     const stored = await jobs.read(principal, id)
-    const { epoch, version, status } = stored.header
+    const { version, status } = stored.header
     const cursor = usable(parseCursor(c.req.header('last-event-id') || c.req.query('since')), stored)
     // Nothing will ever follow: 204 is what stops an EventSource (WHATWG HTML, 9.2.3).
-    if (isTerminalStatus(status) && formatCursor(cursor) === formatCursor({ epoch, version })) return c.body(null, 204)
+    if (isTerminalStatus(status) && cursor.version === version) return c.body(null, 204)
     return answer(c, () => hub.openJob(id, view, cursor, viewerOf(c, principal, accessEnd(principal, stored))))
   })
 
@@ -82,9 +82,9 @@ function ownerIn(c: Context<Env>): string | undefined {
   throw refuse(problems.invalid([{ field: 'owner', detail: 'must have 1 to 512 characters, or be left out' }]))
 }
 
-/** What a client has of this life of the job: version 0, when its cursor is of another or ahead. It may see no other life. */
+/** What a client has of this history of the job: version 0, when its cursor is of another or ahead. It may see no other life. */
 function usable(cursor: Cursor | undefined, stored: StoredJob): Cursor {
-  return { epoch: stored.header.epoch, version: startOf(cursor, stored) }
+  return { epoch: stored.header.epoch, version: versionHeld(cursor, stored) }
 }
 
 /** When the principal may no longer read the job. */

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { applyBatch, headerBytes, type Loaded, namedRows, type Outcome } from '../../../server/apply-batch.ts'
 import type { Batch, Commit, Decision, DueTerms, Marks } from '../../../server/engine.ts'
+import { createdIn } from '../../../server/generations.ts'
 import type { JobEvent } from '../../../shared/events.ts'
-
 import type { Item, JobHeader, Step } from '../../../shared/job.ts'
 import { defaultLimits, type Limits } from '../../../shared/limits.ts'
 import { foldAll, history, instantOf, newDocument, newHeader, producerEvent } from '../../arbitraries.ts'
@@ -22,6 +22,7 @@ class Store {
   readonly items = new Map<string, Item>()
   readonly keys = new Map<string, string>()
   readonly limits: Limits
+  generation: string | undefined
 
   constructor(fields: Partial<JobHeader> = {}, limits: Partial<Limits> = {}) {
     this.header = newHeader(fields)
@@ -43,6 +44,7 @@ class Store {
       step: (id) => this.steps.get(id),
       item: (id) => this.items.get(id),
       key: digest === undefined ? undefined : { digest },
+      generation: this.generation,
     }
     return applyBatch(loaded, { events, at: AT, ...batch }, this.limits)
   }
@@ -251,6 +253,27 @@ describe('applyBatch: decisions', () => {
     expect(decided(store, terms(created + 100_000))).toMatchObject([{ type: 'status', status: 'failed' }])
     const ended = new Store({ status: 'completed', timeoutSeconds: 100 })
     expect(decided(ended, terms(created + 100_000))).toEqual({ repeat: ended.header })
+  })
+})
+
+describe('applyBatch: generations', () => {
+  test('applyBatch writes a generation into its first event, and marks from which version on it is', () => {
+    const store = new Store()
+    store.marks = createdIn('a', store.marks)
+    const apply = (generation: string) => {
+      store.generation = generation
+      return store.apply([progress(1), progress(2)])
+    }
+    const first = apply('a')
+    expect([first.header.generation, first.marks.generations]).toEqual([undefined, [['a', 1]]])
+    const second = apply('b')
+    expect(second.events.map((event) => event.generation)).toEqual(['b', undefined])
+    expect([second.header.generation, second.marks.generations?.at(-1)]).toEqual(['b', ['b', 4]])
+    const third = apply('b')
+    expect([third.events[0]?.generation, third.header.generation]).toEqual([undefined, 'b'])
+    for (const generation of 'cdefghij') apply(generation)
+    expect(store.marks.generations).toHaveLength(8)
+    expect(store.marks.generations?.[0]).toEqual(['c', 8])
   })
 })
 

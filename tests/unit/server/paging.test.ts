@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { StoredJob } from '../../../server/engine.ts'
-import { buildPage, type ChangedRow, PAGE_BYTES, startOf } from '../../../server/paging.ts'
+import { buildPage, type ChangedRow, PAGE_BYTES, startOf, versionHeld } from '../../../server/paging.ts'
 import type { AppliedEvent } from '../../../shared/events.ts'
 import { applyEvent, applyPatch } from '../../../shared/fold.ts'
 import type { Item, Job, Patch } from '../../../shared/job.ts'
@@ -46,7 +46,54 @@ describe('startOf', () => {
   })
 })
 
+/** A job whose creation and version 2 are of a first generation, 3 to 5 of a second, 6 of a third. */
+const inGenerations: StoredJob['marks']['generations'] = [
+  ['first', 1],
+  ['second', 3],
+  ['third', 6],
+]
+
+describe('versionHeld', () => {
+  const held = (job: StoredJob, version: number, generation?: string) =>
+    versionHeld({ epoch: 'e1', version, ...(generation ? { generation } : {}) }, job)
+
+  test('versionHeld is the version of a cursor that names the generation of its event', () => {
+    const job = stored(newDocument({ version: 6, generation: 'third' }), noMarks)
+    job.marks.generations = inGenerations
+    expect([held(job, 2), held(job, 3, 'second'), held(job, 5, 'second'), held(job, 6, 'third')]).toEqual([2, 3, 5, 6])
+    const others = [held(job, 3), held(job, 6), held(job, 2, 'second'), held(job, 6, 'second'), held(job, 5, 'other')]
+    expect(others).toEqual([0, 0, 0, 0, 0])
+  })
+
+  test('versionHeld of a job that knows no generations takes the cursors that name none', () => {
+    const job = stored(newDocument({ version: 6 }), noMarks)
+    expect([held(job, 6), held(job, 6, 'other'), held(job, 7)]).toEqual([6, 0, 0])
+  })
+
+  test('versionHeld is 0 for a cursor of a generation that the job has forgotten', () => {
+    const job = stored(newDocument({ version: 20, generation: 'g8' }), noMarks)
+    job.marks.generations = Array.from({ length: 8 }, (_, index) => [`g${index + 1}`, index * 2 + 5])
+    expect([held(job, 4), held(job, 5), held(job, 5, 'g1'), held(job, 20, 'g8')]).toEqual([0, 0, 5, 20])
+  })
+})
+
 describe('buildPage', () => {
+  test('buildPage names in each page the generation of the version where it ends', () => {
+    const job = stored(newDocument({ version: 6, generation: 'third' }), noMarks)
+    job.marks.generations = inGenerations
+    const rows = rowsOf(items('a', 'b', 'c', 'd', 'e'))
+    const ends = [0, 2, 3, 5].map((from) => {
+      const page = buildPage(job, from, rows.slice(Math.max(0, from - 1)), 1)
+      return [page.to, page.job.generation]
+    })
+    expect(ends).toEqual([
+      [2, undefined],
+      [3, 'second'],
+      [4, 'second'],
+      [6, 'third'],
+    ])
+  })
+
   test('buildPage of what fits is everything, and has no more', () => {
     const job = stored(newDocument({ version: 4 }), noMarks)
     const all = items('a', 'b', 'c')

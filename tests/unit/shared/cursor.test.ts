@@ -5,6 +5,7 @@ import { formatCursor, parseCursor } from '../../../shared/cursor.ts'
 describe('formatCursor', () => {
   test('formatCursor writes EPOCH-VERSION', () => {
     expect(formatCursor({ epoch: 'k3x9', version: 42 })).toBe('k3x9-42')
+    expect(formatCursor({ epoch: 'k3x9', generation: 'q7', version: 42 })).toBe('k3x9.q7-42')
   })
 })
 
@@ -13,8 +14,12 @@ describe('parseCursor', () => {
     const epoch = fc.stringMatching(/^[a-z0-9]{1,32}$/)
     const version = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.constantFrom(0, 1, Number.MAX_SAFE_INTEGER))
     fc.assert(
-      fc.property(epoch, version, (epoch, version) => {
-        expect(parseCursor(formatCursor({ epoch, version }))).toStrictEqual({ epoch, version })
+      fc.property(epoch, epoch, version, (epoch, generation, version) => {
+        for (const cursor of [
+          { epoch, version },
+          { epoch, generation, version },
+        ])
+          expect(parseCursor(formatCursor(cursor))).toStrictEqual(cursor)
       }),
     )
   })
@@ -38,6 +43,11 @@ describe('parseCursor', () => {
       'k3x9-042',
       'k3x9-00',
       'k3x9-4.2',
+      'k3x9.-42',
+      '.q7-42',
+      'k3x9.q7.q8-42',
+      'k3x9.Q7-42',
+      `k3x9.${'a'.repeat(33)}-42`,
       'k3x9-4e2',
       'k3x9-0x2a',
       'k3x9-Infinity',
