@@ -28,7 +28,7 @@ const parts = query('parts', 'header: without steps, items, errors and logs.', {
   type: 'string',
   enum: ['all', 'header'],
 })
-const since = query('since', 'What the client has: the id of the last message, or the ETag without `W/` and quotes. EPOCH-VERSION, or EPOCH.GENERATION-VERSION.')
+const since = query('since', 'What the client has: EPOCH-VERSION, or EPOCH.GENERATION-VERSION.')
 const idempotency = header('Idempotency-Key', 'The same key with the same body is answered like the first time.')
 
 const anyone = { security: [] }
