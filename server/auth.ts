@@ -3,6 +3,7 @@ import { type Clock, randomId } from '../shared/clock.ts'
 import { type Grant, type Principal, type Scope, scopes } from './access.ts'
 import { problems, refuse } from './errors.ts'
 import { Recent } from './recent.ts'
+import { withoutPrefix, withPrefix } from './token-prefix.ts'
 
 /** The shortest secret that HS256 allows: 256 bits (RFC 7518, 3.2), in bytes. */
 export const SECRET_BYTES = 32
@@ -15,9 +16,17 @@ export interface AuthOptions {
   issuer?: string | undefined
   /** The `aud` that access tokens must have. */
   audience?: string | undefined
+  /** How far ahead the `exp` of an access token may be: seconds, 90 days by default. */
+  tokenSeconds?: number | undefined
 }
 
-const SESSION_SECONDS = 43_200
+/** The longest life of an access token unless a setting says otherwise: 90 days, in seconds. */
+export const DEFAULT_TOKEN_SECONDS = 7_776_000
+/** What the clock of whoever signs a token may be ahead of ours: seconds. */
+const LEEWAY_SECONDS = 60
+
+/** How long a session lasts at most: seconds. */
+export const SESSION_SECONDS = 43_200
 /** Verified tokens that are remembered, those used last: verifying costs more than all else that a publish does. */
 const TOKENS_REMEMBERED = 1_000
 
@@ -73,6 +82,11 @@ export class Auth {
     }
     const ours = typeof claims.typ === 'string' && claims.typ.startsWith('milepost-')
     if (ours || !this.#isForUs(claims)) throw invalidToken()
+    const { tokenSeconds = DEFAULT_TOKEN_SECONDS } = this.#options
+    if (Number(claims.exp) > this.#seconds() + tokenSeconds + LEEWAY_SECONDS) {
+      const detail = `The token holds for more than ${tokenSeconds} seconds, which is the longest here.`
+      throw refuse(problems.unauthenticated(`${detail} Sign one with an earlier exp.`))
+    }
     return principalOf(claims)
   }
 
@@ -89,11 +103,16 @@ export class Auth {
     return grantOf(claims)
   }
 
-  /** A token that allows one thing with one job, for those who have no account here. */
-  async createJobToken(sub: string, grant: Omit<Grant, 'expiresAt'>, seconds: number) {
-    const exp = this.#seconds() + seconds
+  /**
+   * A token that allows one thing with one job, for those who have no account here.
+   *
+   * @param maker whose rights it passes on: it runs out no later than they do
+   */
+  async createJobToken(maker: Pick<Principal, 'sub' | 'expiresAt'>, grant: Omit<Grant, 'expiresAt'>, seconds: number) {
+    const { sub, expiresAt = Number.POSITIVE_INFINITY } = maker
+    const exp = Math.min(this.#seconds() + seconds, Math.floor(expiresAt / 1_000))
     const token = await this.#sign({ typ: types.job, sub, ...grant, iat: this.#seconds(), exp })
-    return { token, expiresAt: new Date(exp * 1_000).toISOString() }
+    return { token: withPrefix(grant.can, token), expiresAt: new Date(exp * 1_000).toISOString() }
   }
 
   /** A cookie's worth of a principal, and how long it lasts: seconds. */
@@ -117,6 +136,9 @@ export class Auth {
 
   async #verify(token: string): Promise<Verified> {
     const verified = this.#remembered.get(token) ?? (await this.#verifySignature(token))
+    if (verified.claims.exp === undefined) {
+      throw refuse(problems.unauthenticated('The token has no exp. Sign one that says when it runs out.'))
+    }
     if (!this.#isNow(verified.claims)) throw invalidToken()
     return verified
   }
@@ -124,14 +146,19 @@ export class Auth {
   #isNow({ exp, nbf }: Claims): boolean {
     const now = this.#seconds()
     const hasBegun = nbf === undefined || (typeof nbf === 'number' && nbf <= now)
-    return hasBegun && (exp === undefined || (typeof exp === 'number' && exp > now))
+    return hasBegun && typeof exp === 'number' && exp > now
   }
 
   async #verifySignature(token: string): Promise<Verified> {
     for (const secret of this.#secrets) {
       try {
         // Times are held against our own clock, each time: a remembered token runs out too.
-        const claims: unknown = await verify(token, secret, { alg: 'HS256', exp: false, nbf: false, iat: false })
+        const claims: unknown = await verify(withoutPrefix(token), secret, {
+          alg: 'HS256',
+          exp: false,
+          nbf: false,
+          iat: false,
+        })
         if (typeof claims !== 'object' || claims === null) break
         const verified = { claims: { ...claims } }
         this.#remembered.set(token, verified, 1)

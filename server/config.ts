@@ -1,5 +1,5 @@
 import { defaultLimits, type Limits } from '../shared/limits.ts'
-import { SECRET_BYTES } from './auth.ts'
+import { DEFAULT_TOKEN_SECONDS, SECRET_BYTES } from './auth.ts'
 import { parseRange } from './ip-address.ts'
 
 /** A setting that can't be used: what is wrong with it, and what would do. */
@@ -15,6 +15,8 @@ export interface Config {
   secret: string[] | undefined
   issuer: string | undefined
   audience: string | undefined
+  /** The longest life of an access token: seconds. */
+  tokenSeconds: number
   /** As `MILEPOST_ENGINE` names it: `sqlite:PATH`, `memory:`, `deno-kv:PATH`. */
   engine: string
   origins: string[]
@@ -46,6 +48,7 @@ export const settings = {
   MILEPOST_SECRET_FILE: 'A file that holds what MILEPOST_SECRET would be.',
   MILEPOST_ISSUER: 'The iss that access tokens must have.',
   MILEPOST_AUDIENCE: 'The aud that access tokens must have.',
+  MILEPOST_TOKEN_SECONDS: 'How far ahead the exp of an access token may be. 7776000 (90 days) by default.',
   MILEPOST_ENGINE:
     'Where jobs live: sqlite:PATH, memory: or, on Deno, deno-kv:PATH. sqlite:./data/milepost.db by default.',
   MILEPOST_ORIGINS: 'Origins whose pages may call the API, separated by commas. None by default.',
@@ -104,6 +107,7 @@ export function readConfig(environment: Environment): Config {
     secret: list('MILEPOST_SECRET')?.map(checkSecret),
     issuer: text('MILEPOST_ISSUER'),
     audience: text('MILEPOST_AUDIENCE'),
+    tokenSeconds: wholeNumber(environment, 'MILEPOST_TOKEN_SECONDS', 1, MOST_SECONDS) ?? DEFAULT_TOKEN_SECONDS,
     engine: text('MILEPOST_ENGINE') ?? 'sqlite:./data/milepost.db',
     origins: (list('MILEPOST_ORIGINS') ?? []).map(checkOrigin),
     ...address(text('MILEPOST_PUBLIC_URL'), text('MILEPOST_BASE_PATH')),

@@ -140,7 +140,7 @@ export class Jobs {
   /** A token for those who have no account here. */
   async share(principal: Principal, id: string, { can, seconds }: CreateToken) {
     const { header } = await this.read(principal, id, can === 'watch' ? 'share-watch' : 'share-publish')
-    return this.#context.auth.createJobToken(principal.sub, { job: id, epoch: header.epoch, can }, seconds)
+    return this.#context.auth.createJobToken(principal, { job: id, epoch: header.epoch, can }, seconds)
   }
 
   async remove(principal: Principal, id: string): Promise<void> {

@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util'
-import { sign } from 'hono/jwt'
 import { readJson, readProblem } from '../../shared/answers.ts'
 import type { CreateSignInLink } from '../../shared/api.ts'
+import { SESSION_SECONDS } from '../auth.ts'
 import { ConfigError } from '../config.ts'
 import { operator } from '../entries/operator.ts'
+import { SIGN_IN_SECONDS } from '../sign-in-codes.ts'
+import { signAccessToken } from './access-token.ts'
 import { refuseSecret } from './flags.ts'
 import { reasonOf } from './remote-jobs.ts'
 import { settingsOf } from './settings.ts'
@@ -15,9 +17,8 @@ without --sub, the operator, as the link that the server printed when it started
 
 The request is signed with the first MILEPOST_SECRET, which may be in a file, or with the secret that a server without one keeps beside its store.`
 
-/** How long the answer is waited for: milliseconds; and the token of the request holds: seconds. */
+/** How long the answer is waited for: milliseconds. */
 const REQUEST_MS = 30_000
-const TOKEN_SECONDS = 60
 
 /** A link that signs in, made by a server that runs. @throws ConfigError when it can't be had */
 export async function createSignInLink(
@@ -35,19 +36,13 @@ export async function createSignInLink(
     },
   })
   if (values.help) return usage
-  const { port, basePath, issuer, audience, secret } = await settingsOf(env)
+  const settings = await settingsOf(env)
+  const { port, basePath } = settings
   const url = values.url ?? `http://localhost:${port}${basePath}/`
   if (!URL.canParse(url)) throw new ConfigError(`"${url}" is not a URL. Try http://localhost:8787/.`)
-  const now = Math.floor(Date.now() / 1_000)
-  const claims = {
-    sub: operator.sub,
-    scope: operator.scopes.join(' '),
-    iat: now,
-    exp: now + TOKEN_SECONDS,
-    ...(issuer === undefined ? {} : { iss: issuer }),
-    ...(audience === undefined ? {} : { aud: audience }),
-  }
-  const token = await sign(claims, secret, 'HS256')
+  // A session lasts no longer than the token that its link was made with.
+  const seconds = Math.min(SESSION_SECONDS + SIGN_IN_SECONDS, settings.tokenSeconds)
+  const token = await signAccessToken(settings, { sub: operator.sub, scope: operator.scopes.join(' '), seconds })
   return ask(new URL('api/sign-in-links', url.endsWith('/') ? url : `${url}/`), token, {
     sub: values.sub,
     job: values.job,

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
-import { sign } from 'hono/jwt'
 import { scopes } from '../access.ts'
 import { ConfigError } from '../config.ts'
+import { signAccessToken } from './access-token.ts'
 import { refuseSecret } from './flags.ts'
 import { settingsOf } from './settings.ts'
 
@@ -25,12 +25,15 @@ export async function createToken(args: string[], env: Readonly<Record<string, s
     },
   })
   if (values.help) return usage
-  const { secret } = await settingsOf(env)
+  const settings = await settingsOf(env)
   if (!values.sub) throw new ConfigError('Say whom the token is for: --sub NAME.')
   const seconds = Number(values.seconds)
-  if (!Number.isInteger(seconds) || seconds < 1) throw new ConfigError('Give --seconds a whole number of 1 or more.')
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > settings.tokenSeconds) {
+    throw new ConfigError(
+      `Give --seconds a whole number from 1 to ${settings.tokenSeconds}, the longest by MILEPOST_TOKEN_SECONDS.`,
+    )
+  }
   const unknown = values.scope.split(' ').find((word) => !scopes.some((scope) => scope === word))
   if (unknown !== undefined) throw new ConfigError(`"${unknown}" is not a scope. There are: ${scopes.join(', ')}.`)
-  const now = Math.floor(Date.now() / 1_000)
-  return sign({ sub: values.sub, scope: values.scope, iat: now, exp: now + seconds }, secret, 'HS256')
+  return signAccessToken(settings, { sub: values.sub, scope: values.scope, seconds })
 }

@@ -12,7 +12,8 @@ const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toStrin
 export function describeAccess(subject: RuntimeSubject, origin: string): void {
   describe('access tokens', () => {
     test('a request without a token, or with one that is not valid, is 401 and says how', async () => {
-      const claims = { sub: 'ada', scope: 'jobs:read jobs:write jobs:admin' }
+      const exp = Math.floor(Date.now() / 1_000) + 3_600
+      const claims = { sub: 'ada', scope: 'jobs:read jobs:write jobs:admin', exp }
       const [header, payload, signature] = (await accessToken('ada')).split('.')
       const now = Math.floor(Date.now() / 1_000)
       const tokens = [
@@ -23,6 +24,8 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
         `${header}.${base64url(claims)}.${signature}`,
         `${header}.${payload}.`,
         await accessToken('ada', 'jobs:read', { exp: now - 1 }),
+        await accessToken('ada', 'jobs:read', { exp: undefined }),
+        await accessToken('ada', 'jobs:read', { exp: now + 91 * 86_400 }),
         await accessToken('ada', 'jobs:read', { nbf: now + 60 }),
         await accessToken('ada', 'jobs:read', { typ: 'milepost-session' }),
         await accessToken('ada', 'jobs:read', { typ: 'milepost-job' }),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { ApiClient, unique } from '../support/api-client.ts'
 import { StreamReader } from '../support/stream-reader.ts'
+import { accessToken } from '../support/tokens.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
 /** Tokens of single jobs, for those who have no account. */
@@ -17,7 +18,19 @@ export function describeTokens(subject: RuntimeSubject): void {
       const lasts = Date.parse(expiresAt ?? '') - Date.now()
       expect(Math.abs(lasts - 3_600_000)).toBeLessThan(60_000)
       const publish = await ada.share(id, { can: 'publish', seconds: 60 })
+      for (const made of [token, publish.token])
+        expect(made).toMatch(/^mpst_(watch|publish)_eyJ[\w-]+\.[\w-]+\.[\w-]+$/)
       expect(publish.url).toBe(`${subject.server.url}api/jobs/${id}/events`)
+    })
+
+    test('POST …/tokens answers a token that runs out no later than the one that it was asked for with', async () => {
+      const exp = Math.floor(Date.now() / 1_000) + 600
+      const ada = new ApiClient(subject.server.url, await accessToken('ada', undefined, { exp }))
+      const { id } = await ada.create()
+      for (const can of ['watch', 'publish']) {
+        const { expiresAt } = await ada.share(id, { can, seconds: 2_592_000 })
+        expect(Date.parse(expiresAt)).toBe(exp * 1_000)
+      }
     })
 
     test('POST …/tokens needs no body, and names what is wrong with one', async () => {

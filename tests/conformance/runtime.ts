@@ -144,6 +144,7 @@ export function describeRuntime(name: string, start: StartRuntime, traits: Runti
         expect(printed).not.toContain(SECRET)
         // Every token begins so: a JWT's header in base64url.
         expect(printed).not.toContain('eyJ')
+        expect(printed).not.toContain('mpst_')
         expect(printed).not.toMatch(/error|exception|at .*\.ts:\d+/i)
       }
     })

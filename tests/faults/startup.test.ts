@@ -130,8 +130,17 @@ describe('milepost', () => {
   })
 
   test('milepost token makes a token that the server takes', async () => {
-    await using server = await ServerProcess.start()
-    const { out } = await run(['token', '--sub', 'ada'], { MILEPOST_SECRET: SECRET })
+    const settings = { MILEPOST_ISSUER: 'us', MILEPOST_AUDIENCE: 'them', MILEPOST_TOKEN_SECONDS: '7200' }
+    await using server = await ServerProcess.start(settings)
+    const env = { ...settings, MILEPOST_SECRET: SECRET }
+    const { err, code } = await run(['token', '--sub', 'ada', '--seconds', '7201'], env)
+    expect([err, code]).toEqual([
+      'Give --seconds a whole number from 1 to 7200, the longest by MILEPOST_TOKEN_SECONDS.\n',
+      1,
+    ])
+    const { out } = await run(['token', '--sub', 'ada', '--seconds', '7200'], env)
+    // The regular expression of SECURITY.md.
+    expect(out.trim()).toMatch(/^mpst_(access|watch|publish|session)_[\w.-]{40,}$/)
     const answer = await fetch(`${server.url}api/jobs`, { headers: { authorization: `Bearer ${out.trim()}` } })
     expect([answer.status, await answer.json()]).toEqual([200, { jobs: [] }])
   })

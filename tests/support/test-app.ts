@@ -6,14 +6,14 @@ import type { Job, JobHeader } from '../../shared/job.ts'
 import { defaultLimits } from '../../shared/limits.ts'
 import { SeededRandom } from '../seeded-random.ts'
 import { VirtualClock } from '../virtual-clock.ts'
-import { accessToken, SECRET } from './tokens.ts'
+import { SECRET, virtualToken } from './tokens.ts'
 
 /** The app in this process, under a clock that stands still: what needs no network. */
 export class TestApp {
   readonly clock = new VirtualClock()
   readonly errors: unknown[] = []
   /** `ada`'s access token. */
-  readonly token = accessToken('ada')
+  readonly token = virtualToken('ada')
   readonly engine: MemoryEngine
   readonly app: Milepost
 

@@ -15,7 +15,8 @@ export function milepost(name: string, launch: Launch, environment: Record<strin
     missing: () => undefined,
     async start() {
       const folder = await mkdtemp(join(tmpdir(), 'milepost-bench-'))
-      const tokenOf = (sub: string) => sign({ sub, scope: 'jobs:read jobs:write' }, SECRET, 'HS256')
+      const exp = Math.floor(Date.now() / 1_000) + 86_400
+      const tokenOf = (sub: string) => sign({ sub, scope: 'jobs:read jobs:write', exp }, SECRET, 'HS256')
       const tokens = { token: await tokenOf('bench'), otherToken: await tokenOf('other') }
       const engine = launch.engine(folder)
       const store = /^sqlite:(.+)$/.exec(engine)?.[1]

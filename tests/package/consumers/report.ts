@@ -8,7 +8,8 @@ export async function reportOn(engine: Engine): Promise<string> {
   const secret = 'a secret of a consumer of the package'
   const milepost = createApp({ engine, auth: { secret } })
   const app = new Hono().route('/progress', milepost)
-  const token = await sign({ sub: 'ada', scope: 'jobs:read jobs:write' }, secret, 'HS256')
+  const exp = Math.floor(Date.now() / 1_000) + 3_600
+  const token = await sign({ sub: 'ada', scope: 'jobs:read jobs:write', exp }, secret, 'HS256')
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   const post = async (path: string, body: object) =>
     await app.request(path, { method: 'POST', headers, body: JSON.stringify(body) })

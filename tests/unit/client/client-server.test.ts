@@ -21,7 +21,8 @@ async function world(seed: number) {
   const clock = new VirtualClock()
   const random = new SeededRandom(seed)
   const app = createApp({ engine: new MemoryEngine(), auth: { secret }, clock, random })
-  const bearer = await sign({ sub: 'ada', scope: 'jobs:write jobs:read' }, secret, 'HS256')
+  const exp = clock.now() / 1_000 + 86_400
+  const bearer = await sign({ sub: 'ada', scope: 'jobs:write jobs:read', exp }, secret, 'HS256')
   const headers = { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' }
   // Checking a signature takes real time, which virtual time does not wait for; a token is remembered once it was checked.
   await app.request('/api/jobs', { headers })

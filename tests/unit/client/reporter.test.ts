@@ -361,7 +361,8 @@ describe('createReporter', () => {
   test('createReporter makes jobs that a real server has, event by event', async () => {
     const secret = 's'.repeat(32)
     const app = createApp({ engine: new MemoryEngine(), auth: { secret } })
-    const token = await sign({ sub: 'importer', scope: 'jobs:write jobs:read' }, secret, 'HS256')
+    const exp = Math.floor(Date.now() / 1_000) + 3_600
+    const token = await sign({ sub: 'importer', scope: 'jobs:write jobs:read', exp }, secret, 'HS256')
     const reporter = createReporter({
       url: 'http://localhost',
       token,

@@ -6,7 +6,7 @@ import { openStream } from '../../../server/hub/stream.ts'
 import type { JobControl } from '../../../server/job-events.ts'
 import type { JobHeader } from '../../../shared/job.ts'
 import { TestApp } from '../../support/test-app.ts'
-import { accessToken, SECRET } from '../../support/tokens.ts'
+import { SECRET, virtualToken } from '../../support/tokens.ts'
 import { settle } from '../../virtual-clock.ts'
 
 const running = { type: 'status', status: 'running' } as const
@@ -191,7 +191,7 @@ describe('POST /api/services/:name', () => {
     }
     const app = new TestApp({ services: { long: { prepare } } })
     const start = async (body: BodyInit = form(), sub = 'ada') => {
-      const headers = { authorization: `Bearer ${await accessToken(sub)}` }
+      const headers = { authorization: `Bearer ${await virtualToken(sub)}` }
       return app.app.request('/api/services/long', { method: 'POST', headers, body })
     }
     return { app, start, ends }

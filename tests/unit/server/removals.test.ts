@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { JobList } from '../../../shared/api.ts'
 import { TestApp } from '../../support/test-app.ts'
-import { accessToken } from '../../support/tokens.ts'
+import { virtualToken } from '../../support/tokens.ts'
 
 /** An app with a job that runs, and others that have ended a minute after each other. */
 async function setUp(...statuses: ('completed' | 'failed' | 'cancelled')[]) {
@@ -27,8 +27,8 @@ async function remove(app: TestApp, query = '', headers: Record<string, string> 
   return status
 }
 
-const bearer = async (...args: Parameters<typeof accessToken>) => ({
-  authorization: `Bearer ${await accessToken(...args)}`,
+const bearer = async (...args: Parameters<typeof virtualToken>) => ({
+  authorization: `Bearer ${await virtualToken(...args)}`,
 })
 
 describe('DELETE /api/jobs', () => {

@@ -1,0 +1,20 @@
+import { sign } from 'hono/jwt'
+import { withPrefix } from '../token-prefix.ts'
+import type { ServerSettings } from './settings.ts'
+
+/** An access token that the server with these settings takes, from now on. */
+export async function signAccessToken(
+  { secret, issuer, audience }: Pick<ServerSettings, 'secret' | 'issuer' | 'audience'>,
+  { sub, scope, seconds }: { sub: string; scope: string; seconds: number },
+): Promise<string> {
+  const now = Math.floor(Date.now() / 1_000)
+  const claims = {
+    sub,
+    scope,
+    iat: now,
+    exp: now + seconds,
+    ...(issuer === undefined ? {} : { iss: issuer }),
+    ...(audience === undefined ? {} : { aud: audience }),
+  }
+  return withPrefix('access', await sign(claims, secret, 'HS256'))
+}
