@@ -1,4 +1,5 @@
 import type { JobHeader } from '../shared/job.ts'
+import type { StoredJob } from './engine.ts'
 import { problems, refuse } from './errors.ts'
 
 export const scopes = ['jobs:read', 'jobs:write', 'jobs:assign', 'jobs:admin'] as const
@@ -14,6 +15,10 @@ export interface Grant {
   /** The life of the job that it was given for: an id made again is another job. */
   epoch: string
   can: 'watch' | 'publish'
+  /** A watch token that shows the header alone, whatever is asked for. */
+  parts?: 'header'
+  /** Which series of the job's tokens it belongs to: when all of them are ended, the next series begins ({@link tokenSeries}). */
+  series: number
   /** Milliseconds since the epoch. */
   expiresAt: number
 }
@@ -29,23 +34,29 @@ export interface Principal {
 }
 
 /** What can be done with a job. */
-export type Action = 'read' | 'publish' | 'control' | 'remove' | 'share-watch' | 'share-publish'
+export type Action = 'read' | 'publish' | 'control' | 'remove' | 'share-watch' | 'share-publish' | 'end-tokens'
 
 export const isAdmin = (principal: Principal): boolean => principal.scopes.includes('jobs:admin')
 
-/** The grant of a token for this very job, if it has one. */
-export function grantFor(principal: Principal, header: JobHeader): Grant | undefined {
-  return principal.jobs?.find(({ job, epoch }) => job === header.id && epoch === header.epoch)
+/** The series that tokens of the job are made in: how often all of them were ended. */
+export const tokenSeries = ({ marks }: StoredJob): number => marks.tokenSeries ?? 0
+
+/** The grant of a token for this very job, if it has one that was not ended. */
+export function grantFor(principal: Principal, job: StoredJob): Grant | undefined {
+  return principal.jobs?.find((grant) => isFor(grant, job) && grant.series === tokenSeries(job))
 }
+
+const isFor = ({ job, epoch }: Grant, { header }: StoredJob) => job === header.id && epoch === header.epoch
 
 /**
  * Lets an action pass, or throws.
  *
- * @throws ProblemError 404 when the principal may not know of the job; 403 when it may, but lacks the scope or the role
+ * @throws ProblemError 404 when the principal may not know of the job; 403 when it may, but lacks the scope or the role; 401 for a token
+ *   that was ended
  */
-export function permit(principal: Principal, header: JobHeader, action: Action): void {
-  if (principal.jobs) permitGrant(principal, header, action)
-  else if (!isAdmin(principal)) permitRole(principal, header, action)
+export function permit(principal: Principal, job: StoredJob, action: Action): void {
+  if (principal.jobs) permitGrant(principal, job, action)
+  else if (!isAdmin(principal)) permitRole(principal, job.header, action)
 }
 
 function permitRole(principal: Principal, header: JobHeader, action: Action): void {
@@ -61,13 +72,15 @@ function permitRole(principal: Principal, header: JobHeader, action: Action): vo
     remove: asOwner || asCreator,
     'share-watch': asOwner || asCreator,
     'share-publish': asCreator,
+    'end-tokens': asOwner || asCreator,
   }
   if (!allowed[action]) throw refuse(problems.forbidden(reasons[action]))
 }
 
-function permitGrant(principal: Principal, header: JobHeader, action: Action): void {
-  const grant = grantFor(principal, header)
-  if (!grant) throw refuse(problems.notFound())
+function permitGrant(principal: Principal, job: StoredJob, action: Action): void {
+  const grant = grantFor(principal, job)
+  if (!grant)
+    throw refuse(principal.jobs?.some((ended) => isFor(ended, job)) ? problems.tokenEnded() : problems.notFound())
   const allowed = (action === 'read' && grant.can === 'watch') || (action === 'publish' && grant.can === 'publish')
   if (!allowed) throw refuse(problems.unauthenticated(`A ${grant.can} token allows nothing else. Use an access token.`))
 }
@@ -78,6 +91,7 @@ const reasons: Record<Action, string> = {
   control: 'Only the owner of a job cancels, pauses or resumes it, with the scope jobs:read.',
   remove: 'Removing a job takes the scope jobs:read as its owner, or jobs:write as its creator.',
   'share-watch': 'A watch token takes the scope jobs:read as the owner of the job, or jobs:write as its creator.',
+  'end-tokens': "Ending a job's tokens takes the scope jobs:read as its owner, or jobs:write as its creator.",
   'share-publish': 'Only the creator of a job hands out publish tokens, with the scope jobs:write.',
 }
 

@@ -102,8 +102,7 @@ export function createApp(options: AppOptions): Milepost {
   const onEach = everyAnswer(options.hstsSeconds)
   const seam = options.openStream ? { openStream: options.openStream } : {}
   const { retentionSeconds = DEFAULT_RETENTION_SECONDS, subscriptionsPerStream } = options
-  const streamLimit = limits.streams
-  const hub = new Hub({ engine, clock, random, metrics, frameMs, streamLimit, subscriptionsPerStream, ...seam })
+  const hub = new Hub({ engine, clock, random, metrics, frameMs, limits, subscriptionsPerStream, ...seam })
   const jobs = new Jobs({ engine, hub, auth, limits, clock, random, metrics, retentionSeconds })
   const emitter = createEmitter(jobs, { engine, limits, clock, random })
   const context: RouteContext = { engine, hub, jobs, auth, signIns, front, limits, metrics, clock, onEach, onError }

@@ -193,12 +193,18 @@ function principalOf({ sub, scope, exp }: Claims): Principal {
   return principal
 }
 
-function grantOf({ typ, sub, job, epoch, can, exp }: Claims): { sub: string; grant: Grant } {
+function grantOf({ typ, sub, job, epoch, can, parts, series = 0, exp }: Claims): { sub: string; grant: Grant } {
   if (typ !== types.job || typeof sub !== 'string' || typeof job !== 'string' || typeof epoch !== 'string') {
     throw invalidToken()
   }
-  if ((can !== 'watch' && can !== 'publish') || typeof exp !== 'number') throw invalidToken()
-  return { sub, grant: { job, epoch, can, expiresAt: exp * 1_000 } }
+  if ((can !== 'watch' && can !== 'publish') || typeof series !== 'number' || typeof exp !== 'number') {
+    throw invalidToken()
+  }
+  const grant: Grant = { job, epoch, can, series, expiresAt: exp * 1_000 }
+  if (parts === undefined) return { sub, grant }
+  // What is not understood was meant to restrict.
+  if (parts !== 'header') throw invalidToken()
+  return { sub, grant: { ...grant, parts } }
 }
 
 const invalidToken = () => refuse(problems.unauthenticated('The token is not valid, or has run out. Get a new one.'))

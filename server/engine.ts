@@ -20,6 +20,8 @@ export interface Marks {
   cancelRequestedAt?: string
   /** In which generations its events were applied, and from which version on each: the newest few. See `generations.ts`. */
   generations?: [id: string, from: number][]
+  /** How often all tokens of the job were ended: those made before hold no more. Left out, never. */
+  tokenSeries?: number
 }
 
 /** A job as engines keep it, without its rows. */

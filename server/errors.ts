@@ -45,6 +45,9 @@ export const problems = {
     title: 'Not signed in',
     detail,
   }),
+  /** For a watch or publish token that ran out, or was ended. */
+  tokenEnded: (): Problem =>
+    problems.unauthenticated('The token is not valid, has run out, or was ended. Get a new one.'),
   forbidden: (detail: string, errors?: FieldError[]): Problem => ({
     type: 'urn:milepost:forbidden',
     status: 403,

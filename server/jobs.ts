@@ -4,7 +4,7 @@ import { type Random, randomId } from '../shared/clock.ts'
 import type { ProducerEvent } from '../shared/events.ts'
 import { isJobId, type JobHeader } from '../shared/job.ts'
 import type { Limits } from '../shared/limits.ts'
-import { type Action, isAdmin, type Principal, permit, permitOwner, requireScope } from './access.ts'
+import { type Action, isAdmin, type Principal, permit, permitOwner, requireScope, tokenSeries } from './access.ts'
 import { headerBytes } from './apply-batch.ts'
 import type { Auth } from './auth.ts'
 import { digestOf } from './digest.ts'
@@ -100,7 +100,7 @@ export class Jobs {
   async read(principal: Principal, id: string, action: Action = 'read'): Promise<StoredJob> {
     const stored = isJobId(id) ? await this.#context.engine.read(id) : undefined
     if (!stored) throw refuse(problems.notFound())
-    permit(principal, stored.header, action)
+    permit(principal, stored, action)
     return stored
   }
 
@@ -138,9 +138,11 @@ export class Jobs {
   }
 
   /** A token for those who have no account here. */
-  async share(principal: Principal, id: string, { can, seconds }: CreateToken) {
-    const { header } = await this.read(principal, id, can === 'watch' ? 'share-watch' : 'share-publish')
-    return this.#context.auth.createJobToken(principal, { job: id, epoch: header.epoch, can }, seconds)
+  async share(principal: Principal, id: string, { can, parts, seconds }: CreateToken) {
+    const stored = await this.read(principal, id, can === 'watch' ? 'share-watch' : 'share-publish')
+    const { epoch } = stored.header
+    const grant = { job: id, epoch, can, ...(parts ? { parts } : {}), series: tokenSeries(stored) }
+    return this.#context.auth.createJobToken(principal, grant, seconds)
   }
 
   async remove(principal: Principal, id: string): Promise<void> {

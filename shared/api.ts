@@ -24,7 +24,13 @@ export function createRequestSchemas(limits: Limits) {
     createToken: z
       .strictObject({
         can: z.enum(['watch', 'publish']).default('watch'),
+        /** A watch token that shows the header alone: no steps, items, errors and logs. */
+        parts: z.literal('header').optional(),
         seconds: z.int().positive().max(MAX_TOKEN_SECONDS).default(3_600),
+      })
+      .refine(({ can, parts }) => can === 'watch' || parts === undefined, {
+        path: ['parts'],
+        error: 'is for watch tokens alone',
       })
       .meta({ id: 'CreateToken' }),
     createSignInLink: z

@@ -22,6 +22,8 @@ export interface Limits {
   titleBytes: number
   /** Open streams of one principal. */
   streams: number
+  /** Open streams of one job, to those who have a watch token of it. */
+  jobStreams: number
   /** Jobs of one principal that have not ended. */
   liveJobs: number
   /** Bytes of one upload to a reference service. */
@@ -46,6 +48,7 @@ export const defaultLimits: Readonly<Limits> = {
   messageBytes: 8 * KIB,
   titleBytes: 512,
   streams: 10_000,
+  jobStreams: 10_000,
   liveJobs: 10_000,
   uploadBytes: 64 * MIB,
   services: 4,

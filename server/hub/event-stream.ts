@@ -14,8 +14,10 @@ export interface Follower {
 
 /** Who opened a stream, and when it has to end. */
 export interface Viewer {
-  /** Whose streams are counted. */
+  /** Whose streams are counted, unless `jobs` are. */
   sub: string
+  /** The jobs whose watch tokens opened the stream, each once: it is one of theirs. */
+  jobs?: readonly string[]
   /** When the access runs out: milliseconds since the epoch. */
   expiresAt?: number | undefined
   /** Aborts when the request is over. Some runtimes tell only this way that a reader left. */

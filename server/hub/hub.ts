@@ -13,6 +13,7 @@ import { OwnerChannel } from './owner-channel.ts'
 import { OwnerFollower } from './owner-follower.ts'
 import { OwnerSubscription } from './owner-subscription.ts'
 import { type OpenStream, openStream } from './stream.ts'
+import { StreamCounts, type StreamLimits } from './stream-counts.ts'
 
 export type { Viewer } from './event-stream.ts'
 
@@ -32,8 +33,8 @@ export interface HubContext {
 }
 
 export interface HubOptions extends HubContext {
-  /** Streams that one principal may have open. */
-  streamLimit: number
+  /** Streams that may be open here. */
+  limits: StreamLimits
   openStream?: OpenStream
   /** Subscriptions that one stream may hold, where streams can't share theirs. Left out, those of one job share all. */
   subscriptionsPerStream?: number | undefined
@@ -44,6 +45,8 @@ export interface Followed {
   id: string
   /** Unless it is gone. */
   owner?: string
+  /** Left out, everything. */
+  view?: View
   cursor?: Cursor | undefined
   expiresAt?: number | undefined
   /** There is no such job, or not any more. */
@@ -57,20 +60,19 @@ const ownerKey = (owner: string | undefined, parentId: string | undefined) =>
 /** One process's fan-out: from the changes that an engine tells of, to the streams that are open here. */
 export class Hub {
   readonly #context: HubContext
-  readonly #streamLimit: number
   readonly #openStream: OpenStream
   readonly #subscriptionsPerStream: number | undefined
   readonly #watchJob: WatchJob
   readonly #jobs: Record<View, Map<string, JobChannel>> = { all: new Map(), header: new Map() }
   readonly #owners = new Map<string, OwnerChannel>()
   readonly #streams = new Set<EventStream>()
-  readonly #streamsOf = new Map<string, number>()
+  readonly #counts: StreamCounts
   #isClosed = false
   #opened = 0
 
   constructor(options: HubOptions) {
     this.#context = options
-    this.#streamLimit = options.streamLimit
+    this.#counts = new StreamCounts(options.limits)
     this.#openStream = options.openStream ?? openStream
     this.#subscriptionsPerStream = options.subscriptionsPerStream
     this.#watchJob = (id, wake, onLost) => options.engine.watch({ job: id }, wake, onLost)
@@ -103,7 +105,7 @@ export class Hub {
    * A stream of one job.
    *
    * @param cursor what the client has, if it is of this life of the job and not ahead of it
-   * @throws ProblemError 429 when the viewer has too many streams; whatever the engine throws when it can't be subscribed to
+   * @throws ProblemError 429 when there are too many streams; whatever the engine throws when it can't be subscribed to
    */
   async openJob(
     id: string,
@@ -125,13 +127,13 @@ export class Hub {
   }
 
   /** A stream of several jobs. */
-  async openJobs(jobs: readonly Followed[], view: View, viewer: Viewer): Promise<ReadableStream<Uint8Array>> {
+  async openJobs(jobs: readonly Followed[], viewer: Viewer): Promise<ReadableStream<Uint8Array>> {
     const gone = jobs.filter((job) => job.gone)
     const stream = this.#createStream(viewer, gone.map(({ id }) => endMessage(id, 'deleted', 'many')).join(''))
     try {
       const present = jobs.filter((job) => !job.gone)
       const watchOf = this.#subscribe(present)
-      const channels = present.map(({ id, owner, cursor, expiresAt }) => {
+      const channels = present.map(({ id, owner, view = 'all', cursor, expiresAt }) => {
         const channel = this.#jobChannel(id, view, watchOf(owner))
         const follower = new JobFollower(this.#context, channel, stream, 'many', cursor)
         if (expiresAt !== undefined) this.#endAt(stream, expiresAt, () => follower.end('token-expired'))
@@ -173,14 +175,9 @@ export class Hub {
   }
 
   #createStream(viewer: Viewer, first = ''): EventStream {
-    const { sub } = viewer
     // A client that comes back at once would keep a server that is stopping from its end.
     if (this.#isClosed) throw refuse(problems.unavailable('The server is stopping. Try again in a moment.'))
-    const open = this.#streamsOf.get(sub) ?? 0
-    if (open >= this.#streamLimit) {
-      throw refuse(problems.tooMany(`You have ${open} streams open. Close some, then try again.`))
-    }
-    this.#streamsOf.set(sub, open + 1)
+    this.#counts.add(viewer)
     const { clock, random, metrics } = this.#context
     const retry = RETRY_MS.least + random.number() * (RETRY_MS.most - RETRY_MS.least)
     const stream = new EventStream(clock, viewer, encodeRetry(retry) + first, this.#forget)
@@ -191,11 +188,8 @@ export class Hub {
   }
 
   readonly #forget = (stream: EventStream): void => {
-    const { sub } = stream.viewer
     this.#streams.delete(stream)
-    const left = (this.#streamsOf.get(sub) ?? 1) - 1
-    if (left > 0) this.#streamsOf.set(sub, left)
-    else this.#streamsOf.delete(sub)
+    this.#counts.remove(stream.viewer)
   }
 
   #respond(stream: EventStream, { signal }: Viewer): ReadableStream<Uint8Array> {

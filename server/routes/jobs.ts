@@ -2,6 +2,7 @@ import type { Context } from 'hono'
 import { createRequestSchemas, listQuerySchema, removeQuerySchema } from '../../shared/api.ts'
 import { type Cursor, formatCursor, parseCursor } from '../../shared/cursor.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
+import { grantFor } from '../access.ts'
 import type { Operation, View } from '../engine.ts'
 import { problems, refuse } from '../errors.ts'
 import { snapshotOf } from '../hub/messages.ts'
@@ -11,7 +12,7 @@ import { type App, absoluteLinkTo, type Env, linkTo, type RouteContext } from '.
 import { matchesEtag } from './etag.ts'
 import { idempotencyKey } from './idempotency-key.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './validation.ts'
-import { viewOf } from './view.ts'
+import { viewFor, viewOf } from './view.ts'
 
 /** Seconds after which a client that can't stream does well to ask again. */
 const POLL_AFTER = '2'
@@ -49,8 +50,12 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, onErro
 
   app.get('/api/jobs/:id', async (c) => {
     const id = c.req.param('id')
-    const view = viewOf(c)
-    const stored = await jobs.read(c.get('principal'), id)
+    const asked = viewOf(c)
+    const principal = c.get('principal')
+    const stored = await jobs.read(principal, id)
+    const view = viewFor(asked, grantFor(principal, stored))
+    // The same address shows less to some.
+    c.header('vary', 'Authorization', { append: true })
     const headers: Record<string, string> = { 'cache-control': 'private, no-cache' }
     if (!isTerminalStatus(stored.header.status)) headers['retry-after'] = POLL_AFTER
     if (matchesEtag(c.req.header('if-none-match'), etagOf(stored.header))) {

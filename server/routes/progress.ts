@@ -4,12 +4,12 @@ import { type Cursor, parseCursor } from '../../shared/cursor.ts'
 import { isJobId } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import { grantFor, type Principal } from '../access.ts'
-import type { StoredJob } from '../engine.ts'
+import type { StoredJob, View } from '../engine.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
 import type { Followed, Viewer } from '../hub/hub.ts'
 import { versionHeld } from '../paging.ts'
 import type { App, Env, RouteContext } from './context.ts'
-import { viewOf } from './view.ts'
+import { viewFor, viewOf } from './view.ts'
 
 /** Jobs that one stream may name. */
 const JOBS_PER_STREAM = 100
@@ -26,8 +26,9 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
   app.get('/api/jobs/:id/progress', async (c) => {
     const principal = c.get('principal')
     const id = c.req.param('id')
-    const view = viewOf(c)
+    const asked = viewOf(c)
     const stored = await jobs.read(principal, id)
+    const view = viewFor(asked, grantFor(principal, stored))
     const { version, status } = stored.header
     const cursor = usable(parseCursor(c.req.header('last-event-id') || c.req.query('since')), stored)
     // Nothing will ever follow: 204 is what stops an EventSource (WHATWG HTML, 9.2.3).
@@ -37,12 +38,12 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
 
   app.get('/api/progress', async (c) => {
     const principal = c.get('principal')
-    const view = viewOf(c)
+    const asked = viewOf(c)
     const named = c.req.queries('job') ?? principal.jobs?.map(({ job }) => job)
     if (named) {
       if (ownerIn(c) !== undefined) throw refuse(problems.invalid([{ field: 'owner', detail: 'does not go with job' }]))
-      const followed = await readAll(principal, named)
-      return answer(c, () => hub.openJobs(followed, view, viewerOf(c, principal, undefined)))
+      const followed = await readAll(principal, named, asked)
+      return answer(c, () => hub.openJobs(followed, viewerOf(c, principal, undefined)))
     }
     const owner = jobs.ownerOf(principal, ownerIn(c))
     const parent = c.req.query('parent')
@@ -53,7 +54,7 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
   })
 
   /** The jobs that `?job=ID` and `?job=ID@CURSOR` name. One that is gone is told so; when all are, so is the request. */
-  async function readAll(principal: Principal, named: string[]): Promise<Followed[]> {
+  async function readAll(principal: Principal, named: string[], asked: View): Promise<Followed[]> {
     if (named.length > JOBS_PER_STREAM) {
       throw refuse(problems.invalid([{ field: 'job', detail: `may be given at most ${JOBS_PER_STREAM} times` }]))
     }
@@ -63,7 +64,14 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
       try {
         const stored = await jobs.read(principal, id)
         const since = usable(parseCursor(cursor), stored)
-        followed.set(id, { id, owner: stored.header.owner, cursor: since, expiresAt: accessEnd(principal, stored) })
+        const view = viewFor(asked, grantFor(principal, stored))
+        followed.set(id, {
+          id,
+          owner: stored.header.owner,
+          view,
+          cursor: since,
+          expiresAt: accessEnd(principal, stored),
+        })
       } catch (error) {
         if (!(error instanceof ProblemError) || error.problem.status !== 404) throw error
         followed.set(id, { id, gone: true })
@@ -89,11 +97,13 @@ function usable(cursor: Cursor | undefined, stored: StoredJob): Cursor {
 
 /** When the principal may no longer read the job. */
 function accessEnd(principal: Principal, stored: StoredJob): number | undefined {
-  return grantFor(principal, stored.header)?.expiresAt ?? principal.expiresAt
+  return grantFor(principal, stored)?.expiresAt ?? principal.expiresAt
 }
 
-function viewerOf(c: Context<Env>, { sub }: Principal, expiresAt: number | undefined): Viewer {
-  return { sub, expiresAt, signal: c.req.raw.signal }
+function viewerOf(c: Context<Env>, { sub, jobs }: Principal, expiresAt: number | undefined): Viewer {
+  const viewer: Viewer = { sub, expiresAt, signal: c.req.raw.signal }
+  if (jobs) viewer.jobs = [...new Set(jobs.map(({ job }) => job))]
+  return viewer
 }
 
 async function answer(c: Context<Env>, open: () => Promise<ReadableStream<Uint8Array>>): Promise<Response> {

@@ -1,6 +1,10 @@
 import type { Context } from 'hono'
+import type { Grant } from '../access.ts'
 import type { View } from '../engine.ts'
 import { problems, refuse } from '../errors.ts'
+
+/** The view that a token of a job allows of the one that was asked for. */
+export const viewFor = (asked: View, grant: Grant | undefined): View => (grant?.parts === 'header' ? 'header' : asked)
 
 /** The view that `?parts=` asks for. @throws ProblemError 422 for one that there isn't */
 export function viewOf(c: Context): View {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Receipt } from '../../shared/batcher.ts'
+import { ApiClient } from '../support/api-client.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
 const KIB = 1_024
@@ -145,6 +146,25 @@ export function describeLimits(subject: RuntimeSubject): void {
       },
       10_000 + subject.traits.noticesWithinMs,
     )
+
+    test('limits of a job: streams of its watch tokens, which leave its owner theirs', async () => {
+      const ada = await subject.strictClient('generous')
+      const { id } = await ada.create()
+      const { token } = await ada.share(id)
+      const guest = new ApiClient(subject.strict.url, token)
+      const path = `api/jobs/${id}/progress`
+      const guests = await Promise.all(
+        [path, path, 'api/progress', `api/progress?job=${id}`].map((at) => guest.stream(at)),
+      )
+      const response = await guest.request('GET', path)
+      expect([response.status, response.headers.get('retry-after')]).toEqual([429, '10'])
+      await response.body?.cancel()
+      const own = await Promise.all([path, path, path].map((at) => ada.stream(at)))
+      for (const stream of [...guests, ...own]) {
+        expect((await stream.next())?.event).toBe('snapshot')
+        await stream.close()
+      }
+    })
 
     test('limits of an upload: what is longer is 413', async () => {
       const ada = await subject.strictClient('uploader')

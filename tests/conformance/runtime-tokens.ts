@@ -44,6 +44,8 @@ export function describeTokens(subject: RuntimeSubject): void {
         [{ seconds: 1.5 }, ['seconds']],
         [{ seconds: 2_592_001 }, ['seconds']],
         [{ job: 'other' }, ['job']],
+        [{ parts: 'all' }, ['parts']],
+        [{ can: 'publish', parts: 'header' }, ['parts']],
       ] as const)
         expect(await ada.refusal('POST', path, body)).toEqual({ status: 422, fields: [...fields] })
     })
@@ -70,6 +72,64 @@ export function describeTokens(subject: RuntimeSubject): void {
       await using bearer = await guest.stream(`api/jobs/${id}/progress`)
       await using all = await guest.stream('api/progress')
       for (const stream of [named, bearer, all]) expect((await stream.next())?.data.id).toBe(id)
+    })
+
+    test('a watch token of the header alone shows no more, whatever is asked for', async () => {
+      const ada = await subject.client('ada')
+      const { id, epoch } = await ada.create()
+      const other = await ada.create()
+      const events = (n: number) =>
+        [
+          { type: 'item', id: `i${n}`, label: 'Secret' },
+          { type: 'step', id: `s${n}`, label: 'Secret' },
+          { type: 'log', message: 'Secret' },
+          { type: 'error', message: 'Secret' },
+        ] as const
+      await ada.publish(id, ...events(0))
+      const { token } = await ada.share(id, { parts: 'header' })
+      const { token: whole } = await ada.share(other.id)
+      const guest = new ApiClient(subject.server.url, token)
+      for (const query of ['', '?parts=all', '?parts=header', `?since=${epoch}-1`, `?since=${epoch}-1&parts=all`]) {
+        const response = await guest.request('GET', `api/jobs/${id}${query}`)
+        const text = await response.text()
+        expect([query, text.includes('Secret'), /"(steps|items|logs|errors)"/.test(text)]).toEqual([
+          query,
+          false,
+          false,
+        ])
+        expect(JSON.parse(text).job ?? JSON.parse(text)).toMatchObject({ id, version: 5, errorCount: 1, logCount: 1 })
+        // A cache must not take it for what others see at this address.
+        expect(response.headers.get('vary')?.toLowerCase()).toContain('authorization')
+      }
+      const paths = [
+        `api/jobs/${id}/progress`,
+        `api/jobs/${id}/progress?parts=all`,
+        `api/jobs/${id}/progress?since=${epoch}-1`,
+        `api/progress`,
+        `api/progress?job=${id}@${epoch}-1&parts=all`,
+      ]
+      const streams = await Promise.all(paths.map((path) => guest.stream(path)))
+      const mixed = await subject.anyone.stream(`api/progress?parts=all&token=${token}&token=${whole}`)
+      for (const stream of streams) await stream.next()
+      const messages = await mixed.take(2)
+      for (const job of [id, other.id]) {
+        await ada.publish(job, ...events(1))
+        await ada.publish(job, { type: 'status', status: 'completed' })
+      }
+      for (const stream of streams.filter((_, index) => index < 3)) {
+        await stream.rest()
+        expect(stream.text).not.toContain('Secret')
+      }
+      for (const stream of streams.slice(3)) {
+        await stream.until(({ event }) => event === 'end')
+        expect(stream.text).not.toContain('Secret')
+        await stream.close()
+      }
+      for (const _ of [id, other.id]) messages.push(...(await mixed.until(({ event }) => event === 'end')))
+      await mixed.close()
+      // The other token shows all of its own job.
+      const shown = messages.filter(({ data }) => JSON.stringify(data).includes('Secret')).map(({ data }) => data.jobId)
+      expect(new Set(shown)).toEqual(new Set([other.id]))
     })
 
     test('a watch token is refused everywhere else', async () => {

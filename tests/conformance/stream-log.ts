@@ -59,7 +59,7 @@ export async function openLog(engine: Engine, open: (hub: Hub) => Promise<unknow
     random: systemRandom,
     metrics: new Metrics(),
     frameMs: 0,
-    streamLimit: 10,
+    limits: { streams: 10, jobStreams: 10 },
     openStream,
   })
   await open(hub)

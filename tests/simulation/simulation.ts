@@ -93,7 +93,7 @@ class Simulation {
       random,
       metrics: new Metrics(),
       frameMs: [0, 25, 250][random.below(3)] ?? 25,
-      streamLimit: 1_000,
+      limits: { streams: 1_000, jobStreams: 1_000 },
       openStream: random.chance(0.7) ? narrowStream : openStream,
     })
     const onViolation = (violation: unknown) => {

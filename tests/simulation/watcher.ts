@@ -1,7 +1,6 @@
 import type { View } from '../../server/engine.ts'
-import type { Hub } from '../../server/hub/hub.ts'
+import type { Followed, Hub } from '../../server/hub/hub.ts'
 import { startOf } from '../../server/paging.ts'
-import type { Cursor } from '../../shared/cursor.ts'
 import type { Patch } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import type { PingData } from '../../shared/wire.ts'
@@ -113,7 +112,7 @@ export class Watcher {
     const { hub, engine } = this.#world
     const viewer = { sub: 'ada' }
     if ('owner' in this.target) return hub.openOwner(this.target.owner, undefined, viewer)
-    const followed: { id: string; cursor: Cursor | undefined; gone: boolean }[] = []
+    const followed: (Followed & { gone: boolean })[] = []
     for (const id of this.#names ?? []) {
       const document = this.#document(id)
       if (document.ended) continue
@@ -125,7 +124,7 @@ export class Watcher {
         document.take('end', { reason: stored.header.status }, '')
         return undefined
       }
-      followed.push({ id, cursor, gone: stored === undefined })
+      followed.push({ id, view: this.view, cursor, gone: stored === undefined })
     }
     if (followed.every(({ gone }) => gone)) {
       for (const { id } of followed) this.#document(id).take('end', { reason: 'deleted' }, '')
@@ -133,7 +132,7 @@ export class Watcher {
     }
     const [first] = followed
     if ('job' in this.target && first) return hub.openJob(first.id, this.view, first.cursor, viewer)
-    return hub.openJobs(followed, this.view, viewer)
+    return hub.openJobs(followed, viewer)
   }
 
   async #read(stream: ReadableStream<Uint8Array>): Promise<void> {

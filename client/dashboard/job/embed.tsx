@@ -23,7 +23,11 @@ export function Embed({ jobId }: { jobId: string }) {
     setMaking(true)
     setError(undefined)
     try {
-      const response = await call(`${jobPath(jobId)}/tokens`, 'POST', { can: 'watch', seconds: lives[life] })
+      const response = await call(`${jobPath(jobId)}/tokens`, 'POST', {
+        can: 'watch',
+        parts: 'header',
+        seconds: lives[life],
+      })
       setToken(await response.json())
     } catch (reason) {
       setError(reason)

@@ -9,11 +9,17 @@ import {
   requireScope,
   type Scope,
 } from '../../../server/access.ts'
+import type { Marks, StoredJob } from '../../../server/engine.ts'
 import { ProblemError } from '../../../server/errors.ts'
+import type { JobHeader } from '../../../shared/job.ts'
 import { newHeader } from '../../arbitraries.ts'
 
-const header = newHeader({ id: 'j', epoch: 'e1', owner: 'owner', createdBy: 'creator' })
-const actions: Action[] = ['read', 'publish', 'control', 'remove', 'share-watch', 'share-publish']
+const jobOf = (fields: Partial<JobHeader>, marks: Partial<Marks> = {}): StoredJob => ({
+  header: newHeader(fields),
+  marks: { resultVersion: 0, metadataVersion: 0, stepCount: 0, bytes: 0, requestDigest: '', ...marks },
+})
+const job = jobOf({ id: 'j', epoch: 'e1', owner: 'owner', createdBy: 'creator' })
+const actions: Action[] = ['read', 'publish', 'control', 'remove', 'share-watch', 'share-publish', 'end-tokens']
 /** Whoever is the one, is so with these scopes alone. */
 const scopeSets: Scope[][] = [[], ['jobs:read'], ['jobs:write'], ['jobs:read', 'jobs:write'], ['jobs:admin']]
 
@@ -28,67 +34,81 @@ function answerTo(run: () => void): string {
   }
 }
 
-const row = (principal: Principal, about = header) =>
+const row = (principal: Principal, about = job) =>
   actions.map((action) => answerTo(() => permit(principal, about, action))).join(' ')
 
-const grant = (fields: Partial<Grant> = {}): Grant => ({ job: 'j', epoch: 'e1', can: 'watch', expiresAt: 1, ...fields })
+const grant = (fields: Partial<Grant> = {}): Grant => ({
+  job: 'j',
+  epoch: 'e1',
+  can: 'watch',
+  series: 0,
+  expiresAt: 1,
+  ...fields,
+})
 const withGrants = (...jobs: Grant[]): Principal => ({ sub: 'owner', scopes: [], jobs })
 
 describe('permit', () => {
   test('permit holds the table of who may do what, by role and scopes', () => {
     const table = (sub: string) => scopeSets.map((scopes) => row({ sub, scopes }))
-    // Columns: read, publish, control, remove, share-watch, share-publish.
+    // Columns: read, publish, control, remove, share-watch, share-publish, end-tokens.
     expect(table('owner')).toEqual([
-      '403 403 403 403 403 403',
-      'ok 403 ok ok ok 403',
-      '403 403 403 403 403 403',
-      'ok 403 ok ok ok 403',
-      'ok ok ok ok ok ok',
+      '403 403 403 403 403 403 403',
+      'ok 403 ok ok ok 403 ok',
+      '403 403 403 403 403 403 403',
+      'ok 403 ok ok ok 403 ok',
+      'ok ok ok ok ok ok ok',
     ])
     expect(table('creator')).toEqual([
-      '403 403 403 403 403 403',
-      '403 403 403 403 403 403',
-      'ok ok 403 ok ok ok',
-      'ok ok 403 ok ok ok',
-      'ok ok ok ok ok ok',
+      '403 403 403 403 403 403 403',
+      '403 403 403 403 403 403 403',
+      'ok ok 403 ok ok ok ok',
+      'ok ok 403 ok ok ok ok',
+      'ok ok ok ok ok ok ok',
     ])
     expect(table('stranger')).toEqual([
-      '404 404 404 404 404 404',
-      '404 404 404 404 404 404',
-      '404 404 404 404 404 404',
-      '404 404 404 404 404 404',
-      'ok ok ok ok ok ok',
+      '404 404 404 404 404 404 404',
+      '404 404 404 404 404 404 404',
+      '404 404 404 404 404 404 404',
+      '404 404 404 404 404 404 404',
+      'ok ok ok ok ok ok ok',
     ])
   })
 
   test('permit lets one who is both owner and creator do what either may', () => {
-    const own = newHeader({ owner: 'ada', createdBy: 'ada' })
+    const own = jobOf({ owner: 'ada', createdBy: 'ada' })
     expect(scopeSets.map((scopes) => row({ sub: 'ada', scopes }, own))).toEqual([
-      '403 403 403 403 403 403',
-      'ok 403 ok ok ok 403',
-      'ok ok 403 ok ok ok',
-      'ok ok ok ok ok ok',
-      'ok ok ok ok ok ok',
+      '403 403 403 403 403 403 403',
+      'ok 403 ok ok ok 403 ok',
+      'ok ok 403 ok ok ok ok',
+      'ok ok ok ok ok ok ok',
+      'ok ok ok ok ok ok ok',
     ])
   })
 
   test('permit lets a watch token read and a publish token publish, and nothing else', () => {
-    expect(row(withGrants(grant()))).toBe('ok 401 401 401 401 401')
-    expect(row(withGrants(grant({ can: 'publish' })))).toBe('401 ok 401 401 401 401')
+    expect(row(withGrants(grant()))).toBe('ok 401 401 401 401 401 401')
+    expect(row(withGrants(grant({ can: 'publish' })))).toBe('401 ok 401 401 401 401 401')
+  })
+
+  test('permit refuses tokens of an earlier series, and knows the newest among several', () => {
+    const ended = jobOf({ id: 'j', epoch: 'e1' }, { tokenSeries: 2 })
+    for (const series of [0, 1, 3])
+      expect(row(withGrants(grant({ series })), ended)).toBe('401 401 401 401 401 401 401')
+    expect(row(withGrants(grant(), grant({ series: 2 })), ended)).toBe('ok 401 401 401 401 401 401')
   })
 
   test('permit tells a token of another job or another life nothing, whoever gave it', () => {
-    expect(row(withGrants(grant({ job: 'k' })))).toBe('404 404 404 404 404 404')
-    expect(row(withGrants(grant({ epoch: 'e2' })))).toBe('404 404 404 404 404 404')
-    expect(row(withGrants())).toBe('404 404 404 404 404 404')
+    expect(row(withGrants(grant({ job: 'k' })))).toBe('404 404 404 404 404 404 404')
+    expect(row(withGrants(grant({ epoch: 'e2' })))).toBe('404 404 404 404 404 404 404')
+    expect(row(withGrants())).toBe('404 404 404 404 404 404 404')
   })
 })
 
 describe('grantFor', () => {
   test('grantFor finds the grant of this job in this life among several', () => {
     const own = grant({ expiresAt: 7 })
-    expect(grantFor(withGrants(grant({ job: 'k' }), grant({ epoch: 'e2' }), own), header)).toBe(own)
-    expect(grantFor({ sub: 'owner', scopes: ['jobs:read'] }, header)).toBeUndefined()
+    expect(grantFor(withGrants(grant({ job: 'k' }), grant({ epoch: 'e2' }), own), job)).toBe(own)
+    expect(grantFor({ sub: 'owner', scopes: ['jobs:read'] }, job)).toBeUndefined()
   })
 })
 

@@ -159,7 +159,7 @@ describe('bearer', () => {
   test('bearer takes what any of several secrets signed, and the first one signs', async () => {
     const { auth } = create({ secret: [SECRET, OLD_SECRET] })
     expect((await auth.bearer(await sign({ sub: 'ada', exp: EXP }, OLD_SECRET))).sub).toBe('ada')
-    const { token } = await auth.createJobToken({ sub: 'ada' }, { job: 'j', epoch: 'e', can: 'watch' }, 60)
+    const { token } = await auth.createJobToken({ sub: 'ada' }, { job: 'j', epoch: 'e', can: 'watch', series: 0 }, 60)
     expect((await create({ secret: SECRET }).auth.jobToken(token)).sub).toBe('ada')
     expect(await refused(create({ secret: OLD_SECRET }).auth.jobToken(token))).toBe(401)
   })
@@ -180,7 +180,7 @@ describe('bearer', () => {
 describe('the tokens of this server', () => {
   test('createJobToken makes a token that allows one thing with one life of a job, until it runs out', async () => {
     const { auth, clock } = create()
-    const grant = { job: 'j', epoch: 'e1', can: 'watch' } as const
+    const grant = { job: 'j', epoch: 'e1', can: 'watch', parts: 'header', series: 2 } as const
     const { token, expiresAt } = await auth.createJobToken({ sub: 'ada' }, grant, 60)
     expect(token).toMatch(/^mpst_watch_eyJ[\w-]+\.[\w-]+\.[\w-]+$/)
     expect(expiresAt).toBe('2026-01-01T00:01:00.000Z')
@@ -195,7 +195,11 @@ describe('the tokens of this server', () => {
   test('createJobToken makes a token that runs out no later than the rights of its maker', async () => {
     const { auth, clock } = create()
     const maker = { sub: 'ada', expiresAt: clock.now() + 59_999 }
-    const { token, expiresAt } = await auth.createJobToken(maker, { job: 'j', epoch: 'e1', can: 'publish' }, 86_400)
+    const { token, expiresAt } = await auth.createJobToken(
+      maker,
+      { job: 'j', epoch: 'e1', can: 'publish', series: 0 },
+      86_400,
+    )
     expect(expiresAt).toBe('2026-01-01T00:00:59.000Z')
     expect(token).toStartWith('mpst_publish_')
     await clock.advance(59_000)
@@ -205,7 +209,11 @@ describe('the tokens of this server', () => {
   test('a token of one kind is refused wherever another is asked for', async () => {
     const { auth } = create()
     const access = await virtualToken('ada', 'jobs:admin')
-    const { token: job } = await auth.createJobToken({ sub: 'ada' }, { job: 'j', epoch: 'e', can: 'publish' }, 60)
+    const { token: job } = await auth.createJobToken(
+      { sub: 'ada' },
+      { job: 'j', epoch: 'e', can: 'publish', series: 0 },
+      60,
+    )
     const { token: session } = await auth.createSession({ sub: 'ada', scopes: ['jobs:admin'] })
     expect(await refused(auth.jobToken(access))).toBe(401)
     expect(await refused(auth.jobToken(session))).toBe(401)
@@ -224,6 +232,8 @@ describe('the tokens of this server', () => {
       { job: 7 },
       { epoch: undefined },
       { can: 'control' },
+      { parts: 'all' },
+      { series: '0' },
       { can: undefined },
       { exp: undefined },
       { sub: 7 },

@@ -109,6 +109,7 @@ describe('readConfig', () => {
       'MILEPOST_MESSAGE_BYTES',
       'MILEPOST_TITLE_BYTES',
       'MILEPOST_STREAMS',
+      'MILEPOST_JOB_STREAMS',
       'MILEPOST_LIVE_JOBS',
       'MILEPOST_UPLOAD_BYTES',
       'MILEPOST_SERVICES',

@@ -123,7 +123,7 @@ describe('a frame', () => {
     const hub = await setUp()
     await hub.create({ id: 'job-2' })
     const followed = [{ id: 'job-1' }, { id: 'job-2' }]
-    const reader = await hub.open((hub) => hub.openJobs(followed, 'all', { sub: 'ada' }))
+    const reader = await hub.open((hub) => hub.openJobs(followed, { sub: 'ada' }))
     expect(reader.takeMessages()).toEqual(['snapshot job-1 e1-1', 'snapshot job-2 e1-1'])
     await hub.apply('job-2', { type: 'error', message: 'E' })
     expect(reader.take()).toEqual([

@@ -36,7 +36,7 @@ async function setUp(override: (inner: MemoryEngine) => Partial<Engine> = () => 
     random: new SeededRandom(1),
     metrics: new Metrics(),
     frameMs: 25,
-    streamLimit: 100,
+    limits: { streams: 100, jobStreams: 100 },
   })
   const publish = (...events: JobEvent[]) => inner.apply('job-1', { events, at: CREATED_AT })
   return { inner, clock, hub, publish }
@@ -104,7 +104,7 @@ describe('Hub: joining', () => {
       },
     }))
     const cursor = { epoch: 'e1', version: 1 }
-    const opening = hub.openJobs([{ id: 'job-1', cursor }], 'all', { sub: 'ada' })
+    const opening = hub.openJobs([{ id: 'job-1', cursor }], { sub: 'ada' })
     await settle()
     wake?.({ id: 'job-1', epoch: 'e1', from: 1, to: 1, removed: true })
     subscribed.resolve()

@@ -35,7 +35,12 @@ describe('the first ping', () => {
     const hub = await setUp()
     await hub.apply('job-2', { type: 'status', status: 'failed' })
     const followed = [{ id: 'gone', gone: true }, { id: 'job-1' }, { id: 'job-2' }]
-    const reader = await hub.open((hub) => hub.openJobs(followed, 'header', { sub: 'ada' }))
+    const reader = await hub.open((hub) =>
+      hub.openJobs(
+        followed.map((job) => ({ ...job, view: 'header' as const })),
+        { sub: 'ada' },
+      ),
+    )
     expect(reader.greeting?.text).toBe('event: ping\ndata: {"at":"2026-01-01T00:00:00.000Z"}\n\n')
     expect(reader.takeMessages().length).toBe(4)
     for (const order of [['job-1', 'job-2'], ['job-2']]) {
@@ -43,8 +48,7 @@ describe('the first ping', () => {
       const open = held.hold('changesSince')
       const late = await held.open((hub) =>
         hub.openJobs(
-          order.map((id) => ({ id })),
-          'header',
+          order.map((id) => ({ id, view: 'header' as const })),
           { sub: 'ada' },
         ),
       )

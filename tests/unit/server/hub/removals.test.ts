@@ -19,7 +19,7 @@ describe('a removal', () => {
       retentionSeconds: 60,
     })
     const followed = [{ id: 'job-1', cursor: { epoch: 'e1', version: 1 } }, { id: 'job-2' }]
-    const slow = await hub.open(async (hub) => hub.openJobs(followed, 'all', { sub: 'ada' }))
+    const slow = await hub.open(async (hub) => hub.openJobs(followed, { sub: 'ada' }))
     expect(slow.takeMessages()).toEqual(['patch job-1 e1-2', 'end job-1 completed', 'snapshot job-2 e1-1'])
     const held = hub.hold('changesSince')
     const late = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada' }))
@@ -35,7 +35,7 @@ describe('a removal', () => {
   test('a removal ends one job on a stream of several, and the stream goes on', async () => {
     const hub = await setUp()
     const jobs = [{ id: 'job-1' }, { id: 'job-2' }, { id: 'gone', gone: true }]
-    const reader = await hub.open((hub) => hub.openJobs(jobs, 'all', { sub: 'ada' }))
+    const reader = await hub.open((hub) => hub.openJobs(jobs, { sub: 'ada' }))
     expect(reader.takeMessages()).toEqual(['end gone deleted', 'snapshot job-1 e1-1', 'snapshot job-2 e1-1'])
     await hub.engine.remove('job-1')
     await settle()
@@ -86,7 +86,7 @@ describe('a removal', () => {
   test('a removal ends the streams of one life, and those of the next begin with it', async () => {
     const hub = await setUp()
     const former = await hub.follow()
-    const several = await hub.open((hub) => hub.openJobs([{ id: 'job-1' }], 'all', { sub: 'ada' }))
+    const several = await hub.open((hub) => hub.openJobs([{ id: 'job-1' }], { sub: 'ada' }))
     several.take()
     await hub.engine.remove('job-1')
     await settle()

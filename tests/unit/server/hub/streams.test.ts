@@ -57,7 +57,7 @@ describe('the life of a stream', () => {
   test('the life of a job on a stream of several ends with its own token, and the stream goes on', async () => {
     const hub = await setUp()
     const jobs = [{ id: 'job-1', expiresAt: hub.clock.now() + 10_000 }, { id: 'job-2' }]
-    const reader = await hub.open((hub) => hub.openJobs(jobs, 'all', { sub: 'ada' }))
+    const reader = await hub.open((hub) => hub.openJobs(jobs, { sub: 'ada' }))
     reader.take()
     await hub.clock.advance(10_000)
     expect(reader.take()).toEqual(['event: end\ndata: {"jobId":"job-1","reason":"token-expired"}\n\n'])
@@ -205,7 +205,7 @@ describe('a stream that is left', () => {
 
 describe('the limit of streams', () => {
   test("the limit of streams is one principal's, and what is closed counts no more", async () => {
-    const hub = await setUp({ streamLimit: 2 })
+    const hub = await setUp({ limits: { streams: 2, jobStreams: 2 } })
     const reader = await hub.follow()
     await hub.follow('job-2')
     for (const open of Object.values(ways)) {
@@ -223,5 +223,28 @@ describe('the limit of streams', () => {
     reader.cancel()
     await hub.follow()
     expect(hub.hub.open).toEqual({ streams: 3, channels: 2 })
+  })
+
+  test('the limit of streams that watch tokens open is that of each job, and not that of who gave them', async () => {
+    const hub = await setUp({ limits: { streams: 1, jobStreams: 2 } })
+    const open = (jobs: string[]) =>
+      hub.open((hub) =>
+        hub.openJobs(
+          jobs.map((id) => ({ id })),
+          { sub: 'ada', jobs },
+        ),
+      )
+    const both = await open(['job-1', 'job-2'])
+    await open(['job-1'])
+    const refusal = await open(['job-2', 'job-1']).catch((reason: unknown) => reason)
+    expect((refusal as ProblemError).problem).toMatchObject({
+      status: 429,
+      detail: 'Watch tokens have 2 streams of job job-1 open. Try again later.',
+    })
+    await open(['job-2'])
+    await hub.follow()
+    both.cancel()
+    await open(['job-1', 'job-2'])
+    expect(hub.hub.open.streams).toBe(4)
   })
 })

@@ -48,7 +48,12 @@ async function setUp(owners: string[]) {
   const jobs = owners.map((owner, index) => ({ id: `job-${index}`, owner }))
   for (const job of jobs) await engine.create({ header: newHeader(job), marks })
   const clock = new VirtualClock(CREATED_AT)
-  const rest = { random: new SeededRandom(1), metrics: new Metrics(), frameMs: 25, streamLimit: 100 }
+  const rest = {
+    random: new SeededRandom(1),
+    metrics: new Metrics(),
+    frameMs: 25,
+    limits: { streams: 100, jobStreams: 100 },
+  }
   const hub = new Hub({ engine, clock, ...rest, subscriptionsPerStream: 2 })
   return { engine, clock, hub, jobs }
 }
@@ -86,10 +91,10 @@ describe('Hub with subscriptionsPerStream', () => {
 
   test('Hub.openJobs subscribes to each of a few jobs, and to the owners of more', async () => {
     const { engine, hub, jobs, clock } = await setUp(['ada', 'bob', 'ada'])
-    const few = await hub.openJobs(jobs.slice(0, 2), 'all', viewer)
+    const few = await hub.openJobs(jobs.slice(0, 2), viewer)
     expect(engine.targets.splice(0)).toEqual(['job job-0', 'job job-1'])
     await few.cancel()
-    const said = listen(await hub.openJobs(jobs, 'all', viewer))
+    const said = listen(await hub.openJobs(jobs, viewer))
     expect(engine.targets).toEqual(['owner ada', 'owner bob'])
     await settle()
     for (const { id } of jobs) await engine.apply(id, { events: [{ type: 'progress', done: 1 }], at: CREATED_AT })
@@ -101,7 +106,7 @@ describe('Hub with subscriptionsPerStream', () => {
 
   test('Hub.openJobs refuses jobs of more owners than a stream may subscribe to', async () => {
     const { hub, jobs } = await setUp(['ada', 'bob', 'eve'])
-    const refused = await hub.openJobs(jobs, 'all', viewer).catch((error: unknown) => error)
+    const refused = await hub.openJobs(jobs, viewer).catch((error: unknown) => error)
     expect(refused).toBeInstanceOf(ProblemError)
     expect((refused as ProblemError).problem).toMatchObject({
       status: 422,
@@ -123,7 +128,7 @@ describe('Hub over an engine that tells all', () => {
     const { engine, hub, jobs } = await setUp(['ada', 'ada', 'ada'])
     const streams = [
       await hub.openJob('job-0', 'all', undefined, viewer),
-      await hub.openJobs(jobs, 'all', viewer),
+      await hub.openJobs(jobs, viewer),
       await hub.openOwner('ada', undefined, viewer),
     ].map(listen)
     await settle()

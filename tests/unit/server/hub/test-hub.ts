@@ -105,7 +105,7 @@ export class TestHub {
       random: new SeededRandom(1),
       metrics: this.metrics,
       frameMs: 25,
-      streamLimit: 10_000,
+      limits: { streams: 10_000, jobStreams: 10_000 },
       ...(options.real ? {} : { openStream: seam }),
       ...options,
     })
@@ -197,7 +197,7 @@ export async function setUpTwo(options: ConstructorParameters<typeof TestHub>[0]
 /** The three ways to open a stream. */
 export const ways: Record<string, (hub: Hub, viewer: Viewer) => Promise<ReadableStream<Uint8Array>>> = {
   'of one job': (hub, viewer) => hub.openJob('job-1', 'all', undefined, viewer),
-  'of several jobs': (hub, viewer) => hub.openJobs([{ id: 'job-1' }, { id: 'job-2' }], 'all', viewer),
+  'of several jobs': (hub, viewer) => hub.openJobs([{ id: 'job-1' }, { id: 'job-2' }], viewer),
   "of an owner's jobs": (hub, viewer) => hub.openOwner('ada', undefined, viewer),
 }
 
