@@ -2,14 +2,16 @@ import type { Clock } from '../shared/clock.ts'
 import type { Cursor } from '../shared/cursor.ts'
 import type { ErrorRow, Item, LogRow, Patch, Step } from '../shared/job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from '../shared/limits.ts'
+import { countItems } from '../shared/selectors.ts'
 import type { Engine, View } from './engine.ts'
 import { problems, refuse } from './errors.ts'
-import { PAGE_BYTES } from './paging.ts'
 
 /** Large documents that may be read at once: of all jobs, and of one. Each may take tens of megabytes until it has been sent. */
 export const LARGE_READS = { all: 16, job: 4 }
 /** How long one of them counts at most: milliseconds. A reader that stalls must not keep others out for good. */
 const LARGE_READ_MS = 60_000
+/** Bytes of JSON that are read before others get their turn: some milliseconds. */
+const READ_BYTES = 64 * 1024
 /** Rows that are encoded before others get their turn: some milliseconds. */
 const ROWS_ENCODED = 500
 
@@ -41,7 +43,7 @@ export class LargeDocuments {
     cursor: Cursor | undefined,
     view: View,
   ): Promise<{ patch: Patch; release?: () => void } | undefined> {
-    const page = { view, maxBytes: PAGE_BYTES }
+    const page = { view, maxBytes: READ_BYTES }
     let patch = await this.#engine.changesSince(id, cursor, page)
     if (!patch?.more) return patch && { patch }
     const release = this.#take(id)
@@ -93,12 +95,15 @@ class MergedPatch {
   #result: Patch['job']['result']
   #metadata: Patch['job']['metadata']
   readonly #steps = new Map<string, Step>()
+  /** Those of a whole document are at their places: to sort them at the end would take long. */
+  readonly #placed: Item[] = []
   readonly #items = new Map<string, Item>()
   readonly #errors: ErrorRow[] = []
   readonly #logs: LogRow[] = []
 
   constructor(first: Patch) {
     this.#first = first
+    if (first.from === 0) this.#placed.length = countItems(first.job)
     this.#last = first
     this.add(first)
   }
@@ -108,7 +113,10 @@ class MergedPatch {
     if (page.job.result !== undefined) this.#result = page.job.result
     if (page.job.metadata !== undefined) this.#metadata = page.job.metadata
     for (const step of page.steps ?? []) this.#steps.set(step.id, step)
-    for (const item of page.items ?? []) this.#items.set(item.id, item)
+    for (const item of page.items ?? []) {
+      if (this.#first.from === 0) this.#placed[item.index] = item
+      else this.#items.set(item.id, item)
+    }
     this.#errors.push(...(page.errors ?? []))
     this.#logs.push(...(page.logs ?? []))
   }
@@ -119,19 +127,12 @@ class MergedPatch {
     if (this.#metadata !== undefined) job.metadata = this.#metadata
     const patch: Patch = { from: this.#first.from, to: this.#last.to, job }
     if (this.#steps.size > 0) patch.steps = [...this.#steps.values()]
-    if (this.#items.size > 0) patch.items = patch.from === 0 ? inOrder(this.#items) : [...this.#items.values()]
+    if (this.#placed.length > 0) patch.items = this.#placed
+    if (this.#items.size > 0) patch.items = [...this.#items.values()]
     if (this.#errors.length > 0) patch.errors = this.#errors.slice(-ERROR_WINDOW)
     if (this.#logs.length > 0) patch.logs = this.#logs.slice(-LOG_WINDOW)
     return patch
   }
-}
-
-/** All items of a document, each at its place: to sort them takes many times longer. */
-function inOrder(items: ReadonlyMap<string, Item>): Item[] {
-  const placed: Item[] = []
-  placed.length = items.size
-  for (const item of items.values()) placed[item.index] = item
-  return placed
 }
 
 /**

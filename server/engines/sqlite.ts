@@ -3,6 +3,7 @@ import { type Clock, type Random, randomId, systemClock, systemRandom, type Time
 import type { Cursor } from '../../shared/cursor.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
 import { defaultLimits, type Limits } from '../../shared/limits.ts'
+import { countItems } from '../../shared/selectors.ts'
 import type {
   Applied,
   Batch,
@@ -24,11 +25,12 @@ import { type Problem, problems } from '../errors.ts'
 import { buildPage, startOf } from '../paging.ts'
 import { Recent } from '../recent.ts'
 import { Gathering } from './gathering.ts'
+import { LoopTurns } from './loop-turns.ts'
 import { Group } from './sqlite-group.ts'
 import { SqliteNotes } from './sqlite-notes.ts'
 import { openReader } from './sqlite-open.ts'
 import { MOVED, type Outcome, PlanBuilder } from './sqlite-plan.ts'
-import { type Entry, SqliteStore, type Write } from './sqlite-store.ts'
+import { type Entry, ROWS_READ, SqliteStore, type Write } from './sqlite-store.ts'
 import { type AnyTask, type Request, Task } from './sqlite-task.ts'
 import { WriterThread } from './sqlite-thread.ts'
 import { Wakeups } from './wakeups.ts'
@@ -73,6 +75,7 @@ export class SqliteEngine implements Engine {
   /** This run: whoever puts the file back to an older state starts another. */
   readonly #generation: string
   readonly #wakeups = new Wakeups()
+  readonly #largeReads = new LoopTurns()
   readonly #requests: Gathering<AnyTask>
   readonly #thread: WriterThread
   #tidyTimer: Timer | undefined
@@ -119,10 +122,18 @@ export class SqliteEngine implements Engine {
     cursor: Cursor | undefined,
     page: { view: View; maxBytes: number },
   ): Promise<Patch | undefined> {
-    const patch = this.#changesSince(id, cursor, page)
-    // Of a large job there are many pages, and whoever reads them would otherwise ask for the next at once.
-    if (patch?.more) await new Promise((resolve) => setImmediate(resolve))
-    return patch
+    // Whoever reads one in pages asks for the next at once, and when a server starts again many read one at the same time.
+    if (page.view === 'all' && this.#isLarge(id, cursor)) await this.#largeReads.take()
+    return this.#changesSince(id, cursor, page)
+  }
+
+  /** Whether what changed since a cursor may be as many rows as take a noticeable time to read. */
+  #isLarge(id: string, cursor: Cursor | undefined): boolean {
+    const job = this.#find(id)?.job
+    if (!job) return false
+    const { errorCount, logCount, version } = job.header
+    const rows = countItems(job.header) + job.marks.stepCount + errorCount + logCount
+    return Math.min(rows, version - startOf(cursor, job)) > ROWS_READ
   }
 
   #changesSince(id: string, cursor: Cursor | undefined, page: { view: View; maxBytes: number }): Patch | undefined {
