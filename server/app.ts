@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import type { Sent } from '../shared/batcher.ts'
@@ -16,6 +16,7 @@ import type { OpenStream } from './hub/stream.ts'
 import { JobEventEmitter } from './job-events.ts'
 import { FLUSH_MS, Jobs } from './jobs.ts'
 import { Metrics } from './metrics.ts'
+import { Rates } from './rates.ts'
 import type { App, Env, RouteContext } from './routes/context.ts'
 import { eventRoutes } from './routes/events.ts'
 import { everyAnswer } from './routes/every-answer.ts'
@@ -105,12 +106,35 @@ export function createApp(options: AppOptions): Milepost {
   const hub = new Hub({ engine, clock, random, metrics, frameMs, limits, subscriptionsPerStream, ...seam })
   const jobs = new Jobs({ engine, hub, auth, limits, clock, random, metrics, retentionSeconds })
   const emitter = createEmitter(jobs, { engine, limits, clock, random })
-  const context: RouteContext = { engine, hub, jobs, auth, signIns, front, limits, metrics, clock, onEach, onError }
+  const rates = new Rates(clock, limits)
+  const context: RouteContext = {
+    rates,
+    engine,
+    hub,
+    jobs,
+    auth,
+    signIns,
+    front,
+    limits,
+    metrics,
+    clock,
+    onEach,
+    onError,
+  }
+
+  /** Why a request without valid credentials is refused: for that, or because its address has sent too many. */
+  const limitStranger = (unauthenticated: ProblemError, c: Context): ProblemError => {
+    return rates.refusalOfStranger(front.addressOf(c.req.raw, c.env)) ?? unauthenticated
+  }
 
   const app = new Hono<Env>()
   app.onError((error, c) => {
     metrics.count('refusals')
-    if (error instanceof ProblemError) return problemResponse(c, error.problem)
+    if (error instanceof ProblemError) {
+      const { problem, headers } = error.problem.status === 401 ? limitStranger(error, c) : error
+      if (problem.limit !== undefined) metrics.countLimited(problem.limit)
+      return problemResponse(c, problem, headers)
+    }
     // What the JSON validator throws, in plain text, for a body that is not JSON.
     if (error instanceof HTTPException && error.status === 400) {
       const errors = [{ field: 'body', detail: 'is not valid' }]
@@ -124,7 +148,9 @@ export function createApp(options: AppOptions): Milepost {
   eventRoutes(app, context)
   app.use('*', onEach)
   app.use('/api/*', async (c, next) => {
-    c.set('principal', await identify(c, context))
+    const principal = await identify(c, context)
+    rates.take(principal, 'requestsPerSecond')
+    c.set('principal', principal)
     await next()
   })
   jobRoutes(app, context)
@@ -156,7 +182,7 @@ function allowOrigins(app: App, origins: readonly string[]): void {
     // Among others in a list, a star would be an origin's name.
     origin: origins.includes('*') ? '*' : [...origins],
     allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id'],
-    exposeHeaders: ['etag', 'location', 'retry-after', 'date'],
+    exposeHeaders: ['etag', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy', 'date'],
   })
   app.use('/api/*', (c, next) => {
     if (c.req.header('origin') !== undefined) return crossOrigin(c, next)

@@ -1,4 +1,5 @@
 import type { ProblemType } from '../shared/api.ts'
+import type { Limits } from '../shared/limits.ts'
 
 /** What went wrong with one field of a request. */
 export interface FieldError {
@@ -15,16 +16,24 @@ export interface Problem {
   /** What to do about it, in a sentence. */
   detail: string
   errors?: FieldError[]
+  /** What there was too much of: a limit by the name of its setting, or one that is no setting. */
+  limit?: LimitName
 }
+
+/** What a 429 may be about. */
+export type LimitName = keyof Limits | 'largeReads' | 'removals'
 
 /** A refusal on its way to the one who asked. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError'
   readonly problem: Problem
+  /** What the answer says besides: its names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
 
-  constructor(problem: Problem) {
+  constructor(problem: Problem, headers: Readonly<Record<string, string>> = {}) {
     super(problem.detail)
     this.problem = problem
+    this.headers = headers
   }
 }
 
@@ -97,7 +106,13 @@ export const problems = {
     detail: errors.map(({ field, detail }) => (field ? `${field}: ${detail}` : detail)).join('; '),
     errors,
   }),
-  tooMany: (detail: string): Problem => ({ type: 'urn:milepost:too-many', status: 429, title: 'Too many', detail }),
+  tooMany: (limit: LimitName, detail: string): Problem => ({
+    type: 'urn:milepost:too-many',
+    status: 429,
+    title: 'Too many',
+    detail,
+    limit,
+  }),
   internal: (): Problem => ({
     type: 'urn:milepost:internal',
     status: 500,
@@ -123,6 +138,6 @@ export const problems = {
 }
 
 /** A `ProblemError`, to be thrown. */
-export function refuse(problem: Problem): ProblemError {
-  return new ProblemError(problem)
+export function refuse(problem: Problem, headers?: Readonly<Record<string, string>>): ProblemError {
+  return new ProblemError(problem, headers)
 }

@@ -70,7 +70,12 @@ export class LargeDocuments {
   #take(id: string): () => void {
     const open = this.#open.get(id) ?? 0
     if (this.#count >= LARGE_READS.all || open >= LARGE_READS.job)
-      throw refuse(problems.tooMany('Too many large documents are being read. Try again later, or follow the stream.'))
+      throw refuse(
+        problems.tooMany(
+          'largeReads',
+          'Too many large documents are being read. Try again later, or follow the stream.',
+        ),
+      )
     this.#count += 1
     this.#open.set(id, open + 1)
     let isReleased = false

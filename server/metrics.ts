@@ -1,3 +1,5 @@
+import type { LimitName } from './errors.ts'
+
 /** What a server counts, with what each counter means. */
 const counters = {
   publishes: 'Batches that were applied.',
@@ -13,10 +15,16 @@ export type Counter = keyof typeof counters
 
 /** Counters, and the text that a Prometheus reads. */
 export class Metrics {
+  readonly #limited = new Map<LimitName, number>()
   readonly #values = Object.fromEntries(Object.keys(counters).map((name) => [name, 0])) as Record<Counter, number>
 
   count(name: Counter, by = 1): void {
     this.#values[name] += by
+  }
+
+  /** Counts a request that was too much: by the limit that it met, of which there are a few. */
+  countLimited(limit: LimitName): void {
+    this.#limited.set(limit, (this.#limited.get(limit) ?? 0) + 1)
   }
 
   /** OpenMetrics 1.0 text. `gauges` are what stands now, by name. */
@@ -26,6 +34,8 @@ export class Metrics {
       const value = this.#values[name as Counter]
       text += `# TYPE milepost_${name} counter\n# HELP milepost_${name} ${help}\nmilepost_${name}_total ${value}\n`
     }
+    text += '# TYPE milepost_limited counter\n# HELP milepost_limited Requests that met a limit (429), by its name.\n'
+    for (const [limit, value] of this.#limited) text += `milepost_limited_total{limit="${limit}"} ${value}\n`
     for (const [name, { value, help }] of Object.entries(gauges)) {
       text += `# TYPE milepost_${name} gauge\n# HELP milepost_${name} ${help}\nmilepost_${name} ${value}\n`
     }

@@ -37,7 +37,9 @@ export class Removals {
     const { owner } = jobs
     const line = this.#owners.get(owner) ?? { requests: 0, last: Promise.resolve() }
     if (line.requests >= MOST_REQUESTS) {
-      throw refuse(problems.tooMany(`${MOST_REQUESTS} such removals are under way. Try again when some are done.`))
+      throw refuse(
+        problems.tooMany('removals', `${MOST_REQUESTS} such removals are under way. Try again when some are done.`),
+      )
     }
     line.requests += 1
     this.#owners.set(owner, line)

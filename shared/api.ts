@@ -130,6 +130,7 @@ export const problemSchema = z
     status: z.int(),
     detail: z.string(),
     errors: z.array(z.object({ field: z.string(), detail: z.string() })).optional(),
+    limit: z.string().optional(),
   })
   .meta({ id: 'Problem' })
 /** Why a request was refused: RFC 9457, with the fields that were wrong. */

@@ -30,6 +30,20 @@ export interface Limits {
   uploadBytes: number
   /** Reference services of one principal that run at once, those that are paused too: each holds its upload in memory. */
   services: number
+  /** Publishes of one principal a second, on one server; as all rates, some seconds' worth may come at once. */
+  publishesPerSecond: number
+  /** Bytes of events of one principal a second. */
+  publishBytesPerSecond: number
+  /** Jobs that one principal creates a second. */
+  createsPerSecond: number
+  /** Tokens and sign-in links that one principal makes a second. */
+  tokensPerSecond: number
+  /** Reference services that one principal starts a second. */
+  servicesPerSecond: number
+  /** Requests of one principal a second, but for publishes. */
+  requestsPerSecond: number
+  /** Requests without valid credentials of one address a second, tries to sign in among them: an IPv6 address counts by its /64. */
+  strangersPerSecond: number
 }
 
 const KIB = 1024
@@ -52,6 +66,13 @@ export const defaultLimits: Readonly<Limits> = {
   liveJobs: 10_000,
   uploadBytes: 64 * MIB,
   services: 4,
+  publishesPerSecond: 50_000,
+  publishBytesPerSecond: 256 * MIB,
+  createsPerSecond: 1_000,
+  tokensPerSecond: 100,
+  servicesPerSecond: 10,
+  requestsPerSecond: 10_000,
+  strangersPerSecond: 50,
 }
 
 /** Errors that a document keeps: the newest ones. */

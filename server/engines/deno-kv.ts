@@ -209,7 +209,7 @@ export class DenoKvEngine implements Engine {
       }
       if (liveLimit !== undefined && (live.value?.value ?? 0n) >= liveLimit) {
         const detail = `You have ${liveLimit} jobs that have not ended. End some, then try again.`
-        return { answer: { refused: problems.tooMany(detail) } }
+        return { answer: { refused: problems.tooMany('liveJobs', detail) } }
       }
       const operation = this.#kv.atomic().check(head)
       if (liveLimit !== undefined) operation.check(live)

@@ -36,7 +36,7 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
       const others = this.#unconfirmed().filter((other) => other !== id)
       await Promise.all(others.slice(0, ASKED_AT_ONCE).map((other) => this.#ask(other)))
       if (this.#countOthers(createdBy, id) >= liveLimit) {
-        return problems.tooMany(`You have ${liveLimit} jobs that have not ended. End some, then try again.`)
+        return problems.tooMany('liveJobs', `You have ${liveLimit} jobs that have not ended. End some, then try again.`)
       }
     }
     this.#save(job)

@@ -50,7 +50,10 @@ export class MemoryEngine implements Engine {
     if (taken) return { created: false, job: taken.job }
     if (job.liveLimit !== undefined && this.#countLive(createdBy) >= job.liveLimit) {
       return {
-        refused: problems.tooMany(`You have ${job.liveLimit} jobs that have not ended. End some, then try again.`),
+        refused: problems.tooMany(
+          'liveJobs',
+          `You have ${job.liveLimit} jobs that have not ended. End some, then try again.`,
+        ),
       }
     }
     const stored = { header: job.header, marks: job.marks }

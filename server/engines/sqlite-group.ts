@@ -65,7 +65,7 @@ export class Group {
     if (slot.draft) return { answer: { created: false, job: slot.draft.job } }
     if (liveLimit !== undefined && this.#countLive(createdBy) >= liveLimit) {
       const detail = `You have ${liveLimit} jobs that have not ended. End some, then try again.`
-      return { answer: { refused: problems.tooMany(detail) } }
+      return { answer: { refused: problems.tooMany('liveJobs', detail) } }
     }
     const job = { header, marks: createdIn(this.#generation, marks) }
     slot.draft = draftOf(undefined, job)

@@ -27,14 +27,17 @@ export class StreamCounts {
     const { streams, jobStreams } = this.#limits
     if (!jobs) {
       const open = this.#ofPrincipal.get(sub) ?? 0
-      if (open >= streams) throw refuse(problems.tooMany(`You have ${open} streams open. Close some, then try again.`))
+      if (open >= streams)
+        throw refuse(problems.tooMany('streams', `You have ${open} streams open. Close some, then try again.`))
       this.#ofPrincipal.set(sub, open + 1)
       return
     }
     for (const job of jobs) {
       const open = this.#ofJob.get(job) ?? 0
       if (open < jobStreams) continue
-      throw refuse(problems.tooMany(`Watch tokens have ${open} streams of job ${job} open. Try again later.`))
+      throw refuse(
+        problems.tooMany('jobStreams', `Watch tokens have ${open} streams of job ${job} open. Try again later.`),
+      )
     }
     for (const job of jobs) this.#ofJob.set(job, (this.#ofJob.get(job) ?? 0) + 1)
   }

@@ -9,6 +9,7 @@ import type { Front } from '../front.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Rate, Rates } from '../rates.ts'
 import type { SignInCodes } from '../sign-in-codes.ts'
 
 /** What requests carry on their way through the app. */
@@ -27,12 +28,21 @@ export interface RouteContext {
   front: Front
   signIns: SignInCodes
   limits: Limits
+  rates: Rates
   metrics: Metrics
   clock: Clock
   /** What every answer has. */
   onEach: MiddlewareHandler
   /** Told of failures that no request is to blame for. */
   onError: (error: unknown) => void
+}
+
+/** Counts what a principal asks for by a request. */
+export function counted(rates: Rates, rate: Rate): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    rates.take(c.get('principal'), rate)
+    await next()
+  }
 }
 
 /** A path of this app, under wherever it is mounted. */

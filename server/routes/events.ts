@@ -27,7 +27,7 @@ const goOn = async () => {}
  * Of all requests the most frequent: one handler does everything, for each middleware on its way would cost as much as the validation.
  * So this comes before the middleware of the other routes.
  */
-export function eventRoutes(app: App, { auth, clock, front, jobs, limits, onEach }: RouteContext): void {
+export function eventRoutes(app: App, { auth, clock, front, jobs, limits, onEach, rates }: RouteContext): void {
   const eventSchema = createEventSchema(limits)
   const schemas = createRequestSchemas(limits)
   const limitBody = atMost(limits.bodyBytes)
@@ -37,9 +37,11 @@ export function eventRoutes(app: App, { auth, clock, front, jobs, limits, onEach
     await onEach(c, goOn)
     const principal = rememberedOf(c, auth) ?? (await identify(c, { auth, front }))
     const length = lengthOf(c)
+    rates.takePublish(principal, length)
     if (length === undefined || length > limits.bodyBytes) await limitBody(c, goOn)
     const type = requireType(c, TYPES)
     const text = await readText(c)
+    if (length === undefined) rates.takePublishBytes(principal, text.length)
     const events =
       text.length > LARGE_BODY ? await largeBodies.run(principal.sub, () => eventsOf(text, type)) : eventsOf(text, type)
     const name = idempotencyKey(c, schemas.idempotencyKey)

@@ -8,7 +8,7 @@ import { problems, refuse } from '../errors.ts'
 import { snapshotOf } from '../hub/messages.ts'
 import { encodeInSlices, LargeDocuments } from '../large-documents.ts'
 import { versionHeld } from '../paging.ts'
-import { type App, absoluteLinkTo, type Env, linkTo, type RouteContext } from './context.ts'
+import { type App, absoluteLinkTo, counted, type Env, linkTo, type RouteContext } from './context.ts'
 import { matchesEtag } from './etag.ts'
 import { idempotencyKey } from './idempotency-key.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './validation.ts'
@@ -18,12 +18,14 @@ import { viewFor, viewOf } from './view.ts'
 const POLL_AFTER = '2'
 
 /** Jobs: created, listed, read, controlled, shared, removed. */
-export function jobRoutes(app: App, { engine, front, jobs, limits, clock, onError }: RouteContext): void {
+export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates, onError }: RouteContext): void {
   const documents = new LargeDocuments(engine, clock)
   const schemas = createRequestSchemas(limits)
   const smallJson = [atMost(limits.eventBytes), onlyTypes('application/json'), onlyUtf8] as const
+  const creates = [counted(rates, 'createsPerSecond'), ...smallJson] as const
+  const tokens = [counted(rates, 'tokensPerSecond'), ...smallJson] as const
 
-  app.post('/api/jobs', ...smallJson, valid('json', schemas.createJob), async (c) => {
+  app.post('/api/jobs', ...creates, valid('json', schemas.createJob), async (c) => {
     const key = idempotencyKey(c, schemas.idempotencyKey)
     for (;;) {
       const { header, created } = await jobs.create(c.get('principal'), c.req.valid('json'), key)
@@ -90,7 +92,7 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, onErro
     })
   }
 
-  app.post('/api/jobs/:id/tokens', ...smallJson, valid('json', schemas.createToken), async (c) => {
+  app.post('/api/jobs/:id/tokens', ...tokens, valid('json', schemas.createToken), async (c) => {
     const request = c.req.valid('json')
     const id = c.req.param('id')
     const { token, expiresAt } = await jobs.share(c.get('principal'), id, request)

@@ -21,7 +21,7 @@ const types: Record<keyof Assets, string> = {
 }
 
 /** The dashboard, and the element for other people's pages. */
-export function pageRoutes(app: App, { auth, engine, front, signIns }: RouteContext, assets: Assets): void {
+export function pageRoutes(app: App, { auth, engine, front, rates, signIns }: RouteContext, assets: Assets): void {
   const forPages = secureHeaders({
     // Whether a host is reached over TLS alone is for its owner to say.
     strictTransportSecurity: false,
@@ -43,7 +43,10 @@ export function pageRoutes(app: App, { auth, engine, front, signIns }: RouteCont
     const base = linkTo(c, '/')
     const reader = await identify(c, { auth, front }).catch(() => undefined)
     c.header('cache-control', 'no-store')
-    if (!reader) return c.html(signInPage(base), 401)
+    if (!reader) {
+      rates.takeStranger(front.addressOf(c.req.raw, c.env))
+      return c.html(signInPage(base), 401)
+    }
     return c.html(dashboardPage(base, isAdmin(reader) && !engine.knowsOwnersOnly))
   }
   for (const path of ['/', '/jobs/:id', '/docs'] as const) app.get(path, forPages, show)
@@ -66,6 +69,7 @@ export function pageRoutes(app: App, { auth, engine, front, signIns }: RouteCont
   app.get('/sign-in', forPages, async (c) => {
     // Those who look at a link before they show it ask so, and must not use it up.
     if (c.req.method === 'HEAD') return c.body(null, 200)
+    rates.takeStranger(front.addressOf(c.req.raw, c.env))
     const signIn = await signIns.redeem(c.req.query('code') ?? '')
     const base = linkTo(c, '/')
     c.header('cache-control', 'no-store')

@@ -24,6 +24,7 @@ export class ServicePlaces {
     if (own >= this.#perPrincipal) {
       throw refuse(
         problems.tooMany(
+          'services',
           `You run ${own} services, and no more at once. End one, also of those that are paused, or wait.`,
         ),
       )

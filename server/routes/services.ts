@@ -4,7 +4,7 @@ import { problems, refuse } from '../errors.ts'
 import type { JobEventEmitter } from '../job-events.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Services } from '../service.ts'
-import { type App, linkTo, type RouteContext } from './context.ts'
+import { type App, counted, linkTo, type RouteContext } from './context.ts'
 import { ServicePlaces } from './service-places.ts'
 import { atMost, onlyTypes } from './validation.ts'
 
@@ -48,9 +48,9 @@ export function createStartService(
 }
 
 /** The reference services: what is uploaded becomes a job. */
-export function serviceRoutes(app: App, { limits }: RouteContext, start: StartService): void {
+export function serviceRoutes(app: App, { limits, rates }: RouteContext, start: StartService): void {
   const uploads = [atMost(limits.uploadBytes), onlyTypes('multipart/form-data')] as const
-  app.post('/api/services/:name', ...uploads, async (c) => {
+  app.post('/api/services/:name', counted(rates, 'servicesPerSecond'), ...uploads, async (c) => {
     requireScope(c.get('principal'), 'jobs:write')
     const read = () =>
       c.req.formData().catch(() => {

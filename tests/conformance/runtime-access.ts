@@ -262,7 +262,9 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
         const response = await ada.request('GET', path, undefined, { origin })
         await response.body?.cancel()
         expect(response.headers.get('access-control-allow-origin')).toBe(origin)
-        expect(response.headers.get('access-control-expose-headers')).toBe('etag,location,retry-after,date')
+        expect(response.headers.get('access-control-expose-headers')).toBe(
+          'etag,location,retry-after,ratelimit,ratelimit-policy,date',
+        )
         expect(response.headers.get('vary')).toContain('Origin')
         expect(response.headers.get('access-control-allow-credentials')).toBeNull()
       }

@@ -216,6 +216,7 @@ describe('the limit of streams', () => {
         status: 429,
         title: 'Too many',
         detail: 'You have 2 streams open. Close some, then try again.',
+        limit: 'streams',
       })
     }
     await hub.follow('job-1', 'all', 'eve')
