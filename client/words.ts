@@ -1,5 +1,5 @@
 import type { JobHeader } from '../shared/job.ts'
-import { getAmount, getProgressPercent, isStalled, isTerminalStatus } from '../shared/selectors.ts'
+import { countItems, getAmount, getProgressPercent, isStalled, isTerminalStatus } from '../shared/selectors.ts'
 import type { ConnectionStatus } from './connection-state.ts'
 import type { Format } from './format.ts'
 import type { JobState } from './job-language.ts'
@@ -88,6 +88,14 @@ function getFailed({ progress, itemCounts }: JobHeader): number {
   return Math.max(progress.failed ?? 0, itemCounts.failed)
 }
 
+/** What is left of the work without what failed: a producer may have counted items as succeeded that it then reported as failed. */
+function getUnfailed(job: JobHeader): number {
+  const { succeeded, failed = 0 } = job.progress
+  const { done, total = 0 } = getAmount(job)
+  if (succeeded === undefined) return Math.max(0, done - getFailed(job))
+  return Math.max(0, Math.max(done, total, countItems(job), succeeded + failed) - getFailed(job))
+}
+
 /** The line, what stands at its other end, and the word of the link. */
 type Lines = [line: string, aside?: string | undefined, action?: string]
 
@@ -144,7 +152,7 @@ function describeEnd(state: JobState, job: JobHeader, percent: string | undefine
   const { done, total = 0, unit } = getAmount(job)
   const failed = getFailed(job)
   if (failed > 0) {
-    const succeeded = job.progress.succeeded ?? Math.max(0, done - failed)
+    const succeeded = Math.min(job.progress.succeeded ?? Number.POSITIVE_INFINITY, getUnfailed(job))
     return [language.doneAndFailed(number(succeeded), number(failed)), undefined, language.showFailures]
   }
   const duration = format.duration(getRunTime(job))

@@ -60,7 +60,7 @@ export interface AppOptions extends FrontOptions {
    * Left out, streams of one job share all that they are sent.
    */
   subscriptionsPerStream?: number
-  /** Told of failures that no request is to blame for. Logged by default. */
+  /** Told of failures that no request is to blame for: errors, or sentences for whoever runs the server. Logged by default. */
   onError?: (error: unknown) => void
 }
 

@@ -3,6 +3,19 @@ export async function digestOf(body: unknown): Promise<string> {
   return (await textDigest(JSON.stringify(body))).slice(0, 32)
 }
 
+/** The same, whatever the order in which objects have their keys: JSON gives it no meaning (RFC 8259, 4). */
+export function unorderedDigestOf(body: unknown): Promise<string> {
+  return digestOf(sorted(body))
+}
+
+/** A value whose objects have their keys in one order, as arrays of keys and values. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return { array: value.map(sorted) }
+  if (typeof value !== 'object' || value === null) return value
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined)
+  return fields.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, field]) => [key, sorted(field)])
+}
+
 /** The SHA-256 digest of a text: 64 characters of `[0-9a-f]`. */
 export async function textDigest(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))

@@ -7,7 +7,7 @@ import type { Limits } from '../shared/limits.ts'
 import { type Action, isAdmin, type Principal, permit, permitOwner, requireScope, tokenSeries } from './access.ts'
 import { headerBytes } from './apply-batch.ts'
 import type { Auth } from './auth.ts'
-import { digestOf } from './digest.ts'
+import { unorderedDigestOf } from './digest.ts'
 import type { Applied, Batch, Engine, IdempotencyKey, ListQuery, Operation, StoredJob } from './engine.ts'
 import { problems, refuse } from './errors.ts'
 import type { Hub } from './hub/hub.ts'
@@ -192,7 +192,7 @@ export class Jobs {
       lastEventAt: now,
       ...optional,
     }
-    const requestDigest = await digestOf(input)
+    const requestDigest = await unorderedDigestOf(input)
     const marks = { resultVersion: 0, metadataVersion: header.metadata ? 1 : 0, stepCount: 0, bytes: 0, requestDigest }
     return { header, marks: { ...marks, bytes: headerBytes(header) } }
   }

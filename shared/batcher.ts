@@ -43,7 +43,11 @@ export const QUEUE_LIMIT = 10_000
 /** Events in one batch. */
 const BATCH_LIMIT = 1_000
 const FIRST_FLUSH_MS = 250
-const RETRY_MS = { first: 500, most: 30_000, draining: 500 }
+/**
+ * Waits between two tries: milliseconds. The longest is short, for a proxy that was away for some seconds is back then: a producer tries with
+ * one batch, and its jitter keeps it from all others. A server that takes nothing of what it is sent is asked more slowly.
+ */
+const RETRY_MS = { first: 500, most: 5_000, rejected: 30_000, draining: 500 }
 /** Events in a row that the server would not take, after which it is asked more slowly. */
 const MANY_REJECTIONS = 10
 
@@ -194,7 +198,7 @@ export class Batcher {
       else if ('rejected' in sent) this.#divide(events, sent.rejected)
       else this.#confirm(sent.receipt, events.length)
       if (this.#rejections >= MANY_REJECTIONS && !this.idle) {
-        this.#backOff(0)
+        this.#backOff(0, RETRY_MS.rejected)
         break
       }
     }
@@ -257,10 +261,10 @@ export class Batcher {
     this.#left -= events.length
   }
 
-  #backOff(leastMs: number): void {
+  #backOff(leastMs: number, mostMs = RETRY_MS.most): void {
     this.#failures += 1
     // Whoever drains has little time: the server may be back only at its end.
-    const longest = this.#drained.length > 0 ? RETRY_MS.draining : RETRY_MS.most
+    const longest = this.#drained.length > 0 ? RETRY_MS.draining : mostMs
     const most = Math.min(longest, RETRY_MS.first * 2 ** Math.min(10, this.#failures - 1))
     this.#wait(Math.max(leastMs, most * (0.5 + this.#options.random.number() / 2)))
   }

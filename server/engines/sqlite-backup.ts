@@ -1,4 +1,14 @@
-import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngineOpenError } from './engine-open-error.ts'
@@ -42,6 +52,8 @@ export function restore(path: string, source: string): void {
   const fresh = `${lock.file}-restored`
   try {
     copyFileSync(source, fresh)
+    // A backup may be kept read-only.
+    chmodSync(fresh, 0o600)
     // Refuses what is not a database of Milepost's, or of a newer one.
     openDatabase(fresh).close()
     sync(fresh)

@@ -20,6 +20,8 @@ const PAGE_SIZE_AT = 16
 const PAGE_COUNT_AT = 28
 const USER_VERSION_AT = 60
 const APPLICATION_ID_AT = 68
+/** The files that there are beside a database. */
+const BESIDE = ['-lock', '-reserve', '-wal', '-shm', '-journal']
 /** The format that had a redo log of its own, which no other can read. */
 const UNCLEAN_FORMAT = 2
 
@@ -97,7 +99,13 @@ function locate(path: string): string {
     mkdirSync(dirname(wanted), { recursive: true })
     closeSync(openSync(wanted, 'a', OWNER_ONLY))
   }
-  return realpathSync(wanted)
+  const file = realpathSync(wanted)
+  for (const suffix of BESIDE) {
+    const beside = statSync(file + suffix, { throwIfNoEntry: false })
+    if (beside && !beside.isFile())
+      throw new EngineOpenError(`${path}${suffix} is not a file, and Milepost keeps one there: move it away.`)
+  }
+  return file
 }
 
 /**
@@ -133,7 +141,8 @@ function takeLock(file: string): { close(): void; discard(): void } {
 function inspect(path: string, file: string): void {
   const head = new Uint8Array(HEAD_BYTES)
   // By hand, for the lock says that no engine in this process has it open.
-  const fd = openSync(file, 'r')
+  // For writing too: SQLite opens a file that is read-only all the same, and leaves others beside it.
+  const fd = openSync(file, 'r+')
   const length = readSync(fd, head)
   closeSync(fd)
   // Nothing was written yet, or a power cut left the file before its first commit: the journal says so, and SQLite empties the file.

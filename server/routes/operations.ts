@@ -14,12 +14,16 @@ export function operationRoutes(app: App, context: RouteContext): void {
   const { engine, hub, limits, metrics, clock, onError } = context
   app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'cache-control': 'no-store' }))
 
+  let isReady = true
   const check = shared(READY_MS, clock, async () => {
     try {
       await engine.check()
+      if (!isReady) onError('The store answers again.')
+      isReady = true
     } catch (error) {
-      // The answer tells anyone that it is so; why is for the one who can mend it.
-      onError(error)
+      // The answer tells anyone that it is so; why is for the one who can mend it, who need not read it every few seconds.
+      if (isReady) onError(`The store does not answer, and /readyz fails until it does: ${firstLineOf(error)}`)
+      isReady = false
       throw error instanceof ProblemError ? error : refuse(problems.unavailable('The store does not answer.'))
     }
   })
@@ -46,6 +50,8 @@ export function operationRoutes(app: App, context: RouteContext): void {
     return c.body(text, 200, { 'content-type': 'application/openmetrics-text; version=1.0.0; charset=utf-8' })
   })
 }
+
+const firstLineOf = (error: unknown) => (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]
 
 /** Work whose outcome all share who ask while it is done, and within `ms` milliseconds of its beginning. */
 function shared<T>(ms: number, clock: Clock, work: () => Promise<T>): () => Promise<T> {

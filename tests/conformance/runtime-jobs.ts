@@ -83,9 +83,10 @@ export function describeJobs(subject: RuntimeSubject): void {
     test('POST /api/jobs with the same id and body is the same job, as it is by now', async () => {
       const ada = await subject.client('ada')
       const id = unique('repeated')
-      const made = await ada.create({ id, metadata: { a: 1 } })
+      const made = await ada.create({ id, metadata: { a: 1, b: { c: [2], d: null } } })
       await ada.publish(id, { type: 'item', id: 'i', status: 'running' })
-      const body = { title: 'Test', metadata: { a: 1 }, kind: 'test', id }
+      // The keys in another order: JSON gives it no meaning.
+      const body = { title: 'Test', metadata: { b: { d: null, c: [2] }, a: 1 }, kind: 'test', id }
       const response = await ada.request('POST', 'api/jobs', body)
       expect([response.status, response.headers.get('location')]).toEqual([200, `/api/jobs/${id}`])
       expect(await response.json()).toMatchObject({ epoch: made.epoch, version: 2, items: [{ id: 'i' }] })

@@ -315,6 +315,34 @@ describe('createReporter', () => {
     expect([job.dropped, away.clock.pending, refused.clock.pending]).toEqual([1, 0, 0])
   })
 
+  test('createReporter.close tries at least twice a second to its end, and says in a sentence what did not get out', async () => {
+    const { reporter, environment, clock, problems } = report()
+    const job = reporter.job('a')
+    reporter.job('b').log({ message: 'in time' })
+    job.status({ status: 'completed', message: 'last word' })
+    const closed = reporter.close()
+    const tries: number[] = []
+    const begun = clock.now()
+    for (let waits = 0; waits < 50; waits++) {
+      for (const request of environment.requests) {
+        if (request.isOver) continue
+        if (request.url.includes('/b/')) await request.answer(200, receipt)
+        else {
+          tries.push(clock.now() - begun)
+          await request.fail()
+        }
+      }
+      await clock.advance(100)
+    }
+    await closed
+    const waits = tries.map((time, index) => time - (tries[index - 1] ?? 0))
+    expect(tries.length).toBeGreaterThanOrEqual(9)
+    expect(Math.max(...waits)).toBeLessThanOrEqual(500)
+    expect(5_000 - (tries.at(-1) ?? 0)).toBeLessThanOrEqual(500)
+    expect(problems).toEqual(['The server did not take all of job a in time: the rest is lost.'])
+    expect([job.dropped, clock.pending]).toEqual([1, 0])
+  })
+
   test('createReporter.close keeps a process alive until a server that comes back has the last word', async () => {
     const script = `
       import { createReporter } from './client/reporter.ts'

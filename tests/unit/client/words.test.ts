@@ -256,6 +256,26 @@ describe('describeJob', () => {
       { line: '95 done, 3 failed' },
     ],
     [
+      'completed with an item that failed, which its producer counted as succeeded',
+      facts({
+        job: ended('completed', {
+          progress: { done: 5, total: 5, succeeded: 5, failed: 0 },
+          itemCounts: { pending: 0, running: 0, succeeded: 4, failed: 1, skipped: 0 },
+        }),
+      }),
+      { state: 'completed-with-failures', line: '4 done, 1 failed' },
+    ],
+    [
+      'completed with an item that failed, which its producer did not count at all',
+      facts({
+        job: ended('completed', {
+          progress: { done: 4, succeeded: 4 },
+          itemCounts: { pending: 0, running: 0, succeeded: 4, failed: 1, skipped: 0 },
+        }),
+      }),
+      { state: 'completed-with-failures', line: '4 done, 1 failed' },
+    ],
+    [
       'completed with items that failed, of which its producer counted none',
       facts({
         job: ended('completed', {

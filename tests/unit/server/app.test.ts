@@ -72,6 +72,26 @@ describe('createApp', () => {
     expect([await ask(), await ask(), asked]).toEqual([200, 200, 3])
   })
 
+  test('GET /readyz tells the operator in a line when the store ceases to answer, and when it does again', async () => {
+    const app = new TestApp()
+    const ask = async () => {
+      await app.request('GET', '/readyz')
+      await app.clock.advance(1_000)
+    }
+    await ask()
+    app.engine.check = () => Promise.reject(new Error('disk I/O error\n    at somewhere'))
+    for (let asked = 0; asked < 3; asked++) await ask()
+    app.engine.check = () => Promise.resolve()
+    for (let asked = 0; asked < 3; asked++) await ask()
+    app.engine.check = () => Promise.reject('gone')
+    await ask()
+    expect(app.errors).toEqual([
+      'The store does not answer, and /readyz fails until it does: disk I/O error',
+      'The store answers again.',
+      'The store does not answer, and /readyz fails until it does: gone',
+    ])
+  })
+
   test('createApp tells nobody but the operator of a failure that no request is to blame for', async () => {
     const app = new TestApp()
     const { id } = await app.create()

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
 import { backUp, restore } from '../../../../server/engines/sqlite-backup.ts'
@@ -114,6 +114,16 @@ describe('restore', () => {
       const document = await documentOf(again, id)
       expect([document.version, document.items[7]?.label]).toEqual([501, 'first'])
       await again.close()
+    }))
+
+  test('restore takes a copy that is kept read-only, and makes a file that is not', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      backUp(path, `${path}.copy`)
+      await engine.close()
+      chmodSync(`${path}.copy`, 0o444)
+      restore(path, `${path}.copy`)
+      expect(statSync(path).mode & 0o777).toBe(0o600)
     }))
 
   test('restore replaces a damaged file, and refuses a damaged copy', () =>

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -217,6 +218,35 @@ describe('openDatabase', () => {
   test('openDatabase refuses a directory', () => {
     const path = dirname(freshPath())
     expect(refusalOf(path)).toBe(`${path} is a directory: name a file, such as ${path}/milepost.db.`)
+  })
+
+  test('openDatabase refuses a directory in the place of a file that it keeps', () => {
+    for (const suffix of ['-lock', '-reserve', '-wal', '-shm', '-journal']) {
+      const path = freshPath()
+      openDatabase(path).close()
+      rmSync(path + suffix, { force: true })
+      mkdirSync(path + suffix)
+      const before = readdirSync(dirname(path))
+      expect(refusalOf(path)).toBe(`${path}${suffix} is not a file, and Milepost keeps one there: move it away.`)
+      expect(readdirSync(dirname(path))).toEqual(before)
+    }
+  })
+
+  test('openDatabase leaves a file that this user may not write as it is', () => {
+    const open = mkdtempSync(join(tmpdir(), 'milepost-'))
+    const path = join(open, 'milepost.db')
+    openDatabase(path).close()
+    rmSync(`${path}-lock`)
+    chmodSync(path, 0o444)
+    chmodSync(open, 0o777)
+    const before = digests(path)
+    const script = `import { openDatabase } from '${OPEN_MODULE}'; openDatabase('${path}')`
+    // Nothing is read-only to root.
+    const other = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
+    const child = Bun.spawnSync([...other, process.execPath, '-e', script], { env: { PATH: process.env.PATH } })
+    expect(child.stderr.toString()).toContain(`${path} can't be opened (EACCES: permission denied`)
+    expect(digests(path)).toEqual(before)
+    rmSync(open, { recursive: true })
   })
 
   test('openDatabase refuses what is neither a file nor a directory', () => {
