@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Statement } from './sqlite-database.ts'
 import type { DatabaseFiles } from './sqlite-files.ts'
 import { FORMAT } from './sqlite-format.ts'
-import { MOVED, type Outcome, type Plan } from './sqlite-plan.ts'
+import { MOVED, type Outcome, type Plan, statementsOf } from './sqlite-plan.ts'
 
 /** How long after a failure the disk is tried again, though nobody asks: milliseconds. */
 const RETRY_MS = 1_000
@@ -39,7 +39,7 @@ export class Writer {
   commit(plan: Plan): Outcome {
     if (!this.#files.isInPlace) return { failed: MOVED }
     // Until there is room for removals again, nothing else may have what they made.
-    if (plan.steps.length > 0 && !plan.frees && !this.#files.hasReserve) return { failed: FULL, isFull: true }
+    if (plan.statements !== '' && !plan.frees && !this.#files.hasReserve) return { failed: FULL, isFull: true }
     try {
       this.#makeRoomFor(plan, () => this.#run(plan))
       if (this.#files.isInPlace) return {}
@@ -101,21 +101,16 @@ export class Writer {
     return this.#failure === undefined && this.#files.hasReserve && !this.#isDoubtful
   }
 
-  #run({ texts, steps }: Plan): void {
-    if (steps.length === 0) return
-    const statements = texts.map((text) => this.#prepare(text))
+  #run({ statements }: Plan): void {
+    if (statements === '') return
     this.#transaction(() => {
-      // By `all`, since a PRAGMA that has rows is done only when all were read.
-      for (let at = 0; at < steps.length; ) {
-        const [text, count] = [Number(steps[at]), Number(steps[at + 1])]
-        const values = steps.slice(at + 2, at + 2 + count)
-        statements[text]?.all(...values)
-        at += 2 + count
-        this.#pages +=
-          1 +
-          values.reduce<number>((size, value) => size + (typeof value === 'string' ? value.length : 0), 0) / PAGE_SIZE
+      for (const { sql, values } of statementsOf(statements)) {
+        // By `all`, since a PRAGMA that has rows is done only when all were read.
+        this.#prepare(sql).all(...values)
+        this.#pages += 1
       }
     })
+    this.#pages += statements.length / PAGE_SIZE
   }
 
   /** Runs again, when the disk is full, with the room of the write-ahead log; and with what is kept, if the plan frees some. */

@@ -239,9 +239,9 @@ export class SqliteEngine implements Engine {
       this.#plan.take()
       return { failed: String(error) }
     }
-    const plan = this.#plan.take()
     // Even when there is nothing to write: a repeat is no answer when the file is gone.
-    const outcome = await this.#thread.commit(tasks.every(({ frees }) => frees) ? { ...plan, frees: true } : plan)
+    const frees = tasks.every((task) => task.frees)
+    const outcome = await this.#thread.commit({ statements: this.#plan.take(), frees })
     if (outcome.failed !== undefined) {
       for (const id of group.ids) this.#entries.delete(id)
       return outcome
@@ -271,7 +271,7 @@ export class SqliteEngine implements Engine {
     let failed: string | undefined
     try {
       isMore = this.#store.emptyTrash(TRASH_ROWS) || this.#store.shrink()
-      if (isMore) failed = (await this.#thread.commit({ ...this.#plan.take(), frees: true })).failed
+      if (isMore) failed = (await this.#thread.commit({ statements: this.#plan.take(), frees: true })).failed
     } catch (error) {
       failed = String(error)
     }
