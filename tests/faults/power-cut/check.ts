@@ -7,6 +7,7 @@ import { mustBe, pathTo, type State } from './history.ts'
 import { isBefore, type Known, type KnownJob } from './known.ts'
 import { documentAfter } from './model.ts'
 import { DATABASE } from './recording.ts'
+import { withoutGeneration } from './said.ts'
 import { batchOf, compareEpochs, endOf, OWNER, RUNS } from './script.ts'
 
 /** Keys that are tried of each job. */
@@ -98,13 +99,13 @@ async function documentOf(engine: Engine, id: string): Promise<Job> {
   const pages: Patch[] = []
   let last: Patch | undefined
   do {
-    const cursor = last && { epoch: last.job.epoch, version: last.to }
+    const cursor = last && { epoch: last.job.epoch, generation: last.job.generation, version: last.to }
     last = await engine.changesSince(id, cursor, { view: 'all', maxBytes: 1024 * 1024 })
     if (!last) throw new Error(`${id} can be read and has no document`)
     pages.push(last)
   } while (last.more)
   const byIndex = (one: { index: number }, other: { index: number }) => one.index - other.index
-  const { result: _result, metadata: _metadata, ...header } = last.job as JobHeader
+  const { result: _result, metadata: _metadata, ...header } = withoutGeneration(last.job as JobHeader)
   const document: Job = {
     ...header,
     steps: pages.flatMap(({ steps = [] }) => steps).toSorted(byIndex),

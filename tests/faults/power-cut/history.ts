@@ -1,7 +1,7 @@
 import type { Batch } from '../../../server/engine.ts'
 import type { Job, JobHeader } from '../../../shared/job.ts'
 import { appliedEvents, documentAfter, documentOfNew, headerOf } from './model.ts'
-import { digestEvents, digestRows, type Said, type Sight } from './said.ts'
+import { digestEvents, digestRows, type Said, type Sight, withoutGeneration } from './said.ts'
 import { batchOf, jobOf, runOf } from './script.ts'
 
 /** A state that a job may have: after its creation, or after a batch. */
@@ -37,7 +37,7 @@ export class History {
     const { id, epoch, version } = header
     const state = this.#states.get(keyOf(id, epoch, version, runOf(header)))
     if (!state) throw new Error(`${id} never came to version ${epoch}-${version} by whole batches`)
-    mustBe(`${id} at ${epoch}-${version}`, header, headerOf(state.document))
+    mustBe(`${id} at ${epoch}-${version}`, withoutGeneration(header), headerOf(state.document))
     return state
   }
 

@@ -40,7 +40,13 @@ export function digestRows({ steps = [], items = [], errors = [], logs = [] }: P
   return digest([byIndex(steps), byIndex(items), errors, logs])
 }
 
-export const digestEvents = (events: readonly AppliedEvent[]): string => digest(events)
+export const digestEvents = (events: readonly AppliedEvent[]): string => digest(events.map(withoutGeneration))
+
+/** What the model has of something: it knows of events, and of no runs, which an engine names by itself. */
+export function withoutGeneration<T extends { generation?: string | undefined }>(shown: T): Omit<T, 'generation'> {
+  const { generation: _generation, ...rest } = shown
+  return rest
+}
 
 const byIndex = <T extends { index: number }>(rows: T[]) => rows.toSorted((one, other) => one.index - other.index)
 

@@ -1,4 +1,5 @@
 import type { Change, Engine } from '../../../server/engine.ts'
+import type { Cursor } from '../../../shared/cursor.ts'
 import type { JobHeader } from '../../../shared/job.ts'
 import { SeededRandom } from '../../seeded-random.ts'
 import { type Channel, digestEvents, digestRows, type Said, type Sight } from './said.ts'
@@ -13,7 +14,7 @@ export class Watcher {
   /** The life of each job that was there last, as far as anyone here knows. */
   readonly #lives = new Map<string, string>()
   /** Where each job stood when its changes were read last. */
-  readonly #cursors = new Map<string, { epoch: string; version: number }>()
+  readonly #cursors = new Map<string, Cursor>()
   /** What was said last, to say nothing twice. */
   readonly #last = new Map<string, string>()
 
@@ -70,7 +71,7 @@ export class Watcher {
       if (!patch) return this.#miss('changes', job, life)
       const header = patch.job as JobHeader
       this.#see({ how: 'changes', header, since: patch.from, rows: digestRows(patch) })
-      this.#cursors.set(job, { epoch: header.epoch, version: patch.to })
+      this.#cursors.set(job, { epoch: header.epoch, generation: header.generation, version: patch.to })
     }
   }
 
