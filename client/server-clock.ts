@@ -1,6 +1,9 @@
 import type { Clock } from '../shared/clock.ts'
 
-/** The server's clock, as far as its messages show it. The client's own, until they do. */
+/**
+ * The server's clock, as far as its messages show it; the client's own, until they do. It goes on with the monotonic clock: a wall clock that is set
+ * while a page is open makes no job seem stalled.
+ */
 export interface ServerClock {
   /** Milliseconds since the epoch, by the server's clock. */
   now(): number
@@ -13,10 +16,11 @@ export interface ServerClock {
 }
 
 export function createServerClock(clock: Clock): ServerClock {
-  let offset = 0
-  const offsetAt = (at: string) => Date.parse(at) - clock.now()
+  let offset = clock.now() - clock.monotonic()
+  const offsetAt = (at: string) => Date.parse(at) - clock.monotonic()
   return {
-    now: () => clock.now() + offset,
+    // Whole milliseconds, as wall clocks have them.
+    now: () => Math.round(clock.monotonic() + offset),
     set(at) {
       const told = offsetAt(at)
       if (Number.isFinite(told)) offset = told
