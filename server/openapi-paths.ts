@@ -173,7 +173,10 @@ export function createPaths(): Json {
           parameters: [
             query('job', 'A job, as ID or ID@CURSOR; up to 100.', { type: 'array', items: { type: 'string' } }),
             query('parent', 'Only the children of this job.'),
-            query('owner', "Whose jobs, when none is named: * for everyone's (422 on Durable Objects). For jobs:admin."),
+            query(
+              'owner',
+              "Whose jobs, when none is named: * for everyone's (422 on Durable Objects). For jobs:admin.",
+            ),
             query('token', 'Watch tokens.', { type: 'array', items: { type: 'string' } }),
             parts,
           ],
