@@ -13,6 +13,7 @@ import { PING_MS } from './job-channel.ts'
 import { KnownJobs } from './known-jobs.ts'
 import type { OwnerFollower } from './owner-follower.ts'
 import { type Entry, type News, newsMessages } from './owner-news.ts'
+import { type Changed, ToldNews } from './told-news.ts'
 
 /** Jobs read from the engine at once, and those that ended which a stream begins with. */
 const LIST_PAGE = 100
@@ -34,8 +35,8 @@ export class OwnerChannel {
   readonly #known = new KnownJobs()
   /** What the next frame brings, in the order of the places. */
   readonly #news = new Map<string, Entry>()
-  /** What frames brought, in the order of the places, until all followers have it. */
-  readonly #told = new Map<string, Entry>()
+  /** What frames brought, until all followers have it. */
+  readonly #told = new ToldNews()
   /** Jobs that changed, nobody said how. */
   readonly #unread = new Set<string>()
   #unwatch: Unwatch | undefined
@@ -104,8 +105,14 @@ export class OwnerChannel {
   }
 
   /** The news after a place that frames brought to others, oldest first. */
-  *sentAfter(place: number): Iterable<Entry> {
-    for (const entry of this.#told.values()) if (entry.place > place) yield entry
+  sentAfter(place: number): Iterable<Entry | Changed> {
+    return this.#told.after(place)
+  }
+
+  /** The newest header of a job, if it is still one that this is about. */
+  async newestHeader(id: string): Promise<JobHeader | undefined> {
+    const header = (await this.#hub.engine.read(id))?.header
+    return header && this.#isOurs(header) ? header : undefined
   }
 
   /**
@@ -126,10 +133,7 @@ export class OwnerChannel {
   forget(): void {
     let oldest = this.#sent
     for (const { place } of this.followers) oldest = Math.min(oldest, place)
-    for (const [id, { place }] of this.#told) {
-      if (place > oldest) return
-      this.#told.delete(id)
-    }
+    this.#told.forget(oldest)
   }
 
   #wake({ id, epoch, from, header, events, removed }: Change): void {
@@ -181,10 +185,9 @@ export class OwnerChannel {
     const from = this.#sent
     this.#sent = this.#place
     let text = ''
-    for (const [id, entry] of this.#news) {
+    for (const entry of this.#news.values()) {
       text += newsMessages(entry, 'header' in entry ? entry.from : 0)
-      this.#told.delete(id)
-      this.#told.set(id, entry)
+      this.#told.add(entry)
     }
     this.#news.clear()
     // Too much to be shared: everyone takes it in pages, at a pace of their own.
@@ -192,6 +195,8 @@ export class OwnerChannel {
     this.#hub.metrics.count('frames')
     for (const follower of this.followers) follower.receive(from, this.#sent, bytes)
     this.forget()
+    const forgotten = this.#told.shed()
+    for (const follower of this.followers) if (follower.place < forgotten) follower.disconnect()
   }
 
   async #readUnread(): Promise<void> {

@@ -3,7 +3,8 @@ import { PAGE_BYTES } from '../paging.ts'
 import { type EventStream, encode, type Follower } from './event-stream.ts'
 import type { HubContext } from './hub.ts'
 import type { OwnerChannel } from './owner-channel.ts'
-import { newsMessages } from './owner-news.ts'
+import { type Entry, newsMessages } from './owner-news.ts'
+import type { Changed } from './told-news.ts'
 
 /** One stream's place among the news of an owner's jobs. */
 export class OwnerFollower implements Follower {
@@ -57,7 +58,7 @@ export class OwnerFollower implements Follower {
     try {
       while (!this.#left && this.#stream.hasRoom) {
         if (this.#listing) await this.#list(this.#listing)
-        else if (this.place < this.#channel.sent) this.#sendNews()
+        else if (this.place < this.#channel.sent) await this.#sendNews()
         else {
           // Else there are news of a job that the list left out for them.
           if (this.#channel.sent === this.#channel.newest) {
@@ -94,11 +95,16 @@ export class OwnerFollower implements Follower {
   }
 
   /** Sends the newest header of the jobs that have news after this follower's place, about a page of them. */
-  #sendNews(): void {
+  async #sendNews(): Promise<void> {
     let text = ''
-    let place = this.#channel.sent
+    const { sent } = this.#channel
+    let place = sent
     for (const entry of this.#channel.sentAfter(this.place)) {
-      if (entry.place > (this.#listed?.get(entry.id) ?? 0)) text += newsMessages(entry, 0)
+      // Told while headers were read: the next page.
+      if (entry.place > sent) break
+      if (entry.place > (this.#listed?.get(entry.id) ?? 0))
+        text += isWhole(entry) ? newsMessages(entry, 0) : await this.#read(entry)
+      if (this.#left) return
       if (text.length > PAGE_BYTES) {
         place = entry.place
         break
@@ -109,8 +115,17 @@ export class OwnerFollower implements Follower {
     this.#channel.forget()
   }
 
+  /** A header that is not kept any more. Of a job that was removed since, or changed again, there are other news. */
+  async #read({ id, epoch }: Changed): Promise<string> {
+    const header = await this.#channel.newestHeader(id)
+    if (header?.epoch !== epoch) return ''
+    return newsMessages({ id, epoch, header, from: 0, bulkTouched: true }, 0)
+  }
+
   #write(bytes: Uint8Array): void {
     this.#hub.metrics.count('deliveries')
     this.#stream.write(bytes)
   }
 }
+
+const isWhole = (entry: Entry | Changed): entry is Entry => 'header' in entry || 'removed' in entry

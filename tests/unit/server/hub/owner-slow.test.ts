@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { OwnerChannel } from '../../../../server/hub/owner-channel.ts'
 import type { OwnerFollower } from '../../../../server/hub/owner-follower.ts'
+import { MOST_TOLD } from '../../../../server/hub/told-news.ts'
+import { settle } from '../../../virtual-clock.ts'
 import { openAll, progress, setUpOwner as setUp, TestHub } from './test-hub.ts'
 
 /** What an owner's channel still holds, seen from outside: the headers that a follower at the very beginning would be sent. */
@@ -21,6 +23,7 @@ describe('an owner who reads slowly', () => {
     await hub.clock.advance(25)
     expect(reader.writes).toHaveLength(0)
     reader.drain()
+    await settle()
     const messages = reader.takeMessages()
     expect(messages).toHaveLength(101)
     expect(messages.filter((message) => message.includes(' a '))).toEqual(['snapshot a e1-501'])
@@ -77,6 +80,40 @@ describe('an owner who reads slowly', () => {
   })
 })
 
+describe('an owner who does not read', () => {
+  test('an owner who does not read is sent what it lacks when it does: headers as they are then, and what is gone', async () => {
+    const { hub, reader } = await setUp()
+    reader.hasRoom = false
+    for (let n = 0; n < 200; n++) {
+      await hub.create({ id: `b-${n}` })
+      await hub.clock.advance(25)
+    }
+    await hub.apply('b-0', progress(1))
+    await hub.engine.remove('b-1')
+    reader.drain()
+    await settle()
+    const messages = reader.takeMessages()
+    expect([messages.length, messages[0], messages.at(-1)]).toEqual([199, 'snapshot b-2 e1-1', 'snapshot b-0 e1-2'])
+    await hub.clock.advance(25)
+    expect(reader.takeMessages()).toEqual(['end b-1 deleted'])
+  })
+
+  test("an owner who does not read is sent nothing of a job that has become another owner's", async () => {
+    const { hub, reader } = await setUp()
+    reader.hasRoom = false
+    for (let n = 0; n < 100; n++) {
+      await hub.create({ id: `b-${n}` })
+      await hub.clock.advance(25)
+    }
+    await hub.engine.remove('b-0')
+    await hub.create({ id: 'b-0', owner: 'eve', epoch: 'e2', title: 'secret' })
+    await hub.clock.advance(25)
+    reader.drain()
+    await settle()
+    expect(reader.take().join('')).not.toContain('secret')
+  })
+})
+
 describe('OwnerChannel', () => {
   /** A channel with followers that stand at a place and have no room. */
   function channelOf(hub: TestHub) {
@@ -109,6 +146,35 @@ describe('OwnerChannel', () => {
     slow.place = channel.sent
     channel.forget()
     expect(held(channel)).toBe(0)
+  })
+
+  test('OwnerChannel keeps the headers of a few jobs for a follower that stands still, and that others changed', async () => {
+    const hub = new TestHub()
+    const { channel, follower } = channelOf(hub)
+    follower()
+    await channel.ready
+    for (let n = 0; n < 1_000; n++) {
+      await hub.create({ id: `${n}`, message: 'x'.repeat(1_000) })
+      if (n % 10 === 0) await hub.clock.advance(25)
+    }
+    await hub.clock.advance(25)
+    const kept = [...channel.sentAfter(0)]
+    expect([kept.length, kept.filter((entry) => 'header' in entry).length]).toEqual([1_000, 32])
+  })
+
+  test('OwnerChannel lets a follower begin anew that lacks news of more jobs than are remembered', async () => {
+    const hub = new TestHub()
+    const { channel, follower } = channelOf(hub)
+    const disconnected: string[] = []
+    Object.assign(follower(), { disconnect: () => disconnected.push('slow') })
+    await channel.ready
+    for (let n = 0; n < MOST_TOLD; n++) await hub.create({ id: `${n}` })
+    await hub.clock.advance(25)
+    Object.assign(follower(), { disconnect: () => disconnected.push('quick') })
+    expect(disconnected).toEqual([])
+    await hub.create({ id: 'one more' })
+    await hub.clock.advance(25)
+    expect(disconnected).toEqual(['slow'])
   })
 
   test('OwnerChannel forgets what a follower kept when it leaves', async () => {
