@@ -25,6 +25,9 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates,
   const creates = [counted(rates, 'createsPerSecond'), ...smallJson] as const
   const tokens = [counted(rates, 'tokensPerSecond'), ...smallJson] as const
 
+  /** Clients that poll read it as the server's time, which is not that of a wall clock that was set by mistake. */
+  const date = () => new Date(clock.now()).toUTCString()
+
   app.post('/api/jobs', ...creates, valid('json', schemas.createJob), async (c) => {
     const key = idempotencyKey(c, schemas.idempotencyKey)
     for (;;) {
@@ -41,7 +44,8 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates,
   app.get('/api/jobs', valid('query', listQuerySchema), async (c) => {
     const { owner, parent, status, kind, cursor, limit } = c.req.valid('query')
     const query = { limit, ...defined({ owner, parentId: parent, status, kind, cursor }) }
-    return c.json(await jobs.list(c.get('principal'), query), 200, { 'cache-control': 'no-store' })
+    const page = await jobs.list(c.get('principal'), query)
+    return c.json(page, 200, { 'cache-control': 'no-store', date: date() })
   })
 
   app.delete('/api/jobs', valid('query', removeQuerySchema), (c) => {
@@ -58,7 +62,7 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates,
     const view = viewFor(asked, grantFor(principal, stored))
     // The same address shows less to some.
     c.header('vary', 'Authorization', { append: true })
-    const headers: Record<string, string> = { 'cache-control': 'private, no-cache' }
+    const headers: Record<string, string> = { 'cache-control': 'private, no-cache', date: date() }
     if (!isTerminalStatus(stored.header.status)) headers['retry-after'] = POLL_AFTER
     if (matchesEtag(c.req.header('if-none-match'), etagOf(stored.header))) {
       return c.body(null, 304, { ...headers, etag: etagOf(stored.header) })

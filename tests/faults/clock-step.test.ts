@@ -49,6 +49,9 @@ test.each([7_200, -7_200])(
     // The wall clock of the process is really off: Bun dates its answers by it, a second late.
     const dated = (await fetch(`${server.url}healthz`)).headers.get('date') ?? ''
     expect(Math.abs(Date.parse(dated) - Date.now() - step * 1_000)).toBeLessThan(600_000)
+    // What clients read the time from is not.
+    const polled = (await ada.request('GET', `api/jobs/${running.id}`)).headers.get('date') ?? ''
+    expect(Math.abs(Date.parse(polled) - Date.now())).toBeLessThan(600_000)
     await setClock(0)
     for (const message of ['before', 'meanwhile']) expect((await report(message)).status).toBe(200)
     await Bun.sleep(STEP_MS)

@@ -92,6 +92,15 @@ describe('createApp', () => {
     ])
   })
 
+  test('polls are dated by the time that jobs go by, whatever the wall clock is set to', async () => {
+    const app = new TestApp()
+    const { id } = await app.create()
+    app.clock.step(7_200_000)
+    await app.clock.advance(3_000)
+    for (const path of ['/api/jobs', `/api/jobs/${id}`])
+      expect((await app.request('GET', path)).headers.get('date')).toBe('Thu, 01 Jan 2026 00:00:03 GMT')
+  })
+
   test('createApp tells nobody but the operator of a failure that no request is to blame for', async () => {
     const app = new TestApp()
     const { id } = await app.create()
