@@ -4,8 +4,9 @@ import type { Item, JobHeader, Step } from '../shared/job.ts'
 import type { Limits } from '../shared/limits.ts'
 import { countItems, isTerminalStatus } from '../shared/selectors.ts'
 import { utf8Length } from '../shared/text-size.ts'
+import { tokenSeries } from './access.ts'
 import { decide } from './decide.ts'
-import type { Batch, Commit, IdempotencyKey, Marks, StoredJob } from './engine.ts'
+import type { Batch, Change, Commit, IdempotencyKey, Marks, StoredJob } from './engine.ts'
 import { type Problem, problems } from './errors.ts'
 import { enter } from './generations.ts'
 
@@ -44,15 +45,34 @@ export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcom
   const { header: before, marks } = loaded.job
   if (batch.createdBy !== undefined && batch.createdBy !== before.createdBy) return { refused: problems.notFound() }
   if (batch.epoch !== undefined && batch.epoch !== before.epoch) return { refused: problems.notFound() }
+  if (batch.tokenSeries !== undefined && batch.tokenSeries !== tokenSeries(loaded.job)) {
+    return { refused: problems.tokenEnded() }
+  }
   if (batch.key && loaded.key) {
     return loaded.key.digest === batch.key.digest
       ? { repeat: before }
       : { refused: problems.invalid([{ field: 'Idempotency-Key', detail: 'was used before with another body' }]) }
   }
+  if (batch.decide === 'end-tokens') return { commit: nextSeries(loaded.job) }
   const events = batch.decide === undefined ? batch.events : decide(loaded.job, batch.decide)
   if ('refused' in events) return events
   if (events.length === 0) return { repeat: before }
   return new Application(loaded, { ...batch, events }, limits, { ...marks }).run()
+}
+
+/** The job as it is, in the next series of its tokens. */
+function nextSeries(job: StoredJob): Commit {
+  const { header, marks } = job
+  const rows = { events: [], steps: [], items: [], errors: [], logs: [] }
+  return { header, marks: { ...marks, tokenSeries: tokenSeries(job) + 1 }, from: header.version, ...rows }
+}
+
+/** What is told of a commit. */
+export function changeOf({ header, marks, from, events }: Commit): Change {
+  const { id, epoch, version } = header
+  const change: Change = { id, epoch, from, to: version, events, header }
+  if (marks.tokenSeries !== undefined) change.tokenSeries = marks.tokenSeries
+  return change
 }
 
 /** An event with what the server derives, so that the fold needs no clock and no settings. */

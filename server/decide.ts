@@ -1,11 +1,11 @@
 import type { JobEvent } from '../shared/events.ts'
 import { isTerminalStatus } from '../shared/selectors.ts'
 import { dueEvent } from './due.ts'
-import type { Decision, StoredJob } from './engine.ts'
+import type { DueTerms, Operation, StoredJob } from './engine.ts'
 import { type Problem, problems } from './errors.ts'
 
 /** The events of a decision, none when there is nothing to do. */
-export function decide(job: StoredJob, decision: Decision): JobEvent[] | { refused: Problem } {
+export function decide(job: StoredJob, decision: Operation | DueTerms): JobEvent[] | { refused: Problem } {
   const { status } = job.header
   if (typeof decision === 'object') {
     const event = dueEvent(job, decision)

@@ -67,10 +67,11 @@ export interface DueTerms {
 export type Operation = 'cancel' | 'pause' | 'resume'
 
 /**
- * What the server decides on a job as the commit finds it: what a watcher asked for, or what is due. Plain data, so that it can be decided
+ * What the server decides on a job as the commit finds it: what a watcher asked for, or what is due; or that all of its tokens end, which
+ * is no event and leaves the version as it is. Plain data, so that it can be decided
  * wherever the commit is made: a decision on what was read before would have to be taken again as often as a producer is faster.
  */
-export type Decision = Operation | DueTerms
+export type Decision = Operation | 'end-tokens' | DueTerms
 
 /** Events that are applied together or not at all. */
 export interface Batch {
@@ -83,6 +84,8 @@ export interface Batch {
   createdBy?: string
   /** The job must be in this life; otherwise the answer is as for a job that is not there. */
   epoch?: string
+  /** The tokens of the job must be in this series; otherwise the one that was used has been ended. */
+  tokenSeries?: number
   /** In place of `events`, which are empty then: decided on the job as the commit finds it. With nothing to do, the answer is a repeat. */
   decide?: Decision
   /** A repeated key answers the present version and applies nothing. */
@@ -139,6 +142,8 @@ export interface Change {
   events?: AppliedEvent[]
   /** The header at `to`. */
   header?: JobHeader
+  /** Tokens of an earlier series are over. Left out, none were ended that anyone has to hear of. */
+  tokenSeries?: number
   /** The job is gone. */
   removed?: true
 }

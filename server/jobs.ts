@@ -81,11 +81,15 @@ export class Jobs {
     // Others are: its creator is looked up, and has to be the same when the batch is applied.
     if (isUsual) batch.createdBy = principal.sub
     else {
-      const { header } = await this.read(principal, id, 'publish')
+      const stored = await this.read(principal, id, 'publish')
+      const { header } = stored
       batch.createdBy = header.createdBy
       if (epoch !== undefined && epoch !== header.epoch) throw refuse(problems.notFound())
       // A token is for one life of its job, and the next may have begun when the batch is applied.
-      if (principal.jobs) batch.epoch = header.epoch
+      if (principal.jobs) {
+        batch.epoch = header.epoch
+        batch.tokenSeries = tokenSeries(stored)
+      }
     }
     const applied = await this.#apply(id, batch)
     if ('refused' in applied && applied.refused.status === 404) await this.read(principal, id, 'publish')
@@ -143,6 +147,13 @@ export class Jobs {
     const { epoch } = stored.header
     const grant = { job: id, epoch, can, ...(parts ? { parts } : {}), series: tokenSeries(stored) }
     return this.#context.auth.createJobToken(principal, grant, seconds)
+  }
+
+  /** Ends all watch and publish tokens that were made of a job so far, and the streams that they opened. */
+  async endTokens(principal: Principal, id: string): Promise<void> {
+    const { epoch } = (await this.read(principal, id, 'end-tokens')).header
+    const applied = await this.#apply(id, { events: [], at: this.#now(), epoch, decide: 'end-tokens' })
+    if ('refused' in applied) throw refuse(applied.refused)
   }
 
   async remove(principal: Principal, id: string): Promise<void> {

@@ -192,6 +192,11 @@ export function createPaths(): Json {
         { 201: answer('A token', 'Token') },
         { parameters: [id], requestBody: { content: json(ref('CreateToken')) } },
       ),
+      delete: call(
+        'End all watch and publish tokens made of a job so far, and the streams that they opened; as its owner or creator',
+        { 204: answer('Ended') },
+        { parameters: [id] },
+      ),
     },
     '/api/sign-in-links': {
       post: call(

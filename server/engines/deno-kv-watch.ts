@@ -238,6 +238,7 @@ class JobTarget extends Target {
     else {
       const header = headerOf(value)
       if (header) change.header = header
+      if (value.marks.tokenSeries !== undefined) change.tokenSeries = value.marks.tokenSeries
     }
     this.tell(change, versionstamp)
   }

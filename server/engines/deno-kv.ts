@@ -2,7 +2,7 @@ import { type Clock, type Random, randomId, systemClock, systemRandom } from '..
 import type { Cursor } from '../../shared/cursor.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
 import { defaultLimits, type Limits } from '../../shared/limits.ts'
-import { applyBatch } from '../apply-batch.ts'
+import { applyBatch, changeOf } from '../apply-batch.ts'
 import { mayRemove } from '../due.ts'
 import type {
   Applied,
@@ -236,15 +236,14 @@ export class DenoKvEngine implements Engine {
         if (!(await this.#store.isCurrent(entry))) return { again: true }
         return { answer: 'refused' in outcome ? outcome : { header: outcome.repeat, repeat: true } }
       }
-      const { header, from, events } = outcome.commit
+      const { header } = outcome.commit
       const operation = this.#kv.atomic().check(entry)
       const head = writeCommit(operation, entry, loaded, outcome.commit, batch, this.#by)
       return {
         operation,
         committed: (versionstamp) => {
           this.#store.remember(head, header)
-          const change: Change = { id, epoch: header.epoch, from, to: header.version, events, header }
-          this.#watches.tell(header.owner, change, versionstamp)
+          this.#watches.tell(header.owner, changeOf(outcome.commit), versionstamp)
           return { header, repeat: false }
         },
       }

@@ -75,7 +75,7 @@ export class JobObject extends WatchedObject implements JobCalls {
     const before = this.#entry?.job.header.status
     const applied = this.#commit((group) => group.apply(id, batch), limits)
     if ('refused' in applied) return applied
-    if (applied.header.status !== before) await this.#tellAtOnce()
+    if (applied.header.status !== before || batch.decide === 'end-tokens') await this.#tellAtOnce()
     else if (!applied.repeat) {
       this.#setAlarm()
       this.#teller.soon()

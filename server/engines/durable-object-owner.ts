@@ -1,6 +1,7 @@
 import type { JobHeader } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
-import type { ListQuery, Note, Notes, Page, StoredJob } from '../engine.ts'
+import { tokenSeries } from '../access.ts'
+import type { Change, ListQuery, Note, Notes, Page, StoredJob } from '../engine.ts'
 import { type Problem, problems } from '../errors.ts'
 import type { ObjectBindings, OwnerCalls } from './durable-object-calls.ts'
 import { ObjectNotes } from './durable-object-notes.ts'
@@ -45,13 +46,16 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
   }
 
   async update(job: StoredJob): Promise<boolean> {
-    const { header } = job
+    const { header, marks } = job
     const { id, epoch, version } = header
-    const known = this.#find(id)?.job.header
-    const isNew = this.ctx.storage.kv.delete(unconfirmedKey(id)) || known?.epoch !== epoch
-    if (isNew || known.version < version) {
+    const known = this.#find(id)?.job
+    const isNew = this.ctx.storage.kv.delete(unconfirmedKey(id)) || known?.header.epoch !== epoch
+    const endsTokens = !isNew && tokenSeries(known) < tokenSeries(job)
+    if (isNew || endsTokens || known.header.version < version) {
       this.#save(job)
-      this.wake({ id, epoch, from: isNew ? 0 : known.version, to: version, header })
+      const change: Change = { id, epoch, from: isNew ? 0 : known.header.version, to: version, header }
+      if (marks.tokenSeries !== undefined) change.tokenSeries = marks.tokenSeries
+      this.wake(change)
     }
     return this.isWatched
   }

@@ -2,7 +2,7 @@ import type { Cursor } from '../../shared/cursor.ts'
 import type { ErrorRow, Item, JobHeader, LogRow, Patch, Step } from '../../shared/job.ts'
 import { defaultLimits, ERROR_WINDOW, type Limits, LOG_WINDOW } from '../../shared/limits.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
-import { applyBatch } from '../apply-batch.ts'
+import { applyBatch, changeOf } from '../apply-batch.ts'
 import { dueOf, mayRemove } from '../due.ts'
 import type {
   Applied,
@@ -68,9 +68,9 @@ export class MemoryEngine implements Engine {
     const outcome = applyBatch(document.loaded(batch), batch, this.#limits)
     if ('refused' in outcome) return outcome
     if ('repeat' in outcome) return { header: outcome.repeat, repeat: true }
-    const { header, from, events } = outcome.commit
+    const { header } = outcome.commit
     document.commit(outcome.commit, batch)
-    this.#wakeups.notify(header.owner, { id, epoch: header.epoch, from, to: header.version, events, header })
+    this.#wakeups.notify(header.owner, changeOf(outcome.commit))
     return { header, repeat: false }
   }
 

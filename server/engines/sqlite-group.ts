@@ -1,6 +1,6 @@
 import type { Limits } from '../../shared/limits.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
-import { applyBatch } from '../apply-batch.ts'
+import { applyBatch, changeOf } from '../apply-batch.ts'
 import { mayRemove } from '../due.ts'
 import type { Applied, Batch, Change, Commit, Created, NewJob, RemoveOnly, StoredJob } from '../engine.ts'
 import { problems } from '../errors.ts'
@@ -90,11 +90,11 @@ export class Group {
     const outcome = applyBatch(loaded, batch, this.#limits)
     if ('refused' in outcome) return { answer: outcome }
     if ('repeat' in outcome) return { answer: { header: outcome.repeat, repeat: true } }
-    const { header, from, events } = outcome.commit
+    const { header } = outcome.commit
     this.#merge(draft, outcome.commit, batch)
     return {
       answer: { header, repeat: false },
-      told: { owner: header.owner, change: { id, epoch: header.epoch, from, to: header.version, events, header } },
+      told: { owner: header.owner, change: changeOf(outcome.commit) },
     }
   }
 

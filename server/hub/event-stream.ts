@@ -20,6 +20,8 @@ export interface Viewer {
   jobs?: readonly string[]
   /** When the access runs out: milliseconds since the epoch. */
   expiresAt?: number | undefined
+  /** The series of the token that a stream of one job was opened with. */
+  tokenSeries?: number | undefined
   /** Aborts when the request is over. Some runtimes tell only this way that a reader left. */
   signal?: AbortSignal | undefined
 }

@@ -49,6 +49,8 @@ export interface Followed {
   view?: View
   cursor?: Cursor | undefined
   expiresAt?: number | undefined
+  /** The series of the token that lets the viewer see it. */
+  tokenSeries?: number | undefined
   /** There is no such job, or not any more. */
   gone?: boolean
 }
@@ -116,8 +118,9 @@ export class Hub {
     const stream = this.#createStream(viewer)
     try {
       const channel = this.#jobChannel(id, view)
-      const follower = new JobFollower(this.#context, channel, stream, 'one', cursor)
+      const follower = new JobFollower(this.#context, channel, stream, 'one', cursor, viewer.tokenSeries)
       await channel.ready
+      await follower.checkToken()
       if (viewer.expiresAt !== undefined) this.#endAt(stream, viewer.expiresAt, () => follower.end('token-expired'))
     } catch (error) {
       stream.done()
@@ -133,13 +136,14 @@ export class Hub {
     try {
       const present = jobs.filter((job) => !job.gone)
       const watchOf = this.#subscribe(present)
-      const channels = present.map(({ id, owner, view = 'all', cursor, expiresAt }) => {
+      const followers = present.map(({ id, owner, view = 'all', cursor, expiresAt, tokenSeries }) => {
         const channel = this.#jobChannel(id, view, watchOf(owner))
-        const follower = new JobFollower(this.#context, channel, stream, 'many', cursor)
+        const follower = new JobFollower(this.#context, channel, stream, 'many', cursor, tokenSeries)
         if (expiresAt !== undefined) this.#endAt(stream, expiresAt, () => follower.end('token-expired'))
-        return channel
+        return { follower, channel }
       })
-      await Promise.all(channels.map(({ ready }) => ready))
+      await Promise.all(followers.map(({ channel }) => channel.ready))
+      await Promise.all(followers.map(({ follower }) => follower.checkToken()))
     } catch (error) {
       stream.done()
       throw error

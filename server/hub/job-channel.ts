@@ -2,6 +2,7 @@ import type { Timer } from '../../shared/clock.ts'
 import type { AppliedEvent } from '../../shared/events.ts'
 import type { JobHeader, Patch } from '../../shared/job.ts'
 import type { EndReason } from '../../shared/wire.ts'
+import { tokenSeries } from '../access.ts'
 import type { Change, Engine, Unwatch, View } from '../engine.ts'
 import { PAGE_BYTES } from '../paging.ts'
 import { encode } from './event-stream.ts'
@@ -58,6 +59,8 @@ export class JobChannel {
   /** Whether `result` or `metadata` may have changed since `#sent`. */
   #bulkTouched = false
   #reading = false
+  /** The series that tokens of this life are in, as far as it was told. */
+  #tokenSeries = 0
 
   constructor(hub: HubContext, id: string, view: View, watch: WatchJob, onEmpty: () => void) {
     this.#hub = hub
@@ -135,11 +138,20 @@ export class JobChannel {
     if (change.removed) this.#end(change.epoch, this.#removalReason(change.header))
     else if (change.epoch !== this.#epoch) this.#restart(change.epoch, change.to)
     else if (change.to > this.#version) this.#advance(change)
+    if (change.tokenSeries !== undefined) this.#endTokens(change.epoch, change.tokenSeries)
+  }
+
+  /** Most changes repeat what was told before. */
+  #endTokens(epoch: string, series: number): void {
+    if (epoch !== this.#epoch || series <= this.#tokenSeries) return
+    this.#tokenSeries = series
+    for (const follower of this.followers) follower.endTokens(epoch, series)
   }
 
   /** Begins anew at a version: followers get there by themselves. */
   #restart(epoch: string, version: number): void {
     this.#epoch = epoch
+    this.#tokenSeries = 0
     this.#version = version
     this.#sent = version
     this.#pending = []
@@ -271,6 +283,7 @@ export class JobChannel {
         if (epoch !== this.#epoch) this.#restart(epoch, version)
         else if (version > this.#version) this.#advance({ from: this.#version, to: version, header: stored.header })
         else if (this.#sent < this.#version) this.#requestFrame()
+        this.#endTokens(epoch, tokenSeries(stored))
       }
     } catch {
       this.#hub.metrics.count('engine_errors')

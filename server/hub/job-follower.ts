@@ -1,5 +1,6 @@
 import type { Cursor } from '../../shared/cursor.ts'
 import type { EndReason } from '../../shared/wire.ts'
+import { tokenSeries } from '../access.ts'
 import { PAGE_BYTES } from '../paging.ts'
 import { type EventStream, encode, type Follower } from './event-stream.ts'
 import type { Frame } from './frame-ring.ts'
@@ -20,6 +21,7 @@ export class JobFollower implements Follower {
   readonly #channel: JobChannel
   readonly #stream: EventStream
   readonly #audience: Audience
+  readonly #tokenSeries: number | undefined
   #epoch: string | undefined
   #version: number
   /**
@@ -33,18 +35,23 @@ export class JobFollower implements Follower {
   #left = false
   hasJoined = false
 
-  /** @param cursor the life to follow, and what the client has of it: at version 0 nothing; without it the first life that is met */
+  /**
+   * @param cursor the life to follow, and what the client has of it: at version 0 nothing; without it the first life that is met
+   * @param tokenSeries of the token that it was opened with, if it was
+   */
   constructor(
     hub: HubContext,
     channel: JobChannel,
     stream: EventStream,
     audience: Audience,
     cursor: Cursor | undefined,
+    tokenSeries?: number,
   ) {
     this.#hub = hub
     this.#channel = channel
     this.#stream = stream
     this.#audience = audience
+    this.#tokenSeries = tokenSeries
     this.#epoch = cursor?.epoch
     this.#version = cursor?.version ?? 0
     stream.followers.add(this)
@@ -75,6 +82,19 @@ export class JobFollower implements Follower {
   /** A life of the job is over. */
   endLife(epoch: string | undefined, reason: EndReason): void {
     if (epoch === this.#epoch || this.#epoch === undefined) this.end(reason)
+  }
+
+  /** Tokens of an earlier series are over in this life of the job. */
+  endTokens(epoch: string, series: number): void {
+    if (this.#tokenSeries !== undefined && this.#tokenSeries < series && epoch === this.#epoch)
+      this.end('token-expired')
+  }
+
+  /** Ends a stream whose token was ended after the look at the job and before the engine told of changes. */
+  async checkToken(): Promise<void> {
+    if (this.#tokenSeries === undefined) return
+    const stored = await this.#hub.engine.read(this.#channel.id)
+    if (stored) this.endTokens(stored.header.epoch, tokenSeries(stored))
   }
 
   /** Says that the job is over for this stream, and why. */

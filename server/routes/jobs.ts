@@ -104,6 +104,11 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates,
     const url = absoluteLinkTo(c, front, path)
     return c.json({ token, expiresAt, url }, 201, { 'cache-control': 'no-store' })
   })
+
+  app.delete('/api/jobs/:id/tokens', async (c) => {
+    await jobs.endTokens(c.get('principal'), c.req.param('id'))
+    return c.body(null, 204)
+  })
 }
 
 const etagOf = (job: Cursor) => `W/"${formatCursor(job)}"`

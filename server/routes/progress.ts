@@ -28,12 +28,12 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     const id = c.req.param('id')
     const asked = viewOf(c)
     const stored = await jobs.read(principal, id)
-    const view = viewFor(asked, grantFor(principal, stored))
+    const { view, ...access } = accessTo(principal, stored, asked)
     const { version, status } = stored.header
     const cursor = usable(parseCursor(c.req.header('last-event-id') || c.req.query('since')), stored)
     // Nothing will ever follow: 204 is what stops an EventSource (WHATWG HTML, 9.2.3).
     if (isTerminalStatus(status) && cursor.version === version) return c.body(null, 204)
-    return answer(c, () => hub.openJob(id, view, cursor, viewerOf(c, principal, accessEnd(principal, stored))))
+    return answer(c, () => hub.openJob(id, view, cursor, viewerOf(c, principal, access)))
   })
 
   app.get('/api/progress', async (c) => {
@@ -43,14 +43,14 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     if (named) {
       if (ownerIn(c) !== undefined) throw refuse(problems.invalid([{ field: 'owner', detail: 'does not go with job' }]))
       const followed = await readAll(principal, named, asked)
-      return answer(c, () => hub.openJobs(followed, viewerOf(c, principal, undefined)))
+      return answer(c, () => hub.openJobs(followed, viewerOf(c, principal)))
     }
     const owner = jobs.ownerOf(principal, ownerIn(c))
     const parent = c.req.query('parent')
     if (parent !== undefined && !isJobId(parent)) {
       throw refuse(problems.invalid([{ field: 'parent', detail: 'is not a job id' }]))
     }
-    return answer(c, () => hub.openOwner(owner, parent, viewerOf(c, principal, principal.expiresAt)))
+    return answer(c, () => hub.openOwner(owner, parent, viewerOf(c, principal, { expiresAt: principal.expiresAt })))
   })
 
   /** The jobs that `?job=ID` and `?job=ID@CURSOR` name. One that is gone is told so; when all are, so is the request. */
@@ -64,14 +64,8 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
       try {
         const stored = await jobs.read(principal, id)
         const since = usable(parseCursor(cursor), stored)
-        const view = viewFor(asked, grantFor(principal, stored))
-        followed.set(id, {
-          id,
-          owner: stored.header.owner,
-          view,
-          cursor: since,
-          expiresAt: accessEnd(principal, stored),
-        })
+        const { owner } = stored.header
+        followed.set(id, { id, owner, cursor: since, ...accessTo(principal, stored, asked) })
       } catch (error) {
         if (!(error instanceof ProblemError) || error.problem.status !== 404) throw error
         followed.set(id, { id, gone: true })
@@ -95,13 +89,22 @@ function usable(cursor: Cursor | undefined, stored: StoredJob): Cursor {
   return { epoch: stored.header.epoch, version: versionHeld(cursor, stored) }
 }
 
-/** When the principal may no longer read the job. */
-function accessEnd(principal: Principal, stored: StoredJob): number | undefined {
-  return grantFor(principal, stored)?.expiresAt ?? principal.expiresAt
+/** What the principal may see of the job, and until when: the life of its token, and the series that it belongs to. */
+function accessTo(principal: Principal, stored: StoredJob, asked: View) {
+  const grant = grantFor(principal, stored)
+  return {
+    view: viewFor(asked, grant),
+    expiresAt: grant?.expiresAt ?? principal.expiresAt,
+    tokenSeries: grant?.series,
+  }
 }
 
-function viewerOf(c: Context<Env>, { sub, jobs }: Principal, expiresAt: number | undefined): Viewer {
-  const viewer: Viewer = { sub, expiresAt, signal: c.req.raw.signal }
+function viewerOf(
+  c: Context<Env>,
+  { sub, jobs }: Principal,
+  access: Pick<Viewer, 'expiresAt' | 'tokenSeries'> = {},
+): Viewer {
+  const viewer: Viewer = { sub, signal: c.req.raw.signal, ...access }
   if (jobs) viewer.jobs = [...new Set(jobs.map(({ job }) => job))]
   return viewer
 }

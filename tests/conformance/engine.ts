@@ -9,6 +9,7 @@ import { describeKeys } from './engine-keys.ts'
 import { describeLaw } from './engine-law.ts'
 import { describeNotes } from './engine-notes.ts'
 import { describeOwners } from './engine-owners.ts'
+import { describeTokens } from './engine-tokens.ts'
 import { describeWatch } from './engine-watch.ts'
 import type { OpenEngine } from './fixtures.ts'
 
@@ -59,6 +60,7 @@ export function describeEngine(
     describeWatch(subject, options.hasAlarms)
     describeEveryone(subject, options.knowsOwnersOnly !== true)
     describeOwners(subject)
+    describeTokens(subject)
     describeNotes(subject, options.knowsOwnersOnly !== true)
     describeLaw(subject)
     if (options.hasAlarms) {

@@ -212,6 +212,73 @@ export function describeTokens(subject: RuntimeSubject): void {
     })
   })
 
+  describe('DELETE /api/jobs/:id/tokens', () => {
+    test('DELETE …/tokens ends all tokens of a job made so far and closes their streams; the document stays as it is', async () => {
+      const ada = await subject.client('ada')
+      const { id } = await ada.create()
+      const { id: second } = await ada.create()
+      const path = `api/jobs/${id}`
+      const [watch, header, publish, other] = await Promise.all([
+        ada.share(id),
+        ada.share(id, { parts: 'header' }),
+        ada.share(id, { can: 'publish' }),
+        ada.share(second),
+      ])
+      const [guest, worker] = [watch, publish].map(({ token }) => new ApiClient(subject.server.url, token))
+      if (!guest || !worker) throw new Error('No clients')
+      await worker.publish(id, { type: 'progress', done: 1 })
+      const streams = await Promise.all([
+        guest.stream(`${path}/progress`),
+        subject.anyone.stream(`${path}/progress?token=${header.token}`),
+        guest.stream('api/progress'),
+      ])
+      await using several = await subject.anyone.stream(`api/progress?token=${watch.token}&token=${other.token}`)
+      await using own = await ada.stream(`${path}/progress`)
+      const before = await ada.request('GET', path)
+      expect((await ada.request('DELETE', `${path}/tokens`)).status).toBe(204)
+      for (const stream of streams.slice(0, 2))
+        expect((await stream.rest()).at(-1)?.data).toEqual({ reason: 'token-expired' })
+      for (const stream of [...streams.slice(2), several]) {
+        const messages = await stream.until(({ event }) => event === 'end')
+        expect(messages.at(-1)?.data).toEqual({ jobId: id, reason: 'token-expired' })
+      }
+      await streams[2]?.close()
+      for (const { token } of [watch, header]) {
+        const ended = new ApiClient(subject.server.url, token)
+        for (const read of [path, `${path}/progress`, 'api/progress', `api/progress?job=${id}`])
+          expect([read, await ended.refusal('GET', read)]).toEqual([read, { status: 401, fields: [] }])
+      }
+      const event = { type: 'progress', done: 2 } as const
+      expect(await worker.refusal('POST', `${path}/events`, event)).toEqual({ status: 401, fields: [] })
+      const after = await ada.request('GET', path)
+      expect(after.headers.get('etag')).toBe(before.headers.get('etag'))
+      expect(await after.json()).toEqual(await before.json())
+      // Those of other jobs, and those made from now on, hold.
+      await ada.publish(second, event)
+      expect((await several.until(({ data }) => data.done === 2)).at(-1)?.data.jobId).toBe(second)
+      const { token } = await ada.share(id, { can: 'publish' })
+      expect((await new ApiClient(subject.server.url, token).publish(id, event)).version).toBe(3)
+      await own.until(({ data }) => data.version === 3)
+    })
+
+    test('DELETE …/tokens is for the owner and the creator, of a job that has ended too', async () => {
+      const creator = await subject.client('creator', 'jobs:write jobs:assign')
+      const { id } = await creator.create({ owner: 'owner' })
+      const path = `api/jobs/${id}/tokens`
+      const { token } = await creator.share(id)
+      const statusOf = async (who: ApiClient) => (await who.request('DELETE', path)).status
+      expect(await statusOf(await subject.client('stranger'))).toBe(404)
+      expect(await statusOf(await subject.client('owner', 'jobs:write'))).toBe(403)
+      expect(await statusOf(new ApiClient(subject.server.url, token))).toBe(401)
+      expect((await new ApiClient(subject.server.url, token).read(id)).id).toBe(id)
+      await creator.publish(id, { type: 'status', status: 'completed' })
+      expect(await statusOf(creator)).toBe(204)
+      expect(await statusOf(await subject.client('owner', 'jobs:read'))).toBe(204)
+      expect((await (await subject.client('owner')).read(id)).version).toBe(2)
+      expect(await statusOf(await subject.client('root', 'jobs:admin'))).toBe(204)
+    })
+  })
+
   describe('a publish token', () => {
     test('a publish token publishes to its job, and nothing else', async () => {
       const ada = await subject.client('ada')

@@ -1,5 +1,5 @@
 import type { Engine } from '../../server/engine.ts'
-import { Hub } from '../../server/hub/hub.ts'
+import { Hub, type HubOptions } from '../../server/hub/hub.ts'
 import type { Sink, StreamSource } from '../../server/hub/stream.ts'
 import { Metrics } from '../../server/metrics.ts'
 import { systemClock, systemRandom } from '../../shared/clock.ts'
@@ -47,7 +47,11 @@ export class StreamLog implements Sink {
 }
 
 /** What streams that a hub opens over an engine say. */
-export async function openLog(engine: Engine, open: (hub: Hub) => Promise<unknown>): Promise<[StreamLog, Hub]> {
+export async function openLog(
+  engine: Engine,
+  open: (hub: Hub) => Promise<unknown>,
+  options: Pick<HubOptions, 'subscriptionsPerStream'> = {},
+): Promise<[StreamLog, Hub]> {
   let log: StreamLog | undefined
   const openStream = (source: StreamSource) => {
     log = new StreamLog(source)
@@ -61,6 +65,7 @@ export async function openLog(engine: Engine, open: (hub: Hub) => Promise<unknow
     frameMs: 0,
     limits: { streams: 10, jobStreams: 10 },
     openStream,
+    ...options,
   })
   await open(hub)
   if (!log) throw new Error('No stream was opened')

@@ -21,6 +21,7 @@ const calls = [
   'DELETE /api/jobs',
   'GET /api/jobs/{id}',
   'DELETE /api/jobs/{id}',
+  'DELETE /api/jobs/{id}/tokens',
   'POST /api/jobs/{id}/events',
   'GET /api/jobs/{id}/progress',
   'GET /api/progress',

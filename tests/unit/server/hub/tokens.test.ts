@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'bun:test'
+import { settle } from '../../../virtual-clock.ts'
+import { progress, TestHub } from './test-hub.ts'
+
+const cursor = { epoch: 'e1', version: 0 }
+const guest = { sub: 'ada', jobs: ['job-1'], tokenSeries: 0 }
+
+async function setUp(): Promise<TestHub> {
+  const hub = new TestHub()
+  await hub.create()
+  return hub
+}
+
+const endTokens = (hub: TestHub) => hub.engine.apply('job-1', { events: [], at: hub.now, decide: 'end-tokens' })
+
+describe('tokens that are ended', () => {
+  test('tokens that are ended close the streams that were opened with them, and no other', async () => {
+    const hub = await setUp()
+    const stranger = await hub.open((hub) => hub.openJob('job-1', 'all', cursor, guest))
+    const owner = await hub.follow()
+    stranger.take()
+    await endTokens(hub)
+    await settle()
+    expect([stranger.takeMessages(), stranger.isClosed]).toEqual([['end token-expired'], true])
+    const next = await hub.open((hub) => hub.openJob('job-1', 'all', cursor, { ...guest, tokenSeries: 1 }))
+    next.take()
+    await hub.report('job-1', progress(1))
+    await hub.clock.advance(25)
+    expect([owner.takeMessages(), next.takeMessages()]).toEqual([['progress e1-2'], ['progress e1-2']])
+  })
+
+  test('tokens that are ended where nobody hears of it close their streams at the next ping', async () => {
+    const hub = await setUp()
+    const watch = hub.engine.watch.bind(hub.engine)
+    hub.engine.watch = (target) => watch(target, () => {})
+    const stranger = await hub.open((hub) => hub.openJob('job-1', 'header', cursor, guest))
+    stranger.take()
+    await endTokens(hub)
+    await hub.clock.advance(29_999)
+    expect([stranger.takeMessages(), stranger.isClosed]).toEqual([[], false])
+    await hub.clock.advance(1)
+    expect([stranger.takeMessages().at(-1), stranger.isClosed]).toEqual(['end token-expired', true])
+  })
+
+  test('tokens that are ended while a stream is opened show nothing more', async () => {
+    const hub = await setUp()
+    // After the look at the job that let the guest in.
+    await endTokens(hub)
+    const stranger = await hub.open((hub) => hub.openJob('job-1', 'all', cursor, guest))
+    expect([stranger.takeMessages(), stranger.isClosed]).toEqual([['end token-expired'], true])
+    expect(hub.hub.open).toEqual({ streams: 0, channels: 0 })
+  })
+})
