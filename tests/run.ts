@@ -1,50 +1,101 @@
 /**
- * Runs all tests, and ends with one line that says how many passed and failed: `bun tests/run.ts [files…]`.
+ * Runs the tests, and ends with one line that says how many passed and failed: `bun tests/run.ts [TIER | files…]`.
  *
- * In CI a test that was skipped counts as failed: what a machine lacks must be seen.
+ * Groups of files run side by side, each in a process of its own; a group is quiet until it ends. In CI a test that was skipped counts as
+ * failed: what a machine lacks must be seen.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { filesOf, groups } from './groups.ts'
 import { placeMatrix, readMatrix, renderMatrix } from './matrix.ts'
 
-const folder = await mkdtemp(join(tmpdir(), 'milepost-tests-'))
-const report = join(folder, 'report.xml')
-const { exited } = Bun.spawn(
-  [
-    process.execPath,
-    'test',
-    '--timeout=60000',
-    '--reporter=junit',
-    `--reporter-outfile=${report}`,
-    ...process.argv.slice(2),
-  ],
-  { stdio: ['ignore', 'inherit', 'inherit'] },
-)
-const code = await exited
-const xml = await readFile(report, 'utf8').catch(() => '')
-const totals = /<testsuites[^>]*>/.exec(xml)?.[0] ?? ''
-await rm(folder, { recursive: true })
-const matrixIsTrue = await checkMatrix()
+/** Most tests of runtimes, faults and pages wait for others more than they work. */
+const SIDE_BY_SIDE = availableParallelism() + 1
+/** A busy machine is slow: milliseconds. */
+const TIMEOUT = 60_000
 
-const count = (name: string) => Number(new RegExp(`\\b${name}="([0-9]+)"`).exec(totals)?.[1] ?? 0)
+interface Ran {
+  name: string
+  /** The JUnit report. */
+  report: string
+  isGood: boolean
+}
+
+const asked = process.argv.slice(2)
+const tier = groups.find((group) => group.tier === asked[0])?.tier
+const folder = await mkdtemp(join(tmpdir(), 'milepost-tests-'))
+const ran = asked.length > 0 && tier === undefined ? [await runAlone(asked)] : await runGroups()
+await rm(folder, { recursive: true })
+const isMatrixTrue = await checkMatrix(ran.map(({ report }) => report).join(''))
+
+const totals = ran.map(({ report }) => /<testsuites[^>]*>/.exec(report)?.[0] ?? '')
+const count = (name: string) =>
+  totals.reduce((sum, total) => sum + Number(new RegExp(`\\b${name}="([0-9]+)"`).exec(total)?.[1] ?? 0), 0)
 const skipped = count('skipped')
-const failed = count('failures') + count('errors') + (matrixIsTrue ? 0 : 1)
-const passed = count('tests') - count('failures') - count('errors') - skipped
+const bad = count('failures') + count('errors')
+const passed = count('tests') - bad - skipped
 const skipsFail = process.env.CI === 'true' && skipped > 0
+const failed = bad + (isMatrixTrue ? 0 : 1) + (skipsFail ? skipped : 0)
 if (skipsFail) console.error(`${skipped} skipped, which CI does not let pass`)
-console.log(
-  `${passed} passed, ${failed + (skipsFail ? skipped : 0)} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
-)
-process.exit(code !== 0 || passed === 0 || failed > 0 || skipsFail ? 1 : 0)
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+process.exit(failed > 0 || passed === 0 || !ran.every(({ isGood }) => isGood) ? 1 : 0)
+
+/** Runs groups side by side; prints what a group printed when something of it failed. */
+async function runGroups(): Promise<Ran[]> {
+  const waiting = [...(await filesOf())].filter(([group]) => tier === undefined || group.tier === tier)
+  const done: Ran[] = []
+  const work = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const [{ name }, files] = next
+      const start = performance.now()
+      const { output, ...result } = await runQuietly(name, files)
+      done.push(result)
+      if (!result.isGood) console.log(output)
+      const seconds = Math.round((performance.now() - start) / 1_000)
+      console.log(`${result.isGood ? '✓' : '✗'} ${name}: ${files.length} files, ${seconds} s`)
+    }
+  }
+  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work))
+  return done.toSorted((one, other) => (one.name < other.name ? -1 : 1))
+}
+
+async function runQuietly(name: string, files: string[]): Promise<Ran & { output: string }> {
+  const path = join(folder, `${name}.xml`)
+  const child = Bun.spawn(command(path, files), { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [out, errors, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ])
+  // What passed is of no interest.
+  const output = `${out}${errors}`.replace(/^\(pass\).*\n/gm, '')
+  return { name, output, report: await reportAt(path), isGood: code === 0 }
+}
+
+async function runAlone(files: string[]): Promise<Ran> {
+  const path = join(folder, 'report.xml')
+  const code = await Bun.spawn(command(path, files), { stdio: ['ignore', 'inherit', 'inherit'] }).exited
+  return { name: '', report: await reportAt(path), isGood: code === 0 }
+}
+
+function command(report: string, files: string[]): string[] {
+  const options = [`--timeout=${TIMEOUT}`, '--reporter=junit', `--reporter-outfile=${report}`]
+  return [process.execPath, 'test', ...options, ...files]
+}
+
+/** Empty when the process ended before it wrote one. */
+function reportAt(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '')
+}
 
 /** Prints what was tested on which runtime. Once all was tested, ARCHITECTURE.md has to say the same. */
-async function checkMatrix(): Promise<boolean> {
-  const matrix = readMatrix(xml)
+async function checkMatrix(report: string): Promise<boolean> {
+  const matrix = readMatrix(report)
   if (matrix.size === 0) return true
   const table = renderMatrix(matrix)
   console.log(`\n${table}\n`)
-  if (process.argv.length > 2) return true
+  if (asked.length > 0) return true
   const document = await readFile('ARCHITECTURE.md', 'utf8')
   if (placeMatrix(document, table) === document) return true
   console.error('ARCHITECTURE.md has another matrix than this. Put this one in its place.')

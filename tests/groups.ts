@@ -1,0 +1,37 @@
+import { Glob } from 'bun'
+
+/** What can be asked for by itself: `npm run test:fast` and the like. */
+export type Tier = 'fast' | 'runtimes' | 'faults' | 'browser' | 'package'
+
+/** Test files that run one after another in a process of their own, beside other groups. */
+export interface Group {
+  name: string
+  tier: Tier
+  /** How their paths begin, below `tests/`. */
+  files: readonly string[]
+}
+
+/** Those that take longest come first, so that none is left over at the end. */
+export const groups: readonly Group[] = [
+  { name: 'packages', tier: 'package', files: ['package/', 'examples/', 'deploy/', 'faults/clean-clone'] },
+  { name: 'power cuts', tier: 'faults', files: ['faults/power-cut/'] },
+  { name: 'workerd', tier: 'runtimes', files: ['conformance/workerd', 'conformance/durable-object'] },
+  { name: 'deno', tier: 'runtimes', files: ['conformance/deno.', 'conformance/deno-entry'] },
+  { name: 'deno-kv', tier: 'runtimes', files: ['conformance/deno-kv'] },
+  { name: 'pages', tier: 'browser', files: ['e2e/'] },
+  { name: 'bun', tier: 'runtimes', files: ['conformance/bun'] },
+  { name: 'faults', tier: 'faults', files: ['faults/'] },
+  { name: 'engines', tier: 'fast', files: ['conformance/memory', 'conformance/sqlite', 'simulation/'] },
+  { name: 'units', tier: 'fast', files: ['unit/'] },
+]
+
+/** The files of each group that there are: of several groups that a file could be in, it is in the first. @throws Error for a file without one */
+export async function filesOf(): Promise<Map<Group, string[]>> {
+  const found = new Map<Group, string[]>(groups.map((group) => [group, []]))
+  for (const path of (await Array.fromAsync(new Glob('**/*.test.{ts,tsx}').scan('tests'))).sort()) {
+    const group = groups.find(({ files }) => files.some((start) => path.startsWith(start)))
+    if (!group) throw new Error(`tests/${path} is in no group: see tests/groups.ts`)
+    found.get(group)?.push(`./tests/${path}`)
+  }
+  return found
+}
