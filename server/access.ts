@@ -21,6 +21,8 @@ export interface Grant {
   series: number
   /** Milliseconds since the epoch. */
   expiresAt: number
+  /** The session that it ends with. */
+  session?: string
 }
 
 /** Who a request speaks for. */
@@ -31,6 +33,8 @@ export interface Principal {
   jobs?: readonly Grant[]
   /** When the credentials run out: milliseconds since the epoch. */
   expiresAt?: number
+  /** The session that they end with: its id. */
+  session?: string
 }
 
 /** What can be done with a job. */

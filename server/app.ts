@@ -27,8 +27,10 @@ import { type Assets, pageRoutes } from './routes/pages.ts'
 import { problemResponse } from './routes/problem-response.ts'
 import { progressRoutes } from './routes/progress.ts'
 import { createStartService, type StartService, serviceRoutes } from './routes/services.ts'
+import { sessionRoutes } from './routes/sessions.ts'
 import { signInRoutes } from './routes/sign-in.ts'
 import type { Services } from './service.ts'
+import { Sessions } from './sessions.ts'
 import { SignInCodes } from './sign-in-codes.ts'
 import { Sweeper } from './sweeper.ts'
 import { TrustedClock } from './trusted-clock.ts'
@@ -97,13 +99,16 @@ export function createApp(options: AppOptions): Milepost {
   const { onError = (error: unknown) => console.error(error), origins = [] } = options
   const limits: Limits = { ...defaultLimits, ...options.limits, ...engine.limits }
   const metrics = new Metrics()
-  const auth = new Auth(options.auth, clock)
+  const sessions = new Sessions({ engine, clock, random, onEnd: (id) => hub.endSession(id) })
+  const auth = new Auth(options.auth, clock, sessions)
   const signIns = new SignInCodes({ engine, clock, random })
   const front = new Front(options)
   const onEach = everyAnswer(options.hstsSeconds)
   const seam = options.openStream ? { openStream: options.openStream } : {}
   const { retentionSeconds = DEFAULT_RETENTION_SECONDS, subscriptionsPerStream } = options
-  const hub = new Hub({ engine, clock, random, metrics, frameMs, limits, subscriptionsPerStream, ...seam })
+  const isSessionOpen = (id: string) => sessions.isOpen(id)
+  const bounds = { limits, subscriptionsPerStream, isSessionOpen }
+  const hub = new Hub({ engine, clock, random, metrics, frameMs, ...bounds, ...seam })
   const jobs = new Jobs({ engine, hub, auth, limits, clock, random, metrics, retentionSeconds })
   const emitter = createEmitter(jobs, { engine, limits, clock, random })
   const rates = new Rates(clock, limits)
@@ -113,6 +118,7 @@ export function createApp(options: AppOptions): Milepost {
     hub,
     jobs,
     auth,
+    sessions,
     signIns,
     front,
     limits,
@@ -156,6 +162,7 @@ export function createApp(options: AppOptions): Milepost {
   jobRoutes(app, context)
   progressRoutes(app, context)
   signInRoutes(app, context)
+  sessionRoutes(app, context)
   const startService = createStartService(jobs, emitter, options.services ?? {}, limits.services)
   serviceRoutes(app, context, startService)
   operationRoutes(app, context)

@@ -3,6 +3,7 @@ import { type Clock, randomId } from '../shared/clock.ts'
 import { type Grant, type Principal, type Scope, scopes } from './access.ts'
 import { problems, refuse } from './errors.ts'
 import { Recent } from './recent.ts'
+import type { Sessions } from './sessions.ts'
 import { withoutPrefix, withPrefix } from './token-prefix.ts'
 
 /** The shortest secret that HS256 allows: 256 bits (RFC 7518, 3.2), in bytes. */
@@ -25,13 +26,11 @@ export const DEFAULT_TOKEN_SECONDS = 7_776_000
 /** What the clock of whoever signs a token may be ahead of ours: seconds. */
 const LEEWAY_SECONDS = 60
 
-/** How long a session lasts at most: seconds. */
-export const SESSION_SECONDS = 43_200
 /** Verified tokens that are remembered, those used last: verifying costs more than all else that a publish does. */
 const TOKENS_REMEMBERED = 1_000
 
-/** The `typ` claims of the tokens that this server makes for itself; each is refused where another is asked for. */
-const types = { job: 'milepost-job', session: 'milepost-session' } as const
+/** The `typ` claims of the tokens that this server makes for itself. */
+const types = { job: 'milepost-job' } as const
 
 type Claims = Record<string, unknown>
 
@@ -42,18 +41,23 @@ interface Verified {
   bearer?: Principal
 }
 
+/** What a derived token passes on. */
+type Maker = Pick<Principal, 'sub' | 'expiresAt' | 'session'>
+
 /** Who a token speaks for, and the tokens that this server hands out. */
 export class Auth {
   readonly #secrets: readonly string[]
   readonly #options: AuthOptions
   readonly #clock: Clock
+  readonly #sessions: Sessions
   readonly #remembered = new Recent<string, Verified>(TOKENS_REMEMBERED)
 
   /** @throws TypeError when a secret is missing or too short */
-  constructor(options: AuthOptions, clock: Clock) {
+  constructor(options: AuthOptions, clock: Clock, sessions: Sessions) {
     this.#secrets = [options.secret].flat()
     this.#options = options
     this.#clock = clock
+    this.#sessions = sessions
     if (this.#secrets.length === 0) throw new TypeError('A secret is needed to sign tokens')
     for (const secret of this.#secrets) {
       if (new TextEncoder().encode(secret).length < SECRET_BYTES) {
@@ -65,13 +69,16 @@ export class Auth {
   /** The principal of a token that was verified before and still holds, without a turn of waiting; nothing when it takes more. */
   remembered(token: string): Principal | undefined {
     const verified = this.#remembered.get(token)
-    return verified && this.#isNow(verified.claims) ? verified.bearer : undefined
+    if (!verified?.bearer || !this.#isNow(verified.claims)) return undefined
+    const session = sessionOf(verified.bearer)
+    return session === undefined || this.#sessions.isKnown(session) ? verified.bearer : undefined
   }
 
   /** The principal of a token as it stands in `Authorization`: an access token, or one of a single job. @throws ProblemError 401 */
   async bearer(token: string): Promise<Principal> {
     const verified = await this.#verify(token)
     verified.bearer ??= this.#bearerOf(verified.claims)
+    await this.#requireSession(sessionOf(verified.bearer))
     return verified.bearer
   }
 
@@ -91,35 +98,30 @@ export class Auth {
   }
 
   /** The principal of a dashboard's cookie. @throws ProblemError 401 */
-  async session(token: string): Promise<Principal> {
-    const { claims } = await this.#verify(token)
-    if (claims.typ !== types.session) throw invalidToken()
-    return principalOf(claims)
+  async session(cookie: string): Promise<Principal> {
+    const principal = await this.#sessions.principalOf(cookie)
+    if (!principal) throw sessionOver()
+    return principal
   }
 
   /** What a watch or publish token allows. @throws ProblemError 401 */
   async jobToken(token: string): Promise<{ sub: string; grant: Grant }> {
     const { claims } = await this.#verify(token)
-    return grantOf(claims)
+    const granted = grantOf(claims)
+    await this.#requireSession(granted.grant.session)
+    return granted
   }
 
   /**
    * A token that allows one thing with one job, for those who have no account here.
    *
-   * @param maker whose rights it passes on: it runs out no later than they do
+   * @param maker whose rights it passes on: it runs out no later than they do, and ends with their session
    */
-  async createJobToken(maker: Pick<Principal, 'sub' | 'expiresAt'>, grant: Omit<Grant, 'expiresAt'>, seconds: number) {
-    const { sub, expiresAt = Number.POSITIVE_INFINITY } = maker
+  async createJobToken(maker: Maker, grant: Omit<Grant, 'expiresAt' | 'session'>, seconds: number) {
+    const { sub, expiresAt = Number.POSITIVE_INFINITY, session: sid } = maker
     const exp = Math.min(this.#seconds() + seconds, Math.floor(expiresAt / 1_000))
-    const token = await this.#sign({ typ: types.job, sub, ...grant, iat: this.#seconds(), exp })
+    const token = await this.#sign({ typ: types.job, sub, ...grant, sid, iat: this.#seconds(), exp })
     return { token: withPrefix(grant.can, token), expiresAt: new Date(exp * 1_000).toISOString() }
-  }
-
-  /** A cookie's worth of a principal, and how long it lasts: seconds. */
-  async createSession({ sub, scopes }: Principal): Promise<{ token: string; seconds: number }> {
-    const exp = this.#seconds() + SESSION_SECONDS
-    const token = await this.#sign({ typ: types.session, sub, scope: scopes.join(' '), iat: this.#seconds(), exp })
-    return { token, seconds: SESSION_SECONDS }
   }
 
   /**
@@ -170,6 +172,10 @@ export class Auth {
     throw invalidToken()
   }
 
+  async #requireSession(session: string | undefined): Promise<void> {
+    if (session !== undefined && !(await this.#sessions.isOpen(session))) throw sessionOver()
+  }
+
   #isForUs({ iss, aud }: Claims): boolean {
     const { issuer, audience } = this.#options
     return (issuer === undefined || iss === issuer) && (audience === undefined || [aud].flat().includes(audience))
@@ -193,7 +199,7 @@ function principalOf({ sub, scope, exp }: Claims): Principal {
   return principal
 }
 
-function grantOf({ typ, sub, job, epoch, can, parts, series = 0, exp }: Claims): { sub: string; grant: Grant } {
+function grantOf({ typ, sub, job, epoch, can, parts, series = 0, sid, exp }: Claims): { sub: string; grant: Grant } {
   if (typ !== types.job || typeof sub !== 'string' || typeof job !== 'string' || typeof epoch !== 'string') {
     throw invalidToken()
   }
@@ -201,10 +207,17 @@ function grantOf({ typ, sub, job, epoch, can, parts, series = 0, exp }: Claims):
     throw invalidToken()
   }
   const grant: Grant = { job, epoch, can, series, expiresAt: exp * 1_000 }
-  if (parts === undefined) return { sub, grant }
   // What is not understood was meant to restrict.
-  if (parts !== 'header') throw invalidToken()
-  return { sub, grant: { ...grant, parts } }
+  if (parts === 'header') grant.parts = parts
+  else if (parts !== undefined) throw invalidToken()
+  if (typeof sid === 'string') grant.session = sid
+  else if (sid !== undefined) throw invalidToken()
+  return { sub, grant }
 }
+
+/** The session that a token of a single job ends with. */
+const sessionOf = ({ jobs }: Principal) => jobs?.[0]?.session
+
+const sessionOver = () => refuse(problems.unauthenticated('The session has ended. Sign in again.'))
 
 const invalidToken = () => refuse(problems.unauthenticated('The token is not valid, or has run out. Get a new one.'))

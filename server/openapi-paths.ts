@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { listQuerySchema, removeQuerySchema } from '../shared/api.ts'
+import { listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../shared/api.ts'
 
 export type Json = Record<string, unknown>
 
@@ -200,9 +200,23 @@ export function createPaths(): Json {
     },
     '/api/sign-in-links': {
       post: call(
-        'Make a link that signs a person in, once, within ten minutes; for jobs:admin',
+        'Make a link that signs a person in, once, within ten minutes; with admin as an administrator. For jobs:admin',
         { 201: answer('A link', 'SignInLink') },
         { requestBody: { required: true, content: json(ref('CreateSignInLink')) } },
+      ),
+    },
+    '/api/sessions': {
+      get: call(
+        "List your sessions; everyone's, or those of sub, with jobs:admin",
+        { 200: answer('A page of sessions', 'SessionList') },
+        { parameters: parametersOf(sessionQuerySchema) },
+      ),
+    },
+    '/api/sessions/{id}': {
+      delete: call(
+        'End a session: its cookie and the tokens that it made are refused, its streams close',
+        { 204: answer('Ended') },
+        { parameters: [{ ...id, description: 'The id of the session.' }] },
       ),
     },
     ...operationPaths,

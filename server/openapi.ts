@@ -4,6 +4,7 @@ import {
   jobListSchema,
   problemSchema,
   receiptSchema,
+  sessionListSchema,
   signInLinkSchema,
   tokenSchema,
 } from '../shared/api.ts'
@@ -54,6 +55,7 @@ export function createOpenApi(limits: Limits): Json {
     CreateToken: requests.createToken,
     CreateSignInLink: requests.createSignInLink,
     Receipt: receiptSchema,
+    SessionList: sessionListSchema,
     SignInLink: signInLinkSchema,
     Token: tokenSchema,
     Problem: problemSchema,

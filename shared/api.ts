@@ -38,6 +38,8 @@ export function createRequestSchemas(limits: Limits) {
         sub: name,
         /** The job whose page comes next. */
         job: jobIdSchema.optional(),
+        /** Whether the session is an administrator's, who sees everyone's jobs. */
+        admin: z.boolean().default(false),
       })
       .meta({ id: 'CreateSignInLink' }),
     idempotencyKey: z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters'),
@@ -52,7 +54,7 @@ export type CreateJob = z.infer<ReturnType<typeof createRequestSchemas>['createJ
 /** What `POST /api/jobs/:id/tokens` takes. */
 export type CreateToken = z.infer<ReturnType<typeof createRequestSchemas>['createToken']>
 /** What `POST /api/sign-in-links` takes. */
-export type CreateSignInLink = z.infer<ReturnType<typeof createRequestSchemas>['createSignInLink']>
+export type CreateSignInLink = z.input<ReturnType<typeof createRequestSchemas>['createSignInLink']>
 
 /** `owner` in a query. */
 export const ownerQuerySchema = z.string().min(1).max(512)
@@ -105,6 +107,36 @@ export type Token = z.infer<typeof tokenSchema>
 export const signInLinkSchema = z.object({ url: z.string(), expiresAt: z.iso.datetime() }).meta({ id: 'SignInLink' })
 /** A link that signs a person in: once, within ten minutes. `url` is absolute where the server knows its address, else a path. */
 export type SignInLink = z.infer<typeof signInLinkSchema>
+
+/** The query of `GET /api/sessions`. */
+export const sessionQuerySchema = z.strictObject({
+  /** Whose sessions: for `jobs:admin`, who sees everyone's without it. Others leave it out. */
+  sub: ownerQuerySchema.optional(),
+  cursor: z
+    .string()
+    .regex(/^[0-9a-f]{16}-[0-9a-f]{64}$/, 'must be the nextCursor of a page before')
+    .optional(),
+})
+
+export const sessionListSchema = z
+  .object({
+    sessions: z.array(
+      z.object({
+        /** What ends it. Not the cookie. */
+        id: z.string(),
+        sub: z.string(),
+        scopes: z.array(z.string()),
+        createdAt: z.iso.datetime(),
+        expiresAt: z.iso.datetime(),
+        /** It is the session of this very request. */
+        current: z.boolean(),
+      }),
+    ),
+    nextCursor: z.string().optional(),
+  })
+  .meta({ id: 'SessionList' })
+/** A page of the browsers that are signed in. `nextCursor` asks for the next, where there is one. */
+export type SessionList = z.infer<typeof sessionListSchema>
 
 /** The kinds of problems. A client believes only these: what stands between it and the server answers in its own way. */
 export const problemTypes = [

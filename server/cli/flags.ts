@@ -56,7 +56,7 @@ export function help(): string {
     'Milepost: live job progress for the web.',
     '',
     'milepost serve [settings]       the server and its dashboard',
-    'milepost sign-in [--sub NAME]   a link to a running server that signs in, once; --help says more',
+    'milepost sign-in [--admin]      a link to a running server that signs in, once; --help says more',
     'milepost sync SOURCE TARGET     copies what differs between two directories; --help says more',
     'milepost token --sub NAME       an access token, signed with MILEPOST_SECRET; --help says more',
     'milepost backup FILE            copies the database while the server runs; --help says more',

@@ -1,19 +1,20 @@
 import { parseArgs } from 'node:util'
 import { readJson, readProblem } from '../../shared/answers.ts'
 import type { CreateSignInLink } from '../../shared/api.ts'
-import { SESSION_SECONDS } from '../auth.ts'
+import type { Scope } from '../access.ts'
 import { ConfigError } from '../config.ts'
 import { operator } from '../entries/operator.ts'
+import { SESSION_SECONDS } from '../sessions.ts'
 import { SIGN_IN_SECONDS } from '../sign-in-codes.ts'
 import { signAccessToken } from './access-token.ts'
 import { refuseSecret } from './flags.ts'
 import { reasonOf } from './remote-jobs.ts'
 import { settingsOf } from './settings.ts'
 
-const usage = `milepost sign-in [--sub NAME] [--job ID] [--url http://localhost:8787/]
+const usage = `milepost sign-in [--sub NAME] [--admin] [--job ID] [--url http://localhost:8787/]
 
-Prints a link to a running server that signs a person in, once, within ten minutes: NAME, who may see and control the jobs of NAME, or,
-without --sub, the operator, as the link that the server printed when it started. With --job it leads to the page of that job.
+Prints a link to a running server that signs a person in, once, within ten minutes: NAME, or, without --sub, "local", as the link that the server
+printed when it started. They see and control their own jobs; with --admin they see and control everyone's. With --job the link leads to the page of that job.
 
 The request is signed with the first MILEPOST_SECRET, which may be in a file, or with the secret that a server without one keeps beside its store.`
 
@@ -30,6 +31,7 @@ export async function createSignInLink(
     args,
     options: {
       sub: { type: 'string', default: operator.sub },
+      admin: { type: 'boolean', default: false },
       job: { type: 'string' },
       url: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
@@ -42,10 +44,11 @@ export async function createSignInLink(
   if (!URL.canParse(url)) throw new ConfigError(`"${url}" is not a URL. Try http://localhost:8787/.`)
   // A session lasts no longer than the token that its link was made with.
   const seconds = Math.min(SESSION_SECONDS + SIGN_IN_SECONDS, settings.tokenSeconds)
-  const token = await signAccessToken(settings, { sub: operator.sub, scope: operator.scopes.join(' '), seconds })
+  const token = await signAccessToken(settings, { sub: operator.sub, scope: 'jobs:admin' satisfies Scope, seconds })
   return ask(new URL('api/sign-in-links', url.endsWith('/') ? url : `${url}/`), token, {
     sub: values.sub,
     job: values.job,
+    admin: values.admin,
   })
 }
 

@@ -75,12 +75,12 @@ export function greeting({ app, engine, hostname, config, isSecretKept }: LocalS
     showAround(app, engine).catch((error) => console.error(error))
   })
   const another = isSecretKept
-    ? '"milepost sign-in" prints one'
-    : 'start again, or set MILEPOST_SECRET for "milepost sign-in"'
+    ? '"milepost sign-in" prints one, and with --admin one that shows everyone\'s jobs'
+    : 'start again; set MILEPOST_SECRET for "milepost sign-in", and with --admin for everyone\'s jobs'
   const lines = [
     `Milepost listens on ${url.href}`,
     `Sign in, once:     ${new URL(`sign-in?code=${code}`, publicUrl).href}`,
-    `It holds for ten minutes. For another, ${another}.`,
+    `It holds for ten minutes, and shows the jobs of "${operator.sub}". For another, ${another}.`,
   ]
   if (isEverywhere) {
     lines.push('It is reached on all addresses of this machine, over HTTP. HOST=127.0.0.1 keeps it to this machine.')

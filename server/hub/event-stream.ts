@@ -12,16 +12,22 @@ export interface Follower {
   readonly hasJoined: boolean
 }
 
+/** How long something may be followed. */
+export interface Access {
+  /** When the access runs out: milliseconds since the epoch. */
+  expiresAt?: number | undefined
+  /** The session that it ends with. */
+  session?: string | undefined
+  /** The series of the token that lets one job be followed: it ends with that. */
+  tokenSeries?: number | undefined
+}
+
 /** Who opened a stream, and when it has to end. */
-export interface Viewer {
+export interface Viewer extends Access {
   /** Whose streams are counted, unless `jobs` are. */
   sub: string
   /** The jobs whose watch tokens opened the stream, each once: it is one of theirs. */
   jobs?: readonly string[]
-  /** When the access runs out: milliseconds since the epoch. */
-  expiresAt?: number | undefined
-  /** The series of the token that a stream of one job was opened with. */
-  tokenSeries?: number | undefined
   /** Aborts when the request is over. Some runtimes tell only this way that a reader left. */
   signal?: AbortSignal | undefined
 }
@@ -41,6 +47,8 @@ export class EventStream implements StreamSource {
   /** Those that ran too: a stream does not live for many. */
   readonly #timers: Timer[] = []
   readonly #onDone: (stream: EventStream) => void
+  /** What ends with a session. */
+  #bound: { session: string; end: () => void }[] | undefined
   #sink: Sink | undefined
   #isGreeted = false
   #done = false
@@ -118,6 +126,21 @@ export class EventStream implements StreamSource {
   after(ms: number, run: () => void): void {
     if (this.#done) return
     this.#timers.push(this.#clock.setTimeout(run, ms))
+  }
+
+  /** Has something ended with a session. @returns whether it is the first with that one */
+  bind(session: string, end: () => void): boolean {
+    this.#bound ??= []
+    const isFirst = !this.#bound.some((other) => other.session === session)
+    this.#bound.push({ session, end })
+    return isFirst
+  }
+
+  /** A session is over: ends what is bound to it, and the response if nothing else is followed. */
+  endSession(session: string): void {
+    const over = this.#bound?.filter((bound) => bound.session === session) ?? []
+    for (const { end } of over) end()
+    if (over.length > 0 && this.followers.size === 0) this.close()
   }
 
   /** Ends the response. */

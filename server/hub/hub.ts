@@ -5,7 +5,7 @@ import { encodeRetry } from '../../shared/sse.ts'
 import type { Engine, View } from '../engine.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
-import { EventStream, encode, type Viewer } from './event-stream.ts'
+import { type Access, EventStream, encode, type Viewer } from './event-stream.ts'
 import { JobChannel, PING_MS, type WatchJob } from './job-channel.ts'
 import { JobFollower } from './job-follower.ts'
 import { endMessage, pingMessage } from './messages.ts'
@@ -19,6 +19,8 @@ export type { Viewer } from './event-stream.ts'
 
 /** How long a stream lives, give or take a fifth: milliseconds. A reader that vanished without a word costs no longer than this. */
 const STREAM_LIFE_MS = 900_000
+/** How often a stream asks whether its session goes on, which may end in another process: milliseconds. */
+const SESSION_CHECK_MS = 20_000
 /** How long a client waits before it connects again: milliseconds. Random, so that not all come back at once. */
 const RETRY_MS = { least: 1_000, most: 5_000 }
 
@@ -35,22 +37,21 @@ export interface HubContext {
 export interface HubOptions extends HubContext {
   /** Streams that may be open here. */
   limits: StreamLimits
+  /** Left out where nobody has a session. */
+  isSessionOpen?: (id: string) => Promise<boolean>
   openStream?: OpenStream
   /** Subscriptions that one stream may hold, where streams can't share theirs. Left out, those of one job share all. */
   subscriptionsPerStream?: number | undefined
 }
 
 /** One job of a stream of several. */
-export interface Followed {
+export interface Followed extends Access {
   id: string
   /** Unless it is gone. */
   owner?: string
   /** Left out, everything. */
   view?: View
   cursor?: Cursor | undefined
-  expiresAt?: number | undefined
-  /** The series of the token that lets the viewer see it. */
-  tokenSeries?: number | undefined
   /** There is no such job, or not any more. */
   gone?: boolean
 }
@@ -62,6 +63,7 @@ const ownerKey = (owner: string | undefined, parentId: string | undefined) =>
 /** One process's fan-out: from the changes that an engine tells of, to the streams that are open here. */
 export class Hub {
   readonly #context: HubContext
+  readonly #isSessionOpen: (id: string) => Promise<boolean>
   readonly #openStream: OpenStream
   readonly #subscriptionsPerStream: number | undefined
   readonly #watchJob: WatchJob
@@ -75,6 +77,7 @@ export class Hub {
   constructor(options: HubOptions) {
     this.#context = options
     this.#counts = new StreamCounts(options.limits)
+    this.#isSessionOpen = options.isSessionOpen ?? (async () => true)
     this.#openStream = options.openStream ?? openStream
     this.#subscriptionsPerStream = options.subscriptionsPerStream
     this.#watchJob = (id, wake, onLost) => options.engine.watch({ job: id }, wake, onLost)
@@ -121,7 +124,7 @@ export class Hub {
       const follower = new JobFollower(this.#context, channel, stream, 'one', cursor, viewer.tokenSeries)
       await channel.ready
       await follower.checkToken()
-      if (viewer.expiresAt !== undefined) this.#endAt(stream, viewer.expiresAt, () => follower.end('token-expired'))
+      this.#endWith(stream, viewer, () => follower.end('token-expired'))
     } catch (error) {
       stream.done()
       throw error
@@ -136,10 +139,10 @@ export class Hub {
     try {
       const present = jobs.filter((job) => !job.gone)
       const watchOf = this.#subscribe(present)
-      const followers = present.map(({ id, owner, view = 'all', cursor, expiresAt, tokenSeries }) => {
+      const followers = present.map(({ id, owner, view = 'all', cursor, ...access }) => {
         const channel = this.#jobChannel(id, view, watchOf(owner))
-        const follower = new JobFollower(this.#context, channel, stream, 'many', cursor, tokenSeries)
-        if (expiresAt !== undefined) this.#endAt(stream, expiresAt, () => follower.end('token-expired'))
+        const follower = new JobFollower(this.#context, channel, stream, 'many', cursor, access.tokenSeries)
+        this.#endWith(stream, access, () => follower.end('token-expired'))
         return { follower, channel }
       })
       await Promise.all(followers.map(({ channel }) => channel.ready))
@@ -167,9 +170,15 @@ export class Hub {
       stream.done()
       throw error
     }
-    if (viewer.expiresAt !== undefined) this.#endAt(stream, viewer.expiresAt, () => stream.close())
+    this.#endWith(stream, viewer, () => stream.close())
     this.#pingAlways(stream)
     return this.#respond(stream, viewer)
+  }
+
+  /** Ends what a session lets its streams see. Where streams can't be touched by the requests of others, each finds out by itself. */
+  endSession(id: string): void {
+    if (this.#subscriptionsPerStream !== undefined) return
+    for (const stream of this.#streams) stream.endSession(id)
   }
 
   /** Closes every stream, without `end`, and opens none any more: clients go on where they were, with whoever answers next. */
@@ -202,10 +211,22 @@ export class Hub {
     return this.#openStream(stream)
   }
 
-  #endAt(stream: EventStream, at: number, end: () => void): void {
-    // No stream lives this long, and a longer timer would fire at once: timers hold 31 bits.
-    const ms = Math.min(at - this.#context.clock.now(), 2 * STREAM_LIFE_MS)
-    stream.after(Math.max(0, ms), end)
+  #endWith(stream: EventStream, { expiresAt, session }: Access, end: () => void): void {
+    if (expiresAt !== undefined) {
+      // No stream lives this long, and a longer timer would fire at once: timers hold 31 bits.
+      const ms = Math.min(expiresAt - this.#context.clock.now(), 2 * STREAM_LIFE_MS)
+      stream.after(Math.max(0, ms), end)
+    }
+    if (session !== undefined && stream.bind(session, end)) this.#checkSession(stream, session)
+  }
+
+  #checkSession(stream: EventStream, session: string): void {
+    stream.after(SESSION_CHECK_MS, async () => {
+      // While the store is away nobody can be told to be signed out.
+      const isOpen = await this.#isSessionOpen(session).catch(() => true)
+      if (isOpen) this.#checkSession(stream, session)
+      else stream.endSession(session)
+    })
   }
 
   #pingAlways(stream: EventStream): void {

@@ -10,6 +10,7 @@ import type { Hub } from '../hub/hub.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Rate, Rates } from '../rates.ts'
+import type { Sessions } from '../sessions.ts'
 import type { SignInCodes } from '../sign-in-codes.ts'
 
 /** What requests carry on their way through the app. */
@@ -25,6 +26,7 @@ export interface RouteContext {
   hub: Hub
   jobs: Jobs
   auth: Auth
+  sessions: Sessions
   front: Front
   signIns: SignInCodes
   limits: Limits

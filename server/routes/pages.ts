@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { setCookie } from 'hono/cookie'
+import { getCookie, setCookie } from 'hono/cookie'
 import { cors } from 'hono/cors'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
@@ -21,7 +21,8 @@ const types: Record<keyof Assets, string> = {
 }
 
 /** The dashboard, and the element for other people's pages. */
-export function pageRoutes(app: App, { auth, engine, front, rates, signIns }: RouteContext, assets: Assets): void {
+export function pageRoutes(app: App, context: RouteContext, assets: Assets): void {
+  const { auth, engine, front, rates, sessions, signIns } = context
   const forPages = secureHeaders({
     // Whether a host is reached over TLS alone is for its owner to say.
     strictTransportSecurity: false,
@@ -74,17 +75,18 @@ export function pageRoutes(app: App, { auth, engine, front, rates, signIns }: Ro
     const base = linkTo(c, '/')
     c.header('cache-control', 'no-store')
     if (!signIn) return c.html(signInPage(base), 401)
-    const { token, seconds } = await auth.createSession(signIn.principal)
+    const { cookie, seconds } = await sessions.create(signIn.principal)
     const { name, secure } = sessionCookie(c, front)
-    setCookie(c, name, token, { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: seconds })
+    setCookie(c, name, cookie, { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: seconds })
     return c.redirect(signIn.job === undefined ? base : linkTo(c, `/jobs/${signIn.job}`), 303)
   })
 
-  app.post('/sign-out', forPages, (c) => {
+  app.post('/sign-out', forPages, async (c) => {
     // Another site's form must not sign anyone out.
     requireOurPage(c, front)
     const base = linkTo(c, '/')
     const { name, secure } = sessionCookie(c, front)
+    await sessions.endOf(getCookie(c, name) ?? '')
     setCookie(c, name, '', { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: 0 })
     return c.redirect(base, 303)
   })

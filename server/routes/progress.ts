@@ -6,6 +6,7 @@ import { isTerminalStatus } from '../../shared/selectors.ts'
 import { grantFor, type Principal } from '../access.ts'
 import type { StoredJob, View } from '../engine.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
+import type { Access } from '../hub/event-stream.ts'
 import type { Followed, Viewer } from '../hub/hub.ts'
 import { versionHeld } from '../paging.ts'
 import type { App, Env, RouteContext } from './context.ts'
@@ -50,7 +51,8 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     if (parent !== undefined && !isJobId(parent)) {
       throw refuse(problems.invalid([{ field: 'parent', detail: 'is not a job id' }]))
     }
-    return answer(c, () => hub.openOwner(owner, parent, viewerOf(c, principal, { expiresAt: principal.expiresAt })))
+    const { expiresAt, session } = principal
+    return answer(c, () => hub.openOwner(owner, parent, viewerOf(c, principal, { expiresAt, session })))
   })
 
   /** The jobs that `?job=ID` and `?job=ID@CURSOR` name. One that is gone is told so; when all are, so is the request. */
@@ -89,21 +91,14 @@ function usable(cursor: Cursor | undefined, stored: StoredJob): Cursor {
   return { epoch: stored.header.epoch, version: versionHeld(cursor, stored) }
 }
 
-/** What the principal may see of the job, and until when: the life of its token, and the series that it belongs to. */
-function accessTo(principal: Principal, stored: StoredJob, asked: View) {
+/** What the principal may see of the job, and until when. */
+function accessTo(principal: Principal, stored: StoredJob, asked: View): Access & { view: View } {
   const grant = grantFor(principal, stored)
-  return {
-    view: viewFor(asked, grant),
-    expiresAt: grant?.expiresAt ?? principal.expiresAt,
-    tokenSeries: grant?.series,
-  }
+  const { expiresAt, session } = grant ?? principal
+  return { view: viewFor(asked, grant), expiresAt, session, tokenSeries: grant?.series }
 }
 
-function viewerOf(
-  c: Context<Env>,
-  { sub, jobs }: Principal,
-  access: Pick<Viewer, 'expiresAt' | 'tokenSeries'> = {},
-): Viewer {
+function viewerOf(c: Context<Env>, { sub, jobs }: Principal, access: Access = {}): Viewer {
   const viewer: Viewer = { sub, signal: c.req.raw.signal, ...access }
   if (jobs) viewer.jobs = [...new Set(jobs.map(({ job }) => job))]
   return viewer

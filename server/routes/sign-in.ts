@@ -3,8 +3,9 @@ import { type Principal, requireScope, type Scope } from '../access.ts'
 import { type App, absoluteLinkTo, counted, type RouteContext } from './context.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './validation.ts'
 
-/** What a person may do who is not the one that made the link. */
+/** What a person may do, unless the link says that it is for an administrator. */
 const personScopes: readonly Scope[] = ['jobs:read', 'jobs:write']
+const adminScopes: readonly Scope[] = [...personScopes, 'jobs:admin']
 
 /** Links that sign people in. */
 export function signInRoutes(app: App, { signIns, front, limits, rates }: RouteContext): void {
@@ -19,9 +20,10 @@ export function signInRoutes(app: App, { signIns, front, limits, rates }: RouteC
     async (c) => {
       const maker = c.get('principal')
       requireScope(maker, 'jobs:admin')
-      const { sub, job } = c.req.valid('json')
-      // One's own link gives what one has: an operator gets back in as such.
-      const principal: Principal = { sub, scopes: sub === maker.sub ? maker.scopes : personScopes }
+      const { sub, job, admin } = c.req.valid('json')
+      const principal: Principal = { sub, scopes: admin ? adminScopes : personScopes }
+      // What comes of a token or session outlives neither.
+      if (maker.expiresAt !== undefined) principal.expiresAt = maker.expiresAt
       const { code, until } = await signIns.createShared({ principal, job })
       const url = absoluteLinkTo(c, front, `/sign-in?code=${code}`)
       return c.json({ url, expiresAt: new Date(until).toISOString() }, 201, { 'cache-control': 'no-store' })

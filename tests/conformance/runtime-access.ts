@@ -3,6 +3,7 @@ import { sign } from 'hono/jwt'
 import { assets } from '../../server/generated/assets.ts'
 import type { SignInLink } from '../../shared/api.ts'
 import { ApiClient, refusalOf, unique } from '../support/api-client.ts'
+import { signIn } from '../support/sign-in.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
@@ -114,9 +115,12 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
   })
 
   describe('the session of a browser', () => {
-    /** The cookie of a signed-in browser, as the server itself would have set it. */
-    const cookie = async () =>
-      `milepost_session=${await accessToken('ada', 'jobs:read jobs:write', { typ: 'milepost-session', exp: 4_102_444_800 })}`
+    let signedIn: Promise<{ cookie: string }> | undefined
+    /** The cookie of a browser that is signed in. */
+    const cookie = async () => {
+      signedIn ??= signIn(subject.server.url, 'ada')
+      return (await signedIn).cookie
+    }
 
     test('the session of a browser reads, and changes things from our own pages alone', async () => {
       const { anyone } = subject
@@ -141,9 +145,12 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
         { origin },
       ])
         expect(await post(headers as Record<string, string>)).toBe(403)
-      const forged = await accessToken('ada', 'jobs:read')
-      const bad = { cookie: `milepost_session=${forged}`, 'sec-fetch-site': 'same-origin' }
-      expect((await anyone.refusal('GET', 'api/jobs', undefined, bad)).status).toBe(401)
+      const known = (await cookie()).split('=')[1] ?? ''
+      const another = known.endsWith('0') ? '1' : '0'
+      for (const forged of [await accessToken('ada', 'jobs:read'), known.slice(0, -1) + another, `${known}0`, 'x']) {
+        const bad = { cookie: `milepost_session=${forged}`, 'sec-fetch-site': 'same-origin' }
+        expect((await anyone.refusal('GET', 'api/jobs', undefined, bad)).status).toBe(401)
+      }
     })
 
     test('the session of a browser is no access token', async () => {
@@ -175,9 +182,12 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
       const first = await fetch(signInLink, { redirect: 'manual' })
       expect([first.status, first.headers.get('location')]).toEqual([303, '/'])
       const set = first.headers.get('set-cookie') ?? ''
-      expect(set).toMatch(/^milepost_session=[\w.-]+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Lax$/)
+      expect(set).toMatch(
+        /^milepost_session=mpst_session_[0-9a-v]{42}; Max-Age=43200; Path=\/; HttpOnly; SameSite=Lax$/,
+      )
       const signedIn = { cookie: set.split(';')[0] ?? '' }
       expect((await subject.anyone.request('GET', '', undefined, signedIn)).status).toBe(200)
+      expect((await subject.anyone.request('GET', 'metrics', undefined, signedIn)).status).toBe(403)
       expect((await fetch(signInLink, { redirect: 'manual' })).status).toBe(401)
       expect((await subject.anyone.request('GET', 'sign-in?code=')).status).toBe(401)
       expect((await subject.anyone.request('GET', 'sign-in')).status).toBe(401)
@@ -202,13 +212,14 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
       expect((await request('GET', 'metrics')).status).toBe(403)
     })
 
-    test('a sign-in link for oneself gives the rights that one has', async () => {
-      const root = await subject.client('root', 'jobs:admin')
-      const { url } = await root.json<SignInLink>(201, 'POST', 'api/sign-in-links', { sub: 'root' })
-      const signedIn = await fetch(url, { redirect: 'manual' })
-      expect(signedIn.headers.get('location')).toBe('/')
-      const cookie = signedIn.headers.get('set-cookie')?.split(';')[0] ?? ''
-      expect((await subject.anyone.request('GET', 'metrics', undefined, { cookie })).status).toBe(200)
+    test('a sign-in link signs in as an administrator only when it is asked to', async () => {
+      for (const sub of ['root', 'linda']) {
+        const metrics = async (admin: boolean) => {
+          const headers = await signIn(subject.server.url, sub, { admin })
+          return (await subject.anyone.request('GET', 'metrics', undefined, headers)).status
+        }
+        expect([await metrics(false), await metrics(true)]).toEqual([403, 200])
+      }
     })
 
     test('a sign-in link takes the scope jobs:admin, and a name', async () => {
@@ -216,6 +227,8 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
       const ada = await subject.client('ada')
       const refusal = (who: ApiClient, body: object) => who.refusal('POST', 'api/sign-in-links', body)
       expect(await refusal(ada, { sub: 'ada' })).toEqual({ status: 403, fields: [] })
+      expect(await refusal(ada, { sub: 'ada', admin: true })).toEqual({ status: 403, fields: [] })
+      expect(await refusal(root, { sub: 'ada', admin: 'yes' })).toEqual({ status: 422, fields: ['admin'] })
       expect(await refusal(root, {})).toEqual({ status: 422, fields: ['sub'] })
       expect(await refusal(root, { sub: '' })).toEqual({ status: 422, fields: ['sub'] })
       expect(await refusal(root, { sub: 'ada', job: 'a/b' })).toEqual({ status: 422, fields: ['job'] })
@@ -224,7 +237,8 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
 
     test('signing out takes the cookie away, from our own pages alone', async () => {
       const signOut = async (headers: Record<string, string>) =>
-        subject.anyone.request('POST', 'sign-out', undefined, { cookie: await cookie(), ...headers })
+        subject.anyone.request('POST', 'sign-out', undefined, { cookie: leaving, ...headers })
+      const { cookie: leaving } = await signIn(subject.server.url, 'ada')
       const response = await signOut({ 'sec-fetch-site': 'same-origin' })
       expect([response.status, response.headers.get('location')]).toEqual([303, '/'])
       expect(response.headers.get('set-cookie')).toMatch(

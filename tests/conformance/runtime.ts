@@ -11,6 +11,7 @@ import { describeLoad } from './runtime-load.ts'
 import { describeManyJobs } from './runtime-many-jobs.ts'
 import { describeOperations } from './runtime-operations.ts'
 import { describeResuming } from './runtime-resuming.ts'
+import { describeSessions } from './runtime-sessions.ts'
 import { describeStreams } from './runtime-streams.ts'
 import { describeTokens } from './runtime-tokens.ts'
 
@@ -121,6 +122,7 @@ export function describeRuntime(name: string, start: StartRuntime, traits: Runti
 
     describeOperations(subject)
     describeAccess(subject, ORIGIN)
+    describeSessions(subject)
     describeTokens(subject)
     describeJobs(subject)
     describeEvents(subject)

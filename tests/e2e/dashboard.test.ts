@@ -63,7 +63,15 @@ describe('dashboard', () => {
     "the operator switches to everyone's jobs, live, and finds them so the next time; nobody else can",
     async () => {
       await using server = await ServerProcess.start()
-      const page = await signIn(server)
+      const root = new ApiClient(server.url, await accessToken('root', 'jobs:admin'))
+      const linkFor = (sub: string, admin: boolean) =>
+        root.json<SignInLink>(201, 'POST', 'api/sign-in-links', { sub, admin })
+      // The link that is printed makes the first job, and sees that alone.
+      const plain = await signIn(server)
+      await plain.getByText('Packages → Mirror').waitFor()
+      expect(await plain.getByRole('button', { name: "Everyone's jobs" }).count()).toBe(0)
+      const page = await openPage()
+      await page.goto((await linkFor('local', true)).url)
       const reporter = createReporter({ url: server.url, token: await accessToken('alice') })
       const job = await reporter.create({ id: 'export-7', kind: 'export', title: 'Yearly export' })
       await page.getByText('Packages → Mirror').waitFor()
@@ -83,8 +91,7 @@ describe('dashboard', () => {
       await page.getByText('export · alice').waitFor({ state: 'detached' })
       await reporter.close()
 
-      const root = new ApiClient(server.url, await accessToken('root', 'jobs:admin'))
-      const { url } = await root.json<SignInLink>(201, 'POST', 'api/sign-in-links', { sub: 'alice' })
+      const { url } = await linkFor('alice', false)
       const alices = await openPage()
       await alices.goto(url)
       await alices.getByText('export · alice').waitFor()

@@ -3,6 +3,7 @@ import { chmod, cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Job } from '../../shared/job.ts'
+import { ApiClient } from '../support/api-client.ts'
 import { hostileFolder } from '../support/hostile-folder.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
@@ -153,20 +154,30 @@ describe('milepost', () => {
       expect([err, code]).toEqual(['', 0])
       return fetch(out.trim(), { redirect: 'manual' })
     }
-    const isOperator = async (answer: Response) => {
+    const isAdmin = async (answer: Response) => {
       const cookie = answer.headers.get('set-cookie')?.split(';')[0] ?? ''
       return (await fetch(`${server.url}metrics`, { headers: { cookie } })).ok
     }
-    const [person, operator] = [await signIn('--sub', 'ada', '--job', 'import-7'), await signIn('--url', server.url)]
+    const person = await signIn('--sub', 'ada', '--job', 'import-7')
+    const [operator, admin] = [await signIn('--url', server.url), await signIn('--admin')]
     expect([person.status, person.headers.get('location')]).toEqual([303, '/jobs/import-7'])
     expect([operator.status, operator.headers.get('location')]).toEqual([303, '/'])
-    expect([await isOperator(person), await isOperator(operator)]).toEqual([false, true])
+    expect(await Promise.all([person, operator, admin].map(isAdmin))).toEqual([false, false, true])
+    const cookie = operator.headers.get('set-cookie') ?? ''
+    expect(cookie).toContain('Max-Age=43200;')
+    // Who follows README's first lines finds their jobs in the list that the printed link leads to.
+    const claims = { iss: 'us', aud: 'them' }
+    const { id } = await new ApiClient(server.url, await accessToken('local', undefined, claims)).create()
+    const listed = await fetch(`${server.url}api/jobs`, { headers: { cookie: cookie.split(';')[0] ?? '' } })
+    expect(await listed.json()).toMatchObject({ jobs: [{ id }] })
   })
 
   test('milepost sign-in needs no secret on the machine of a server that made its own, which its next start goes on with', async () => {
     const engine = `sqlite:${join(folder, 'own', 'jobs.db')}`
     await using server = await ServerProcess.start({ MILEPOST_SECRET: '', MILEPOST_ENGINE: engine })
-    expect(server.output).toContain('For another, "milepost sign-in" prints one.')
+    expect(server.output).toContain(
+      'It holds for ten minutes, and shows the jobs of "local". For another, "milepost sign-in" prints one, and with --admin one that shows everyone\'s jobs.',
+    )
     const file = join(folder, 'own', 'jobs.db.secret')
     expect(((await stat(file)).mode & 0o777).toString(8)).toBe('600')
     const { out } = await run(['sign-in', '--sub', 'ada', '--url', server.url], { MILEPOST_ENGINE: engine })
@@ -184,7 +195,7 @@ describe('milepost', () => {
 
   test('milepost sign-in says what is missing: a secret, a server, the right one', async () => {
     await using server = await ServerProcess.start({ MILEPOST_SECRET: '', MILEPOST_ENGINE: 'memory:' })
-    expect(server.output).toContain('For another, start again, or set MILEPOST_SECRET for "milepost sign-in".')
+    expect(server.output).toContain('For another, start again; set MILEPOST_SECRET for "milepost sign-in"')
     const refused = async (env: Record<string, string>, url = server.url) => {
       const { out, err, code } = await run(['sign-in', '--url', url], { MILEPOST_ENGINE: 'memory:', ...env })
       expect([out, code]).toEqual(['', 1])

@@ -8,7 +8,8 @@ import { Notice } from '../parts/notice.tsx'
 import { text } from '../text.ts'
 import { createSnippet } from './snippet.ts'
 
-const lives = { hour: 3_600, day: 86_400, month: 2_592_000 }
+/** Seconds. A token that is made here lasts no longer than the session. */
+const lives = { hour: 3_600, session: 43_200 }
 
 /** How to show the job on another page, and the token that its readers need. */
 export function Embed({ jobId }: { jobId: string }) {

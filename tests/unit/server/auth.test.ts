@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import { sign } from 'hono/jwt'
-import type { Principal } from '../../../server/access.ts'
+import type { Grant, Principal } from '../../../server/access.ts'
 import { Auth, type AuthOptions } from '../../../server/auth.ts'
+import { MemoryEngine } from '../../../server/engines/memory.ts'
 import { ProblemError } from '../../../server/errors.ts'
+import { Sessions } from '../../../server/sessions.ts'
+import { SeededRandom } from '../../seeded-random.ts'
 import { SECRET, virtualToken } from '../../support/tokens.ts'
 import { VirtualClock } from '../../virtual-clock.ts'
 
@@ -10,7 +13,8 @@ const OLD_SECRET = 'an-older-secret-of-32-bytes-at-least'
 
 function create(options: Partial<AuthOptions> = {}) {
   const clock = new VirtualClock()
-  return { clock, auth: new Auth({ secret: SECRET, ...options }, clock) }
+  const sessions = new Sessions({ engine: new MemoryEngine(), clock, random: new SeededRandom(1), onEnd: () => {} })
+  return { clock, sessions, auth: new Auth({ secret: SECRET, ...options }, clock, sessions) }
 }
 
 const seconds = (clock: VirtualClock) => clock.now() / 1_000
@@ -207,14 +211,14 @@ describe('the tokens of this server', () => {
   })
 
   test('a token of one kind is refused wherever another is asked for', async () => {
-    const { auth } = create()
+    const { auth, sessions } = create()
     const access = await virtualToken('ada', 'jobs:admin')
     const { token: job } = await auth.createJobToken(
       { sub: 'ada' },
       { job: 'j', epoch: 'e', can: 'publish', series: 0 },
       60,
     )
-    const { token: session } = await auth.createSession({ sub: 'ada', scopes: ['jobs:admin'] })
+    const { cookie: session } = await sessions.create({ sub: 'ada', scopes: ['jobs:admin'] })
     expect(await refused(auth.jobToken(access))).toBe(401)
     expect(await refused(auth.jobToken(session))).toBe(401)
     expect(await refused(auth.session(access))).toBe(401)
@@ -237,6 +241,7 @@ describe('the tokens of this server', () => {
       { can: undefined },
       { exp: undefined },
       { sub: 7 },
+      { sid: 7 },
     ]
     for (const claims of bad) {
       const token = await sign({ ...good, ...claims } as Record<string, unknown>, SECRET)
@@ -244,17 +249,24 @@ describe('the tokens of this server', () => {
     }
   })
 
-  test('createSession makes a cookie that lasts half a day', async () => {
-    const { auth, clock } = create()
-    const { token, seconds: lasts } = await auth.createSession({ sub: 'ada', scopes: ['jobs:read'] })
-    expect(lasts).toBe(43_200)
-    expect(await auth.session(token)).toEqual({
-      sub: 'ada',
-      scopes: ['jobs:read'],
-      expiresAt: clock.now() + 43_200_000,
-    })
-    await clock.advance(43_200_000)
-    expect(await refused(auth.session(token))).toBe(401)
+  test('a token that a session has made names it, runs out and ends with it, and is refused from then on', async () => {
+    const { auth, sessions } = create()
+    const { cookie } = await sessions.create({ sub: 'ada', scopes: ['jobs:read'] })
+    const maker = await auth.session(cookie)
+    const { token, expiresAt } = await auth.createJobToken(
+      maker,
+      { job: 'j', epoch: 'e', can: 'watch', series: 0 },
+      86_400,
+    )
+    expect(expiresAt).toBe('2026-01-01T12:00:00.000Z')
+    const grant = { job: 'j', epoch: 'e', can: 'watch', series: 0, expiresAt: maker.expiresAt, session: maker.session }
+    expect((await auth.jobToken(token)).grant).toEqual(grant as Grant)
+    expect((await auth.bearer(token)).jobs).toEqual([grant as Grant])
+    expect(auth.remembered(token)?.jobs).toEqual([grant as Grant])
+    await sessions.end(maker.session ?? '')
+    expect(auth.remembered(token)).toBeUndefined()
+    for (const taken of [auth.jobToken(token), auth.bearer(token), auth.session(cookie)])
+      expect((await problemOf(taken)).detail).toBe('The session has ended. Sign in again.')
   })
 
   test('deriveJobId gives the same id for the same subject and key, and nobody else can tell it', async () => {

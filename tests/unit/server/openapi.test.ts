@@ -30,6 +30,8 @@ const calls = [
   'POST /api/jobs/{id}/resume',
   'POST /api/jobs/{id}/tokens',
   'POST /api/sign-in-links',
+  'GET /api/sessions',
+  'DELETE /api/sessions/{id}',
   'POST /api/services/{name}',
   'GET /healthz',
   'GET /readyz',

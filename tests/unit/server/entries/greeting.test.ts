@@ -29,7 +29,7 @@ describe('greeting', () => {
       const [listens, signIn, another, ...rest] = await greet(env as Record<string, string>)
       expect(listens).toBe(`Milepost listens on http://${host}:8787/`)
       expect(signIn).toStartWith(`Sign in, once:     http://${host}:8787/sign-in?code=`)
-      expect(another).toStartWith('It holds for ten minutes. For another, ')
+      expect(another).toStartWith('It holds for ten minutes, and shows the jobs of "local". For another, ')
       expect(rest).toEqual(more)
     },
   )

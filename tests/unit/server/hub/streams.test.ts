@@ -54,6 +54,66 @@ describe('the life of a stream', () => {
     expect([hub.hub.open, hub.clock.pending]).toEqual([none, 0])
   })
 
+  test('the life of a stream ends with its session, at once when that ends here', async () => {
+    for (const [way, said] of [
+      ['of one job', ['end token-expired']],
+      ["of an owner's jobs", []],
+    ] as const) {
+      const hub = await setUp()
+      const reader = await hub.open(async (hub) => ways[way]?.(hub, { sub: 'ada', session: 's1' }))
+      const other = await hub.open(async (hub) => ways[way]?.(hub, { sub: 'ada', session: 's2' }))
+      reader.take()
+      hub.hub.endSession('s1')
+      expect([reader.isClosed, other.isClosed]).toEqual([true, false])
+      expect(reader.takeMessages()).toEqual([...said])
+      hub.hub.endSession('s2')
+      expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
+    }
+  })
+
+  test('the life of a stream of several jobs ends with the last session that shows it one', async () => {
+    const hub = await setUp()
+    const jobs = [
+      { id: 'job-1', session: 's1' },
+      { id: 'job-2', session: 's2' },
+    ]
+    const reader = await hub.open((hub) => hub.openJobs(jobs, { sub: 'ada' }))
+    reader.take()
+    hub.hub.endSession('s1')
+    expect([reader.takeMessages(), reader.isClosed]).toEqual([['end job-1 token-expired'], false])
+    hub.hub.endSession('s2')
+    expect([reader.takeMessages(), reader.isClosed]).toEqual([['end job-2 token-expired'], true])
+    expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
+  })
+
+  test('the life of a stream ends within 30 s of the end of its session in another process, asked once for each session', async () => {
+    const asked: string[] = []
+    let answer: () => Promise<boolean> = async () => true
+    const isSessionOpen = (id: string) => {
+      asked.push(id)
+      return answer()
+    }
+    for (const more of [{}, { subscriptionsPerStream: 5 }]) {
+      asked.length = 0
+      answer = async () => true
+      const hub = await setUp({ isSessionOpen, ...more })
+      const jobs = ['job-1', 'job-2'].map((id) => ({ id, session: 's1' }))
+      const reader = await hub.open((hub) => hub.openJobs(jobs, { sub: 'ada' }))
+      await hub.clock.advance(60_000)
+      expect(asked).toEqual(['s1', 's1', 's1'])
+      answer = () => Promise.reject(new Error('The store is away'))
+      await hub.clock.advance(60_000)
+      expect(reader.isClosed).toBe(false)
+      answer = async () => false
+      // Where streams are tied to their requests, the one that ends a session can't end them.
+      if ('subscriptionsPerStream' in more) hub.hub.endSession('s1')
+      expect(reader.isClosed).toBe(false)
+      await hub.clock.advance(25_000)
+      expect(reader.isClosed).toBe(true)
+      expect([hub.hub.open, hub.clock.pending]).toEqual([none, 0])
+    }
+  })
+
   test('the life of a job on a stream of several ends with its own token, and the stream goes on', async () => {
     const hub = await setUp()
     const jobs = [{ id: 'job-1', expiresAt: hub.clock.now() + 10_000 }, { id: 'job-2' }]
