@@ -6,7 +6,7 @@ const usage = `milepost backup FILE [--engine sqlite:PATH]
 milepost restore FILE [--engine sqlite:PATH]
 
 backup copies the database of MILEPOST_ENGINE to a new file, while the server runs.
-restore puts such a copy in the place of the database; stop the server first.`
+restore puts such a copy in the place of the database; stop the server first. Everyone has to sign in again.`
 
 /**
  * Copies the database to a file, or the other way round.

@@ -40,7 +40,7 @@ export function backUp(path: string, target: string): void {
 
 /**
  * Puts a copy that {@link backUp} made in the place of a database that no server has open. What a killed server left beside it goes with it:
- * its write-ahead log would be taken for the copy's.
+ * its write-ahead log would be taken for the copy's. All sessions end.
  *
  * @throws EngineOpenError
  */
@@ -55,7 +55,10 @@ export function restore(path: string, source: string): void {
     // A backup may be kept read-only.
     chmodSync(fresh, 0o600)
     // Refuses what is not a database of Milepost's, or of a newer one.
-    openDatabase(fresh).close()
+    const { db, close } = openDatabase(fresh)
+    // Sessions that have ended since, and sign-in codes that were used, would be good again.
+    db.exec('DELETE FROM notes')
+    close()
     sync(fresh)
     for (const suffix of ['-wal', '-shm']) rmSync(lock.file + suffix, { force: true })
     renameSync(fresh, lock.file)

@@ -42,7 +42,9 @@ browserTest(
     const element = shop.locator('job-progress')
     await element.getByText('60 of 100').waitFor()
     const dashboard = await shop.context().newPage()
-    await dashboard.goto(server.signInLink)
+    // Sessions are taken back too.
+    await dashboard.setExtraHTTPHeaders({ authorization: `Bearer ${await accessToken('local')}` })
+    await dashboard.goto(server.url)
     const row = dashboard.locator('.job-row')
     await row.getByText('60 of 100').waitFor()
 
@@ -86,10 +88,13 @@ browserTest('watchers of a history that a restore took back get the one that too
   const page = await site.open(`<job-progress src="${server.url}api/jobs/${id}" token="${watch}"></job-progress>`)
   await page.locator('job-progress').getByText('60 of 100').waitFor()
   const dashboard = await page.context().newPage()
-  await dashboard.goto(server.signInLink)
+  // A restore ends all sessions.
+  const headers = { authorization: `Bearer ${token}` }
+  await dashboard.setExtraHTTPHeaders(headers)
   await dashboard.goto(`${server.url}jobs/${id}`)
   await dashboard.getByText('taken-back').waitFor()
   const list = await page.context().newPage()
+  await list.setExtraHTTPHeaders(headers)
   await list.goto(server.url)
   await list.locator('.job-row').getByText('60 of 100').waitFor()
   const { version } = await api.read(id)

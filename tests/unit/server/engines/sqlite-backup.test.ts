@@ -116,6 +116,18 @@ describe('restore', () => {
       await again.close()
     }))
 
+  test('restore leaves no notes: sessions that have ended since do not come back', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      await engine.notes.put({ key: 'session/a/b', text: 'text' }, Number.MAX_VALUE, 0)
+      backUp(path, `${path}.copy`)
+      await engine.close()
+      restore(path, `${path}.copy`)
+      const restored = await SqliteEngine.open(path)
+      expect(await restored.notes.get('session/a/b')).toBeUndefined()
+      await restored.close()
+    }))
+
   test('restore takes a copy that is kept read-only, and makes a file that is not', () =>
     withPath(async (path) => {
       const engine = await SqliteEngine.open(path)
