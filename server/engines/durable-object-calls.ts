@@ -39,7 +39,8 @@ export interface OwnerCalls {
   forget(id: string, epoch: string): Promise<void>
   /** A job that the principal created for another has been made, or has ended. */
   settle(id: string, epoch: string, isLive: boolean): Promise<void>
-  list(query: ListQuery): Promise<Page<JobHeader>>
+  /** @param retentionSeconds how long ended jobs are kept in which no expiry is written */
+  list(query: ListQuery, retentionSeconds?: number): Promise<Page<JobHeader>>
   /** The calls of {@link Notes}, in an object that has no jobs. */
   putNote(note: Note, until: number): Promise<void>
   getNote(key: string): Promise<string | undefined>

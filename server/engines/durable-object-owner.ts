@@ -9,7 +9,7 @@ import { ObjectStorage } from './durable-object-storage.ts'
 import { WatchedObject } from './durable-object-watched.ts'
 import { draftOf } from './sqlite-group.ts'
 
-/** Jobs that are asked about themselves when their creator has too many. */
+/** Jobs that are asked about themselves at once: when their creator has too many, and when they were kept long enough. */
 const ASKED_AT_ONCE = 20
 
 const unconfirmedKey = (id: string) => `unconfirmed ${id}`
@@ -70,9 +70,10 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     else this.#remove(id, epoch)
   }
 
-  async list(query: ListQuery): Promise<Page<JobHeader>> {
+  async list(query: ListQuery, retentionSeconds?: number): Promise<Page<JobHeader>> {
     if (this.#storage.isEmpty) return { rows: [] }
     const { store } = this.#storage
+    if (retentionSeconds !== undefined) this.#wakeExpired(retentionSeconds)
     const doubtful = new Set(this.#unconfirmed())
     if (doubtful.size === 0) return store.list(query)
     const { rows } = store.list(query)
@@ -105,6 +106,14 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
 
   async check(): Promise<void> {
     this.ctx.storage.sql.exec('SELECT 1').one()
+  }
+
+  /** Wakes jobs that ended before there was a retention: they have no alarm, and it sets one. */
+  #wakeExpired(retentionSeconds: number): void {
+    const before = Date.now() - retentionSeconds * 1_000
+    const expired = this.#storage.store.due({ list: 'ended', before, limit: ASKED_AT_ONCE })
+    const reads = expired.map(({ id }) => this.env.MILEPOST_JOBS.getByName(id).read(retentionSeconds))
+    this.ctx.waitUntil(Promise.allSettled(reads))
   }
 
   #find(id: string) {

@@ -77,7 +77,7 @@ export class DurableObjectEngine implements Engine {
   }
 
   list(query: ListQuery): Promise<Page<JobHeader>> {
-    return answered(() => ownerObject(this.#bindings, ownerOf(query)).list(query))
+    return answered(() => ownerObject(this.#bindings, ownerOf(query)).list(query, this.#retentionSeconds))
   }
 
   remove(id: string, only?: RemoveOnly): Promise<boolean> {
