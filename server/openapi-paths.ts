@@ -68,7 +68,15 @@ const signedIn = (summary: string, more: Json = {}) => ({
 const pagePaths: Json = {
   '/': signedIn('The dashboard: all of your jobs'),
   '/jobs/{id}': signedIn("One job's page", { parameters: [id] }),
-  '/docs': signedIn('How to use the API'),
+  '/docs': { get: { summary: 'The documentation', ...anyone, responses: { 200: html('The page') } } },
+  '/docs/{page}': {
+    get: {
+      summary: 'A page of the documentation',
+      ...anyone,
+      parameters: [{ ...id, name: 'page', description: 'wire, errors, settings, running, engines or api.' }],
+      responses: { 200: html('The page'), 404: problem },
+    },
+  },
   '/sign-in': {
     get: {
       summary: 'Sign in with a code that works once',

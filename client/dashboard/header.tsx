@@ -1,11 +1,11 @@
 import { leave, mark } from '../icons.ts'
 import { LiveStatus } from './live-status.tsx'
-import { base, route } from './navigation.ts'
+import { base, isSignedIn, route } from './navigation.ts'
 import { Icon } from './parts/icon.tsx'
 import { SearchBox } from './search-box.tsx'
 import { text } from './text.ts'
 
-/** What stands above every page: where one is, whether it is live, the search, and the way out. */
+/** The header of every page: navigation, connection status, search and sign-out. */
 export function Header() {
   const { page } = route.value
   return (
@@ -23,14 +23,18 @@ export function Header() {
             {text.docs}
           </a>
         </nav>
-        <LiveStatus />
-        <SearchBox />
-        <form method="post" action={new URL('sign-out', base).href}>
-          <button type="submit" class="quiet" title={text.signOut}>
-            <Icon icon={leave} />
-            <span class="sign-out">{text.signOut}</span>
-          </button>
-        </form>
+        {isSignedIn && (
+          <>
+            <LiveStatus />
+            <SearchBox />
+            <form method="post" action={new URL('sign-out', base).href}>
+              <button type="submit" class="quiet" title={text.signOut}>
+                <Icon icon={leave} />
+                <span class="sign-out">{text.signOut}</span>
+              </button>
+            </form>
+          </>
+        )}
       </div>
     </header>
   )

@@ -4,6 +4,9 @@ import { parseRoute, type Route } from './route.ts'
 /** Where the app is mounted. */
 export const base = new URL('.', document.baseURI)
 
+/** Whether the reader is signed in: the server has written it into the page. */
+export const isSignedIn = document.getElementById('app')?.dataset.isStranger !== 'true'
+
 const address = signal(location.href)
 
 /** The page that is shown. */
@@ -24,6 +27,8 @@ export function startNavigation(): void {
   addEventListener('popstate', () => {
     address.value = location.href
   })
+  // Whoever is not signed in is asked to by the server.
+  if (!isSignedIn) return
   document.addEventListener('click', (event) => {
     const href = hrefOfPlainClick(event)
     if (href === undefined) return

@@ -26,14 +26,14 @@ export function parseRoute(url: URL, base: URL): Route {
       search: url.searchParams.get('search') ?? '',
     }
   }
-  if (path === 'docs') return { page: 'docs' }
+  if (path === 'docs/api') return { page: 'docs' }
   const id = /^jobs\/([^/]+)$/.exec(path)?.[1]
   return id === undefined ? { page: 'missing' } : { page: 'job', id: decode(id) }
 }
 
 /** The address of a page, relative to where the app is mounted. */
 export function toHref(route: Exclude<Route, { page: 'missing' }>): string {
-  if (route.page === 'docs') return 'docs'
+  if (route.page === 'docs') return 'docs/api'
   if (route.page === 'job') return `jobs/${encodeURIComponent(route.id)}`
   const query = new URLSearchParams()
   if (route.filter !== 'all') query.set('show', route.filter)

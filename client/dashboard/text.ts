@@ -9,12 +9,12 @@ export const text = {
   skip: 'Skip to the content',
   nav: 'Pages',
   jobs: 'Jobs',
-  docs: 'API',
+  docs: 'Docs',
   search: 'Search jobs',
   searchHint: 'Press / to search',
   signOut: 'Sign out',
   live: 'Live',
-  polling: 'Asking every few seconds',
+  polling: 'Live updates unavailable; checking every few seconds.',
   copy: 'Copy',
   copied: 'Copied',
   close: 'Close',
@@ -150,7 +150,7 @@ export const text = {
   },
 
   api: {
-    title: 'HTTP API',
+    title: 'API reference',
     openapi: 'openapi.json',
     contents: 'Calls',
     parameters: 'Parameters',
@@ -163,7 +163,7 @@ export const text = {
     needed: 'needed',
     status: 'Status',
     example: 'Example',
-    schemas: 'Shapes',
+    schemas: 'Schemas',
   },
 
   problem: {

@@ -1,10 +1,12 @@
 /**
- * Builds the client, and the samples of the services, into generated modules, which every runtime can load: `bun server/cli/build.ts`.
+ * Builds the client, the documents and the samples of the services into generated modules, which every runtime can load:
+ * `bun server/cli/build.ts`.
  */
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Assets } from '../routes/pages.ts'
 import { bundle } from './bundle.ts'
+import { buildDocs } from './docs.ts'
 import { collectSamples } from './samples.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -27,6 +29,7 @@ const assets: Assets = {
   'dashboard.js': await bundle('client/dashboard/main.tsx'),
   'dashboard.css': await joinStyles('client/dashboard/dashboard.css'),
   'widget.js': await bundle('client/define.ts'),
+  docs: await buildDocs(new URL('server/docs/', root)),
 }
 
 const write = (name: string, type: string, from: string, value: unknown) =>

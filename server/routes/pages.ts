@@ -3,18 +3,22 @@ import { getCookie, setCookie } from 'hono/cookie'
 import { cors } from 'hono/cors'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
-import { isAdmin } from '../access.ts'
+import { isAdmin, type Principal } from '../access.ts'
 import { type App, linkTo, type RouteContext } from './context.ts'
+import { type Docs, docRoutes } from './docs.ts'
 import { identify, requireOurPage, sessionCookie } from './identify.ts'
+import { forPages, page } from './page.ts'
 
-/** The built client: what a browser is served, by its name. */
+/** The built client and documents: what a browser is served. */
 export interface Assets {
   'dashboard.js': string
   'dashboard.css': string
   'widget.js': string
+  /** Left out, there are no documents. */
+  docs?: Docs
 }
 
-const types: Record<keyof Assets, string> = {
+const types = {
   'dashboard.js': 'text/javascript; charset=utf-8',
   'dashboard.css': 'text/css; charset=utf-8',
   'widget.js': 'text/javascript; charset=utf-8',
@@ -23,23 +27,10 @@ const types: Record<keyof Assets, string> = {
 /** The dashboard, and the element for other people's pages. */
 export function pageRoutes(app: App, context: RouteContext, assets: Assets): void {
   const { auth, engine, front, rates, sessions, signIns } = context
-  const forPages = secureHeaders({
-    // Whether a host is reached over TLS alone is for its owner to say.
-    strictTransportSecurity: false,
-    contentSecurityPolicy: {
-      defaultSrc: ["'self'"],
-      // The element's style sheets are constructed; Preact sets single properties. Neither needs more than this.
-      styleSrc: ["'self'"],
-      imgSrc: ["'self'", 'data:'],
-      objectSrc: ["'none'"],
-      baseUri: ["'self'"],
-      formAction: ["'self'"],
-      frameAncestors: ["'none'"],
-    },
-  })
   // Anyone's page may load the element.
   const forWidget = secureHeaders({ strictTransportSecurity: false, crossOriginResourcePolicy: 'cross-origin' })
 
+  const seesEveryone = (reader: Principal) => isAdmin(reader) && !engine.knowsOwnersOnly
   const show = async (c: Context) => {
     const base = linkTo(c, '/')
     const reader = await identify(c, { auth, front }).catch(() => undefined)
@@ -48,9 +39,17 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
       rates.takeStranger(front.addressOf(c.req.raw, c.env))
       return c.html(signInPage(base), 401)
     }
-    return c.html(dashboardPage(base, isAdmin(reader) && !engine.knowsOwnersOnly))
+    return c.html(dashboardPage(base, { seesEveryone: seesEveryone(reader) }))
   }
-  for (const path of ['/', '/jobs/:id', '/docs'] as const) app.get(path, forPages, show)
+  for (const path of ['/', '/jobs/:id'] as const) app.get(path, forPages, show)
+  // The dashboard renders the description of the API, which is for anyone.
+  app.get('/docs/api', forPages, async (c) => {
+    const reader = await identify(c, { auth, front }).catch(() => undefined)
+    if (!reader) rates.takeStranger(front.addressOf(c.req.raw, c.env))
+    c.header('cache-control', 'no-store')
+    return c.html(dashboardPage(linkTo(c, '/'), reader ? { seesEveryone: seesEveryone(reader) } : { isStranger: true }))
+  })
+  docRoutes(app, assets.docs ?? [])
   // Where the app is mounted at /progress, the route "/" is "/progress"; but it is to "/progress/" that links lead.
   app.get('/*', async (c, next) => {
     if (c.req.path !== linkTo(c, '/')) return next()
@@ -92,25 +91,19 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
   })
 }
 
-const page = (base: string, title: string, body: unknown) => html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark">
-<base href="${base}">
-<title>${title}</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="dashboard.css">
-${body}
-</html>`
+/** Who looks at the dashboard. */
+interface Reader {
+  /** Whether they may ask for everyone's jobs. */
+  seesEveryone?: boolean
+  /** Whether they are not signed in, and may read the description of the API alone. */
+  isStranger?: boolean
+}
 
-/** @param seesEveryone whether the reader may ask for everyone's jobs */
-const dashboardPage = (base: string, seesEveryone: boolean) =>
+const dashboardPage = (base: string, { seesEveryone = false, isStranger = false }: Reader) =>
   page(
     base,
     'Milepost',
-    html`<script type="module" src="dashboard.js"></script></head><body><div id="app" data-sees-everyone="${String(seesEveryone)}"></div></body>`,
+    html`<script type="module" src="dashboard.js"></script></head><body><div id="app" data-sees-everyone="${String(seesEveryone)}" data-is-stranger="${String(isStranger)}"></div></body>`,
   )
 
 const signInPage = (base: string) =>
@@ -118,6 +111,7 @@ const signInPage = (base: string) =>
     base,
     'Sign in – Milepost',
     html`</head><body><main class="sign-in"><h1>Sign in</h1>
-<p>Open a link that signs you in: each does so once, within ten minutes. The server prints one when it starts;
-whoever runs it gets another with <code>milepost sign-in</code>, and one for you with <code>milepost sign-in --sub NAME</code>.</p></main></body>`,
+<p>Open a sign-in link. Each works once, for ten minutes. The server prints one when it starts; its operator gets
+another with <code>milepost sign-in</code>, and one for you with <code>milepost sign-in --sub NAME</code>.</p>
+<p><a href="docs">Documentation</a></p></main></body>`,
   )

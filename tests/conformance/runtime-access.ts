@@ -159,7 +159,7 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
     })
 
     test('the pages ask those to sign in who are not, and no page is kept by caches', async () => {
-      for (const path of ['', 'jobs/x', 'docs']) {
+      for (const path of ['', 'jobs/x']) {
         const stranger = await subject.anyone.request('GET', path)
         expect([stranger.status, stranger.headers.get('cache-control')]).toEqual([401, 'no-store'])
         const page = await subject.anyone.request('GET', path, undefined, { cookie: await cookie() })
@@ -172,6 +172,17 @@ export function describeAccess(subject: RuntimeSubject, origin: string): void {
       expect(widget.headers.get('cross-origin-resource-policy')).toBe('cross-origin')
       // The same bytes on every runtime: those of the one build.
       expect(await widget.text()).toBe(assets['widget.js'])
+    })
+
+    test('the documentation is for anyone', async () => {
+      const pages = ['docs', 'docs/wire', 'docs/errors', 'docs/settings', 'docs/running', 'docs/engines', 'docs/api']
+      for (const path of pages) {
+        const page = await subject.anyone.request('GET', path)
+        expect([path, page.status]).toEqual([path, 200])
+        expect(page.headers.get('content-type')).toMatch(/^text\/html; charset=utf-8$/i)
+        expect(page.headers.get('content-security-policy')).toContain("style-src 'self'")
+      }
+      expect((await subject.anyone.refusal('GET', 'docs/none')).status).toBe(404)
     })
 
     test('a sign-in code works once, and a look at the link does not use it up', async () => {

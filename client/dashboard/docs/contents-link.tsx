@@ -10,7 +10,7 @@ export function ContentsLink({ id, children }: { id: string; children: Component
     target.focus({ preventScroll: true })
   }
   return (
-    <a href={`docs#${id}`} onClick={go}>
+    <a href={`docs/api#${id}`} onClick={go}>
       {children}
     </a>
   )

@@ -43,6 +43,12 @@ function Calls({ api }: { api: OpenApi }) {
     <div class="docs-grid">
       <nav class="contents" aria-label={text.api.contents}>
         <ul>
+          <li>
+            <a href="docs">
+              <span />
+              <span>{text.docs}</span>
+            </a>
+          </li>
           {calls.map(({ id, method, operation, path }) => (
             <li key={id}>
               <ContentsLink id={id}>
@@ -52,7 +58,7 @@ function Calls({ api }: { api: OpenApi }) {
             </li>
           ))}
           <li>
-            <ContentsLink id="shapes">
+            <ContentsLink id="schemas">
               <span />
               <span>{text.api.schemas}</span>
             </ContentsLink>
@@ -63,7 +69,7 @@ function Calls({ api }: { api: OpenApi }) {
         {calls.map((one) => (
           <OperationCard key={one.id} call={one} api={api} />
         ))}
-        <h2 id="shapes" tabIndex={-1}>
+        <h2 id="schemas" tabIndex={-1}>
           {text.api.schemas}
         </h2>
         {schemas.map(([name, schema]) => (

@@ -40,6 +40,7 @@ const calls = [
   'GET /',
   'GET /jobs/{id}',
   'GET /docs',
+  'GET /docs/{page}',
   'GET /sign-in',
   'POST /sign-out',
   'GET /widget.js',

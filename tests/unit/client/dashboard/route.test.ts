@@ -9,7 +9,7 @@ describe('parseRoute', () => {
     expect(at('./')).toEqual({ page: 'jobs', filter: 'all', search: '' })
     expect(at('./?show=failed&search=nas%202')).toEqual({ page: 'jobs', filter: 'failed', search: 'nas 2' })
     expect(at('jobs/p7f2')).toEqual({ page: 'job', id: 'p7f2' })
-    expect(at('docs')).toEqual({ page: 'docs' })
+    expect(at('docs/api')).toEqual({ page: 'docs' })
   })
 
   test('parseRoute takes an unknown filter for none', () => {
@@ -17,7 +17,17 @@ describe('parseRoute', () => {
   })
 
   test('parseRoute leaves everything else to the server', () => {
-    for (const path of ['jobs', 'jobs/', 'jobs/a/b', 'openapi.json', '/', '/progressive/docs', 'https://else.where/']) {
+    for (const path of [
+      'jobs',
+      'jobs/',
+      'jobs/a/b',
+      'docs',
+      'docs/wire',
+      'openapi.json',
+      '/',
+      '/progressive/docs',
+      'https://else.where/',
+    ]) {
       expect([path, at(path).page]).toEqual([path, 'missing'])
     }
   })

@@ -1,0 +1,61 @@
+import type { Context } from 'hono'
+import { html, raw } from 'hono/html'
+import { type App, linkTo } from './context.ts'
+import { forPages, page } from './page.ts'
+
+/** A document for users, as the build made it of Markdown. */
+export interface DocPage {
+  /** Where it is shown, relative to where the app is mounted: `docs/wire`. */
+  path: string
+  title: string
+  /** Of trusted Markdown; its links are relative to where the app is mounted. */
+  html: string
+  /** Its headings of level 2. */
+  sections: readonly { id: string; title: string }[]
+}
+
+/** The documents, in the order of their navigation. */
+export type Docs = readonly DocPage[]
+
+/** The documents for users, for anyone to read. */
+export function docRoutes(app: App, docs: Docs): void {
+  const show = (c: Context) => {
+    const path = c.req.path.slice(linkTo(c, '/').length)
+    const doc = docs.find((candidate) => candidate.path === path)
+    if (!doc) return c.notFound()
+    return c.html(docPage(linkTo(c, '/'), doc, docs), 200, { 'cache-control': 'public, max-age=0, must-revalidate' })
+  }
+  app.get('/docs', forPages, show)
+  app.get('/docs/:page', forPages, show)
+}
+
+/** As in the dashboard's header. */
+const mark = html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M4 14V2.7m0 .6h6.3L12 5.3l-1.7 2H4" stroke-width="1.7"/></svg>`
+
+const docPage = (base: string, doc: DocPage, docs: Docs) =>
+  page(
+    base,
+    `${doc.title} – Milepost`,
+    html`</head><body>
+<a class="skip button" href="${doc.path}#content">Skip to the content</a>
+<header class="top"><div class="top-inner">
+<a class="mark" href="./">${mark}Milepost</a>
+<nav aria-label="Pages"><a href="./">Jobs</a><a href="docs" aria-current="page">Docs</a></nav>
+</div></header>
+<main class="docs-grid" id="content" tabindex="-1">
+<nav class="contents pages" aria-label="Documentation"><ul>
+${docs.map((other) => entry(other, other === doc))}<li><a href="docs/api">API reference</a></li>
+</ul></nav>
+<article class="prose">
+${raw(doc.html)}</article>
+</main></body>`,
+  )
+
+/** A document in the navigation; the sections of the one that is shown below it. */
+const entry = ({ path, title, sections }: DocPage, isShown: boolean) =>
+  isShown
+    ? html`<li><a href="${path}" aria-current="page">${title}</a>
+<ul>${sections.map((section) => html`<li><a href="${path}#${section.id}">${section.title}</a></li>`)}</ul></li>
+`
+    : html`<li><a href="${path}">${title}</a></li>
+`

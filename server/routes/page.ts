@@ -1,0 +1,37 @@
+import { html } from 'hono/html'
+import { secureHeaders } from 'hono/secure-headers'
+
+/** The headers of pages. */
+export const forPages = secureHeaders({
+  // Whether a host is reached over TLS alone is for its owner to say.
+  strictTransportSecurity: false,
+  contentSecurityPolicy: {
+    defaultSrc: ["'self'"],
+    // The element's style sheets are constructed; Preact sets single properties. Neither needs more than this.
+    styleSrc: ["'self'"],
+    imgSrc: ["'self'", 'data:'],
+    objectSrc: ["'none'"],
+    baseUri: ["'self'"],
+    formAction: ["'self'"],
+    frameAncestors: ["'none'"],
+  },
+})
+
+/**
+ * An HTML page with the dashboard's style sheet.
+ *
+ * @param base where the app is mounted, with a slash at its end: links are relative to it
+ * @param rest of the head, and the body
+ */
+export const page = (base: string, title: string, rest: unknown) => html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<base href="${base}">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="dashboard.css">
+${rest}
+</html>`

@@ -1,0 +1,154 @@
+import { describe, expect, test } from 'bun:test'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Job } from '../../shared/job.ts'
+import { ApiClient } from '../support/api-client.ts'
+import { ServerProcess } from '../support/server-process.ts'
+import { accessToken } from '../support/tokens.ts'
+
+/** The code blocks of a language in a document, in their order. */
+async function blocks(document: string, language: string): Promise<string[]> {
+  const text = await Bun.file(document).text()
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, code = '']) => code)
+}
+
+/** What differs from run to run, in the same words: epochs, times, waits. */
+const settle = (text: string) =>
+  text
+    .replace(/\b[a-z0-9]{8}-(?=[0-9]+\b)/g, 'EPOCH-')
+    .replace(/"epoch":"[a-z0-9]{8}"/g, '"epoch":"EPOCH"')
+    .replace(/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/g, 'TIME')
+    .replace(/^retry: [0-9]+$/gm, 'retry: N')
+
+/** The messages of a stream, until a number of them are there. */
+async function* messagesOf(response: Response): AsyncGenerator<string> {
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const bytes of response.body ?? []) {
+    text += decoder.decode(bytes, { stream: true })
+    const whole = text.split('\n\n')
+    text = whole.pop() ?? ''
+    yield* whole
+  }
+}
+
+/** The batches of the run whose messages wire.md shows. */
+const batches: object[] = [
+  { type: 'status', status: 'running' },
+  { type: 'progress', done: 13, total: 100, unit: 'rows' },
+  { type: 'step', id: 'read', status: 'running', label: 'Read' },
+  { type: 'item', id: 'a.csv', status: 'failed', error: 'No header line' },
+  { type: 'error', message: 'Skipped a.csv', itemId: 'a.csv' },
+  { type: 'log', message: 'Reading b.csv' },
+]
+const many = Array.from({ length: 12 }, (_, index) => ({ type: 'progress', done: 20 + index }))
+const last = [
+  { type: 'progress', done: 100 },
+  { type: 'status', status: 'completed', result: { rows: 100 } },
+]
+
+describe('the documentation', () => {
+  test('wire.md shows messages as a server sends them', async () => {
+    await using server = await ServerProcess.start()
+    const alice = new ApiClient(server.url, await accessToken('alice'))
+    await alice.request('POST', 'api/jobs', { id: 'export-7', kind: 'export', title: 'Yearly export' })
+    const streams = await Promise.all(
+      ['api/jobs/export-7/progress', 'api/progress?job=export-7', 'api/progress'].map(async (path) =>
+        messagesOf(await alice.request('GET', path)),
+      ),
+    )
+    const said: string[] = []
+    const ended = streams.map(async (stream) => {
+      for await (const message of stream) {
+        said.push(settle(message))
+        if (message.includes('event: end')) return
+      }
+    })
+    /** Each in a frame of its own: once the one before has reached all three streams. */
+    const publish = async (batch: object) => {
+      const receipt = await alice.request('POST', 'api/jobs/export-7/events', batch)
+      const { version } = (await receipt.json()) as { version: number }
+      await reached(version)
+      return receipt
+    }
+    const reached = async (version: number) => {
+      const at = (message: string) => message.includes(`EPOCH-${version}`)
+      while (said.filter(at).length < 3) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await reached(1)
+    for (const batch of batches) await publish(batch)
+    await alice.request('POST', 'api/jobs/export-7/pause')
+    await reached(8)
+    await publish(many)
+    await alice.request('POST', 'api/jobs/export-7/events', last)
+    await Promise.all(ended)
+    const shown = await blocks('server/docs/wire.md', 'event-stream')
+    expect(shown.length).toBeGreaterThan(6)
+    for (const message of shown.flatMap((block) => settle(block).trim().split('\n\n'))) expect(said).toContain(message)
+  })
+
+  test('wire.md has a client that comes to the document of the server, alone from what the page says', async () => {
+    const [code = ''] = await blocks('server/docs/wire.md', 'js')
+    await using server = await ServerProcess.start()
+    const token = await accessToken('alice')
+    const alice = new ApiClient(server.url, token)
+    const folder = await mkdtemp(join(tmpdir(), 'milepost-docs-'))
+    try {
+      await writeFile(join(folder, 'watch.mjs'), code)
+      await alice.request('POST', 'api/jobs', { id: 'large', kind: 'export', title: 'Large', metadata: { a: 1 } })
+      const publish = (batch: object) => alice.request('POST', 'api/jobs/large/events', batch)
+      // In several pages.
+      for (let part = 0; part < 4; part++)
+        await publish(
+          Array.from({ length: 1_000 }, (_, index) => ({
+            type: 'item',
+            id: `${part}-${index}`,
+            label: 'l'.repeat(60),
+          })),
+        )
+      const client = Bun.spawn([process.execPath, 'watch.mjs', server.url.replace(/\/$/, ''), 'large', token], {
+        cwd: folder,
+        stdout: 'pipe',
+        stderr: 'inherit',
+      })
+      const lines = linesOf(client.stdout)
+      const first = JSON.parse((await lines.next()).value ?? '') as Job
+      expect(first.items).toHaveLength(4_000)
+      for (const batch of batches) await publish(batch)
+      await publish({ type: 'item', id: '0-0', status: 'running' })
+      await publish({ type: 'step', id: 'read', status: 'succeeded' })
+      await publish({ type: 'status', status: 'running', metadata: null })
+      await publish(many)
+      await publish(last)
+      let final = ''
+      for await (const line of lines) final = line
+      expect(await client.exited).toBe(0)
+      expect(JSON.parse(final)).toEqual(await (await alice.request('GET', 'api/jobs/large')).json())
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test('index.md creates a job and reports on it from the shell', async () => {
+    await using server = await ServerProcess.start()
+    const env = { ...process.env, MILEPOST_URL: server.url.replace(/\/$/, ''), TOKEN: await accessToken('alice') }
+    for (const code of await blocks('server/docs/index.md', 'sh')) {
+      const shell = Bun.spawn(['sh', '-euc', code], { env, stdout: 'pipe', stderr: 'pipe' })
+      const output = await new Response(shell.stdout).text()
+      expect(await shell.exited).toBe(0)
+      expect(output).toContain('"progress":{"done":13,"total":100,"unit":"rows"}')
+    }
+  })
+})
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, undefined> {
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const bytes of stream) {
+    text += decoder.decode(bytes, { stream: true })
+    const whole = text.split('\n')
+    text = whole.pop() ?? ''
+    yield* whole
+  }
+}
