@@ -50,6 +50,21 @@ export function describeSharing(): void {
       expect([items.length, itemCounts.pending]).toEqual([7, 7])
     })
 
+    test('two engines see the same notes, and one alone takes each; one that is opened later has those that are left', async () => {
+      await using store = await Store.create()
+      const [one, other]: Engine[] = [await store.engine(), await store.engine()]
+      const keys = range(20).map((number) => `test/${number}`)
+      const until = Date.now() + 600_000
+      await Promise.all(keys.map((key) => one?.notes.put({ key, text: key }, until, Date.now())))
+      expect(await other?.notes.get('test/7')).toBe('test/7')
+      const taken = await Promise.all(
+        keys.slice(1).flatMap((key) => [one, other].map((engine) => engine?.notes.take(key))),
+      )
+      expect(taken.filter((text) => text !== undefined).sort()).toEqual(keys.slice(1).sort())
+      const later = await store.engine()
+      expect(await later.notes.list({ prefix: 'test/', limit: 100 })).toEqual([{ key: 'test/0', text: 'test/0' }])
+    })
+
     test('two engines create no more live jobs of one creator than there may be', async () => {
       await using store = await Store.create()
       const engines: Engine[] = [await store.engine(), await store.engine()]
