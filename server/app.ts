@@ -15,6 +15,7 @@ import { Hub } from './hub/hub.ts'
 import type { OpenStream } from './hub/stream.ts'
 import { JobEventEmitter } from './job-events.ts'
 import { FLUSH_MS, Jobs } from './jobs.ts'
+import { ListCursors } from './list-cursors.ts'
 import { Metrics } from './metrics.ts'
 import { Rates } from './rates.ts'
 import type { App, Env, RouteContext } from './routes/context.ts'
@@ -109,7 +110,8 @@ export function createApp(options: AppOptions): Milepost {
   const isSessionOpen = (id: string) => sessions.isOpen(id)
   const bounds = { limits, subscriptionsPerStream, isSessionOpen }
   const hub = new Hub({ engine, clock, random, metrics, frameMs, ...bounds, ...seam })
-  const jobs = new Jobs({ engine, hub, auth, limits, clock, random, metrics, retentionSeconds })
+  const cursors = new ListCursors(options.auth.secret, random)
+  const jobs = new Jobs({ engine, hub, auth, cursors, limits, clock, random, metrics, retentionSeconds })
   const emitter = createEmitter(jobs, { engine, limits, clock, random })
   const rates = new Rates(clock, limits)
   const context: RouteContext = {

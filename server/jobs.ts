@@ -11,6 +11,7 @@ import { unorderedDigestOf } from './digest.ts'
 import type { Applied, Batch, Engine, IdempotencyKey, ListQuery, Operation, StoredJob } from './engine.ts'
 import { problems, refuse } from './errors.ts'
 import type { Hub } from './hub/hub.ts'
+import type { ListCursors } from './list-cursors.ts'
 import type { Metrics } from './metrics.ts'
 import { Removals } from './removals.ts'
 import type { TrustedClock } from './trusted-clock.ts'
@@ -22,6 +23,7 @@ export interface JobsContext {
   engine: Engine
   hub: Hub
   auth: Auth
+  cursors: ListCursors
   limits: Limits
   clock: TrustedClock
   random: Random
@@ -111,10 +113,17 @@ export class Jobs {
   /** Jobs, newest first: the principal's own, unless it may ask for others. */
   async list(
     principal: Principal,
-    { owner, ...query }: Partial<ListQuery> & Pick<ListQuery, 'limit'>,
+    { owner: asked, cursor, ...query }: Partial<ListQuery> & Pick<ListQuery, 'limit'>,
   ): Promise<JobList> {
-    const { rows, nextCursor } = await this.#context.engine.list({ ...query, owner: this.ownerOf(principal, owner) })
-    return { jobs: rows, ...(nextCursor === undefined ? {} : { nextCursor }) }
+    const { engine, cursors } = this.#context
+    const { sub } = principal
+    const owner = this.ownerOf(principal, asked)
+    const from = cursor === undefined ? {} : { cursor: await cursors.open(cursor, sub, owner) }
+    const { rows, nextCursor } = await engine.list({ ...query, ...from, owner })
+    return {
+      jobs: rows,
+      ...(nextCursor === undefined ? {} : { nextCursor: await cursors.seal(nextCursor, sub, owner) }),
+    }
   }
 
   /**

@@ -1,11 +1,49 @@
 import type { Cursor } from '../shared/cursor.ts'
-import type { ErrorRow, Item, LogRow, Patch, PatchHeader, Step } from '../shared/job.ts'
+import type { ErrorRow, Item, JobHeader, LogRow, Patch, PatchHeader, Step } from '../shared/job.ts'
 import { utf8Length } from '../shared/text-size.ts'
-import type { StoredJob } from './engine.ts'
+import type { Page, StoredJob } from './engine.ts'
 import { generationAt } from './generations.ts'
 
 /** Bytes of a message of a stream, about, before the rest goes into the next page. */
 export const PAGE_BYTES = 256 * 1024
+
+/** Bytes of the jobs on a page of a list, before the rest goes into the next: with what is around them the page stays below 1 MiB. */
+export const LIST_BYTES = 1_000_000
+/** Jobs that an engine reads at once for a list: a few beyond the page's end, where they are large. */
+export const LISTED_AT_ONCE = 16
+
+/** A page of a list as it is filled, in the list's order: with as many jobs as were asked for, or as fit, but one at least. */
+export class ListPage {
+  readonly page: Page<JobHeader> = { rows: [] }
+  readonly #limit: number
+  #bytes = 0
+  #last = ''
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** Nothing more belongs on it. */
+  get isFull(): boolean {
+    return this.page.nextCursor !== undefined
+  }
+
+  /**
+   * Takes the next job of the list, if it belongs on this page; else the page is full.
+   *
+   * @param cursor the place after it
+   * @param bytes of its JSON, about
+   */
+  add(header: JobHeader, cursor: string, bytes: number): void {
+    const { rows } = this.page
+    const fits = rows.length < this.#limit && (rows.length === 0 || this.#bytes + bytes <= LIST_BYTES)
+    if (!fits) this.page.nextCursor ??= this.#last
+    if (this.isFull) return
+    rows.push(header)
+    this.#bytes += bytes
+    this.#last = cursor
+  }
+}
 
 /** The rows of a document that a patch may carry, each under the name of its list. */
 export type ChangedRow =

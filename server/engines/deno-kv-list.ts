@@ -1,6 +1,8 @@
 import type { JobHeader } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
+import { headerBytes } from '../apply-batch.ts'
 import type { ListQuery, Page } from '../engine.ts'
+import { LISTED_AT_ONCE, ListPage } from '../paging.ts'
 import type { KvAccess } from './deno-kv-access.ts'
 import { keys } from './deno-kv-keys.ts'
 import type { KvStore } from './deno-kv-store.ts'
@@ -18,27 +20,28 @@ export async function listJobs(kv: KvAccess, store: KvStore, query: ListQuery): 
   const prefix = indexOf(query)
   let end = query.cursor === undefined ? undefined : parsePlace(query.cursor)
   if (query.cursor !== undefined && end === undefined) return { rows: [] }
-  const found: { place: Place; header: JobHeader }[] = []
+  const page = new ListPage(query.limit)
   let scan = query.limit + 1
-  for (let isLast = false; found.length <= query.limit && !isLast; scan = Math.min(2 * scan, MOST_SCANNED)) {
+  for (let isLast = false; !page.isFull && !isLast; scan = Math.min(2 * scan, MOST_SCANNED)) {
     const selector = end ? { prefix, end: [...prefix, ...end] } : { prefix }
     const entries = await kv.list<Listed>(selector, { limit: scan, reverse: true })
     isLast = entries.length < scan
     const places = entries.map(({ key }) => key.slice(-2) as Place)
     end = places.at(-1)
     const wanted = places.filter((_, index) => isWanted(entries[index]?.value, query))
-    const jobs = await store.findMany(wanted.map(([, id]) => id))
-    for (const [index, place] of wanted.entries()) {
-      const job = jobs[index]
-      // It may have changed since the index was read, or be another of the same id.
-      if (job?.head.seq === place[0] && isTheirs(job.job.header, query) && isWanted(job.job.header, query))
-        found.push({ place, header: job.job.header })
+    // A few at a time, since each may have a large result.
+    for (let at = 0; at < wanted.length && !page.isFull; at += LISTED_AT_ONCE) {
+      const some = wanted.slice(at, at + LISTED_AT_ONCE)
+      const jobs = await store.findMany(some.map(([, id]) => id))
+      for (const [index, place] of some.entries()) {
+        const { head, job: { header } = {} } = jobs[index] ?? {}
+        // It may have changed since the index was read, or be another of the same id.
+        if (header && head?.seq === place[0] && isTheirs(header, query) && isWanted(header, query))
+          page.add(header, place.join('-'), headerBytes(header))
+      }
     }
   }
-  const page = found.slice(0, query.limit)
-  const last = page.at(-1)
-  const rows = page.map(({ header }) => header)
-  return last && found.length > page.length ? { rows, nextCursor: last.place.join('-') } : { rows }
+  return page.page
 }
 
 function indexOf({ owner, parentId, status, live, kind }: ListQuery): Deno.KvKey {

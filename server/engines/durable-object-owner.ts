@@ -78,9 +78,11 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     if (doubtful.size === 0) return store.list(query)
     const { rows } = store.list(query)
     await Promise.all(rows.filter(({ id }) => doubtful.has(id)).map(({ id }) => this.#ask(id)))
-    const page = store.list(query)
     const stillDoubtful = new Set(this.#unconfirmed())
-    return { ...page, rows: page.rows.filter(({ id }) => !stillDoubtful.has(id)) }
+    for (let page = store.list(query); ; page = store.list({ ...query, cursor: page.nextCursor })) {
+      const known = page.rows.filter(({ id }) => !stillDoubtful.has(id))
+      if (known.length > 0 || page.nextCursor === undefined) return { ...page, rows: known }
+    }
   }
 
   putNote(note: Note, until: number): Promise<void> {

@@ -2,7 +2,7 @@ import type { Cursor } from '../../shared/cursor.ts'
 import type { ErrorRow, Item, JobHeader, LogRow, Patch, Step } from '../../shared/job.ts'
 import { defaultLimits, ERROR_WINDOW, type Limits, LOG_WINDOW } from '../../shared/limits.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
-import { applyBatch, changeOf } from '../apply-batch.ts'
+import { applyBatch, changeOf, headerBytes } from '../apply-batch.ts'
 import { dueOf, mayRemove } from '../due.ts'
 import type {
   Applied,
@@ -23,7 +23,7 @@ import type {
   WatchTarget,
 } from '../engine.ts'
 import { problems } from '../errors.ts'
-import { buildPage, type ChangedRow, startOf } from '../paging.ts'
+import { buildPage, type ChangedRow, ListPage, startOf } from '../paging.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
 import { MemoryNotes } from './memory-notes.ts'
 import { Wakeups } from './wakeups.ts'
@@ -91,13 +91,12 @@ export class MemoryEngine implements Engine {
 
   async list(query: ListQuery): Promise<Page<JobHeader>> {
     const before = query.cursor === undefined ? Number.POSITIVE_INFINITY : Number(query.cursor)
-    const matching = [...this.#jobs.values()]
-      .reverse()
-      .filter(({ place, job }) => place < before && matches(job.header, query))
-    const page = matching.slice(0, query.limit)
-    const rows = page.map(({ job }) => job.header)
-    const last = page.at(-1)
-    return last && matching.length > page.length ? { rows, nextCursor: `${last.place}` } : { rows }
+    const page = new ListPage(query.limit)
+    for (const { place, job } of [...this.#jobs.values()].reverse()) {
+      if (page.isFull) break
+      if (place < before && matches(job.header, query)) page.add(job.header, `${place}`, headerBytes(job.header))
+    }
+    return page.page
   }
 
   async remove(id: string, only: RemoveOnly = {}): Promise<boolean> {

@@ -1,9 +1,10 @@
 import type { ErrorRow, Item, JobHeader, LogRow, Step } from '../../shared/job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/limits.ts'
 import { countItems, isTerminalStatus } from '../../shared/selectors.ts'
+import { utf8Length } from '../../shared/text-size.ts'
 import { dueOf } from '../due.ts'
 import type { DueJob, DueList, DueQuery, ListQuery, Page, StoredJob } from '../engine.ts'
-import type { ChangedRow } from '../paging.ts'
+import { type ChangedRow, LISTED_AT_ONCE, ListPage } from '../paging.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
 import type { Database, SqlValue, Statement } from './sqlite-database.ts'
 
@@ -111,7 +112,7 @@ export class SqliteStore {
 
   list({ owner, live, kind, status, parentId, limit, cursor }: ListQuery): Page<JobHeader> {
     const where = ['seq < ?']
-    const values: SqlValue[] = [cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)]
+    const values: SqlValue[] = []
     // The planner knows nothing of the data, so the index is named: that of the last, narrowest filter. Without any it is the order of creation.
     let index: string | undefined
     const of = owner === undefined ? 'all_' : ''
@@ -132,13 +133,20 @@ export class SqliteStore {
       index = column === 'parent_id' ? 'jobs_by_parent_id' : `jobs_${of}by_${column}`
     }
     const sql = `${selectEntries(index === undefined ? 'jobs' : `jobs INDEXED BY ${index}`)} WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT ?`
-    const found = this.#sql(sql)
-      .all(...values, limit + 1)
-      .map((row) => decodeEntry(row as EntryRow))
-    const page = found.slice(0, limit)
-    const rows = page.map(({ job }) => job.header)
-    const last = page.at(-1)
-    return last && found.length > page.length ? { rows, nextCursor: `${last.seq}` } : { rows }
+    const select = this.#sql(sql)
+    const page = new ListPage(limit)
+    let before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
+    // A few at a time, since each may have a large result.
+    for (let isLast = false; !page.isFull && !isLast; ) {
+      const rows = select.all(before, ...values, LISTED_AT_ONCE) as EntryRow[]
+      isLast = rows.length < LISTED_AT_ONCE
+      for (const row of rows) {
+        if (page.isFull) break
+        page.add(decodeEntry(row).job.header, `${row.seq}`, bytesOf(row))
+        before = row.seq
+      }
+    }
+    return page.page
   }
 
   /** How many jobs of a creator have not ended. */
@@ -317,6 +325,9 @@ const selectEntries = (jobs: string) =>
   `SELECT seq, result, metadata, body FROM ${jobs} JOIN heads ON heads.job = jobs.seq`
 
 type EntryRow = { seq: number; result: string | null; metadata: string | null; body: string }
+
+const bytesOf = ({ body, result, metadata }: EntryRow) =>
+  utf8Length(body) + utf8Length(result ?? '') + utf8Length(metadata ?? '')
 
 /** `heads.body`: all that most events change, in one text. */
 interface Head extends StoredJob {

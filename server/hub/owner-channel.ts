@@ -16,7 +16,7 @@ import { type Entry, type News, newsMessages } from './owner-news.ts'
 import { type Changed, ToldNews } from './told-news.ts'
 
 /** Jobs read from the engine at once, and those that ended which a stream begins with. */
-const LIST_PAGE = 100
+export const LIST_PAGE = 100
 
 /**
  * All jobs of one owner, or of everyone, or the children of one job, in the header view.
@@ -99,7 +99,7 @@ export class OwnerChannel {
   }
 
   /** Asks the engine for a page of the jobs that this is about. */
-  query(filter: Pick<ListQuery, 'live' | 'cursor'>): ListQuery {
+  query(filter: Pick<ListQuery, 'live' | 'cursor'> & Partial<Pick<ListQuery, 'limit'>>): ListQuery {
     const { owner, parentId } = this
     return { owner, limit: LIST_PAGE, ...(parentId === undefined ? {} : { parentId }), ...filter }
   }

@@ -2,9 +2,23 @@ import type { JobHeader } from '../../shared/job.ts'
 import { PAGE_BYTES } from '../paging.ts'
 import { type EventStream, encode, type Follower } from './event-stream.ts'
 import type { HubContext } from './hub.ts'
-import type { OwnerChannel } from './owner-channel.ts'
+import { LIST_PAGE, type OwnerChannel } from './owner-channel.ts'
 import { type Entry, newsMessages } from './owner-news.ts'
 import type { Changed } from './told-news.ts'
+
+/** A page that is still to be listed. */
+interface Listing {
+  live: boolean
+  limit: number
+  cursor?: string
+}
+
+/** All jobs that have not ended, and then the newest that have. Pages are bounded by bytes too, so these may take several. */
+function nextListing({ live, limit }: Listing, listed: number, cursor: string | undefined): Listing | undefined {
+  const left = live ? LIST_PAGE : limit - listed
+  if (cursor !== undefined && left > 0) return { live, limit: left, cursor }
+  return live ? { live: false, limit: LIST_PAGE } : undefined
+}
 
 /** One stream's place among the news of an owner's jobs. */
 export class OwnerFollower implements Follower {
@@ -14,7 +28,7 @@ export class OwnerFollower implements Follower {
   /** The place in the channel up to which the stream has everything. */
   place: number
   /** What is still to be listed: first the jobs that have not ended, then the newest that have. */
-  #listing: { live: boolean; cursor?: string } | undefined = { live: true }
+  #listing: Listing | undefined = { live: true, limit: LIST_PAGE }
   /** The place of the newest news of each job that the list brought: it has these. Kept until the shared frames are all after the list. */
   #listed: Map<string, number> | undefined = new Map()
   #catchingUp = false
@@ -78,13 +92,12 @@ export class OwnerFollower implements Follower {
     }
   }
 
-  async #list(listing: { live: boolean; cursor?: string }): Promise<void> {
-    const page = await this.#hub.engine.list(this.#channel.query(listing))
+  async #list(listing: Listing): Promise<void> {
+    const { rows, nextCursor } = await this.#hub.engine.list(this.#channel.query(listing))
     if (this.#left) return
-    const text = page.rows.map((header) => this.#introduce(header)).join('')
+    const text = rows.map((header) => this.#introduce(header)).join('')
     if (text !== '') this.#write(encode(text))
-    if (listing.live) this.#listing = page.nextCursor ? { live: true, cursor: page.nextCursor } : { live: false }
-    else this.#listing = undefined
+    this.#listing = nextListing(listing, rows.length, nextCursor)
   }
 
   #introduce(header: JobHeader): string {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import type { Engine, ListQuery } from '../../server/engine.ts'
+import type { Engine, ListQuery, Page } from '../../server/engine.ts'
+import type { JobEvent } from '../../shared/events.ts'
 import type { JobHeader } from '../../shared/job.ts'
 import { instantOf } from '../arbitraries.ts'
 import {
@@ -168,6 +169,28 @@ export function describeJobs(subject: Subject): void {
       expect(nextCursor).toBeString()
       expect(await engine.list(withCursor({ owner, limit: 1 }, nextCursor))).toEqual({ rows: newest.slice(1) })
     })
+
+    test('list ends a page at about 1 MiB, however many jobs were asked for, and the pages together have all of them', async () => {
+      const { engine } = subject
+      const owner = unique('owner')
+      const ids: string[] = []
+      for (let index = 0; index < 30; index++) {
+        const { id } = await created(engine, { owner, metadata: { m: '中'.repeat(5_000) } })
+        ids.unshift(id)
+      }
+      const large: JobEvent = { type: 'status', status: 'running', result: 'r'.repeat(60_000) }
+      await Promise.all(ids.map((id) => publish(engine, id, [large])))
+      const [seen, sizes]: [string[], number[]] = [[], []]
+      for (let query: ListQuery | undefined = { owner, live: true, limit: 100 }; query; ) {
+        const { rows, nextCursor }: Page<JobHeader> = await engine.list(query)
+        seen.push(...rows.map(({ id }) => id))
+        sizes.push(new TextEncoder().encode(JSON.stringify(rows)).length)
+        query = nextCursor === undefined ? undefined : withCursor({ owner, live: true, limit: 100 }, nextCursor)
+      }
+      expect(seen).toEqual(ids)
+      expect(sizes.length).toBe(3)
+      for (const size of sizes) expect(size).toBeLessThan(1024 * 1024)
+    }, 20_000)
 
     test('list pages within a filter', async () => {
       const { engine } = subject
