@@ -34,6 +34,8 @@ export interface StoredJob {
 export interface NewJob extends StoredJob {
   /** Refuses the job when its creator has this many that have not ended. */
   liveLimit?: number
+  /** Refuses the job when its creator's jobs that are kept are so many, or have so many bytes. */
+  keptLimit?: { jobs: number; bytes: number }
 }
 
 export type Created =

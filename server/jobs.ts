@@ -49,7 +49,9 @@ export class Jobs {
     permitOwner(principal, input.owner ?? principal.sub)
     const { engine, limits } = this.#context
     const job = await this.#newJob(principal, input, key)
-    const created = await engine.create(isAdmin(principal) ? job : { ...job, liveLimit: limits.liveJobs })
+    const keptLimit = { jobs: limits.keptJobs, bytes: limits.keptBytes }
+    const liveLimit = isAdmin(principal) ? {} : { liveLimit: limits.liveJobs }
+    const created = await engine.create({ ...job, keptLimit, ...liveLimit })
     if ('refused' in created) throw refuse(created.refused)
     const { header, marks } = created.job
     const isRepeat = header.createdBy === principal.sub && marks.requestDigest === job.marks.requestDigest

@@ -26,6 +26,10 @@ export interface Limits {
   jobStreams: number
   /** Jobs of one principal that have not ended. */
   liveJobs: number
+  /** Jobs that one principal created and that are kept, ended or not. */
+  keptJobs: number
+  /** Bytes of their documents, in blocks of 4 KiB; errors and log lines, which are bounded by their own, are not counted. */
+  keptBytes: number
   /** Bytes of one upload to a reference service. */
   uploadBytes: number
   /** Reference services of one principal that run at once, those that are paused too: each holds its upload in memory. */
@@ -64,6 +68,8 @@ export const defaultLimits: Readonly<Limits> = {
   streams: 10_000,
   jobStreams: 10_000,
   liveJobs: 10_000,
+  keptJobs: 1_000_000,
+  keptBytes: 64 * 1_024 * MIB,
   uploadBytes: 64 * MIB,
   services: 4,
   publishesPerSecond: 50_000,

@@ -54,6 +54,8 @@ export const keys = {
   oldDues: [ROOT, 'due'],
   /** How many jobs of a creator have not ended. */
   live: (createdBy: string) => [ROOT, 'live', keyPart(createdBy)],
+  /** How many jobs of a creator are kept, and in how many blocks. */
+  kept: (createdBy: string, what: 'jobs' | 'blocks') => [ROOT, 'kept', keyPart(createdBy), what],
   /** Written with every change of an owner's jobs: `watch` takes keys, not prefixes. */
   bump: (owner: string) => [ROOT, 'bump', keyPart(owner)],
   /** The jobs of an owner that changed of late. */

@@ -2,6 +2,7 @@ import type { Item, JobHeader, Step } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import { dueOf } from '../due.ts'
 import type { Batch, Commit, StoredJob } from '../engine.ts'
+import { blocksOf } from '../kept.ts'
 import type { ChangedRow } from '../paging.ts'
 import { keys, type PayloadField } from './deno-kv-keys.ts'
 import { type Entry, type KvLoaded, windows } from './deno-kv-store.ts'
@@ -165,7 +166,12 @@ function writeIndexes(
   }
   const [wasLive, isLive] = [isLiveJob(before), isLiveJob(after)]
   const createdBy = (after ?? before)?.header.createdBy
-  if (wasLive !== isLive && createdBy !== undefined) operation.sum(keys.live(createdBy), isLive ? 1n : MINUS_ONE)
+  if (createdBy === undefined) return
+  if (wasLive !== isLive) operation.sum(keys.live(createdBy), isLive ? 1n : MINUS_ONE)
+  const jobs = Number(after !== undefined) - Number(before !== undefined)
+  const blocks = (after ? blocksOf(after) : 0) - (before ? blocksOf(before) : 0)
+  if (jobs !== 0) operation.sum(keys.kept(createdBy, 'jobs'), BigInt.asUintN(64, BigInt(jobs)))
+  if (blocks !== 0) operation.sum(keys.kept(createdBy, 'blocks'), BigInt.asUintN(64, BigInt(blocks)))
 }
 
 function isLiveJob(job: StoredJob | undefined): boolean {

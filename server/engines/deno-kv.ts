@@ -22,6 +22,7 @@ import type {
   WatchTarget,
 } from '../engine.ts'
 import { ProblemError, problems } from '../errors.ts'
+import { blocksOf, refusalOfGrowth, refusalOfJob, type Standing } from '../kept.ts'
 import { buildPage, startOf } from '../paging.ts'
 import { KvAccess } from './deno-kv-access.ts'
 import { keys } from './deno-kv-keys.ts'
@@ -195,22 +196,22 @@ export class DenoKvEngine implements Engine {
     })
   }
 
-  #create({ header, marks, liveLimit }: NewJob): Promise<Created> {
+  #create(asked: NewJob): Promise<Created> {
+    const { header, marks, liveLimit } = asked
     const { id, epoch, version, owner, createdBy } = header
     const job = { header, marks }
     return this.#kv.transact<Created>(async () => {
-      const [head, live] = await Promise.all([
+      const [head, live, standing] = await Promise.all([
         this.#kv.get<Head | Gone>(keys.job(id)),
         this.#kv.get<Deno.KvU64>(keys.live(createdBy)),
+        this.#standing(createdBy),
       ])
       if (head.value && 'life' in head.value) {
         const taken = await this.#store.find(id)
         return taken ? { answer: { created: false, job: taken.job } } : { again: true }
       }
-      if (liveLimit !== undefined && (live.value?.value ?? 0n) >= liveLimit) {
-        const detail = `You have ${liveLimit} jobs that have not ended. End some, then try again.`
-        return { answer: { refused: problems.tooMany('liveJobs', detail) } }
-      }
+      const refused = refusalOfJob({ ...standing, live: countOf(live.value) }, asked)
+      if (refused) return { answer: { refused } }
       const operation = this.#kv.atomic().check(head)
       if (liveLimit !== undefined) operation.check(live)
       writeNew(operation, job, { life: randomId(this.#random, 12), seq: this.#nextSeq(), by: this.#by })
@@ -237,6 +238,11 @@ export class DenoKvEngine implements Engine {
         return { answer: 'refused' in outcome ? outcome : { header: outcome.repeat, repeat: true } }
       }
       const { header } = outcome.commit
+      if (blocksOf(outcome.commit) > blocksOf(entry.job)) {
+        const standing = { ...(await this.#standing(header.createdBy)), live: 0 }
+        const refused = refusalOfGrowth(standing, entry.job, outcome.commit, this.#limits)
+        if (refused) return { answer: { refused } }
+      }
       const operation = this.#kv.atomic().check(entry)
       const head = writeCommit(operation, entry, loaded, outcome.commit, batch, this.#by)
       return {
@@ -270,9 +276,22 @@ export class DenoKvEngine implements Engine {
     })
   }
 
+  /** What is kept of a creator. Read beside the transaction: of several processes at once each may add a little too much. */
+  async #standing(createdBy: string): Promise<Omit<Standing, 'live'>> {
+    const [jobs, blocks] = await Promise.all(
+      (['jobs', 'blocks'] as const).map((what) => this.#kv.get<Deno.KvU64>(keys.kept(createdBy, what))),
+    )
+    return { jobs: countOf(jobs?.value), blocks: countOf(blocks?.value) }
+  }
+
   /** Rises with time, in this process strictly; what two processes create in the same moment comes in any order. */
   #nextSeq(): number {
     this.#seq = Math.max(this.#seq + 1, this.#clock.now() * 1_024)
     return this.#seq
   }
+}
+
+/** A count that was summed up: less than nothing, where jobs were removed that are older than the count, is nothing. */
+function countOf(sum: Deno.KvU64 | null | undefined): number {
+  return Math.max(0, Number(BigInt.asIntN(64, sum?.value ?? 0n)))
 }

@@ -31,8 +31,8 @@ export interface JobCalls {
 
 /** What is asked of the index object of a principal: of the jobs that are its own, and of those that it created. */
 export interface OwnerCalls {
-  /** Writes a job down before it is made. Refuses it when its creator has `liveLimit` jobs that have not ended. */
-  admit(job: StoredJob, liveLimit: number | undefined): Promise<Problem | undefined>
+  /** Writes a job down before it is made. Refuses it when its creator has as many jobs as its limits say. */
+  admit(job: NewJob): Promise<Problem | undefined>
   /** One of the principal's own jobs as it is now. Answers whether someone follows all of them. */
   update(job: StoredJob): Promise<boolean>
   /** One of the principal's own jobs is gone. */

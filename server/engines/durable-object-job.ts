@@ -52,16 +52,16 @@ export class JobObject extends WatchedObject implements JobCalls {
     if (!this.#removed) this.#entry = this.#storage.first
   }
 
-  create({ header, marks, liveLimit }: NewJob, retentionSeconds: number | undefined): Promise<Created> {
+  create(job: NewJob, retentionSeconds: number | undefined): Promise<Created> {
     return this.#inTurn(async () => {
       if (this.#entry) return { created: false, job: this.#entry.job }
       if (this.#removed) await this.#teller.now()
       if (this.#removed) return { refused: problems.unavailable() }
       this.#isCreating = true
       try {
-        const refused = await this.#admit({ header, marks }, liveLimit)
+        const refused = await this.#admit(job)
         if (refused) return { refused }
-        const created = this.#commit((group) => group.create({ header, marks }))
+        const created = this.#commit((group) => group.create({ header: job.header, marks: job.marks }))
         if (retentionSeconds !== undefined) this.ctx.storage.kv.put(RETENTION_KEY, retentionSeconds)
         await this.#tellAtOnce()
         return created
@@ -197,12 +197,13 @@ export class JobObject extends WatchedObject implements JobCalls {
   }
 
   /** Has the index objects write the job down. One that did, before the other could not, asks after the job when it comes upon it. */
-  async #admit(job: StoredJob, liveLimit: number | undefined): Promise<Problem | undefined> {
-    const { owner, createdBy } = job.header
+  async #admit(job: NewJob): Promise<Problem | undefined> {
+    const { header, marks } = job
+    const { owner, createdBy } = header
     try {
-      const refused = await ownerObject(this.env, createdBy).admit(job, liveLimit)
+      const refused = await ownerObject(this.env, createdBy).admit(job)
       if (refused || owner === createdBy) return refused
-      return await ownerObject(this.env, owner).admit(job, undefined)
+      return await ownerObject(this.env, owner).admit({ header, marks })
     } catch {
       return problems.unavailable()
     }

@@ -1,8 +1,9 @@
 import type { JobHeader } from '../../shared/job.ts'
 import { isTerminalStatus } from '../../shared/selectors.ts'
 import { tokenSeries } from '../access.ts'
-import type { Change, ListQuery, Note, Notes, Page, StoredJob } from '../engine.ts'
-import { type Problem, problems } from '../errors.ts'
+import type { Change, ListQuery, NewJob, Note, Notes, Page, StoredJob } from '../engine.ts'
+import type { Problem } from '../errors.ts'
+import { blocksOf, NOTHING, refusalOfJob, type Standing } from '../kept.ts'
 import type { ObjectBindings, OwnerCalls } from './durable-object-calls.ts'
 import { ObjectNotes } from './durable-object-notes.ts'
 import { ObjectStorage } from './durable-object-storage.ts'
@@ -31,14 +32,13 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     this.#notes = new ObjectNotes(ctx.storage)
   }
 
-  async admit(job: StoredJob, liveLimit: number | undefined): Promise<Problem | undefined> {
+  async admit(job: NewJob): Promise<Problem | undefined> {
     const { id, epoch, createdBy } = job.header
-    if (liveLimit !== undefined && this.#countOthers(createdBy, id) >= liveLimit) {
+    if (refusalOfJob(this.#standingBeside(createdBy, id), job)) {
       const others = this.#unconfirmed().filter((other) => other !== id)
       await Promise.all(others.slice(0, ASKED_AT_ONCE).map((other) => this.#ask(other)))
-      if (this.#countOthers(createdBy, id) >= liveLimit) {
-        return problems.tooMany('liveJobs', `You have ${liveLimit} jobs that have not ended. End some, then try again.`)
-      }
+      const refused = refusalOfJob(this.#standingBeside(createdBy, id), job)
+      if (refused) return refused
     }
     this.#save(job)
     this.ctx.storage.kv.put(unconfirmedKey(id), epoch)
@@ -126,7 +126,7 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     this.#storage.write(() => {
       const stored = this.#find(job.header.id)
       const isSameLife = stored?.job.header.epoch === job.header.epoch
-      if (stored && !isSameLife) this.#storage.store.remove(stored.seq)
+      if (stored && !isSameLife) this.#storage.store.remove(stored)
       this.#storage.store.save(draftOf(isSameLife ? stored : undefined, job))
     })
   }
@@ -135,16 +135,20 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
   #remove(id: string, epoch: string): JobHeader | undefined {
     const stored = this.#find(id)
     if (stored?.job.header.epoch !== epoch) return undefined
-    this.#storage.write(() => this.#storage.store.remove(stored.seq))
+    this.#storage.write(() => this.#storage.store.remove(stored))
     this.ctx.storage.kv.delete(unconfirmedKey(id))
     return stored.job.header
   }
 
-  #countOthers(createdBy: string, id: string): number {
-    if (this.#storage.isEmpty) return 0
-    const own = this.#find(id)?.job.header
-    const isCounted = own?.createdBy === createdBy && !isTerminalStatus(own.status)
-    return this.#storage.store.countLive(createdBy) - (isCounted ? 1 : 0)
+  /** What a creator has beside a job. */
+  #standingBeside(createdBy: string, id: string): Standing {
+    const standing = (this.#storage.isEmpty ? undefined : this.#storage.store.kept?.of(createdBy)) ?? { ...NOTHING }
+    const own = this.#find(id)?.job
+    if (own?.header.createdBy !== createdBy) return standing
+    standing.jobs -= 1
+    standing.blocks -= blocksOf(own)
+    if (!isTerminalStatus(own.header.status)) standing.live -= 1
+    return standing
   }
 
   /** Jobs that were written down before they were made, and of which no more is known. */

@@ -20,7 +20,7 @@ export class ObjectStorage {
     this.#storage = storage
     this.#database = databaseOf(storage.sql)
     this.#scope = scope
-    this.store = new SqliteStore(this.#database)
+    this.store = new SqliteStore(this.#database, undefined, { kept: scope === 'owner' })
     this.#format = storage.kv.get<number>(FORMAT_KEY) ?? 0
     if (this.#format > FORMAT) {
       throw new Error(

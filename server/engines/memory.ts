@@ -23,6 +23,7 @@ import type {
   WatchTarget,
 } from '../engine.ts'
 import { problems } from '../errors.ts'
+import { blocksOf, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../kept.ts'
 import { buildPage, type ChangedRow, ListPage, startOf } from '../paging.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
 import { MemoryNotes } from './memory-notes.ts'
@@ -37,6 +38,7 @@ export class MemoryEngine implements Engine {
   readonly notes = new MemoryNotes()
   readonly #limits: Limits
   readonly #jobs = new Map<string, Document>()
+  readonly #standings = new Map<string, Standing>()
   readonly #wakeups = new Wakeups(afterAnswer)
   #created = 0
 
@@ -48,16 +50,11 @@ export class MemoryEngine implements Engine {
     const { id, owner, createdBy } = job.header
     const taken = this.#jobs.get(id)
     if (taken) return { created: false, job: taken.job }
-    if (job.liveLimit !== undefined && this.#countLive(createdBy) >= job.liveLimit) {
-      return {
-        refused: problems.tooMany(
-          'liveJobs',
-          `You have ${job.liveLimit} jobs that have not ended. End some, then try again.`,
-        ),
-      }
-    }
+    const refused = refusalOfJob(this.#standing(createdBy), job)
+    if (refused) return { refused }
     const stored = { header: job.header, marks: job.marks }
     this.#jobs.set(id, new Document(stored, this.#created++))
+    this.#count(undefined, stored)
     this.#wakeups.notify(owner, { id, epoch: job.header.epoch, from: 0, to: job.header.version, header: job.header })
     return { created: true, job: stored }
   }
@@ -69,6 +66,10 @@ export class MemoryEngine implements Engine {
     if ('refused' in outcome) return outcome
     if ('repeat' in outcome) return { header: outcome.repeat, repeat: true }
     const { header } = outcome.commit
+    const before = document.job
+    const refused = refusalOfGrowth(this.#standing(header.createdBy), before, outcome.commit, this.#limits)
+    if (refused) return { refused }
+    this.#count(before, outcome.commit)
     document.commit(outcome.commit, batch)
     this.#wakeups.notify(header.owner, changeOf(outcome.commit))
     return { header, repeat: false }
@@ -104,6 +105,7 @@ export class MemoryEngine implements Engine {
     if (!job || !mayRemove(job, only)) return false
     const { header } = job
     this.#jobs.delete(id)
+    this.#count(job, undefined)
     const change: Change = { id, epoch: header.epoch, from: header.version, to: header.version, header, removed: true }
     this.#wakeups.notify(header.owner, change)
     return true
@@ -130,11 +132,23 @@ export class MemoryEngine implements Engine {
     this.#jobs.clear()
   }
 
-  #countLive(createdBy: string): number {
-    let live = 0
-    for (const { job } of this.#jobs.values())
-      if (job.header.createdBy === createdBy && !isTerminalStatus(job.header.status)) live += 1
-    return live
+  #standing(createdBy: string): Standing {
+    return this.#standings.get(createdBy) ?? NOTHING
+  }
+
+  /** Brings the counts of a creator from one state of a job to the next. */
+  #count(before: StoredJob | undefined, after: StoredJob | undefined): void {
+    const createdBy = (after ?? before)?.header.createdBy
+    if (createdBy === undefined) return
+    const standing = { ...this.#standing(createdBy) }
+    for (const [job, sign] of [[before, -1] as const, [after, 1] as const]) {
+      if (!job) continue
+      standing.jobs += sign
+      standing.blocks += sign * blocksOf(job)
+      if (!isTerminalStatus(job.header.status)) standing.live += sign
+    }
+    if (standing.jobs === 0) this.#standings.delete(createdBy)
+    else this.#standings.set(createdBy, standing)
   }
 }
 

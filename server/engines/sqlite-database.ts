@@ -12,3 +12,8 @@ export interface Statement {
   all(...values: SqlValue[]): object[]
   run(...values: SqlValue[]): unknown
 }
+
+/** Text as JSON, which has neither NUL nor unpaired surrogates: strangers choose it, and SQL has trouble with both. */
+export function encodeText(text: string): string {
+  return JSON.stringify(text)
+}

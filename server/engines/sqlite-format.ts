@@ -100,6 +100,13 @@ const migrations: Migration[] = [
   CREATE TABLE notes (key TEXT PRIMARY KEY, text TEXT NOT NULL, until REAL NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX notes_by_until ON notes (until);`,
   },
+  {
+    documents: '',
+    lists: `-- How many jobs of each creator are kept, and in how many blocks (kept.ts): kept up to date, never counted.
+  CREATE TABLE kept (creator TEXT PRIMARY KEY, jobs INTEGER NOT NULL, blocks INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO kept SELECT created_by, count(*), sum(max(1, (json_extract(body, '$.marks.bytes') + 4095) / 4096))
+    FROM jobs JOIN heads ON heads.job = jobs.seq GROUP BY created_by;`,
+  },
 ]
 
 /** Whose documents a database holds. */

@@ -5,6 +5,7 @@ import { mayRemove } from '../due.ts'
 import type { Applied, Batch, Change, Commit, Created, NewJob, RemoveOnly, StoredJob } from '../engine.ts'
 import { problems } from '../errors.ts'
 import { createdIn } from '../generations.ts'
+import { blocksOf, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../kept.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
 import { NoteDrafts } from './sqlite-notes.ts'
 import type { Draft, Entry, Key, SqliteStore } from './sqlite-store.ts'
@@ -32,7 +33,7 @@ export class Group {
   readonly #limits: Limits
   readonly #slots = new Map<string, Slot>()
   readonly #generation: string | undefined
-  readonly #live = new Map<string, number>()
+  readonly #standings = new Map<string, Standing>()
   readonly notes: NoteDrafts
 
   /**
@@ -59,14 +60,14 @@ export class Group {
     return this.#slots.keys()
   }
 
-  create({ header, marks, liveLimit }: NewJob): Decided<Created> {
+  create(asked: NewJob): Decided<Created> {
+    const { header, marks, liveLimit, keptLimit } = asked
     const { id, epoch, version, owner, createdBy } = header
     const slot = this.#slot(id)
     if (slot.draft) return { answer: { created: false, job: slot.draft.job } }
-    if (liveLimit !== undefined && this.#countLive(createdBy) >= liveLimit) {
-      const detail = `You have ${liveLimit} jobs that have not ended. End some, then try again.`
-      return { answer: { refused: problems.tooMany('liveJobs', detail) } }
-    }
+    const isLimited = liveLimit !== undefined || keptLimit !== undefined
+    const refused = isLimited ? refusalOfJob(this.#standing(createdBy), asked) : undefined
+    if (refused) return { answer: { refused } }
     const job = { header, marks: createdIn(this.#generation, marks) }
     slot.draft = draftOf(undefined, job)
     return {
@@ -91,6 +92,11 @@ export class Group {
     if ('refused' in outcome) return { answer: outcome }
     if ('repeat' in outcome) return { answer: { header: outcome.repeat, repeat: true } }
     const { header } = outcome.commit
+    if (this.#store.kept && blocksOf(outcome.commit) > blocksOf(draft.job)) {
+      const standing = this.#standing(header.createdBy)
+      const refused = refusalOfGrowth(standing, draft.job, outcome.commit, this.#limits)
+      if (refused) return { answer: { refused } }
+    }
     this.#merge(draft, outcome.commit, batch)
     return {
       answer: { header, repeat: false },
@@ -123,7 +129,7 @@ export class Group {
     for (const [id, slot] of this.#slots) {
       const { stored, draft } = slot
       if (!isChanged(slot)) continue
-      if (stored && draft?.stored !== stored) this.#store.remove(stored.seq)
+      if (stored && draft?.stored !== stored) this.#store.remove(stored)
       saved.set(id, draft && this.#store.save(draft))
     }
     return saved
@@ -156,17 +162,22 @@ export class Group {
     draft.keys.set(batch.key.key, { digest: batch.key.digest, at: Date.parse(batch.at), n: draft.keyCount })
   }
 
-  /** Counts the file once a group, and adds what the group itself does. */
-  #countLive(createdBy: string): number {
-    let live = this.#live.get(createdBy)
-    if (live === undefined) {
-      live = this.#store.countLive(createdBy)
-      this.#live.set(createdBy, live)
+  /** Asks the file once a group, and adds what the group itself does. */
+  #standing(createdBy: string): Standing {
+    const known = this.#standings.get(createdBy) ?? this.#store.kept?.of(createdBy) ?? NOTHING
+    this.#standings.set(createdBy, known)
+    const standing = { ...known }
+    const add = (state: Pick<Draft, 'job'> | undefined, sign: 1 | -1) => {
+      if (state?.job.header.createdBy !== createdBy) return
+      standing.jobs += sign
+      standing.blocks += sign * blocksOf(state.job)
+      if (!isTerminalStatus(state.job.header.status)) standing.live += sign
     }
-    const counts = (state: Pick<Draft, 'job'> | undefined) =>
-      state && state.job.header.createdBy === createdBy && !isTerminalStatus(state.job.header.status) ? 1 : 0
-    for (const { stored, draft } of this.#slots.values()) live += counts(draft) - counts(stored)
-    return live
+    for (const { stored, draft } of this.#slots.values()) {
+      add(draft, 1)
+      add(stored, -1)
+    }
+    return standing
   }
 }
 

@@ -4,9 +4,11 @@ import { countItems, isTerminalStatus } from '../../shared/selectors.ts'
 import { utf8Length } from '../../shared/text-size.ts'
 import { dueOf } from '../due.ts'
 import type { DueJob, DueList, DueQuery, ListQuery, Page, StoredJob } from '../engine.ts'
+import { blocksOf } from '../kept.ts'
 import { type ChangedRow, LISTED_AT_ONCE, ListPage } from '../paging.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
-import type { Database, SqlValue, Statement } from './sqlite-database.ts'
+import { type Database, encodeText, type SqlValue, type Statement } from './sqlite-database.ts'
+import { SqliteKept } from './sqlite-kept.ts'
 
 /** A job as the file has it. */
 export interface Entry {
@@ -65,17 +67,24 @@ export class SqliteStore {
   readonly #statements = new Map<string, Statement>()
   readonly #write: Write
   readonly #hasTrash: boolean
+  /** What creators have, where it is counted. */
+  readonly kept: SqliteKept | undefined
   /** The last number given to a job. */
   #lastSeq: number | undefined
 
   /**
    * @param write what runs a statement that changes something: at once, or later, in the order in which they came
-   * @param hasTrash the file has a table of jobs whose rows are deleted later
+   * @param tables which the file has besides: of jobs whose rows are deleted later, and of what creators have
    */
-  constructor(db: Database, write: Write = (sql, ...values) => void this.#sql(sql).run(...values), hasTrash = false) {
+  constructor(
+    db: Database,
+    write: Write = (sql, ...values) => void this.#sql(sql).run(...values),
+    tables: { trash?: boolean; kept?: boolean } = {},
+  ) {
     this.#db = db
     this.#write = write
-    this.#hasTrash = hasTrash
+    this.#hasTrash = tables.trash === true
+    this.kept = tables.kept ? new SqliteKept((sql) => this.#sql(sql), write) : undefined
   }
 
   find(id: string): Entry | undefined {
@@ -149,12 +158,6 @@ export class SqliteStore {
     return page.page
   }
 
-  /** How many jobs of a creator have not ended. */
-  countLive(createdBy: string): number {
-    const sql = 'SELECT count(*) AS live FROM jobs INDEXED BY jobs_live_by_creator WHERE created_by = ? AND live = 1'
-    return (this.#sql(sql).get(encodeText(createdBy)) as { live: number }).live
-  }
-
   due({ list, before, after, limit }: DueQuery): DueJob[] {
     const sql = `SELECT id, due_at AS at, created_by AS createdBy FROM jobs INDEXED BY jobs_due
       WHERE due_list = ? AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?`
@@ -164,7 +167,8 @@ export class SqliteStore {
   }
 
   /** Where there is a trash, rows and keys go later: see {@link emptyTrash}. */
-  remove(job: number): void {
+  remove({ seq: job, job: removed }: Entry): void {
+    this.kept?.add(removed.header.createdBy, -1, -blocksOf(removed))
     this.#write('DELETE FROM jobs WHERE seq = ?', job)
     this.#write('DELETE FROM heads WHERE job = ?', job)
     if (this.#hasTrash) this.#write('INSERT INTO trash VALUES (?)', job)
@@ -211,6 +215,7 @@ export class SqliteStore {
     this.#saveWindow(seq, ERRORS, draft.errors, stored?.job.header.errorCount ?? 0, ERROR_WINDOW)
     this.#saveWindow(seq, LOGS, draft.logs, stored?.job.header.logCount ?? 0, LOG_WINDOW)
     this.#saveKeys(seq, draft)
+    this.kept?.add(job.header.createdBy, stored ? 0 : 1, blocksOf(job) - (stored ? blocksOf(stored.job) : 0))
     return { seq, job, keyCount, headSize: body.length, payloadSize }
   }
 
@@ -380,9 +385,4 @@ function changesSeldom(before: StoredJob, after: StoredJob): boolean {
     before.marks.resultVersion !== after.marks.resultVersion ||
     before.marks.metadataVersion !== after.marks.metadataVersion
   )
-}
-
-/** Text as JSON, which has neither NUL nor unpaired surrogates: strangers choose it, and SQL has trouble with both. */
-function encodeText(text: string): string {
-  return JSON.stringify(text)
 }

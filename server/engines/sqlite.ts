@@ -91,7 +91,7 @@ export class SqliteEngine implements Engine {
     this.#limits = limits
     this.#clock = clock
     this.#db = openReader(thread.file)
-    this.#store = new SqliteStore(this.#db, this.#write, true)
+    this.#store = new SqliteStore(this.#db, this.#write, { trash: true, kept: true })
     this.notes = new SqliteNotes(this.#db, (request) => this.#submit(request))
     this.#requests = new Gathering(clock, (tasks) => this.#commit(tasks))
     this.#tidyIn(TIDY_MS.soon)

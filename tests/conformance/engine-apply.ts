@@ -281,6 +281,25 @@ export function describeApply(subject: Subject, open: OpenEngine): void {
     })
   })
 
+  describe('what is kept', () => {
+    test('apply refuses what makes the jobs of a creator larger than may be kept with 429, until some are removed', async () => {
+      const { engine, release } = await open({ ...defaultLimits, keptBytes: 3 * 4_096 })
+      // There an object holds one job, and knows nothing of the others.
+      if (!engine.knowsOwnersOnly) {
+        const [first, second] = [await created(engine), await created(engine)]
+        const grow = (id: string, item: string) =>
+          engine.apply(id, batchOf([{ type: 'item', id: item, label: 'x'.repeat(500), message: 'x'.repeat(4_000) }]))
+        taken(await grow(first.id, 'a'))
+        expect(await grow(second.id, 'a')).toMatchObject({ refused: { status: 429, limit: 'keptBytes' } })
+        expect((await engine.read(second.id))?.header.version).toBe(1)
+        taken(await engine.apply(second.id, batchOf([{ type: 'progress', done: 1 }])))
+        await engine.remove(first.id)
+        taken(await grow(second.id, 'a'))
+      }
+      await release()
+    })
+  })
+
   describe('windows', () => {
     test('apply keeps the newest 100 errors and counts all of them', async () => {
       const { engine } = subject

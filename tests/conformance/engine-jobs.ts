@@ -73,6 +73,40 @@ export function describeJobs(subject: Subject): void {
       expect(refusal(await engine.create(newJob({ createdBy }, { liveLimit: 2 })))).toBeUndefined()
     })
 
+    test('create refuses a creator of whom as many jobs are kept as may be, ended ones too, until some are removed', async () => {
+      const { engine } = subject
+      const createdBy = unique('creator')
+      const own = { createdBy, owner: createdBy }
+      const first = await created(engine, own)
+      await created(engine, { ...own, status: 'failed' })
+      await publish(engine, first.id, [{ type: 'status', status: 'completed' }])
+      const more = () => engine.create(newJob(own, { keptLimit: { jobs: 2, bytes: 1_000_000 } }))
+      expect(await more()).toMatchObject({ refused: { status: 429, limit: 'keptJobs' } })
+      await engine.remove(first.id)
+      expect(refusal(await more())).toBeUndefined()
+      expect(await more()).toMatchObject({ refused: { limit: 'keptJobs' } })
+    })
+
+    test('create refuses a creator whose jobs have as many bytes as may be kept, until some are removed', async () => {
+      const { engine } = subject
+      const createdBy = unique('creator')
+      const own = { createdBy, owner: createdBy }
+      const large = await created(engine, own)
+      const items = Array.from(
+        { length: 30 },
+        (_, n) => ({ type: 'item', id: `${n}`, label: 'x'.repeat(500) }) as const,
+      )
+      await publish(engine, large.id, items)
+      await publish(engine, large.id, [{ type: 'status', status: 'completed' }])
+      const small = await created(engine, own)
+      // A block for the small one, and five or so for the large one.
+      const more = () => engine.create(newJob(own, { keptLimit: { jobs: 100, bytes: 3 * 4_096 } }))
+      expect(await more()).toMatchObject({ refused: { status: 429, limit: 'keptBytes' } })
+      await engine.remove(large.id)
+      expect(refusal(await more())).toBeUndefined()
+      await engine.remove(small.id)
+    })
+
     test('create with an id that is taken answers the job that has it even to one who has too many', async () => {
       const { engine } = subject
       const header = await created(engine, { createdBy: unique('creator') })

@@ -27,7 +27,7 @@ export function unique(word: string): string {
 }
 
 /** A job to be created, with an id of its own unless one is given. */
-export function newJob(fields: Partial<JobHeader> = {}, more: Pick<NewJob, 'liveLimit'> = {}): NewJob {
+export function newJob(fields: Partial<JobHeader> = {}, more: Pick<NewJob, 'liveLimit' | 'keptLimit'> = {}): NewJob {
   const header = newHeader({ id: unique('job'), ...fields })
   const metadataVersion = header.metadata === undefined ? 0 : 1
   const marks = { resultVersion: 0, metadataVersion, stepCount: 0, bytes: headerBytes(header), requestDigest: 'd1' }

@@ -1,6 +1,6 @@
 /** Milepost's own Worker, with doors through which tests reach its engine and its objects. */
 
-import type { Applied, Batch, Change, StoredJob } from '../../../server/engine.ts'
+import type { Applied, Batch, Change, NewJob, StoredJob } from '../../../server/engine.ts'
 import { DurableObjectEngine } from '../../../server/engines/durable-object.ts'
 import type { JobCalls, Namespace, ObjectBindings, OwnerCalls } from '../../../server/engines/durable-object-calls.ts'
 import worker, { JobObject, OwnerObject } from '../../../server/entries/worker.ts'
@@ -82,9 +82,9 @@ export class ProbedOwner extends OwnerObject implements ProbedOwnerCalls {
     this.#failures[method] = count
   }
 
-  override async admit(job: StoredJob, liveLimit: number | undefined): Promise<Problem | undefined> {
+  override async admit(job: NewJob): Promise<Problem | undefined> {
     this.#failIfAsked('admit')
-    return super.admit(job, liveLimit)
+    return super.admit(job)
   }
 
   override async update(job: StoredJob): Promise<boolean> {

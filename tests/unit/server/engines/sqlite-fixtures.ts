@@ -74,7 +74,8 @@ export const transactions = (path: string): number => logFrames(path).filter((en
 
 /** Makes of a file's jobs what formats before 4 had of them: one list of due jobs, and none without an expiry. */
 export function backToFormat(db: DatabaseSync, format: 1 | 2 | 3): void {
-  db.exec(`DROP TABLE notes;
+  db.exec(`DROP TABLE kept;
+    DROP TABLE notes;
     DROP INDEX jobs_all_live;
     DROP INDEX jobs_all_by_status;
     DROP INDEX jobs_all_by_kind;

@@ -5,7 +5,7 @@ import { instantOf } from '../../../arbitraries.ts'
 import { batchOf, created, taken } from '../../../conformance/fixtures.ts'
 import { backToFormat, withPath } from './sqlite-fixtures.ts'
 
-test('openDatabase of a file of format 3 finds what is due, and jobs that ended while none was kept for a time only', () =>
+test('openDatabase of a file of format 3 finds what is due, jobs that ended while none was kept for a time only, and what creators have', () =>
   withPath(async (path) => {
     const before = await SqliteEngine.open(path)
     const end = (fields: object) => batchOf([{ type: 'status', status: 'completed' }], { at: instantOf(5), ...fields })
@@ -23,9 +23,14 @@ test('openDatabase of a file of format 3 finds what is due, and jobs that ended 
     expect(expected).toMatchObject([[{ id: late.id }], [{ id: expires.id }], [{ id: ended.id }]])
     await before.close()
     const owned = openDatabase(path)
+    const kept = owned.db.prepare('SELECT * FROM kept').all()
+    expect(kept).toMatchObject([{ jobs: 4, blocks: 4 }])
     backToFormat(owned.db, 3)
     owned.close()
     const after = await SqliteEngine.open(path)
     expect(await dues(after)).toEqual(expected)
     await after.close()
+    const migrated = openDatabase(path)
+    expect(migrated.db.prepare('SELECT * FROM kept').all()).toEqual(kept)
+    migrated.close()
   }))
