@@ -12,9 +12,12 @@ export function fieldErrors(error: z.core.$ZodError, prefix = ''): FieldError[] 
   const errors = error.issues.slice(0, ERRORS_NAMED).flatMap((issue) => {
     const path = [prefix, ...issue.path.map(String)].filter((part) => part !== '')
     if (issue.code !== 'unrecognized_keys') return [{ field: path.join('.') || 'body', detail: issue.message }]
-    return issue.keys
-      .slice(0, ERRORS_NAMED)
-      .map((key) => ({ field: [...path, key].join('.'), detail: 'is not a known field' }))
+    return (
+      issue.keys
+        .slice(0, ERRORS_NAMED)
+        // JSON may have a key without a character.
+        .map((key) => ({ field: [...path, key || '""'].join('.'), detail: 'is not a known field' }))
+    )
   })
   return errors.slice(0, ERRORS_NAMED)
 }

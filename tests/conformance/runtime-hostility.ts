@@ -33,6 +33,11 @@ export function describeHostility(subject: RuntimeSubject): void {
         const event = `{"type":"progress","done":1,"${key}":{"polluted":true}}`
         expect(await ada.refusal('POST', path, event)).toEqual({ status: 422, fields: [key] })
       }
+      // A field without a name is named all the same.
+      expect(await ada.refusal('POST', path, '{"type":"progress","done":1,"":1}')).toEqual({
+        status: 422,
+        fields: ['""'],
+      })
       const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`k${n}`, 1]))
       const refusal = await ada.refusal('POST', path, { type: 'progress', done: 1, ...many })
       expect(refusal).toEqual({ status: 422, fields: Array.from({ length: 20 }, (_, n) => `k${n}`) })

@@ -1,0 +1,142 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Receipt } from '../../shared/batcher.ts'
+import { createEventSchema, type JobEvent } from '../../shared/events.ts'
+import { applyEvent } from '../../shared/fold.ts'
+import type { Job, JobHeader } from '../../shared/job.ts'
+import type { Limits } from '../../shared/limits.ts'
+import { isTerminalStatus } from '../../shared/selectors.ts'
+
+/** A request that was made, and what it got. */
+export interface Exchange {
+  method: string
+  /** Without the query. */
+  path: string
+  query: URLSearchParams
+  type: string
+  body: Uint8Array | undefined
+  status: number
+  text: string
+  /** When: ISO 8601. */
+  at: string
+}
+
+interface Known {
+  job: Job
+  /** Whether the server may have removed it on request. */
+  mayBeGone?: boolean
+}
+
+const EVENTS = /^\/api\/jobs\/([^/]+)\/events$/
+const OPERATION = /^\/api\/jobs\/([^/]+)\/(cancel|pause|resume)$/
+const JOB = /^\/api\/jobs\/([^/]+)$/
+
+/** What the server has said that it took: the documents that its jobs have to be, by the fold of what was acknowledged. */
+export class Acknowledged {
+  readonly jobs = new Map<string, Known>()
+  readonly #schema: ReturnType<typeof createEventSchema>
+  readonly #retentionSeconds: number
+
+  constructor(limits: Limits, retentionSeconds: number) {
+    this.#schema = createEventSchema(limits)
+    this.#retentionSeconds = retentionSeconds
+  }
+
+  /** Learns from an answer. @returns what is wrong with it, seen beside all that was acknowledged before */
+  learn(exchange: Exchange): string | undefined {
+    const { method, path, status, text } = exchange
+    if (method === 'POST' && path === '/api/jobs' && status === 201) {
+      const job: Job = JSON.parse(text)
+      const before = this.jobs.get(job.id)
+      if (before && !before.mayBeGone) return `${job.id} is created, and was there`
+      this.jobs.set(job.id, { job })
+      return undefined
+    }
+    if (method === 'DELETE' && path === '/api/jobs' && status === 202) {
+      for (const known of this.jobs.values())
+        known.mayBeGone ||= isTerminalStatus(known.job.status) || mayEndByItself(known.job)
+      return undefined
+    }
+    const id = decode((EVENTS.exec(path) ?? OPERATION.exec(path) ?? JOB.exec(path))?.[1])
+    const known = this.jobs.get(id)
+    if (method === 'DELETE' && status === 204) this.jobs.delete(id)
+    else if (known && method === 'POST' && status === 200 && EVENTS.test(path)) return this.#publish(known, exchange)
+    else if (known && method === 'POST' && status === 202) return this.#operate(known, exchange)
+    else if (known && method === 'GET' && status === 200 && JOB.test(path) && [...exchange.query.keys()].length === 0)
+      return this.compare(id, JSON.parse(text))
+    return undefined
+  }
+
+  /** What is wrong with a document as the server gives it. */
+  compare(id: string, job: Job | undefined): string | undefined {
+    const known = this.jobs.get(id)
+    if (!known) return undefined
+    if (!job) return known.mayBeGone ? this.#forget(id) : `${id} is gone`
+    if (mayEndByItself(known.job) && isTerminalStatus(job.status) && job.version > known.job.version)
+      return this.#forget(id)
+    if (isDeepStrictEqual(job, known.job)) return undefined
+    return `${id} is not what was acknowledged:\n${JSON.stringify(job)}\ninstead of\n${JSON.stringify(known.job)}`
+  }
+
+  #forget(id: string): undefined {
+    this.jobs.delete(id)
+  }
+
+  #publish(known: Known, { type, body, text, at }: Exchange): string | undefined {
+    const { version } = JSON.parse(text) as Receipt
+    let events: JobEvent[]
+    try {
+      events = this.#eventsOf(type, body ?? new Uint8Array())
+    } catch (error) {
+      return `it takes what is no event: ${error}`
+    }
+    // The same request as before.
+    if (version === known.job.version) return undefined
+    if (version !== known.job.version + events.length) return `version ${version} after ${known.job.version}`
+    this.#apply(known, events, at)
+    return undefined
+  }
+
+  #operate(known: Known, { path, text, at }: Exchange): string | undefined {
+    const operation = OPERATION.exec(path)?.[2]
+    const header: JobHeader = JSON.parse(text)
+    const asked: JobEvent =
+      operation === 'cancel'
+        ? { type: 'control', cancelRequested: true }
+        : { type: 'control', pauseRequested: operation === 'pause' }
+    const ended: JobEvent[] = header.version === known.job.version + 2 ? [{ type: 'status', status: 'cancelled' }] : []
+    this.#apply(known, [asked, ...ended], at)
+    const { steps: _steps, items: _items, errors: _errors, logs: _logs, ...expected } = known.job
+    return isDeepStrictEqual(header, expected) ? undefined : `${operation} answers ${text}`
+  }
+
+  #apply(known: Known, events: readonly JobEvent[], at: string): void {
+    const expiresAt = new Date(Date.parse(at) + this.#retentionSeconds * 1_000).toISOString()
+    for (const event of events) {
+      const end = event.type === 'status' && isTerminalStatus(event.status) ? { expiresAt } : {}
+      known.job = applyEvent(known.job, { ...event, ...end, version: known.job.version + 1, at })
+    }
+  }
+
+  #eventsOf(type: string, body: Uint8Array): JobEvent[] {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
+    const isLines = type.toLowerCase().startsWith('application/x-ndjson')
+    const values = isLines
+      ? text
+          .split('\n')
+          .filter((line) => line.trim() !== '')
+          .map((line) => JSON.parse(line))
+      : JSON.parse(text)
+    return [values].flat().map((value) => this.#schema.parse(value))
+  }
+}
+
+/** Whether the server ends the job when nothing more is heard of it. */
+const mayEndByItself = ({ timeoutSeconds, cancelRequested }: Job) => timeoutSeconds !== undefined || cancelRequested
+
+function decode(segment = ''): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}

@@ -1,0 +1,26 @@
+/** Asks a server in this process for all kinds of things: `bun tests/fuzz/main.ts --requests 1000000 --seed 1`. */
+import { parseArgs } from 'node:util'
+import { MemoryEngine } from '../../server/engines/memory.ts'
+import { fuzz } from './fuzz.ts'
+import { worldLimits } from './world.ts'
+
+const { values } = parseArgs({
+  options: {
+    requests: { type: 'string', default: '100000' },
+    seed: { type: 'string', default: `${Date.now() % 1_000_000}` },
+  },
+})
+const seed = Number(values.seed)
+const requests = Number(values.requests)
+console.log(`${requests} requests, seed ${seed}`)
+const began = performance.now()
+const counts = await fuzz({
+  engine: new MemoryEngine({ limits: worldLimits }),
+  seed,
+  requests,
+  onProgress: (made) =>
+    console.log(
+      `${made} requests after ${Math.round((performance.now() - began) / 1_000)} s, ${Math.round(process.memoryUsage().rss / 2 ** 20)} MiB`,
+    ),
+})
+for (const [outcome, count] of [...counts].sort()) console.log(`${outcome}: ${count}`)
