@@ -73,7 +73,7 @@ const pagePaths: Json = {
     get: {
       summary: 'A page of the documentation',
       ...anyone,
-      parameters: [{ ...id, name: 'page', description: 'wire, errors, settings, running, engines or api.' }],
+      parameters: [{ ...id, name: 'page', description: 'app, wire, errors, settings, running, engines or api.' }],
       responses: { 200: html('The page'), 404: problem },
     },
   },

@@ -12,6 +12,8 @@ import { placeMatrix, readMatrix, renderMatrix } from './matrix.ts'
 
 /** Most tests of runtimes, faults and pages wait for others more than they work. */
 const SIDE_BY_SIDE = availableParallelism() + 1
+/** The document that has the matrix of runtimes. */
+const MATRIX = 'tests/conformance/README.md'
 /** A busy machine is slow: milliseconds. */
 const TIMEOUT = 60_000
 
@@ -89,15 +91,15 @@ function reportAt(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '')
 }
 
-/** Prints what was tested on which runtime. Once all was tested, ARCHITECTURE.md has to say the same. */
+/** Prints what was tested on which runtime. Once all was tested, the document has to say the same. */
 async function checkMatrix(report: string): Promise<boolean> {
   const matrix = readMatrix(report)
   if (matrix.size === 0) return true
   const table = renderMatrix(matrix)
   console.log(`\n${table}\n`)
   if (asked.length > 0) return true
-  const document = await readFile('ARCHITECTURE.md', 'utf8')
+  const document = await readFile(MATRIX, 'utf8')
   if (placeMatrix(document, table) === document) return true
-  console.error('ARCHITECTURE.md has another matrix than this. Put this one in its place.')
+  console.error(`${MATRIX} has another matrix than this. Put this one in its place.`)
   return false
 }

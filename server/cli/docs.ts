@@ -2,7 +2,7 @@ import { Marked, type Tokens } from 'marked'
 import type { DocPage, Docs } from '../routes/docs.ts'
 
 /** The pages in the order of their navigation, by the names of their files in `server/docs`. */
-const names = ['index', 'wire', 'errors', 'settings', 'running', 'engines']
+const names = ['index', 'app', 'wire', 'errors', 'settings', 'running', 'engines']
 
 /**
  * Turns the users' documents into HTML.

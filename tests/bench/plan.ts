@@ -19,10 +19,6 @@ const [PING_SECONDS, STREAM_SECONDS] = [30, 900]
 /** One process, which one core runs, and what of it is not held back for peaks. */
 const NODE = { gib: 4, sockets: 1_000_000, cpuShare: 0.6, memoryShare: 0.75 }
 
-/** What one shard takes with one event a batch: measured on such a machine before, not by this bench. */
-const REDIS_EVENTS_PER_SECOND = 51_000
-const REDIS_GIB = 4
-
 /** Of the ports of one address a proxy can use these, each for a connection to the same address and port. */
 const PORTS = 64_511
 
@@ -58,10 +54,6 @@ export interface Needs {
   socketsANode: number
   /** Addresses of a proxy in front of each node. */
   addressesANode: number
-  shards: number
-  /** Messages from Redis to nodes a second, if the watchers of a job meet on one node, and if they are anywhere. */
-  messagesSharded: number
-  messagesSpread: number
   /** To watchers: GB a second. */
   gigabytes: number
   /** Dollars a month, for machines and for traffic. */
@@ -83,7 +75,6 @@ export function needsOf(costs: Costs, { watchers, watchersAJob, eventsPerSecond 
   const nodesBySockets = Math.ceil(watchers / NODE.sockets)
   const nodes = Math.max(nodesByCpu, nodesByMemory, nodesBySockets)
   const socketsANode = Math.ceil(watchers / nodes)
-  const shards = Math.ceil(published / REDIS_EVENTS_PER_SECOND)
   const gigabytes = (watchers * eventsPerSecond * costs.eventBytes) / 1e9
   return {
     published,
@@ -95,11 +86,8 @@ export function needsOf(costs: Costs, { watchers, watchersAJob, eventsPerSecond 
     nodes,
     socketsANode,
     addressesANode: Math.ceil(socketsANode / PORTS),
-    shards,
-    messagesSharded: published,
-    messagesSpread: published * Math.min(watchersAJob, nodes),
     gigabytes,
-    machines: nodes * (PRICES.core + NODE.gib * PRICES.gib) + shards * (PRICES.core + REDIS_GIB * PRICES.gib),
+    machines: nodes * (PRICES.core + NODE.gib * PRICES.gib),
     traffic: ((gigabytes * SECONDS_A_MONTH) / 1_000) * PRICES.terabyte,
   }
 }
@@ -113,7 +101,7 @@ export function renderPlan(costs: Costs): string {
   return [
     `A node is one process on one core, with ${NODE.gib} GiB and ${round(NODE.sockets)} file descriptors; ${percent(NODE.cpuShare)} of its core and ${percent(NODE.memoryShare)} of its memory are planned with. Each watcher sees ${LOADS[0]?.eventsPerSecond} event/s.`,
     `A watcher costs ${round(costs.eventCpu)} ÷ watchers a job + ${round(costs.deliveryCpu)} CPU-µs an event, and ${round(idleCpu(costs))} CPU-µs a second when nothing happens (a ping each ${PING_SECONDS} s, ${round(costs.deliveryCpu)}; a connect each ${STREAM_SECONDS} s, ${round(costs.connectCpu)}). It takes ${round(costs.watcherKib)} KiB of the process, ${round(costs.kernelKib)} of the kernel, and ${round(costs.jobKib)} ÷ watchers a job for its job.`,
-    `Assumed, and no offer of anybody: ${PRICES.core} USD a core and ${PRICES.gib} USD a GiB a month, ${PRICES.terabyte} USD a TB of traffic. Measured before, not by this bench: ${round(REDIS_EVENTS_PER_SECOND)} events/s a shard of Redis.`,
+    `Assumed, and no offer of anybody: ${PRICES.core} USD a core and ${PRICES.gib} USD a GiB a month, ${PRICES.terabyte} USD a TB of traffic. Jobs are sharded by id over the nodes, each with a SQLite file of its own.`,
     [
       `| | ${heads.join(' | ')} |`,
       `| --- |${' ---: |'.repeat(heads.length)}`,
@@ -126,11 +114,8 @@ export function renderPlan(costs: Costs): string {
       line('**nodes**', ({ nodes }) => nodes),
       line('sockets a node', ({ socketsANode }) => socketsANode),
       line(`addresses of a proxy a node, ${round(PORTS)} ports each`, ({ addressesANode }) => addressesANode),
-      line('shards of Redis, by events published', ({ shards }) => shards),
-      line('messages from Redis to nodes/s, jobs sharded', ({ messagesSharded }) => messagesSharded),
-      line('the same, watchers anywhere', ({ messagesSpread }) => messagesSpread),
       line('GB/s to watchers', ({ gigabytes }) => gigabytes),
-      line('USD a month, nodes and shards', ({ machines }) => machines),
+      line('USD a month, nodes', ({ machines }) => machines),
       line('USD a month, traffic', ({ traffic }) => traffic),
     ].join('\n'),
   ].join('\n\n')

@@ -4,8 +4,8 @@
  *
  * Each server is a process of its own on a core of its own, and so is the load generator; one is measured at a time. Peers take turns, so
  * that all meet the same weather; figures are medians of the rounds. Only figures of one run are worth comparing, and CPU time drifts
- * least. With `--from` it measures nothing, and prints what an earlier run wrote with `--json`; with `--readme` the tables go into README.md
- * and ARCHITECTURE.md.
+ * least. With `--from` it measures nothing, and prints what an earlier run wrote with `--json`; with `--readme` the tables go into
+ * RESULTS.md.
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -56,10 +56,9 @@ console.log(
 )
 if (flags.readme) {
   const table = renderReadmeTable(peerRows, results)
-  if (table) await place('README.md', 'bench', `${renderRun(run)}\n\n${table}`)
+  if (table) await place('bench', `${renderRun(run)}\n\n${table}`)
   if (Object.keys(slopes).length > 0)
     await place(
-      'ARCHITECTURE.md',
       'slopes',
       `${renderRun({ ...run, rounds: 1, versions: run.versions.split(',')[0] ?? '' })}\n\n${growth}`,
     )
@@ -97,7 +96,8 @@ async function measureAll(): Promise<Run> {
   }
 }
 
-async function place(path: string, mark: string, text: string): Promise<void> {
+async function place(mark: string, text: string): Promise<void> {
+  const path = 'tests/bench/RESULTS.md'
   await Bun.write(path, placeBetween(await Bun.file(path).text(), mark, text))
   console.error(`${path} has what was found.`)
 }

@@ -6,7 +6,7 @@ import { closeBrowser, openPage } from './browser.ts'
 const MINUTE = 60_000
 
 await using server = await ServerProcess.start()
-const page = await openPage({ viewport: { width: 1120, height: 760 }, deviceScaleFactor: 2 })
+const page = await openPage({ viewport: { width: 1120, height: 760 }, deviceScaleFactor: 1 })
 page.setDefaultTimeout(MINUTE)
 await page.goto(server.signInLink)
 await page.getByText('Packages → Mirror').click()
@@ -17,6 +17,6 @@ await page
   .waitFor()
 for (const colorScheme of ['light', 'dark'] as const) {
   await page.emulateMedia({ colorScheme })
-  await page.screenshot({ path: `client/dashboard/screenshot-${colorScheme}.png` })
+  await page.screenshot({ path: `server/docs/dashboard-${colorScheme}.png` })
 }
 await closeBrowser()

@@ -8,7 +8,7 @@ import { problemTypes } from '../../shared/api.ts'
 import { eventSchema } from '../../shared/events.ts'
 import { defaultLimits } from '../../shared/limits.ts'
 
-const names = ['index', 'wire', 'errors', 'settings', 'running', 'engines']
+const names = ['index', 'app', 'wire', 'errors', 'settings', 'running', 'engines']
 const texts = Object.fromEntries(
   await Promise.all(names.map(async (name) => [name, await Bun.file(`server/docs/${name}.md`).text()] as const)),
 ) as Record<string, string>
@@ -66,7 +66,7 @@ describe('server/docs', () => {
 
   test('errors.md names every limit of a 429', () => {
     for (const name of [
-      ...Object.keys(defaultLimits).filter((limit) => /PerSecond$|treams$|liveJobs|services/.test(limit)),
+      ...Object.keys(defaultLimits).filter((limit) => /PerSecond$|treams$|liveJobs|kept|services/.test(limit)),
       'largeReads',
       'removals',
     ])

@@ -1,27 +1,29 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
 import { scopes } from '../../server/access.ts'
-import { eventSchema } from '../../shared/events.ts'
 
-const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'] as const
+const documents = [
+  ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
+  ...['app', 'engines', 'errors', 'index', 'running', 'settings', 'wire'].map((name) => `server/docs/${name}.md`),
+  ...['tests/bench/RESULTS.md', 'tests/conformance/README.md'],
+]
 const texts = await Promise.all(documents.map(async (name) => [name, await Bun.file(name).text()] as const))
 const readme = texts[0]?.[1] ?? ''
 
 describe('README', () => {
-  test('README names every event and all of its fields', () => {
-    const rows = new Map(
-      [...readme.matchAll(/^\| `(\w+)` +\|[^|]*\|([^|]*)\|/gm)].map(([, type, fields]) => [type, fields]),
-    )
-    for (const option of eventSchema.options) {
-      const { type, ...fields } = option.shape
-      const names = [...(rows.get(type.value) ?? '').matchAll(/`(\w+)\??`/g)].map(([, name]) => name)
-      expect([type.value, names.sort()]).toEqual([type.value, Object.keys(fields).sort()])
-    }
+  test('README fits on two screens', () => {
+    expect(readme.split('\n').length).toBeLessThan(130)
   })
 
-  test('README names every scope', () => {
-    for (const scope of scopes) expect(readme).toContain(`\`${scope}\``)
+  test('ARCHITECTURE.md has at most 150 lines', () => {
+    expect(texts[1]?.[1].trimEnd().split('\n').length).toBeLessThanOrEqual(150)
+  })
+
+  test('running.md names every scope', async () => {
+    const running = await Bun.file('server/docs/running.md').text()
+    for (const scope of scopes) expect(running).toContain(`\`${scope}\``)
   })
 
   test.each(texts)('%s calls only scripts that there are', (_, text) => {
@@ -31,9 +33,13 @@ describe('README', () => {
     }
   })
 
-  test.each(texts)('%s links and names only files that there are', (_, text) => {
+  test.each(texts)('%s links and names only files that there are', (document, text) => {
     const links = [...text.matchAll(/\]\(([^)#:]+)\)/g), ...text.matchAll(/src(?:set)?="([^":]+\.png)"/g)]
     const names = [...text.matchAll(/`((?:server|client|shared|tests)\/[\w./-]+)`/g)]
-    for (const [, path = ''] of [...links, ...names]) expect([path, existsSync(path)]).toEqual([path, true])
+    const paths = [
+      ...links.map(([, path = '']) => join(dirname(document), path)),
+      ...names.map(([, path = '']) => path),
+    ]
+    for (const path of paths) expect([path, existsSync(path)]).toEqual([path, true])
   })
 })
