@@ -1,4 +1,5 @@
 /** Milepost on Bun: environment → engine → app. */
+import { restWithoutDescriptors } from './bun-descriptors.ts'
 import { openStream } from './bun-stream.ts'
 import { greeting, type LocalServer, listenError, openLocal, stopOnSignal } from './local.ts'
 
@@ -17,6 +18,7 @@ export async function serve(environment: Readonly<Record<string, string | undefi
   })
   const server = listen(local)
   stopOnSignal(local, () => server.stop())
+  restWithoutDescriptors()
   console.log(greeting(local, server.port ?? local.config.port))
 }
 

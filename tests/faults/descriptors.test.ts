@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { cpuSeconds } from '../bench/usage.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { onDeno } from '../support/on-deno.ts'
 import { RawConnection } from '../support/raw-connection.ts'
@@ -45,3 +46,30 @@ for (const [name, launch] of [
     })
   })
 }
+
+test('a server on bun that is out of descriptors does not spin, and takes the publishes of who is connected', async () => {
+  await using server = await ServerProcess.start({}, limited(onBun))
+  const token = await accessToken('ada')
+  const ada = new ApiClient(server.url, token)
+  const { id } = await ada.create()
+  const producer = await RawConnection.open(server.url)
+  const publish = async (done: number) => {
+    const body = JSON.stringify({ type: 'progress', done })
+    const head = `POST /api/jobs/${id}/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}`
+    producer.write(`${head}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
+    await producer.receive(new RegExp(`"version":${done + 1},`))
+  }
+  await publish(1)
+  const open = await Promise.all(
+    Array.from({ length: 2 * DESCRIPTORS }, () => RawConnection.open(server.url).catch(() => undefined)),
+  )
+  // It looks twice a second.
+  await Bun.sleep(1_000)
+  const before = { cpu: cpuSeconds(server.pid), at: performance.now() }
+  await Bun.sleep(1_000)
+  const share = (1_000 * (cpuSeconds(server.pid) - before.cpu)) / (performance.now() - before.at)
+  expect(share).toBeLessThan(0.3)
+  for (let done = 2; done <= 5; done++) await publish(done)
+  expect(producer.isClosed).toBe(false)
+  for (const connection of [...open, producer]) connection?.destroy()
+})
