@@ -30,7 +30,7 @@ export interface Limits {
   keptJobs: number
   /** Bytes of their documents, in blocks of 4 KiB; errors and log lines, which are bounded by their own, are not counted. */
   keptBytes: number
-  /** Bytes of one upload to a reference service. */
+  /** Bytes of one upload to a reference service: read in one go, which takes the event loop a millisecond each MiB, and kept while it runs. */
   uploadBytes: number
   /** Reference services of one principal that run at once, those that are paused too: each holds its upload in memory. */
   services: number
@@ -70,7 +70,7 @@ export const defaultLimits: Readonly<Limits> = {
   liveJobs: 10_000,
   keptJobs: 1_000_000,
   keptBytes: 64 * 1_024 * MIB,
-  uploadBytes: 64 * MIB,
+  uploadBytes: 16 * MIB,
   services: 4,
   publishesPerSecond: 50_000,
   publishBytesPerSecond: 256 * MIB,
