@@ -16,41 +16,51 @@ const decoder = new TextDecoder()
  * What engines count by is the order of all jobs, so a plain cursor would tell how many jobs others have made.
  */
 export class ListCursors {
-  readonly #keys: Promise<CryptoKey>[]
+  readonly #secrets: readonly string[]
+  /** By their secrets. Not as promises: Workers end those of a request with it, and another that waits for one waits for good. */
+  readonly #keys = new Map<string, CryptoKey>()
   readonly #random: Random
 
   /** @param secrets the first seals, all open */
   constructor(secrets: string | readonly string[], random: Random) {
-    this.#keys = [secrets].flat().map(keyOf)
+    this.#secrets = [secrets].flat()
     this.#random = random
   }
 
   /** @param cursor as an engine gave it: no spaces at its end */
   async seal(cursor: string, sub: string, owner: string | undefined): Promise<string> {
-    const [key] = this.#keys
-    if (!key) throw new TypeError('A secret is needed to seal cursors')
+    const key = await this.#keyOf(this.#secrets[0] ?? '')
     const nonce = new Uint8Array(this.#random.bytes(NONCE))
     const text = encoder.encode(cursor.padEnd(Math.ceil(cursor.length / BLOCK) * BLOCK))
-    const sealed = await crypto.subtle.encrypt(termsOf(nonce, sub, owner), await key, text)
+    const sealed = await crypto.subtle.encrypt(termsOf(nonce, sub, owner), key, text)
     const bytes = new Uint8Array(NONCE + sealed.byteLength)
     bytes.set(nonce)
     bytes.set(new Uint8Array(sealed), NONCE)
-    return encodeBase64Url(bytes.buffer)
+    return encodeBase64Url(bytes.buffer).replace(/=+$/, '')
   }
 
   /** The engine's cursor. @throws ProblemError 422 for one that was not sealed for this principal and owner */
   async open(cursor: string, sub: string, owner: string | undefined): Promise<string> {
     const bytes = bytesOf(cursor)
     const terms = termsOf(bytes.subarray(0, NONCE), sub, owner)
-    for (const key of this.#keys) {
+    for (const secret of this.#secrets) {
+      const key = await this.#keyOf(secret)
       try {
-        return decoder.decode(await crypto.subtle.decrypt(terms, await key, bytes.subarray(NONCE))).trimEnd()
+        return decoder.decode(await crypto.subtle.decrypt(terms, key, bytes.subarray(NONCE))).trimEnd()
       } catch {
         // Sealed with another secret, perhaps.
       }
     }
     const detail = 'is not the nextCursor of a page of this list. Leave it out to begin with the newest job'
     throw refuse(problems.invalid([{ field: 'cursor', detail }]))
+  }
+
+  async #keyOf(secret: string): Promise<CryptoKey> {
+    const known = this.#keys.get(secret)
+    if (known) return known
+    const key = await keyOf(secret)
+    this.#keys.set(secret, key)
+    return key
   }
 }
 
