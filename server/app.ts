@@ -10,6 +10,7 @@ import { Auth, type AuthOptions } from './auth.ts'
 import { DEFAULT_RETENTION_SECONDS } from './config.ts'
 import type { Engine } from './engine.ts'
 import { ProblemError, problems } from './errors.ts'
+import { FairTurns } from './fair-turns.ts'
 import { Front, type FrontOptions } from './front.ts'
 import { Hub } from './hub/hub.ts'
 import type { OpenStream } from './hub/stream.ts'
@@ -126,6 +127,7 @@ export function createApp(options: AppOptions): Milepost {
     limits,
     metrics,
     clock,
+    turns: subscriptionsPerStream === undefined ? new FairTurns(clock) : undefined,
     onEach,
     onError,
   }

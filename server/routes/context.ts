@@ -5,6 +5,7 @@ import type { Limits } from '../../shared/limits.ts'
 import type { Principal } from '../access.ts'
 import type { Auth } from '../auth.ts'
 import type { Engine } from '../engine.ts'
+import type { FairTurns } from '../fair-turns.ts'
 import type { Front } from '../front.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Jobs } from '../jobs.ts'
@@ -33,6 +34,8 @@ export interface RouteContext {
   rates: Rates
   metrics: Metrics
   clock: Clock
+  /** Does what takes long in turn. Left out where a request must not wait for what another has begun, as on Workers. */
+  turns?: FairTurns | undefined
   /** What every answer has. */
   onEach: MiddlewareHandler
   /** Told of failures that no request is to blame for. */

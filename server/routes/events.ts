@@ -5,7 +5,6 @@ import { createEventSchema, isShallow, JSON_DEPTH, type ProducerEvent } from '..
 import { fitsUtf8 } from '../../shared/text-size.ts'
 import { digestOf } from '../digest.ts'
 import { type FieldError, problems, refuse } from '../errors.ts'
-import { FairTurns } from '../fair-turns.ts'
 import type { App, RouteContext } from './context.ts'
 import { idempotencyKey } from './idempotency-key.ts'
 import { identify, rememberedOf } from './identify.ts'
@@ -27,11 +26,10 @@ const goOn = async () => {}
  * Of all requests the most frequent: one handler does everything, for each middleware on its way would cost as much as the validation.
  * So this comes before the middleware of the other routes.
  */
-export function eventRoutes(app: App, { auth, clock, front, jobs, limits, onEach, rates }: RouteContext): void {
+export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates, turns }: RouteContext): void {
   const eventSchema = createEventSchema(limits)
   const schemas = createRequestSchemas(limits)
   const limitBody = atMost(limits.bodyBytes)
-  const largeBodies = new FairTurns(clock)
 
   app.post('/api/jobs/:id/events', async (c) => {
     await onEach(c, goOn)
@@ -43,7 +41,9 @@ export function eventRoutes(app: App, { auth, clock, front, jobs, limits, onEach
     const text = await readText(c)
     if (length === undefined) rates.takePublishBytes(principal, text.length)
     const events =
-      text.length > LARGE_BODY ? await largeBodies.run(principal.sub, () => eventsOf(text, type)) : eventsOf(text, type)
+      turns && text.length > LARGE_BODY
+        ? await turns.run(principal.sub, () => eventsOf(text, type))
+        : eventsOf(text, type)
     const name = idempotencyKey(c, schemas.idempotencyKey)
     const epoch = epochOf(c)
     const key = name === undefined ? undefined : { key: name, digest: await digestOf(events) }
