@@ -35,7 +35,8 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates
     await onEach(c, goOn)
     const principal = rememberedOf(c, auth) ?? (await identify(c, { auth, front }))
     const length = lengthOf(c)
-    rates.takePublish(principal, length)
+    // No more than would be read: a length costs nothing to make up, and a guest's counts as that of who gave the token.
+    rates.takePublish(principal, length === undefined ? undefined : Math.min(length, limits.bodyBytes))
     if (length === undefined || length > limits.bodyBytes) await limitBody(c, goOn)
     const type = requireType(c, TYPES)
     const text = await readText(c)

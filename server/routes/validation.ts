@@ -70,7 +70,8 @@ function hasBody({ headers, body }: Request): boolean {
 /** How long a body says that it is: bytes. Nothing when its end is to be seen in it. */
 export function lengthOf(c: Context): number | undefined {
   const length = c.req.header('content-length')
-  return length === undefined || c.req.header('transfer-encoding') !== undefined ? undefined : Number(length)
+  if (length === undefined || c.req.header('transfer-encoding') !== undefined) return undefined
+  return Number(length) >= 0 ? Number(length) : undefined
 }
 
 /** Refuses bodies that are too long before they are read. */

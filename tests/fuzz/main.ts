@@ -1,8 +1,12 @@
-/** Asks a server in this process for all kinds of things: `bun tests/fuzz/main.ts --requests 1000000 --seed 1`. */
+/** Asks a server in this process, and one behind real sockets, for all kinds of things: `bun tests/fuzz/main.ts --requests 1000000 --seed 1`. */
 import { parseArgs } from 'node:util'
 import { MemoryEngine } from '../../server/engines/memory.ts'
 import { fuzz } from './fuzz.ts'
+import { fuzzConnections } from './raw.ts'
 import { worldLimits } from './world.ts'
+
+/** Of so many requests, one more is a connection of its own to a real server: they take longer. */
+const CONNECTIONS = 20
 
 const { values } = parseArgs({
   options: {
@@ -24,3 +28,8 @@ const counts = await fuzz({
     ),
 })
 for (const [outcome, count] of [...counts].sort()) console.log(`${outcome}: ${count}`)
+
+const connections = Math.ceil(requests / CONNECTIONS)
+console.log(`${connections} connections`)
+for (const [status, count] of [...(await fuzzConnections({ seed, connections }))].sort())
+  console.log(`${status}: ${count}`)

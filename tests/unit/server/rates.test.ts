@@ -198,3 +198,19 @@ describe('the app, when there is too much', () => {
     await reporter.close()
   })
 })
+
+describe('POST /api/jobs/:id/events', () => {
+  test('POST /api/jobs/:id/events counts no more bytes than it would read: a length that a guest makes up locks nobody out', async () => {
+    const app = new TestApp()
+    const { id } = await app.create()
+    const made = await app.request('POST', `/api/jobs/${id}/tokens`, { can: 'publish' })
+    const { token } = (await made.json()) as { token: string }
+    const guest = { authorization: `Bearer ${token}` }
+    for (const length of ['999999999999', '99999999999999999999999', 'Infinity', '-1', 'x']) {
+      const headers = { ...guest, 'content-length': length }
+      const refused = await app.request('POST', `/api/jobs/${id}/events`, { type: 'progress', done: 1 }, headers)
+      expect([length, refused.status]).toEqual([length, ['-1', 'x'].includes(length) ? 200 : 413])
+    }
+    expect((await app.publish(id, { type: 'progress', done: 2 })).status).toBe(200)
+  })
+})
