@@ -168,7 +168,7 @@ class HttpJobReporter implements JobReporter {
       send: async (events, key) => (await this.#create()) ?? (await this.#publish(events, key)),
       onReceipt: (receipt) => {
         this.#receipt = receipt
-        if (receipt.cancelRequested) this.#stop.abort(new Error('A watcher asked for the end of this job'))
+        if (receipt.cancelRequested) this.#stop.abort(new Error('A watcher cancelled this job'))
       },
       onRejected: (reason, event) => port.tell(`A ${event.type} event of job ${id} was not taken: ${reason}`),
       onRefused: (reason) => port.tell(`Job ${id} takes no more events: ${reason}`),

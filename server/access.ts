@@ -86,7 +86,7 @@ function permitGrant(principal: Principal, job: StoredJob, action: Action): void
   if (!grant)
     throw refuse(principal.jobs?.some((ended) => isFor(ended, job)) ? problems.tokenEnded() : problems.notFound())
   const allowed = (action === 'read' && grant.can === 'watch') || (action === 'publish' && grant.can === 'publish')
-  if (!allowed) throw refuse(problems.unauthenticated(`A ${grant.can} token allows nothing else. Use an access token.`))
+  if (!allowed) throw refuse(problems.unauthenticated(`A ${grant.can} token does not allow this. Use an access token.`))
 }
 
 const reasons: Record<Action, string> = {
@@ -111,7 +111,7 @@ export function permitOwner({ sub, scopes }: Principal, owner: string): void {
 /** Lets a principal with a scope pass. @throws ProblemError 403 */
 export function requireScope(principal: Principal, scope: Scope): void {
   if (principal.jobs)
-    throw refuse(problems.unauthenticated('A token of one job allows nothing else. Use an access token.'))
+    throw refuse(problems.unauthenticated('A token of one job does not allow this. Use an access token.'))
   if (!principal.scopes.includes(scope) && !isAdmin(principal)) {
     throw refuse(problems.forbidden(`This takes the scope ${scope}.`))
   }

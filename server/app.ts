@@ -148,7 +148,7 @@ export function createApp(options: AppOptions): Milepost {
     // What the JSON validator throws, in plain text, for a body that is not JSON.
     if (error instanceof HTTPException && error.status === 400) {
       const errors = [{ field: 'body', detail: 'is not valid' }]
-      return problemResponse(c, problems.malformed('The body is not what its content type says.', errors))
+      return problemResponse(c, problems.malformed('The body does not match its content type.', errors))
     }
     onError(error)
     return problemResponse(c, problems.internal())

@@ -91,7 +91,7 @@ export class Auth {
     if (ours || !this.#isForUs(claims)) throw invalidToken()
     const { tokenSeconds = DEFAULT_TOKEN_SECONDS } = this.#options
     if (Number(claims.exp) > this.#seconds() + tokenSeconds + LEEWAY_SECONDS) {
-      const detail = `The token holds for more than ${tokenSeconds} seconds, which is the longest here.`
+      const detail = `The token lives longer than ${tokenSeconds} seconds, the maximum here.`
       throw refuse(problems.unauthenticated(`${detail} Sign one with an earlier exp.`))
     }
     return principalOf(claims)
@@ -139,7 +139,7 @@ export class Auth {
   async #verify(token: string): Promise<Verified> {
     const verified = this.#remembered.get(token) ?? (await this.#verifySignature(token))
     if (verified.claims.exp === undefined) {
-      throw refuse(problems.unauthenticated('The token has no exp. Sign one that says when it runs out.'))
+      throw refuse(problems.unauthenticated('The token has no exp. Sign one that has.'))
     }
     if (!this.#isNow(verified.claims)) throw invalidToken()
     return verified

@@ -45,22 +45,50 @@ export const settings = {
   PORT: 'The port to listen on. 8787 by default.',
   HOST: 'The address to listen on. 127.0.0.1 by default, all addresses once MILEPOST_SECRET is set.',
   MILEPOST_SECRET: 'Signs tokens: 32 bytes at least. Several, separated by commas: the first signs, all verify.',
-  MILEPOST_SECRET_FILE: 'A file that holds what MILEPOST_SECRET would be.',
-  MILEPOST_ISSUER: 'The iss that access tokens must have.',
-  MILEPOST_AUDIENCE: 'The aud that access tokens must have.',
-  MILEPOST_TOKEN_SECONDS: 'How far ahead the exp of an access token may be. 7776000 (90 days) by default.',
+  MILEPOST_SECRET_FILE: 'A file that holds the value of MILEPOST_SECRET.',
+  MILEPOST_ISSUER: 'Required iss of access tokens. Any by default.',
+  MILEPOST_AUDIENCE: 'Required aud of access tokens. Any by default.',
+  MILEPOST_TOKEN_SECONDS: 'Longest life of an access token, in seconds. 7776000 (90 days) by default.',
   MILEPOST_ENGINE:
     'Where jobs live: sqlite:PATH, memory: or, on Deno, deno-kv:PATH. sqlite:./data/milepost.db by default.',
   MILEPOST_ORIGINS: 'Origins whose pages may call the API, separated by commas. None by default.',
   MILEPOST_PUBLIC_URL:
-    'Where people reach the server: https://example.com or, under a path, https://example.com/mp. Links begin with it.',
-  MILEPOST_BASE_PATH: 'The path that the server is under: /mp. By default that of MILEPOST_PUBLIC_URL.',
+    'Public address of the server: https://example.com or, under a path, https://example.com/mp. Links begin with it.',
+  MILEPOST_BASE_PATH: 'Path of the server: /mp. That of MILEPOST_PUBLIC_URL by default.',
   MILEPOST_TRUSTED_PROXIES:
     'Addresses of proxies whose X-Forwarded-For, -Proto and -Host (or Forwarded) are believed: 10.0.0.7,fd00::/8. None by default.',
-  MILEPOST_HSTS_SECONDS: 'How long browsers remember that this host is reached over TLS alone. Not said by default.',
-  MILEPOST_FRAME_MS: 'How long changes gather before they leave together: milliseconds. 25 by default.',
-  MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept. 2592000 (30 days) by default.',
+  MILEPOST_HSTS_SECONDS: 'max-age of Strict-Transport-Security, in seconds. Not sent by default.',
+  MILEPOST_FRAME_MS: 'How long changes are gathered into one frame, in milliseconds. 25 by default.',
+  MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept, in seconds. 2592000 (30 days) by default.',
 } as const
+
+/** What each limit limits, with its unit: what the help prints. */
+export const limitHelp: Readonly<Record<keyof Limits, string>> = {
+  eventBytes: 'Bytes of one event.',
+  bodyBytes: 'Bytes of one publish request.',
+  batchEvents: 'Events of one batch.',
+  items: 'Items of one job.',
+  steps: 'Steps of one job.',
+  documentBytes: 'Bytes of the header, steps and items of one job.',
+  resultBytes: 'Bytes of a result.',
+  metadataBytes: 'Bytes of metadata.',
+  messageBytes: 'Bytes of a message.',
+  titleBytes: 'Bytes of a title, a label, or the id of an item or step.',
+  streams: 'Open streams of one principal.',
+  jobStreams: 'Open streams of the watch tokens of one job.',
+  liveJobs: 'Jobs that one principal created and that have not ended.',
+  keptJobs: 'Jobs that one principal created and that are kept.',
+  keptBytes: 'Bytes of the documents that one principal created.',
+  uploadBytes: 'Bytes of an upload to a reference service.',
+  services: 'Reference services of one principal that run at once.',
+  publishesPerSecond: 'Publishes of one principal.',
+  publishBytesPerSecond: 'Bytes of events of one principal.',
+  createsPerSecond: 'Jobs that one principal creates.',
+  tokensPerSecond: 'Tokens and sign-in links that one principal makes.',
+  servicesPerSecond: 'Reference services that one principal starts.',
+  requestsPerSecond: 'Other requests of one principal.',
+  strangersPerSecond: 'Requests without valid credentials of one address.',
+}
 
 /** Settings that are read from the environment or from a file, and never from arguments: those are seen by everyone on the machine. */
 export const secretSettings: readonly string[] = ['MILEPOST_SECRET'] satisfies (keyof typeof settings)[]
@@ -86,7 +114,7 @@ export const variables: readonly string[] = [...Object.keys(settings), ...limitN
 export function readConfig(environment: Environment): Config {
   for (const name of Object.keys(environment)) {
     if (name.startsWith('MILEPOST_') && !variables.includes(name) && !clientVariables.includes(name)) {
-      throw new ConfigError(`${name} is not a setting. "milepost --help" lists those that there are.`)
+      throw new ConfigError(`${name} is not a setting. "milepost --help" lists all settings.`)
     }
   }
   const text = (name: keyof typeof settings) => environment[name]?.trim() || undefined
@@ -96,7 +124,9 @@ export function readConfig(environment: Environment): Config {
       .map((part) => part.trim())
   // Whoever has a disk has read it by now.
   if (text('MILEPOST_SECRET_FILE')) {
-    throw new ConfigError('MILEPOST_SECRET_FILE names a file, and there are none here. Set MILEPOST_SECRET instead.')
+    throw new ConfigError(
+      'MILEPOST_SECRET_FILE does not work here, where there are no files. Set MILEPOST_SECRET instead.',
+    )
   }
   const limits = { ...defaultLimits }
   for (const name of limitNames) limits[name] = wholeNumber(environment, limitVariable(name), 1) ?? limits[name]
@@ -182,7 +212,7 @@ function checkProxy(text: string): string {
 function checkOrigin(origin: string): string {
   if (origin !== '*' && origin.includes('*')) {
     throw new ConfigError(
-      `MILEPOST_ORIGINS has "${origin}". A star stands for all origins, alone: name each that you mean.`,
+      `MILEPOST_ORIGINS has "${origin}". * alone stands for all origins; otherwise list each origin.`,
     )
   }
   if (origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin)) return origin

@@ -46,7 +46,7 @@ export function dueEvent(job: StoredJob, terms: DueTerms): JobEvent | undefined 
   const { status, timeoutSeconds, cancelRequested } = job.header
   if (isTerminalStatus(status)) return undefined
   if (cancelRequested && Math.max(silentSince(job), since) + CANCEL_GRACE <= now)
-    return { type: 'status', status: 'cancelled', message: 'Asked to stop, and not heard of since' }
+    return { type: 'status', status: 'cancelled', message: 'Cancelled by the server: the producer did not answer' }
   const began = beganAt(job)
   if (timesOutAt(job) > nowSince(began, terms) || (began < since && since + CANCEL_GRACE > now)) return undefined
   return { type: 'status', status: 'failed', message: `Not done within ${timeoutSeconds} seconds` }

@@ -117,7 +117,7 @@ export const problems = {
     type: 'urn:milepost:internal',
     status: 500,
     title: 'Server error',
-    detail: 'The server failed at this request. Nothing of it was acknowledged; try again.',
+    detail: 'The server failed on this request and acknowledged nothing. Try again.',
   }),
   /** Whether the request was applied is not known: a commit that failed may be on the disk all the same. */
   unavailable: (

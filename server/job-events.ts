@@ -252,7 +252,7 @@ class Control implements JobControl {
   update({ version = this.#version, cancelRequested, pauseRequested }: Asked): void {
     if (version < this.#version) return
     this.#version = version
-    if (cancelRequested) this.#abort.abort(new Error('A watcher asked for the end of this job'))
+    if (cancelRequested) this.#abort.abort(new Error('A watcher cancelled this job'))
     if (pauseRequested && !cancelRequested) this.#pause ??= { ...Promise.withResolvers<void>(), isReported: false }
     else if (this.#pause) {
       const { isReported, resolve } = this.#pause

@@ -94,7 +94,9 @@ export class Sweeper {
       if (outcome?.status !== 'rejected') this.#failing.delete(id)
       else if (!this.#failing.has(id)) {
         this.#failing.add(id)
-        this.#options.onError(new Error(`What is due of the job ${id} can't be done now`, { cause: outcome.reason }))
+        this.#options.onError(
+          new Error(`Job ${id} is due, but ending or removing it failed; it is tried again`, { cause: outcome.reason }),
+        )
       }
     }
   }

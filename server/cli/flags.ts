@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { defaultLimits } from '../../shared/limits.ts'
-import { ConfigError, limitVariable, secretSettings, settings } from '../config.ts'
+import { defaultLimits, type Limits } from '../../shared/limits.ts'
+import { ConfigError, limitHelp, limitVariable, secretSettings, settings } from '../config.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -11,8 +11,8 @@ const flagOf = (variable: string) =>
     .toLowerCase()
     .replaceAll('_', '-')
 
-const limitVariables = Object.entries(defaultLimits).map(
-  ([name, value]) => [limitVariable(name), `${value} by default.`] as const,
+const limitVariables = Object.entries(limitHelp).map(
+  ([name, meaning]) => [limitVariable(name), `${meaning} ${defaultLimits[name as keyof Limits]} by default.`] as const,
 )
 
 /**
@@ -22,7 +22,7 @@ const limitVariables = Object.entries(defaultLimits).map(
  */
 export function refuseSecret(args: readonly string[], flag: string, instead: string): void {
   if (!args.some((arg) => arg === `--${flag}` || arg.startsWith(`--${flag}=`))) return
-  throw new ConfigError(`--${flag} would show it to everyone on this machine. ${instead}`)
+  throw new ConfigError(`--${flag} is refused: everyone on this machine can read arguments. ${instead}`)
 }
 
 /**
@@ -48,22 +48,23 @@ export function environmentFrom(args: string[], environment: Environment): Envir
 export function help(): string {
   const line = ([variable, meaning]: readonly [string, string]) =>
     [
-      `  ${secretSettings.includes(variable) ? '' : `--${flagOf(variable)}`}`.padEnd(24),
-      variable.padEnd(28),
+      `  ${secretSettings.includes(variable) ? '' : `--${flagOf(variable)}`}`.padEnd(31),
+      variable.padEnd(36),
       meaning,
     ].join('')
   return [
     'Milepost: live job progress for the web.',
     '',
-    'milepost serve [settings]       the server and its dashboard',
-    'milepost sign-in [--admin]      a link to a running server that signs in, once; --help says more',
-    'milepost sync SOURCE TARGET     copies what differs between two directories; --help says more',
-    'milepost token --sub NAME       an access token, signed with MILEPOST_SECRET; --help says more',
-    'milepost backup FILE            copies the database while the server runs; --help says more',
-    'milepost restore FILE           puts such a copy in its place, while no server runs',
-    'milepost --version              the version of this program',
+    'milepost serve [settings]       runs the server and its dashboard',
+    'milepost sign-in [--admin]      prints a sign-in link to a running server',
+    'milepost sync SOURCE TARGET     copies what differs between two directories, and reports progress',
+    'milepost token --sub NAME       prints an access token, signed with MILEPOST_SECRET',
+    'milepost backup FILE            copies the database while the server runs',
+    'milepost restore FILE           replaces the database by a backup; stop the server first',
+    'milepost --version              prints the version',
+    'Each command but serve explains itself with --help.',
     '',
-    'Settings, as flags or in the environment (a secret in the environment or in a file):',
+    'Settings, as flags or environment variables (secrets: environment variables or files):',
     ...Object.entries(settings).map(line),
     '',
     'Limits:',

@@ -46,7 +46,7 @@ async function main([command, ...args]: string[]): Promise<void> {
       console.log(help())
       break
     default:
-      throw new ConfigError(`"${command}" is not a command. "milepost --help" lists those that there are.`)
+      throw new ConfigError(`"${command}" is not a command. "milepost --help" lists all commands.`)
   }
 }
 

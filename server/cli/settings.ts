@@ -17,6 +17,6 @@ export async function settingsOf(env: Readonly<Record<string, string | undefined
   const secret = config.secret?.[0] ?? (await readOwnSecret(config.engine))
   if (secret !== undefined) return { ...config, secret }
   throw new ConfigError(
-    `Set MILEPOST_SECRET or MILEPOST_SECRET_FILE to the secret of the server. There is none beside its store, ${config.engine}, either.`,
+    `Set MILEPOST_SECRET or MILEPOST_SECRET_FILE to the secret of the server. There is no file with one beside its store, ${config.engine}.`,
   )
 }

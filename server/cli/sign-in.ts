@@ -62,6 +62,6 @@ async function ask(url: URL, token: string, body: CreateSignInLink): Promise<str
   const { url: link } = answer.status === 201 ? Object(await readJson(answer)) : {}
   if (typeof link === 'string') return new URL(link, url).href
   if (answer.status === 401)
-    throw new ConfigError(`${url.href} does not know this secret. Set MILEPOST_SECRET to what the server has.`)
+    throw new ConfigError(`${url.href} refuses this secret. Set MILEPOST_SECRET to the server's.`)
   throw new ConfigError(`${url.href} makes no link. ${reasonOf(answer, await readProblem(answer))}`)
 }

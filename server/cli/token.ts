@@ -26,7 +26,7 @@ export async function createToken(args: string[], env: Readonly<Record<string, s
   })
   if (values.help) return usage
   const settings = await settingsOf(env)
-  if (!values.sub) throw new ConfigError('Say whom the token is for: --sub NAME.')
+  if (!values.sub) throw new ConfigError('Name the subject of the token: --sub NAME.')
   const seconds = Number(values.seconds)
   if (!Number.isInteger(seconds) || seconds < 1 || seconds > settings.tokenSeconds) {
     throw new ConfigError(

@@ -202,7 +202,7 @@ function open(path: string, file: string): DatabaseSync {
     if (format < FORMAT) {
       if (format === UNCLEAN_FORMAT && hasRows(db, 'log'))
         throw new EngineOpenError(
-          `${path} was written by an older Milepost that did not stop by itself: start and stop that one once more, then this one.`,
+          `${path} was written by an older Milepost that was killed: start and stop that version once more, then this one.`,
         )
       migrate(db, format)
       db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`)
@@ -219,9 +219,7 @@ function open(path: string, file: string): DatabaseSync {
 }
 
 const damaged = (path: string, how: string) =>
-  new EngineOpenError(
-    `${path} is damaged (${how}): move it and the files beside it away, and put a backup in its place.`,
-  )
+  new EngineOpenError(`${path} is damaged (${how}): move it and the files beside it away, then restore a backup.`)
 
 function checkFormat(path: string, applicationId: number, format: number): void {
   if (applicationId !== APPLICATION_ID)

@@ -90,7 +90,9 @@ export async function openOwn(environment: Environment): Promise<DenoServer> {
     },
     onListen({ hostname, port }) {
       if (!config.secret && hostname !== '127.0.0.1') {
-        throw new ConfigError('Without MILEPOST_SECRET this machine alone is served: set it, or add --host 127.0.0.1.')
+        throw new ConfigError(
+          'Without MILEPOST_SECRET the server listens on this machine only: set it, or add --host 127.0.0.1.',
+        )
       }
       console.log(greeting({ ...local, hostname }, port))
     },

@@ -80,10 +80,10 @@ export function greeting({ app, engine, hostname, config, isSecretKept }: LocalS
   const lines = [
     `Milepost listens on ${url.href}`,
     `Sign in, once:     ${new URL(`sign-in?code=${code}`, publicUrl).href}`,
-    `It holds for ten minutes, and shows the jobs of "${operator.sub}". For another, ${another}.`,
+    `The link works for ten minutes, and shows the jobs of "${operator.sub}". For another, ${another}.`,
   ]
   if (isEverywhere) {
-    lines.push('It is reached on all addresses of this machine, over HTTP. HOST=127.0.0.1 keeps it to this machine.')
+    lines.push('It listens on all addresses of this machine, over HTTP. HOST=127.0.0.1 limits it to this machine.')
   }
   return lines.join('\n')
 }
@@ -93,7 +93,7 @@ export function listenError(error: unknown, hostname: string, port: number): Con
   const reason = error instanceof Error && 'code' in error ? error.code : error
   return reason === 'EADDRINUSE'
     ? new ConfigError(`Port ${port} is in use. Choose another with PORT.`)
-    : new ConfigError(`${hostname}:${port} can't be listened on (${reason}). Set HOST and PORT to what can.`)
+    : new ConfigError(`Can't listen on ${hostname}:${port} (${reason}). Set HOST and PORT to a free address.`)
 }
 
 /** Ends streams and commits what waits, then exits. A second signal exits at once. */

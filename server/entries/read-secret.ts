@@ -18,7 +18,7 @@ export async function readSecret(environment: Environment, name: string): Promis
   const content = await readFile(file, 'utf8').catch((error: unknown) => {
     // Deno says of a missing permission itself which one it is.
     if (!(error instanceof Error && 'code' in error)) throw error
-    throw new ConfigError(`${about}, which can't be read (${error.code}). Name a file that can.`)
+    throw new ConfigError(`${about}, which can't be read (${error.code}). Name a readable file.`)
   })
   if (content.trim() === '') throw new ConfigError(`${about}, which is empty. Put into it what ${name} would be.`)
   return content.trim()

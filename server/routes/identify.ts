@@ -74,5 +74,5 @@ async function jobTokens(auth: Auth, tokens: string[]): Promise<Principal> {
 /** Lets a request pass that comes from a page of ours. @throws ProblemError 403 */
 export function requireOurPage(c: Context, front: Front): void {
   if (front.isFromOurPages(c.req.raw, c.env)) return
-  throw refuse(problems.forbidden('A signed-in browser may change something only from our own pages.'))
+  throw refuse(problems.forbidden('Cross-site request refused.'))
 }

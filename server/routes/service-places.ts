@@ -25,11 +25,11 @@ export class ServicePlaces {
       throw refuse(
         problems.tooMany(
           'services',
-          `You run ${own} services, and no more at once. End one, also of those that are paused, or wait.`,
+          `You already run ${own} services, the most at once. Cancel one, or wait. Paused ones count.`,
         ),
       )
     }
-    if (this.#all >= PLACES) throw refuse(problems.unavailable('As many services run here as can at once. Try again.'))
+    if (this.#all >= PLACES) throw refuse(problems.unavailable('All places for services are taken. Try again later.'))
     this.#taken.set(sub, own + 1)
     this.#all += 1
     let isTaken = true

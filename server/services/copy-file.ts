@@ -44,7 +44,7 @@ export async function copyFile(
   }
   if (read !== size) throw new TreeRefusal('It changed while it was being read')
   if ((await digest.finish()) !== (await digestOf((await target.read(path)).content))) {
-    throw new Error('The copy is not what was read')
+    throw new Error('The copy differs from the source')
   }
 }
 

@@ -56,7 +56,7 @@ export async function* parseCsv(text: AsyncIterable<string>): AsyncGenerator<str
         field = ''
         state = 'start'
       } else if (!isSecondHalf) {
-        if (state === 'closed') throw new Error(`Line ${line}: after the closing quote stands “${char}”.`)
+        if (state === 'closed') throw new Error(`Line ${line}: unexpected “${char}” after the closing quote.`)
         field += char
         state = 'plain'
       }

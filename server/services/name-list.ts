@@ -36,7 +36,7 @@ export function findNameColumn(header: readonly string[]): number {
   const partly = titles.findIndex((title) => title.split(' ').includes('name') || title.endsWith('name'))
   if (partly >= 0) return partly
   if (header.length === 1) return 0
-  throw new Error(`No column is called “name”. There are: ${header.slice(0, 10).join(', ').slice(0, 200)}`)
+  throw new Error(`There is no column “name”. Columns: ${header.slice(0, 10).join(', ').slice(0, 200)}`)
 }
 
 /** Passed between two pieces of work, so that others have their turn: see {@link createCheckpoint}. */

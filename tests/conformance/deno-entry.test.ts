@@ -132,7 +132,7 @@ describe('entries/deno.ts says what is missing', () => {
     const flags = ['--allow-net', ENVIRONMENT, '--port=0', ENTRY]
     expect(await refusal(flags, { command: 'serve', env: { MILEPOST_ENGINE: 'memory:' } })).toEqual([
       1,
-      'Without MILEPOST_SECRET this machine alone is served: set it, or add --host 127.0.0.1.',
+      'Without MILEPOST_SECRET the server listens on this machine only: set it, or add --host 127.0.0.1.',
     ])
   })
 })

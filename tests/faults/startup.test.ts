@@ -176,7 +176,7 @@ describe('milepost', () => {
     const engine = `sqlite:${join(folder, 'own', 'jobs.db')}`
     await using server = await ServerProcess.start({ MILEPOST_SECRET: '', MILEPOST_ENGINE: engine })
     expect(server.output).toContain(
-      'It holds for ten minutes, and shows the jobs of "local". For another, "milepost sign-in" prints one, and with --admin one that shows everyone\'s jobs.',
+      'The link works for ten minutes, and shows the jobs of "local". For another, "milepost sign-in" prints one, and with --admin one that shows everyone\'s jobs.',
     )
     const file = join(folder, 'own', 'jobs.db.secret')
     expect(((await stat(file)).mode & 0o777).toString(8)).toBe('600')
@@ -202,7 +202,7 @@ describe('milepost', () => {
       return err
     }
     expect(await refused({})).toStartWith('Set MILEPOST_SECRET or MILEPOST_SECRET_FILE to the secret of the server.')
-    expect(await refused({ MILEPOST_SECRET: SECRET })).toContain('does not know this secret. Set MILEPOST_SECRET')
+    expect(await refused({ MILEPOST_SECRET: SECRET })).toContain('refuses this secret. Set MILEPOST_SECRET')
     await server.kill()
     expect(await refused({ MILEPOST_SECRET: SECRET })).toContain(' does not answer. Is the server running?')
     expect(await refused({ MILEPOST_SECRET: SECRET }, 'here')).toStartWith('"here" is not a URL.')

@@ -109,7 +109,7 @@ describe('createReporter', () => {
     await clock.advance(5_000)
     await environment.request.answer(200, { ...receipt, cancelRequested: true })
     expect([job.cancelRequested, job.pauseRequested, job.signal.aborted]).toEqual([true, false, true])
-    expect(reasons).toEqual([new Error('A watcher asked for the end of this job')])
+    expect(reasons).toEqual([new Error('A watcher cancelled this job')])
   })
 
   test.each([403, 404, 409])('createReporter drops what comes after a %p, and says why', async (status) => {

@@ -112,7 +112,7 @@ describe('createApp', () => {
       type: 'urn:milepost:internal',
       status: 500,
       title: 'Server error',
-      detail: 'The server failed at this request. Nothing of it was acknowledged; try again.',
+      detail: 'The server failed on this request and acknowledged nothing. Try again.',
     })
     expect(app.errors).toEqual([failure])
   })

@@ -127,11 +127,11 @@ describe('bearer', () => {
     const { auth, clock } = create({ tokenSeconds: 3_600 })
     const bearer = async (claims: object, by = auth) => by.bearer(await virtualToken('ada', '', claims))
     const detailOf = async (claims: object) => (await problemOf(bearer(claims))).detail
-    expect(await detailOf({ exp: undefined })).toBe('The token has no exp. Sign one that says when it runs out.')
+    expect(await detailOf({ exp: undefined })).toBe('The token has no exp. Sign one that has.')
     const last = seconds(clock) + 3_660
     expect((await bearer({ exp: last })).sub).toBe('ada')
     expect(await detailOf({ exp: last + 1 })).toBe(
-      'The token holds for more than 3600 seconds, which is the longest here. Sign one with an earlier exp.',
+      'The token lives longer than 3600 seconds, the maximum here. Sign one with an earlier exp.',
     )
     // What is not signed by us is told nothing of the kind.
     const forged = await sign({ sub: 'ada', exp: last + 1 }, OLD_SECRET)

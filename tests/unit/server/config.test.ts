@@ -143,7 +143,7 @@ describe('readConfig', () => {
       )
     for (const value of ['https://*.example.com', '*.example.com', 'https://example.com:*'])
       expect(fault({ MILEPOST_ORIGINS: value })).toBe(
-        `MILEPOST_ORIGINS has "${value}". A star stands for all origins, alone: name each that you mean.`,
+        `MILEPOST_ORIGINS has "${value}". * alone stands for all origins; otherwise list each origin.`,
       )
     for (const value of [
       'example.com',
@@ -167,13 +167,13 @@ describe('readConfig', () => {
         `MILEPOST_TRUSTED_PROXIES has "${value}". Give it addresses such as 10.0.0.7, or ranges such as 10.0.0.0/8.`,
       )
     expect(fault({ MILEPOST_SECERT: 'x' })).toBe(
-      'MILEPOST_SECERT is not a setting. "milepost --help" lists those that there are.',
+      'MILEPOST_SECERT is not a setting. "milepost --help" lists all settings.',
     )
   })
 
   test('readConfig refuses a file of a secret where nobody has read it', () => {
     expect(fault({ MILEPOST_SECRET_FILE: '/run/secret' })).toBe(
-      'MILEPOST_SECRET_FILE names a file, and there are none here. Set MILEPOST_SECRET instead.',
+      'MILEPOST_SECRET_FILE does not work here, where there are no files. Set MILEPOST_SECRET instead.',
     )
   })
 

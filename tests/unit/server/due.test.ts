@@ -73,7 +73,11 @@ describe('dueOf', () => {
 
 describe('dueEvent', () => {
   const failed = { type: 'status', status: 'failed', message: 'Not done within 100 seconds' } as const
-  const cancelled = { type: 'status', status: 'cancelled', message: 'Asked to stop, and not heard of since' } as const
+  const cancelled = {
+    type: 'status',
+    status: 'cancelled',
+    message: 'Cancelled by the server: the producer did not answer',
+  } as const
 
   test('dueEvent is nothing a millisecond early, and the failure of a job that ran out of time at the moment itself', () => {
     const late = job({ timeoutSeconds: 100 })

@@ -27,7 +27,7 @@ describe('Sweeper in the app', () => {
     const { status, message, version } = await app.document(id)
     expect({ status, message, version }).toEqual({
       status: 'cancelled',
-      message: 'Asked to stop, and not heard of since',
+      message: 'Cancelled by the server: the producer did not answer',
       version: 4,
     })
   })
@@ -189,8 +189,8 @@ describe('Sweeper', () => {
     await fixture.sweep()
     const told = fixture.errors.map((error) => error instanceof Error && [error.message, String(error.cause)])
     expect(told).toEqual([
-      ["What is due of the job job-0 can't be done now", 'Error: broken'],
-      ["What is due of the job job-77 can't be done now", 'Error: The disk is full'],
+      ['Job job-0 is due, but ending or removing it failed; it is tried again', 'Error: broken'],
+      ['Job job-77 is due, but ending or removing it failed; it is tried again', 'Error: The disk is full'],
     ])
     failing.clear()
     await fixture.sweep()

@@ -14,13 +14,13 @@ describe('describeProblem', () => {
   test('describeProblem says what happened, what stays safe and what to do', () => {
     expect(describeProblem(new Refusal(0))).toEqual({
       happened: 'The server does not answer.',
-      safe: 'Your jobs are safe, and go on.',
+      safe: 'Your jobs are safe and keep running.',
       next: 'Check your connection, then try again.',
       reload: false,
     })
     expect(describeProblem(new Refusal(401, problem(401, 'Send a valid token.')))).toEqual({
       happened: 'Your access has run out. Reload the page.',
-      safe: 'Your jobs are safe, and go on.',
+      safe: 'Your jobs are safe and keep running.',
       next: undefined,
       reload: true,
     })

@@ -154,7 +154,7 @@ describe('openDatabase', () => {
     openDatabase(path).close()
     toFormat2("INSERT INTO log (body) VALUES ('[]')")
     expect(refusalOf(path)).toBe(
-      `${path} was written by an older Milepost that did not stop by itself: start and stop that one once more, then this one.`,
+      `${path} was written by an older Milepost that was killed: start and stop that version once more, then this one.`,
     )
   })
 

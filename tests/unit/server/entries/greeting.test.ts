@@ -14,8 +14,7 @@ async function greet(environment: Record<string, string>): Promise<string[]> {
 }
 
 describe('greeting', () => {
-  const everywhere =
-    'It is reached on all addresses of this machine, over HTTP. HOST=127.0.0.1 keeps it to this machine.'
+  const everywhere = 'It listens on all addresses of this machine, over HTTP. HOST=127.0.0.1 limits it to this machine.'
   test.each([
     [{ MILEPOST_SECRET: SECRET }, 'localhost', [everywhere]],
     [{ HOST: '0.0.0.0' }, 'localhost', [everywhere]],
@@ -29,7 +28,7 @@ describe('greeting', () => {
       const [listens, signIn, another, ...rest] = await greet(env as Record<string, string>)
       expect(listens).toBe(`Milepost listens on http://${host}:8787/`)
       expect(signIn).toStartWith(`Sign in, once:     http://${host}:8787/sign-in?code=`)
-      expect(another).toStartWith('It holds for ten minutes, and shows the jobs of "local". For another, ')
+      expect(another).toStartWith('The link works for ten minutes, and shows the jobs of "local". For another, ')
       expect(rest).toEqual(more)
     },
   )

@@ -48,7 +48,7 @@ describe('parseCsv', () => {
 
   test('parseCsv tells the line in which a quoted field goes wrong', async () => {
     await expect(parse('a,b\r\n1,"two\nlines\n')).rejects.toThrow('Line 2: a quoted field is never closed.')
-    await expect(parse('a,b\n"1\n2"x,3')).rejects.toThrow('Line 3: after the closing quote stands “x”.')
+    await expect(parse('a,b\n"1\n2"x,3')).rejects.toThrow('Line 3: unexpected “x” after the closing quote.')
   })
 
   test('parseCsv refuses a row of more than it takes as soon as it sees it, naming the line and the limit', async () => {

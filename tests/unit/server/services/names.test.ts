@@ -203,6 +203,6 @@ describe('findNameColumn', () => {
   })
 
   test('findNameColumn throws with the columns that there are', () => {
-    expect(() => findNameColumn(['id', 'Land'])).toThrow('No column is called “name”. There are: id, Land')
+    expect(() => findNameColumn(['id', 'Land'])).toThrow('There is no column “name”. Columns: id, Land')
   })
 })

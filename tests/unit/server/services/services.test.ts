@@ -225,7 +225,7 @@ describe('createServices', () => {
         ['right', file('b', 'id;Land')],
       ],
       'right',
-      'No column is called “name”. There are: id, Land',
+      'There is no column “name”. Columns: id, Land',
     ],
     [
       'a list that is no CSV',

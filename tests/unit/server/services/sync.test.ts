@@ -198,7 +198,7 @@ describe('syncTrees', () => {
     const sync = syncTrees(treeOf('source', { a: 'AAAA' }), corrupting, { jobId, clock })
     expect(await finish(sync, clock)).toMatchObject({ copied: 1, failed: 0 })
     expect(await contents(target)).toEqual({ a: 'AAAA' })
-    expect(recorder.document().logs[2]?.message).toStartWith('a: The copy is not what was read. Trying again in ')
+    expect(recorder.document().logs[2]?.message).toStartWith('a: The copy differs from the source. Trying again in ')
   })
 
   test('syncTrees says of a file that changes while it is read that it does', async () => {
