@@ -2,16 +2,16 @@ import type { Format } from './format.ts'
 import type { JobState } from './job-language.ts'
 import type { JobWords } from './words.ts'
 
-/** States that are said at once: whoever waits, waited for them. */
+/** States that are announced at once, without the rate limit. */
 const ENDS: ReadonlySet<JobState> = new Set(['completed', 'completed-with-failures', 'failed', 'cancelled'])
 
-/** Takes note of a job's words, and says them under its title when they are news. */
+/** Announces a job's words with its title, if they are news. */
 export type Announcer = (words: JobWords, title: string | undefined, format: Format) => void
 
 /**
- * Chooses what of a job is said aloud: another state, or another quarter of the work. What was there when the page came is not news.
+ * Chooses what a screen reader announces: a new state, or another quarter of the work. The first state is not announced.
  *
- * @param say says a text and answers `true`, or answers `false` when it is too soon: then it is asked again, with newer words
+ * @param say announces a text and returns `true`, or `false` when it is too soon; then it is called again with newer words
  */
 export function createAnnouncer(say: (text: string, urgent: boolean) => boolean): Announcer {
   let said: { state: JobState; quarter: number } | undefined

@@ -3,14 +3,14 @@ import { retryAfterMs } from '../shared/retry-after.ts'
 import type { ConnectionEvent } from './connection-state.ts'
 import type { Environment } from './environment.ts'
 
-/** An answer that is not what was asked for. */
+/** A failed request. */
 export type Failure = Extract<ConnectionEvent, { type: 'failed' }>
 
 /**
- * Asks for something as JSON.
+ * Requests JSON.
  *
- * @param take takes the parsed answer and its `Date`, which may be empty, and says what it is to the policy; `undefined` for what is not the server's
- * @returns that, and when to ask again; or what went wrong
+ * @param take turns the parsed answer and its `Date`, which may be empty, into an event of the policy; `undefined` when it is not the server's
+ * @returns that event with the server's `Retry-After`, or the failure
  */
 export async function ask<T extends ConnectionEvent>(
   url: string,
@@ -25,7 +25,7 @@ export async function ask<T extends ConnectionEvent>(
   return Object.assign(taken, { retryAfterMs: retryAfterMs(response, environment.clock.now()) })
 }
 
-/** What a response that is not good is to the policy: it has a status if the server itself refused. */
+/** The failure of a response; with a status only if the server itself refused. */
 export async function failureOf(response: Response, { clock }: Environment): Promise<Failure> {
   const isRefusal = (await readProblem(response)) !== undefined
   const status = isRefusal ? response.status : undefined

@@ -15,56 +15,56 @@ import {
   STREAM_AGAIN_MS,
 } from './patience.ts'
 
-/** How a watcher stands to the server. */
+/** The status of a connection, as people see it. */
 export type ConnectionStatus =
-  /** Nothing was heard yet. */
+  /** No message yet. */
   | 'connecting'
-  /** The stream is open, and everything that the server said is here. */
+  /** The stream is open and up to date. */
   | 'live'
-  /** The stream is mute; what it would say is asked for instead, every few seconds. */
+  /** The stream delivers nothing, so the client polls every few seconds. */
   | 'polling'
-  /** The connection was lost; it is tried again. */
+  /** The connection was lost; the client reconnects. */
   | 'reconnecting'
   /** The device has no network. */
   | 'offline'
-  /** The job has ended, and everything of it is here. */
+  /** The job has ended, and the document is complete. */
   | 'ended'
-  /** There is no such job, or it is somebody else's. */
+  /** The job does not exist, or belongs to somebody else. */
   | 'not-found'
-  /** The access has run out. */
+  /** The token or session has expired. */
   | 'expired'
-  /** The server is there, and does not let pages of this origin in. It is tried again. Told of by the line of elements alone. */
+  /** The server answers, but does not allow this origin. The client keeps trying. Only the shared connection of elements has this status. */
   | 'origin-refused'
 
-/** Where the machine is, and what it remembers. Plain data, made by {@link createConnectionState} and {@link transition} alone. */
+/** The state of the machine. Plain data, made by {@link createConnectionState} and {@link transition} alone. */
 export interface ConnectionState {
   readonly status: ConnectionStatus
   readonly phase:
     | 'idle'
-    /** A stream was asked for; not a byte of it is here. */
+    /** A stream was requested; no byte has arrived. */
     | 'opening'
     | 'streaming'
     /** A poll is under way. */
     | 'asking'
-    /** For the timer, to try again. */
+    /** For the timer of the next try. */
     | 'waiting'
-    /** For good: the status says why. */
+    /** Ended; the status says why. */
     | 'over'
-  /** Where the client is: what the next stream or poll goes on from. */
+  /** The cursor that the next stream or poll starts from. */
   readonly cursor: string | undefined
   readonly online: boolean
-  /** Tries in a row that brought nothing. */
+  /** Failed tries in a row. */
   readonly failures: number
-  /** Refusals of access in a row (401, 403). */
+  /** 401 and 403 in a row. */
   readonly refusals: number
-  /** Answers in a row that there is no such job. */
+  /** 404 in a row. */
   readonly missing: number
-  /** Streams in a row that were mute where a poll was answered. */
+  /** Mute streams in a row while polls were answered. */
   readonly mutes: number
-  /** When the stream was asked for, and when it was last heard: milliseconds. */
+  /** When the stream was requested, and when its last byte arrived: milliseconds. */
   readonly openedAt: number
   readonly heardAt: number
-  /** The server's wish: milliseconds before the first try. */
+  /** The server's `retry:`: milliseconds before the first try. */
   readonly retryMs: number
   /** No try before this, by the server's `Retry-After`. */
   readonly notBefore: number
@@ -75,20 +75,20 @@ export interface ConnectionState {
 export type ConnectionEvent =
   | { type: 'start' }
   | { type: 'stop' }
-  /** A stream's response is good; nothing of its body is here. */
+  /** The response of a stream has arrived, without its body. */
   | { type: 'opened' }
-  /** Bytes came that are no whole message. */
+  /** Bytes of an incomplete message arrived. */
   | { type: 'bytes' }
   | { type: 'message'; cursor?: string | undefined }
-  /** A message does not follow from the one before: something is missing. */
+  /** A message does not continue the document. */
   | { type: 'gap' }
-  /** The last word on the job; a stream that answers 204 has no reason to give. */
+  /** The job has ended; a 204 gives no reason. */
   | { type: 'ended'; reason?: EndReason | undefined }
-  /** The stream ended without a last word. */
+  /** The stream closed without `end`. */
   | { type: 'closed' }
-  /** No answer of the server's; or, with a status, its refusal. */
+  /** No answer of the server, or, with a status, its refusal. */
   | { type: 'failed'; status?: number | undefined; retryAfterMs?: number | undefined }
-  /** There is no stream to be had, and it is not known why: an EventSource does not tell. */
+  /** The stream failed without a reason, as EventSource does not give one. */
   | { type: 'refused' }
   /** A poll was answered. */
   | { type: 'polled'; cursor?: string | undefined; more?: boolean | undefined; retryAfterMs?: number | undefined }
@@ -101,21 +101,21 @@ export type ConnectionEvent =
   | { type: 'visible' }
 
 export type ConnectionAction =
-  /** Let go of the stream, the poll and the timer, whichever there are. */
+  /** Close the stream, the poll and the timer. */
   | { do: 'close' }
   | { do: 'open'; cursor: string | undefined }
   | { do: 'poll'; cursor: string | undefined }
-  /** Set the timer, in place of the one before. */
+  /** Set the timer, replacing the previous one. */
   | { do: 'wait'; ms: number }
 
 type Step = [ConnectionState, ConnectionAction[]]
 type Of<T extends ConnectionEvent['type']> = Extract<ConnectionEvent, { type: T }>
 
-/** The least that the server can wish for. */
+/** The shortest `retry:` that is accepted: milliseconds. */
 const RETRY_LEAST_MS = 100
-/** Refusals of access in a row that are believed: a server that is being rolled out may refuse in passing. */
+/** 401 or 403 in a row before they are believed: a server that is being deployed may refuse for a moment. */
 const REFUSALS = 3
-/** Answers in a row that there is no such job that are believed. */
+/** 404 in a row before they are believed. */
 const MISSING = 2
 
 /** A connection that was not started. */
@@ -138,10 +138,10 @@ export function createConnectionState(cursor?: string): ConnectionState {
 }
 
 /**
- * The connection policy: what becomes of a connection when something happens, and what is to be done. Pure.
+ * The connection policy: from a state and an event to the next state and the actions. Pure.
  *
- * There is at most one stream or poll at a time, and while there is work there is a timer, so no connection waits for ever. What
- * arrives in a phase that does not expect it changes nothing.
+ * There is at most one stream or poll at a time, and always a timer with it, so no connection waits for ever. An event that a phase does
+ * not expect changes nothing.
  *
  * @param now milliseconds; any clock that goes forward
  * @param random in [0, 1), for jitter
@@ -174,7 +174,7 @@ export function transition(state: ConnectionState, event: ConnectionEvent, now: 
       if (!hasStream(state)) return [state, []]
       const [heard, actions] = hear(state, now)
       const cursor = event.cursor ?? state.cursor
-      // What arrives is proof of a network, whatever the device says: it may be all on one machine.
+      // A message proves that there is a network, whatever the device reports: the server may be local.
       return [
         { ...heard, cursor, status: 'live', online: true, refusals: 0, missing: 0, mutes: 0, pollUntil: 0 },
         actions,
@@ -195,7 +195,7 @@ export function transition(state: ConnectionState, event: ConnectionEvent, now: 
   }
 }
 
-/** Whether there is something that a lost network would end. */
+/** Whether the connection is active. */
 function isAtWork({ phase }: ConnectionState): boolean {
   return phase !== 'idle' && phase !== 'over'
 }
@@ -226,12 +226,12 @@ function finish(state: ConnectionState, status: ConnectionStatus): Step {
   return [{ ...state, phase: 'over', status }, [{ do: 'close' }]]
 }
 
-/** What comes after the waiting. */
+/** The next try: a poll, or a stream. */
 function tryAgain(state: ConnectionState, now: number): Step {
   return now < state.pollUntil ? poll(state) : open(state, now)
 }
 
-/** The status of one who lost touch: nothing was ever heard, or it was. */
+/** The status while disconnected. */
 function lost({ online }: ConnectionState): ConnectionStatus {
   return online ? 'reconnecting' : 'offline'
 }
@@ -241,14 +241,14 @@ function endStatus(reason: EndReason | undefined): ConnectionStatus {
   return reason === 'deleted' ? 'not-found' : 'ended'
 }
 
-/** A stream that goes on where the client is counts as live, unless the ones before were mute. */
+/** A resumed stream counts as live at once, unless the previous ones were mute. */
 function onOpened(state: ConnectionState): Step {
   const next = { ...state, refusals: 0, missing: 0 }
   if (state.cursor === undefined || state.mutes > 0) return [next, []]
   return [{ ...next, status: state.online ? 'live' : state.status }, [{ do: 'wait', ms: QUIET_MS }]]
 }
 
-/** The first byte ends the wait for it and begins the watch over silence; the ones after it only move the mark. */
+/** The first byte starts the silence time-out; later ones only move its start. */
 function hear(state: ConnectionState, now: number): Step {
   if (state.phase === 'streaming') return [{ ...state, heardAt: now }, []]
   return [{ ...state, phase: 'streaming', heardAt: now }, [{ do: 'wait', ms: SILENCE_MS }]]
@@ -257,7 +257,7 @@ function hear(state: ConnectionState, now: number): Step {
 function onTimer(state: ConnectionState, now: number, random: number): Step {
   switch (state.phase) {
     case 'opening':
-      // Mute. A poll shows something, and tells a stream that is held back from a server that is away.
+      // Mute. A poll shows the job, and tells a buffering proxy from a server that is away.
       return poll(state)
     case 'streaming': {
       const silence = Math.max(0, now - state.heardAt)
@@ -285,7 +285,7 @@ function onPolled(state: ConnectionState, event: Of<'polled'>, now: number, rand
   return wait({ ...next, mutes, pollUntil, status: 'polling' }, ms * (1 + random / 4))
 }
 
-/** A gap is made good by going on from where the document is; if that leaves one again, by beginning anew. */
+/** After a gap the stream resumes from the document's cursor; after a second one it starts without a cursor. */
 function onGap(state: ConnectionState, now: number, random: number): Step {
   if (state.phase === 'asking') return fail({ ...state, cursor: undefined }, undefined, now, random)
   if (!hasStream(state)) return [state, []]
@@ -294,12 +294,12 @@ function onGap(state: ConnectionState, now: number, random: number): Step {
   return fail({ ...state, failures, cursor: undefined }, undefined, now, random)
 }
 
-/** The failures that count when a stream ends: none, if it was a good one. */
+/** Failures to count when a stream ends: none if it was steady. */
 function failuresBefore(state: ConnectionState, now: number): number {
   return state.phase === 'streaming' && now - state.openedAt >= STEADY_MS ? 0 : state.failures
 }
 
-/** A stream that lived ends in peace and is followed by another at once; one that did not may be the first of a hot loop. */
+/** A steady stream that closes is reopened at once; a short one counts as a failure, to avoid a hot loop. */
 function onClosed(state: ConnectionState, now: number, random: number): Step {
   if (!hasStream(state)) return [state, []]
   if (state.phase === 'streaming' && now - state.openedAt >= STEADY_MS) return open({ ...state, failures: 0 }, now)
@@ -319,7 +319,7 @@ function onFailed(state: ConnectionState, event: Of<'failed'>, now: number, rand
     if (refusals >= REFUSALS) return finish({ ...state, refusals }, 'expired')
     return wait({ ...state, refusals }, backOff(state.retryMs, refusals, random))
   }
-  // The server answers, though not with a stream, of which there may be too many: a poll may fare better.
+  // The server answers, but refuses a stream, perhaps for too many: a poll may work.
   if (state.phase === 'opening' && status !== undefined && status < 500) return poll(state)
   return fail({ ...state, failures: failuresBefore(state, now) }, retryAfterMs, now, random)
 }
@@ -331,7 +331,7 @@ function fail(state: ConnectionState, retryAfterMs: number | undefined, now: num
   return wait({ ...state, failures, notBefore: now + asked, status: lost(state) }, ms)
 }
 
-/** A network that comes back has most likely changed under the stream, which then never says another word. */
+/** After a network change an open stream is most likely dead without an error. */
 function comeOnline(state: ConnectionState, now: number): Step {
   if (state.online || !isAtWork(state)) return [{ ...state, online: true }, []]
   return open({ ...state, online: true, failures: 0, status: 'reconnecting' }, now)

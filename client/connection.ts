@@ -8,45 +8,45 @@ import {
 } from './connection-state.ts'
 import type { Environment } from './environment.ts'
 
-/** A stream or a poll. It is heard for as long as it is the one that counts. */
+/** One stream or poll. Ignored once another has replaced it. */
 export interface Attempt {
-  /** Aborted when it no longer counts. */
+  /** Aborted when another replaces it. */
   readonly signal: AbortSignal
-  /** Tells what happened to it. */
+  /** Reports an event to the policy. */
   tell(event: ConnectionEvent): void
   /** Takes a message of the stream: its name, and its data as it was sent. */
   take(name: string, text: string): void
 }
 
-/** What a connection follows, and who hears of it. */
+/** The options of a connection. */
 export interface ConnectionOptions {
-  /** Opens the stream, from a cursor on. Answers how it ended, unless the attempt was told; to throw is to fail. */
+  /** Opens the stream from a cursor. Returns how it ended, unless that was reported to the attempt; throwing is a failure. */
   open(cursor: string | undefined, attempt: Attempt): Promise<ConnectionEvent | undefined>
-  /** Asks for the same, when the stream is mute. */
+  /** Polls for the same, when streams are mute. */
   poll(cursor: string | undefined, attempt: Attempt): Promise<ConnectionEvent | undefined>
-  /** Takes a message of the stream, its name and its parsed data, and answers what it is to the policy. */
+  /** Receives a message, its name and parsed data, and returns its meaning for the policy. */
   receive(name: string, data: unknown): ConnectionEvent
-  /** Where the client is at the start. With nothing, it is owed everything at once. */
+  /** The cursor to start from. Without one the server sends a snapshot at once. */
   cursor?: string | undefined
   onStatus(status: ConnectionStatus): void
-  /** Told whenever the server was heard. */
+  /** Called whenever the server was heard. */
   onHeard?(): void
   environment: Environment
 }
 
-/** A line to the server. */
+/** A connection to the server. */
 export interface Connection {
   readonly status: ConnectionStatus
-  /** Opens the line, unless it is open or everything was said. */
+  /** Connects, unless connected or ended. */
   start(): void
-  /** Closes the line and lets go of everything. It can be opened again, and then goes on where it was. */
+  /** Disconnects and releases everything. Can be started again, and then resumes. */
   stop(): void
 }
 
-/** What happens to a stream or a poll without a word of the server's. */
+/** Events of streams and polls that are not messages. */
 const SILENT: readonly ConnectionEvent['type'][] = ['closed', 'failed', 'refused']
 
-/** Holds the line to the server: does what the policy in `connection-state.ts` says, and tells it what happened. */
+/** Runs the policy of `connection-state.ts`: carries out its actions, and reports events to it. */
 export function createConnection(options: ConnectionOptions): Connection {
   const { clock, random, page } = options.environment
   let state = createConnectionState(options.cursor)
@@ -60,7 +60,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     state = after
     for (const action of actions) act(action)
     if (after.status !== before) options.onStatus(after.status)
-    // Nothing comes after the end: a page that changes is of no more interest.
+    // Nothing follows the end: page events no longer matter.
     if (after.phase === 'over') listening?.abort()
   }
 
@@ -90,13 +90,13 @@ export function createConnection(options: ConnectionOptions): Connection {
     try {
       data = JSON.parse(text)
     } catch {
-      // Half a message, or none of ours: the stream is not to be trusted.
+      // A malformed message: the stream can't be trusted.
       return { type: 'failed' }
     }
     return options.receive(name, data)
   }
 
-  /** Hears of the network and of the page. */
+  /** Listens to the network and the page. */
   function listen(): void {
     listening?.abort()
     listening = new AbortController()

@@ -1,4 +1,4 @@
-/** Registers `<job-progress>`: what `/widget.js` is made of. Where there are no elements, as on a server that renders pages, nothing happens. */
+/** Registers `<job-progress>`; the entry of `/widget.js`. Does nothing without custom elements, as on a rendering server. */
 import { JobProgressElement } from './job-progress-element.ts'
 
 const { customElements } = globalThis as Partial<typeof globalThis>

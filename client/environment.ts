@@ -1,6 +1,6 @@
 import { type Clock, type Random, systemClock } from '../shared/clock.ts'
 
-/** What an EventSource is to this client. */
+/** The part of EventSource that this client uses. */
 export interface EventSourceLike {
   readonly readyState: number
   onopen: ((event: Event) => unknown) | null
@@ -9,28 +9,28 @@ export interface EventSourceLike {
   close(): void
 }
 
-/** The page around a client, as far as it has one: its `online`, `offline`, `visibilitychange` and `pageshow` events. */
+/** The page, if there is one: its `online`, `offline`, `visibilitychange` and `pageshow` events. */
 export type Page = Pick<EventTarget, 'addEventListener'> & {
   readonly navigator?: { readonly onLine?: boolean }
   readonly document?: { readonly visibilityState: string }
   readonly location?: { readonly origin: string }
 }
 
-/** What the client needs of the world, so that a test can be all of it. */
+/** The client's dependencies on its environment, injectable for tests. */
 export interface Environment {
   fetch(url: string, init?: RequestInit): Promise<Response>
-  /** Left out where there is none, as on servers: streams are then read with `fetch`. */
+  /** Left out where there is none, as on servers; streams are then read with `fetch`. */
   EventSource?: (new (url: string) => EventSourceLike) | undefined
   clock: Clock
   random: Pick<Random, 'number'>
   page?: Page | undefined
-  /** Calls `run` once, when the next frame is drawn. Answers how to call it off. */
+  /** Calls `run` once, at the next frame. Returns a function that cancels it. */
   frame(run: () => void): () => void
 }
 
-/** The longest that a frame is waited for: pages that nobody sees draw none. */
+/** The longest wait for a frame: hidden pages draw none. */
 const FRAME_MOST_MS = 250
-/** A frame where nothing is drawn. */
+/** The length of a frame without a display. */
 const FRAME_MS = 16
 
 /** The runtime's own. */

@@ -1,18 +1,18 @@
-/** What an event stream says, in the order in which it says it. */
+/** Receives the contents of an event stream, in order. */
 export interface ParserListener {
   /** A message. `id` is the last one that the stream gave, for this message or an earlier one; `''` when it gave none. */
   onMessage(message: { event: string; data: string; id: string }): void
-  /** The stream's wish for the wait before a reconnection: milliseconds. */
+  /** The stream's reconnection time: milliseconds. */
   onRetry?(milliseconds: number): void
 }
 
-/** Characters that a message may have. The server's pages are about 256 KiB, and one row more at the most. */
+/** The longest message, in characters. The server's pages are about 256 KiB, plus one row at most. */
 export const MESSAGE_LIMIT = 4 * 1024 * 1024
 
 const BYTE_ORDER_MARK = '\ufeff'
 
 /**
- * A parser for event streams (WHATWG HTML, 9.2.6), for those that are read with `fetch`. Takes text in pieces, cut anywhere.
+ * A parser for event streams (WHATWG HTML, 9.2.6), for those that are read with `fetch`. Accepts text in arbitrary pieces.
  *
  * @example
  * ```ts
@@ -24,7 +24,7 @@ const BYTE_ORDER_MARK = '\ufeff'
 export class EventSourceParser {
   readonly #listener: ParserListener
   readonly #limit: number
-  /** The beginning of a line whose end is not here yet. */
+  /** The start of an incomplete line. */
   #rest = ''
   /** The last piece ended with CR: an LF that comes first in the next is part of the same line end. */
   #afterReturn = false

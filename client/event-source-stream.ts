@@ -5,10 +5,10 @@ import type { EventSourceLike } from './environment.ts'
 const CLOSED = 2
 
 /**
- * Opens a stream as an EventSource, and tells what comes of it. It is closed at the first error, because by itself it would give up for good
- * at the first answer that is not 200.
+ * Opens a stream with EventSource and reports its events. It is closed at the first error, because EventSource gives up for good at the
+ * first answer that is not 200.
  *
- * @param names of the messages to hear: an EventSource hears only what it listens for by name
+ * @param names of the messages: EventSource delivers only named listeners their messages
  */
 export function listenTo(source: EventSourceLike, names: readonly string[], { signal, tell, take }: Attempt): void {
   let isOpen = false

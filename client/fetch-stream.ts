@@ -6,7 +6,7 @@ import { EventSourceParser } from './event-source-parser.ts'
 
 /** Reads a stream with `fetch`, to its end: what an EventSource does where there is none, or where headers are needed. Answers how it ended.
  *
- * @param isOver whether nothing can follow what is here
+ * @param isOver whether the document is complete
  */
 export async function readStream(
   url: string,
@@ -20,7 +20,7 @@ export async function readStream(
     cache: 'no-store',
     signal,
   })
-  // A proxy says it too; and by itself the server says it only to those who have the end already.
+  // A proxy may answer 204 too; the server does so only to clients that have the end.
   if (response.status === 204 && isOver()) return { type: 'ended' }
   if (!response.ok || !response.body || !isEventStream(response)) return failureOf(response, environment)
   tell({ type: 'opened' })

@@ -8,10 +8,10 @@ import type { JobFacts } from './words.ts'
 const SECOND = 1_000
 
 /**
- * Follows a job without its rows. All that a page follows of one server share a connection.
+ * Follows the header of a job. All jobs of one server on a page share a connection.
  *
- * @param show told what is known: at once, then once a frame at most when it changed, and once a second for as long as it may
- * @returns lets go of the job
+ * @param show called with what is known: at once, then at most once a frame when it changed, and once a second while it may
+ * @returns a function that stops following
  */
 export function followHeader(
   location: JobLocation,
@@ -30,7 +30,7 @@ export function followHeader(
     environment,
     changed() {
       if (followed.header) estimate = addSample(estimate, sampleOf(followed.header))
-      // An answer may come after whom it was for has left.
+      // An answer may arrive after the follower has left.
       if (isFollowing) callOff ??= environment.frame(tell)
     },
   }
@@ -60,7 +60,7 @@ export function followHeader(
 
 const lines: HeaderLine[] = []
 
-/** Puts a job on a line that has room for it. */
+/** Adds a job to a connection that has room for it. */
 function joinLine(job: Followed): HeaderLine {
   const known = lines.find((line) => line.join(job))
   if (known) return known

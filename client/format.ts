@@ -9,7 +9,7 @@ export interface Format<L extends JobLanguage = JobLanguage> {
   percent(value: number): string
   /** A number and its unit: `100 files`, `361 MB`, `1 file`, `42`. */
   amount(value: number, unit: string | undefined): string
-  /** How much of how much: `42 of 100 files`, `112 of 361 MB`. What is less than all never reads as all: `99.9 of 100`. */
+  /** How much of how much: `42 of 100 files`, `112 of 361 MB`. Less than all is never rounded up to all: `99.9 of 100`. */
   amountOf(done: number, total: number, unit: string | undefined): string
   /** A rate in the unit of time that makes it readable: `52 files/s`, `3.2 MB/s`, `24 files/min`. */
   rate(perSecond: number, unit: string | undefined): string
@@ -29,13 +29,13 @@ const DURATIONS = [
   ['seconds', SECOND],
 ] as const
 
-/** Decimal, as disks and networks are sold; with `byte`, these are the names of `Intl`. */
+/** Decimal prefixes; with `byte`, the unit names of `Intl`. */
 const BYTE_PREFIXES = ['kilo', 'mega', 'giga', 'tera', 'peta'] as const
 
-/** The byte unit that keeps `value` short, and how many bytes it has. What is less than a kilobyte is a part of one. */
+/** The unit that keeps `value` short, and its bytes. At least kilobytes. */
 function byteUnit(value: number): { unit: string; size: number } {
   let [scale, size] = [0, 1_000]
-  // What would round up to 1,000 is shown in the next unit.
+  // A value that rounds up to 1,000 is shown in the next unit.
   while (value / size >= 999.5 && scale < BYTE_PREFIXES.length - 1) {
     scale += 1
     size *= 1_000
@@ -43,7 +43,7 @@ function byteUnit(value: number): { unit: string; size: number } {
   return { unit: `${BYTE_PREFIXES[scale]}byte`, size }
 }
 
-/** Digits after the point: few, so that a number that grows does not flicker. */
+/** Decimal places: few, so that a growing number does not flicker. */
 const decimals = (value: number) => (value !== 0 && value < 10 ? 1 : 0)
 
 /**
@@ -95,7 +95,7 @@ export function createFormat<L extends JobLanguage>(
   const rateAmount = (value: number, unit: string | undefined) =>
     unit === 'bytes' ? bytes(value) : withUnit(short(value), 2, unit)
 
-  /** The largest unit that a duration has one of, and the next, if it has one of that: rounded down, as a clock counts. */
+  /** The largest unit of a duration and the next one, rounded down. */
   const inUnits = (milliseconds: number) => {
     let rest = Math.max(0, milliseconds)
     const units = DURATIONS.map(([name, size]) => {

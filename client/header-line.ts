@@ -13,38 +13,38 @@ import { isThereForAll, tellOriginRefused } from './origin-refusal.ts'
 import { createServerClock } from './server-clock.ts'
 import type { JobFacts } from './words.ts'
 
-/** A job on a line: where it is, and what is known of it. */
+/** A job on a shared connection, and its state. */
 export interface Followed {
   readonly location: JobLocation
   readonly environment: Environment
   header?: JobHeader
-  /** Why there is nothing more to hear; left out while there may be. */
+  /** Why following has ended; `undefined` while it goes on. */
   over?: ConnectionStatus
-  /** Whether it was once told of an end that does not fit what is here. From then on each stream tells all of it. */
+  /** Whether an `end` once came before the final state. From then on each stream starts with a snapshot of it. */
   isInDoubt?: boolean
   /** Whether the last answer refused this job. */
   isRefused?: boolean
-  /** Called after any of this, or anything about the line, changed. */
+  /** Called after any of this, or the connection, has changed. */
   changed(): void
 }
 
 /**
- * One connection for the headers of many jobs. A browser gives a server six connections, all tabs together: a page that took one for
- * each job it shows would leave none for anything else.
+ * One connection for the headers of many jobs. Browsers open six HTTP/1.1 connections to a server, all tabs together: a page with one for
+ * each job would block everything else.
  */
 export interface HeaderLine {
-  /** How the line stands, and what time it is there. */
+  /** The status of the connection, and the server's clock. */
   facts(): Pick<JobFacts, 'connection' | 'now' | 'lastSeen'>
-  /** Begins to follow a job, if it is of this server and there is room for it. Answers whether it does. */
+  /** Follows a job, if it is on this server and there is room. Returns whether it does. */
   join(job: Followed): boolean
   leave(job: Followed): void
 }
 
-/** Jobs on one line: each, and its token, is named in the stream's URL, and servers take 16 KiB of that. */
+/** Jobs on one connection: each is in the stream's URL with its token, and servers accept 16 KiB of URL. */
 const MOST_JOBS = 40
-/** Jobs that come or go within this are one change of the stream: milliseconds. */
+/** Jobs that are added or removed within this time change the stream once: milliseconds. */
 const GATHER_MS = 20
-/** A refusal is believed the second time: a server that is being rolled out may refuse in passing. */
+/** Refusals before they are believed: a server that is being deployed may refuse for a moment. */
 const ASK_AGAIN_MS = 3_000
 
 type Message =
@@ -55,15 +55,15 @@ type Message =
 const MESSAGE_NAMES: readonly Message['name'][] = ['snapshot', 'patch', 'ping', 'end']
 
 /**
- * A line to the server of a job, for others that are seen as it is: by tokens, or not. A request that names tokens speaks for nobody else.
+ * A connection to the server of a job, shared with jobs of the same kind of access, by token or by cookie: a request with tokens ignores the cookie.
  */
 export function createHeaderLine({ location: { base, token }, environment }: Followed): HeaderLine {
   const { clock } = environment
   const serverClock = createServerClock(clock)
-  /** Those of which there is more to hear. */
+  /** The jobs that have not ended. */
   const jobs = new Set<Followed>()
   let lastSeen: number | undefined
-  /** Messages that streams have brought. */
+  /** Messages received so far. */
   let heard = 0
   let isOriginRefused = false
   let isGathering = false
@@ -76,7 +76,7 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
       names: MESSAGE_NAMES,
       open() {
         const { EventSource } = environment
-        // A stream that names no job would be one of all jobs.
+        // Without a job the stream would follow all jobs.
         return EventSource && streamed().length > 0 ? new EventSource(streamUrl()) : undefined
       },
       async poll() {
@@ -112,7 +112,7 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
     if (streamed().length > 0) stop = start()
   }
 
-  /** Those that a stream names. A job that was refused is left out of it: it would be refused for all. */
+  /** The jobs of the next stream, without those that were refused: they would fail the whole stream. */
   const streamed = () => [...jobs].filter(({ isRefused }) => !isRefused)
 
   function restartSoon(): void {
@@ -141,7 +141,7 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
       if (reason === 'deleted') finish(job, 'not-found')
       else if (reason === 'token-expired') finish(job, 'expired')
       else if (job.header && isTerminalStatus(job.header.status)) finish(job, 'ended')
-      // How it ended was not told: another stream does. If this one was opened for that, it may be one of a hot loop.
+      // The final state is missing: another stream brings it. If this one was opened for that, it may be a hot loop.
       else if (job.isInDoubt) clock.setTimeout(restartSoon, ASK_AGAIN_MS)
       else {
         job.isInDoubt = true
@@ -150,7 +150,7 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
     }
   }
 
-  /** @param isWhole it is how the server has it now, though that be an older version: from a backup */
+  /** @param isWhole it is the server's present state, even if its version is older, as after a restore */
   function take(job: Followed, header: JobHeader, isWhole = false): void {
     const { header: before } = job
     job.isRefused = false
@@ -170,18 +170,18 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
     if (streamed().length === 0) stop?.()
   }
 
-  /** Asks for each job by itself: what stands in for a stream that can't be had. */
+  /** Polls each job: the fallback for streams. */
   async function askAll(): Promise<Polled | Failure> {
     const answers = await Promise.all([...jobs].map(askFor))
-    // That one job is refused is nothing to the others; what else goes wrong is for the policy to judge.
+    // A refused job does not affect the others; other failures are left to the policy.
     return answers.find(({ type }) => type === 'failed') ?? answers[0] ?? { type: 'polled' }
   }
 
-  /** Finds out why there was no answer, where there never was one. */
+  /** Finds out why the server has never answered. */
   async function askWhy(): Promise<Polled | Failure> {
     if (lastSeen !== undefined || !(await isThereForAll(base, environment))) return { type: 'failed' }
     try {
-      // The network may have been away for a moment.
+      // The network may have been lost for a moment.
       return await askAll()
     } catch {
       isOriginRefused = true
@@ -199,7 +199,7 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
       (header, date): Polled | undefined => {
         if (!isJob(header)) return undefined
         serverClock.setRoughly(date)
-        // One that comes late may be older than what a stream has told meanwhile.
+        // A late answer may be older than what a stream has brought meanwhile.
         take(job, header, heard === before)
         if (isTerminalStatus(header.status)) finish(job, 'ended')
         return { type: 'polled' }
@@ -211,7 +211,7 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
     else {
       job.isRefused = true
       clock.setTimeout(() => {
-        // Unless it is refused again, and over, the stream names it with the others.
+        // Unless it is refused again, the next stream includes it.
         const goOn = () => {
           job.isRefused = false
           restartSoon()

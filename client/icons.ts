@@ -1,7 +1,7 @@
 import type { ItemStatus } from '../shared/job.ts'
 import type { JobState } from './job-language.ts'
 
-/** An icon on a grid of 16. Each stands beside a word, or its control has a name: none is the only sign of anything. */
+/** An icon on a grid of 16. Always beside a word or in a named control. */
 export interface Icon {
   path: string
   /** The width of the stroke. */

@@ -1,4 +1,4 @@
-/** What a job is to the person in front of it: its status, and what is known beyond it. */
+/** The state of a job as people see it: its status, combined with the connection and the time. */
 export type JobState =
   | 'connecting'
   | 'unreachable'
@@ -18,11 +18,11 @@ export type JobState =
 /** The forms of a word by the plural categories of its language (CLDR); `other` is always there. */
 export type PluralForms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }
 
-/** The words for one job, in one language: whole sentences, into which numbers and durations come formatted. */
+/** The texts of one job in one language: whole sentences with formatted numbers and durations. */
 export interface JobLanguage {
   /** BCP 47, for `Intl`. */
   tag: string
-  /** The chip, where a state has one. */
+  /** The text of the chip, for states that have one. */
   chips: Partial<Record<JobState, string>>
   connecting: string
   unreachable: string
@@ -42,7 +42,7 @@ export interface JobLanguage {
   doneAndFailed(done: string, failed: string): string
   showFailures: string
   failed: string
-  /** Beside the line of what stopped or lost touch. */
+  /** Beside the line of a stopped or disconnected job. */
   at(percent: string): string
   cancelling: string
   cancelledAt(percent: string): string
@@ -50,10 +50,10 @@ export interface JobLanguage {
   notFound: string
   expired: string
   originRefused: string
-  /** Coarse, and only when it can be trusted. */
+  /** Coarse, and only while the estimate is reliable. */
   aboutLeft(duration: string): string
   momentsLeft: string
-  /** A line and what stands beside it, as one sentence for those who hear it. */
+  /** The line and its aside as one sentence, for screen readers. */
   lineAndAside(line: string, aside: string): string
   progressAndRate(progress: string, rate: string): string
   perSecond(amount: string): string
@@ -65,13 +65,13 @@ export interface JobLanguage {
   minutes(number: string): string
   hours(number: string): string
   days(number: string): string
-  /** An amount in a unit that the table does not know, as its producer wrote it. */
+  /** An amount in an unknown unit, as its producer wrote it. */
   amount(number: string, unit: string): string
   /** Units that producers name, in the plural, and their forms here. */
   units: Record<string, PluralForms>
 }
 
-/** One job in English. */
+/** The texts of one job in English. */
 export const jobEnglish: JobLanguage = {
   tag: 'en',
   chips: {

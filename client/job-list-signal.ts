@@ -10,29 +10,29 @@ import { errorOf, type JobError } from './job-signal.ts'
 import { bearerHeaders, withoutSlash } from './job-url.ts'
 import { createSignalLine, type LineSignals } from './signal-line.ts'
 
-/** A job in a list. The same object for as long as nothing of it changed. */
+/** A row of the list. The same object while nothing in it changes. */
 export interface JobRow {
   readonly job: JobHeader
   /** 0 to 100; `undefined` while the total is unknown. */
   readonly percent: number | undefined
-  /** Units per second; `undefined` until it can be trusted. */
+  /** Units per second; `undefined` until the estimate is reliable. */
   readonly rate: number | undefined
-  /** Seconds, in coarse steps; `undefined` until it can be trusted. */
+  /** Seconds, in coarse steps; `undefined` until the estimate is reliable. */
   readonly timeLeft: number | undefined
 }
 
-/** All jobs of whoever is signed in, as signals. The connection is open while any of them is watched, and a moment longer. */
+/** All jobs of the signed-in user, as signals. The connection is open while any of them is watched, and a moment longer. */
 export interface JobListSignal extends LineSignals {
   /** Newest first. */
   readonly rows: ReadonlySignal<readonly JobRow[]>
   readonly error: ReadonlySignal<JobError | undefined>
-  /** Whether the newest jobs are here: an empty list before is no empty list. */
+  /** Whether the newest jobs have been loaded. */
   readonly ready: ReadonlySignal<boolean>
-  /** Whether there are older jobs than those here. */
+  /** Whether there are older jobs to load. */
   readonly hasMore: ReadonlySignal<boolean>
-  /** Whether older jobs are being asked for. */
+  /** Whether older jobs are being loaded. */
   readonly loading: ReadonlySignal<boolean>
-  /** Asks for older jobs. Never rejects: what fails leaves `hasMore` as it is. */
+  /** Loads older jobs. Never rejects; a failure leaves `hasMore` as it is. */
   loadMore(): Promise<void>
 }
 
@@ -49,7 +49,7 @@ export interface JobListOptions {
   environment?: Environment | undefined
 }
 
-/** Jobs of one page: as many as the stream begins with, beside those that have not ended. */
+/** Jobs of one page: as many ended ones as the stream starts with. */
 const PAGE = 100
 
 /** The list of jobs as signals: opens the connection when one of them is first watched, and closes it when none is. */
@@ -58,7 +58,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
   const base = withoutSlash(options.baseUrl ?? '')
   const headers = bearerHeaders(options.bearer)
   const list = new JobList()
-  /** How to ask for the page after the last; `undefined` before the first. */
+  /** The cursor of the next page; `undefined` before the first. */
   let next: { cursor: string | undefined } | undefined
   let isReady = false
 
@@ -67,7 +67,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
     streamUrl: () => `${base}/api/progress${query({ owner: options.owner, parent: options.parent })}`,
     pollUrl: () => pageUrl(undefined),
     headers,
-    // There is no cursor: a stream of a list begins with the list. But it may be empty, and then there is nothing to say.
+    // Lists have no cursor. Any value will do: an empty list sends no message before the first ping.
     cursor: 'list',
     onOpen() {
       list.begin()
@@ -99,7 +99,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
     return `${base}/api/jobs${query({ limit: `${PAGE}`, owner: options.owner, parent: options.parent, cursor })}`
   }
 
-  /** Asks for the page after the last. Answers whether it brought anything new, or `undefined` when it could not be had. */
+  /** Loads the next page. Returns whether it had new jobs, or `undefined` when it failed. */
   async function loadPage(): Promise<boolean | undefined> {
     try {
       const response = await environment.fetch(pageUrl(next?.cursor), {
@@ -118,7 +118,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
       })
       return isNews
     } catch {
-      // The server is away. The stream says so, and whoever asked may ask again.
+      // The server is away: the stream shows that, and the caller may try again.
       return undefined
     }
   }
@@ -136,7 +136,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
     async loadMore() {
       if (loading.peek()) return
       loading.value = true
-      // The stream brought some of the older ones already: pages that hold nothing new are passed over.
+      // The stream may have brought older jobs already: skip pages without new ones.
       let isNews: boolean | undefined = false
       while (isNews === false && (next === undefined || next.cursor !== undefined)) isNews = await loadPage()
       loading.value = false
@@ -157,7 +157,7 @@ function query(fields: Record<string, string | undefined>): string {
   return search.size === 0 ? '' : `?${search}`
 }
 
-/** Makes rows, and keeps those of which nothing changed; the whole array, when that is true of all. */
+/** Makes rows, reusing unchanged ones, and the whole array when nothing changed. */
 function keepRows(): (jobs: readonly ListedJob[], now: number) => readonly JobRow[] {
   let kept = new Map<string, JobRow>()
   let array: readonly JobRow[] = []

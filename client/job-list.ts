@@ -5,22 +5,22 @@ import { isTerminalStatus } from '../shared/selectors.ts'
 import type { EndData, ManyJobs } from '../shared/wire.ts'
 import type { Received } from './received.ts'
 
-/** A job of the list, and what its pace says. Replaced by another when the job changes. */
+/** A job of the list and its estimate. Immutable: replaced when the job changes. */
 export interface ListedJob {
   readonly job: JobHeader
   readonly estimate: Estimate
 }
 
-/** What the stream of all of a principal's jobs says. `jobId` is left out when it is about the stream itself. */
+/** A message of the stream of all of a principal's jobs. `jobId` is left out of messages about the stream itself. */
 export type ListMessage =
   | { event: 'snapshot'; data: JobHeader & ManyJobs }
   | { event: 'patch'; data: Patch & ManyJobs }
   | { event: 'end'; data: EndData & Partial<ManyJobs> }
 
-/** The client's copy of a list of jobs, headers alone. */
+/** The client's copy of a list of jobs: headers only. */
 export class JobList {
   readonly #jobs = new Map<string, ListedJob>()
-  /** The jobs that the stream has told of since it was opened; `undefined` once it has told of all. */
+  /** The jobs that the stream has sent since it was opened; `undefined` once it has sent all. */
   #told: Set<string> | undefined
 
   /** Newest first, by creation. */
@@ -30,12 +30,12 @@ export class JobList {
     )
   }
 
-  /** A stream begins: it tells of every job that has not ended, and of the newest that have. */
+  /** A stream starts: it sends every job that has not ended, and the newest that have. */
   begin(): void {
     this.#told = new Set()
   }
 
-  /** A ping: the stream has told of everything by now. What it did not tell of, and should have, was deleted in between. */
+  /** A ping: the stream has sent all jobs. Those that it should have sent and did not were deleted in the meantime. */
   settle(): void {
     const told = this.#told
     if (!told) return
@@ -75,14 +75,14 @@ export class JobList {
     return {}
   }
 
-  /** Takes a page of jobs that was asked for. Answers whether any of them was not here. */
+  /** Adds a loaded page of jobs. Returns whether any of them is new. */
   add(headers: readonly JobHeader[]): boolean {
     const before = this.#jobs.size
     for (const header of headers) this.#put(header)
     return this.#jobs.size > before
   }
 
-  /** Takes the newest jobs, asked for while there is no stream: what is here and as new, but not among them, was deleted. */
+  /** Takes the newest jobs, polled while there is no stream: jobs here that are as new but missing there were deleted. */
   replaceNewest(headers: readonly JobHeader[]): void {
     for (const header of headers) this.#put(header, true)
     const ids = new Set(headers.map(({ id }) => id))
@@ -93,9 +93,9 @@ export class JobList {
   }
 
   /**
-   * An answer may be older than what the stream has told meanwhile.
+   * An answer may be older than what the stream has sent meanwhile.
    *
-   * @param isWhole it is how the server has it now, though that be an older version: from a backup
+   * @param isWhole it is the server's present state, even if its version is older, as after a restore
    */
   #put(job: JobHeader, isWhole = false): void {
     const known = this.#jobs.get(job.id)

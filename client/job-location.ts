@@ -1,18 +1,18 @@
-/** Where a job is, and by what right it is seen. */
+/** The address of a job, and the token to read it. */
 export interface JobLocation {
   /** Where the server is mounted, without a slash at its end. */
   readonly base: string
   readonly id: string
-  /** A watch token, of those who have no cookie. */
+  /** A watch token, for readers without a cookie. */
   readonly token: string | null
 }
 
 /**
- * The location that a page gives.
+ * Parses the address of a job.
  *
  * @param url `/api/jobs/ID`, or its stream, `…/progress?token=…`, as `POST …/tokens` gives it
- * @param page what `url` is relative to, if it is
- * @throws TypeError when it is no URL
+ * @param page the base of a relative `url`
+ * @throws TypeError for an invalid URL
  */
 export function locateJob(url: string, token: string | null, page?: string): JobLocation {
   const { origin, pathname, searchParams } = new URL(url, page)

@@ -12,7 +12,7 @@ import { createJobProgressView, type Failure } from './job-progress-view.ts'
 import { say, useLiveRegion } from './live-region.ts'
 import { describeJob, type JobFacts, type JobWords } from './words.ts'
 
-/** Where there is no DOM, as on a server that renders pages, the class can be imported, not used. */
+/** Without a DOM, as on a rendering server, the class can be imported but not used. */
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement)
 
 const environment = systemEnvironment()
@@ -22,9 +22,9 @@ let sheet: CSSStyleSheet | undefined
  * `<job-progress src="/api/jobs/p7f2">`: a job, live, as a bar (`variant="ring"` and `"text"` are smaller).
  *
  * `token` is a watch token, for pages whose readers are not signed in. `label` is shown instead of the job's title. `lang`, its own or an
- * ancestor's, chooses the language among {@link JobProgressElement.languages}. What stands inside the element is shown until the job is known.
+ * ancestor's, chooses the language among {@link JobProgressElement.languages}. The element's content is shown until the job is known.
  *
- * It connects when it comes into view, and lets go when it leaves the document. `job-change` tells each change of the job and `job-end` its
+ * It connects when it comes into view, and disconnects when it leaves the document. `job-change` fires at each change of the job and `job-end` at its
  * end, with the job's header as `detail`; both bubble.
  *
  * @example
@@ -35,7 +35,7 @@ let sheet: CSSStyleSheet | undefined
  */
 export class JobProgressElement extends Base {
   static readonly observedAttributes = ['src', 'token', 'variant', 'label', 'lang']
-  /** The languages that the element speaks, by their tag. Add to it before the first element is made. */
+  /** The languages of the element, by tag. Add to it before the first element is made. */
   static readonly languages: Map<string, JobLanguage> = new Map([[jobEnglish.tag, jobEnglish]])
 
   readonly #view = createJobProgressView(() => this.#toggleFailures())
@@ -46,7 +46,7 @@ export class JobProgressElement extends Base {
     this.#wasSeen = true
     this.#connect()
   })
-  /** Whether it has come into view since it is in the document. Attributes are told of before. */
+  /** Whether it has come into view since it was connected. Attribute callbacks come earlier. */
   #wasSeen = false
   #leaveLiveRegion: (() => void) | undefined
   #leaveJob: (() => void) | undefined
@@ -65,7 +65,7 @@ export class JobProgressElement extends Base {
     shadow.append(this.#fallback, this.#view.root)
   }
 
-  /** What is known of the job, without its rows; `undefined` until something is. */
+  /** The header of the job; `undefined` until it is known. */
   get job(): JobHeader | undefined {
     return this.#facts?.job
   }
@@ -118,7 +118,7 @@ export class JobProgressElement extends Base {
     const { job } = this.#facts
     const format = formatFor(this.closest<HTMLElement>('[lang]')?.lang)
     const words = describeJob(this.#facts, format)
-    // Nothing to show is no reason to offer it: a producer may count failures without naming them.
+    // Offer the list only if there is one: a producer may count failures without naming them.
     if (job && job.itemCounts.failed + job.errorCount === 0) words.action = undefined
     const variant = this.getAttribute('variant') ?? 'bar'
     const title = this.getAttribute('label') ?? job?.title
@@ -129,7 +129,7 @@ export class JobProgressElement extends Base {
     this.#announce(words, title, format)
   }
 
-  /** What the page put inside the element is true for as long as nothing better is known. */
+  /** Shows the page's own content until the job is known. */
   #showFallback({ state }: JobWords): void {
     this.#fallback.hidden = state !== 'connecting' && state !== 'unreachable'
     this.#view.root.hidden = state === 'connecting' && this.textContent?.trim() !== ''
@@ -142,7 +142,7 @@ export class JobProgressElement extends Base {
     if (isTerminalStatus(job.status) && job.status !== before?.status) tell('job-end')
   }
 
-  /** The header counts failures; which they are, the whole document says, and only whoever asks pays for it. */
+  /** The header only counts failures; the failed items are loaded on demand. */
   async #toggleFailures(): Promise<void> {
     const location = this.#location()
     if (this.#view.showsFailures || !location) {
@@ -156,7 +156,7 @@ export class JobProgressElement extends Base {
   }
 }
 
-/** The items that failed; of a job that names none, its errors. */
+/** The failed items, or, without any, the errors. */
 function listFailures({ items, errors }: Job): Failure[] {
   const failed = items.filter(({ status }) => status === 'failed')
   if (failed.length === 0) return errors.map(({ message }) => ({ name: message }))
@@ -165,12 +165,12 @@ function listFailures({ items, errors }: Job): Failure[] {
 
 const formats = new Map<string, Format>()
 
-/** The format of a language tag, or of its language without the region; of English, where neither is spoken. */
+/** The format of a language tag, or of its language without the region; English otherwise. */
 function formatFor(tag = ''): Format {
   const { languages } = JobProgressElement
   const [base = ''] = tag.split('-')
   const language = languages.get(tag) ?? languages.get(base) ?? jobEnglish
-  // Numbers and dates follow the region, in the language that is spoken: en-GB, but not de where the words are English.
+  // Numbers and dates follow the region only within the language of the texts: en-GB, but not de with English texts.
   const locale = base === language.tag ? tag : language.tag
   const format = formats.get(locale) ?? createFormat(language, { locale })
   formats.set(locale, format)

@@ -2,19 +2,19 @@ import { type Icon, stateIcons } from './icons.ts'
 import type { JobState } from './job-language.ts'
 import type { JobWords } from './words.ts'
 
-/** Something of a job that failed. */
+/** A failure of a job. */
 export interface Failure {
   name: string
   reason?: string | undefined
 }
 
-/** The inside of a `<job-progress>`: made once, then brought up to date. */
+/** The shadow tree of a `<job-progress>`: created once, then updated. */
 export interface JobProgressView {
   readonly root: HTMLElement
-  /** Shows a job's words under a label; an empty one is not shown. Whatever is no `ring` and no `text` is a bar. */
+  /** Shows a job's words under a label; an empty one is not shown. Any variant but `ring` and `text` is a bar. */
   update(words: JobWords, label: string | undefined, variant: string): void
   readonly showsFailures: boolean
-  /** Lists what failed, each with its reason; nothing hides the list. */
+  /** Lists failures with their reasons; an empty list is hidden. */
   showFailures(failures?: readonly Failure[]): void
 }
 
@@ -40,15 +40,15 @@ export function createJobProgressView(onShow: () => void): JobProgressView {
   track.role = 'progressbar'
   track.ariaValueMin = '0'
   track.ariaValueMax = '100'
-  // The bar says the very same, to those who can't see these.
+  // The bar has the same text for screen readers.
   for (const seen of [line, aside, middle]) seen.ariaHidden = 'true'
 
   function update(words: JobWords, text: string | undefined, variant: string): void {
     const { state, tone, percent, chip: word, line: said } = words
     const whole = percent === undefined ? null : `${Math.floor(percent)}`
-    // Of work that has begun and has no total, neither a share nor an empty bar would be true.
+    // Work without a total has no percent: indeterminate.
     const isUnknown = percent === undefined && word !== undefined && state !== 'waiting'
-    // All was tried: what failed of it, the chip and the line say.
+    // Everything was tried: the chip and the line show what failed.
     track.className = `track ${state === 'completed-with-failures' ? 'done' : tone}`
     root.className = `root is-${variant} ${tone}${isUnknown ? ' unknown' : ''}${percent ? '' : ' empty'}`
     root.style.setProperty('--percent', `${percent ?? 0}`)
@@ -115,13 +115,13 @@ function createIcon({ path, stroke }: Icon): SVGElement {
   return svg('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, svg('path', { d: path, 'stroke-width': stroke }))
 }
 
-/** A circle for the track, and one above it, a hundred long, whose dash is the share. */
+/** A circle for the track, and one of length 100 above it whose dash is the percent. */
 function createRing(): SVGElement {
   const circle = () => svg('circle', { cx: 20, cy: 20, r: 18, pathLength: 100 })
   return svg('svg', { viewBox: '0 0 40 40', class: 'ring', part: 'ring' }, circle(), circle())
 }
 
-/** Shows a text, or hides its place. Touches the page only when there is something new: a selection in the text survives the rest. */
+/** Sets or hides a text. Touches the DOM only on change, so that a selection survives. */
 function setText(target: HTMLElement, text: string | null = ''): void {
   target.hidden = !text
   if (target.textContent !== text) target.textContent = text

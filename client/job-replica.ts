@@ -6,13 +6,13 @@ import { isTerminalStatus } from '../shared/selectors.ts'
 import { type EndReason, patchOfSnapshot, type SnapshotData, type StreamMessage } from '../shared/wire.ts'
 import type { Received } from './received.ts'
 
-/** What a stream says of its job. */
+/** A message about the job. */
 export type JobMessage = Exclude<StreamMessage, { event: 'ping' }>
 
 /**
- * The client's copy of a job: what the stream said, folded, one message at a time.
+ * The client's copy of a job: folds the messages of its stream.
  *
- * What arrives in pages shows only once it is whole; until then {@link job} stays what it was.
+ * A paged document shows only once it is complete; until then {@link job} stays as it was.
  */
 export class JobReplica {
   #live: LiveJob | undefined
@@ -20,7 +20,7 @@ export class JobReplica {
   /** No page is missing. */
   #whole = false
 
-  /** The document as of the last moment at which it was whole. A new object after each change; its arrays are the same ones. */
+  /** The document when it was last complete. A new object after each change, with the same arrays. */
   get job(): Job | undefined {
     return this.#job
   }
@@ -48,7 +48,7 @@ export class JobReplica {
     return isTerminalStatus(status) ? { ...received, ended: status as EndReason } : received
   }
 
-  /** Everything begins again, whatever was there: a server that was restored from a backup has an older version of the same life. */
+  /** A snapshot replaces everything, even a newer version: a restored server has an older version of the same epoch. */
   #begin(patch: Patch): Received {
     this.#live = LiveJob.from(patch)
     return this.#taken(!patch.more)
@@ -58,7 +58,7 @@ export class JobReplica {
     if (patch.from === 0) return this.#begin(patch)
     const live = this.#live
     if (!live || patch.job.epoch !== live.job.epoch || patch.from > live.job.version) return { gap: true }
-    // The document that is shown stays whole: its arrays are left to it, and pages go into copies.
+    // The shown document stays complete: pages go into copies of its arrays.
     if (patch.more && this.#whole) this.#live = new LiveJob(copy(live.job))
     this.#live?.applyPatch(patch)
     return this.#taken(!patch.more)
@@ -71,7 +71,7 @@ export class JobReplica {
     return this.#taken(this.#whole)
   }
 
-  /** A job that is over is here to its end, or something is missing. */
+  /** An `end` without the final state means that something is missing. */
   #end(reason: EndReason): Received {
     const isOver = this.#whole && this.#job !== undefined && isTerminalStatus(this.#job.status)
     if (!isOver && (reason === 'completed' || reason === 'failed' || reason === 'cancelled')) return { gap: true }

@@ -18,21 +18,21 @@ import { type JobAddress, jobUrls } from './job-url.ts'
 import type { Received } from './received.ts'
 import { createSignalLine, type LineSignals } from './signal-line.ts'
 
-/** Why there is nothing to see, or no more of it. `unreachable` passes by itself. */
+/** Why the job can't be shown, or not any more. `unreachable` is temporary. */
 export type JobError = 'not-found' | 'expired' | 'unreachable'
 
 /** A job as signals. The connection is open while any of them is watched, and a moment longer. */
 export interface JobSignal extends LineSignals {
   /**
    * The document. A new object after each change; its arrays are the same ones, changed in place: compare `job`, not `job.items`.
-   * `undefined` until everything of it is here.
+   * `undefined` until it is complete.
    */
   readonly job: ReadonlySignal<Job | undefined>
   /** 0 to 100; `undefined` while the total is unknown. */
   readonly percent: ReadonlySignal<number | undefined>
-  /** Units per second; `undefined` until it can be trusted. */
+  /** Units per second; `undefined` until the estimate is reliable. */
   readonly rate: ReadonlySignal<number | undefined>
-  /** Seconds, in coarse steps; `undefined` until it can be trusted. */
+  /** Seconds, in coarse steps; `undefined` until the estimate is reliable. */
   readonly timeLeft: ReadonlySignal<number | undefined>
   readonly error: ReadonlySignal<JobError | undefined>
 }
@@ -43,7 +43,7 @@ export type JobSignalOptions = JobAddress & { environment?: Environment | undefi
 /**
  * A job as signals: opens the connection when one of them is first watched, and closes it when none is.
  *
- * Every message is folded as it comes; the signals change once a frame at most.
+ * Messages are folded as they arrive; signals change once a frame at most.
  *
  * @example
  * ```ts
@@ -99,7 +99,7 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
   }
 }
 
-/** What stands in the way of someone who wants to see a job. */
+/** The error that a connection status means to the viewer. */
 export function errorOf(connection: ConnectionStatus, hasSomething: boolean): JobError | undefined {
   if (connection === 'not-found' || connection === 'expired') return connection
   const isAway = connection === 'reconnecting' || connection === 'offline'

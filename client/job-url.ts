@@ -1,4 +1,4 @@
-/** Which job, and by what right. */
+/** Which job, and the credentials to read it. */
 export type JobAddress = (
   | {
       /** Where the job is, `/api/jobs/ID`, or its stream, `…/progress?token=…`, as `POST …/tokens` gives it. */
@@ -13,7 +13,7 @@ export type JobAddress = (
       url?: never
     }
 ) & {
-  /** A watch token. It travels in the URL, so that an EventSource will do. */
+  /** A watch token. Sent in the URL, so that EventSource works. */
   token?: string | undefined
   /** What goes into `Authorization: Bearer`, for clients without a cookie or a watch token. */
   bearer?: string | undefined
@@ -21,13 +21,13 @@ export type JobAddress = (
   parts?: 'header' | undefined
 }
 
-/** Where to find a job: the same string for the same job, seen by the same right. */
+/** The URLs of a job, equal for the same job and credentials. */
 export interface JobUrls {
-  /** Where its stream is, and where it is itself, from a cursor on. */
+  /** The stream and the document, from a cursor. */
   stream(cursor: string | undefined): string
   document(cursor: string | undefined): string
   headers: Readonly<Record<string, string>> | undefined
-  /** What two addresses of the same have in common. */
+  /** Equal for two addresses of the same job and credentials. */
   key: string
 }
 
@@ -49,7 +49,7 @@ export function jobUrls(address: JobAddress): JobUrls {
   }
 }
 
-/** The headers of a request with a bearer token: none without. */
+/** The headers for a bearer token; none without one. */
 export function bearerHeaders(bearer: string | undefined): Readonly<Record<string, string>> | undefined {
   return bearer === undefined ? undefined : { authorization: `Bearer ${bearer}` }
 }

@@ -19,23 +19,23 @@ import {
 /** The answer to a poll. */
 export type Polled = Extract<ConnectionEvent, { type: 'polled' }>
 
-/** What a line follows, and who hears of it. */
+/** The options of the connection. */
 export interface LineOptions {
-  /** Opens the stream from where the client is; `undefined` where there is none to be had. */
+  /** Opens the stream; `undefined` without EventSource, or with nothing to follow. */
   open(): EventSourceLike | undefined
   /** The names of its messages. */
   names: readonly string[]
   /** Takes a message: its name and its parsed data. */
   receive(name: string, data: unknown): void
-  /** Asks for the same where streams are mute. */
+  /** Polls for the same, when streams are mute. */
   poll(): Promise<Polled | Failure>
   onStatus(status: ConnectionStatus): void
-  /** Told whenever the server was heard. */
+  /** Called whenever the server was heard. */
   onHeard(): void
   environment: Environment
 }
 
-/** How a stream ended: so that the next is opened at once; without a word, or without one that is known; or as a failure. */
+/** How a stream ended: `again` to reopen at once, mute, or failed. */
 type End = 'again' | 'mute' | 'failed'
 
 /** `EventSource.CLOSED`: it will not try again by itself. */
@@ -46,9 +46,9 @@ const FAILED: Failure = { type: 'failed' }
  * Keeps a line to the server until it is let go of: by a stream, which is watched over; by polls, where streams are mute; and by another
  * try after each that failed.
  *
- * It is as patient as `connection-state.ts`, but knows neither cursors nor gaps nor an end: those are of one job, and a line has many.
+ * Same time-outs as `connection-state.ts`, but without cursors, gaps and ends, which belong to single jobs.
  *
- * @returns lets go of it
+ * @returns a function that disconnects
  */
 export function keepLine({ environment, ...options }: LineOptions): () => void {
   const { clock, random, page } = environment
@@ -88,14 +88,14 @@ export function keepLine({ environment, ...options }: LineOptions): () => void {
       source.onopen = () => {
         isOpen = true
         options.onHeard()
-        // After mute ones, an open stream is not trusted before it says something.
+        // After mute streams, an open one counts only once it delivers.
         if (mutes > 0) return
         if (isOnline) options.onStatus('live')
         watch(QUIET_MS, endMute)
       }
       source.onerror = () => {
         if (!isOpen) end(source.readyState === CLOSED ? 'mute' : 'failed')
-        // A stream that lived ends in peace; one that did not may be the first of a hot loop.
+        // A steady stream that closes is reopened at once; a short one counts as a failure, to avoid a hot loop.
         else end(heardAt && clock.now() - openedAt >= STEADY_MS ? 'again' : 'failed')
       }
       for (const name of options.names) {
@@ -104,12 +104,12 @@ export function keepLine({ environment, ...options }: LineOptions): () => void {
           try {
             message = JSON.parse(data)
           } catch {
-            // Half a message, or none of ours: the stream is not to be trusted.
+            // A malformed message: the stream can't be trusted.
             end('failed')
             return
           }
           heardAt = clock.now()
-          // What arrives is proof of a network, whatever the device says: it may be all on one machine.
+          // A message proves that there is a network, whatever the device reports: the server may be local.
           isOnline = true
           mutes = pollUntil = 0
           watch(SILENCE_MS, () => {
@@ -176,7 +176,7 @@ export function keepLine({ environment, ...options }: LineOptions): () => void {
     if (type === 'offline') isOnline = false
     if (isOnline !== wasOnline) lose()
     if (isOnline && !wasOnline) {
-      // A network that comes back has most likely changed under the stream, which then never says another word.
+      // After a network change an open stream is most likely dead without an error.
       failures = pollUntil = 0
       wake(true)
     } else if (type !== 'offline' && page?.document?.visibilityState !== 'hidden') wake(false)

@@ -1,7 +1,7 @@
 import type { ItemStatus } from '../shared/job.ts'
 import { type JobLanguage, jobEnglish } from './job-language.ts'
 
-/** Every word of one language. Another language is another object of this type. */
+/** The texts of one language. */
 export interface Language extends JobLanguage {
   /** Items and steps by their status. */
   rows: Record<ItemStatus, string>
@@ -12,7 +12,7 @@ export interface Language extends JobLanguage {
   endedAndTook(ended: string, duration: string): string
 }
 
-/** English, and what every other language has to say. */
+/** English; the model for other languages. */
 export const english: Language = {
   ...jobEnglish,
   rows: { pending: 'Waiting', running: 'Running', succeeded: 'Done', failed: 'Failed', skipped: 'Skipped' },

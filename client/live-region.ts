@@ -1,6 +1,6 @@
 import { systemClock } from '../shared/clock.ts'
 
-/** How far apart two announcements are at least: milliseconds. */
+/** The least time between two announcements: milliseconds. */
 const QUIET_MS = 10_000
 
 let region: HTMLElement | undefined
@@ -8,16 +8,16 @@ let users = 0
 let lastSaid = 0
 
 /**
- * Gives the page its one polite live region, unless somebody on it has asked for it already.
+ * Adds the page's one polite live region, unless it is there.
  *
- * @returns lets go of it; the last to do so takes it away
+ * @returns a function that releases it; the last release removes it
  */
 export function useLiveRegion(): () => void {
   users += 1
   if (!region) {
     region = document.createElement('div')
     region.role = 'status'
-    // Out of sight, yet not `hidden`: what is hidden is not read.
+    // Visually hidden, not `hidden`, which screen readers skip.
     region.style.cssText =
       'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap'
     document.body.append(region)
@@ -31,9 +31,9 @@ export function useLiveRegion(): () => void {
 }
 
 /**
- * Says a text to those who hear the page.
+ * Announces a text to screen readers.
  *
- * @returns `false` when it was not said: it is not urgent, and something was said less than ten seconds ago
+ * @returns `false` when it was not announced: not urgent, and within ten seconds of the last
  */
 export function say(text: string, urgent: boolean): boolean {
   const now = systemClock.now()

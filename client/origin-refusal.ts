@@ -1,11 +1,11 @@
 import type { Environment } from './environment.ts'
 
-/** The servers that were told of. */
+/** Servers that were reported already. */
 const told = new Set<string>()
 
 /**
- * Whether a server of another origin is there. To a page that it does not let in, a browser says only that there was no answer, as of one
- * that is away; so it is asked for what every page may read. A proxy that answers in its place does not have that.
+ * Whether a server of another origin is up. Browsers report a CORS refusal like a network failure, so this requests what every page may read.
+ * A proxy that answers in the server's place does not have it.
  */
 export async function isThereForAll(base: string, environment: Environment): Promise<boolean> {
   const origin = environment.page?.location?.origin
@@ -16,7 +16,7 @@ export async function isThereForAll(base: string, environment: Environment): Pro
   return answer?.ok === true
 }
 
-/** Tells whoever makes the page, once, which setting of the server must name its origin. */
+/** Logs once, for the page's developer, which setting of the server must name its origin. */
 export function tellOriginRefused(base: string, { page }: Environment): void {
   if (told.has(base)) return
   told.add(base)

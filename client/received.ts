@@ -1,19 +1,19 @@
 import type { EndReason } from '../shared/wire.ts'
 import type { ConnectionEvent } from './connection-state.ts'
 
-/** What became of a message. */
+/** The outcome of receiving a message. */
 export interface Received {
-  /** Where the client is now: what the next stream goes on from. */
+  /** The client's cursor now. */
   cursor?: string | undefined
-  /** It does not follow from what is here. */
+  /** It does not continue the document. */
   gap?: boolean | undefined
-  /** It was the last word on everything that is followed. */
+  /** Everything that is followed has ended. */
   ended?: EndReason | undefined
-  /** Of a poll: there is more to be asked for at once. */
+  /** Of a poll: there is another page. */
   more?: boolean | undefined
 }
 
-/** What that is to the policy. */
+/** The same as an event of the policy. */
 export function eventOf({ cursor, gap, ended, more }: Received, type: 'message' | 'polled'): ConnectionEvent {
   if (gap) return { type: 'gap' }
   if (ended) return { type: 'ended', reason: ended }

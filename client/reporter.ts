@@ -7,13 +7,13 @@ import { type Answer, type Failed, readAnswer } from '../shared/http-sender.ts'
 import { isTerminalStatus } from '../shared/selectors.ts'
 import { withoutSlash } from './job-url.ts'
 
-/** Where to report, and by what right. */
+/** The server, and the token to report with. */
 export interface ReporterOptions {
-  /** Where the server is: `https://progress.example`. */
+  /** The address of the server: `https://progress.example`. */
   url: string
   /** A JWT with the scope `jobs:write`, or a job's publish token. */
   token: string
-  /** Told, in a sentence, what was not taken and why. Nothing is ever thrown. */
+  /** Called with a sentence about what was refused and why. Nothing is ever thrown. */
   onProblem?: ((problem: string) => void) | undefined
   fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined
   clock?: Clock | undefined
@@ -24,7 +24,7 @@ export interface ReporterOptions {
 export type NewJob = CreateJob
 
 /**
- * Reports on one job. Every method is synchronous, costs next to nothing and never throws, whatever becomes of the server.
+ * Reports on one job. Every method is synchronous, cheap, and never throws, whatever happens to the server.
  */
 export interface JobReporter {
   readonly id: string
@@ -34,40 +34,40 @@ export interface JobReporter {
   step(fields: EventFields<'step'>): void
   error(fields: EventFields<'error'>): void
   log(fields: EventFields<'log'>): void
-  /** Whether a watcher asked for the end, or for a pause, as of the last batch that was sent. */
+  /** Whether a watcher has cancelled or paused the job, as of the last batch. */
   readonly cancelRequested: boolean
   readonly pauseRequested: boolean
-  /** Aborts when a watcher asks for the end. */
+  /** Aborts when a watcher cancels. */
   readonly signal: AbortSignal
-  /** Events that were dropped: for want of room, or because the server would not take them. */
+  /** Events dropped because the queue was full or the server refused them. */
   readonly dropped: number
-  /** Sends what waits. Resolves once the server has it, or has failed to take it; never rejects. */
+  /** Sends queued events. Resolves once the server has them or the try has failed; never rejects. */
   flush(): Promise<void>
-  /** Sends what waits, trying again for five seconds at most, and lets go of everything. Never rejects. */
+  /** Sends queued events, retrying for five seconds at most, and releases everything. Never rejects. */
   close(): Promise<void>
 }
 
 /** Reports on any number of jobs to one server. */
 export interface Reporter {
-  /** Creates a job, with the first batch about it. The id is made here when none is given, so nothing has to be waited for. */
+  /** Creates a job, together with its first batch. Without an id one is made here, so there is nothing to wait for. */
   create(job: NewJob): JobReporter
   /** Reports on a job that was created elsewhere. */
   job(id: string): JobReporter
-  /** Sends what waits, of every job. Never rejects. */
+  /** Sends the queued events of every job. Never rejects. */
   flush(): Promise<void>
-  /** Sends what waits, trying again for five seconds at most, and lets go of everything. Never rejects. */
+  /** Sends queued events, retrying for five seconds at most, and releases everything. Never rejects. */
   close(): Promise<void>
 }
 
 /** The longest that {@link Reporter.close} takes. */
 const CLOSE_MS = 5_000
-/** The wait before another try to create a job while its reporter is closed; the next ones are as much longer. */
+/** Back-off of tries to create a job while the reporter closes; grows by itself each time. */
 const CREATE_AGAIN_MS = 500
-/** The longest that one request takes, before it is tried again. */
+/** The time-out of one request. */
 const REQUEST_MS = 30_000
 
 /**
- * A clock whose timers keep no process alive: one that has done its work ends, even while the server is away.
+ * A clock whose timers do not keep the process alive, so that it can end while the server is away.
  */
 const unobtrusiveClock: Clock = {
   now: () => Date.now(),
@@ -83,7 +83,7 @@ const unobtrusiveClock: Clock = {
 /**
  * Reports on jobs over HTTP, from any process.
  *
- * With no server within reach the work that it reports on runs as before. Call `close` at its end, so that the last word gets out.
+ * Without a reachable server the reported work runs as before. Call `close` at its end, so that the last events are sent.
  *
  * @example
  * ```ts
@@ -111,7 +111,7 @@ export function createReporter(options: ReporterOptions): Reporter {
       try {
         options.onProblem?.(problem)
       } catch {
-        // Whoever listens to problems must not become one for the work.
+        // A failing listener must not break the work.
       }
     },
   }
@@ -147,9 +147,9 @@ class HttpJobReporter implements JobReporter {
   readonly #batcher: Batcher
   readonly #onDone: () => void
   readonly #stop = new AbortController()
-  /** The job, until the server has it. */
+  /** The job to create, until the server has it. */
   #toCreate: NewJob | undefined
-  /** The life of the job that was created: of one that was made elsewhere it is not known. */
+  /** The epoch of the job that was created; unknown for a job that was created elsewhere. */
   #epoch: string | undefined
   #creating: Promise<Failed | undefined> | undefined
   #cancel: (() => void) | undefined
@@ -176,7 +176,7 @@ class HttpJobReporter implements JobReporter {
         if (this.#isOver) onDone()
       },
     })
-    // A job that has nothing to say yet is there to be seen. If this fails, the first batch tries again.
+    // Create the job even without events, so that it shows. If this fails, the first batch tries again.
     if (toCreate) void this.#create()
   }
 
@@ -227,7 +227,7 @@ class HttpJobReporter implements JobReporter {
   }
 
   async close(): Promise<void> {
-    // This one keeps the process alive: between two tries nothing else does.
+    // This timer keeps the process alive between two tries.
     const { closingClock } = this.#port
     let timer: Timer
     const timeout = new Promise<void>((resolve) => {
@@ -243,10 +243,10 @@ class HttpJobReporter implements JobReporter {
     this.#onDone()
   }
 
-  /** Sends what waits, however often it takes. */
+  /** Sends queued events, with as many tries as needed. */
   async #drain(): Promise<void> {
     await this.#batcher.drain()
-    // A job that has nothing to say is there to be seen all the same.
+    // Create the job even without events.
     while (this.#toCreate && !this.#isClosed) {
       const failed = await this.#create()
       if (!failed || !('retry' in failed)) return
@@ -264,7 +264,7 @@ class HttpJobReporter implements JobReporter {
     })
   }
 
-  /** Creates the job, unless that was done. Answers what went wrong. A repeated request finds the same job. */
+  /** Creates the job, unless it exists. Returns the failure, if any. A repeated request finds the same job. */
   #create(): Promise<Failed | undefined> {
     if (!this.#toCreate) return Promise.resolve(undefined)
     this.#creating ??= this.#request('/api/jobs', this.#toCreate, {}, isJob).then((answer) => {

@@ -7,11 +7,11 @@ import type { Clock } from '../shared/clock.ts'
 export interface ServerClock {
   /** Milliseconds since the epoch, by the server's clock. */
   now(): number
-  /** Takes the server's word for what time it is now. */
+  /** Sets the server's present time. */
   set(at: string): void
-  /** Takes the `Date` of an answer, which says it to the second: what is known more exactly stays. */
+  /** Sets it from the `Date` of an answer, which is exact to the second; a more exact time is kept. */
   setRoughly(date: string): void
-  /** Takes note of something that happened at the server: it can't be earlier there than that. */
+  /** Raises it to the time of an event at the server. */
   observe(at: string): void
 }
 
@@ -19,7 +19,7 @@ export function createServerClock(clock: Clock): ServerClock {
   let offset = clock.now() - clock.monotonic()
   const offsetAt = (at: string) => Date.parse(at) - clock.monotonic()
   return {
-    // Whole milliseconds, as wall clocks have them.
+    // Whole milliseconds, like wall clocks.
     now: () => Math.round(clock.monotonic() + offset),
     set(at) {
       const told = offsetAt(at)
@@ -27,7 +27,7 @@ export function createServerClock(clock: Clock): ServerClock {
     },
     setRoughly(date) {
       const told = offsetAt(date)
-      // What may be missing: the part of a second that was cut off, and as long as the answer took.
+      // Uncertainty: the cut-off part of a second, and the time that the answer took.
       if (offset < told || offset > told + 2_000) offset = told + 500
     },
     observe(at) {

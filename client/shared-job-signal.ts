@@ -2,9 +2,9 @@ import type { Environment } from './environment.ts'
 import { createJobSignal, type JobSignal, type JobSignalOptions } from './job-signal.ts'
 import { jobUrls } from './job-url.ts'
 
-/** The environment of those who bring none. */
+/** The default environment. */
 const usual = {}
-/** By environment and job. Held weakly: a job that nobody holds is nobody's. */
+/** By environment and job, held weakly. */
 const shared = new WeakMap<Environment | typeof usual, Map<string, WeakRef<JobSignal>>>()
 
 const forgotten = new FinalizationRegistry<{ jobs: Map<string, WeakRef<JobSignal>>; key: string }>(({ jobs, key }) => {
@@ -12,8 +12,8 @@ const forgotten = new FinalizationRegistry<{ jobs: Map<string, WeakRef<JobSignal
 })
 
 /**
- * The signals of a job, the same ones for all who ask for the same job by the same right: so a page has one connection a job, however many
- * of its parts show it. Hold on to the whole object, not to one signal of it.
+ * The signals of a job, shared by all callers with the same job and credentials, so a page has one connection for a job. Keep a reference to
+ * the whole object, not only to one signal.
  */
 export function getJobSignal(options: JobSignalOptions): JobSignal {
   const world = options.environment ?? usual

@@ -8,7 +8,7 @@ import { Ticker } from './ticker.ts'
 import { createTransport, type TransportOptions } from './transport.ts'
 import { whileWatched } from './while-watched.ts'
 
-/** How a page stands to the server, as signals. */
+/** The state of the connection, as signals. */
 export interface LineSignals {
   readonly connection: ReadonlySignal<ConnectionStatus>
   /** When the server was last heard: milliseconds since the epoch by its own clock. Moves with {@link now}. */
@@ -17,19 +17,19 @@ export interface LineSignals {
   readonly now: ReadonlySignal<number>
 }
 
-/** A connection that is open while its signals, and others with its {@link lifetime}, are watched. */
+/** A connection that is open while its signals, or others with its {@link lifetime}, are watched. */
 export interface SignalLine extends LineSignals {
   readonly serverClock: ServerClock
-  /** The options of a signal that keeps the line open while it is watched. */
+  /** The options of a signal that keeps the connection open while it is watched. */
   readonly lifetime: ReturnType<typeof whileWatched>
-  /** Has `show` called with the next frame. */
+  /** Schedules `show` for the next frame. */
   showSoon(): void
 }
 
 export interface LineOptions extends TransportOptions {
   /** Takes a message of the stream: its name and its parsed data. */
   receive(name: string, data: unknown): Received
-  /** Where the client is at the start. With nothing, it is owed everything at once. */
+  /** The cursor to start from. Without one the server sends a snapshot at once. */
   cursor?: string | undefined
   /** Called in a batch, once a frame at most, when something was received: the moment to write signals. */
   show(): void
@@ -40,7 +40,7 @@ export interface LineOptions extends TransportOptions {
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
-/** A line to the server, closed until somebody watches. */
+/** A connection that is closed until it is watched. */
 export function createSignalLine(options: LineOptions): SignalLine {
   const { environment } = options
   const { clock } = environment
@@ -63,7 +63,7 @@ export function createSignalLine(options: LineOptions): SignalLine {
     onHeard() {
       heardAt = serverClock.now()
     },
-    // What was received before the status changed belongs to it: the end of a job is shown together with the job as it ended.
+    // Flush messages before the status changes: an ended job shows its final state with the status.
     onStatus() {
       batch(() => {
         showNow()

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../shared/clock.ts'
 
-/** Runs something again and again, between {@link start} and {@link stop}. */
+/** Runs a function repeatedly between {@link start} and {@link stop}. */
 export class Ticker {
   readonly #clock: Clock
   readonly #run: () => void

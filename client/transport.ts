@@ -5,19 +5,19 @@ import { listenTo } from './event-source-stream.ts'
 import { readStream } from './fetch-stream.ts'
 import { eventOf, type Received } from './received.ts'
 
-/** Where the stream of something is, and how to ask for the same without one. */
+/** The URLs of a stream and of its polling fallback. */
 export interface TransportOptions {
-  /** Where the stream is, from a cursor on. */
+  /** The stream, from a cursor. */
   streamUrl(cursor: string | undefined): string
-  /** Where to ask for the same when the stream is mute. */
+  /** The polling fallback, from a cursor. */
   pollUrl(cursor: string | undefined): string
   /** Headers, `Authorization` for one, that every request needs. With any, streams are read with `fetch`. */
   headers?: Readonly<Record<string, string>> | undefined
   /** Takes the parsed answer of a poll and its `Date`; `undefined` for one that is not the server's. */
   receivePoll(answer: unknown, date: string): Received | undefined
-  /** Whether all that will ever be said is here. */
+  /** Whether the document is complete and final. */
   isOver?(): boolean
-  /** Told whenever a stream is asked for. */
+  /** Called whenever a stream is requested. */
   onOpen?(): void
   environment: Environment
 }
@@ -37,7 +37,7 @@ const MESSAGE_NAMES = [
   'control',
 ] as const
 
-/** Streams by EventSource, where it will do: it can't send headers. Otherwise by `fetch`, as polls are. */
+/** Opens streams with EventSource, or with `fetch` where headers are needed. Polls with `fetch`. */
 export function createTransport(options: TransportOptions): Pick<ConnectionOptions, 'open' | 'poll'> {
   const { environment, headers } = options
   return {

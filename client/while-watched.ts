@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '../shared/clock.ts'
 
-/** How long after the last watcher left the line is kept: a page that draws itself anew, or moves an element, leaves for no longer. */
+/** How long the resource stays open after the last watcher left: long enough for a re-render or a moved element. */
 export const LINGER_MS = 1_000
 
 /**
- * The options of signals that share a resource: it is opened when one of them is first watched, and closed a moment after none is.
+ * The options of signals that share a resource: opened when the first is watched, closed a moment after the last.
  */
 export function whileWatched(clock: Clock, resource: { open(): void; close(): void }) {
   let watchers = 0

@@ -5,12 +5,12 @@ import type { Format } from './format.ts'
 import type { JobState } from './job-language.ts'
 import type { Language } from './language.ts'
 
-/** What colour says: `running` the accent, `done`, `failed`, `attention`; `neutral` for what waits or was stopped. */
+/** The meaning of a colour: `running` the accent, `done`, `failed`, `attention`; `neutral` for what waits or was stopped. */
 export type Tone = 'running' | 'done' | 'failed' | 'attention' | 'neutral'
 
 /** What is known of a job at a moment. */
 export interface JobFacts {
-  /** `undefined` until something was heard. */
+  /** `undefined` until it is known. */
   job: JobHeader | undefined
   connection: ConnectionStatus
   /** The moment: milliseconds since the epoch by the server's clock. */
@@ -23,17 +23,17 @@ export interface JobFacts {
   timeLeft?: number | undefined
 }
 
-/** A job in words. */
+/** The texts of a job. */
 export interface JobWords {
   state: JobState
   tone: Tone
-  /** The word of the chip; a job that can't be seen has none. */
+  /** The text of the chip; a job that can't be shown has none. */
   chip: string | undefined
   /** The line under the bar. */
   line: string
-  /** What stands at the line's other end: the time left, or how far it got. */
+  /** The text at the end of the line: the time left, or the percent. */
   aside: string | undefined
-  /** The word of the link that shows the failed items, when there are some. */
+  /** The text of the link to the failed items, if there are any. */
   action: string | undefined
   /** The bar: 0 to 100, or `undefined` when the total is unknown. */
   percent: number | undefined
@@ -51,7 +51,7 @@ const TONES: Partial<Record<JobState, Tone>> = {
   failed: 'failed',
 }
 
-/** Puts a job into words. Pure: the same facts are the same words. */
+/** Describes a job in words. Pure. */
 export function describeJob(facts: JobFacts, format: Format): JobWords {
   const { job } = facts
   const state = getJobState(facts)
@@ -68,7 +68,7 @@ export function describeJob(facts: JobFacts, format: Format): JobWords {
   }
 }
 
-/** The state of a job for the person in front of it. A lost connection changes none that is known. */
+/** The state of a job as people see it. A lost connection does not change it. */
 export function getJobState({ job, connection, now, lastSeen }: JobFacts): JobState {
   if (connection === 'not-found' || connection === 'expired') return connection
   if (!job && connection === 'origin-refused') return connection
@@ -78,17 +78,17 @@ export function getJobState({ job, connection, now, lastSeen }: JobFacts): JobSt
   if (status === 'completed' || status === 'failed' || status === 'cancelled') return status
   if (job.cancelRequested) return 'cancelling'
   if (status !== 'running') return status === 'pending' ? 'waiting' : status
-  // While nothing can be heard, silence says nothing of the job.
+  // Silence of the job can't be told from silence of the connection.
   const isLost = connection === 'reconnecting' || connection === 'offline'
   return isStalled(job, isLost ? (lastSeen ?? now) : now) ? 'stalled' : 'running'
 }
 
-/** How many units of the work failed: what the producer said, and no fewer than its items say. */
+/** Failed units: the producer's count, at least the failed items. */
 function getFailed({ progress, itemCounts }: JobHeader): number {
   return Math.max(progress.failed ?? 0, itemCounts.failed)
 }
 
-/** What is left of the work without what failed: a producer may have counted items as succeeded that it then reported as failed. */
+/** Succeeded units: never more than the total without the failed, even if a producer counted an item twice. */
 function getUnfailed(job: JobHeader): number {
   const { succeeded, failed = 0 } = job.progress
   const { done, total = 0 } = getAmount(job)
@@ -96,7 +96,7 @@ function getUnfailed(job: JobHeader): number {
   return Math.max(0, Math.max(done, total, countItems(job), succeeded + failed) - getFailed(job))
 }
 
-/** The line, what stands at its other end, and the word of the link. */
+/** The line, the text at its end, and the text of the link. */
 type Lines = [line: string, aside?: string | undefined, action?: string]
 
 function describeState(state: JobState, facts: JobFacts, format: Format): Lines {
@@ -131,7 +131,7 @@ function describeState(state: JobState, facts: JobFacts, format: Format): Lines 
 function describeRun(job: JobHeader, { rate, timeLeft }: JobFacts, percent: string | undefined, format: Format): Lines {
   const { language } = format
   const { done, total, unit } = getAmount(job)
-  // A total of nothing is none; and where nothing was counted, the steps may have a share.
+  // A total of 0 is no total; without an amount the steps may give a percent.
   if (!total) return [(done === 0 && percent) || language.doneSoFar(format.amount(done, unit))]
   const progress = format.amountOf(done, total, unit)
   return [

@@ -3,11 +3,11 @@ import type { Receipt } from './batcher.ts'
 import type { Job, JobHeader, Patch } from './job.ts'
 
 /**
- * What tells an answer of this server from one of something on the way to it. A proxy whose server is away, or a network that wants a
- * signature first, answers with a page of its own under any status: whoever takes it for the server's word believes that a job is gone.
+ * Tells answers of this server from those of proxies and captive portals, which answer with a page of their own under any status. A client
+ * that believed a proxy's 404 would take the job for deleted.
  */
 
-/** Begins the `type` of each of this server's problems: a URN, for there is no page to be read there (RFC 9457, 3.1.1). */
+/** The prefix of the `type` of this server's problems. A URN, because it leads to no page (RFC 9457, 3.1.1). */
 const PROBLEM_TYPE = 'urn:milepost:'
 
 /** Whether a value is a problem document of this server. */
@@ -16,7 +16,7 @@ export function isProblem(value: unknown): value is ProblemDocument {
   return typeof type === 'string' && type.startsWith(PROBLEM_TYPE) && typeof detail === 'string'
 }
 
-/** The problem that a response is, if it is one of this server's. Takes the response's body, or lets go of it. */
+/** The problem document of a response, if it is this server's. Consumes or cancels the body. */
 export async function readProblem(response: Response): Promise<ProblemDocument | undefined> {
   if (!response.headers.get('content-type')?.startsWith('application/problem+json')) {
     void response.body?.cancel().catch(() => {})
@@ -26,7 +26,7 @@ export async function readProblem(response: Response): Promise<ProblemDocument |
   return isProblem(problem) ? problem : undefined
 }
 
-/** The JSON of a response; `undefined` for a body that is none, or that breaks off. */
+/** The JSON of a response; `undefined` for a body that is not JSON or is cut short. */
 export function readJson(response: Response): Promise<unknown> {
   return response.json().catch(() => undefined)
 }
@@ -49,7 +49,7 @@ export function isReceipt(value: unknown): value is Receipt {
   return typeof version === 'number' && typeof cancelRequested === 'boolean' && typeof flushMs === 'number'
 }
 
-/** The fields of an object; of what is none, none. */
+/** The fields of an object; none of any other value. */
 function fieldsOf(value: unknown): Record<string, unknown> {
   return Object(value) as Record<string, unknown>
 }

@@ -6,7 +6,7 @@ import type { Limits } from './limits.ts'
 /** The schemas of requests, under the given limits. */
 export function createRequestSchemas(limits: Limits) {
   const { name, metadata } = createFieldSchemas(limits)
-  /** Ten years: what is longer is a mistake of units. */
+  /** Ten years: a longer time is a mistake of units. */
   const seconds = z.number().positive().max(315_360_000)
   return {
     createJob: z
@@ -24,7 +24,7 @@ export function createRequestSchemas(limits: Limits) {
     createToken: z
       .strictObject({
         can: z.enum(['watch', 'publish']).default('watch'),
-        /** A watch token that shows the header alone: no steps, items, errors and logs. */
+        /** A watch token that shows the header only: no steps, items, errors and logs. */
         parts: z.literal('header').optional(),
         seconds: z.int().positive().max(MAX_TOKEN_SECONDS).default(3_600),
       })
@@ -36,7 +36,7 @@ export function createRequestSchemas(limits: Limits) {
     createSignInLink: z
       .strictObject({
         sub: name,
-        /** The job whose page comes next. */
+        /** The job whose page the browser is sent to. */
         job: jobIdSchema.optional(),
         /** Whether the session is an administrator's, who sees everyone's jobs. */
         admin: z.boolean().default(false),
@@ -93,7 +93,7 @@ export const receiptSchema = z
     pauseRequested: z.boolean(),
     /** Whether anyone follows the job now. */
     watched: z.boolean(),
-    /** How long a producer does well to gather events before it sends them: milliseconds. */
+    /** How long a producer should gather events before it sends them: milliseconds. */
     flushMs: z.int(),
   })
   .meta({ id: 'Receipt' })
@@ -122,7 +122,7 @@ export const sessionListSchema = z
   .object({
     sessions: z.array(
       z.object({
-        /** What ends it. Not the cookie. */
+        /** Names it in `DELETE /api/sessions/:id`. Not the cookie. */
         id: z.string(),
         sub: z.string(),
         scopes: z.array(z.string()),
@@ -138,7 +138,7 @@ export const sessionListSchema = z
 /** A page of the browsers that are signed in. `nextCursor` asks for the next, where there is one. */
 export type SessionList = z.infer<typeof sessionListSchema>
 
-/** The kinds of problems. A client believes only these: what stands between it and the server answers in its own way. */
+/** The types of problems. Clients believe only these: proxies answer with errors of their own. */
 export const problemTypes = [
   'urn:milepost:malformed',
   'urn:milepost:unauthenticated',

@@ -13,14 +13,14 @@ export interface Receipt {
   flushMs: number
 }
 
-/** How a batch fared. */
+/** The outcome of sending a batch. */
 export type Sent =
   | { receipt: Receipt }
-  /** It may be taken another time, and not before a wait, if the server named one; if it was too large for whoever refused it, in parts. */
+  /** Try again, after `afterMs` if the server named a wait; `tooLarge`: in parts, because something on the way refused its size. */
   | { retry: true; afterMs?: number | undefined; tooLarge?: true }
-  /** Something in it is too large or not valid; the rest of it may be taken. */
+  /** An event in it is too large or not valid; the rest may be accepted. */
   | { rejected: string }
-  /** Neither it nor any other batch of this job will be taken. */
+  /** The server accepts no batch of this job. */
   | { refused: string }
 
 export interface BatcherOptions {
@@ -28,52 +28,52 @@ export interface BatcherOptions {
   send(events: ProducerEvent[], key: string): Promise<Sent>
   clock: Clock
   random: Random
-  /** Told of every receipt. */
+  /** Called with every receipt. */
   onReceipt?(receipt: Receipt): void
-  /** Told why the server would not take an event, which is dropped. */
+  /** Called with the reason when the server refuses an event, which is dropped. */
   onRejected?(reason: string, event: ProducerEvent): void
-  /** Told why the server takes nothing more of this job: what waits and what comes is dropped. */
+  /** Called with the reason when the server accepts nothing more of this job: queued and later events are dropped. */
   onRefused?(reason: string): void
-  /** Told when nothing waits and nothing is on its way. */
+  /** Called when the queue is empty and nothing is in flight. */
   onIdle?(): void
 }
 
-/** Events that wait for their batch. */
+/** The most events in the queue. */
 export const QUEUE_LIMIT = 10_000
 /** Events in one batch. */
 const BATCH_LIMIT = 1_000
 const FIRST_FLUSH_MS = 250
 /**
- * Waits between two tries: milliseconds. The longest is short, for a proxy that was away for some seconds is back then: a producer tries with
- * one batch, and its jitter keeps it from all others. A server that takes nothing of what it is sent is asked more slowly.
+ * Back-off between tries, in milliseconds. The longest is short, because a proxy is often back within seconds; a producer retries with one
+ * batch, and jitter spreads producers. A server that rejects everything is asked more slowly.
  */
 const RETRY_MS = { first: 500, most: 5_000, rejected: 30_000, draining: 500 }
-/** Events in a row that the server would not take, after which it is asked more slowly. */
+/** After so many rejected events in a row the server is asked more slowly. */
 const MANY_REJECTIONS = 10
 
 type ProgressEvent = Extract<ProducerEvent, { type: 'progress' }>
 
 /**
- * Gathers one job's events into batches, so that reporting costs the work next to nothing.
+ * Gathers one job's events into batches, so that reporting costs the work almost nothing.
  *
- * Never throws and never blocks. The newest progress replaces the one that waits, unless a status has come between; of the others
- * 10,000 wait, then the oldest log lines are dropped and counted (the oldest events, where there are none; a status last of all). While
- * the server can't be reached, the same batch is tried again, with the same key.
+ * Never throws and never blocks. A queued progress event is replaced by a newer one, unless a status event came in between. The queue holds
+ * 10,000 events; then the oldest log lines are dropped and counted, without log lines the oldest events, status events last. While the
+ * server can't be reached, the same batch is sent again with the same key.
  */
 export class Batcher {
   readonly #options: BatcherOptions
   #queue: ProducerEvent[] = []
-  /** The progress among those that wait which a newer one may replace. */
+  /** The queued progress event that a newer one may replace. */
   #progress: ProgressEvent | undefined
-  /** Events that were ever added to the queue, and that ever left it. */
+  /** Counts of events added to the queue and taken out of it. */
   #added = 0
   #left = 0
-  /** What was added up to here is to be sent now, without more gathering. */
+  /** Events added up to this count are sent now, without more gathering. */
   #target = 0
-  /** The batch that is being tried, and its key. */
+  /** The batch in flight, and its key. */
   #batch: { events: ProducerEvent[]; key: string } | undefined
   #batchLimit = BATCH_LIMIT
-  /** The size of the last batch that was not taken, until one as large is. */
+  /** The size of the last batch that was refused, until one as large is accepted. */
   #refusedSize = Number.POSITIVE_INFINITY
   #sending: Promise<void> | undefined
   #timer: Timer | undefined
@@ -88,12 +88,12 @@ export class Batcher {
     this.#options = options
   }
 
-  /** Events that were dropped: for want of room, or because the server would not take them. */
+  /** Events dropped because the queue was full or the server refused them. */
   get dropped(): number {
     return this.#dropped
   }
 
-  /** Nothing waits and nothing is on its way. */
+  /** The queue is empty and nothing is in flight. */
   get idle(): boolean {
     return this.#queue.length === 0 && this.#batch === undefined
   }
@@ -106,21 +106,21 @@ export class Batcher {
     if (event.type === 'progress' && this.#progress) merge(this.#progress, event)
     else this.#push({ ...event })
     const isLast = event.type === 'status' && isTerminalStatus(event.status)
-    // Waiting longer would not make a full batch better, and work that is fast would overrun the queue.
+    // A full batch gains nothing by waiting, and fast work would overrun the queue.
     const isDue = isLast || this.#queue.length === BATCH_LIMIT
     if (isDue) this.#target = this.#added
     this.#schedule(isDue ? 0 : this.#flushMs)
   }
 
-  /** Sends what waits. Resolves once the server has it, or has failed to take it; never rejects. */
+  /** Sends the queue. Resolves once the server has it or the try has failed; never rejects. */
   async flush(): Promise<void> {
     this.#target = this.#added
     await this.#send()
   }
 
   /**
-   * Sends what waits, again and again, as if nothing had failed before: resolves once nothing waits any more, or once it is closed. Whoever
-   * has little time closes it then.
+   * Sends the queue, retrying without back-off from earlier failures. Resolves once the queue is empty, or once it is closed: a caller with
+   * little time closes it.
    */
   async drain(): Promise<void> {
     this.#failures = 0
@@ -129,7 +129,7 @@ export class Batcher {
     await new Promise<void>((resolve) => this.#drained.push(resolve))
   }
 
-  /** Drops what waits and whatever comes, and lets go of the timer. */
+  /** Drops queued and later events, and clears the timer. */
   close(): void {
     this.#isClosed = true
     this.#dropped += this.#queue.length + (this.#batch?.events.length ?? 0)
@@ -141,7 +141,7 @@ export class Batcher {
     this.#settle()
   }
 
-  /** Nothing waits any more. */
+  /** The queue is empty. */
   #settle(): void {
     for (const resolve of this.#drained.splice(0)) resolve()
   }
@@ -176,7 +176,7 @@ export class Batcher {
     await this.#sending
   }
 
-  /** Sends batch after batch, until everything that is due has left or one of them could not be sent. */
+  /** Sends batches until everything due is sent or one fails. */
   async #sendDue(): Promise<void> {
     while (this.#isDue) {
       this.#batch ??= { events: this.#remove(0, this.#batchLimit), key: randomId(this.#options.random, 20) }
@@ -210,7 +210,7 @@ export class Batcher {
     }
   }
 
-  /** A sender that throws is one that failed: the work that is reported on must not hear of it. */
+  /** A sender that throws counts as a failure: the reported work must not see the exception. */
   async #try({ events, key }: { events: ProducerEvent[]; key: string }): Promise<Sent> {
     try {
       return await this.#options.send(events, key)
@@ -222,7 +222,7 @@ export class Batcher {
   #confirm(receipt: Receipt, size: number): void {
     this.#rejections = 0
     if (size >= this.#refusedSize) this.#refusedSize = Number.POSITIVE_INFINITY
-    // Towards a size that was refused one by one: a server that takes few at once would else refuse every second batch.
+    // Below a refused size, grow by one: otherwise a server with a small limit would refuse every second batch.
     const next = this.#batchLimit * 2 < this.#refusedSize ? this.#batchLimit * 2 : this.#batchLimit + 1
     this.#batchLimit = Math.min(BATCH_LIMIT, next)
     this.#flushMs = receipt.flushMs
@@ -235,13 +235,13 @@ export class Batcher {
     this.#options.onRefused?.(reason)
   }
 
-  /** Sends less of it, until what is wrong stands alone. */
+  /** Halves the batch, until the wrong event is alone. */
   #divide(events: ProducerEvent[], reason: string): void {
     const [only] = events
     if (events.length === 1 && only) {
       this.#rejections += 1
       this.#options.onRejected?.(reason, only)
-      // A job must not seem to run for ever because its result is too large.
+      // Otherwise a job whose result is too large would seem to run for ever.
       if (only.type === 'status' && Object.keys(only).length > 2)
         this.#putBack([{ type: 'status', status: only.status }])
       else this.#dropped += 1
@@ -263,13 +263,13 @@ export class Batcher {
 
   #backOff(leastMs: number, mostMs = RETRY_MS.most): void {
     this.#failures += 1
-    // Whoever drains has little time: the server may be back only at its end.
+    // Draining has a deadline: the server may be back just before it.
     const longest = this.#drained.length > 0 ? RETRY_MS.draining : mostMs
     const most = Math.min(longest, RETRY_MS.first * 2 ** Math.min(10, this.#failures - 1))
     this.#wait(Math.max(leastMs, most * (0.5 + this.#options.random.number() / 2)))
   }
 
-  /** Sets the timer, unless one is set that comes first or that is there to spare a server in need. */
+  /** Sets the timer, unless an earlier one or a back-off is set. */
   #schedule(ms: number): void {
     if (this.#sending || this.#failures > 0 || this.#isClosed) return
     if (ms === 0) this.#cancelTimer()
@@ -290,7 +290,7 @@ export class Batcher {
   }
 }
 
-/** Says of the newer progress what it says, and keeps of the older what it leaves out. */
+/** Merges a newer progress event into an older one: fields that it leaves out are kept. */
 function merge(older: ProgressEvent, newer: ProgressEvent): void {
   for (const [key, value] of Object.entries(newer)) if (value !== undefined) Object.assign(older, { [key]: value })
 }

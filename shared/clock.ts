@@ -8,9 +8,9 @@ export type Timer = unknown
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number
-  /** Milliseconds since some moment: they pass evenly, whatever the wall clock is set to. */
+  /** Milliseconds since an arbitrary moment, on a monotonic clock. */
   monotonic(): number
-  /** Calls `run` once, `ms` milliseconds from now: at most 2³¹ − 1 (24 days), since runtimes run what is later at once. */
+  /** Calls `run` once, `ms` milliseconds from now: at most 2³¹ − 1 (24 days), because runtimes fire longer timers at once. */
   setTimeout(run: () => void, ms: number): Timer
   clearTimeout(timer: Timer): void
 }

@@ -6,29 +6,29 @@ export interface Sample {
   /** Milliseconds since the epoch, by the server's clock. */
   at: number
   done: number
-  /** `undefined` when nobody knows. */
+  /** `undefined` when unknown. */
   total: number | undefined
-  /** Whether the job was at work from then on. Time at rest counts for nothing. */
+  /** Whether the job was running from then on. Time at rest is not counted. */
   working: boolean
 }
 
-/** What a run of samples says of the pace. Plain data, made by {@link emptyEstimate} and {@link addSample} alone. */
+/** The pace that samples show. Plain data, made by {@link emptyEstimate} and {@link addSample} alone. */
 export interface Estimate {
   readonly newest: Sample | undefined
-  /** What was done when the interval began that is being measured, and the seconds at work since. */
+  /** The amount at the start of the current interval, and the working seconds since. */
   readonly from: number
   readonly seconds: number
-  /** What was measured: seconds at work, and intervals with progress. */
+  /** Measured so far: working seconds, and intervals with progress. */
   readonly measured: number
   readonly intervals: number
-  /** Seconds between two signs of progress, as one who looks at a random moment meets them. */
+  /** Mean gap between signs of progress, weighted by its length: seconds. */
   readonly gap: Average
   /** Units per second, smoothed once and twice. */
   readonly fast: Average
   readonly slow: Average
 }
 
-/** An exponential average in which values count by the time that they lasted. */
+/** An exponential average, weighted by duration. */
 interface Average {
   readonly sum: number
   readonly weight: number
@@ -37,13 +37,13 @@ interface Average {
 const nothing: Average = { sum: 0, weight: 0 }
 const mean = ({ sum, weight }: Average) => (weight > 0 ? sum / weight : 0)
 
-/** @param keep what the past still counts, 0 to 1 */
+/** @param keep weight of the past, 0 to 1 */
 const add = ({ sum, weight }: Average, value: number, keep: number): Average => ({
   sum: sum * keep + value * (1 - keep),
   weight: weight * keep + (1 - keep),
 })
 
-/** An estimate that knows nothing yet. */
+/** An estimate without samples. */
 export const emptyEstimate: Estimate = {
   newest: undefined,
   from: 0,
@@ -55,15 +55,15 @@ export const emptyEstimate: Estimate = {
   slow: nothing,
 }
 
-/** The shortest interval that is measured, in seconds: below it, distances are mostly the jitter of clocks and frames. */
+/** The shortest interval that is measured, in seconds: shorter ones are mostly jitter of clocks and frames. */
 const SHORTEST = 0.5
-/** What has to be measured before anything is said: seconds, and intervals. */
+/** Seconds and intervals to measure before there is an estimate. */
 const ENOUGH = 4
-/** Averages look back, and silence counts as a pause, for this many seconds at least… */
+/** The window of the averages, and the silence that counts as a pause: at least this many seconds… */
 const SECONDS = 10
 /** …and this many gaps at least, so that bursts average out. */
 const GAPS = { memory: 5, silence: 4 }
-/** How far apart the two averages are at most while the pace is steady, as a share of the slow one. */
+/** The largest distance of the two averages while the pace is steady, as a share of the slow one. */
 const STEADY = 0.4
 
 /** The sample that a document is: its amount, at the time of its last event. */
@@ -75,8 +75,8 @@ export function sampleOf(job: Pick<JobHeader, 'progress' | 'itemCounts' | 'lastE
 /**
  * The estimate after one more sample. Pure, of constant cost.
  *
- * Rates are smoothed exponentially by the time that they lasted, twice; so neither jitter, nor bursts, nor the distance of the
- * samples sways them. A job that goes back begins anew.
+ * Rates are smoothed exponentially, twice, weighted by duration, so jitter, bursts and the spacing of samples hardly move them. When the
+ * amount goes back, the estimate starts anew.
  */
 export function addSample(estimate: Estimate, sample: Sample): Estimate {
   const { newest, from } = estimate
@@ -101,19 +101,19 @@ export function addSample(estimate: Estimate, sample: Sample): Estimate {
   }
 }
 
-/** Seconds over which the averages forget about two thirds of what they knew. */
+/** The time constant of the averages: seconds. */
 function memoryOf({ gap }: Pick<Estimate, 'gap'>): number {
   return Math.max(SECONDS, GAPS.memory * mean(gap))
 }
 
-/** Seconds at work without progress, up to a moment. */
+/** Working seconds without progress, up to a moment. */
 function silenceOf({ newest, seconds }: Estimate, now: number): number {
   return seconds + (newest?.working ? Math.max(0, now - newest.at) / 1_000 : 0)
 }
 
 /**
  * Units per second, or `undefined` while too little is known: at the start, at rest, and after a long silence. A silence that is longer
- * than usual counts as time in which nothing was done.
+ * than usual counts as time without progress.
  *
  * @param now milliseconds since the epoch, by the clock of the samples
  */
@@ -128,7 +128,7 @@ export function getRate(estimate: Estimate, now: number): number | undefined {
 }
 
 /**
- * Seconds until everything is done, or `undefined` when nobody can tell: the total is unknown, the pace is not steady, or there is no
+ * Seconds until everything is done, or `undefined` when it can't be told: the total is unknown, the pace is not steady, or there is no
  * rate (see {@link getRate}).
  *
  * @param now milliseconds since the epoch, by the clock of the samples
@@ -139,12 +139,12 @@ export function getTimeLeft(estimate: Estimate, now: number): number | undefined
   if (!rate || done >= total) return undefined
   const slow = mean(estimate.slow)
   if (Math.abs(mean(estimate.fast) - slow) > STEADY * slow) return undefined
-  // Between two signs of progress the work goes on as usual.
+  // Within a usual gap the work is assumed to go on.
   const since = Math.min(silenceOf(estimate, now), mean(estimate.gap))
   return finite(Math.max(0, (total - done) / rate - since))
 }
 
-/** Amounts may be as large as numbers are: what overflows is not known. */
+/** Overflow counts as unknown. */
 function finite(value: number): number | undefined {
   return Number.isFinite(value) ? value : undefined
 }
@@ -153,7 +153,7 @@ const MINUTE = 60
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** Up to which time left, in seconds, it is told in which steps. What is longer is told in days. */
+/** Steps in which the time left is rounded, by the largest time that they apply to: seconds. Longer times are rounded to days. */
 const STEPS: readonly (readonly [below: number, step: number])[] = [
   [10, 5],
   [55, 10],
@@ -164,9 +164,9 @@ const STEPS: readonly (readonly [below: number, step: number])[] = [
 ]
 
 /**
- * Time left as it is told to people: in steps that grow with it, and not another one before it is well past the one that is shown.
+ * Time left for people: rounded to steps that grow with it, with hysteresis around the step that is shown.
  *
- * @param shown what was told last
+ * @param shown the step that is shown now
  */
 export function coarseTimeLeft(seconds: number | undefined, shown: number | undefined): number | undefined {
   if (seconds === undefined) return undefined

@@ -3,7 +3,7 @@ import { itemStatusSchema, jobStatusSchema, logLevelSchema } from './job.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { fitsUtf8 } from './text-size.ts'
 
-/** Nesting that a `result` or `metadata` may have: more would overflow the stack of whoever walks it. */
+/** Deepest nesting of a `result` or `metadata`: deeper values would overflow the stack of code that walks them. */
 export const JSON_DEPTH = 32
 
 /** Whether a JSON value is nested no deeper than that. */
@@ -13,8 +13,8 @@ export function isShallow(value: unknown, depth = JSON_DEPTH): boolean {
 }
 
 /**
- * A value in JSON, or why it can't be kept. Values from within the process may be anything: hold functions or themselves, throw when
- * they are read, change later.
+ * A value as JSON, or why it can't be stored. Values from within the process may be anything: contain functions or themselves, throw when
+ * read, change later.
  */
 function toJson(value: unknown, bytes: number): { text: string } | { fault: string } {
   try {
@@ -27,9 +27,9 @@ function toJson(value: unknown, bytes: number): { text: string } | { fault: stri
   }
 }
 
-/** The building blocks of what strangers may send, under the given limits. */
+/** Schemas of the fields of untrusted input, under the given limits. */
 export function createFieldSchemas(limits: Limits) {
-  // Half a surrogate pair has no UTF-8: stores would put U+FFFD in its place, and tell two ids that differ in it apart no more.
+  // Unpaired surrogates have no UTF-8: stores would replace them by U+FFFD, and confuse ids that differ only there.
   const text = (bytes: number) =>
     z.string().check((payload) => {
       payload.value = payload.value.toWellFormed()
@@ -45,7 +45,7 @@ export function createFieldSchemas(limits: Limits) {
     })
   return {
     amount: z.number().nonnegative(),
-    /** An id, a title or a label: something, and not only blanks. */
+    /** An id, a title or a label: not blank. */
     name: text(limits.titleBytes).refine((value) => value.trim() !== '', 'must not be empty'),
     message: text(limits.messageBytes),
     metadata: jsonWithin(z.record(z.string(), z.unknown()), limits.metadataBytes),
@@ -53,7 +53,7 @@ export function createFieldSchemas(limits: Limits) {
   }
 }
 
-/** At least one field beside `type` and `id`: an event that says nothing is a mistake of its sender. */
+/** At least one field besides `type` and `id`: an event without any is a mistake of its sender. */
 const saysSomething = (event: object) => Object.values(event).filter((value) => value !== undefined).length > 2
 const ONE_FIELD = 'needs at least one field beside type and id'
 
@@ -137,13 +137,13 @@ export interface ControlEvent {
 /** Everything that can change a document. */
 export type JobEvent = ProducerEvent | ControlEvent
 
-/** An event in its place in a job's history, with everything that the server derived written into it. */
+/** An applied event: with its version, and with everything that the server derived. */
 export type AppliedEvent = JobEvent & {
   version: number
   /** When the server took it: ISO 8601, UTC. */
   at: string
   /** With a terminal status: when the job is removed. */
   expiresAt?: string
-  /** With the first event of a generation: which it is. */
+  /** Set on the first event of a generation. */
   generation?: string
 }

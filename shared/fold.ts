@@ -65,7 +65,7 @@ export function foldEvent(job: JobHeader, named: Named, event: AppliedEvent): Pa
 
 type Applied<T extends AppliedEvent['type']> = Extract<AppliedEvent, { type: T }>
 
-/** Sets what an event says of an optional field: a value, `null` to clear it, nothing to keep it. */
+/** Assigns an optional field of an event: a value sets it, `null` clears it, `undefined` keeps it. */
 function assign<T extends object, K extends keyof T>(target: T, key: K, value: T[K] | null | undefined): void {
   if (value === null) delete target[key]
   else if (value !== undefined) target[key] = value
@@ -98,7 +98,7 @@ function foldStep(before: Step | undefined, count: number, event: Applied<'step'
   return step
 }
 
-/** Sets the times that belong to the status that a step has just come to: one that is tried again begins anew. */
+/** Sets the times of a step whose status has changed. A step that is tried again gets a new start. */
 function stampStep(step: Step, at: string): void {
   if (step.status === 'pending' || step.status === 'running') {
     delete step.startedAt
@@ -114,10 +114,10 @@ function foldError(event: Applied<'error'>): ErrorRow {
   return row
 }
 
-/** The header after a patch: the patch's, which may be that very object, with `result` and `metadata` kept where it leaves them out. */
+/** The header after a patch: `result` and `metadata` are kept where the patch leaves them out. May return the patch's own object. */
 export function mergeHeader(before: Pick<JobHeader, 'result' | 'metadata'>, patch: PatchHeader): JobHeader {
   const { result = before.result, metadata = before.metadata } = patch
-  // Most jobs have neither, and every event comes through here: no copy for them.
+  // Most jobs have neither, and this is on the hot path: no copy.
   if (result === undefined && metadata === undefined) return patch as JobHeader
   const { result: _result, metadata: _metadata, ...header } = patch
   const merged: JobHeader = header
@@ -126,20 +126,20 @@ export function mergeHeader(before: Pick<JobHeader, 'result' | 'metadata'>, patc
   return merged
 }
 
-/** Puts rows in their places. */
+/** Puts rows at their indexes. */
 function place<T extends Step | Item>(rows: T[], changed: readonly T[] = []): T[] {
   for (const row of changed) rows[row.index] = row
   return rows
 }
 
-/** Appends rows to a window, and drops the oldest that no longer fit. */
+/** Appends rows to a window, and drops the oldest over its size. */
 function append<T extends ErrorRow | LogRow>(rows: T[], added: readonly T[] = [], window: number): T[] {
   if (added.length > 0) rows.push(...added)
   if (rows.length > window) rows.splice(0, rows.length - window)
   return rows
 }
 
-/** Whether a patch applies to a document at `job`: it begins where the document is or before, and goes beyond it. */
+/** Whether a patch applies to a document at `job`: `from` ≤ version < `to`. */
 export function patchApplies(job: Pick<JobHeader, 'epoch' | 'version'>, patch: Patch): boolean {
   if (patch.job.epoch !== job.epoch) return patch.from === 0
   return patch.from <= job.version && job.version < patch.to
@@ -151,8 +151,8 @@ function newerThan<T extends ErrorRow | LogRow>(version: number, rows: readonly 
 }
 
 /**
- * Merges a patch into `job`'s own arrays, and returns the document with its new header. The caller has asked
- * {@link patchApplies}, and gives up `job`.
+ * Merges a patch into `job`'s own arrays, and returns the document with its new header. The caller has checked
+ * {@link patchApplies}, and must not use `job` afterwards.
  */
 export function mergePatch(job: Job, patch: Patch): Job {
   const fresh = patch.from === 0
@@ -168,8 +168,8 @@ export function mergePatch(job: Job, patch: Patch): Job {
 }
 
 /**
- * The document after a patch. Pure: rows that did not change are shared with `job`. A patch that says nothing new
- * (`to` ≤ version) or leaves a gap (`from` > version) gives back `job` itself.
+ * The document after a patch. Pure: rows that did not change are shared with `job`. A patch that is old
+ * (`to` ≤ version) or leaves a gap (`from` > version) returns `job` itself.
  */
 export function applyPatch(job: Job, patch: Patch): Job {
   if (!patchApplies(job, patch)) return job
@@ -186,8 +186,8 @@ export function applyPatch(job: Job, patch: Patch): Job {
 }
 
 /**
- * The document after an event. Pure. An event that is not the very next one gives back `job` itself: what was seen
- * already is ignored, what is ahead needs a patch first.
+ * The document after an event. Pure. An event that is not the next one returns `job` itself: an old one is ignored, one that is ahead
+ * needs a patch first.
  */
 export function applyEvent(job: Job, event: AppliedEvent): Job {
   if (event.version !== job.version + 1) return job

@@ -3,16 +3,16 @@ import type { ProblemDocument } from './api.ts'
 import type { Receipt, Sent } from './batcher.ts'
 import { retryAfterMs } from './retry-after.ts'
 
-/** A request that did not do what it should. */
+/** A failed request. */
 export type Failed = Exclude<Sent, { receipt: Receipt }>
 
-/** What a producer's request came to: what was asked for, or what went wrong. */
+/** The outcome of a producer's request: the body, or the failure. */
 export type Answer<T> = { body: T } | { failed: Failed; problem?: ProblemDocument | undefined }
 
 /**
- * Reads the answer to a producer's request. Only the server can refuse; any other answer than its own means that it is away.
+ * Reads the answer to a producer's request. Only the server's own errors are refusals; any other answer means that it is away.
  *
- * @param isOurs whether the body of a good answer is the server's
+ * @param isOurs whether the body of a success is the server's
  * @param now milliseconds since the epoch
  */
 export async function readAnswer<T>(
@@ -25,12 +25,12 @@ export async function readAnswer<T>(
   if (isOurs(body)) return { body }
   const problem = ok ? undefined : await readProblem(response)
   const afterMs = retryAfterMs(response, now)
-  // Something on the way takes less at once than the server does, which has not seen it.
+  // A proxy has a smaller limit than the server, which has not seen the request.
   if (!problem) return { failed: { retry: true, afterMs, ...(status === 413 ? { tooLarge: true } : {}) } }
   const { detail } = problem
   if (status === 400 || status === 413 || status === 415 || status === 422)
     return { failed: { rejected: detail }, problem }
   if (status === 403 || status === 404 || status === 409) return { failed: { refused: detail }, problem }
-  // A token that is refused (401) may be so in passing; the others say it of themselves.
+  // A 401 may be temporary; the other statuses are by definition.
   return { failed: { retry: true, afterMs }, problem }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 const JOB_ID = /^[A-Za-z0-9._~-]{1,128}$/
-/** A path segment of dots alone is a direction to every HTTP client (RFC 3986, 5.2.4): such a job could never be reached. */
+/** HTTP clients resolve path segments of dots (RFC 3986, 5.2.4): such a job would be unreachable. */
 const DOTS = /^\.{1,2}$/
 
 /** Whether a job can have this id. */
@@ -20,12 +20,12 @@ export type JobStatus = z.infer<typeof jobStatusSchema>
 
 export const itemStatuses = ['pending', 'running', 'succeeded', 'failed', 'skipped'] as const
 export const itemStatusSchema = z.enum(itemStatuses)
-/** How an item or a step stands. */
+/** The status of an item or a step. */
 export type ItemStatus = z.infer<typeof itemStatusSchema>
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 export const logLevelSchema = z.enum(logLevels)
-/** How much a line of the log matters. */
+/** The level of a log line. */
 export type LogLevel = z.infer<typeof logLevelSchema>
 
 /** A moment: ISO 8601, UTC, milliseconds. */
@@ -42,7 +42,7 @@ export const progressSchema = z.object({
   unit: z.string().optional(),
   message: z.string().optional(),
 })
-/** How much of a job is done, in whatever its producer counts. */
+/** How much of a job is done, in units of its producer. */
 export type Progress = z.infer<typeof progressSchema>
 
 export const itemCountsSchema = z.object({
@@ -113,8 +113,8 @@ export const jobHeaderSchema = z
     /** Events applied so far; the creation is event 1. */
     version: count,
     /**
-     * In which run of the server the newest event was applied; left out for the run that created the job. A server that was restored from a
-     * backup gives versions to other events: epoch, generation and version together name one history.
+     * The run of the server that applied the newest event; left out for the run that created the job. A server restored from a backup gives
+     * versions to other events: only epoch, generation and version together name one history.
      */
     generation: z
       .string()
@@ -138,7 +138,7 @@ export const jobHeaderSchema = z
     parentId: z.string().optional(),
     cancelRequested: z.boolean(),
     pauseRequested: z.boolean(),
-    /** What the work came to, in JSON. */
+    /** The result of the work, any JSON. */
     result: z.unknown().optional(),
     createdAt: instant,
     startedAt: instant.optional(),
@@ -155,7 +155,7 @@ export const jobHeaderSchema = z
     metadata: z.record(z.string(), z.unknown()).optional(),
   })
   .meta({ id: 'JobHeader' })
-/** What is known of a job without its rows. */
+/** A job without its rows. */
 export type JobHeader = z.infer<typeof jobHeaderSchema>
 
 export const jobSchema = jobHeaderSchema

@@ -1,4 +1,4 @@
-/** What one job, one request and one principal may take up. Every limit is a number that an operator can change. */
+/** Limits of one job, one request and one principal. An operator can change each. */
 export interface Limits {
   /** Bytes of JSON in one event. */
   eventBytes: number

@@ -3,8 +3,8 @@ import { foldEvent, mergePatch, patchApplies } from './fold.ts'
 import type { Item, Job, Patch, Step } from './job.ts'
 
 /**
- * A document that is kept up to date in place, at a cost that does not grow with the rows already there: what
- * {@link applyEvent} and {@link applyPatch} do, for those who hold one document for long.
+ * A document that is updated in place, at a cost that does not grow with the rows already there: the mutable counterpart of
+ * {@link applyEvent} and {@link applyPatch}, for long-lived documents.
  *
  * {@link job} is a new object after each change; its arrays are the same ones, changed. Between the pages of a patch (`more`) they may
  * have holes: rows come in the order of their versions, not of their places.
@@ -38,14 +38,14 @@ export class LiveJob {
     return this.#steps.get(id)
   }
 
-  /** Applies the next event. Any other changes nothing, and answers `false`. */
+  /** Applies the next event. Returns `false` for any other, and changes nothing. */
   applyEvent(event: AppliedEvent): boolean {
     if (event.version !== this.#job.version + 1) return false
     const row = event.type === 'item' ? this.item(event.id) : event.type === 'step' ? this.step(event.id) : undefined
     return this.applyPatch(foldEvent(this.#job, { row, stepCount: this.#job.steps.length }, event))
   }
 
-  /** Applies a patch that continues the document. Any other changes nothing, and answers `false`. */
+  /** Applies a patch that continues the document. Returns `false` for any other, and changes nothing. */
   applyPatch(patch: Patch): boolean {
     if (!patchApplies(this.#job, patch)) return false
     if (patch.from === 0) {

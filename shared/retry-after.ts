@@ -1,7 +1,7 @@
-/** An hour: whoever asks for more is mistaken, and a timer could not keep it. */
+/** An hour. A longer wait is a mistake, and may not fit a timer. */
 const LONGEST_MS = 3_600_000
 
-/** What `Retry-After` asks for, in milliseconds from `now`: it names a wait in seconds or a moment. `undefined` when it says neither. */
+/** The wait of `Retry-After`, which holds seconds or a date: milliseconds from `now`. `undefined` when it is missing or malformed. */
 export function retryAfterMs(response: Response, now: number): number | undefined {
   const text = response.headers.get('retry-after')
   if (text === null) return undefined

@@ -5,21 +5,21 @@ export function isTerminalStatus(status: JobStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled'
 }
 
-/** What is done, of how much, in whose words. */
+/** An amount of work. */
 export interface Amount {
   done: number
-  /** `undefined` when nobody knows. */
+  /** `undefined` when unknown. */
   total: number | undefined
   unit: string | undefined
 }
 
-/** How many items there are, in whatever status. */
+/** The number of items in all statuses. */
 export function countItems(job: Pick<JobHeader, 'itemCounts'>): number {
   const { pending, running, succeeded, failed, skipped } = job.itemCounts
   return pending + running + succeeded + failed + skipped
 }
 
-/** What the producer said is done; if it said nothing, what its items say. */
+/** The amount that the producer reported; without one, the amount of its items. */
 export function getAmount(job: Pick<JobHeader, 'progress' | 'itemCounts'>): Amount {
   const { done, total, unit } = job.progress
   const items = countItems(job)
@@ -31,8 +31,8 @@ export function getAmount(job: Pick<JobHeader, 'progress' | 'itemCounts'>): Amou
 /**
  * How far a job is, 0 to 100, or `undefined` when its total is unknown; a total of 0 is none. A completed job is at 100, whatever was counted.
  *
- * It is what the producer counted; else what the items say; else, for a document that has its steps, their `weight`s: a step that is over counts
- * for all of its weight, another for its own `done` of `total`. A step without a weight weighs 1, and where none has one they say nothing.
+ * Taken from `progress`; else from the items; else, for a document with its steps, from their `weight`s: an ended step counts with all of its
+ * weight, another with its `done` of `total`. A step without a weight weighs 1; without any weight there is no percent.
  *
  * @example
  * ```ts
@@ -60,13 +60,13 @@ function getWeightedPercent(steps: readonly Step[]): number | undefined {
   return all > 0 ? Math.min(100, (over * 100) / all) : undefined
 }
 
-/** The items of a job that stand in a status, in their order. */
+/** The items of a job in a status, in their order. */
 export function getItemsByStatus(job: Pick<Job, 'items'>, status: ItemStatus): Item[] {
   return job.items.filter((item) => item.status === status)
 }
 
 /**
- * Whether a running job has been silent for longer than it promised. Computed by whoever asks, never stored.
+ * Whether a running job has been silent for longer than its heartbeat. Computed, never stored.
  *
  * @param now milliseconds since the epoch by the server's clock, which reaches watchers in `ping.at`
  */

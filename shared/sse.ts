@@ -1,7 +1,7 @@
 /** A message of an event stream (WHATWG HTML, 9.2 Server-sent events). */
 export interface Message {
   event: string
-  /** What `Last-Event-ID` brings back; left out, the last one stays. */
+  /** Sent back as `Last-Event-ID`; left out, the previous one stays. */
   id?: string
   data: unknown
 }
@@ -12,9 +12,8 @@ const NOT_IN_A_FIELD = /[\r\n\0]/
 /**
  * The wire form of a message.
  *
- * Data is JSON, and JSON escapes CR, LF and NUL within strings; so nothing that a producer writes can end a line, and
- * with it forge a field or a message. Event names and ids are the server's own words: one that could break the framing
- * is a bug, and throws.
+ * Data is JSON, and JSON escapes CR, LF and NUL within strings, so a producer can't end a line and forge a field or a message. Event names
+ * and ids are made by the server: one that would break the framing is a bug, and throws.
  */
 export function encodeMessage(message: Message): string {
   if (NOT_IN_A_FIELD.test(message.event)) throw new TypeError('An event name must be one line without NUL')
@@ -32,7 +31,7 @@ function encodeJson(value: unknown): string {
 /**
  * The first line of a stream: how long a client waits before it connects again.
  *
- * The block that it begins is the first message's: one without data is an empty message to some clients.
+ * It is in the block of the first message: to some clients a block without data is an empty message.
  */
 export function encodeRetry(milliseconds: number): string {
   return `retry: ${Math.round(milliseconds)}\n`
@@ -47,7 +46,7 @@ export function encodeComment(text: string): string {
 }
 
 /**
- * The name under which an event travels. `error` is taken: EventSource fires its own `error` when a connection is lost,
+ * The SSE name of an event. `error` is taken: EventSource fires its own `error` when a connection is lost,
  * and a listener can't tell the two apart.
  */
 export function eventName(type: string): string {

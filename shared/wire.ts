@@ -1,7 +1,7 @@
 import type { AppliedEvent } from './events.ts'
 import type { Job, Patch } from './job.ts'
 
-/** Why a job's stream ended for good. */
+/** Why a job's stream ended. */
 export type EndReason = 'completed' | 'failed' | 'cancelled' | 'deleted' | 'expired' | 'token-expired'
 
 /** The data of `event: snapshot`: the document, or, with `more`, the first page of it. */
@@ -27,14 +27,14 @@ export type StreamMessage =
   | { event: 'end'; data: EndData }
   | { event: 'progress' | 'status' | 'item' | 'step' | 'job-error' | 'log' | 'control'; data: AppliedEvent }
 
-/** What each message of a stream of several jobs carries beside its data. */
+/** What each message of a stream of several jobs has besides its data. */
 export interface ManyJobs {
   jobId: string
-  /** Where this message takes the job: what a client sends back as `?job=ID@CURSOR`. */
+  /** The cursor after this message, for `?job=ID@CURSOR`. */
   cursor: string
 }
 
-/** A snapshot as the patch from 0 that it is. */
+/** A snapshot as a patch from 0. */
 export function patchOfSnapshot(snapshot: SnapshotData): Patch {
   const { steps, items, errors, logs, more, ...job } = snapshot
   return { from: 0, to: job.version, ...(more ? { more } : {}), job, steps, items, errors, logs }

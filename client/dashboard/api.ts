@@ -2,7 +2,7 @@ import { base } from './navigation.ts'
 import { Refusal, refusalOf } from './refusal.ts'
 
 /**
- * Asks the server, as whoever is signed in. The path is relative to where the app is mounted.
+ * Calls the API with the session's cookie. The path is relative to where the app is mounted.
  *
  * @throws Refusal
  */

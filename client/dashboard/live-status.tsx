@@ -8,7 +8,7 @@ import { base, route } from './navigation.ts'
 import { format, jobList } from './page.ts'
 import { text } from './text.ts'
 
-/** Whether what is on the page is what is, and since when it isn't. */
+/** The connection status of the page. */
 export function LiveStatus() {
   const { value } = route
   if (value.page === 'jobs') return <Line key={whose.value} source={jobList.value} />
@@ -31,7 +31,7 @@ function Line({ source }: { source: LineSignals }) {
   return words === undefined ? null : <span class={`live is-${connection}`}>{words}</span>
 }
 
-/** The connection in words; of one that ended as it should there is nothing to say. */
+/** The connection in words; nothing once it has ended normally. */
 function describeConnection(
   connection: ConnectionStatus,
   lastSeen: number | undefined,

@@ -2,7 +2,7 @@ import { Heading } from './parts/heading.tsx'
 import { text } from './text.ts'
 import { useTitle } from './use-title.ts'
 
-/** An address at which there is nothing. */
+/** The page for an unknown address. */
 export function MissingPage() {
   useTitle(text.missing)
   return (

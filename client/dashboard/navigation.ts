@@ -22,12 +22,12 @@ export function navigate(href: string, { replace = false } = {}): void {
   if (!replace) scrollTo(0, 0)
 }
 
-/** Follows the history and the links of the page without loading it anew. */
+/** Handles the history and links of the page without reloading it. */
 export function startNavigation(): void {
   addEventListener('popstate', () => {
     address.value = location.href
   })
-  // Whoever is not signed in is asked to by the server.
+  // Without a session, links load the page, and the server asks to sign in.
   if (!isSignedIn) return
   document.addEventListener('click', (event) => {
     const href = hrefOfPlainClick(event)
@@ -39,7 +39,7 @@ export function startNavigation(): void {
   effect(() => {
     const { value } = route
     const page = value.page === 'job' ? `job ${value.id}` : value.page
-    // Another filter of the same list is no arrival.
+    // Another filter of the same list is not another page.
     isArriving = shown !== undefined && shown !== page
     shown = page
   })
@@ -50,15 +50,15 @@ export function startNavigation(): void {
   }
 }
 
-/** Whether the reader came to another page, and has done nothing there yet. */
+/** Whether the reader has just arrived at another page, without any input since. */
 let isArriving = false
 
-/** Puts a reader who has just arrived at the heading of the page, as loading it would. Headings call it when they are drawn. */
+/** Focuses the heading after a page change, as loading the page would. Called by headings when they are rendered. */
 export function arriveAt(heading: HTMLElement): void {
   if (isArriving) heading.focus({ preventScroll: true })
 }
 
-/** The address of a link of the dashboard that was clicked to be followed here, and not to be opened elsewhere or saved. */
+/** The address of a plainly clicked link of the dashboard: not one to open elsewhere or to save. */
 function hrefOfPlainClick(event: MouseEvent): string | undefined {
   if (event.defaultPrevented || event.button !== 0) return undefined
   if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return undefined

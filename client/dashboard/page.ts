@@ -5,7 +5,7 @@ import { english } from '../language.ts'
 import { whose } from './list/whose-jobs.ts'
 import { base } from './navigation.ts'
 
-/** Numbers and times as this page writes them: its words are English, so only the region is the reader's. */
+/** The number and date formats of the page: English texts, with the reader's region. */
 export const format = createFormat(english, navigator.language.startsWith('en') ? { locale: navigator.language } : {})
 
 const lists = {

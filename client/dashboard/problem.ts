@@ -1,12 +1,12 @@
 import { Refusal } from './refusal.ts'
 import { text } from './text.ts'
 
-/** A failure for the person in front of it. */
+/** A failure in words for people. */
 export interface ProblemWords {
   happened: string
-  /** What is as it was. */
+  /** What did not change. */
   safe: string
-  /** What to do now; it may be part of what happened. */
+  /** What to do next, if `what` does not say it. */
   next: string | undefined
   /** Only loading the page again helps. */
   reload: boolean

@@ -1,7 +1,7 @@
 import { isProblem } from '../../shared/answers.ts'
 import type { ProblemDocument } from '../../shared/api.ts'
 
-/** An answer that is not what was asked for. `status` is 0 when there was none, or none of the server's. */
+/** A failed request. `status` is 0 without an answer of the server. */
 export class Refusal extends Error {
   readonly status: number
   readonly problem: ProblemDocument | undefined
@@ -13,7 +13,7 @@ export class Refusal extends Error {
   }
 }
 
-/** A problem document, if that is what a body is: what stands between here and the server answers in its own way. */
+/** The problem document of a body, if it is the server's: proxies answer with errors of their own. */
 export function readProblem(body: string): ProblemDocument | undefined {
   try {
     const parsed: unknown = JSON.parse(body)
@@ -23,7 +23,7 @@ export function readProblem(body: string): ProblemDocument | undefined {
   }
 }
 
-/** What an answer with a body says that is not what was asked for: what is not the server's counts as none. */
+/** The refusal of a response with a body; one that is not the server's counts as no answer. */
 export function refusalOf(status: number, body: string): Refusal {
   const problem = readProblem(body)
   return new Refusal(problem ? status : 0, problem)

@@ -41,7 +41,7 @@ export function toHref(route: Exclude<Route, { page: 'missing' }>): string {
   return query.size === 0 ? './' : `./?${query}`
 }
 
-/** What can't be decoded is no id that a job could have, and is told so like any other. */
+/** Malformed escapes stay as they are: no job has such an id, and the page says so. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text)

@@ -5,7 +5,7 @@ import { Icon } from './parts/icon.tsx'
 import { toHref } from './route.ts'
 import { text } from './text.ts'
 
-/** Narrows the list while one types; `/` leads here from anywhere, Escape empties it. */
+/** Filters the list while typing; `/` focuses it from anywhere, Escape clears it. */
 export function SearchBox() {
   const input = useRef<HTMLInputElement>(null)
   const { value } = route
@@ -51,7 +51,7 @@ export function SearchBox() {
   )
 }
 
-/** Whether keys are text where they were pressed. */
+/** Whether the element takes text input. */
 function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 }

@@ -2,7 +2,7 @@ import { base } from './navigation.ts'
 import { Refusal, refusalOf } from './refusal.ts'
 
 /**
- * Sends a form, telling how much of it is on its way: `fetch` does not say.
+ * Uploads a form with progress, which `fetch` does not report.
  *
  * @param path relative to where the app is mounted
  * @param onProgress called with a share, 0 to 1

@@ -4,7 +4,7 @@ import { say } from '../live-region.ts'
 import type { JobWords } from '../words.ts'
 import { format } from './page.ts'
 
-/** Tells those who hear the page how its job goes. */
+/** Announces the progress of the page's job to screen readers. */
 export function useAnnouncements(words: JobWords, title: string | undefined): void {
   const announcer = useMemo(() => createAnnouncer(say), [])
   useEffect(() => announcer(words, title, format))

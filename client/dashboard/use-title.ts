@@ -1,7 +1,7 @@
 import { useEffect } from 'preact/hooks'
 import { text } from './text.ts'
 
-/** Names the page in the window's title. */
+/** Sets the title of the document. */
 export function useTitle(page: string): void {
   useEffect(() => {
     document.title = text.title(page)

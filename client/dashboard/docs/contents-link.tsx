@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 
-/** A link within the page. A bare `#id` would lead elsewhere: addresses are relative to where the app is mounted. */
+/** A link within the page. A bare `#id` would be relative to `<base>`. */
 export function ContentsLink({ id, children }: { id: string; children: ComponentChildren }) {
   const go = (event: MouseEvent) => {
     const target = document.getElementById(id)

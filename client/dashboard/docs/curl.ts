@@ -1,7 +1,7 @@
 import { createExample } from './example.ts'
 import type { Call, OpenApi } from './openapi.ts'
 
-/** A line for a shell that makes a call. `$TOKEN` is the caller's. */
+/** A curl command for an operation. `$TOKEN` is the caller's. */
 export function createCurl({ method, path, operation }: Call, api: OpenApi, base: URL): string {
   const url = new URL(path.replace(/^\//, ''), base).href.replaceAll('%7B', '{').replaceAll('%7D', '}')
   const filled = url.replaceAll('{id}', 'import-7').replaceAll('{name}', 'sync')
@@ -17,7 +17,7 @@ export function createCurl({ method, path, operation }: Call, api: OpenApi, base
   return parts.join(' ')
 }
 
-/** In quotes that a shell leaves alone, if it needs them. */
+/** Quotes a word for a shell, if needed. */
 function quote(text: string): string {
   return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

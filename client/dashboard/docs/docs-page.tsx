@@ -9,7 +9,7 @@ import { listCalls, type OpenApi } from './openapi.ts'
 import { OperationCard } from './operation-card.tsx'
 import { SchemaCard } from './schema-card.tsx'
 
-/** The HTTP API, as the server itself describes it. */
+/** The API reference, from `/openapi.json`. */
 export function DocsPage() {
   useTitle(text.api.title)
   const [api, setApi] = useState<OpenApi>()

@@ -1,9 +1,9 @@
 import { type OpenApi, resolve, type Schema } from './openapi.ts'
 
-/** Schemas inside each other that are followed: one may hold itself. */
+/** The depth of nested schemas that is followed: schemas may be recursive. */
 const DEPTH = 6
 
-/** Values that say more than their type, by the name of the field. */
+/** Example values by field name. */
 const known: Readonly<Record<string, unknown>> = {
   id: 'import-7',
   kind: 'import',
@@ -15,7 +15,7 @@ const known: Readonly<Record<string, unknown>> = {
   type: 'progress',
 }
 
-/** A value that a schema allows, with what it requires and nothing more. */
+/** The smallest value that a schema allows. */
 export function createExample(schema: Schema, api: OpenApi, name = '', depth = 0): unknown {
   const found = resolve(schema, api)
   if (found.const !== undefined) return found.const
@@ -28,7 +28,7 @@ export function createExample(schema: Schema, api: OpenApi, name = '', depth = 0
   switch (found.type) {
     case 'object': {
       const required = found.required ?? []
-      // A body with nothing in it shows nobody what could be.
+      // An empty body is no example.
       const shown = required.length > 0 ? required : Object.keys(found.properties ?? {})
       return Object.fromEntries(
         shown.map((field) => [field, createExample(found.properties?.[field] ?? {}, api, field, depth + 1)]),

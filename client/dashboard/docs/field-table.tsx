@@ -12,7 +12,7 @@ export interface Field {
 
 interface FieldTableProps {
   caption: string
-  /** Whose fields they are: a page has many tables of one caption, and each is a landmark of its own. */
+  /** The owner of the fields, to tell tables with the same caption apart. */
   of: string
   fields: readonly Field[]
 }

@@ -45,7 +45,7 @@ export interface Schema {
   additionalProperties?: Schema | boolean
 }
 
-/** A call of the API, under a name that no other has. */
+/** An operation of the API, with a unique id. */
 export interface Call {
   id: string
   method: string
@@ -55,7 +55,7 @@ export interface Call {
 
 const methods = ['get', 'post', 'put', 'patch', 'delete']
 
-/** The calls of an API, in the order in which it describes them. */
+/** The operations of an API, in the order of its description. */
 export function listCalls({ paths }: OpenApi): Call[] {
   return Object.entries(paths).flatMap(([path, operations]) =>
     Object.entries(operations)
@@ -69,7 +69,7 @@ export function listCalls({ paths }: OpenApi): Call[] {
   )
 }
 
-/** What a call may answer: the statuses that mean the same stand together. */
+/** The answers of an operation, statuses with the same meaning together. */
 export function listAnswers({ responses }: Operation): { statuses: string; description: string }[] {
   const byDescription = Map.groupBy(Object.entries(responses), ([, { description }]) => description ?? '')
   return [...byDescription].map(([description, same]) => ({
@@ -78,12 +78,12 @@ export function listAnswers({ responses }: Operation): { statuses: string; descr
   }))
 }
 
-/** The name of the schema that another points at. */
+/** The name of the schema that a reference points to. */
 export function refName({ $ref }: Schema): string | undefined {
   return $ref?.slice($ref.lastIndexOf('/') + 1)
 }
 
-/** A schema, or the one that it points at. */
+/** A schema, with a reference resolved. */
 export function resolve(schema: Schema, api: OpenApi): Schema {
   const name = refName(schema)
   return name === undefined ? schema : (api.components?.schemas?.[name] ?? {})

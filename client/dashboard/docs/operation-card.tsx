@@ -6,7 +6,7 @@ import { describeSchema } from './describe-schema.ts'
 import { FieldTable } from './field-table.tsx'
 import { type Call, listAnswers, type OpenApi } from './openapi.ts'
 
-/** A call: what it does, what it takes, what it answers, and a line that makes it. */
+/** An operation: summary, parameters, body, answers, and a curl command. */
 export function OperationCard({ call, api }: { call: Call; api: OpenApi }) {
   const { operation, method, path, id } = call
   const words = text.api

@@ -2,7 +2,7 @@ import { describeSchema } from './describe-schema.ts'
 import { FieldTable } from './field-table.tsx'
 import type { Schema } from './openapi.ts'
 
-/** A shape that calls take or answer, folded away until somebody asks. */
+/** A schema, collapsed until it is opened. */
 export function SchemaCard({ name, schema }: { name: string; schema: Schema }) {
   const variants = schema.anyOf ?? schema.oneOf ?? schema.allOf ?? [schema]
   return (
@@ -36,7 +36,7 @@ export function SchemaCard({ name, schema }: { name: string; schema: Schema }) {
   )
 }
 
-/** What tells the variants of a union apart: the one value of their `type`. */
+/** The name of a variant of a union: the constant of its `type`. */
 function describeVariant({ properties }: Schema): string | undefined {
   const { type } = properties ?? {}
   if (type === undefined || (type.const === undefined && type.enum?.length !== 1)) return undefined

@@ -8,7 +8,7 @@ import { Notice } from '../parts/notice.tsx'
 import { text } from '../text.ts'
 import { DeleteDialog } from './delete-dialog.tsx'
 
-/** What can be asked of a job. What it makes of it, the job itself shows. */
+/** Pause, resume, cancel. The job itself shows the outcome. */
 export function Controls({ job }: { job: Job }) {
   const [error, setError] = useState<unknown>()
   const [asking, setAsking] = useState(false)

@@ -8,7 +8,7 @@ import { Dialog } from '../parts/dialog.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { text } from '../text.ts'
 
-/** Asks before a job is deleted: there is no way back. */
+/** Asks for confirmation before a job is deleted for good. */
 export function DeleteDialog({ job, onClose }: { job: Job; onClose(): void }) {
   const [error, setError] = useState<unknown>()
   const [removing, setRemoving] = useState(false)

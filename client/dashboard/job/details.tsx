@@ -3,7 +3,7 @@ import { format } from '../page.ts'
 import { toHref } from '../route.ts'
 import { text } from '../text.ts'
 
-/** What else is known of a job: whose it is, its times, and what its creator attached. */
+/** Further fields of a job: people, times, metadata. */
 export function Details({ job, now }: { job: Job; now: number }) {
   const words = text.facts
   const times = [

@@ -5,14 +5,14 @@ import { Scrollable } from '../parts/scrollable.tsx'
 import { text } from '../text.ts'
 import { ErrorLine } from './error-line.tsx'
 
-/** What went wrong without ending the job, newest first. */
+/** The errors of a job, newest first. */
 export function Errors({ job, now }: { job: Job; now: number }) {
   const { errors, errorCount } = job
   const [isOpen, setIsOpen] = useState(false)
   if (errors.length === 0) return null
   const shown = format.number(errors.length)
   return (
-    // What stands under a failed item is said again here: no need to see it twice at once.
+    // Errors of failed items are shown with the items already.
     <details
       class="card errors"
       open={job.itemCounts.failed === 0}

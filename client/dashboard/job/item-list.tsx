@@ -12,7 +12,7 @@ import { ItemRow } from './item-row.tsx'
 const ROW = { one: 44, two: 60 }
 const OVERSCAN = 12
 
-/** A list of items that draws only what is in sight, so that 100,000 scroll as 100 do. Tab stops at one row; arrows go on from there. */
+/** A virtual list of items: only visible rows are rendered. One tab stop; arrows move between rows. */
 export function ItemList({ job, status }: { job: Job; status: ItemStatus }) {
   const area = useRef<HTMLDivElement>(null)
   const scroller = useRef<HTMLDivElement>(null)
@@ -68,7 +68,7 @@ export function ItemList({ job, status }: { job: Job; status: ItemStatus }) {
     setScrollTop(scroller.current.scrollTop)
   }
 
-  // The row that has the focus stays drawn when it is scrolled out of sight: without it the focus would be lost.
+  // The focused row stays rendered when it is scrolled out of sight, to keep the focus.
   const drawn = [
     ...(current < start && current >= 0 ? [current] : []),
     ...range(start, end),

@@ -17,11 +17,11 @@ interface ItemRowProps {
   onKeyDown(event: KeyboardEvent): void
   onFocus(): void
   onToggle(): void
-  /** Told how many pixels the open row takes beyond its height. */
+  /** Called with the extra pixels of the open row. */
   onMeasure(extra: number): void
 }
 
-/** An item: a line of it, which opens, and then shows all that is known in full. */
+/** An item: a row that expands to all of its fields. */
 export function ItemRow(props: ItemRowProps) {
   const { item, height, isOpen, onMeasure } = props
   const details = useRef<HTMLDListElement>(null)

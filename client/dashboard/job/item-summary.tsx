@@ -4,7 +4,7 @@ import { format } from '../page.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Pure } from '../parts/pure.ts'
 
-/** An item in one line: how it stands, its name, under it the reason when it failed, and what was last said of it. */
+/** An item in one line: status, name, the reason of a failure, and the last message. */
 export class ItemSummary extends Pure<{ item: Item }> {
   override render() {
     const { item } = this.props

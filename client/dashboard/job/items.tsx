@@ -11,9 +11,9 @@ import { ItemList } from './item-list.tsx'
 import { pickTab, tabOrder } from './pick-tab.ts'
 
 /**
- * The units of a job's work, by how they stand; what failed comes first.
+ * The items of a job in tabs by status; failed first.
  *
- * @param showFailed rises when somebody asks for what failed
+ * @param showFailed incremented when the failed items are requested
  */
 export function Items({ job, showFailed, box }: { job: Job; showFailed: number; box: Ref<HTMLElement> }) {
   const [chosen, setChosen] = useState<ItemStatus>()

@@ -17,7 +17,7 @@ interface JobHeadProps {
   onShowFailures(): void
 }
 
-/** What is asked first: is it going, how much is done, when will it be over. */
+/** The head of a job's page: state, progress, time left. */
 export function JobHead({ signals, job, words, onShowFailures }: JobHeadProps) {
   const { percent, line, aside, action } = words
   const share = percent === undefined ? undefined : format.percent(percent)

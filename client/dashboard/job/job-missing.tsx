@@ -2,7 +2,7 @@ import type { JobWords } from '../../words.ts'
 import { Heading } from '../parts/heading.tsx'
 import { text } from '../text.ts'
 
-/** What stands where a job would be: it is on its way, not there, or not to be seen any more. */
+/** Shown in place of a job that is loading, missing or no longer visible. */
 export function JobMissing({ words }: { words: JobWords }) {
   return (
     <section class="card blank">

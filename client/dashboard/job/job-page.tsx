@@ -16,7 +16,7 @@ import { Log } from './log.tsx'
 import { Result } from './result.tsx'
 import { Steps } from './steps.tsx'
 
-/** One job, live: how it goes, what it consists of, what went wrong, and what can be done about it. */
+/** The page of one job, live. */
 export function JobPage({ id }: { id: string }) {
   const signals = useJobProgress(id, { baseUrl: base.href })
   const job = signals.job.value
@@ -60,7 +60,7 @@ export function JobPage({ id }: { id: string }) {
   )
 }
 
-/** How far the job is comes first: it is what a narrow tab still shows. */
+/** The progress comes first, so that a narrow tab still shows it. */
 function titleOf({ percent, chip, state }: JobWords, title: string): string {
   const short = state === 'running' && percent !== undefined ? format.percent(percent) : chip
   return short === undefined ? title : text.job.pageTitle(short, title)

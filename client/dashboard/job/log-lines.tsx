@@ -2,10 +2,10 @@ import { Component } from 'preact'
 import type { LogRow } from '../../../shared/job.ts'
 import { LogLine } from './log-line.tsx'
 
-/** Lines that are drawn together, and together left out of layout and paint while they are out of sight. */
+/** Lines of one block: blocks out of sight are skipped in layout and paint. */
 export const LINES = 20
 
-/** Lines of the log that follow each other. A line never changes: those that begin and end alike are the same, and stand as drawn. */
+/** Consecutive log lines. Lines never change, so a block with the same first and last line is not rendered again. */
 export class LogLines extends Component<{ rows: readonly LogRow[] }> {
   override shouldComponentUpdate({ rows }: { rows: readonly LogRow[] }): boolean {
     const before = this.props.rows

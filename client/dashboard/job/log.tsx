@@ -11,7 +11,7 @@ import { LINES, LogLines } from './log-lines.tsx'
 /** Pixels from the end within which a reader counts as being at it. */
 const NEAR = 8
 
-/** The newest lines of the log. It follows for as long as the reader is at its end, and never moves what is being read. */
+/** The newest log lines. Scrolls along while the reader is at the end, otherwise not at all. */
 export function Log({ job }: { job: Job }) {
   const box = useRef<HTMLElement>(null)
   const [following, setFollowing] = useState(true)
@@ -48,7 +48,7 @@ export function Log({ job }: { job: Job }) {
   )
 }
 
-/** The log in pieces that stay what they are while it grows: by the number of a line among all that were ever reported. */
+/** The log in blocks that stay the same while it grows: by line number since the start of the job. */
 function chunksOf(logs: readonly LogRow[], logCount: number): { number: number; rows: readonly LogRow[] }[] {
   const dropped = logCount - logs.length
   const chunks = []

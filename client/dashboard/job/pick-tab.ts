@@ -4,8 +4,8 @@ import type { ItemCounts, ItemStatus } from '../../../shared/job.ts'
 export const tabOrder: readonly ItemStatus[] = ['failed', 'running', 'succeeded', 'skipped', 'pending']
 
 /**
- * The tab that is shown to a reader who chose none: it stays where it was while there is something in it, so that nothing changes by
- * itself under somebody's eyes. What waits is only shown while there is nothing else.
+ * The tab that is shown while the reader has chosen none. It stays while it has items, so that nothing changes by itself. Waiting items are
+ * shown only while there are no others.
  */
 export function pickTab(counts: ItemCounts, shown: ItemStatus | undefined): ItemStatus {
   if (shown !== undefined && shown !== 'pending' && counts[shown] > 0) return shown

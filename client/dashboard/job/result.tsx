@@ -5,7 +5,7 @@ import { isAnalysisResult, isMatchingResult, isSyncResult } from '../result/shap
 import { SyncResult } from '../result/sync-result.tsx'
 import { text } from '../text.ts'
 
-/** What a job came to: as tables for the reference services, as JSON for whatever else. */
+/** The result of a job: tables for the reference services, JSON for others. */
 export function Result({ kind, result }: { kind: string; result: unknown }) {
   return (
     <section class="card result">

@@ -1,4 +1,4 @@
-/** The HTML that shows a job on any page. Without a token it works for whoever is signed in here. */
+/** The HTML that shows a job on any page. Without a token it works for readers who are signed in. */
 export function createSnippet(base: URL, jobPath: string, token: string | undefined): string {
   const attributes = [`src="${new URL(jobPath, base)}"`, ...(token === undefined ? [] : [`token="${token}"`])]
   return [

@@ -6,7 +6,7 @@ interface Row {
   job: JobHeader
 }
 
-/** Whether a job belongs to what a filter shows: `running` is whatever has not ended. */
+/** Whether a job belongs to what a filter shows: `running` includes every job that has not ended. */
 export function matchesFilter({ status }: Pick<JobHeader, 'status'>, filter: Filter): boolean {
   if (filter === 'all') return true
   if (filter === 'failed') return status === 'failed'

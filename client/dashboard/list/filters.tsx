@@ -9,7 +9,7 @@ interface FiltersProps {
   selected: Filter
   search: string
   counts: Record<Filter, number>
-  /** There are older jobs that were not counted. */
+  /** Older jobs are not counted. */
   hasMore: boolean
 }
 
@@ -17,7 +17,7 @@ interface FiltersProps {
 export function Filters({ selected, search, counts, hasMore }: FiltersProps) {
   const label = (filter: Filter) => {
     const number = format.number(counts[filter])
-    // What runs is always here, all of it.
+    // All running jobs are loaded.
     return hasMore && filter !== 'running' ? text.atLeast(number) : number
   }
   return (

@@ -11,11 +11,11 @@ export function JobRow({ row, list }: { row: Row; list: JobListSignal }) {
   const { job, rate, timeLeft } = row
   const now = list.now.value
   const connection = list.connection.value
-  // That the connection is lost, the head of the page says once; the rows stay as they were when it was.
+  // The header shows a lost connection; rows keep their last state.
   const isLost = connection === 'reconnecting' || connection === 'offline'
   const seenAt = isLost ? (list.lastSeen.value ?? now) : now
   const words = describeJob({ job, connection: isLost ? 'live' : connection, now: seenAt, rate, timeLeft }, format)
-  // At the row's end stands when it will be over, or when it was.
+  // The end of the row has the time left, or the end time.
   const isTimeLeft = words.state === 'running' && words.aside !== undefined
   const aside = isTimeLeft ? undefined : words.aside
   return (

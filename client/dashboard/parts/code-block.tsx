@@ -10,7 +10,7 @@ export function CodeBlock({ code, label }: { code: string; label: string }) {
   const [copied, setCopied] = useState<string>()
   const isCopied = copied === code
   const copyAll = async () => {
-    // Not every page may write to the clipboard: then the text can still be selected.
+    // Without access to the clipboard the text can still be selected.
     await navigator.clipboard?.writeText(code).then(
       () => {
         setCopied(code)

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact'
 import { useLayoutEffect, useRef } from 'preact/hooks'
 import { arriveAt } from '../navigation.ts'
 
-/** The heading of a page. Who comes to the page from another begins here. */
+/** The heading of a page, focused after a page change. */
 export function Heading({ children }: { children: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null)
   useLayoutEffect(() => {

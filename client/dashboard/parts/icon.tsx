@@ -1,6 +1,6 @@
 import type { Icon as Shape } from '../../icons.ts'
 
-/** An icon beside a word, or in a control that has a name: nothing by itself to those who hear the page. */
+/** An icon beside a word, or in a control that has a name: hidden from screen readers. */
 export function Icon({ icon }: { icon: Shape }) {
   return (
     <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">

@@ -1,8 +1,8 @@
 /**
- * Where a key takes the reader among `count` things in a row, by the ARIA practices; `undefined` when the key means nothing here.
- * Tabs lie side by side and go round; the rows of a list stand one below the other, and end.
+ * The index that a key moves the focus to, by the ARIA practices; `undefined` for other keys. Tabs are horizontal and wrap around; rows of a
+ * list are vertical and do not.
  *
- * @param page rows that are in sight at once: how far Page Up and Page Down go
+ * @param page visible rows: the distance of Page Up and Page Down
  */
 export function moveFocus(
   key: string,

@@ -1,14 +1,14 @@
 import type { JobState } from '../../job-language.ts'
 import type { JobWords } from '../../words.ts'
 
-/** States without a share in which nothing has begun: an empty track says so. */
+/** States before the start: an empty track. */
 const empty: ReadonlySet<JobState> = new Set(['connecting', 'unreachable', 'waiting', 'not-found', 'expired'])
 
-/** How far a job is: a bar that says its words. An unknown total is a band that moves while the work goes on. */
+/** A progress bar with the job's text. Indeterminate while the total is unknown. */
 export function ProgressBar({ words, label, big = false }: { words: JobWords; label: string; big?: boolean }) {
   const { percent, state, sentence } = words
   const unknown = percent === undefined && !empty.has(state)
-  // All was tried: what failed of it, the chip and the line say.
+  // Everything was tried: the chip and the line show what failed.
   const tone = state === 'completed-with-failures' ? 'done' : words.tone
   return (
     <div

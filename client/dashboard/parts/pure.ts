@@ -1,6 +1,6 @@
 import { Component } from 'preact'
 
-/** A component that is drawn anew only when one of its properties is another: for rows of which hundreds stand side by side. */
+/** A component that renders only when a property changes, for long lists of rows. */
 export abstract class Pure<Props extends object> extends Component<Props> {
   override shouldComponentUpdate(next: Props): boolean {
     return (Object.keys(next) as (keyof Props)[]).some((name) => next[name] !== this.props[name])

@@ -8,10 +8,10 @@ interface ScrollableProps {
   children: ComponentChildren
 }
 
-/** What scrolls and holds nothing to be focused: without a stop of its own, a keyboard could not scroll it (WCAG 2.1.1). */
+/** A scrolling region without focusable content needs a tab stop, or a keyboard can't scroll it (WCAG 2.1.1). */
 const keyboardStop = { tabIndex: 0 }
 
-/** A region that scrolls by itself, by keyboard too. */
+/** A scrollable region, by keyboard too. */
 export function Scrollable({ label, class: name, box, onScroll, children }: ScrollableProps) {
   return (
     <section

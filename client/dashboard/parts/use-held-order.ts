@@ -4,14 +4,14 @@ import { countChanges } from './held-order.ts'
 /** A list in the order in which it is shown. */
 export interface HeldOrder<Key> {
   keys: readonly Key[]
-  /** Rows that came or went while the list was held. */
+  /** Rows added or removed while the order was held. */
   changes: number
-  /** Shows them, and goes on holding. */
+  /** Shows them, and keeps holding. */
   refresh(): void
 }
 
 /**
- * Keeps the rows of a list where they are for as long as it is held: none moves under a pointer or away from a reader.
+ * Holds the order of a list while it is hovered or focused, so that no row moves under the pointer.
  *
  * @param list what is listed; another list is never held to the order of the one before
  * @param present how many rows there would be now

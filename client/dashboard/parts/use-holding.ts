@@ -1,7 +1,7 @@
 import type { RefObject } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 
-/** Whether somebody is at an element: a pointer over it, or the focus inside. */
+/** Whether an element is hovered or has the focus inside. */
 export function useHolding(area: RefObject<HTMLElement | null>): boolean {
   const [pointed, setPointed] = useState(false)
   const [focused, setFocused] = useState(false)

@@ -11,7 +11,7 @@ export interface WindowInput {
   rowHeight: number
   scrollTop: number
   viewportHeight: number
-  /** Rows drawn beyond either edge, so that a quick scroll meets no gap. */
+  /** Rows rendered beyond either edge, so that fast scrolling shows no gap. */
   overscan: number
   open?: OpenRow | undefined
 }
@@ -24,7 +24,7 @@ export interface VirtualWindow {
   height: number
 }
 
-/** Which rows of a long list are in sight. Costs the same for any length. */
+/** The visible rows of a long list. Constant time. */
 export function getWindow(input: WindowInput): VirtualWindow {
   const { count, rowHeight, scrollTop, viewportHeight, overscan, open } = input
   const extra = open && open.index < count ? open.extra : 0
@@ -40,13 +40,13 @@ export function getOffset(index: number, { rowHeight, open }: Pick<WindowInput, 
   return index * rowHeight + (open && index > open.index ? open.extra : 0)
 }
 
-/** The row at a height, counted as if the list had no end. */
+/** The row at a height, not clamped to the list. */
 function rowAt(y: number, { rowHeight, open }: WindowInput): number {
   if (!open || y < (open.index + 1) * rowHeight) return Math.max(0, Math.floor(y / rowHeight))
   return Math.max(open.index, Math.floor((y - open.extra) / rowHeight))
 }
 
-/** Where a list has to be scrolled for a row to be in sight: where it is, if it is. */
+/** The scroll position that makes a row visible: the present one, if it is. */
 export function scrollToShow(index: number, input: Omit<WindowInput, 'overscan' | 'count'>): number {
   const { rowHeight, scrollTop, viewportHeight, open } = input
   const top = getOffset(index, input)

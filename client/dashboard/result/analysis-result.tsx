@@ -4,7 +4,7 @@ import { text } from '../text.ts'
 import { Figures } from './figures.tsx'
 import type { AnalysisShape } from './shapes.ts'
 
-/** What an analysis came to: the ranks of the words, and what tells each file from the others. */
+/** The result of an analysis: word ranks, and the typical words of each file. */
 export function AnalysisResult({ result }: { result: AnalysisShape }) {
   const words = text.result
   const { top, table, longest } = result

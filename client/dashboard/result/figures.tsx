@@ -1,4 +1,4 @@
-/** A few numbers that say it all, each under its name. */
+/** A few figures with their names. */
 export function Figures({
   figures,
 }: {

@@ -4,7 +4,7 @@ import { text } from '../text.ts'
 import { Figures } from './figures.tsx'
 import type { MatchingShape } from './shapes.ts'
 
-/** What a matching came to: how many records were linked, and the links that deserve a look. */
+/** The result of a matching: counts, and the least certain links. */
 export function MatchingResult({ result }: { result: MatchingShape }) {
   const words = text.result
   const { left, right, weakest } = result

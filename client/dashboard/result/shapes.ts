@@ -1,6 +1,5 @@
 /**
- * What the reference services give as a result. It came over the wire from whatever version of them, so each is looked at before it is
- * shown as such; what is not as expected is shown as JSON.
+ * Runtime checks of the results of the reference services, which may be of another version. A result that does not match is shown as JSON.
  */
 type Check<T> = (value: unknown) => value is T
 

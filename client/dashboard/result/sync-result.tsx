@@ -3,7 +3,7 @@ import { text } from '../text.ts'
 import { Figures } from './figures.tsx'
 import type { SyncShape } from './shapes.ts'
 
-/** What a sync came to. Which files failed, and why, is the first tab of the items. */
+/** The result of a sync. The first tab of the items has the failed files. */
 export function SyncResult({ result }: { result: SyncShape }) {
   const words = text.result
   const { copied, skipped, failed, bytesCopied, extra } = result

@@ -12,7 +12,7 @@ const prompts = {
 interface FilePickerProps {
   field: FileField
   files: readonly File[]
-  /** Somebody tried to go on without. */
+  /** The reader tried to submit without files. */
   isMissing: boolean
   onChoose(files: readonly File[]): void
 }

@@ -14,7 +14,7 @@ export function ServiceForm({ service, onStarted }: { service: Service; onStarte
   const [error, setError] = useState<unknown>()
   const [incomplete, setIncomplete] = useState(false)
   const sending = useRef(new AbortController())
-  // Closed in the middle of an upload, it is not to start a job behind the reader's back.
+  // A dialog closed during an upload must not start a job later.
   useEffect(() => () => sending.current.abort(), [])
 
   const start = async (form: FormData) => {
