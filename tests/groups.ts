@@ -22,7 +22,7 @@ export const groups: readonly Group[] = [
   { name: 'bun', tier: 'runtimes', files: ['conformance/bun'] },
   { name: 'faults', tier: 'faults', files: ['faults/'] },
   { name: 'engines', tier: 'fast', files: ['conformance/memory', 'conformance/sqlite', 'simulation/'] },
-  { name: 'fuzz', tier: 'faults', files: ['fuzz/'] },
+  { name: 'attacks', tier: 'faults', files: ['attacks/', 'fuzz/'] },
   { name: 'units', tier: 'fast', files: ['unit/'] },
 ]
 

@@ -7,6 +7,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DOCUMENT, missingIn } from './attacks/table.ts'
 import { filesOf, groups } from './groups.ts'
 import { placeMatrix, readMatrix, renderMatrix } from './matrix.ts'
 
@@ -29,7 +30,9 @@ const tier = groups.find((group) => group.tier === asked[0])?.tier
 const folder = await mkdtemp(join(tmpdir(), 'milepost-tests-'))
 const ran = asked.length > 0 && tier === undefined ? [await runAlone(asked)] : await runGroups()
 await rm(folder, { recursive: true })
-const isMatrixTrue = await checkMatrix(ran.map(({ report }) => report).join(''))
+const reports = ran.map(({ report }) => report).join('')
+const isMatrixTrue = await checkMatrix(reports)
+const areAttacksMade = asked.length > 0 || checkAttacks(reports)
 
 const totals = ran.map(({ report }) => /<testsuites[^>]*>/.exec(report)?.[0] ?? '')
 const count = (name: string) =>
@@ -38,7 +41,7 @@ const skipped = count('skipped')
 const bad = count('failures') + count('errors')
 const passed = count('tests') - bad - skipped
 const skipsFail = process.env.CI === 'true' && skipped > 0
-const failed = bad + (isMatrixTrue ? 0 : 1) + (skipsFail ? skipped : 0)
+const failed = bad + (isMatrixTrue ? 0 : 1) + (areAttacksMade ? 0 : 1) + (skipsFail ? skipped : 0)
 if (skipsFail) console.error(`${skipped} skipped, which CI does not let pass`)
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exit(failed > 0 || passed === 0 || !ran.every(({ isGood }) => isGood) ? 1 : 0)
@@ -102,4 +105,12 @@ async function checkMatrix(report: string): Promise<boolean> {
   if (placeMatrix(document, table) === document) return true
   console.error(`${MATRIX} has another matrix than this. Put this one in its place.`)
   return false
+}
+
+/** Once all was tested, each attack of the table was made, and withstood. */
+function checkAttacks(report: string): boolean {
+  const missing = missingIn(report)
+  for (const attack of missing)
+    console.error(`${DOCUMENT} has an attack that was not made, or not withstood: ${attack}`)
+  return missing.length === 0
 }

@@ -23,11 +23,16 @@ export interface Asked {
   path: string
   /** Whether it may see the jobs of others. */
   isAdmin: boolean
+  /** Whether the server may fail, as long as it says so: its store is damaged. */
+  mayFail?: boolean
 }
 
 /** What is wrong with an answer, whatever was asked: nothing, if nothing is. */
-export function faultOf({ method, path, isAdmin }: Asked, { status, headers, text }: Answer): string | undefined {
-  if (status >= 500) return `the server failed: ${status}`
+export function faultOf(
+  { method, path, isAdmin, mayFail = false }: Asked,
+  { status, headers, text }: Answer,
+): string | undefined {
+  if (status >= 500 && !mayFail) return `the server failed: ${status}`
   for (const [name, value] of headers)
     if (!/^[\t\x20-\x7e]*$/.test(value)) return `the header ${name} has other bytes than text`
   if (headers.get('x-content-type-options') !== 'nosniff' && status !== 204) return 'browsers may guess its type'

@@ -3,10 +3,13 @@ import { parseArgs } from 'node:util'
 import { MemoryEngine } from '../../server/engines/memory.ts'
 import { fuzz } from './fuzz.ts'
 import { fuzzConnections } from './raw.ts'
+import { fuzzStored } from './stored.ts'
 import { worldLimits } from './world.ts'
 
 /** Of so many requests, one more is a connection of its own to a real server: they take longer. */
 const CONNECTIONS = 20
+/** Of so many, one more is a file of a store that is damaged. */
+const FILES = 2_000
 
 const { values } = parseArgs({
   options: {
@@ -33,3 +36,9 @@ const connections = Math.ceil(requests / CONNECTIONS)
 console.log(`${connections} connections`)
 for (const [status, count] of [...(await fuzzConnections({ seed, connections }))].sort())
   console.log(`${status}: ${count}`)
+
+const files = Math.ceil(requests / FILES)
+console.log(`${files} damaged files`)
+const { refused, statuses } = await fuzzStored({ seed, files })
+console.log(`refused: ${refused}`)
+for (const [status, count] of [...statuses].sort()) console.log(`${status}: ${count}`)

@@ -2,40 +2,47 @@ import type { Milepost } from '../../server/app.ts'
 import type { Job } from '../../shared/job.ts'
 import { CANARY } from './canary.ts'
 
-const rows = [
-  { type: 'item', id: CANARY, label: CANARY, status: 'running' },
-  { type: 'step', id: CANARY, label: CANARY, status: 'running' },
-  { type: 'error', message: CANARY },
-  { type: 'log', message: CANARY },
+const rowsOf = (said: string) => [
+  { type: 'item', id: said, label: said, status: 'running' },
+  { type: 'step', id: said, label: said, status: 'running' },
+  { type: 'error', message: said },
+  { type: 'log', message: said },
 ]
 
-/** One who holds what nobody else may see: jobs, and a session. */
+/** One who holds what nobody else may see: jobs, and a session. Or somebody who has the same, and does not mind. */
 export class Victim {
   readonly #app: Milepost
   readonly #headers: Record<string, string>
   /** What the victim's jobs are, by their ids, as the victim sees them. */
   readonly #jobs = new Map<string, string>()
+  readonly #sub: string
+  /** What everything of it says. */
+  readonly #said: string
   #session = ''
   #told = 0
 
-  constructor(app: Milepost, token: string) {
+  /** @param token of the subject */
+  constructor(app: Milepost, token: string, sub = 'victim', said = CANARY) {
     this.#app = app
+    this.#sub = sub
+    this.#said = said
     this.#headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   }
 
   /** @returns the names that plans give what the victim has, and a token that shows the header of a job alone */
   async begin(): Promise<{ places: Record<string, string>; headerToken: string }> {
-    const running = await this.#create({ id: 'victims', kind: CANARY, title: CANARY, metadata: { CANARY } })
-    const ended = await this.#create({ kind: CANARY, title: CANARY })
-    await this.#post(`/api/jobs/${ended.id}/events`, { type: 'status', status: 'completed', result: CANARY })
-    const shared = await this.#create({ id: 'shared', kind: 'test', title: 'Shared' })
+    const said = this.#said
+    const running = await this.#create({ id: `${this.#sub}s`, kind: said, title: said, metadata: { said } })
+    const ended = await this.#create({ kind: said, title: said })
+    await this.#post(`/api/jobs/${ended.id}/events`, { type: 'status', status: 'completed', result: said })
+    const shared = await this.#create({ id: `${this.#sub}-shared`, kind: 'test', title: 'Shared' })
     const { token } = await this.#post<{ token: string }>(`/api/jobs/${shared.id}/tokens`, {
       parts: 'header',
       seconds: 2_000_000,
     })
     for (const { id } of [running, ended, shared]) this.#jobs.set(id, await this.#get(`/api/jobs/${id}`))
-    const code = this.#app.createSignInCode({ sub: 'victim', scopes: ['jobs:read', 'jobs:write'] })
-    await this.#app.request(`/sign-in?code=${code}`, { headers: { 'user-agent': CANARY } })
+    const code = this.#app.createSignInCode({ sub: this.#sub, scopes: ['jobs:read', 'jobs:write'] })
+    await this.#app.request(`/sign-in?code=${code}`, { headers: { 'user-agent': said } })
     this.#session = await this.#get('/api/sessions')
     const places = {
       theirs0: running.id,
@@ -50,8 +57,12 @@ export class Victim {
   /** Goes on with the jobs that have not ended, for those who listen. */
   async tell(): Promise<void> {
     this.#told += 1
-    for (const id of ['victims', 'shared']) {
-      await this.#post(`/api/jobs/${id}/events`, { type: 'item', id: CANARY, message: `${CANARY} ${this.#told}` })
+    for (const id of [`${this.#sub}s`, `${this.#sub}-shared`]) {
+      await this.#post(`/api/jobs/${id}/events`, {
+        type: 'item',
+        id: this.#said,
+        message: `${this.#said} ${this.#told}`,
+      })
       this.#jobs.set(id, await this.#get(`/api/jobs/${id}`))
     }
   }
@@ -66,7 +77,7 @@ export class Victim {
 
   async #create(job: object): Promise<Job> {
     const created = await this.#post<Job>('/api/jobs', job)
-    await this.#post(`/api/jobs/${created.id}/events`, [{ type: 'status', status: 'running' }, ...rows])
+    await this.#post(`/api/jobs/${created.id}/events`, [{ type: 'status', status: 'running' }, ...rowsOf(this.#said)])
     return created
   }
 

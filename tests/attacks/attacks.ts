@@ -1,0 +1,200 @@
+/** An attack that a test makes. */
+export interface Attack {
+  /** What the attacker does, in a sentence. Its test is called so. */
+  attack: string
+  /** What the test found that the attacker gets, and that others notice. */
+  gets: string
+  others: string
+  /** Where its test is, below `tests/`. */
+  file: string
+  /** How the name of its test begins, where it is not called as the attack is. */
+  test?: string
+}
+
+const nothing = 'nothing'
+
+/** The attacks that the suite makes, by what they are on. Those of `attacks/` return what they found, which has to be what is said here. */
+export const attacks: Readonly<Record<string, readonly Attack[]>> = {
+  'Who someone is': [
+    {
+      attack:
+        'Forged tokens: unsigned, of another secret, RS256 with HS256’s signature, changed, cut, run out, not yet valid, without an end or with a far one, of other types; on 15 calls and in URLs',
+      gets: '401, 240 of 240 times',
+      others: nothing,
+      file: 'attacks/tokens.test.ts',
+    },
+    {
+      attack: 'Watch and publish tokens of one’s own, of an earlier life of the job, and for more than they are for',
+      gets: '401 or 404, 34 of 34 times',
+      others: nothing,
+      file: 'attacks/tokens.test.ts',
+    },
+    {
+      attack: 'A form of another site that signs out, or creates a job, with the cookie of a browser that is signed in',
+      gets: '403, 6 of 6 times',
+      others: 'nothing: they are signed in as before',
+      file: 'attacks/front.test.ts',
+    },
+    {
+      attack: 'A cookie that was copied before its owner signed out',
+      gets: '401, and its streams end',
+      others: nothing,
+      file: 'conformance/runtime-sessions.ts',
+      test: 'a session that is signed out is over',
+    },
+    {
+      attack: 'Sessions of others: listed, ended',
+      gets: '403, 404',
+      others: nothing,
+      file: 'conformance/runtime-sessions.ts',
+      test: 'GET /api/sessions shows an administrator those of anyone',
+    },
+  ],
+  Rights: [
+    {
+      attack:
+        'Another’s job by every call, with an access token: read, followed, reported on, controlled, shared, removed',
+      gets: '404, 15 of 15 times, byte for byte that of a job that is not there',
+      others: 'nothing: the job is as it was',
+      file: 'attacks/jobs.test.ts',
+    },
+    {
+      attack: 'A job’s creation is repeated while it is deleted and another creates one of the same id',
+      gets: '409 or its own job; 0 of 100 answers show the other’s',
+      others: nothing,
+      file: 'attacks/jobs.test.ts',
+    },
+    {
+      attack:
+        'A producer reports on an id while it is deleted and made again by another, naming its own life of the job',
+      gets: '404 once it is gone; 0 of 100 events are in the other’s job',
+      others: nothing,
+      file: 'attacks/jobs.test.ts',
+    },
+    {
+      attack: 'Jobs for others, without jobs:assign',
+      gets: '403',
+      others: 'nothing: their list is empty',
+      file: 'attacks/jobs.test.ts',
+    },
+    {
+      attack: 'The cursor of another’s list',
+      gets: '422',
+      others: nothing,
+      file: 'unit/server/list-cursors.test.ts',
+      test: 'ListCursors opens what it sealed, for the same principal and owner alone',
+    },
+  ],
+  'What is sent': [
+    {
+      attack: 'Scripts, ends of lines, escapes of terminals and directions of text, in every field of text',
+      gets: 'the text as it was sent, as JSON that no browser takes for a page; 0 of 5 pages and 0 headers have any of it',
+      others: 'messages of a stream, one for each event: no text makes another',
+      file: 'attacks/text.test.ts',
+    },
+    {
+      attack:
+        'Requests of every kind for every call, made from the description of the API, nearly right most of them: 4,000 in the suite, as many as you like by `npm run test:fuzz`',
+      gets: 'what a right one gets, or a problem that names the field; no 5xx',
+      others: 'nothing: every job is what was acknowledged of it, and what is theirs is in no answer',
+      file: 'fuzz/fuzz.test.ts',
+      test: 'fuzz: whatever is asked',
+    },
+    {
+      attack: 'Bytes that are nearly HTTP: two lengths, bad chunks, requests one after another, cut anywhere',
+      gets: 'an answer of 4xx, or an end of the connection',
+      others: 'nothing: no stream, channel or descriptor is left, and the log has no secret and no control character',
+      file: 'fuzz/raw.test.ts',
+      test: 'fuzz: whatever bytes',
+    },
+    {
+      attack: 'A file of the store with a value exchanged',
+      gets: 'a problem for what is damaged, 404, 500 or 503; or the server refuses the file',
+      others: 'nothing: what is theirs is in no answer',
+      file: 'fuzz/stored.test.ts',
+      test: 'fuzz: whatever is wrong in a file',
+    },
+  ],
+  'Too much': [
+    {
+      attack: 'A guest with a publish token says that it sends 10²³ bytes',
+      gets: '413',
+      others: 'nothing: whoever gave the token publishes as before',
+      file: 'unit/server/rates.test.ts',
+      test: 'POST /api/jobs/:id/events counts no more bytes',
+    },
+    {
+      attack: '2,000 requests at once without a token, or with a forged one',
+      gets: '401 for the first, then 429',
+      others: 'nothing: each of 20 events arrives meanwhile, in order',
+      file: 'attacks/floods.test.ts',
+    },
+    {
+      attack: '300 connections with half of a request',
+      gets: 'no answer',
+      others: 'nothing: each of 20 events arrives meanwhile, in order',
+      file: 'attacks/floods.test.ts',
+    },
+    {
+      attack: 'Half of a request’s headers, behind the nginx that is shipped',
+      gets: 'an end of the connection',
+      others: nothing,
+      file: 'deploy/nginx.test.ts',
+      test: 'nginx cuts off who sends half',
+    },
+    {
+      attack: 'All descriptors of the process',
+      gets: 'connections that nobody answers',
+      others: 'new connections wait; streams go on',
+      file: 'faults/descriptors.test.ts',
+      test: 'a server on bun that is out of descriptors',
+    },
+    {
+      attack: '100 streams that are opened and not read, of a job with events of 8 KiB',
+      gets: 'what there is when it reads',
+      others: 'nothing: each of 20 events arrives meanwhile, in order',
+      file: 'attacks/floods.test.ts',
+    },
+    {
+      attack: 'More streams than a principal may have',
+      gets: '429, with Retry-After',
+      others: 'nothing: theirs open',
+      file: 'attacks/floods.test.ts',
+    },
+    {
+      attack: 'An upload that says, or turns out, to be longer than any may',
+      gets: '413, 2 of 2 times',
+      others: nothing,
+      file: 'attacks/floods.test.ts',
+    },
+    {
+      attack: 'More services at once than a principal may have',
+      gets: '429; the upload is not read',
+      others: nothing,
+      file: 'unit/server/app.test.ts',
+      test: 'POST /api/services/:name starts four at once',
+    },
+  ],
+  'Around the server': [
+    {
+      attack: 'A forged Host, X-Forwarded-Host or Forwarded, where a link with a token is made',
+      gets: 'a link without a host, 3 of 3 times',
+      others: nothing,
+      file: 'attacks/front.test.ts',
+    },
+    {
+      attack: 'Folders are exchanged for links while `milepost sync` copies in',
+      gets: 'nothing from outside',
+      others: 'what was left out is named, and the exit code is 1',
+      file: 'faults/sync-swapped.test.ts',
+      test: 'sync brings in nothing from outside',
+    },
+    {
+      attack: 'Folders of the target are exchanged for links while `milepost sync` writes',
+      gets: 'nothing outside',
+      others: 'what was left out is named, and the exit code is 1',
+      file: 'faults/sync-swapped.test.ts',
+      test: 'sync writes nothing outside',
+    },
+  ],
+}

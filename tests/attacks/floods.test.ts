@@ -1,0 +1,105 @@
+import { describe, expect } from 'bun:test'
+import { ApiClient, refusalOf } from '../support/api-client.ts'
+import { RawConnection } from '../support/raw-connection.ts'
+import { ServerProcess } from '../support/server-process.ts'
+import { accessToken } from '../support/tokens.ts'
+import { attack, tally } from './attack.ts'
+
+const EVENTS = 20
+
+/** Publishes events one after another, and says how they reach somebody who follows the job. */
+async function othersNotice(ada: ApiClient): Promise<string> {
+  const { id } = await ada.create()
+  await using stream = await ada.stream(`api/jobs/${id}/progress`)
+  await stream.take(1)
+  const arrived: unknown[] = []
+  for (let done = 1; done <= EVENTS; done += 1) {
+    await ada.publish(id, { type: 'progress', done })
+    arrived.push((await stream.take(1))[0]?.data.done)
+  }
+  expect(arrived).toEqual(Array.from({ length: EVENTS }, (_, n) => n + 1))
+  return `nothing: each of ${EVENTS} events arrives meanwhile, in order`
+}
+
+describe('floods', () => {
+  attack('2,000 requests at once', async () => {
+    await using server = await ServerProcess.start()
+    const ada = new ApiClient(server.url, await accessToken('ada'))
+    const strangers = [new ApiClient(server.url), new ApiClient(server.url, 'x.y.z')]
+    const flood = Array.from({ length: 2_000 }, async (_, n) => {
+      const response = await strangers[n % 2]?.request('GET', 'api/jobs')
+      await response?.body?.cancel()
+      return response?.status
+    })
+    const others = await othersNotice(ada)
+    const seen = new Set(await Promise.all(flood))
+    expect([...seen].sort()).toEqual([401, 429])
+    return { gets: '401 for the first, then 429', others }
+  })
+
+  attack('300 connections with half', async () => {
+    await using server = await ServerProcess.start()
+    const ada = new ApiClient(server.url, await accessToken('ada'))
+    const open = await Promise.all(Array.from({ length: 300 }, () => RawConnection.open(server.url)))
+    for (const [n, connection] of open.entries()) {
+      connection.write(
+        n % 2 === 0
+          ? 'POST /api/jobs HTTP/1.1\r\nhost: localhost\r\nx-half: '
+          : 'POST /api/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n{',
+      )
+    }
+    const others = await othersNotice(ada)
+    const answered = open.filter(({ text }) => /^HTTP\/1\.1 [1235]/.test(text)).length
+    for (const connection of open) connection.destroy()
+    return { gets: answered === 0 ? 'no answer' : `${answered} answers`, others }
+  })
+
+  attack('100 streams that are opened and not read', async () => {
+    await using server = await ServerProcess.start()
+    const ada = new ApiClient(server.url, await accessToken('ada'))
+    const token = await accessToken('mallory')
+    const mallory = new ApiClient(server.url, token)
+    const { id } = await mallory.create()
+    const open = await Promise.all(Array.from({ length: 100 }, () => RawConnection.open(server.url)))
+    for (const connection of open)
+      await connection.get(`/api/jobs/${id}/progress`, { authorization: `Bearer ${token}` })
+    for (const connection of open) connection.stall()
+    for (let n = 0; n < 300; n += 1) await mallory.publish(id, { type: 'log', message: `${n} ${'m'.repeat(8_000)}` })
+    const others = await othersNotice(ada)
+    open[0]?.resume()
+    await open[0]?.receiveBody(/"message":"299 m/)
+    const isWhole = open[0]?.isClosed === false
+    for (const connection of open) connection.destroy()
+    return { gets: isWhole ? 'what there is when it reads' : 'an end of its stream', others }
+  })
+
+  attack('More streams than', async () => {
+    await using server = await ServerProcess.start({ MILEPOST_STREAMS: '3' })
+    const ada = new ApiClient(server.url, await accessToken('ada'))
+    const mallory = new ApiClient(server.url, await accessToken('mallory'))
+    const streams = await Promise.all(Array.from({ length: 3 }, () => mallory.stream('api/progress')))
+    const fourth = await mallory.request('GET', 'api/progress')
+    const hasWait = fourth.headers.get('retry-after') !== null
+    const { status } = await refusalOf(fourth)
+    const theirs = await ada.stream('api/progress')
+    await theirs.untilGreeted()
+    for (const stream of [...streams, theirs]) await stream.close()
+    return { gets: `${status}${hasWait ? ', with Retry-After' : ''}`, others: 'nothing: theirs open' }
+  })
+
+  attack('An upload that says', async () => {
+    await using server = await ServerProcess.start({ MILEPOST_UPLOAD_BYTES: '100000' })
+    const mallory = new ApiClient(server.url, await accessToken('mallory'))
+    const body = 'x'.repeat(200_000)
+    const type = { 'content-type': 'multipart/form-data; boundary=b' }
+    const said = await mallory.request('POST', 'api/services/analysis', body, type)
+    const stream = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode(body))
+        controller.close()
+      },
+    })
+    const found = await mallory.request('POST', 'api/services/analysis', stream, type)
+    return { gets: tally([said.status, found.status], [413]), others: 'nothing' }
+  })
+})

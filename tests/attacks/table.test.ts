@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'bun:test'
+import { attacks } from './attacks.ts'
+import { DOCUMENT, missingIn, placeAttacks } from './table.ts'
+
+const text = await Bun.file(DOCUMENT).text()
+const rows = Object.values(attacks).flat()
+
+describe('the table of attacks', () => {
+  test('the table of attacks in SECURITY.md is that of the suite: npm run attacks', () => {
+    expect(placeAttacks(text)).toBe(text)
+  })
+
+  test.each(rows)('the attack "$attack" has a test', async ({ attack, file, test }) => {
+    const source = await Bun.file(`tests/${file}`).text()
+    const begins = [...source.matchAll(/attack\(\s*'([^']+)'/g)].map(([, begins = '']) => begins)
+    const isThere =
+      test === undefined
+        ? begins.some((one) => attack.startsWith(one))
+        : source.replaceAll(/\$\{\w+\}/g, 'bun').includes(test)
+    expect(isThere).toBe(true)
+  })
+
+  test('every threat names tests that there are', async () => {
+    const named = [...text.matchAll(/`(tests\/[^`]+)`/g)].map(([, path = '']) => path)
+    expect(named.length).toBeGreaterThan(50)
+    for (const path of named) {
+      const isThere =
+        (await Bun.file(path).exists()) || [...new Bun.Glob(`${path}/**/*.test.ts`).scanSync('.')].length > 0
+      expect([path, isThere]).toEqual([path, true])
+    }
+  })
+
+  test('missingIn names the attacks of which a report does not say that they were withstood', () => {
+    const report = rows.map(({ attack, test = attack }) => `<testcase name="${test} …" time="1" />`).join('\n')
+    expect(missingIn(report)).toEqual([])
+    const first = rows[0]?.attack ?? ''
+    expect(missingIn(report.replace(`${first} …" time="1" />`, `${first} …"><failure /></testcase>`))).toEqual([first])
+  })
+})
