@@ -1,5 +1,5 @@
-import { readJson, readProblem } from '../shared/answers.ts'
-import { retryAfterMs } from '../shared/retry-after.ts'
+import { readJson, readProblem } from '../shared/wire/answers.ts'
+import { retryAfterMs } from '../shared/wire/retry-after.ts'
 import type { ConnectionEvent } from './connection-state.ts'
 import type { Environment } from './environment.ts'
 

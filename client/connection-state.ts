@@ -1,4 +1,4 @@
-import type { EndReason } from '../shared/wire.ts'
+import type { EndReason } from '../shared/wire/messages.ts'
 import {
   backOff,
   MUTE_MS,

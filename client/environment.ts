@@ -1,4 +1,4 @@
-import { type Clock, type Random, systemClock } from '../shared/clock.ts'
+import { type Clock, type Random, systemClock } from '../shared/time/clock.ts'
 
 /** The part of EventSource that this client uses. */
 export interface EventSourceLike {

@@ -1,5 +1,5 @@
-import type { Timer } from '../shared/clock.ts'
-import { addSample, coarseTimeLeft, emptyEstimate, getRate, getTimeLeft, sampleOf } from '../shared/estimate.ts'
+import type { Timer } from '../shared/time/clock.ts'
+import { addSample, coarseTimeLeft, emptyEstimate, getRate, getTimeLeft, sampleOf } from '../shared/time/estimate.ts'
 import type { Environment } from './environment.ts'
 import { createHeaderLine, type Followed, type HeaderLine } from './header-line.ts'
 import type { JobLocation } from './job-location.ts'

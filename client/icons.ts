@@ -1,4 +1,4 @@
-import type { ItemStatus } from '../shared/job.ts'
+import type { ItemStatus } from '../shared/document/job.ts'
 import type { JobState } from './job-language.ts'
 
 /** An icon on a grid of 16. Always beside a word or in a named control. */

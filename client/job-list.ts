@@ -1,8 +1,8 @@
-import { addSample, type Estimate, emptyEstimate, sampleOf } from '../shared/estimate.ts'
-import { mergeHeader } from '../shared/fold.ts'
-import type { JobHeader, Patch } from '../shared/job.ts'
-import { isTerminalStatus } from '../shared/selectors.ts'
-import type { EndData, ManyJobs } from '../shared/wire.ts'
+import { addSample, type Estimate, emptyEstimate, sampleOf } from '../shared/time/estimate.ts'
+import { mergeHeader } from '../shared/document/fold.ts'
+import type { JobHeader, Patch } from '../shared/document/job.ts'
+import { isTerminalStatus } from '../shared/document/selectors.ts'
+import type { EndData, ManyJobs } from '../shared/wire/messages.ts'
 import type { Received } from './received.ts'
 
 /** A job of the list and its estimate. Immutable: replaced when the job changes. */

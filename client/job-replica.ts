@@ -1,9 +1,9 @@
-import { formatCursor } from '../shared/cursor.ts'
-import type { AppliedEvent } from '../shared/events.ts'
-import type { Job, Patch } from '../shared/job.ts'
-import { LiveJob } from '../shared/live-job.ts'
-import { isTerminalStatus } from '../shared/selectors.ts'
-import { type EndReason, patchOfSnapshot, type SnapshotData, type StreamMessage } from '../shared/wire.ts'
+import { formatCursor } from '../shared/document/cursor.ts'
+import type { AppliedEvent } from '../shared/document/events.ts'
+import type { Job, Patch } from '../shared/document/job.ts'
+import { LiveJob } from '../shared/document/live-job.ts'
+import { isTerminalStatus } from '../shared/document/selectors.ts'
+import { type EndReason, patchOfSnapshot, type SnapshotData, type StreamMessage } from '../shared/wire/messages.ts'
 import type { Received } from './received.ts'
 
 /** A message about the job. */

@@ -1,5 +1,5 @@
 import { computed, type ReadonlySignal, signal } from '@preact/signals-core'
-import { isJob, isPatch } from '../shared/answers.ts'
+import { isJob, isPatch } from '../shared/wire/answers.ts'
 import {
   addSample,
   coarseTimeLeft,
@@ -8,9 +8,9 @@ import {
   getRate,
   getTimeLeft,
   sampleOf,
-} from '../shared/estimate.ts'
-import type { Job, Patch } from '../shared/job.ts'
-import { getProgressPercent, isTerminalStatus } from '../shared/selectors.ts'
+} from '../shared/time/estimate.ts'
+import type { Job, Patch } from '../shared/document/job.ts'
+import { getProgressPercent, isTerminalStatus } from '../shared/document/selectors.ts'
 import type { ConnectionStatus } from './connection-state.ts'
 import { type Environment, systemEnvironment } from './environment.ts'
 import { type JobMessage, JobReplica } from './job-replica.ts'

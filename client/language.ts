@@ -1,4 +1,4 @@
-import type { ItemStatus } from '../shared/job.ts'
+import type { ItemStatus } from '../shared/document/job.ts'
 import { type JobLanguage, jobEnglish } from './job-language.ts'
 
 /** The texts of one language. */

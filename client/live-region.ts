@@ -1,4 +1,4 @@
-import { systemClock } from '../shared/clock.ts'
+import { systemClock } from '../shared/time/clock.ts'
 
 /** The least time between two announcements: milliseconds. */
 const QUIET_MS = 10_000

@@ -1,4 +1,4 @@
-import type { EndReason } from '../shared/wire.ts'
+import type { EndReason } from '../shared/wire/messages.ts'
 import type { ConnectionEvent } from './connection-state.ts'
 
 /** The outcome of receiving a message. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../shared/clock.ts'
+import type { Clock } from '../shared/time/clock.ts'
 
 /**
  * The server's clock, as far as its messages show it; the client's own, until they do. It goes on with the monotonic clock: a wall clock that is set

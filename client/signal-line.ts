@@ -1,5 +1,5 @@
 import { batch, type ReadonlySignal, signal } from '@preact/signals-core'
-import type { PingData } from '../shared/wire.ts'
+import type { PingData } from '../shared/wire/messages.ts'
 import { createConnection } from './connection.ts'
 import type { ConnectionStatus } from './connection-state.ts'
 import { eventOf, type Received } from './received.ts'

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../shared/clock.ts'
+import type { Clock, Timer } from '../shared/time/clock.ts'
 
 /** Runs a function repeatedly between {@link start} and {@link stop}. */
 export class Ticker {

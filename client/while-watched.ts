@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../shared/clock.ts'
+import type { Clock, Timer } from '../shared/time/clock.ts'
 
 /** How long the resource stays open after the last watcher left: long enough for a re-render or a moved element. */
 export const LINGER_MS = 1_000

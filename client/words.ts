@@ -1,5 +1,5 @@
-import type { JobHeader } from '../shared/job.ts'
-import { countItems, getAmount, getProgressPercent, isStalled, isTerminalStatus } from '../shared/selectors.ts'
+import type { JobHeader } from '../shared/document/job.ts'
+import { countItems, getAmount, getProgressPercent, isStalled, isTerminalStatus } from '../shared/document/selectors.ts'
 import type { ConnectionStatus } from './connection-state.ts'
 import type { Format } from './format.ts'
 import type { JobState } from './job-language.ts'

@@ -1,4 +1,4 @@
-import type { JobHeader } from '../shared/job.ts'
+import type { JobHeader } from '../shared/document/job.ts'
 import type { StoredJob } from './engine.ts'
 import { problems, refuse } from './errors.ts'
 

@@ -1,5 +1,5 @@
 import { sign, verify } from 'hono/jwt'
-import { type Clock, randomId } from '../shared/clock.ts'
+import { type Clock, randomId } from '../shared/time/clock.ts'
 import { type Grant, type Principal, type Scope, scopes } from './access.ts'
 import { problems, refuse } from './errors.ts'
 import { Recent } from './recent.ts'

@@ -1,4 +1,4 @@
-import { defaultLimits, type Limits } from '../shared/limits.ts'
+import { defaultLimits, type Limits } from '../shared/document/limits.ts'
 import { DEFAULT_TOKEN_SECONDS, SECRET_BYTES } from './auth.ts'
 import { parseRange } from './ip-address.ts'
 

@@ -1,5 +1,5 @@
-import type { JobEvent } from '../shared/events.ts'
-import { isTerminalStatus } from '../shared/selectors.ts'
+import type { JobEvent } from '../shared/document/events.ts'
+import { isTerminalStatus } from '../shared/document/selectors.ts'
 import { dueEvent } from './due.ts'
 import type { DueTerms, Operation, StoredJob } from './engine.ts'
 import { type Problem, problems } from './errors.ts'

@@ -1,5 +1,5 @@
-import type { JobEvent } from '../shared/events.ts'
-import { isTerminalStatus } from '../shared/selectors.ts'
+import type { JobEvent } from '../shared/document/events.ts'
+import { isTerminalStatus } from '../shared/document/selectors.ts'
 import type { Due, DueList, DueTerms, RemoveOnly, StoredJob } from './engine.ts'
 
 /** How long a producer may stay silent after it was asked to stop, or after the server came back, before the server ends the job: milliseconds. */

@@ -1,7 +1,7 @@
-import type { Cursor } from '../shared/cursor.ts'
-import type { AppliedEvent, JobEvent } from '../shared/events.ts'
-import type { ErrorRow, Item, JobHeader, JobStatus, LogRow, Patch, Step } from '../shared/job.ts'
-import type { Limits } from '../shared/limits.ts'
+import type { Cursor } from '../shared/document/cursor.ts'
+import type { AppliedEvent, JobEvent } from '../shared/document/events.ts'
+import type { ErrorRow, Item, JobHeader, JobStatus, LogRow, Patch, Step } from '../shared/document/job.ts'
+import type { Limits } from '../shared/document/limits.ts'
 import type { Problem } from './errors.ts'
 
 /** What the server keeps of a job beside its document: nothing that a watcher sees. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../shared/clock.ts'
+import type { Clock } from '../shared/time/clock.ts'
 
 /** How long work may go on before all else gets its turn of the event loop: milliseconds. */
 const TURN_MS = 4

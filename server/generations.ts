@@ -1,4 +1,4 @@
-import type { AppliedEvent } from '../shared/events.ts'
+import type { AppliedEvent } from '../shared/document/events.ts'
 import type { Marks } from './engine.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { Limits } from '../shared/limits.ts'
+import type { Limits } from '../shared/document/limits.ts'
 import type { NewJob, StoredJob } from './engine.ts'
 import { type Problem, problems } from './errors.ts'
 

@@ -1,8 +1,8 @@
-import type { Clock } from '../shared/clock.ts'
-import type { Cursor } from '../shared/cursor.ts'
-import type { ErrorRow, Item, LogRow, Patch, Step } from '../shared/job.ts'
-import { ERROR_WINDOW, LOG_WINDOW } from '../shared/limits.ts'
-import { countItems } from '../shared/selectors.ts'
+import type { Clock } from '../shared/time/clock.ts'
+import type { Cursor } from '../shared/document/cursor.ts'
+import type { ErrorRow, Item, LogRow, Patch, Step } from '../shared/document/job.ts'
+import { ERROR_WINDOW, LOG_WINDOW } from '../shared/document/limits.ts'
+import { countItems } from '../shared/document/selectors.ts'
 import type { Engine, View } from './engine.ts'
 import { problems, refuse } from './errors.ts'
 

@@ -1,5 +1,5 @@
 import { decodeBase64Url, encodeBase64Url } from 'hono/utils/encode'
-import type { Random } from '../shared/clock.ts'
+import type { Random } from '../shared/time/clock.ts'
 import { problems, refuse } from './errors.ts'
 
 /** The nonce of AES-GCM (NIST SP 800-38D): bytes. */

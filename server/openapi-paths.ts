@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../shared/api.ts'
+import { listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../shared/wire/api.ts'
 
 export type Json = Record<string, unknown>
 

@@ -7,10 +7,10 @@ import {
   sessionListSchema,
   signInLinkSchema,
   tokenSchema,
-} from '../shared/api.ts'
-import { createEventSchema } from '../shared/events.ts'
-import { jobHeaderSchema, jobSchema, patchSchema } from '../shared/job.ts'
-import type { Limits } from '../shared/limits.ts'
+} from '../shared/wire/api.ts'
+import { createEventSchema } from '../shared/document/events.ts'
+import { jobHeaderSchema, jobSchema, patchSchema } from '../shared/document/job.ts'
+import type { Limits } from '../shared/document/limits.ts'
 import { digestOf } from './digest.ts'
 import { createPaths, type Json } from './openapi-paths.ts'
 import { version } from './version.ts'

@@ -1,6 +1,6 @@
-import type { Cursor } from '../shared/cursor.ts'
-import type { ErrorRow, Item, JobHeader, LogRow, Patch, PatchHeader, Step } from '../shared/job.ts'
-import { utf8Length } from '../shared/text-size.ts'
+import type { Cursor } from '../shared/document/cursor.ts'
+import type { ErrorRow, Item, JobHeader, LogRow, Patch, PatchHeader, Step } from '../shared/document/job.ts'
+import { utf8Length } from '../shared/document/text-size.ts'
 import type { Page, StoredJob } from './engine.ts'
 import { generationAt } from './generations.ts'
 

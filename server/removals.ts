@@ -1,5 +1,5 @@
-import type { Clock } from '../shared/clock.ts'
-import type { JobStatus } from '../shared/job.ts'
+import type { Clock } from '../shared/time/clock.ts'
+import type { JobStatus } from '../shared/document/job.ts'
 import type { Engine } from './engine.ts'
 import { problems, refuse } from './errors.ts'
 

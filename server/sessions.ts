@@ -1,4 +1,4 @@
-import { type Clock, type Random, randomId } from '../shared/clock.ts'
+import { type Clock, type Random, randomId } from '../shared/time/clock.ts'
 import type { Principal, Scope } from './access.ts'
 import { textDigest } from './digest.ts'
 import type { Engine, Notes } from './engine.ts'

@@ -1,4 +1,4 @@
-import type { Timer } from '../shared/clock.ts'
+import type { Timer } from '../shared/time/clock.ts'
 import { CANCEL_GRACE, dueBefore } from './due.ts'
 import type { DueJob, DueList, DueQuery, DueTerms, Engine } from './engine.ts'
 import type { TrustedClock } from './trusted-clock.ts'

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../shared/clock.ts'
+import type { Clock, Timer } from '../shared/time/clock.ts'
 
 /** What the wall clock may differ without having been set: it is steered by so much at once. Milliseconds. */
 const TOLERANCE_MS = 1_000

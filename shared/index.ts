@@ -1,10 +1,10 @@
 /** The document, its events and the fold: the same for servers and browsers. */
-export type { CreateJob, CreateToken, JobList, ProblemDocument, Token } from './api.ts'
-export type { Receipt } from './batcher.ts'
-export { type Clock, type Random, systemClock, systemRandom, type Timer } from './clock.ts'
-export { type Cursor, formatCursor, parseCursor } from './cursor.ts'
-export type { AppliedEvent, ControlEvent, EventFields, EventType, JobEvent, ProducerEvent } from './events.ts'
-export { applyEvent, applyPatch, diffSince } from './fold.ts'
+export type { CreateJob, CreateToken, JobList, ProblemDocument, Token } from './wire/api.ts'
+export type { Receipt } from './producer/batcher.ts'
+export { type Clock, type Random, systemClock, systemRandom, type Timer } from './time/clock.ts'
+export { type Cursor, formatCursor, parseCursor } from './document/cursor.ts'
+export type { AppliedEvent, ControlEvent, EventFields, EventType, JobEvent, ProducerEvent } from './document/events.ts'
+export { applyEvent, applyPatch, diffSince } from './document/fold.ts'
 export type {
   ErrorRow,
   Item,
@@ -18,9 +18,9 @@ export type {
   Patch,
   Progress,
   Step,
-} from './job.ts'
-export { defaultLimits, type Limits } from './limits.ts'
-export { LiveJob } from './live-job.ts'
+} from './document/job.ts'
+export { defaultLimits, type Limits } from './document/limits.ts'
+export { LiveJob } from './document/live-job.ts'
 export {
   countItems,
   getAmount,
@@ -28,5 +28,5 @@ export {
   getProgressPercent,
   isStalled,
   isTerminalStatus,
-} from './selectors.ts'
-export type { EndData, EndReason, ManyJobs, PingData, SnapshotData, StreamMessage } from './wire.ts'
+} from './document/selectors.ts'
+export type { EndData, EndReason, ManyJobs, PingData, SnapshotData, StreamMessage } from './wire/messages.ts'

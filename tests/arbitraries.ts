@@ -1,8 +1,8 @@
 import fc from 'fast-check'
-import type { AppliedEvent, ControlEvent, JobEvent, ProducerEvent } from '../shared/events.ts'
-import { applyEvent } from '../shared/fold.ts'
-import { itemStatuses, type Job, type JobHeader, jobStatuses, logLevels } from '../shared/job.ts'
-import { isTerminalStatus } from '../shared/selectors.ts'
+import type { AppliedEvent, ControlEvent, JobEvent, ProducerEvent } from '../shared/document/events.ts'
+import { applyEvent } from '../shared/document/fold.ts'
+import { itemStatuses, type Job, type JobHeader, jobStatuses, logLevels } from '../shared/document/job.ts'
+import { isTerminalStatus } from '../shared/document/selectors.ts'
 
 /** The moment at which {@link newHeader} is created; the event at version v is taken v seconds later. */
 export const CREATED_AT = '2026-01-01T00:00:00.000Z'

@@ -1,5 +1,5 @@
 import type { Environment, EventSourceLike } from '../client/environment.ts'
-import { encodeMessage, type Message } from '../shared/sse.ts'
+import { encodeMessage, type Message } from '../shared/wire/sse.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { settle, VirtualClock } from './virtual-clock.ts'
 

@@ -1,4 +1,4 @@
-import type { Random } from '../shared/clock.ts'
+import type { Random } from '../shared/time/clock.ts'
 
 /** Randomness that a seed repeats (mulberry32). For tests alone: it can be guessed. */
 export class SeededRandom implements Random {

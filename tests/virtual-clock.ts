@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../shared/clock.ts'
+import type { Clock, Timer } from '../shared/time/clock.ts'
 
 /** The longest wait that a runtime's `setTimeout` takes; a longer one fires at once there. */
 const LONGEST_WAIT = 2 ** 31 - 1

@@ -1,5 +1,5 @@
-import { isProblem } from '../../shared/answers.ts'
-import type { ProblemDocument } from '../../shared/api.ts'
+import { isProblem } from '../../shared/wire/answers.ts'
+import type { ProblemDocument } from '../../shared/wire/api.ts'
 
 /** A failed request. `status` is 0 without an answer of the server. */
 export class Refusal extends Error {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { defaultLimits, type Limits } from '../../shared/limits.ts'
+import { defaultLimits, type Limits } from '../../shared/document/limits.ts'
 import { ConfigError, limitHelp, limitVariable, secretSettings, settings } from '../config.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { readJson, readProblem } from '../../shared/answers.ts'
-import type { CreateSignInLink } from '../../shared/api.ts'
+import { readJson, readProblem } from '../../shared/wire/answers.ts'
+import type { CreateSignInLink } from '../../shared/wire/api.ts'
 import type { Scope } from '../access.ts'
 import { ConfigError } from '../config.ts'
 import { operator } from '../entries/operator.ts'

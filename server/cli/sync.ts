@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { defaultLimits } from '../../shared/limits.ts'
+import { defaultLimits } from '../../shared/document/limits.ts'
 import { ConfigError } from '../config.ts'
 import { readSecret } from '../entries/read-secret.ts'
 import { type JobControl, noControl, setJobEvents } from '../job-events.ts'

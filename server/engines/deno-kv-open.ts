@@ -1,7 +1,7 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { systemClock, systemRandom } from '../../shared/clock.ts'
+import { systemClock, systemRandom } from '../../shared/time/clock.ts'
 import { untilUnlocked } from './deno-kv-access.ts'
 import { keys } from './deno-kv-keys.ts'
 import { addDueLists, listAmongEveryones } from './deno-kv-migrate.ts'

@@ -1,4 +1,4 @@
-import type { Patch } from '../../shared/job.ts'
+import type { Patch } from '../../shared/document/job.ts'
 import { buildPage, type ChangedRow } from '../paging.ts'
 import { type Entry, type KvStore, windows } from './deno-kv-store.ts'
 

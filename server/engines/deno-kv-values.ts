@@ -1,4 +1,4 @@
-import type { JobHeader, JobStatus } from '../../shared/job.ts'
+import type { JobHeader, JobStatus } from '../../shared/document/job.ts'
 import type { Marks, StoredJob } from '../engine.ts'
 import type { ChangedRow } from '../paging.ts'
 

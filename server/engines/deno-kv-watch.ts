@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../shared/clock.ts'
+import type { Clock, Timer } from '../../shared/time/clock.ts'
 import type { Change, Unwatch, WatchTarget } from '../engine.ts'
 import { Recent } from '../recent.ts'
 import type { KvAccess } from './deno-kv-access.ts'

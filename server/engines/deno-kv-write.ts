@@ -1,5 +1,5 @@
-import type { Item, JobHeader, Step } from '../../shared/job.ts'
-import { isTerminalStatus } from '../../shared/selectors.ts'
+import type { Item, JobHeader, Step } from '../../shared/document/job.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { dueOf } from '../due.ts'
 import type { Batch, Commit, StoredJob } from '../engine.ts'
 import { blocksOf } from '../kept.ts'

@@ -1,7 +1,7 @@
-import { type Clock, type Random, randomId, systemClock, systemRandom } from '../../shared/clock.ts'
-import type { Cursor } from '../../shared/cursor.ts'
-import type { JobHeader, Patch } from '../../shared/job.ts'
-import { defaultLimits, type Limits } from '../../shared/limits.ts'
+import { type Clock, type Random, randomId, systemClock, systemRandom } from '../../shared/time/clock.ts'
+import type { Cursor } from '../../shared/document/cursor.ts'
+import type { JobHeader, Patch } from '../../shared/document/job.ts'
+import { defaultLimits, type Limits } from '../../shared/document/limits.ts'
 import { applyBatch, changeOf } from '../apply-batch.ts'
 import { mayRemove } from '../due.ts'
 import type {

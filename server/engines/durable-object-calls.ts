@@ -1,6 +1,6 @@
-import type { Cursor } from '../../shared/cursor.ts'
-import type { JobHeader, Patch } from '../../shared/job.ts'
-import type { Limits } from '../../shared/limits.ts'
+import type { Cursor } from '../../shared/document/cursor.ts'
+import type { JobHeader, Patch } from '../../shared/document/job.ts'
+import type { Limits } from '../../shared/document/limits.ts'
 import type {
   Applied,
   Batch,

@@ -1,5 +1,5 @@
-import type { JobHeader } from '../../shared/job.ts'
-import { isTerminalStatus } from '../../shared/selectors.ts'
+import type { JobHeader } from '../../shared/document/job.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { tokenSeries } from '../access.ts'
 import type { Change, ListQuery, NewJob, Note, Notes, Page, StoredJob } from '../engine.ts'
 import type { Problem } from '../errors.ts'

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../shared/clock.ts'
+import type { Clock, Timer } from '../../shared/time/clock.ts'
 import { type Share, takeShares } from './fair-share.ts'
 
 /** The longest that a request waits for others to be committed with: milliseconds. */

@@ -1,7 +1,7 @@
-import type { Cursor } from '../../shared/cursor.ts'
-import type { ErrorRow, Item, JobHeader, LogRow, Patch, Step } from '../../shared/job.ts'
-import { defaultLimits, ERROR_WINDOW, type Limits, LOG_WINDOW } from '../../shared/limits.ts'
-import { isTerminalStatus } from '../../shared/selectors.ts'
+import type { Cursor } from '../../shared/document/cursor.ts'
+import type { ErrorRow, Item, JobHeader, LogRow, Patch, Step } from '../../shared/document/job.ts'
+import { defaultLimits, ERROR_WINDOW, type Limits, LOG_WINDOW } from '../../shared/document/limits.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { applyBatch, changeOf, headerBytes } from '../apply-batch.ts'
 import { dueOf, mayRemove } from '../due.ts'
 import type {

@@ -1,4 +1,4 @@
-import type { Limits } from '../../shared/limits.ts'
+import type { Limits } from '../../shared/document/limits.ts'
 import { ConfigError } from '../config.ts'
 import type { Engine } from '../engine.ts'
 

@@ -1,5 +1,5 @@
-import type { Limits } from '../../shared/limits.ts'
-import { isTerminalStatus } from '../../shared/selectors.ts'
+import type { Limits } from '../../shared/document/limits.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { applyBatch, changeOf } from '../apply-batch.ts'
 import { mayRemove } from '../due.ts'
 import type { Applied, Batch, Change, Commit, Created, NewJob, RemoveOnly, StoredJob } from '../engine.ts'

@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../shared/clock.ts'
-import type { Cursor } from '../../shared/cursor.ts'
-import type { JobHeader, Patch } from '../../shared/job.ts'
-import { defaultLimits, type Limits } from '../../shared/limits.ts'
-import { countItems } from '../../shared/selectors.ts'
+import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../shared/time/clock.ts'
+import type { Cursor } from '../../shared/document/cursor.ts'
+import type { JobHeader, Patch } from '../../shared/document/job.ts'
+import { defaultLimits, type Limits } from '../../shared/document/limits.ts'
+import { countItems } from '../../shared/document/selectors.ts'
 import type {
   Applied,
   Batch,

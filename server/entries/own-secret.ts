@@ -1,7 +1,7 @@
 /** The secret of a server whose operator set none. */
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import process from 'node:process'
-import { randomId, systemRandom } from '../../shared/clock.ts'
+import { randomId, systemRandom } from '../../shared/time/clock.ts'
 import { SECRET_BYTES } from '../auth.ts'
 import { ConfigError } from '../config.ts'
 

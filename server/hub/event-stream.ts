@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../shared/clock.ts'
+import type { Clock, Timer } from '../../shared/time/clock.ts'
 import { pingMessage } from './messages.ts'
 import type { Sink, StreamSource } from './stream.ts'
 

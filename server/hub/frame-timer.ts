@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../shared/clock.ts'
+import type { Clock, Timer } from '../../shared/time/clock.ts'
 
 /**
  * When frames leave: the first after quiet at once, those that follow at most one every `frameMs`. So what is rare is not delayed,

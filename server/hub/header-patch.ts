@@ -1,5 +1,5 @@
-import type { AppliedEvent } from '../../shared/events.ts'
-import type { JobHeader, PatchHeader } from '../../shared/job.ts'
+import type { AppliedEvent } from '../../shared/document/events.ts'
+import type { JobHeader, PatchHeader } from '../../shared/document/job.ts'
 
 /** Whether events may change what is large in a header: its `result` or `metadata`. Unknown events may. */
 export function touchesBulk(events: readonly AppliedEvent[] | undefined): boolean {

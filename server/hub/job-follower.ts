@@ -1,5 +1,5 @@
-import type { Cursor } from '../../shared/cursor.ts'
-import type { EndReason } from '../../shared/wire.ts'
+import type { Cursor } from '../../shared/document/cursor.ts'
+import type { EndReason } from '../../shared/wire/messages.ts'
 import { tokenSeries } from '../access.ts'
 import { PAGE_BYTES } from '../paging.ts'
 import { type EventStream, encode, type Follower } from './event-stream.ts'

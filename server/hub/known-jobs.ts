@@ -1,5 +1,5 @@
-import type { JobHeader } from '../../shared/job.ts'
-import { isTerminalStatus } from '../../shared/selectors.ts'
+import type { JobHeader } from '../../shared/document/job.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
 
 /** How far news of a job has come. */
 interface Known {

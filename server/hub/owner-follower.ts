@@ -1,4 +1,4 @@
-import type { JobHeader } from '../../shared/job.ts'
+import type { JobHeader } from '../../shared/document/job.ts'
 import { PAGE_BYTES } from '../paging.ts'
 import { type EventStream, encode, type Follower } from './event-stream.ts'
 import type { HubContext } from './hub.ts'

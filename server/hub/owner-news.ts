@@ -1,5 +1,5 @@
-import type { JobHeader } from '../../shared/job.ts'
-import type { EndReason } from '../../shared/wire.ts'
+import type { JobHeader } from '../../shared/document/job.ts'
+import type { EndReason } from '../../shared/wire/messages.ts'
 import { headerPatch } from './header-patch.ts'
 import { endMessage, patchMessages } from './messages.ts'
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../../shared/clock.ts'
+import type { Clock } from '../../shared/time/clock.ts'
 import { requireScope } from '../access.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
 import { createOpenApi, openApiTexts } from '../openapi.ts'

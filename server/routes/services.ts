@@ -1,4 +1,4 @@
-import type { JobHeader } from '../../shared/job.ts'
+import type { JobHeader } from '../../shared/document/job.ts'
 import { type Principal, requireScope } from '../access.ts'
 import { problems, refuse } from '../errors.ts'
 import type { JobEventEmitter } from '../job-events.ts'

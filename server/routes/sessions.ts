@@ -1,4 +1,4 @@
-import { sessionQuerySchema } from '../../shared/api.ts'
+import { sessionQuerySchema } from '../../shared/wire/api.ts'
 import { isAdmin, requireScope } from '../access.ts'
 import { problems, refuse } from '../errors.ts'
 import type { App, RouteContext } from './context.ts'

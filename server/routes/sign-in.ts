@@ -1,4 +1,4 @@
-import { createRequestSchemas } from '../../shared/api.ts'
+import { createRequestSchemas } from '../../shared/wire/api.ts'
 import { type Principal, requireScope, type Scope } from '../access.ts'
 import { type App, absoluteLinkTo, counted, type RouteContext } from './context.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './validation.ts'

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../../shared/clock.ts'
+import { type Clock, systemClock } from '../../shared/time/clock.ts'
 import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../job-events.ts'
 import { countOf, formatBytes } from './amounts.ts'
 import { createCheckpoint, createThrottle } from './checkpoint.ts'

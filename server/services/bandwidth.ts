@@ -1,4 +1,4 @@
-import type { Clock } from '../../shared/clock.ts'
+import type { Clock } from '../../shared/time/clock.ts'
 import { wait } from './wait.ts'
 
 /** Pieces a second into which a limited stream is cut, so that it flows instead of jumping. */

@@ -1,4 +1,4 @@
-import { fitsUtf8 } from '../../shared/text-size.ts'
+import { fitsUtf8 } from '../../shared/document/text-size.ts'
 import { escapeControls } from './visible.ts'
 
 const ELLIPSIS = '…'

@@ -1,5 +1,5 @@
-import { type Clock, type Random, systemClock, systemRandom } from '../../shared/clock.ts'
-import { defaultLimits } from '../../shared/limits.ts'
+import { type Clock, type Random, systemClock, systemRandom } from '../../shared/time/clock.ts'
+import { defaultLimits } from '../../shared/document/limits.ts'
 import { noControl } from '../job-events.ts'
 import type { Services } from '../service.ts'
 import { countOf } from './amounts.ts'

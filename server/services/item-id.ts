@@ -1,5 +1,5 @@
-import { defaultLimits } from '../../shared/limits.ts'
-import { fitsUtf8 } from '../../shared/text-size.ts'
+import { defaultLimits } from '../../shared/document/limits.ts'
+import { fitsUtf8 } from '../../shared/document/text-size.ts'
 import { escapeControls } from './visible.ts'
 
 /** Characters of a long path's end: at three bytes each they fit in an id. */

@@ -1,5 +1,5 @@
-import { type Clock, systemClock } from '../../shared/clock.ts'
-import type { EventFields } from '../../shared/events.ts'
+import { type Clock, systemClock } from '../../shared/time/clock.ts'
+import type { EventFields } from '../../shared/document/events.ts'
 import { emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../job-events.ts'
 import { countOf } from './amounts.ts'
 import { assignPairs, type Pair } from './assignment.ts'

@@ -1,4 +1,4 @@
-import { fitsUtf8 } from '../../shared/text-size.ts'
+import { fitsUtf8 } from '../../shared/document/text-size.ts'
 import { problems, refuse } from '../errors.ts'
 import { countOf } from './amounts.ts'
 import { clip, reasonOf } from './clip.ts'

@@ -1,4 +1,4 @@
-import type { Clock, Random } from '../../shared/clock.ts'
+import type { Clock, Random } from '../../shared/time/clock.ts'
 
 /** Resolves after `ms` milliseconds; rejects with the signal's reason as soon as it aborts. Leaves no timer and no listener. */
 export function wait(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {

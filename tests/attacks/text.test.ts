@@ -1,5 +1,5 @@
 import { describe, expect } from 'bun:test'
-import type { ProducerEvent } from '../../shared/events.ts'
+import type { ProducerEvent } from '../../shared/document/events.ts'
 import { parseEventStream } from '../event-stream-parser.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'

@@ -1,6 +1,6 @@
 import { describe, expect } from 'bun:test'
 import { sign } from 'hono/jwt'
-import type { Job } from '../../shared/job.ts'
+import type { Job } from '../../shared/document/job.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'

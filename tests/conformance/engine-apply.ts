@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { CANCEL_GRACE } from '../../server/due.ts'
 import type { Decision } from '../../server/engine.ts'
-import type { JobEvent } from '../../shared/events.ts'
-import { defaultLimits, ERROR_WINDOW, LOG_WINDOW } from '../../shared/limits.ts'
+import type { JobEvent } from '../../shared/document/events.ts'
+import { defaultLimits, ERROR_WINDOW, LOG_WINDOW } from '../../shared/document/limits.ts'
 import { foldAll, instantOf, placed } from '../arbitraries.ts'
 import {
   batchOf,

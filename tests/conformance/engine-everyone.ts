@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Engine, ListQuery } from '../../server/engine.ts'
-import type { JobHeader } from '../../shared/job.ts'
+import type { JobHeader } from '../../shared/document/job.ts'
 import { batchOf, created, publish, type Subject, taken, unique, WakeLog } from './fixtures.ts'
 
 /** What is asked of everyone's jobs together. Tests share an engine, and so ask of a kind, or of the newest. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Change } from '../../server/engine.ts'
-import type { JobEvent } from '../../shared/events.ts'
+import type { JobEvent } from '../../shared/document/events.ts'
 import { foldAll } from '../arbitraries.ts'
 import { batchOf, created, newJob, publish, type Subject, taken, unique, WakeLog } from './fixtures.ts'
 

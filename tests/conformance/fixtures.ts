@@ -1,10 +1,10 @@
 import { expect } from 'bun:test'
 import { headerBytes } from '../../server/apply-batch.ts'
 import type { Applied, Batch, Change, Engine, NewJob } from '../../server/engine.ts'
-import type { JobEvent } from '../../shared/events.ts'
-import type { Job, JobHeader, Patch } from '../../shared/job.ts'
-import { defaultLimits, type Limits } from '../../shared/limits.ts'
-import { LiveJob } from '../../shared/live-job.ts'
+import type { JobEvent } from '../../shared/document/events.ts'
+import type { Job, JobHeader, Patch } from '../../shared/document/job.ts'
+import { defaultLimits, type Limits } from '../../shared/document/limits.ts'
+import { LiveJob } from '../../shared/document/live-job.ts'
 import { instantOf, newHeader } from '../arbitraries.ts'
 
 /** Opens an empty engine under the given limits, or the default ones. `release` closes it and removes what it left. */

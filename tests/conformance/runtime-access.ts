@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { sign } from 'hono/jwt'
 import { assets } from '../../server/generated/assets.ts'
-import type { SignInLink } from '../../shared/api.ts'
+import type { SignInLink } from '../../shared/wire/api.ts'
 import { ApiClient, refusalOf, unique } from '../support/api-client.ts'
 import { signIn } from '../support/sign-in.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Job } from '../../shared/job.ts'
+import type { Job } from '../../shared/document/job.ts'
 import { parseEventStream } from '../event-stream-parser.ts'
 import type { ApiClient } from '../support/api-client.ts'
 import { FoldedJob } from '../support/folded-job.ts'

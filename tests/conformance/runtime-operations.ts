@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { JobHeader } from '../../shared/job.ts'
+import type { JobHeader } from '../../shared/document/job.ts'
 import { type ApiClient, refusalOf } from '../support/api-client.ts'
 import { compileSchemas } from '../support/compile-schemas.ts'
 import type { RuntimeSubject } from './runtime.ts'

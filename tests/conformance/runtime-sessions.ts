@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { SessionList } from '../../shared/api.ts'
+import type { SessionList } from '../../shared/wire/api.ts'
 import { ApiClient, unique } from '../support/api-client.ts'
 import { signIn } from '../support/sign-in.ts'
 import { StreamReader } from '../support/stream-reader.ts'

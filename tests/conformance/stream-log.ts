@@ -2,7 +2,7 @@ import type { Engine } from '../../server/engine.ts'
 import { Hub, type HubOptions } from '../../server/hub/hub.ts'
 import type { Sink, StreamSource } from '../../server/hub/stream.ts'
 import { Metrics } from '../../server/metrics.ts'
-import { systemClock, systemRandom } from '../../shared/clock.ts'
+import { systemClock, systemRandom } from '../../shared/time/clock.ts'
 import { EventStreamParser } from '../event-stream-parser.ts'
 
 /** A message of a stream: its event and its data. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { connect } from 'node:tls'
-import type { Job } from '../../shared/job.ts'
+import type { Job } from '../../shared/document/job.ts'
 import { EventStreamParser } from '../event-stream-parser.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { missingNginx, Nginx } from '../support/nginx.ts'

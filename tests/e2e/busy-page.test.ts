@@ -1,6 +1,6 @@
 import { afterAll, describe, expect } from 'bun:test'
 import type { Page } from 'playwright-core'
-import type { ProducerEvent } from '../../shared/events.ts'
+import type { ProducerEvent } from '../../shared/document/events.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect } from 'bun:test'
 import type { Page } from 'playwright-core'
-import type { ProducerEvent } from '../../shared/events.ts'
+import type { ProducerEvent } from '../../shared/document/events.ts'
 import { axeFindings, browserTest, closeBrowser } from './browser.ts'
 import { EmbeddingPage } from './embedding-page.ts'
 

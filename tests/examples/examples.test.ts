@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Job } from '../../shared/job.ts'
+import type { Job } from '../../shared/document/job.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
 

@@ -4,7 +4,7 @@ import { type Environment, systemEnvironment } from '../../client/environment.ts
 import { createJobListSignal } from '../../client/job-list-signal.ts'
 import { createJobSignal } from '../../client/job-signal.ts'
 import { createReporter } from '../../client/reporter.ts'
-import { type Clock, systemClock } from '../../shared/clock.ts'
+import { type Clock, systemClock } from '../../shared/time/clock.ts'
 import { closeBrowser, openPage } from '../e2e/browser.ts'
 import { missingBrowser } from '../support/chromium.ts'
 import { missingNginx } from '../support/nginx.ts'

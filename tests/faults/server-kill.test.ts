@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { Job } from '../../shared/job.ts'
+import type { Job } from '../../shared/document/job.ts'
 import { SeededRandom } from '../seeded-random.ts'
 import { onDeno } from '../support/on-deno.ts'
 import { type Launch, onBun, ServerProcess } from '../support/server-process.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { Job } from '../../shared/job.ts'
+import type { Job } from '../../shared/document/job.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { onDeno } from '../support/on-deno.ts'
 import { RawConnection } from '../support/raw-connection.ts'

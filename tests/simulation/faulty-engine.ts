@@ -14,8 +14,8 @@ import type {
   View,
   WatchTarget,
 } from '../../server/engine.ts'
-import type { Cursor } from '../../shared/cursor.ts'
-import type { JobHeader, Patch } from '../../shared/job.ts'
+import type { Cursor } from '../../shared/document/cursor.ts'
+import type { JobHeader, Patch } from '../../shared/document/job.ts'
 import type { SeededRandom } from '../seeded-random.ts'
 import type { VirtualClock } from '../virtual-clock.ts'
 

@@ -1,6 +1,6 @@
 import type { Applied, Batch } from '../../server/engine.ts'
-import type { JobEvent, ProducerEvent } from '../../shared/events.ts'
-import { isTerminalStatus } from '../../shared/selectors.ts'
+import type { JobEvent, ProducerEvent } from '../../shared/document/events.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { newHeader } from '../arbitraries.ts'
 import { EngineAway } from './faulty-engine.ts'
 import { Violation } from './watched-document.ts'

@@ -1,7 +1,7 @@
 import type { Change, Engine } from '../../server/engine.ts'
-import type { AppliedEvent } from '../../shared/events.ts'
-import { applyEvent } from '../../shared/fold.ts'
-import type { Job } from '../../shared/job.ts'
+import type { AppliedEvent } from '../../shared/document/events.ts'
+import { applyEvent } from '../../shared/document/fold.ts'
+import type { Job } from '../../shared/document/job.ts'
 
 /** One life of a job, as it really was. */
 export interface Life {

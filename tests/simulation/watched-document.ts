@@ -1,9 +1,9 @@
 import type { View } from '../../server/engine.ts'
-import { type Cursor, formatCursor } from '../../shared/cursor.ts'
-import type { AppliedEvent } from '../../shared/events.ts'
-import type { Job, Patch } from '../../shared/job.ts'
-import { LiveJob } from '../../shared/live-job.ts'
-import { type EndData, type EndReason, patchOfSnapshot, type SnapshotData } from '../../shared/wire.ts'
+import { type Cursor, formatCursor } from '../../shared/document/cursor.ts'
+import type { AppliedEvent } from '../../shared/document/events.ts'
+import type { Job, Patch } from '../../shared/document/job.ts'
+import { LiveJob } from '../../shared/document/live-job.ts'
+import { type EndData, type EndReason, patchOfSnapshot, type SnapshotData } from '../../shared/wire/messages.ts'
 import type { Truth } from './truth.ts'
 
 /** A law that was broken. */

@@ -1,6 +1,6 @@
-import type { Job, Patch } from '../../shared/job.ts'
-import { LiveJob } from '../../shared/live-job.ts'
-import { patchOfSnapshot, type SnapshotData } from '../../shared/wire.ts'
+import type { Job, Patch } from '../../shared/document/job.ts'
+import { LiveJob } from '../../shared/document/live-job.ts'
+import { patchOfSnapshot, type SnapshotData } from '../../shared/wire/messages.ts'
 import type { Received } from './stream-reader.ts'
 
 /** The document that messages come to. Throws at the first that does not follow. */

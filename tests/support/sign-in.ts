@@ -1,4 +1,4 @@
-import type { SignInLink } from '../../shared/api.ts'
+import type { SignInLink } from '../../shared/wire/api.ts'
 import { ApiClient } from './api-client.ts'
 import { accessToken } from './tokens.ts'
 

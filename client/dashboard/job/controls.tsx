@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
-import type { Job } from '../../../shared/job.ts'
-import { isTerminalStatus } from '../../../shared/selectors.ts'
+import type { Job } from '../../../shared/document/job.ts'
+import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { bin, pause, play, stop } from '../../icons.ts'
 import { call, jobPath } from '../api.ts'
 import { Icon } from '../parts/icon.tsx'

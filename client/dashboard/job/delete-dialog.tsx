@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
-import type { Job } from '../../../shared/job.ts'
-import { isTerminalStatus } from '../../../shared/selectors.ts'
+import type { Job } from '../../../shared/document/job.ts'
+import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { say } from '../../live-region.ts'
 import { call, jobPath } from '../api.ts'
 import { navigate } from '../navigation.ts'

@@ -1,4 +1,4 @@
-import type { Job } from '../../../shared/job.ts'
+import type { Job } from '../../../shared/document/job.ts'
 import { format } from '../page.ts'
 import { toHref } from '../route.ts'
 import { text } from '../text.ts'

@@ -1,5 +1,5 @@
 import { useId, useState } from 'preact/hooks'
-import type { Token } from '../../../shared/api.ts'
+import type { Token } from '../../../shared/wire/api.ts'
 import { call, jobPath } from '../api.ts'
 import { base } from '../navigation.ts'
 import { format } from '../page.ts'

@@ -1,4 +1,4 @@
-import type { ErrorRow } from '../../../shared/job.ts'
+import type { ErrorRow } from '../../../shared/document/job.ts'
 import { format } from '../page.ts'
 import { Pure } from '../parts/pure.ts'
 

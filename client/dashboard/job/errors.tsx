@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { Job } from '../../../shared/job.ts'
+import type { Job } from '../../../shared/document/job.ts'
 import { format } from '../page.ts'
 import { Scrollable } from '../parts/scrollable.tsx'
 import { text } from '../text.ts'

@@ -1,5 +1,5 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
-import type { ItemStatus, Job } from '../../../shared/job.ts'
+import type { ItemStatus, Job } from '../../../shared/document/job.ts'
 import { format } from '../page.ts'
 import { moveFocus } from '../parts/move-focus.ts'
 import { useHeldOrder } from '../parts/use-held-order.ts'

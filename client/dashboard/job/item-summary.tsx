@@ -1,4 +1,4 @@
-import type { Item } from '../../../shared/job.ts'
+import type { Item } from '../../../shared/document/job.ts'
 import { chevron, rowIcons } from '../../icons.ts'
 import { format } from '../page.ts'
 import { Icon } from '../parts/icon.tsx'

@@ -1,4 +1,4 @@
-import type { Job } from '../../../shared/job.ts'
+import type { Job } from '../../../shared/document/job.ts'
 import type { JobSignal } from '../../job-signal.ts'
 import { describeAge, type JobWords } from '../../words.ts'
 import { format } from '../page.ts'

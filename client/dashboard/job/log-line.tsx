@@ -1,4 +1,4 @@
-import type { LogRow } from '../../../shared/job.ts'
+import type { LogRow } from '../../../shared/document/job.ts'
 import { Pure } from '../parts/pure.ts'
 import { text } from '../text.ts'
 

@@ -1,5 +1,5 @@
 import { Component } from 'preact'
-import type { LogRow } from '../../../shared/job.ts'
+import type { LogRow } from '../../../shared/document/job.ts'
 import { LogLine } from './log-line.tsx'
 
 /** Lines of one block: blocks out of sight are skipped in layout and paint. */

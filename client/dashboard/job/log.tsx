@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
-import type { Job, LogRow } from '../../../shared/job.ts'
-import { isTerminalStatus } from '../../../shared/selectors.ts'
+import type { Job, LogRow } from '../../../shared/document/job.ts'
+import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { down } from '../../icons.ts'
 import { format } from '../page.ts'
 import { Icon } from '../parts/icon.tsx'

@@ -1,5 +1,5 @@
-import type { Job, Step } from '../../../shared/job.ts'
-import { isTerminalStatus } from '../../../shared/selectors.ts'
+import type { Job, Step } from '../../../shared/document/job.ts'
+import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { rowIcons } from '../../icons.ts'
 import { format } from '../page.ts'
 import { Icon } from '../parts/icon.tsx'

@@ -1,4 +1,4 @@
-import { LOG_WINDOW } from '../../../shared/limits.ts'
+import { LOG_WINDOW } from '../../../shared/document/limits.ts'
 import type { Publishers } from '../load/publishers.ts'
 import { requestBytes } from '../load/requests.ts'
 import type { Target } from '../target.ts'

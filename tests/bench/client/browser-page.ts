@@ -1,5 +1,5 @@
 import type { Browser, CDPSession, Page } from 'playwright-core'
-import type { Job } from '../../../shared/job.ts'
+import type { Job } from '../../../shared/document/job.ts'
 import type { Target } from '../target.ts'
 
 /** What the page counts by itself. */

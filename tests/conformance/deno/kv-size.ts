@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import type { JobEvent } from '../../../shared/events.ts'
-import { defaultLimits } from '../../../shared/limits.ts'
+import type { JobEvent } from '../../../shared/document/events.ts'
+import { defaultLimits } from '../../../shared/document/limits.ts'
 import { batchOf, changes, created, documentOf, PageReader, publish, refusal, taken } from '../fixtures.ts'
 import { Store } from './kv-stores.ts'
 

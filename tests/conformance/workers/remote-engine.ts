@@ -1,6 +1,6 @@
 import type { Change, Engine, Unwatch } from '../../../server/engine.ts'
 import { ProblemError } from '../../../server/errors.ts'
-import type { Limits } from '../../../shared/limits.ts'
+import type { Limits } from '../../../shared/document/limits.ts'
 import type { Answer } from './protocol.ts'
 
 interface Asked {

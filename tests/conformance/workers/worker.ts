@@ -5,7 +5,7 @@ import { DurableObjectEngine } from '../../../server/engines/durable-object.ts'
 import type { JobCalls, Namespace, ObjectBindings, OwnerCalls } from '../../../server/engines/durable-object-calls.ts'
 import worker, { JobObject, OwnerObject } from '../../../server/entries/worker.ts'
 import type { Problem } from '../../../server/errors.ts'
-import { defaultLimits, type Limits } from '../../../shared/limits.ts'
+import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 import { CREATED_AT } from '../../arbitraries.ts'
 import type { Answer, Question } from './protocol.ts'
 

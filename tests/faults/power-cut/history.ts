@@ -1,5 +1,5 @@
 import type { Batch } from '../../../server/engine.ts'
-import type { Job, JobHeader } from '../../../shared/job.ts'
+import type { Job, JobHeader } from '../../../shared/document/job.ts'
 import { appliedEvents, documentAfter, documentOfNew, headerOf } from './model.ts'
 import { digestEvents, digestRows, type Said, type Sight, withoutGeneration } from './said.ts'
 import { batchOf, jobOf, runOf } from './script.ts'

@@ -5,7 +5,7 @@
 import { writeSync } from 'node:fs'
 import type { Applied, Created } from '../../../server/engine.ts'
 import { SqliteEngine } from '../../../server/engines/sqlite.ts'
-import type { JobHeader } from '../../../shared/job.ts'
+import type { JobHeader } from '../../../shared/document/job.ts'
 import { SeededRandom } from '../../seeded-random.ts'
 import { lineOf, type Said } from './said.ts'
 import { batchOf, endOf, epochOf, jobOf, runOf } from './script.ts'

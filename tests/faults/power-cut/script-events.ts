@@ -1,5 +1,5 @@
-import type { JobEvent } from '../../../shared/events.ts'
-import { itemStatuses, logLevels } from '../../../shared/job.ts'
+import type { JobEvent } from '../../../shared/document/events.ts'
+import { itemStatuses, logLevels } from '../../../shared/document/job.ts'
 import type { SeededRandom } from '../../seeded-random.ts'
 
 /** Where an event stands, and who publishes it: its texts say both. */

@@ -1,5 +1,5 @@
 import type { Batch, NewJob } from '../../../server/engine.ts'
-import type { JobEvent } from '../../../shared/events.ts'
+import type { JobEvent } from '../../../shared/document/events.ts'
 import { SeededRandom } from '../../seeded-random.ts'
 import { eventAt } from './script-events.ts'
 

@@ -7,7 +7,7 @@ import {
   createConnectionState,
   transition,
 } from '../../../client/connection-state.ts'
-import type { EndReason } from '../../../shared/wire.ts'
+import type { EndReason } from '../../../shared/wire/messages.ts'
 
 /** A connection under a test's own clock, whose jitter is in the middle. */
 class Machine {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { EventSourceParser } from '../../../client/event-source-parser.ts'
-import { encodeComment, encodeMessage, encodeRetry } from '../../../shared/sse.ts'
+import { encodeComment, encodeMessage, encodeRetry } from '../../../shared/wire/sse.ts'
 import { json } from '../../arbitraries.ts'
 
 /** Everything that a parser tells of pieces of a stream. */

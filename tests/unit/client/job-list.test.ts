@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { JobList } from '../../../client/job-list.ts'
-import type { JobHeader } from '../../../shared/job.ts'
+import type { JobHeader } from '../../../shared/document/job.ts'
 import { newHeader } from '../../arbitraries.ts'
 
 /** A job created `second` seconds after the first. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { createFormat } from '../../../client/format.ts'
 import { english } from '../../../client/language.ts'
 import { describeAge, describeJob, type JobFacts, type JobWords } from '../../../client/words.ts'
-import type { Job, JobHeader } from '../../../shared/job.ts'
+import type { Job, JobHeader } from '../../../shared/document/job.ts'
 import { newHeader } from '../../arbitraries.ts'
 
 const format = createFormat(english, { locale: 'en-GB', timeZone: 'UTC' })

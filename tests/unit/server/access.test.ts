@@ -11,7 +11,7 @@ import {
 } from '../../../server/access.ts'
 import type { Marks, StoredJob } from '../../../server/engine.ts'
 import { ProblemError } from '../../../server/errors.ts'
-import type { JobHeader } from '../../../shared/job.ts'
+import type { JobHeader } from '../../../shared/document/job.ts'
 import { newHeader } from '../../arbitraries.ts'
 
 const jobOf = (fields: Partial<JobHeader>, marks: Partial<Marks> = {}): StoredJob => ({

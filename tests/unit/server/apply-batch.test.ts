@@ -3,9 +3,9 @@ import fc from 'fast-check'
 import { applyBatch, headerBytes, type Loaded, namedRows, type Outcome } from '../../../server/apply-batch.ts'
 import type { Batch, Commit, Decision, DueTerms, Marks } from '../../../server/engine.ts'
 import { createdIn } from '../../../server/generations.ts'
-import type { JobEvent } from '../../../shared/events.ts'
-import type { Item, JobHeader, Step } from '../../../shared/job.ts'
-import { defaultLimits, type Limits } from '../../../shared/limits.ts'
+import type { JobEvent } from '../../../shared/document/events.ts'
+import type { Item, JobHeader, Step } from '../../../shared/document/job.ts'
+import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 import { foldAll, history, instantOf, newDocument, newHeader, producerEvent } from '../../arbitraries.ts'
 
 const AT = instantOf(2)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { ConfigError, limitVariable, readConfig } from '../../../server/config.ts'
-import { defaultLimits, type Limits } from '../../../shared/limits.ts'
+import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 
 const secret = '0123456789abcdef0123456789abcdef'
 

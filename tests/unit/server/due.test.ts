@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { CANCEL_GRACE, dueBefore, dueEvent, dueOf, isExpired } from '../../../server/due.ts'
 import type { DueTerms, Marks, StoredJob } from '../../../server/engine.ts'
-import { type JobHeader, jobStatuses } from '../../../shared/job.ts'
-import { isTerminalStatus } from '../../../shared/selectors.ts'
+import { type JobHeader, jobStatuses } from '../../../shared/document/job.ts'
+import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { CREATED_AT, newHeader } from '../../arbitraries.ts'
 
 const CREATED = Date.parse(CREATED_AT)

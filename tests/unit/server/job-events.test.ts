@@ -10,7 +10,7 @@ import {
   noControl,
   setJobEvents,
 } from '../../../server/job-events.ts'
-import type { JobStatus } from '../../../shared/job.ts'
+import type { JobStatus } from '../../../shared/document/job.ts'
 import { TestApp } from '../../support/test-app.ts'
 import { settle } from '../../virtual-clock.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Change } from '../../../server/engine.ts'
-import type { JobHeader } from '../../../shared/job.ts'
+import type { JobHeader } from '../../../shared/document/job.ts'
 import { newJob } from '../../conformance/fixtures.ts'
 import { TestApp } from '../../support/test-app.ts'
 import { settle } from '../../virtual-clock.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { ProblemError } from '../../../server/errors.ts'
 import { ListCursors } from '../../../server/list-cursors.ts'
-import { systemRandom } from '../../../shared/clock.ts'
+import { systemRandom } from '../../../shared/time/clock.ts'
 import { SECRET } from '../../support/tokens.ts'
 
 const OTHER_SECRET = 'another-secret-of-these-tests-0123456789'

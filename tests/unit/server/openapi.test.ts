@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { createOpenApi, openApiTexts } from '../../../server/openapi.ts'
-import { defaultLimits } from '../../../shared/limits.ts'
+import { defaultLimits } from '../../../shared/document/limits.ts'
 import { newDocument } from '../../arbitraries.ts'
 import { compileSchemas } from '../../support/compile-schemas.ts'
 import { TestApp } from '../../support/test-app.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { JobList } from '../../../shared/api.ts'
+import type { JobList } from '../../../shared/wire/api.ts'
 import { TestApp } from '../../support/test-app.ts'
 import { virtualToken } from '../../support/tokens.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { describeProblem } from '../../../../client/dashboard/problem.ts'
 import { Refusal, readProblem, refusalOf } from '../../../../client/dashboard/refusal.ts'
-import type { ProblemDocument } from '../../../../shared/api.ts'
+import type { ProblemDocument } from '../../../../shared/wire/api.ts'
 
 const problem = (status: number, detail: string): ProblemDocument => ({
   type: 'urn:milepost:invalid',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { LoopTurns } from '../../../../server/engines/loop-turns.ts'
-import type { JobEvent } from '../../../../shared/events.ts'
+import type { JobEvent } from '../../../../shared/document/events.ts'
 import { created, publish } from '../../../conformance/fixtures.ts'
 import { withEngine } from './sqlite-fixtures.ts'
 

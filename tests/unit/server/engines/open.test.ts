@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openEngine } from '../../../../server/engines/open.ts'
-import { defaultLimits } from '../../../../shared/limits.ts'
+import { defaultLimits } from '../../../../shared/document/limits.ts'
 
 const limits = { ...defaultLimits, items: 7 }
 

@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, readdirSync, readFileSync, statSync, writeFile
 import { dirname } from 'node:path'
 import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
 import { backUp, restore } from '../../../../server/engines/sqlite-backup.ts'
-import type { JobEvent } from '../../../../shared/events.ts'
+import type { JobEvent } from '../../../../shared/document/events.ts'
 import { batchOf, created, documentOf, publish, taken } from '../../../conformance/fixtures.ts'
 import { withPath } from './sqlite-fixtures.ts'
 

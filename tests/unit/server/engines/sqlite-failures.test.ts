@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
 import { ProblemError, problems } from '../../../../server/errors.ts'
-import type { JobEvent } from '../../../../shared/events.ts'
+import type { JobEvent } from '../../../../shared/document/events.ts'
 import {
   batchOf,
   created,

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { JobReplica } from '../../../../client/job-replica.ts'
 import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
 import { backUp, restore } from '../../../../server/engines/sqlite-backup.ts'
-import type { Job, Patch } from '../../../../shared/job.ts'
+import type { Job, Patch } from '../../../../shared/document/job.ts'
 import { TestApp } from '../../../support/test-app.ts'
 import { withPath } from './sqlite-fixtures.ts'
 

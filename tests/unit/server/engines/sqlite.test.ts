@@ -5,7 +5,7 @@ import type { Batch } from '../../../../server/engine.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from '../../../../server/engines/idempotency.ts'
 import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
 import { openDatabase } from '../../../../server/engines/sqlite-open.ts'
-import type { JobEvent } from '../../../../shared/events.ts'
+import type { JobEvent } from '../../../../shared/document/events.ts'
 import { CREATED_AT } from '../../../arbitraries.ts'
 import {
   batchOf,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { JobEvent } from '../../../../shared/events.ts'
+import type { JobEvent } from '../../../../shared/document/events.ts'
 import { log, progress, type Reader, TestHub } from './test-hub.ts'
 
 const many = (count: number): JobEvent[] => Array.from({ length: count }, (_, n) => progress(n))

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Hub } from '../../../../server/hub/hub.ts'
-import type { JobHeader } from '../../../../shared/job.ts'
+import type { JobHeader } from '../../../../shared/document/job.ts'
 import { settle } from '../../../virtual-clock.ts'
 import { log, openAll, progress, type Reader, setUpOwner as setUp, TestHub } from './test-hub.ts'
 

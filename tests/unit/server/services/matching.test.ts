@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { setJobEvents } from '../../../../server/job-events.ts'
 import { formatCsv } from '../../../../server/services/csv.ts'
 import { type Link, matchRecords } from '../../../../server/services/matching.ts'
-import type { Clock } from '../../../../shared/clock.ts'
+import type { Clock } from '../../../../shared/time/clock.ts'
 import { VirtualClock } from '../../../virtual-clock.ts'
 import { finish, Recorder } from './recorder.ts'
 

@@ -1,7 +1,7 @@
 import { JobEventEmitter, setJobEvents } from '../../../../server/job-events.ts'
-import { type EventType, eventSchema, type ProducerEvent } from '../../../../shared/events.ts'
-import { applyEvent } from '../../../../shared/fold.ts'
-import type { Item, Job } from '../../../../shared/job.ts'
+import { type EventType, eventSchema, type ProducerEvent } from '../../../../shared/document/events.ts'
+import { applyEvent } from '../../../../shared/document/fold.ts'
+import type { Item, Job } from '../../../../shared/document/job.ts'
 import { SeededRandom } from '../../../seeded-random.ts'
 import { settle, VirtualClock } from '../../../virtual-clock.ts'
 

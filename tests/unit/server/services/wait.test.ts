@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { noControl } from '../../../../server/job-events.ts'
 import { createCheckpoint, createThrottle } from '../../../../server/services/checkpoint.ts'
 import { backoff, wait } from '../../../../server/services/wait.ts'
-import type { Clock } from '../../../../shared/clock.ts'
+import type { Clock } from '../../../../shared/time/clock.ts'
 import { settle, VirtualClock } from '../../../virtual-clock.ts'
 
 describe('wait', () => {

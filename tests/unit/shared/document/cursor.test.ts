@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { formatCursor, parseCursor } from '../../../shared/cursor.ts'
+import { formatCursor, parseCursor } from '../../../../shared/document/cursor.ts'
 
 describe('formatCursor', () => {
   test('formatCursor writes EPOCH-VERSION', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
-import { applyEvent, diffSince } from '../../../shared/fold.ts'
-import type { Patch } from '../../../shared/job.ts'
-import { LiveJob } from '../../../shared/live-job.ts'
-import { foldAll, instantOf, newDocument, placed } from '../../arbitraries.ts'
+import { applyEvent, diffSince } from '../../../../shared/document/fold.ts'
+import type { Patch } from '../../../../shared/document/job.ts'
+import { LiveJob } from '../../../../shared/document/live-job.ts'
+import { foldAll, instantOf, newDocument, placed } from '../../../arbitraries.ts'
 
 const events = placed([
   { type: 'item', id: 'a', label: 'a' },

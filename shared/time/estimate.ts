@@ -1,5 +1,5 @@
-import type { JobHeader } from './job.ts'
-import { getAmount } from './selectors.ts'
+import type { JobHeader } from '../document/job.ts'
+import { getAmount } from '../document/selectors.ts'
 
 /** How far a job was at a moment. */
 export interface Sample {

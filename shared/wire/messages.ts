@@ -1,5 +1,5 @@
-import type { AppliedEvent } from './events.ts'
-import type { Job, Patch } from './job.ts'
+import type { AppliedEvent } from '../document/events.ts'
+import type { Job, Patch } from '../document/job.ts'
 
 /** Why a job's stream ended. */
 export type EndReason = 'completed' | 'failed' | 'cancelled' | 'deleted' | 'expired' | 'token-expired'

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { createEventSchema, eventSchema } from '../../../shared/events.ts'
-import { defaultLimits } from '../../../shared/limits.ts'
-import { producerEvent } from '../../arbitraries.ts'
+import { createEventSchema, eventSchema } from '../../../../shared/document/events.ts'
+import { defaultLimits } from '../../../../shared/document/limits.ts'
+import { producerEvent } from '../../../arbitraries.ts'
 
 /** Whether an event is taken, as it is. */
 const takes = (event: unknown) => eventSchema.safeParse(event).success

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { jobIdSchema, jobSchema, patchSchema } from '../../../shared/job.ts'
-import { newDocument } from '../../arbitraries.ts'
+import { jobIdSchema, jobSchema, patchSchema } from '../../../../shared/document/job.ts'
+import { newDocument } from '../../../arbitraries.ts'
 
 const isId = (id: unknown) => jobIdSchema.safeParse(id).success
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import type { AppliedEvent } from '../../../shared/events.ts'
-import { encodeComment, encodeMessage, encodeRetry, eventName, type Message } from '../../../shared/sse.ts'
-import { placed, producerEvent } from '../../arbitraries.ts'
-import { EventStreamParser, parseEventStream } from '../../event-stream-parser.ts'
+import type { AppliedEvent } from '../../../../shared/document/events.ts'
+import { encodeComment, encodeMessage, encodeRetry, eventName, type Message } from '../../../../shared/wire/sse.ts'
+import { placed, producerEvent } from '../../../arbitraries.ts'
+import { EventStreamParser, parseEventStream } from '../../../event-stream-parser.ts'
 
 /** Any text at all: half surrogate pairs too, and what ends lines for somebody at every turn. */
 const anyText = fc.oneof(

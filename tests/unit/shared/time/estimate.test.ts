@@ -9,8 +9,8 @@ import {
   getTimeLeft,
   type Sample,
   sampleOf,
-} from '../../../shared/estimate.ts'
-import { newHeader } from '../../arbitraries.ts'
+} from '../../../../shared/time/estimate.ts'
+import { newHeader } from '../../../arbitraries.ts'
 
 const START = Date.parse('2026-01-01T00:00:00.000Z')
 

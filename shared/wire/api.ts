@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { createFieldSchemas } from './events.ts'
-import { jobHeaderSchema, jobIdSchema, jobStatusSchema } from './job.ts'
-import type { Limits } from './limits.ts'
+import { createFieldSchemas } from '../document/events.ts'
+import { jobHeaderSchema, jobIdSchema, jobStatusSchema } from '../document/job.ts'
+import type { Limits } from '../document/limits.ts'
 
 /** The schemas of requests, under the given limits. */
 export function createRequestSchemas(limits: Limits) {

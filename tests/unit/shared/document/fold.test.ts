@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
-import type { AppliedEvent, JobEvent } from '../../../shared/events.ts'
-import { applyEvent, applyPatch, diffSince, mergeHeader, patchApplies } from '../../../shared/fold.ts'
-import type { Patch } from '../../../shared/job.ts'
-import { foldAll, instantOf, newDocument, newHeader, placed } from '../../arbitraries.ts'
+import type { AppliedEvent, JobEvent } from '../../../../shared/document/events.ts'
+import { applyEvent, applyPatch, diffSince, mergeHeader, patchApplies } from '../../../../shared/document/fold.ts'
+import type { Patch } from '../../../../shared/document/job.ts'
+import { foldAll, instantOf, newDocument, newHeader, placed } from '../../../arbitraries.ts'
 
 /** The document after events that follow its creation. */
 const after = (...events: JobEvent[]) => foldAll(newDocument(), placed(events))

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { applyPatch } from '../../../shared/fold.ts'
-import { LiveJob } from '../../../shared/live-job.ts'
-import { patchOfSnapshot } from '../../../shared/wire.ts'
-import { foldAll, history, newDocument, placed } from '../../arbitraries.ts'
+import { applyPatch } from '../../../../shared/document/fold.ts'
+import { LiveJob } from '../../../../shared/document/live-job.ts'
+import { patchOfSnapshot } from '../../../../shared/wire/messages.ts'
+import { foldAll, history, newDocument, placed } from '../../../arbitraries.ts'
 
 describe('patchOfSnapshot', () => {
   test('patchOfSnapshot is the patch from 0 that makes the document, out of nothing or over another life', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { randomId, systemClock, systemRandom } from '../../../shared/clock.ts'
+import { randomId, systemClock, systemRandom } from '../../../../shared/time/clock.ts'
 
 describe('randomId', () => {
   test('randomId writes five bits of each byte as one of 32 characters', () => {

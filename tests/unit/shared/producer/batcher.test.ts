@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { Batcher, type BatcherOptions, QUEUE_LIMIT, type Receipt, type Sent } from '../../../shared/batcher.ts'
-import type { ProducerEvent } from '../../../shared/events.ts'
-import { SeededRandom } from '../../seeded-random.ts'
-import { settle, VirtualClock } from '../../virtual-clock.ts'
+import { Batcher, type BatcherOptions, QUEUE_LIMIT, type Receipt, type Sent } from '../../../../shared/producer/batcher.ts'
+import type { ProducerEvent } from '../../../../shared/document/events.ts'
+import { SeededRandom } from '../../../seeded-random.ts'
+import { settle, VirtualClock } from '../../../virtual-clock.ts'
 
 const receipt: Receipt = { version: 2, cancelRequested: false, pauseRequested: false, watched: true, flushMs: 250 }
 const taken: Sent = { receipt }

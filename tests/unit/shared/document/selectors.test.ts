@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { itemStatuses, type JobHeader, jobStatuses, type Step } from '../../../shared/job.ts'
+import { itemStatuses, type JobHeader, jobStatuses, type Step } from '../../../../shared/document/job.ts'
 import {
   countItems,
   getAmount,
@@ -8,8 +8,8 @@ import {
   getProgressPercent,
   isStalled,
   isTerminalStatus,
-} from '../../../shared/selectors.ts'
-import { CREATED_AT, foldAll, history, newDocument, newHeader, placed } from '../../arbitraries.ts'
+} from '../../../../shared/document/selectors.ts'
+import { CREATED_AT, foldAll, history, newDocument, newHeader, placed } from '../../../arbitraries.ts'
 
 const itemCounts = { pending: 1, running: 2, succeeded: 3, failed: 4, skipped: 5 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { fitsUtf8, utf8Length } from '../../../shared/text-size.ts'
+import { fitsUtf8, utf8Length } from '../../../../shared/document/text-size.ts'
 
 const encodedLength = (text: string) => new TextEncoder().encode(text).length
 
