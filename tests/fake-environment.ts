@@ -1,4 +1,4 @@
-import type { Environment, EventSourceLike } from '../client/environment.ts'
+import type { Environment, EventSourceLike } from '../client/connection/environment.ts'
 import { encodeMessage, type Message } from '../shared/wire/sse.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { settle, VirtualClock } from './virtual-clock.ts'

@@ -1,4 +1,4 @@
-import { leave, mark } from '../icons.ts'
+import { leave, mark } from '../element/icons.ts'
 import { LiveStatus } from './live-status.tsx'
 import { base, isSignedIn, route } from './navigation.ts'
 import { Icon } from './parts/icon.tsx'

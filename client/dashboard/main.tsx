@@ -1,6 +1,6 @@
 /** The dashboard's entry: what `/dashboard.js` is made of. */
 import { render } from 'preact'
-import { useLiveRegion } from '../live-region.ts'
+import { useLiveRegion } from '../element/live-region.ts'
 import { App } from './app.tsx'
 import { startNavigation } from './navigation.ts'
 

@@ -1,7 +1,7 @@
 import { computed } from '@preact/signals'
-import { createFormat } from '../format.ts'
-import { createJobListSignal } from '../job-list-signal.ts'
-import { english } from '../language.ts'
+import { createFormat } from '../text/format.ts'
+import { createJobListSignal } from '../signals/job-list-signal.ts'
+import { english } from '../text/language.ts'
 import { whose } from './list/whose-jobs.ts'
 import { base } from './navigation.ts'
 

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks'
-import { search as searchIcon } from '../icons.ts'
+import { search as searchIcon } from '../element/icons.ts'
 import { navigate, route } from './navigation.ts'
 import { Icon } from './parts/icon.tsx'
 import { toHref } from './route.ts'

@@ -1,7 +1,7 @@
 import type { Whose } from './list/whose-jobs.ts'
 import type { Filter } from './route.ts'
 
-/** The words of the dashboard in one language; those of jobs and their states are in `client/language.ts`. */
+/** The words of the dashboard in one language; those of jobs and their states are in `client/text/language.ts`. */
 export const text = {
   product: 'Milepost',
   title: (page: string) => `${page} – Milepost`,

@@ -1,7 +1,7 @@
 import { useEffect, useMemo } from 'preact/hooks'
-import { createAnnouncer } from '../announcer.ts'
-import { say } from '../live-region.ts'
-import type { JobWords } from '../words.ts'
+import { createAnnouncer } from '../element/announcer.ts'
+import { say } from '../element/live-region.ts'
+import type { JobWords } from '../text/words.ts'
 import { format } from './page.ts'
 
 /** Announces the progress of the page's job to screen readers. */

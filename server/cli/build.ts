@@ -28,7 +28,7 @@ async function joinStyles(entrypoint: string): Promise<string> {
 const assets: Assets = {
   'dashboard.js': await bundle('client/dashboard/main.tsx'),
   'dashboard.css': await joinStyles('client/dashboard/dashboard.css'),
-  'widget.js': await bundle('client/define.ts'),
+  'widget.js': await bundle('client/element/define.ts'),
   docs: await buildDocs(new URL('server/docs/', root)),
 }
 

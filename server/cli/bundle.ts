@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 /**
  * The bundle of an entry of the client, as it is served: one module, for browsers.
  *
- * @param entrypoint from the top of the repository: `client/define.ts`
+ * @param entrypoint from the top of the repository: `client/element/define.ts`
  * @throws AggregateError when it can't be built
  */
 export async function bundle(entrypoint: string): Promise<string> {

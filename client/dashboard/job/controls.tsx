@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Job } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
-import { bin, pause, play, stop } from '../../icons.ts'
+import { bin, pause, play, stop } from '../../element/icons.ts'
 import { call, jobPath } from '../api.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Notice } from '../parts/notice.tsx'

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Job } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
-import { say } from '../../live-region.ts'
+import { say } from '../../element/live-region.ts'
 import { call, jobPath } from '../api.ts'
 import { navigate } from '../navigation.ts'
 import { Dialog } from '../parts/dialog.tsx'

@@ -1,5 +1,5 @@
 import type { Item } from '../../../shared/document/job.ts'
-import { chevron, rowIcons } from '../../icons.ts'
+import { chevron, rowIcons } from '../../element/icons.ts'
 import { format } from '../page.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Pure } from '../parts/pure.ts'

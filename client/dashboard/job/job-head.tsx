@@ -1,6 +1,6 @@
 import type { Job } from '../../../shared/document/job.ts'
-import type { JobSignal } from '../../job-signal.ts'
-import { describeAge, type JobWords } from '../../words.ts'
+import type { JobSignal } from '../../signals/job-signal.ts'
+import { describeAge, type JobWords } from '../../text/words.ts'
 import { format } from '../page.ts'
 import { Chip } from '../parts/chip.tsx'
 import { Heading } from '../parts/heading.tsx'

@@ -1,4 +1,4 @@
-import type { JobWords } from '../../words.ts'
+import type { JobWords } from '../../text/words.ts'
 import { Heading } from '../parts/heading.tsx'
 import { text } from '../text.ts'
 

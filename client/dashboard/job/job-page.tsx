@@ -1,6 +1,6 @@
 import { useRef, useState } from 'preact/hooks'
-import { useJobProgress } from '../../use-job-progress.ts'
-import { describeJob, type JobWords } from '../../words.ts'
+import { useJobProgress } from '../../signals/use-job-progress.ts'
+import { describeJob, type JobWords } from '../../text/words.ts'
 import { base } from '../navigation.ts'
 import { format } from '../page.ts'
 import { text } from '../text.ts'

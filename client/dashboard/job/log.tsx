@@ -1,7 +1,7 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Job, LogRow } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
-import { down } from '../../icons.ts'
+import { down } from '../../element/icons.ts'
 import { format } from '../page.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Scrollable } from '../parts/scrollable.tsx'

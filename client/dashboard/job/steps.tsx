@@ -1,6 +1,6 @@
 import type { Job, Step } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
-import { rowIcons } from '../../icons.ts'
+import { rowIcons } from '../../element/icons.ts'
 import { format } from '../page.ts'
 import { Icon } from '../parts/icon.tsx'
 import { text } from '../text.ts'

@@ -1,5 +1,5 @@
-import type { JobListSignal, JobRow as Row } from '../../job-list-signal.ts'
-import { describeAge, describeJob } from '../../words.ts'
+import type { JobListSignal, JobRow as Row } from '../../signals/job-list-signal.ts'
+import { describeAge, describeJob } from '../../text/words.ts'
 import { format } from '../page.ts'
 import { Chip } from '../parts/chip.tsx'
 import { ProgressBar } from '../parts/progress-bar.tsx'

@@ -1,5 +1,5 @@
-import { stateIcons } from '../../icons.ts'
-import type { JobWords } from '../../words.ts'
+import { stateIcons } from '../../element/icons.ts'
+import type { JobWords } from '../../text/words.ts'
 import { Icon } from './icon.tsx'
 
 /** The state of a job: an icon, a word and a colour. A job that can't be seen has none. */

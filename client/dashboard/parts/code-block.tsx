@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
-import { check, copy } from '../../icons.ts'
-import { say } from '../../live-region.ts'
+import { check, copy } from '../../element/icons.ts'
+import { say } from '../../element/live-region.ts'
 import { text } from '../text.ts'
 import { Icon } from './icon.tsx'
 import { Scrollable } from './scrollable.tsx'

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef } from 'preact/hooks'
-import { cross } from '../../icons.ts'
+import { cross } from '../../element/icons.ts'
 import { text } from '../text.ts'
 import { Icon } from './icon.tsx'
 

@@ -1,4 +1,4 @@
-import type { Icon as Shape } from '../../icons.ts'
+import type { Icon as Shape } from '../../element/icons.ts'
 
 /** An icon beside a word, or in a control that has a name: hidden from screen readers. */
 export function Icon({ icon }: { icon: Shape }) {

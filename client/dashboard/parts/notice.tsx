@@ -1,6 +1,6 @@
 import { useEffect } from 'preact/hooks'
-import { warning } from '../../icons.ts'
-import { say } from '../../live-region.ts'
+import { warning } from '../../element/icons.ts'
+import { say } from '../../element/live-region.ts'
 import { describeProblem } from '../problem.ts'
 import { text } from '../text.ts'
 import { Icon } from './icon.tsx'

@@ -1,5 +1,5 @@
-import type { JobState } from '../../job-language.ts'
-import type { JobWords } from '../../words.ts'
+import type { JobState } from '../../text/job-language.ts'
+import type { JobWords } from '../../text/words.ts'
 
 /** States before the start: an empty track. */
 const empty: ReadonlySet<JobState> = new Set(['connecting', 'unreachable', 'waiting', 'not-found', 'expired'])

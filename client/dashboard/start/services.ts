@@ -1,4 +1,4 @@
-import { folders, type Icon, links, page } from '../../icons.ts'
+import { folders, type Icon, links, page } from '../../element/icons.ts'
 
 /** A field of a service's form: files. */
 export interface FileField {

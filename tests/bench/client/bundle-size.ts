@@ -6,7 +6,7 @@ import type { Contestant } from '../row.ts'
  * same bundler with the same settings. The figure is `bytes` on the wire, with gzip at its best.
  */
 export const bundles: readonly Contestant[] = [
-  weighed('widget.js', 'client/define.ts'),
+  weighed('widget.js', 'client/element/define.ts'),
   weighed('React + TanStack Query', 'tests/bench/client/react-progress.jsx'),
 ]
 

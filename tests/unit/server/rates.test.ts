@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { createReporter } from '../../../client/reporter.ts'
+import { createReporter } from '../../../client/producer/reporter.ts'
 import type { Principal } from '../../../server/access.ts'
 import { ProblemError } from '../../../server/errors.ts'
 import { ACCOUNTS, Rates } from '../../../server/rates.ts'

@@ -1,0 +1,71 @@
+import type { Timer } from '../../shared/time/clock.ts'
+import { addSample, coarseTimeLeft, emptyEstimate, getRate, getTimeLeft, sampleOf } from '../../shared/time/estimate.ts'
+import type { Environment } from './environment.ts'
+import { createHeaderLine, type Followed, type HeaderLine } from './header-line.ts'
+import type { JobLocation } from './job-location.ts'
+import type { JobFacts } from '../text/words.ts'
+
+const SECOND = 1_000
+
+/**
+ * Follows the header of a job. All jobs of one server on a page share a connection.
+ *
+ * @param show called with what is known: at once, then at most once a frame when it changed, and once a second while it may
+ * @returns a function that stops following
+ */
+export function followHeader(
+  location: JobLocation,
+  environment: Environment,
+  show: (facts: JobFacts) => void,
+): () => void {
+  const { clock } = environment
+  let estimate = emptyEstimate
+  let timeLeft: number | undefined
+  let callOff: (() => void) | undefined
+  let timer: Timer | undefined
+  let isFollowing = true
+
+  const followed: Followed = {
+    location,
+    environment,
+    changed() {
+      if (followed.header) estimate = addSample(estimate, sampleOf(followed.header))
+      // An answer may arrive after the follower has left.
+      if (isFollowing) callOff ??= environment.frame(tell)
+    },
+  }
+  const line = joinLine(followed)
+
+  function rest(): void {
+    callOff?.()
+    callOff = undefined
+    clock.clearTimeout(timer)
+  }
+  function tell(): void {
+    rest()
+    const { header, over } = followed
+    if (!over) timer = clock.setTimeout(tell, SECOND)
+    const facts = line.facts()
+    timeLeft = coarseTimeLeft(getTimeLeft(estimate, facts.now), timeLeft)
+    const rate = getRate(estimate, facts.now)
+    show({ ...facts, connection: over ?? facts.connection, job: header, rate, timeLeft })
+  }
+  tell()
+  return () => {
+    isFollowing = false
+    rest()
+    line.leave(followed)
+  }
+}
+
+const lines: HeaderLine[] = []
+
+/** Adds a job to a connection that has room for it. */
+function joinLine(job: Followed): HeaderLine {
+  const known = lines.find((line) => line.join(job))
+  if (known) return known
+  const made = createHeaderLine(job)
+  made.join(job)
+  lines.push(made)
+  return made
+}

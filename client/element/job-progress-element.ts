@@ -1,0 +1,178 @@
+import { isJob, readJson } from '../../shared/wire/answers.ts'
+import type { Job, JobHeader } from '../../shared/document/job.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import { createAnnouncer } from './announcer.ts'
+import { systemEnvironment } from '../connection/environment.ts'
+import { followHeader } from '../connection/follow-header.ts'
+import { createFormat, type Format } from '../text/format.ts'
+import { type JobLanguage, jobEnglish } from '../text/job-language.ts'
+import { documentUrl, type JobLocation, locateJob } from '../connection/job-location.ts'
+import { styles } from './job-progress-styles.ts'
+import { createJobProgressView, type Failure } from './job-progress-view.ts'
+import { say, useLiveRegion } from './live-region.ts'
+import { describeJob, type JobFacts, type JobWords } from '../text/words.ts'
+
+/** Without a DOM, as on a rendering server, the class can be imported but not used. */
+const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement)
+
+const environment = systemEnvironment()
+let sheet: CSSStyleSheet | undefined
+
+/**
+ * `<job-progress src="/api/jobs/p7f2">`: a job, live, as a bar (`variant="ring"` and `"text"` are smaller).
+ *
+ * `token` is a watch token, for pages whose readers are not signed in. `label` is shown instead of the job's title. `lang`, its own or an
+ * ancestor's, chooses the language among {@link JobProgressElement.languages}. The element's content is shown until the job is known.
+ *
+ * It connects when it comes into view, and disconnects when it leaves the document. `job-change` fires at each change of the job and `job-end` at its
+ * end, with the job's header as `detail`; both bubble.
+ *
+ * @example
+ * ```html
+ * <script type="module" src="https://progress.example/widget.js"></script>
+ * <job-progress src="https://progress.example/api/jobs/p7f2" token="…">Exporting…</job-progress>
+ * ```
+ */
+export class JobProgressElement extends Base {
+  static readonly observedAttributes = ['src', 'token', 'variant', 'label', 'lang']
+  /** The languages of the element, by tag. Add to it before the first element is made. */
+  static readonly languages: Map<string, JobLanguage> = new Map([[jobEnglish.tag, jobEnglish]])
+
+  readonly #view = createJobProgressView(() => this.#toggleFailures())
+  readonly #fallback = document.createElement('slot')
+  readonly #observer = new IntersectionObserver((entries) => {
+    if (!entries.some(({ isIntersecting }) => isIntersecting)) return
+    this.#observer.disconnect()
+    this.#wasSeen = true
+    this.#connect()
+  })
+  /** Whether it has come into view since it was connected. Attribute callbacks come earlier. */
+  #wasSeen = false
+  #leaveLiveRegion: (() => void) | undefined
+  #leaveJob: (() => void) | undefined
+  #announce = createAnnouncer(say)
+  #facts: JobFacts | undefined
+
+  constructor() {
+    super()
+    if (!sheet) {
+      sheet = new CSSStyleSheet()
+      sheet.replaceSync(styles)
+    }
+    this.#view.root.hidden = true
+    const shadow = this.attachShadow({ mode: 'open' })
+    shadow.adoptedStyleSheets = [sheet]
+    shadow.append(this.#fallback, this.#view.root)
+  }
+
+  /** The header of the job; `undefined` until it is known. */
+  get job(): JobHeader | undefined {
+    return this.#facts?.job
+  }
+
+  connectedCallback(): void {
+    this.#leaveLiveRegion = useLiveRegion()
+    this.#observer.observe(this)
+  }
+
+  disconnectedCallback(): void {
+    this.#observer.disconnect()
+    this.#wasSeen = false
+    this.#leaveLiveRegion?.()
+    this.#close()
+  }
+
+  attributeChangedCallback(name: string, before: string | null, now: string | null): void {
+    if (before === now) return
+    if ((name === 'src' || name === 'token') && this.#wasSeen) this.#connect()
+    else this.#show()
+  }
+
+  #close(): void {
+    this.#view.showFailures()
+    this.#leaveJob?.()
+    this.#leaveJob = undefined
+  }
+
+  #connect(): void {
+    this.#close()
+    this.#facts = undefined
+    this.#announce = createAnnouncer(say)
+    const location = this.#location()
+    if (!location) return
+    this.#leaveJob = followHeader(location, environment, (facts) => {
+      const before = this.#facts?.job
+      this.#facts = facts
+      this.#show()
+      if (facts.job && facts.job !== before) this.#tell(facts.job, before)
+    })
+  }
+
+  #location(): JobLocation | undefined {
+    const url = this.getAttribute('src')
+    return url ? locateJob(url, this.getAttribute('token'), this.baseURI) : undefined
+  }
+
+  #show(): void {
+    if (!this.#facts) return
+    const { job } = this.#facts
+    const format = formatFor(this.closest<HTMLElement>('[lang]')?.lang)
+    const words = describeJob(this.#facts, format)
+    // Offer the list only if there is one: a producer may count failures without naming them.
+    if (job && job.itemCounts.failed + job.errorCount === 0) words.action = undefined
+    const variant = this.getAttribute('variant') ?? 'bar'
+    const title = this.getAttribute('label') ?? job?.title
+    const isUntitled = variant === 'text' && !this.hasAttribute('label')
+    this.#view.update(words, isUntitled ? '' : title, variant)
+    this.#view.root.lang = format.language.tag
+    this.#showFallback(words)
+    this.#announce(words, title, format)
+  }
+
+  /** Shows the page's own content until the job is known. */
+  #showFallback({ state }: JobWords): void {
+    this.#fallback.hidden = state !== 'connecting' && state !== 'unreachable'
+    this.#view.root.hidden = state === 'connecting' && this.textContent?.trim() !== ''
+  }
+
+  #tell(job: JobHeader, before: JobHeader | undefined): void {
+    const tell = (name: string) =>
+      this.dispatchEvent(new CustomEvent(name, { detail: job, bubbles: true, composed: true }))
+    tell('job-change')
+    if (isTerminalStatus(job.status) && job.status !== before?.status) tell('job-end')
+  }
+
+  /** The header only counts failures; the failed items are loaded on demand. */
+  async #toggleFailures(): Promise<void> {
+    const location = this.#location()
+    if (this.#view.showsFailures || !location) {
+      this.#view.showFailures()
+      return
+    }
+    const answer: unknown = await fetch(documentUrl(location, 'all'))
+      .then(readJson)
+      .catch(() => undefined)
+    if (isJob(answer)) this.#view.showFailures(listFailures(answer as Job))
+  }
+}
+
+/** The failed items, or, without any, the errors. */
+function listFailures({ items, errors }: Job): Failure[] {
+  const failed = items.filter(({ status }) => status === 'failed')
+  if (failed.length === 0) return errors.map(({ message }) => ({ name: message }))
+  return failed.map(({ id, label, error, message }) => ({ name: label ?? id, reason: error ?? message }))
+}
+
+const formats = new Map<string, Format>()
+
+/** The format of a language tag, or of its language without the region; English otherwise. */
+function formatFor(tag = ''): Format {
+  const { languages } = JobProgressElement
+  const [base = ''] = tag.split('-')
+  const language = languages.get(tag) ?? languages.get(base) ?? jobEnglish
+  // Numbers and dates follow the region only within the language of the texts: en-GB, but not de with English texts.
+  const locale = base === language.tag ? tag : language.tag
+  const format = formats.get(locale) ?? createFormat(language, { locale })
+  formats.set(locale, format)
+  return format
+}

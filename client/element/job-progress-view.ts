@@ -1,0 +1,128 @@
+import { type Icon, stateIcons } from './icons.ts'
+import type { JobState } from '../text/job-language.ts'
+import type { JobWords } from '../text/words.ts'
+
+/** A failure of a job. */
+export interface Failure {
+  name: string
+  reason?: string | undefined
+}
+
+/** The shadow tree of a `<job-progress>`: created once, then updated. */
+export interface JobProgressView {
+  readonly root: HTMLElement
+  /** Shows a job's words under a label; an empty one is not shown. Any variant but `ring` and `text` is a bar. */
+  update(words: JobWords, label: string | undefined, variant: string): void
+  readonly showsFailures: boolean
+  /** Lists failures with their reasons; an empty list is hidden. */
+  showFailures(failures?: readonly Failure[]): void
+}
+
+/** Failed items that are listed at most. */
+const FAILURES_SHOWN = 50
+
+/** @param onShow called when somebody asks for the failed items */
+export function createJobProgressView(onShow: () => void): JobProgressView {
+  const label = element('span', 'label')
+  const chip = element('span', 'chip')
+  const fill = element('div', 'fill')
+  const middle = element('span', 'middle')
+  const track = element('div', 'track', fill, createRing(), middle)
+  const line = element('span', 'line')
+  const aside = element('span', 'aside')
+  const action = element('button', 'action')
+  const list = element('ul', 'failures')
+  const head = element('div', 'head', label, chip)
+  const root = element('div', 'root', head, track, element('div', 'figures', line, aside, action), list)
+  let shown: JobState | 'number' | undefined
+
+  action.onclick = onShow
+  track.role = 'progressbar'
+  track.ariaValueMin = '0'
+  track.ariaValueMax = '100'
+  // The bar has the same text for screen readers.
+  for (const seen of [line, aside, middle]) seen.ariaHidden = 'true'
+
+  function update(words: JobWords, text: string | undefined, variant: string): void {
+    const { state, tone, percent, chip: word, line: said } = words
+    const whole = percent === undefined ? null : `${Math.floor(percent)}`
+    // Work without a total has no percent: indeterminate.
+    const isUnknown = percent === undefined && word !== undefined && state !== 'waiting'
+    // Everything was tried: the chip and the line show what failed.
+    track.className = `track ${state === 'completed-with-failures' ? 'done' : tone}`
+    root.className = `root is-${variant} ${tone}${isUnknown ? ' unknown' : ''}${percent ? '' : ' empty'}`
+    root.style.setProperty('--percent', `${percent ?? 0}`)
+    setText(label, text)
+    setText(line, said)
+    setText(aside, words.aside)
+    setText(action, words.action)
+    track.ariaLabel = text || (word ?? said)
+    track.ariaValueText = words.sentence
+    track.ariaValueNow = whole
+    chip.hidden = !word
+    head.hidden = label.hidden && chip.hidden
+    const look = whole && state === 'running' ? 'number' : state
+    if (look !== shown) {
+      chip.replaceChildren(createIcon(stateIcons[state]), word ?? '')
+      middle.replaceChildren(createIcon(stateIcons[state]))
+      shown = look
+    }
+    if (look === 'number') setText(middle, whole)
+  }
+
+  function showFailures(failures?: readonly Failure[]): void {
+    list.replaceChildren(
+      ...(failures ?? [])
+        .slice(0, FAILURES_SHOWN)
+        .map(({ name, reason = '' }) => element('li', 'failure', name, element('small', 'reason', reason))),
+    )
+    list.hidden = !failures
+    action.ariaExpanded = `${!list.hidden}`
+  }
+  showFailures()
+
+  return {
+    root,
+    update,
+    showFailures,
+    get showsFailures() {
+      return !list.hidden
+    },
+  }
+}
+
+/** An element of a page's style sheets: `job-progress::part(label)`. */
+function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  part: string,
+  ...inside: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag)
+  made.className = part
+  made.part.value = part
+  made.append(...inside)
+  return made
+}
+
+function svg(tag: string, attributes: Record<string, string | number>, ...inside: Node[]): SVGElement {
+  const made = document.createElementNS('http://www.w3.org/2000/svg', tag) as SVGElement
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, `${value}`)
+  made.append(...inside)
+  return made
+}
+
+function createIcon({ path, stroke }: Icon): SVGElement {
+  return svg('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, svg('path', { d: path, 'stroke-width': stroke }))
+}
+
+/** A circle for the track, and one of length 100 above it whose dash is the percent. */
+function createRing(): SVGElement {
+  const circle = () => svg('circle', { cx: 20, cy: 20, r: 18, pathLength: 100 })
+  return svg('svg', { viewBox: '0 0 40 40', class: 'ring', part: 'ring' }, circle(), circle())
+}
+
+/** Sets or hides a text. Touches the DOM only on change, so that a selection survives. */
+function setText(target: HTMLElement, text: string | null = ''): void {
+  target.hidden = !text
+  if (target.textContent !== text) target.textContent = text
+}

@@ -1,0 +1,322 @@
+import { isJob, isReceipt } from '../../shared/wire/answers.ts'
+import type { CreateJob } from '../../shared/wire/api.ts'
+import { Batcher, type Receipt, type Sent } from '../../shared/producer/batcher.ts'
+import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../shared/time/clock.ts'
+import type { EventFields, ProducerEvent } from '../../shared/document/events.ts'
+import { type Answer, type Failed, readAnswer } from '../../shared/producer/http-sender.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import { withoutSlash } from '../connection/job-url.ts'
+
+/** The server, and the token to report with. */
+export interface ReporterOptions {
+  /** The address of the server: `https://progress.example`. */
+  url: string
+  /** A JWT with the scope `jobs:write`, or a job's publish token. */
+  token: string
+  /** Called with a sentence about what was refused and why. Nothing is ever thrown. */
+  onProblem?: ((problem: string) => void) | undefined
+  fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined
+  clock?: Clock | undefined
+  random?: Random | undefined
+}
+
+/** A job to be created: what `POST /api/jobs` takes. */
+export type NewJob = CreateJob
+
+/**
+ * Reports on one job. Every method is synchronous, cheap, and never throws, whatever happens to the server.
+ */
+export interface JobReporter {
+  readonly id: string
+  progress(fields: EventFields<'progress'>): void
+  status(fields: EventFields<'status'>): void
+  item(fields: EventFields<'item'>): void
+  step(fields: EventFields<'step'>): void
+  error(fields: EventFields<'error'>): void
+  log(fields: EventFields<'log'>): void
+  /** Whether a watcher has cancelled or paused the job, as of the last batch. */
+  readonly cancelRequested: boolean
+  readonly pauseRequested: boolean
+  /** Aborts when a watcher cancels. */
+  readonly signal: AbortSignal
+  /** Events dropped because the queue was full or the server refused them. */
+  readonly dropped: number
+  /** Sends queued events. Resolves once the server has them or the try has failed; never rejects. */
+  flush(): Promise<void>
+  /** Sends queued events, retrying for five seconds at most, and releases everything. Never rejects. */
+  close(): Promise<void>
+}
+
+/** Reports on any number of jobs to one server. */
+export interface Reporter {
+  /** Creates a job, together with its first batch. Without an id one is made here, so there is nothing to wait for. */
+  create(job: NewJob): JobReporter
+  /** Reports on a job that was created elsewhere. */
+  job(id: string): JobReporter
+  /** Sends the queued events of every job. Never rejects. */
+  flush(): Promise<void>
+  /** Sends queued events, retrying for five seconds at most, and releases everything. Never rejects. */
+  close(): Promise<void>
+}
+
+/** The longest that {@link Reporter.close} takes. */
+const CLOSE_MS = 5_000
+/** Back-off of tries to create a job while the reporter closes; grows by itself each time. */
+const CREATE_AGAIN_MS = 500
+/** The time-out of one request. */
+const REQUEST_MS = 30_000
+
+/**
+ * A clock whose timers do not keep the process alive, so that it can end while the server is away.
+ */
+const unobtrusiveClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimeout(run, ms) {
+    const timer: unknown = setTimeout(run, ms)
+    if (typeof timer === 'object' && timer && 'unref' in timer && typeof timer.unref === 'function') timer.unref()
+    return timer
+  },
+  clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+}
+
+/**
+ * Reports on jobs over HTTP, from any process.
+ *
+ * Without a reachable server the reported work runs as before. Call `close` at its end, so that the last events are sent.
+ *
+ * @example
+ * ```ts
+ * const reporter = createReporter({ url: 'https://progress.example', token })
+ * const job = reporter.create({ kind: 'import', title: 'Contacts' })
+ * job.status({ status: 'running' })
+ * for (const [done, row] of rows.entries()) {
+ *   if (job.cancelRequested) break
+ *   await store(row)
+ *   job.progress({ done: done + 1, total: rows.length, unit: 'rows' })
+ * }
+ * job.status({ status: job.cancelRequested ? 'cancelled' : 'completed' })
+ * await reporter.close()
+ * ```
+ */
+export function createReporter(options: ReporterOptions): Reporter {
+  const port: Port = {
+    url: withoutSlash(options.url),
+    token: options.token,
+    fetch: options.fetch ?? ((url, init) => fetch(url, init)),
+    clock: options.clock ?? unobtrusiveClock,
+    closingClock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+    tell(problem) {
+      try {
+        options.onProblem?.(problem)
+      } catch {
+        // A failing listener must not break the work.
+      }
+    },
+  }
+  const jobs = new Set<HttpJobReporter>()
+  const add = (id: string, job?: NewJob) => {
+    const reporter = new HttpJobReporter(port, id, job, () => jobs.delete(reporter))
+    jobs.add(reporter)
+    return reporter
+  }
+  const all = (run: (job: HttpJobReporter) => Promise<void>) => Promise.all([...jobs].map(run)).then(() => {})
+  return {
+    create: (job) => {
+      const id = job.id ?? randomId(port.random, 26)
+      return add(id, { ...job, id })
+    },
+    job: (id) => add(id),
+    flush: () => all((job) => job.flush()),
+    close: () => all((job) => job.close()),
+  }
+}
+
+interface Port extends Required<Pick<ReporterOptions, 'url' | 'token'>> {
+  fetch(url: string, init: RequestInit): Promise<Response>
+  clock: Clock
+  closingClock: Clock
+  random: Random
+  tell(problem: string): void
+}
+
+class HttpJobReporter implements JobReporter {
+  readonly id: string
+  readonly #port: Port
+  readonly #batcher: Batcher
+  readonly #onDone: () => void
+  readonly #stop = new AbortController()
+  /** The job to create, until the server has it. */
+  #toCreate: NewJob | undefined
+  /** The epoch of the job that was created; unknown for a job that was created elsewhere. */
+  #epoch: string | undefined
+  #creating: Promise<Failed | undefined> | undefined
+  #cancel: (() => void) | undefined
+  #receipt: Receipt | undefined
+  #isOver = false
+  #isClosed = false
+
+  constructor(port: Port, id: string, toCreate: NewJob | undefined, onDone: () => void) {
+    this.id = id
+    this.#port = port
+    this.#toCreate = toCreate
+    this.#onDone = onDone
+    this.#batcher = new Batcher({
+      clock: port.clock,
+      random: port.random,
+      send: async (events, key) => (await this.#create()) ?? (await this.#publish(events, key)),
+      onReceipt: (receipt) => {
+        this.#receipt = receipt
+        if (receipt.cancelRequested) this.#stop.abort(new Error('A watcher cancelled this job'))
+      },
+      onRejected: (reason, event) => port.tell(`A ${event.type} event of job ${id} was not taken: ${reason}`),
+      onRefused: (reason) => port.tell(`Job ${id} takes no more events: ${reason}`),
+      onIdle: () => {
+        if (this.#isOver) onDone()
+      },
+    })
+    // Create the job even without events, so that it shows. If this fails, the first batch tries again.
+    if (toCreate) void this.#create()
+  }
+
+  progress(fields: EventFields<'progress'>): void {
+    this.#batcher.add({ ...fields, type: 'progress' })
+  }
+
+  status(fields: EventFields<'status'>): void {
+    this.#batcher.add({ ...fields, type: 'status' })
+    this.#isOver ||= isTerminalStatus(fields.status)
+  }
+
+  item(fields: EventFields<'item'>): void {
+    this.#batcher.add({ ...fields, type: 'item' })
+  }
+
+  step(fields: EventFields<'step'>): void {
+    this.#batcher.add({ ...fields, type: 'step' })
+  }
+
+  error(fields: EventFields<'error'>): void {
+    this.#batcher.add({ ...fields, type: 'error' })
+  }
+
+  log(fields: EventFields<'log'>): void {
+    this.#batcher.add({ ...fields, type: 'log' })
+  }
+
+  get cancelRequested(): boolean {
+    return this.#receipt?.cancelRequested === true
+  }
+
+  get pauseRequested(): boolean {
+    return this.#receipt?.pauseRequested === true
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal
+  }
+
+  get dropped(): number {
+    return this.#batcher.dropped
+  }
+
+  async flush(): Promise<void> {
+    await this.#create()
+    await this.#batcher.flush()
+  }
+
+  async close(): Promise<void> {
+    // This timer keeps the process alive between two tries.
+    const { closingClock } = this.#port
+    let timer: Timer
+    const timeout = new Promise<void>((resolve) => {
+      timer = closingClock.setTimeout(resolve, CLOSE_MS)
+    })
+    await Promise.race([this.#drain(), timeout])
+    closingClock.clearTimeout(timer)
+    if (this.#toCreate || !this.#batcher.idle)
+      this.#port.tell(`The server did not take all of job ${this.id} in time: the rest is lost.`)
+    this.#isClosed = true
+    this.#batcher.close()
+    this.#cancel?.()
+    this.#onDone()
+  }
+
+  /** Sends queued events, with as many tries as needed. */
+  async #drain(): Promise<void> {
+    await this.#batcher.drain()
+    // Create the job even without events.
+    while (this.#toCreate && !this.#isClosed) {
+      const failed = await this.#create()
+      if (!failed || !('retry' in failed)) return
+      await this.#pause(Math.max(failed.afterMs ?? 0, CREATE_AGAIN_MS))
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#port.clock.setTimeout(resolve, ms)
+      this.#cancel = () => {
+        this.#port.clock.clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  /** Creates the job, unless it exists. Returns the failure, if any. A repeated request finds the same job. */
+  #create(): Promise<Failed | undefined> {
+    if (!this.#toCreate) return Promise.resolve(undefined)
+    this.#creating ??= this.#request('/api/jobs', this.#toCreate, {}, isJob).then((answer) => {
+      this.#creating = undefined
+      if ('failed' in answer) return 'rejected' in answer.failed ? { refused: answer.failed.rejected } : answer.failed
+      this.#epoch = answer.body.epoch
+      this.#toCreate = undefined
+      return undefined
+    })
+    return this.#creating
+  }
+
+  async #publish(events: ProducerEvent[], key: string): Promise<Sent> {
+    const life = this.#epoch === undefined ? '' : `?epoch=${this.#epoch}`
+    const path = `/api/jobs/${encodeURIComponent(this.id)}/events${life}`
+    const answer = await this.#request(path, events, { 'idempotency-key': key }, isReceipt)
+    return 'body' in answer ? { receipt: answer.body } : answer.failed
+  }
+
+  /** Posts JSON. Never rejects. */
+  async #request<T>(
+    path: string,
+    body: unknown,
+    headers: Record<string, string>,
+    isOurs: (answer: unknown) => answer is T,
+  ): Promise<Answer<T>> {
+    const { url, token, clock } = this.#port
+    let text: string
+    try {
+      text = JSON.stringify(body)
+    } catch (error) {
+      return { failed: { rejected: `It can't be written as JSON: ${String(error)}` } }
+    }
+    const abort = new AbortController()
+    this.#cancel = () => abort.abort()
+    const timer = clock.setTimeout(this.#cancel, REQUEST_MS)
+    try {
+      const response = await this.#port.fetch(url + path, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
+        body: text,
+        signal: abort.signal,
+      })
+      const answer = await readAnswer(response, isOurs, clock.now())
+      const reason = 'problem' in answer && response.status === 401 ? answer.problem?.detail : undefined
+      if (reason !== undefined) this.#port.tell(`The token for job ${this.id} was refused: ${reason}`)
+      return answer
+    } catch {
+      return { failed: { retry: true } }
+    } finally {
+      clock.clearTimeout(timer)
+      this.#cancel = undefined
+    }
+  }
+}

@@ -1,0 +1,179 @@
+import { batch, computed, type ReadonlySignal, signal } from '@preact/signals-core'
+import { isJob, readJson } from '../../shared/wire/answers.ts'
+import type { JobList as JobListPage } from '../../shared/wire/api.ts'
+import { coarseTimeLeft, getRate, getTimeLeft } from '../../shared/time/estimate.ts'
+import type { JobHeader } from '../../shared/document/job.ts'
+import { getProgressPercent } from '../../shared/document/selectors.ts'
+import { type Environment, systemEnvironment } from '../connection/environment.ts'
+import { JobList, type ListedJob, type ListMessage } from '../connection/job-list.ts'
+import { errorOf, type JobError } from './job-signal.ts'
+import { bearerHeaders, withoutSlash } from '../connection/job-url.ts'
+import { createSignalLine, type LineSignals } from '../connection/signal-line.ts'
+
+/** A row of the list. The same object while nothing in it changes. */
+export interface JobRow {
+  readonly job: JobHeader
+  /** 0 to 100; `undefined` while the total is unknown. */
+  readonly percent: number | undefined
+  /** Units per second; `undefined` until the estimate is reliable. */
+  readonly rate: number | undefined
+  /** Seconds, in coarse steps; `undefined` until the estimate is reliable. */
+  readonly timeLeft: number | undefined
+}
+
+/** All jobs of the signed-in user, as signals. The connection is open while any of them is watched, and a moment longer. */
+export interface JobListSignal extends LineSignals {
+  /** Newest first. */
+  readonly rows: ReadonlySignal<readonly JobRow[]>
+  readonly error: ReadonlySignal<JobError | undefined>
+  /** Whether the newest jobs have been loaded. */
+  readonly ready: ReadonlySignal<boolean>
+  /** Whether there are older jobs to load. */
+  readonly hasMore: ReadonlySignal<boolean>
+  /** Whether older jobs are being loaded. */
+  readonly loading: ReadonlySignal<boolean>
+  /** Loads older jobs. Never rejects; a failure leaves `hasMore` as it is. */
+  loadMore(): Promise<void>
+}
+
+/** Which jobs, and how to reach them. */
+export interface JobListOptions {
+  /** Where the server is mounted. Left out: at the root of this origin. */
+  baseUrl?: string | undefined
+  /** What goes into `Authorization: Bearer`, for clients without a cookie. */
+  bearer?: string | undefined
+  /** Only the children of this job. */
+  parent?: string | undefined
+  /** Whose jobs, by name, or `*` for everyone's: takes the scope `jobs:admin`. Left out: one's own. */
+  owner?: string | undefined
+  environment?: Environment | undefined
+}
+
+/** Jobs of one page: as many ended ones as the stream starts with. */
+const PAGE = 100
+
+/** The list of jobs as signals: opens the connection when one of them is first watched, and closes it when none is. */
+export function createJobListSignal(options: JobListOptions = {}): JobListSignal {
+  const environment = options.environment ?? systemEnvironment()
+  const base = withoutSlash(options.baseUrl ?? '')
+  const headers = bearerHeaders(options.bearer)
+  const list = new JobList()
+  /** The cursor of the next page; `undefined` before the first. */
+  let next: { cursor: string | undefined } | undefined
+  let isReady = false
+
+  const line = createSignalLine({
+    environment,
+    streamUrl: () => `${base}/api/progress${query({ owner: options.owner, parent: options.parent })}`,
+    pollUrl: () => pageUrl(undefined),
+    headers,
+    // Lists have no cursor. Any value will do: an empty list sends no message before the first ping.
+    cursor: 'list',
+    onOpen() {
+      list.begin()
+      if (!isReady) void loadPage()
+    },
+    onPing() {
+      list.settle()
+      isReady = true
+      line.showSoon()
+    },
+    receive: (event, data) => list.receive({ event, data } as ListMessage),
+    receivePoll(answer) {
+      if (!isPage(answer)) return undefined
+      list.replaceNewest(answer.jobs)
+      isReady = true
+      return {}
+    },
+    show() {
+      listed.value = list.jobs
+      ready.value = isReady
+    },
+  })
+  const listed = signal<readonly ListedJob[]>([], line.lifetime)
+  const ready = signal(false, line.lifetime)
+  const hasMore = signal(false, line.lifetime)
+  const loading = signal(false, line.lifetime)
+
+  function pageUrl(cursor: string | undefined): string {
+    return `${base}/api/jobs${query({ limit: `${PAGE}`, owner: options.owner, parent: options.parent, cursor })}`
+  }
+
+  /** Loads the next page. Returns whether it had new jobs, or `undefined` when it failed. */
+  async function loadPage(): Promise<boolean | undefined> {
+    try {
+      const response = await environment.fetch(pageUrl(next?.cursor), {
+        headers: { accept: 'application/json', ...headers },
+      })
+      if (!response.ok) return undefined
+      const page = await readJson(response)
+      if (!isPage(page)) return undefined
+      next = { cursor: page.nextCursor }
+      const isNews = list.add(page.jobs)
+      isReady = true
+      batch(() => {
+        ready.value = true
+        hasMore.value = page.nextCursor !== undefined
+        listed.value = list.jobs
+      })
+      return isNews
+    } catch {
+      // The server is away: the stream shows that, and the caller may try again.
+      return undefined
+    }
+  }
+
+  const rows = keepRows()
+  return {
+    rows: computed(() => rows(listed.value, line.now.value)),
+    error: computed(() => errorOf(line.connection.value, ready.value)),
+    ready,
+    hasMore,
+    loading,
+    connection: line.connection,
+    lastSeen: line.lastSeen,
+    now: line.now,
+    async loadMore() {
+      if (loading.peek()) return
+      loading.value = true
+      // The stream may have brought older jobs already: skip pages without new ones.
+      let isNews: boolean | undefined = false
+      while (isNews === false && (next === undefined || next.cursor !== undefined)) isNews = await loadPage()
+      loading.value = false
+    },
+  }
+}
+
+/** Whether an answer is a page of jobs. */
+function isPage(answer: unknown): answer is JobListPage {
+  const { jobs } = Object(answer) as Partial<JobListPage>
+  return Array.isArray(jobs) && jobs.every(isJob)
+}
+
+/** A query string: `?a=1&b=2`, of the fields that are there. */
+function query(fields: Record<string, string | undefined>): string {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) search.set(name, value)
+  return search.size === 0 ? '' : `?${search}`
+}
+
+/** Makes rows, reusing unchanged ones, and the whole array when nothing changed. */
+function keepRows(): (jobs: readonly ListedJob[], now: number) => readonly JobRow[] {
+  let kept = new Map<string, JobRow>()
+  let array: readonly JobRow[] = []
+  return (jobs, now) => {
+    const before = kept
+    kept = new Map()
+    const rows = jobs.map(({ job, estimate }) => {
+      const known = before.get(job.id)
+      const rate = getRate(estimate, now)
+      const timeLeft = coarseTimeLeft(getTimeLeft(estimate, now), known?.timeLeft)
+      const isSame = known?.job === job && known.rate === rate && known.timeLeft === timeLeft
+      const row = isSame ? known : { job, percent: getProgressPercent(job), rate, timeLeft }
+      kept.set(job.id, row)
+      return row
+    })
+    if (rows.length !== array.length || rows.some((row, index) => row !== array[index])) array = rows
+    return array
+  }
+}

@@ -1,0 +1,32 @@
+import type { Environment } from '../connection/environment.ts'
+import { createJobSignal, type JobSignal, type JobSignalOptions } from './job-signal.ts'
+import { jobUrls } from '../connection/job-url.ts'
+
+/** The default environment. */
+const usual = {}
+/** By environment and job, held weakly. */
+const shared = new WeakMap<Environment | typeof usual, Map<string, WeakRef<JobSignal>>>()
+
+const forgotten = new FinalizationRegistry<{ jobs: Map<string, WeakRef<JobSignal>>; key: string }>(({ jobs, key }) => {
+  if (jobs.get(key)?.deref() === undefined) jobs.delete(key)
+})
+
+/**
+ * The signals of a job, shared by all callers with the same job and credentials, so a page has one connection for a job. Keep a reference to
+ * the whole object, not only to one signal.
+ */
+export function getJobSignal(options: JobSignalOptions): JobSignal {
+  const world = options.environment ?? usual
+  let jobs = shared.get(world)
+  if (!jobs) {
+    jobs = new Map()
+    shared.set(world, jobs)
+  }
+  const { key } = jobUrls(options)
+  const known = jobs.get(key)?.deref()
+  if (known) return known
+  const made = createJobSignal(options)
+  jobs.set(key, new WeakRef(made))
+  forgotten.register(made, { jobs, key })
+  return made
+}

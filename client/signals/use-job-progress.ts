@@ -1,0 +1,27 @@
+import '@preact/signals'
+import { useMemo } from 'preact/hooks'
+import type { JobSignal, JobSignalOptions } from './job-signal.ts'
+import { jobUrls } from '../connection/job-url.ts'
+import { getJobSignal } from './shared-job-signal.ts'
+
+/** How to reach the job: as for {@link getJobSignal}, without its id. */
+export type UseJobProgressOptions = Omit<Extract<JobSignalOptions, { jobId: string }>, 'jobId' | 'url'>
+
+/**
+ * A job's progress, live, for a Preact component: signals for the job, its percent, time left, connection and error.
+ *
+ * The connection is open while a component that is mounted reads one of them; components that show the same job share it.
+ *
+ * @example
+ * ```tsx
+ * function Import({ id }: { id: string }) {
+ *   const { job, percent } = useJobProgress(id)
+ *   return <progress max={100} value={percent.value}>{job.value?.title}</progress>
+ * }
+ * ```
+ */
+export function useJobProgress(jobId: string, options: UseJobProgressOptions = {}): JobSignal {
+  const all = { ...options, jobId }
+  const { key } = jobUrls(all)
+  return useMemo(() => getJobSignal(all), [key, options.environment])
+}

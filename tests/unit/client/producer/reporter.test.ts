@@ -1,0 +1,420 @@
+import { describe, expect, test } from 'bun:test'
+import { sign } from 'hono/jwt'
+import { createReporter, type ReporterOptions } from '../../../../client/producer/reporter.ts'
+import { createApp } from '../../../../server/app.ts'
+import { MemoryEngine } from '../../../../server/engines/memory.ts'
+import type { Job } from '../../../../shared/document/job.ts'
+import { newHeader } from '../../../arbitraries.ts'
+import { FakeEnvironment } from '../../../fake-environment.ts'
+import { freePort } from '../../../support/free-port.ts'
+import { settle } from '../../../virtual-clock.ts'
+
+/** A reporter whose requests a test answers. */
+function report(options: Partial<ReporterOptions> = {}) {
+  const environment = new FakeEnvironment()
+  const { clock, random } = environment
+  const problems: string[] = []
+  const reporter = createReporter({
+    url: 'https://progress.example/',
+    token: 't.t.t',
+    fetch: (url, init) => environment.fetch(url, init),
+    clock,
+    random,
+    onProblem: (problem) => problems.push(problem),
+    ...options,
+  })
+  return { reporter, environment, problems, clock }
+}
+
+const receipt = { version: 3, cancelRequested: false, pauseRequested: false, watched: false, flushMs: 5_000 }
+
+describe('createReporter', () => {
+  test('createReporter creates the job at once, under an id that is there at once', async () => {
+    const { reporter, environment } = report()
+    const job = reporter.create({ kind: 'import', title: 'Contacts' })
+    expect(job.id).toMatch(/^[0-9a-v]{26}$/)
+    const { request } = environment
+    expect([request.method, request.url]).toEqual(['POST', 'https://progress.example/api/jobs'])
+    expect(request.headers.get('authorization')).toBe('Bearer t.t.t')
+    expect(request.headers.get('content-type')).toBe('application/json')
+    expect(JSON.parse(String(request.body))).toEqual({ kind: 'import', title: 'Contacts', id: job.id })
+    await request.answer(201, newHeader())
+    await environment.clock.advance(60_000)
+    expect(environment.requests).toHaveLength(1)
+  })
+
+  test('createReporter sends events after the job is created, gathered, each batch with a key of its own', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.create({ id: 'a~1', kind: 'import', title: 'Contacts' })
+    job.status({ status: 'running' })
+    job.progress({ done: 1, total: 3 })
+    job.progress({ done: 2 })
+    job.item({ id: 'row', status: 'failed', error: 'no' })
+    job.step({ id: 'read', status: 'running' })
+    job.error({ message: 'no', itemId: 'row' })
+    job.log({ message: 'hm' })
+    await clock.advance(250)
+    expect(environment.requests).toHaveLength(1)
+    await environment.request.answer(201, newHeader())
+    const { request } = environment
+    expect(request.url).toBe('https://progress.example/api/jobs/a~1/events?epoch=e1')
+    expect(JSON.parse(String(request.body))).toEqual([
+      { type: 'status', status: 'running' },
+      { type: 'progress', done: 2, total: 3 },
+      { type: 'item', id: 'row', status: 'failed', error: 'no' },
+      { type: 'step', id: 'read', status: 'running' },
+      { type: 'error', message: 'no', itemId: 'row' },
+      { type: 'log', message: 'hm' },
+    ])
+    const key = request.headers.get('idempotency-key')
+    expect(key).toMatch(/^[0-9a-v]{20}$/)
+    await request.answer(200, receipt)
+    job.log({ message: 'more' })
+    await clock.advance(5_000)
+    expect(environment.request.headers.get('idempotency-key')).not.toBe(key)
+  })
+
+  test('createReporter tries again to create a job, with the batch that needs it, and repeats a batch under its key', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.create({ kind: 'import', title: 'Contacts' })
+    await environment.request.fail()
+    job.log({ message: 'one' })
+    await clock.advance(250)
+    expect(environment.request.url).toEndWith('/api/jobs')
+    await environment.request.answer(503, {}, { 'retry-after': '2' })
+    await clock.advance(1_999)
+    expect(environment.requests).toHaveLength(2)
+    await clock.advance(1)
+    await environment.request.answer(200, newHeader())
+    const first = environment.request
+    expect(first.url).toEndWith('/events?epoch=e1')
+    await first.fail()
+    await clock.advance(1_000)
+    expect(environment.request).not.toBe(first)
+    expect(environment.request.headers.get('idempotency-key')).toBe(first.headers.get('idempotency-key'))
+    expect(environment.request.body).toBe(first.body)
+  })
+
+  test('createReporter hears in receipts what watchers ask for', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.job('a')
+    const reasons: unknown[] = []
+    job.signal.addEventListener('abort', () => reasons.push(job.signal.reason))
+    expect([job.cancelRequested, job.pauseRequested]).toEqual([false, false])
+    job.log({ message: 'one' })
+    await clock.advance(250)
+    await environment.request.answer(200, { ...receipt, pauseRequested: true })
+    expect([job.cancelRequested, job.pauseRequested, job.signal.aborted]).toEqual([false, true, false])
+    job.log({ message: 'two' })
+    await clock.advance(5_000)
+    await environment.request.answer(200, { ...receipt, cancelRequested: true })
+    expect([job.cancelRequested, job.pauseRequested, job.signal.aborted]).toEqual([true, false, true])
+    expect(reasons).toEqual([new Error('A watcher cancelled this job')])
+  })
+
+  test.each([403, 404, 409])('createReporter drops what comes after a %p, and says why', async (status) => {
+    const { reporter, environment, clock, problems } = report()
+    const job = reporter.job('a')
+    job.log({ message: 'one' })
+    await clock.advance(250)
+    await environment.request.answer(status, { detail: 'Not this one.' })
+    job.log({ message: 'two' })
+    await clock.advance(60_000)
+    expect(environment.requests).toHaveLength(1)
+    expect(problems).toEqual(['Job a takes no more events: Not this one.'])
+    expect(job.dropped).toBe(2)
+    expect(clock.pending).toBe(0)
+  })
+
+  test.each<[number, string | object]>([
+    [404, '<h1>404 Not Found</h1>'],
+    [403, '<h1>Forbidden</h1>'],
+    [401, '<h1>Sign in</h1>'],
+    [409, { detail: 'Another application listens here.' }],
+    [422, { type: 'about:blank', detail: 'Not ours.' }],
+    [200, '<h1>Welcome to the WiFi</h1>'],
+    [200, { ok: true }],
+    [302, ''],
+  ])("createReporter takes a %p that is not the server's for a server that is away: %p", async (status, body) => {
+    const { reporter, environment, clock, problems } = report()
+    const job = reporter.create({ kind: 'import', title: 'Contacts' })
+    job.log({ message: 'one' })
+    job.status({ status: 'completed' })
+    await environment.request.answerForeign(status, body)
+    for (let tries = 0; tries < 3; tries++) {
+      await clock.advance(10_000)
+      expect(environment.request.url).toEndWith('/api/jobs')
+      await environment.request.answerForeign(status, body)
+    }
+    await clock.advance(10_000)
+    await environment.request.answer(201, newHeader())
+    const { request } = environment
+    await request.answerForeign(status, body)
+    await clock.advance(10_000)
+    expect([environment.request === request, environment.request.body]).toEqual([false, request.body])
+    await environment.request.answer(200, receipt)
+    expect([job.dropped, problems, clock.pending]).toEqual([0, [], 0])
+  })
+
+  test('createReporter sends less at once to a proxy that takes less than the server, and loses nothing', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.job('a')
+    for (let line = 1; line <= 4; line++) job.log({ message: `${line}` })
+    await clock.advance(250)
+    const sizes: number[] = []
+    const taken: string[] = []
+    for (let request = environment.request; taken.length < 4; request = environment.request) {
+      const events = JSON.parse(String(request.body)) as { message: string }[]
+      sizes.push(events.length)
+      if (events.length > 1) await request.answerForeign(413, '<h1>413 Request Entity Too Large</h1>')
+      else {
+        taken.push(...events.map(({ message }) => message))
+        await request.answer(200, receipt)
+      }
+      await clock.advance(10_000)
+    }
+    expect([taken, job.dropped]).toEqual([['1', '2', '3', '4'], 0])
+    expect(sizes.slice(0, 3)).toEqual([4, 2, 1])
+  })
+
+  test('createReporter drops an event that is not valid, and only that', async () => {
+    const { reporter, environment, problems } = report()
+    const job = reporter.job('a')
+    job.progress({ done: -1 })
+    const flushed = job.flush()
+    await settle()
+    await environment.request.answer(422, { detail: 'done: must not be negative' })
+    await flushed
+    expect(problems).toEqual(['A progress event of job a was not taken: done: must not be negative'])
+    job.progress({ done: 1 })
+    expect(job.dropped).toBe(1)
+  })
+
+  test('createReporter drops what can not be written as JSON, and sends the rest', async () => {
+    const { reporter, environment, problems } = report()
+    const job = reporter.job('a')
+    const circle: { self?: unknown } = {}
+    circle.self = circle
+    job.log({ message: 'one' })
+    job.status({ status: 'completed', result: circle })
+    const flushed = job.flush()
+    await settle()
+    expect(JSON.parse(String(environment.request.body))).toEqual([{ type: 'log', message: 'one' }])
+    await environment.request.answer(200, receipt)
+    expect(JSON.parse(String(environment.request.body))).toEqual([{ type: 'status', status: 'completed' }])
+    await environment.request.answer(200, receipt)
+    await flushed
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toStartWith("A status event of job a was not taken: It can't be written as JSON")
+  })
+
+  test('createReporter keeps trying a token that is refused, and says so', async () => {
+    const { reporter, environment, clock, problems } = report()
+    reporter.job('a').log({ message: 'one' })
+    await clock.advance(250)
+    await environment.request.answer(401, { detail: 'Sign in.' })
+    await clock.advance(1_000)
+    expect(environment.requests).toHaveLength(2)
+    expect(problems).toEqual(['The token for job a was refused: Sign in.'])
+  })
+
+  test('createReporter gives up a request after half a minute, and tries it again', async () => {
+    const { reporter, environment, clock } = report()
+    reporter.job('a').log({ message: 'one' })
+    await clock.advance(250)
+    const { request } = environment
+    await clock.advance(30_000)
+    expect(request.isOver).toBe(true)
+    await clock.advance(1_000)
+    expect(environment.requests).toHaveLength(2)
+  })
+
+  test('createReporter never throws into the work, whatever it is given and whoever listens', async () => {
+    const { reporter, clock } = report({
+      fetch: () => {
+        throw new Error('no network')
+      },
+      onProblem: () => {
+        throw new Error('a bad listener')
+      },
+    })
+    const job = reporter.create({ kind: 'import', title: 'Contacts' })
+    job.progress(undefined as never)
+    job.log({ message: 'x'.repeat(100_000) })
+    job.status({ status: 'completed', result: 1n })
+    await job.flush()
+    await clock.advance(100_000)
+    expect(job.cancelRequested).toBe(false)
+  })
+
+  test('createReporter.close sends what waits and lets go of everything', async () => {
+    const { reporter, environment, clock } = report()
+    reporter.job('a').log({ message: 'one' })
+    reporter.job('b').log({ message: 'two' })
+    const closed = reporter.close()
+    await settle()
+    expect(environment.requests.map(({ url }) => url.split('/').at(-2))).toEqual(['a', 'b'])
+    for (const request of environment.requests) await request.answer(200, receipt)
+    await closed
+    expect(clock.pending).toBe(0)
+  })
+
+  test('createReporter.close keeps trying until its time is over, however long it had to wait before', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.job('a')
+    job.status({ status: 'completed' })
+    // Failures before have made the waits long.
+    for (let tries = 1; tries <= 8; tries++) {
+      await environment.nextTry()
+      await environment.request.fail()
+    }
+    const closed = reporter.close()
+    await settle()
+    const before = environment.requests.length
+    for (let tries = 0; tries < 3; tries++) {
+      await environment.request.answerForeign(502, '<h1>502 Bad Gateway</h1>')
+      expect(environment.requests.length).toBe(before + tries)
+      await environment.nextTry()
+    }
+    await environment.request.answer(200, receipt)
+    await closed
+    expect([environment.requests.length, job.dropped, clock.pending]).toEqual([before + 3, 0, 0])
+  })
+
+  test('createReporter.close keeps trying to create a job that has nothing to say', async () => {
+    const { reporter, environment, clock } = report()
+    reporter.create({ kind: 'import', title: 'Contacts' })
+    await environment.request.fail()
+    const closed = reporter.close()
+    await settle()
+    await environment.request.fail()
+    await environment.nextTry()
+    await environment.request.answer(201, newHeader())
+    await closed
+    expect([environment.requests.length, clock.pending]).toEqual([3, 0])
+  })
+
+  test('createReporter.close gives up what is refused at once, and all else after five seconds', async () => {
+    const refused = report()
+    refused.reporter.create({ kind: 'import', title: 'Contacts' })
+    await refused.environment.request.answer(403, {})
+    const closed = refused.reporter.close()
+    await settle()
+    await refused.environment.request.answer(403, {})
+    await closed
+    const away = report()
+    const job = away.reporter.create({ kind: 'import', title: 'Contacts' })
+    away.reporter.create({ kind: 'import', title: 'Nothing to say' })
+    job.log({ message: 'one' })
+    const late = away.reporter.close()
+    for (let waits = 0; waits < 50; waits++) {
+      for (const request of away.environment.requests) await request.fail()
+      await away.clock.advance(100)
+    }
+    await late
+    expect([job.dropped, away.clock.pending, refused.clock.pending]).toEqual([1, 0, 0])
+  })
+
+  test('createReporter.close tries at least twice a second to its end, and says in a sentence what did not get out', async () => {
+    const { reporter, environment, clock, problems } = report()
+    const job = reporter.job('a')
+    reporter.job('b').log({ message: 'in time' })
+    job.status({ status: 'completed', message: 'last word' })
+    const closed = reporter.close()
+    const tries: number[] = []
+    const begun = clock.now()
+    for (let waits = 0; waits < 50; waits++) {
+      for (const request of environment.requests) {
+        if (request.isOver) continue
+        if (request.url.includes('/b/')) await request.answer(200, receipt)
+        else {
+          tries.push(clock.now() - begun)
+          await request.fail()
+        }
+      }
+      await clock.advance(100)
+    }
+    await closed
+    const waits = tries.map((time, index) => time - (tries[index - 1] ?? 0))
+    expect(tries.length).toBeGreaterThanOrEqual(9)
+    expect(Math.max(...waits)).toBeLessThanOrEqual(500)
+    expect(5_000 - (tries.at(-1) ?? 0)).toBeLessThanOrEqual(500)
+    expect(problems).toEqual(['The server did not take all of job a in time: the rest is lost.'])
+    expect([job.dropped, clock.pending]).toEqual([1, 0])
+  })
+
+  test('createReporter.close keeps a process alive until a server that comes back has the last word', async () => {
+    const script = `
+      import { createReporter } from '../client/reporter.ts'
+      const reporter = createReporter({ url: process.argv[1], token: 't' })
+      const job = reporter.job('a')
+      job.status({ status: 'completed' })
+      await job.flush()
+      console.log('closing')
+      await reporter.close()
+      console.log(job.dropped)
+    `
+    const port = freePort()
+    const child = Bun.spawn([process.execPath, '-e', script, `http://127.0.0.1:${port}`], { stdout: 'pipe' })
+    const reader = child.stdout.getReader()
+    const { value } = await reader.read()
+    expect(new TextDecoder().decode(value)).toBe('closing\n')
+    const bodies: unknown[] = []
+    const server = Bun.serve({
+      port,
+      hostname: '127.0.0.1',
+      async fetch(request) {
+        bodies.push(await request.json())
+        return Response.json(receipt)
+      },
+    })
+    const rest = await reader.read()
+    expect([new TextDecoder().decode(rest.value), await child.exited]).toEqual(['0\n', 0])
+    expect(bodies).toEqual([[{ type: 'status', status: 'completed' }]])
+    await server.stop(true)
+  })
+
+  test('createReporter.close waits five seconds for a server that does not answer', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.job('a')
+    job.log({ message: 'one' })
+    const closed = reporter.close()
+    await clock.advance(5_000)
+    await closed
+    expect(environment.request.isOver).toBe(true)
+    expect(job.dropped).toBe(1)
+    expect(clock.pending).toBe(0)
+  })
+
+  test('createReporter makes jobs that a real server has, event by event', async () => {
+    const secret = 's'.repeat(32)
+    const app = createApp({ engine: new MemoryEngine(), auth: { secret } })
+    const exp = Math.floor(Date.now() / 1_000) + 3_600
+    const token = await sign({ sub: 'importer', scope: 'jobs:write jobs:read', exp }, secret, 'HS256')
+    const reporter = createReporter({
+      url: 'http://localhost',
+      token,
+      fetch: async (url, init) => app.request(url, init),
+      onProblem: (problem) => {
+        throw new Error(problem)
+      },
+    })
+    const job = reporter.create({ kind: 'import', title: 'Contacts', metadata: { from: 'test' } })
+    job.status({ status: 'running' })
+    for (let done = 1; done <= 500; done++) job.progress({ done, total: 500, unit: 'rows' })
+    for (let row = 0; row < 1_500; row++) job.item({ id: `${row}`, status: row % 3 === 0 ? 'failed' : 'succeeded' })
+    job.status({ status: 'completed', result: { rows: 500 } })
+    await reporter.close()
+    const response = await app.request(`/api/jobs/${job.id}`, { headers: { authorization: `Bearer ${token}` } })
+    const document = (await response.json()) as Job
+    expect(document).toMatchObject({
+      version: 1_504,
+      status: 'completed',
+      progress: { done: 500, total: 500, unit: 'rows' },
+      itemCounts: { pending: 0, running: 0, succeeded: 1_000, failed: 500, skipped: 0 },
+      result: { rows: 500 },
+    })
+    expect(job.dropped).toBe(0)
+    await app.close()
+  })
+})
