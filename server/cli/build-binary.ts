@@ -12,7 +12,7 @@ const binary = join(root, 'dist/milepost')
 
 const { success, logs } = await Bun.build({
   // The thread that writes is a module of its own: see WriterThread, which knows where a binary has it.
-  entrypoints: [join(root, 'server/cli/main.ts'), join(root, 'server/engines/sqlite-worker.ts')],
+  entrypoints: [join(root, 'server/cli/main.ts'), join(root, 'server/engines/sqlite/worker.ts')],
   root,
   // By default a binary obeys files of the folder that it is called from: bunfig.toml has it run code, .env sets the secret.
   compile: {

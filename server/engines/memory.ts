@@ -25,9 +25,9 @@ import type {
 import { problems } from '../errors.ts'
 import { blocksOf, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../kept.ts'
 import { buildPage, type ChangedRow, ListPage, startOf } from '../paging.ts'
-import { KEY_LIFETIME, KEYS_KEPT } from './idempotency.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from './support/idempotency.ts'
 import { MemoryNotes } from './memory-notes.ts'
-import { Wakeups } from './wakeups.ts'
+import { Wakeups } from './support/wake-ups.ts'
 
 /** An answer waits for nothing: it is there one microtask later. */
 const afterAnswer = (run: () => void) => queueMicrotask(() => queueMicrotask(run))

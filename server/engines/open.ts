@@ -15,7 +15,7 @@ const openers: Readonly<Record<string, Opener>> = {
   sqlite: {
     form: 'sqlite:PATH',
     async open(place, limits) {
-      const { SqliteEngine } = await import('./sqlite.ts')
+      const { SqliteEngine } = await import('./sqlite/engine.ts')
       return await SqliteEngine.open(place, { limits })
     },
   },

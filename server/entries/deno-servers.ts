@@ -1,7 +1,7 @@
 import { createApp } from '../app.ts'
 import { type Serve, serveAt } from '../base-path.ts'
 import { ConfigError } from '../config.ts'
-import { DenoKvEngine } from '../engines/deno-kv.ts'
+import { DenoKvEngine } from '../engines/deno-kv/engine.ts'
 import { EngineOpenError } from '../engines/engine-open-error.ts'
 import type { Opener } from '../engines/open.ts'
 import { assets } from '../generated/assets.ts'

@@ -2,14 +2,14 @@
 import { createApp } from '../app.ts'
 import { type Serve, serveAt } from '../base-path.ts'
 import { ConfigError } from '../config.ts'
-import { DurableObjectEngine } from '../engines/durable-object.ts'
-import type { ObjectBindings } from '../engines/durable-object-calls.ts'
+import { DurableObjectEngine } from '../engines/durable-object/engine.ts'
+import type { ObjectBindings } from '../engines/durable-object/calls.ts'
 import { assets } from '../generated/assets.ts'
 import { notConfigured, type Platform, readHostedConfig } from './hosted.ts'
 import { openStream } from './worker-stream.ts'
 
-export { JobObject } from '../engines/durable-object-job.ts'
-export { OwnerObject } from '../engines/durable-object-owner.ts'
+export { JobObject } from '../engines/durable-object/job.ts'
+export { OwnerObject } from '../engines/durable-object/owner.ts'
 
 /** What `wrangler.jsonc` binds, as far as it does. The settings are there too, as text. */
 export type Environment = Partial<ObjectBindings>

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { SqliteEngine } from '../../server/engines/sqlite.ts'
+import { SqliteEngine } from '../../server/engines/sqlite/engine.ts'
 import { describeEngine } from './engine.ts'
 
 describeEngine('sqlite', async (limits) => {

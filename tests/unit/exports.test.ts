@@ -26,9 +26,9 @@ const api: Record<string, { values: string; types: string }> = {
     types: 'AppOptions AuthOptions Engine Grant JobControl Milepost Principal Scope Service Services Work',
   },
   'server/engines/memory.ts': { values: 'MemoryEngine', types: '' },
-  'server/engines/sqlite.ts': { values: 'SqliteEngine', types: '' },
-  'server/engines/durable-object.ts': { values: 'DurableObjectEngine JobObject OwnerObject', types: 'ObjectBindings' },
-  'server/engines/deno-kv.ts': { values: 'DenoKvEngine', types: 'DenoKvOptions' },
+  'server/engines/sqlite/engine.ts': { values: 'SqliteEngine', types: '' },
+  'server/engines/durable-object/engine.ts': { values: 'DurableObjectEngine JobObject OwnerObject', types: 'ObjectBindings' },
+  'server/engines/deno-kv/engine.ts': { values: 'DenoKvEngine', types: 'DenoKvOptions' },
 }
 
 /** A name that an entry exports, and the file that declares it. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { DatabaseSync } from 'node:sqlite'
-import { DenoKvEngine } from '../../../server/engines/deno-kv.ts'
+import { DenoKvEngine } from '../../../server/engines/deno-kv/engine.ts'
 import type { JobEvent } from '../../../shared/document/events.ts'
 import { batchOf, created, documentOf, taken } from '../fixtures.ts'
 import { replace, Store } from './kv-stores.ts'

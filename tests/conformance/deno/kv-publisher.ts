@@ -1,5 +1,5 @@
 /** A process that shares a store with the test: `deno run kv-publisher.ts PATH JOB COUNT` applies so many batches. */
-import { DenoKvEngine } from '../../../server/engines/deno-kv.ts'
+import { DenoKvEngine } from '../../../server/engines/deno-kv/engine.ts'
 
 const [path = '', id = '', count = ''] = Deno.args
 const engine = await DenoKvEngine.open(path)

@@ -1,5 +1,5 @@
-import { DenoKvEngine, type DenoKvOptions } from '../../../server/engines/deno-kv.ts'
-import { openKv } from '../../../server/engines/deno-kv-open.ts'
+import { DenoKvEngine, type DenoKvOptions } from '../../../server/engines/deno-kv/engine.ts'
+import { openKv } from '../../../server/engines/deno-kv/open.ts'
 
 /** A file of its own for a test, and what opens it. */
 export class Store {

@@ -1,5 +1,5 @@
 /** The engine suite inside Deno, on real stores, and what is particular to this engine: prints a line of JSON for each test that has ended. */
-import { DenoKvEngine } from '../../../server/engines/deno-kv.ts'
+import { DenoKvEngine } from '../../../server/engines/deno-kv/engine.ts'
 import { describeEngine } from '../engine.ts'
 import { describe, run } from './bun-test.ts'
 import { describeOpening } from './kv-opening.ts'

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SqliteEngine } from '../../../server/engines/sqlite.ts'
+import { SqliteEngine } from '../../../server/engines/sqlite/engine.ts'
 import type { JobEvent } from '../../../shared/document/events.ts'
 import { check } from './check.ts'
 import { cutPower } from './cuts.ts'

@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs'
 import type { Applied, Created } from '../../../server/engine.ts'
-import { SqliteEngine } from '../../../server/engines/sqlite.ts'
+import { SqliteEngine } from '../../../server/engines/sqlite/engine.ts'
 import type { JobHeader } from '../../../shared/document/job.ts'
 import { SeededRandom } from '../../seeded-random.ts'
 import { lineOf, type Said } from './said.ts'

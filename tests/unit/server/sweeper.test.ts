@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Change, DueJob, Engine } from '../../../server/engine.ts'
 import { MemoryEngine } from '../../../server/engines/memory.ts'
-import { SqliteEngine } from '../../../server/engines/sqlite.ts'
+import { SqliteEngine } from '../../../server/engines/sqlite/engine.ts'
 import { problems } from '../../../server/errors.ts'
 import { Sweeper, takingTurns } from '../../../server/sweeper.ts'
 import { TrustedClock } from '../../../server/trusted-clock.ts'

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { SqliteEngine } from '../../../../server/engines/sqlite.ts'
+import { SqliteEngine } from '../../../../server/engines/sqlite/engine.ts'
 import { ProblemError, problems } from '../../../../server/errors.ts'
 import type { JobEvent } from '../../../../shared/document/events.ts'
 import {

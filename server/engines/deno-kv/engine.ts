@@ -1,0 +1,297 @@
+import { type Clock, type Random, randomId, systemClock, systemRandom } from '../../../shared/time/clock.ts'
+import type { Cursor } from '../../../shared/document/cursor.ts'
+import type { JobHeader, Patch } from '../../../shared/document/job.ts'
+import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
+import { applyBatch, changeOf } from '../../apply-batch.ts'
+import { mayRemove } from '../../due.ts'
+import type {
+  Applied,
+  Batch,
+  Change,
+  Created,
+  DueJob,
+  DueQuery,
+  Engine,
+  ListQuery,
+  NewJob,
+  Page,
+  RemoveOnly,
+  StoredJob,
+  Unwatch,
+  View,
+  WatchTarget,
+} from '../../engine.ts'
+import { ProblemError, problems } from '../../errors.ts'
+import { blocksOf, refusalOfGrowth, refusalOfJob, type Standing } from '../../kept.ts'
+import { buildPage, startOf } from '../../paging.ts'
+import { KvAccess } from './access.ts'
+import { keys } from './keys.ts'
+import { listJobs } from './list.ts'
+import { KvNotes } from './notes.ts'
+import { openKv } from './open.ts'
+import { readPage } from './page.ts'
+import { KvStore } from './store.ts'
+import { Trash } from './trash.ts'
+import type { Gone, Head } from './values.ts'
+import { KvWatches } from './watch.ts'
+import { writeCommit, writeNew, writeRemoval } from './write.ts'
+import { Turns } from '../support/keyed-mutex.ts'
+
+/**
+ * What the store can take at once. One atomic writes at most 800 KiB: a batch of so many events fits however long its texts are, and those
+ * of the rows that it touches, beside a `result`, a `metadata` and the header.
+ */
+const MOST: Pick<Limits, 'batchEvents' | 'messageBytes' | 'titleBytes' | 'resultBytes' | 'metadataBytes'> = {
+  batchEvents: 32,
+  messageBytes: defaultLimits.messageBytes,
+  titleBytes: defaultLimits.titleBytes,
+  resultBytes: defaultLimits.resultBytes,
+  metadataBytes: defaultLimits.metadataBytes,
+}
+
+/** How often a file is asked what other processes have written to it: milliseconds. */
+const POLL_MS = 1_000
+
+/** What differs from the defaults. */
+export interface DenoKvOptions {
+  limits?: Limits
+  clock?: Clock
+  random?: Random
+  /** How often what is watched is read, where `Deno.Kv.watch` does not hear of other processes: milliseconds. */
+  pollMs?: number
+}
+
+/**
+ * Documents in Deno KV: a file, or the store of Deno Deploy, where any number of processes share it.
+ *
+ * A job's head has a key of its own, each row another, in the order of their versions. Every batch is one atomic, taken only if the head is
+ * still the one that it rests on.
+ *
+ * Watchers in this process are woken at once, those of other processes through `Deno.Kv.watch`. With a file that is silent about other
+ * processes (Deno 2.9.5): what is watched is then read every second, and so wake-ups from another process are up to a second late.
+ */
+export class DenoKvEngine implements Engine {
+  readonly name = 'deno-kv'
+  readonly limits: Partial<Limits>
+  readonly notes: KvNotes
+  readonly #limits: Limits
+  readonly #kv: KvAccess
+  readonly #store: KvStore
+  readonly #watches: KvWatches
+  readonly #trash: Trash
+  readonly #turns = new Turns()
+  readonly #clock: Clock
+  readonly #random: Random
+  /** Which of the processes that share the store this is. */
+  readonly #by: string
+  #seq = 0
+  #isClosed = false
+
+  /**
+   * @param place a file; the URL of a database of Deno Deploy; nothing, for the one that Deno Deploy gives
+   * @throws {EngineOpenError} when there is no using the store
+   */
+  static async open(place: string, options: Omit<DenoKvOptions, 'pollMs'> = {}): Promise<DenoKvEngine> {
+    const isFile = place !== '' && !URL.canParse(place)
+    return new DenoKvEngine(await openKv(place), isFile ? { ...options, pollMs: POLL_MS } : options)
+  }
+
+  /** @param kv as `openKv` gives it */
+  constructor(kv: Deno.Kv, options: DenoKvOptions = {}) {
+    const { limits = defaultLimits, clock = systemClock, random = systemRandom, pollMs } = options
+    this.limits = Object.fromEntries(
+      Object.entries(MOST).map(([name, most]) => [name, Math.min(most, limits[name as keyof Limits])]),
+    )
+    this.#limits = { ...limits, ...this.limits }
+    this.#clock = clock
+    this.#random = random
+    this.#by = randomId(random, 12)
+    this.#kv = new KvAccess(kv, clock, random)
+    this.#store = new KvStore(this.#kv)
+    this.#watches = new KvWatches(this.#kv, { clock, by: this.#by, pollMs })
+    this.#trash = new Trash(this.#kv)
+    this.notes = new KvNotes(this.#kv)
+  }
+
+  create(job: NewJob): Promise<Created> {
+    const { id, createdBy } = job.header
+    // Their number is held to a limit, so those of one creator would only be in each other's way.
+    return this.#turns.take(`creator ${createdBy}`, () => this.#take(id, () => this.#create(job)))
+  }
+
+  apply(id: string, batch: Batch): Promise<Applied> {
+    const { batchEvents } = this.#limits
+    if (batch.events.length > batchEvents) {
+      const detail = `are ${batch.events.length}; a batch has at most ${batchEvents}`
+      const problem = problems.tooLarge(`events: ${detail}. Send several batches.`, [{ field: 'events', detail }])
+      return Promise.resolve({ refused: problem })
+    }
+    return this.#take(id, () => this.#apply(id, batch))
+  }
+
+  async read(id: string): Promise<StoredJob | undefined> {
+    return (await this.#store.find(id))?.job
+  }
+
+  async changesSince(
+    id: string,
+    cursor: Cursor | undefined,
+    page: { view: View; maxBytes: number },
+  ): Promise<Patch | undefined> {
+    for (;;) {
+      const entry = await this.#store.find(id)
+      if (!entry) return undefined
+      const from = startOf(cursor, entry.job)
+      const hasRows = page.view === 'all' && from < entry.job.header.version
+      if (!hasRows) return buildPage(entry.job, from, [], page.maxBytes)
+      const patch = await readPage(this.#store, entry, from, page.maxBytes)
+      if (patch) return patch
+    }
+  }
+
+  list(query: ListQuery): Promise<Page<JobHeader>> {
+    return listJobs(this.#kv, this.#store, query)
+  }
+
+  remove(id: string, only: RemoveOnly = {}): Promise<boolean> {
+    return this.#turns.take(`job ${id}`, () => this.#remove(id, only))
+  }
+
+  watch(target: WatchTarget, wake: (change: Change) => void, onLost: () => void = () => {}): Promise<Unwatch> {
+    return this.#watches.add(target, { wake, onLost })
+  }
+
+  /** Goes on, besides, with what a process that was killed has left of removed jobs. */
+  async due({ list, before, after, limit }: DueQuery): Promise<DueJob[]> {
+    void this.#trash.clear()
+    const prefix = keys.dues(list)
+    // A longer key comes right after the shorter one.
+    const selector = after ? { prefix, start: [...keys.due({ list, at: after.at }, after.id), 0] } : { prefix }
+    const jobs: DueJob[] = []
+    for (const { key, value } of await this.#kv.list<string>(selector, { limit })) {
+      const [at, id] = key.slice(-2)
+      if (Number(at) <= before) jobs.push({ id: String(id), at: Number(at), createdBy: value })
+    }
+    return jobs
+  }
+
+  async check(): Promise<void> {
+    await this.#kv.get(keys.format)
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#watches.close()
+    await this.#turns.end()
+    await this.#trash.close()
+    this.#kv.close()
+  }
+
+  /** Runs work on a job in its turn: in one process batches wait for each other instead of failing each other's checks. */
+  #take<T>(id: string, work: () => Promise<T>): Promise<T | { refused: ProblemError['problem'] }> {
+    return this.#turns.take(`job ${id}`, work).catch((error: unknown) => {
+      if (error instanceof ProblemError) return { refused: error.problem }
+      throw error
+    })
+  }
+
+  #create(asked: NewJob): Promise<Created> {
+    const { header, marks, liveLimit } = asked
+    const { id, epoch, version, owner, createdBy } = header
+    const job = { header, marks }
+    return this.#kv.transact<Created>(async () => {
+      const [head, live, standing] = await Promise.all([
+        this.#kv.get<Head | Gone>(keys.job(id)),
+        this.#kv.get<Deno.KvU64>(keys.live(createdBy)),
+        this.#standing(createdBy),
+      ])
+      if (head.value && 'life' in head.value) {
+        const taken = await this.#store.find(id)
+        return taken ? { answer: { created: false, job: taken.job } } : { again: true }
+      }
+      const refused = refusalOfJob({ ...standing, live: countOf(live.value) }, asked)
+      if (refused) return { answer: { refused } }
+      const operation = this.#kv.atomic().check(head)
+      if (liveLimit !== undefined) operation.check(live)
+      writeNew(operation, job, { life: randomId(this.#random, 12), seq: this.#nextSeq(), by: this.#by })
+      return {
+        operation,
+        committed: (versionstamp) => {
+          this.#watches.tell(owner, { id, epoch, from: 0, to: version, header }, versionstamp)
+          return { created: true, job }
+        },
+      }
+    })
+  }
+
+  #apply(id: string, batch: Batch): Promise<Applied> {
+    return this.#kv.transact<Applied>(async () => {
+      const entry = await this.#store.find(id)
+      if (!entry) return { answer: { refused: problems.notFound() } }
+      const loaded = await this.#store.load(entry, batch)
+      if (!loaded) return { again: true }
+      const outcome = applyBatch(loaded, batch, this.#limits)
+      if (!('commit' in outcome)) {
+        // What was loaded may be newer than the head.
+        if (!(await this.#store.isCurrent(entry))) return { again: true }
+        return { answer: 'refused' in outcome ? outcome : { header: outcome.repeat, repeat: true } }
+      }
+      const { header } = outcome.commit
+      if (blocksOf(outcome.commit) > blocksOf(entry.job)) {
+        const standing = { ...(await this.#standing(header.createdBy)), live: 0 }
+        const refused = refusalOfGrowth(standing, entry.job, outcome.commit, this.#limits)
+        if (refused) return { answer: { refused } }
+      }
+      const operation = this.#kv.atomic().check(entry)
+      const head = writeCommit(operation, entry, loaded, outcome.commit, batch, this.#by)
+      return {
+        operation,
+        committed: (versionstamp) => {
+          this.#store.remember(head, header)
+          this.#watches.tell(header.owner, changeOf(outcome.commit), versionstamp)
+          return { header, repeat: false }
+        },
+      }
+    })
+  }
+
+  #remove(id: string, only: RemoveOnly): Promise<boolean> {
+    return this.#kv.transact<boolean>(async () => {
+      const entry = await this.#store.find(id)
+      if (!entry || !mayRemove(entry.job, only)) return { answer: false }
+      const { header } = entry.job
+      const operation = this.#kv.atomic().check(entry)
+      writeRemoval(operation, entry, this.#by)
+      return {
+        operation,
+        committed: (versionstamp) => {
+          const { version, owner } = header
+          const change: Change = { id, epoch: header.epoch, from: version, to: version, header, removed: true }
+          this.#watches.tell(owner, change, versionstamp)
+          void this.#trash.clear()
+          return true
+        },
+      }
+    })
+  }
+
+  /** What is kept of a creator. Read beside the transaction: of several processes at once each may add a little too much. */
+  async #standing(createdBy: string): Promise<Omit<Standing, 'live'>> {
+    const [jobs, blocks] = await Promise.all(
+      (['jobs', 'blocks'] as const).map((what) => this.#kv.get<Deno.KvU64>(keys.kept(createdBy, what))),
+    )
+    return { jobs: countOf(jobs?.value), blocks: countOf(blocks?.value) }
+  }
+
+  /** Rises with time, in this process strictly; what two processes create in the same moment comes in any order. */
+  #nextSeq(): number {
+    this.#seq = Math.max(this.#seq + 1, this.#clock.now() * 1_024)
+    return this.#seq
+  }
+}
+
+/** A count that was summed up: less than nothing, where jobs were removed that are older than the count, is nothing. */
+function countOf(sum: Deno.KvU64 | null | undefined): number {
+  return Math.max(0, Number(BigInt.asIntN(64, sum?.value ?? 0n)))
+}

@@ -1,0 +1,185 @@
+import type { AppliedEvent, JobEvent } from '../../../shared/document/events.ts'
+import type { Item, JobHeader, Step } from '../../../shared/document/job.ts'
+import { ERROR_WINDOW, LOG_WINDOW } from '../../../shared/document/limits.ts'
+import { type Loaded, namedRows } from '../../apply-batch.ts'
+import type { Batch, StoredJob } from '../../engine.ts'
+import type { ChangedRow } from '../../paging.ts'
+import { Recent } from '../../recent.ts'
+import type { KvAccess } from './access.ts'
+import { keys, type List, type PayloadField } from './keys.ts'
+import {
+  decodeRow,
+  type Gone,
+  type Head,
+  jobOf,
+  joinParts,
+  PART_BYTES,
+  type Payload,
+  type StoredRow,
+  type UsedKey,
+} from './values.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from '../support/idempotency.ts'
+
+/** Bytes of JSON of payloads that are kept in memory, about. */
+const CACHE_SIZE = 4 * 1_024 * 1_024
+
+/** A job as it was read: what is written upon it is taken only while the store has this. */
+export interface Entry {
+  key: Deno.KvKey
+  versionstamp: string
+  head: Head
+  job: StoredJob
+}
+
+/** What a batch needs of the store, and what the writing of it needs to know. */
+export interface KvLoaded extends Loaded {
+  /** The version at which the store has a step or an item, or the error or log line that will fall out of its window. */
+  versionOf(list: List, id: string | number): number | undefined
+}
+
+/** The windows of a document: how many rows each has, and how many it ever had. */
+export const windows = {
+  errors: { size: ERROR_WINDOW, count: ({ header }: StoredJob) => header.errorCount },
+  logs: { size: LOG_WINDOW, count: ({ header }: StoredJob) => header.logCount },
+} as const
+
+/** What is read of jobs. */
+export class KvStore {
+  readonly #kv: KvAccess
+  readonly #payloads = new Recent<string, unknown>(CACHE_SIZE)
+
+  constructor(kv: KvAccess) {
+    this.#kv = kv
+  }
+
+  async find(id: string): Promise<Entry | undefined> {
+    for (;;) {
+      const entry = await this.#complete(await this.#kv.get<Head | Gone>(keys.job(id)))
+      if (entry !== 'changed') return entry
+    }
+  }
+
+  /** Several jobs, in the order of their ids, each as it is at a moment of its own. */
+  async findMany(ids: readonly string[]): Promise<(Entry | undefined)[]> {
+    const heads = await this.#kv.getMany<Head | Gone>(ids.map((id) => keys.job(id)))
+    const find = async (id: string, head: Deno.KvEntryMaybe<Head | Gone> | undefined) => {
+      const entry = head && (await this.#complete(head))
+      return entry === 'changed' ? this.find(id) : entry
+    }
+    return Promise.all(ids.map((id, index) => find(id, heads[index])))
+  }
+
+  /** Whether the store still has what was read. */
+  async isCurrent({ key, versionstamp }: Entry): Promise<boolean> {
+    return (await this.#kv.get(key)).versionstamp === versionstamp
+  }
+
+  /** Whether the job is still in the life in which it was read. */
+  async isAlive({ key, head }: Entry): Promise<boolean> {
+    const { value } = await this.#kv.get<Head | Gone>(key)
+    return value !== null && 'life' in value && value.life === head.life
+  }
+
+  /** What a batch needs, or `undefined` when the job changed while it was read. */
+  async load({ head, job }: Entry, { events, key, at }: Batch): Promise<KvLoaded | undefined> {
+    const wanted = [...wantedRows(events, job)]
+    const keyOf = (list: List, id: string | number) =>
+      typeof id === 'string' ? keys.name(head.life, list, id) : keys.slot(head.life, list, id)
+    const [used, versions] = await Promise.all([
+      key ? this.#kv.get<UsedKey>(keys.idempotency(head.life, key.key)) : undefined,
+      this.#kv.getMany<number>(wanted.map(([list, id]) => keyOf(list, id))),
+    ])
+    const found = new Map<string, { version: number; row?: Step | Item }>()
+    const named: { version: number; row?: Step | Item }[] = []
+    for (const [index, [list, id]] of wanted.entries()) {
+      const version = versions[index]?.value ?? undefined
+      if (version === undefined) continue
+      const place = { version }
+      found.set(`${list} ${id}`, place)
+      if (typeof id === 'string') named.push(place)
+    }
+    const rows = await this.#kv.getMany<StoredRow>(named.map(({ version }) => keys.row(head.life, version)))
+    for (const [index, place] of named.entries()) {
+      const stored = rows[index]?.value
+      if (!stored) return undefined
+      place.row = decodeRow(stored).row as Step | Item
+    }
+    return {
+      job,
+      step: (id) => found.get(`steps ${id}`)?.row as Step | undefined,
+      item: (id) => found.get(`items ${id}`)?.row as Item | undefined,
+      key: used && isKept(used.value, head, at) ? used.value : undefined,
+      versionOf: (list, id) => found.get(`${list} ${id}`)?.version,
+    }
+  }
+
+  /** Rows changed after a version, in the order of their versions. */
+  async changedSince({ head }: Entry, version: number, limit: number): Promise<ChangedRow[]> {
+    const selector = { prefix: keys.rows(head.life), start: keys.row(head.life, version + 1) }
+    return (await this.#kv.list<StoredRow>(selector, { limit })).map(({ value }) => decodeRow(value))
+  }
+
+  /** Keeps the payloads of a head that was written: the next batch needs them. */
+  remember(head: Head, { result, metadata }: JobHeader): void {
+    for (const [field, value] of Object.entries({ result, metadata }) as [PayloadField, unknown][]) {
+      const name = payloadName(head, field)
+      if (typeof head[field] === 'number' && this.#payloads.get(name) === undefined)
+        this.#payloads.set(name, value, head[field] * PART_BYTES)
+    }
+  }
+
+  /** A head with its payloads, or `changed` when they have gone since. */
+  async #complete(entry: Deno.KvEntryMaybe<Head | Gone>): Promise<Entry | 'changed' | undefined> {
+    const { key, value: head, versionstamp } = entry
+    if (head === null || 'gone' in head) return undefined
+    const result = await this.#payload(head, 'result')
+    const metadata = await this.#payload(head, 'metadata')
+    if (result === 'changed' || metadata === 'changed') return 'changed'
+    return { key, versionstamp, head, job: jobOf(head, result?.value, metadata?.value) }
+  }
+
+  async #payload(head: Head, field: PayloadField): Promise<{ value: unknown } | 'changed' | undefined> {
+    const payload: Payload | undefined = head[field]
+    if (payload === undefined) return undefined
+    if (typeof payload === 'string') return { value: JSON.parse(payload) }
+    const name = payloadName(head, field)
+    const known = this.#payloads.get(name)
+    if (known !== undefined) return { value: known }
+    const parts = Array.from({ length: payload }, (_, part) =>
+      keys.payload(head.life, field, versionOf(head, field), part),
+    )
+    const entries = await this.#kv.getMany<Uint8Array>(parts)
+    const values = entries.map(({ value }) => value).filter((value) => value !== null)
+    if (values.length < payload) return 'changed'
+    const json = joinParts(values)
+    const value: unknown = JSON.parse(json)
+    this.#payloads.set(name, value, payload * PART_BYTES)
+    return { value }
+  }
+}
+
+/** The version that last changed a payload: it is never another under one name. */
+function versionOf({ marks }: Head, field: PayloadField): number {
+  return field === 'result' ? marks.resultVersion : marks.metadataVersion
+}
+
+const payloadName = (head: Head, field: PayloadField) => `${head.life} ${field} ${versionOf(head, field)}`
+
+/** The steps and items that events name, by their ids, and the places in the windows that their errors and log lines will take. */
+function* wantedRows(events: readonly (JobEvent | AppliedEvent)[], job: StoredJob): Iterable<[List, string | number]> {
+  const { steps, items } = namedRows(events)
+  for (const id of steps) yield ['steps', id]
+  for (const id of items) yield ['items', id]
+  for (const [list, type] of [
+    ['errors', 'error'],
+    ['logs', 'log'],
+  ] as const) {
+    const { size, count } = windows[list]
+    const added = events.filter((event) => event.type === type).length
+    for (let n = Math.max(count(job), size); n < count(job) + added; n++) yield [list, n % size]
+  }
+}
+
+function isKept(used: UsedKey | null, { keyCount }: Head, at: string): used is UsedKey {
+  return used !== null && used.n > keyCount - KEYS_KEPT && Date.parse(at) - used.at < KEY_LIFETIME
+}

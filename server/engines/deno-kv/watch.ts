@@ -1,0 +1,322 @@
+import type { Clock, Timer } from '../../../shared/time/clock.ts'
+import type { Change, Unwatch, WatchTarget } from '../../engine.ts'
+import { Recent } from '../../recent.ts'
+import type { KvAccess } from './access.ts'
+import { keys } from './keys.ts'
+import { type Gone, type Head, jobOf, type News, type Payload } from './values.ts'
+import { WakeQueue } from '../support/wake-queue.ts'
+
+/** Jobs of an owner of which is known what was told last. */
+const MOST_KNOWN = 10_000
+/** Jobs of an owner that changed of late and are told of at once. */
+const MOST_NEWS = 10_000
+/** How long news of an owner's jobs gather before they are read: milliseconds. Those of this process are told at once. */
+const NEWS_MS = 100
+
+interface Watcher {
+  wake(change: Change): void
+  onLost(): void
+}
+
+/** What those who watch were told of a job last. Versionstamps rise with every commit, whichever process makes it. */
+interface Known {
+  stamp: string
+  epoch: string
+  version: number
+}
+
+export interface WatchOptions {
+  clock: Clock
+  /** Who writes in this process: what it writes is told without the store. */
+  by: string
+  /** How often what is watched is read, in place of `Deno.Kv.watch`: milliseconds. */
+  pollMs?: number | undefined
+}
+
+/**
+ * Who is to be woken.
+ *
+ * What this engine commits is told at once, with its events. What others commit comes through `Deno.Kv.watch`, from the key of a job, or
+ * from one that every change of an owner's jobs writes. With a file `watch` is silent about other processes (Deno 2.9.5), and so what is
+ * watched is read now and then instead.
+ *
+ * Who watches everyone's jobs hears of what this process commits. Nothing is written for the others, which every commit would pay for: like
+ * any wake-up that is lost, theirs is made good by the hub, which asks every 30 s.
+ */
+export class KvWatches {
+  readonly #kv: KvAccess
+  readonly #options: WatchOptions
+  readonly #jobs = new Map<string, JobTarget>()
+  readonly #owners = new Map<string, OwnerTarget>()
+  readonly #everyone = new Set<Watcher>()
+  #timer: Timer | undefined
+  #isClosed = false
+
+  constructor(kv: KvAccess, options: WatchOptions) {
+    this.#kv = kv
+    this.#options = options
+  }
+
+  async add(target: WatchTarget, watcher: Watcher): Promise<Unwatch> {
+    if ('all' in target) {
+      this.#everyone.add(watcher)
+      return () => this.#everyone.delete(watcher)
+    }
+    const watched =
+      'job' in target
+        ? this.#target(this.#jobs, target.job, () => new JobTarget(this.#kv, this.#options, target.job))
+        : this.#target(this.#owners, target.owner, () => new OwnerTarget(this.#kv, this.#options, target.owner))
+    watched.watchers.add(watcher)
+    this.#schedulePoll()
+    const unwatch = () => {
+      if (watched.watchers.delete(watcher) && watched.watchers.size === 0) watched.close()
+    }
+    try {
+      await watched.ready
+    } catch (error) {
+      unwatch()
+      throw error
+    }
+    return unwatch
+  }
+
+  /** A change that this process has committed. */
+  tell(owner: string, change: Change, versionstamp: string): void {
+    this.#jobs.get(change.id)?.tell(change, versionstamp)
+    this.#owners.get(owner)?.tell(change, versionstamp)
+    for (const { wake } of this.#everyone) wake(change)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer)
+    for (const target of [...this.#jobs.values(), ...this.#owners.values()]) target.close()
+  }
+
+  #target<T extends Target>(targets: Map<string, T>, name: string, create: () => T): T {
+    const known = targets.get(name)
+    if (known) return known
+    const target = create()
+    targets.set(name, target)
+    target.start(() => targets.delete(name))
+    return target
+  }
+
+  #schedulePoll(): void {
+    const { clock, pollMs } = this.#options
+    if (pollMs === undefined || this.#timer !== undefined || this.#isClosed) return
+    if (this.#jobs.size + this.#owners.size === 0) return
+    this.#timer = clock.setTimeout(() => {
+      const polled = this.#poll().catch(() => {
+        // The store is away: the next time, perhaps.
+      })
+      void polled.then(() => {
+        this.#timer = undefined
+        this.#schedulePoll()
+      })
+    }, pollMs)
+  }
+
+  async #poll(): Promise<void> {
+    const jobs = [...this.#jobs.values()]
+    const heads = await this.#kv.getMany<Head | Gone>(jobs.map(({ id }) => keys.job(id)))
+    for (const [index, job] of jobs.entries()) {
+      const head = heads[index]
+      if (head) job.observe(head)
+    }
+    for (const owner of [...this.#owners.values()]) await owner.read()
+  }
+}
+
+/** One key that is watched for those who want to be woken. */
+abstract class Target {
+  readonly watchers = new Set<Watcher>()
+  ready: Promise<void> = Promise.resolve()
+  protected readonly kv: KvAccess
+  protected readonly options: WatchOptions
+  readonly #known = new Recent<string, Known>(MOST_KNOWN)
+  readonly #queue = new WakeQueue<Watcher>()
+  readonly #key: Deno.KvKey
+  #reader: ReadableStreamDefaultReader<[Deno.KvEntryMaybe<unknown>]> | undefined
+  #onClose = () => {}
+  protected isClosed = false
+
+  constructor(kv: KvAccess, options: WatchOptions, key: Deno.KvKey) {
+    this.kv = kv
+    this.options = options
+    this.#key = key
+  }
+
+  /** Begins to watch; what the store has now is known. */
+  start(onClose: () => void): void {
+    this.#onClose = onClose
+    this.ready = this.#begin()
+    // Whoever adds a watcher hears of a failure; with the last of them gone nobody does.
+    this.ready.catch(() => {})
+  }
+
+  close(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.#onClose()
+    this.#reader?.cancel().catch(() => {})
+  }
+
+  /** Wakes, after the answer to whoever made the change, unless a later one was told. */
+  tell(change: Change, stamp: string): void {
+    const known = this.#known.get(change.id)
+    if (known && known.stamp >= stamp) return
+    this.know(change.id, { stamp, epoch: change.epoch, version: change.to })
+    this.#queue.add(this.watchers, (watcher) => watcher.wake(change))
+  }
+
+  protected know(id: string, known: Known): void {
+    this.#known.set(id, known, 1)
+  }
+
+  /** The version that was told last in a life of a job, 0 when none was. */
+  protected versionOf(id: string, epoch: string): number {
+    const known = this.#known.get(id)
+    return known?.epoch === epoch ? known.version : 0
+  }
+
+  protected isKnown(id: string, stamp: string): boolean {
+    return (this.#known.get(id)?.stamp ?? '') >= stamp
+  }
+
+  /** Learns what the store has when the watch begins. */
+  protected abstract begin(entry: Deno.KvEntryMaybe<unknown>): Promise<void>
+  /** The key has changed. */
+  protected abstract changed(entry: Deno.KvEntryMaybe<unknown>): void
+
+  async #begin(): Promise<void> {
+    if (this.options.pollMs !== undefined) return this.begin(await this.kv.get(this.#key))
+    this.#reader = this.kv.watch(this.#key)
+    const { value } = await this.#reader.read()
+    if (value) await this.begin(value[0])
+    if (this.isClosed) await this.#reader.cancel()
+    else void this.#follow(this.#reader)
+  }
+
+  async #follow(reader: ReadableStreamDefaultReader<[Deno.KvEntryMaybe<unknown>]>): Promise<void> {
+    try {
+      for (let next = await reader.read(); next.value; next = await reader.read()) this.changed(next.value[0])
+    } catch {
+      // As when the stream ends: the store is away.
+    }
+    if (this.isClosed) return
+    const lost = [...this.watchers]
+    this.watchers.clear()
+    this.close()
+    for (const watcher of lost) watcher.onLost()
+  }
+}
+
+class JobTarget extends Target {
+  readonly id: string
+
+  constructor(kv: KvAccess, options: WatchOptions, id: string) {
+    super(kv, options, keys.job(id))
+    this.id = id
+  }
+
+  protected async begin({ value, versionstamp: stamp }: Deno.KvEntryMaybe<Head | Gone>): Promise<void> {
+    if (value === null || stamp === null || this.isKnown(this.id, stamp)) return
+    this.know(this.id, { stamp, ...placeOf(value) })
+  }
+
+  protected changed(entry: Deno.KvEntryMaybe<Head | Gone>): void {
+    this.observe(entry)
+  }
+
+  /** What stood for a removed job and is gone in its turn is no news. */
+  observe({ value, versionstamp }: Deno.KvEntryMaybe<Head | Gone>): void {
+    if (value === null || versionstamp === null || value.by === this.options.by) return
+    const { epoch, version } = placeOf(value)
+    const change: Change = { id: this.id, epoch, from: this.versionOf(this.id, epoch), to: version }
+    if ('gone' in value) change.removed = true
+    else {
+      const header = headerOf(value)
+      if (header) change.header = header
+      if (value.marks.tokenSeries !== undefined) change.tokenSeries = value.marks.tokenSeries
+    }
+    this.tell(change, versionstamp)
+  }
+}
+
+class OwnerTarget extends Target {
+  readonly #owner: string
+  /** The newest commit whose news were read. */
+  #newest = ''
+  #timer: Timer | undefined
+  #reading = Promise.resolve()
+
+  constructor(kv: KvAccess, options: WatchOptions, owner: string) {
+    super(kv, options, keys.bump(owner))
+    this.#owner = owner
+  }
+
+  override close(): void {
+    super.close()
+    if (this.#timer !== undefined) this.options.clock.clearTimeout(this.#timer)
+  }
+
+  protected async begin(): Promise<void> {
+    for (const { key, value, versionstamp: stamp } of await this.#list()) {
+      this.#pass(stamp)
+      const id = String(key.at(-1))
+      if (!this.isKnown(id, stamp)) this.know(id, { stamp, epoch: value.epoch, version: value.version })
+    }
+  }
+
+  protected changed(): void {
+    if (this.isClosed) return
+    this.#timer ??= this.options.clock.setTimeout(() => {
+      this.#timer = undefined
+      // The store is away: the next change reads these too.
+      this.read().catch(() => {})
+    }, NEWS_MS)
+  }
+
+  /** Tells what other processes have written since the last time. */
+  read(): Promise<void> {
+    this.#reading = this.#reading.catch(() => {}).then(() => this.#read())
+    return this.#reading
+  }
+
+  async #read(): Promise<void> {
+    const before = this.#newest
+    const news = (await this.#list()).filter(({ versionstamp }) => versionstamp > before)
+    if (this.isClosed) return
+    for (const { key, value, versionstamp } of news.sort((a, b) => (a.versionstamp < b.versionstamp ? -1 : 1))) {
+      this.#pass(versionstamp)
+      if (value.by === this.options.by) continue
+      const id = String(key.at(-1))
+      const { epoch, version, gone } = value
+      const change: Change = { id, epoch, from: this.versionOf(id, epoch), to: version }
+      this.tell(gone ? { ...change, from: version, removed: true } : change, versionstamp)
+    }
+  }
+
+  #list(): Promise<Deno.KvEntry<News>[]> {
+    return this.kv.list<News>({ prefix: keys.news(this.#owner) }, { limit: MOST_NEWS })
+  }
+
+  #pass(versionstamp: string): void {
+    if (versionstamp > this.#newest) this.#newest = versionstamp
+  }
+}
+
+function placeOf(value: Head | Gone): { epoch: string; version: number } {
+  return 'gone' in value ? value : value.header
+}
+
+/** The whole header, if the head has all of it. */
+function headerOf(head: Head): Change['header'] {
+  if (typeof head.result === 'number' || typeof head.metadata === 'number') return undefined
+  return jobOf(head, parse(head.result), parse(head.metadata)).header
+}
+
+function parse(payload: Payload | undefined): unknown {
+  return typeof payload === 'string' ? JSON.parse(payload) : undefined
+}

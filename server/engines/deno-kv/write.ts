@@ -1,0 +1,207 @@
+import type { Item, JobHeader, Step } from '../../../shared/document/job.ts'
+import { isTerminalStatus } from '../../../shared/document/selectors.ts'
+import { dueOf } from '../../due.ts'
+import type { Batch, Commit, StoredJob } from '../../engine.ts'
+import { blocksOf } from '../../kept.ts'
+import type { ChangedRow } from '../../paging.ts'
+import { keys, type PayloadField } from './keys.ts'
+import { type Entry, type KvLoaded, windows } from './store.ts'
+import {
+  encodePayload,
+  encodeRow,
+  type Gone,
+  type Head,
+  type Listed,
+  type News,
+  type UsedKey,
+} from './values.ts'
+import { KEY_LIFETIME } from '../support/idempotency.ts'
+
+/** How long those who look only now and then can hear of a removal, and of a change: milliseconds. */
+const GONE_MS = 3_600_000
+const NEWS_MS = 60_000
+/** The store goes by its own clock, which may be set: it clears away only what is forgotten long since. Milliseconds. */
+const KEY_EXPIRY = 4 * KEY_LIFETIME
+/** Added to an unsigned number of 64 bits, it takes one away. */
+const MINUS_ONE = 2n ** 64n - 1n
+
+type Operation = Deno.AtomicOperation
+
+/** Who writes, which its own watchers need not be told by the store. */
+export interface Writer {
+  by: string
+}
+
+/** A new job at its place in the order of creation. */
+export function writeNew(operation: Operation, job: StoredJob, place: { life: string; seq: number } & Writer): void {
+  const head: Head = { ...place, ...stripped(job), keyCount: 0 }
+  writePayload(operation, head, 'result', job.header.result, job.marks.resultVersion)
+  writePayload(operation, head, 'metadata', job.header.metadata, job.marks.metadataVersion)
+  operation.set(keys.job(job.header.id), head)
+  writeIndexes(operation, head.seq, undefined, job)
+  writeNews(operation, job.header, { epoch: job.header.epoch, version: job.header.version, by: place.by })
+}
+
+/** What the fold computed. Answers the head as it will be. */
+export function writeCommit(
+  operation: Operation,
+  entry: Entry,
+  loaded: KvLoaded,
+  commit: Commit,
+  batch: Batch,
+  by: string,
+): Head {
+  const { head: before } = entry
+  const job: StoredJob = { header: commit.header, marks: commit.marks }
+  const head: Head = { ...before, ...stripped(job), by }
+  if (job.marks.resultVersion !== before.marks.resultVersion) {
+    deletePayload(operation, before, 'result', before.marks.resultVersion)
+    writePayload(operation, head, 'result', job.header.result, job.marks.resultVersion)
+  }
+  if (job.marks.metadataVersion !== before.marks.metadataVersion) {
+    deletePayload(operation, before, 'metadata', before.marks.metadataVersion)
+    writePayload(operation, head, 'metadata', job.header.metadata, job.marks.metadataVersion)
+  }
+  if (batch.key) {
+    head.keyCount += 1
+    const used: UsedKey = { digest: batch.key.digest, at: Date.parse(batch.at), n: head.keyCount }
+    operation.set(keys.idempotency(head.life, batch.key.key), used, { expireIn: KEY_EXPIRY })
+  }
+  operation.set(entry.key, head)
+  for (const row of commit.steps) writeNamed(operation, head.life, loaded, { list: 'steps', row })
+  for (const row of commit.items) writeNamed(operation, head.life, loaded, { list: 'items', row })
+  writeWindow(
+    operation,
+    entry,
+    loaded,
+    'errors',
+    commit.errors.map((row) => ({ list: 'errors', row })),
+  )
+  writeWindow(
+    operation,
+    entry,
+    loaded,
+    'logs',
+    commit.logs.map((row) => ({ list: 'logs', row })),
+  )
+  writeIndexes(operation, head.seq, entry.job, job)
+  writeNews(operation, job.header, { epoch: job.header.epoch, version: job.header.version, by })
+  return head
+}
+
+/** Hides a job, and leaves its rows to be cleared away. */
+export function writeRemoval(operation: Operation, { key, head, job }: Entry, by: string): void {
+  const { epoch, version } = job.header
+  const gone: Gone = { gone: true, epoch, version, by }
+  operation.set(key, gone, { expireIn: GONE_MS })
+  operation.set(keys.trashed(head.life), 1)
+  writeIndexes(operation, head.seq, job, undefined)
+  writeNews(operation, job.header, { epoch, version, gone: true, by })
+}
+
+function stripped({ header, marks }: StoredJob): Pick<Head, 'header' | 'marks'> {
+  const { result: _result, metadata: _metadata, ...kept } = header
+  return { header: kept, marks }
+}
+
+function writePayload(operation: Operation, head: Head, field: PayloadField, value: unknown, version: number): void {
+  const { payload, parts } = encodePayload(value)
+  if (payload === undefined) delete head[field]
+  else head[field] = payload
+  for (const [part, bytes] of parts.entries()) operation.set(keys.payload(head.life, field, version, part), bytes)
+}
+
+function deletePayload(operation: Operation, head: Head, field: PayloadField, version: number): void {
+  const payload = head[field]
+  if (typeof payload !== 'number') return
+  for (let part = 0; part < payload; part++) operation.delete(keys.payload(head.life, field, version, part))
+}
+
+function writeNamed(
+  operation: Operation,
+  life: string,
+  loaded: KvLoaded,
+  changed: ChangedRow & { row: Step | Item },
+): void {
+  const { list, row } = changed
+  const before = loaded.versionOf(list, row.id)
+  if (before !== undefined) operation.delete(keys.row(life, before))
+  operation.set(keys.name(life, list, row.id), row.version)
+  operation.set(keys.row(life, row.version), encodeRow(changed))
+}
+
+function writeWindow(
+  operation: Operation,
+  entry: Entry,
+  loaded: KvLoaded,
+  list: keyof typeof windows,
+  rows: ChangedRow[],
+): void {
+  const { life } = entry.head
+  const { size, count } = windows[list]
+  for (const [index, changed] of rows.entries()) {
+    const place = (count(entry.job) + index) % size
+    const oldest = loaded.versionOf(list, place)
+    if (oldest !== undefined) operation.delete(keys.row(life, oldest))
+    operation.set(keys.slot(life, list, place), changed.row.version)
+    operation.set(keys.row(life, changed.row.version), encodeRow(changed))
+  }
+}
+
+/** Brings the indexes from one state of a job to the next, where they differ. */
+function writeIndexes(
+  operation: Operation,
+  seq: number,
+  before: StoredJob | undefined,
+  after: StoredJob | undefined,
+): void {
+  if (before?.header.status !== after?.header.status) {
+    if (before) for (const key of listKeys(before.header, seq)) operation.delete(key)
+    if (after) for (const key of listKeys(after.header, seq)) operation.set(key, listedOf(after.header))
+  }
+  const [dueBefore, dueAfter] = [before && dueOf(before), after && dueOf(after)]
+  if (dueBefore?.list !== dueAfter?.list || dueBefore?.at !== dueAfter?.at) {
+    if (before && dueBefore) operation.delete(keys.due(dueBefore, before.header.id))
+    if (after && dueAfter) operation.set(keys.due(dueAfter, after.header.id), after.header.createdBy)
+  }
+  const [wasLive, isLive] = [isLiveJob(before), isLiveJob(after)]
+  const createdBy = (after ?? before)?.header.createdBy
+  if (createdBy === undefined) return
+  if (wasLive !== isLive) operation.sum(keys.live(createdBy), isLive ? 1n : MINUS_ONE)
+  const jobs = Number(after !== undefined) - Number(before !== undefined)
+  const blocks = (after ? blocksOf(after) : 0) - (before ? blocksOf(before) : 0)
+  if (jobs !== 0) operation.sum(keys.kept(createdBy, 'jobs'), BigInt.asUintN(64, BigInt(jobs)))
+  if (blocks !== 0) operation.sum(keys.kept(createdBy, 'blocks'), BigInt.asUintN(64, BigInt(blocks)))
+}
+
+function isLiveJob(job: StoredJob | undefined): boolean {
+  return job !== undefined && !isTerminalStatus(job.header.status)
+}
+
+function listKeys(header: JobHeader, seq: number): Deno.KvKey[] {
+  return [header.owner, undefined].flatMap((whose) => listKeysOf(whose, header, seq))
+}
+
+type Indexed = Pick<JobHeader, 'id' | 'kind' | 'status' | 'parentId'>
+
+/** Where a job is in the indexes of an owner's jobs, or of everyone's. */
+export function listKeysOf(whose: string | undefined, job: Indexed, seq: number): Deno.KvKey[] {
+  const { id, kind, status, parentId } = job
+  const indexes: [string, string][] = [
+    ['all', ''],
+    ['kind', kind],
+    ['status', status],
+  ]
+  if (parentId !== undefined) indexes.push(['parent', parentId])
+  if (!isTerminalStatus(status)) indexes.push(['live', ''])
+  return indexes.map(([field, value]) => [...keys.list(whose, field, value), seq, id])
+}
+
+export function listedOf({ kind, status, parentId }: Indexed): Listed {
+  return { kind, status, parentId }
+}
+
+function writeNews(operation: Operation, { id, owner }: JobHeader, news: News): void {
+  operation.set(keys.newsOf(owner, id), news, { expireIn: NEWS_MS })
+  operation.set(keys.bump(owner), news.by)
+}

@@ -1,0 +1,159 @@
+import type { Cursor } from '../../../shared/document/cursor.ts'
+import type { JobHeader, Patch } from '../../../shared/document/job.ts'
+import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
+import type {
+  Applied,
+  Batch,
+  Change,
+  Created,
+  Engine,
+  ListQuery,
+  NewJob,
+  Notes,
+  Page,
+  RemoveOnly,
+  StoredJob,
+  Unwatch,
+  View,
+  WatchTarget,
+} from '../../engine.ts'
+import { problems, refuse } from '../../errors.ts'
+import { noteObject, type ObjectBindings, ownerObject, PING, PONG } from './calls.ts'
+
+export type { ObjectBindings } from './calls.ts'
+// A Worker exports the classes of its objects: all that it needs is here.
+export { JobObject } from './job.ts'
+export { OwnerObject } from './owner.ts'
+
+/** How often a Worker asks over its WebSocket whether it is alive: milliseconds. */
+const PING_MS = 30_000
+
+/**
+ * Documents in Durable Objects, one a job, and an index object for each principal.
+ *
+ * To be used within a Worker, which holds the browser's stream; the objects only ever see a WebSocket that the runtime keeps for them.
+ */
+export class DurableObjectEngine implements Engine {
+  readonly name = 'durable-object'
+  readonly tellsAll = true
+  /** There is no object of all jobs: each event of any of them would have to pass through it. */
+  readonly knowsOwnersOnly = true
+  readonly notes: Notes
+  readonly #bindings: ObjectBindings
+  readonly #limits: Limits
+  readonly #retentionSeconds: number | undefined
+
+  /** @param options.retentionSeconds how long jobs are kept that end by their own object's doing: as of all others */
+  constructor(bindings: ObjectBindings, options: { limits?: Limits; retentionSeconds?: number | undefined } = {}) {
+    this.#bindings = bindings
+    this.notes = {
+      put: (note, until) => answered(() => noteObject(bindings, note.key).putNote(note, until)),
+      get: (key) => answered(() => noteObject(bindings, key).getNote(key)),
+      take: (key) => answered(() => noteObject(bindings, key).takeNote(key)),
+      list: (query) => answered(() => noteObject(bindings, query.prefix).listNotes(query)),
+    }
+    this.#limits = options.limits ?? defaultLimits
+    this.#retentionSeconds = options.retentionSeconds
+  }
+
+  create(job: NewJob): Promise<Created> {
+    return answered(() => this.#job(job.header.id).create(job, this.#retentionSeconds))
+  }
+
+  apply(id: string, batch: Batch): Promise<Applied> {
+    return answered(() => this.#job(id).apply(id, batch, this.#limits))
+  }
+
+  read(id: string): Promise<StoredJob | undefined> {
+    return answered(() => this.#job(id).read(this.#retentionSeconds))
+  }
+
+  changesSince(
+    id: string,
+    cursor: Cursor | undefined,
+    page: { view: View; maxBytes: number },
+  ): Promise<Patch | undefined> {
+    return answered(() => this.#job(id).changesSince(cursor, page))
+  }
+
+  list(query: ListQuery): Promise<Page<JobHeader>> {
+    return answered(() => ownerObject(this.#bindings, ownerOf(query)).list(query, this.#retentionSeconds))
+  }
+
+  remove(id: string, only?: RemoveOnly): Promise<boolean> {
+    return answered(() => this.#job(id).remove(only))
+  }
+
+  async watch(target: WatchTarget, wake: (change: Change) => void, onLost: () => void = () => {}): Promise<Unwatch> {
+    const object = 'job' in target ? this.#job(target.job) : ownerObject(this.#bindings, ownerOf(target))
+    const { webSocket } = await answered(() => object.fetch('https://object', { headers: { upgrade: 'websocket' } }))
+    if (!webSocket) throw refuse(problems.unavailable())
+    return listen(webSocket, wake, onLost)
+  }
+
+  check(): Promise<void> {
+    return answered(() => ownerObject(this.#bindings, '').check())
+  }
+
+  async close(): Promise<void> {}
+
+  #job(id: string) {
+    return this.#bindings.MILEPOST_JOBS.getByName(id)
+  }
+}
+
+/** @throws Error for a question about everyone's jobs, which nobody asks of this engine */
+function ownerOf(query: Pick<ListQuery, 'owner'> | { all: true }): string {
+  if ('owner' in query && query.owner !== undefined) return query.owner
+  throw new Error('Durable Objects know jobs by their owner alone')
+}
+
+/** Hears changes until it is told to stop, or the connection is lost: an object that is reset takes it along (code 1006, no error). */
+function listen(socket: WebSocket, wake: (change: Change) => void, onLost: () => void): Unwatch {
+  let isOpen = true
+  let isAlive = true
+  const stop = () => {
+    isOpen = false
+    clearInterval(pings)
+    socket.close(1000)
+  }
+  const lose = () => {
+    if (!isOpen) return
+    stop()
+    onLost()
+  }
+  const pings = setInterval(() => {
+    if (!isAlive) return lose()
+    isAlive = false
+    socket.send(PING)
+  }, PING_MS)
+  socket.addEventListener('message', ({ data }) => {
+    isAlive = true
+    if (!isOpen || data === PONG) return
+    try {
+      wake(JSON.parse(String(data)))
+    } catch (error) {
+      console.error('A watcher failed at a wake-up:', error)
+    }
+  })
+  socket.addEventListener('close', lose)
+  socket.addEventListener('error', lose)
+  socket.accept()
+  return () => {
+    if (isOpen) stop()
+  }
+}
+
+/** What the runtime says of an object that is not there, and never of one that failed by itself. */
+const isAway = (error: unknown): boolean =>
+  error instanceof Error &&
+  (['durableObjectReset', 'overloaded', 'retryable'] as const).some((name) => Reflect.get(error, name) === true)
+
+/** @throws ProblemError 503 when an object is reset, overloaded or out of reach */
+async function answered<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    throw isAway(error) ? refuse(problems.unavailable()) : error
+  }
+}

@@ -1,0 +1,271 @@
+import { type Clock, systemClock } from '../../../shared/time/clock.ts'
+import type { Cursor } from '../../../shared/document/cursor.ts'
+import type { JobHeader, Patch } from '../../../shared/document/job.ts'
+import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
+import { isTerminalStatus } from '../../../shared/document/selectors.ts'
+import { CANCEL_GRACE, dueOf, isExpired, mayRemove } from '../../due.ts'
+import type { Applied, Batch, Created, Due, DueTerms, NewJob, RemoveOnly, StoredJob, View } from '../../engine.ts'
+import { type Problem, problems } from '../../errors.ts'
+import { buildPage, startOf } from '../../paging.ts'
+import { type JobCalls, type ObjectBindings, ownerObject } from './calls.ts'
+import { ObjectStorage } from './storage.ts'
+import { Teller } from './teller.ts'
+import { WatchedObject } from './watched.ts'
+import { type Decided, Group } from '../sqlite/group.ts'
+import type { Entry } from '../sqlite/store.ts'
+
+/** When index objects that could not be told are told again: milliseconds. */
+const RETRY_MS = 10_000
+/** The longest that an alarm is set for: milliseconds. One that comes too early looks, and is set again. */
+const LONGEST_WAIT = 365 * 86_400_000
+
+const RETENTION_KEY = 'retentionSeconds'
+const REMOVED_KEY = 'removed'
+const SINCE_KEY = 'since'
+
+/** What is left of a job that was removed, until the index objects have forgotten it too. */
+type Removed = Pick<JobHeader, 'id' | 'epoch' | 'owner' | 'createdBy'>
+
+/**
+ * The object of one job: its document, and an alarm for what the server has to do with it by itself.
+ *
+ * All that is written between two awaits is one commit, and nothing leaves the object before the disk has it. So `apply` needs no lock: it reads,
+ * decides and writes in one go. The index objects hear of it afterwards; should they not be there, or this object go away first, the alarm
+ * tells them.
+ */
+export class JobObject extends WatchedObject implements JobCalls {
+  protected readonly clock: Pick<Clock, 'now'> = systemClock
+  readonly #storage: ObjectStorage
+  readonly #teller = new Teller(() => this.#tell())
+  #entry: Entry | undefined
+  /** What of importance the index objects have not been told. An object that has just woken does not know. */
+  #debt: 'none' | 'unknown' | 'owed' = 'unknown'
+  #alarmAt: number | undefined
+  #ownerIsWatched = false
+  #isCreating = false
+  /** The last of what is done in turn. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(ctx: DurableObjectState, env: ObjectBindings) {
+    super(ctx, env)
+    this.#storage = new ObjectStorage(ctx.storage, 'one')
+    if (!this.#removed) this.#entry = this.#storage.first
+  }
+
+  create(job: NewJob, retentionSeconds: number | undefined): Promise<Created> {
+    return this.#inTurn(async () => {
+      if (this.#entry) return { created: false, job: this.#entry.job }
+      if (this.#removed) await this.#teller.now()
+      if (this.#removed) return { refused: problems.unavailable() }
+      this.#isCreating = true
+      try {
+        const refused = await this.#admit(job)
+        if (refused) return { refused }
+        const created = this.#commit((group) => group.create({ header: job.header, marks: job.marks }))
+        if (retentionSeconds !== undefined) this.ctx.storage.kv.put(RETENTION_KEY, retentionSeconds)
+        await this.#tellAtOnce()
+        return created
+      } finally {
+        this.#isCreating = false
+      }
+    })
+  }
+
+  async apply(id: string, batch: Batch, limits: Limits): Promise<Applied> {
+    const before = this.#entry?.job.header.status
+    const applied = this.#commit((group) => group.apply(id, batch), limits)
+    if ('refused' in applied) return applied
+    if (applied.header.status !== before || batch.decide === 'end-tokens') await this.#tellAtOnce()
+    else if (!applied.repeat) {
+      this.#setAlarm()
+      this.#teller.soon()
+    }
+    return this.isWatched || this.#ownerIsWatched ? { ...applied, watched: true } : applied
+  }
+
+  async read(retentionSeconds?: number): Promise<StoredJob | undefined> {
+    this.#tellAgain()
+    const job = this.#entry?.job
+    if (job && retentionSeconds !== undefined && dueOf(job)?.list === 'ended') this.#keepFor(retentionSeconds)
+    return job
+  }
+
+  async changesSince(cursor: Cursor | undefined, page: { view: View; maxBytes: number }): Promise<Patch | undefined> {
+    this.#tellAgain()
+    const entry = this.#entry
+    if (!entry) return undefined
+    const from = startOf(cursor, entry.job)
+    const hasRows = page.view === 'all' && from < entry.job.header.version
+    return buildPage(entry.job, from, hasRows ? this.#storage.store.changedSince(entry, from) : [], page.maxBytes)
+  }
+
+  remove(only: RemoveOnly = {}): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const job = this.#entry?.job
+      if (!job || !mayRemove(job, only)) return false
+      this.#remove(job.header)
+      await this.#tellAtOnce()
+      return true
+    })
+  }
+
+  async confirm(epoch: string): Promise<StoredJob | 'creating' | undefined> {
+    const job = this.#entry?.job
+    if (job?.header.epoch === epoch) return job
+    return this.#isCreating ? 'creating' : undefined
+  }
+
+  override alarm(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#alarmAt = undefined
+      const job = this.#entry?.job
+      if (job) this.#doWhatIsDue(job)
+      await this.#tellAtOnce()
+    })
+  }
+
+  #doWhatIsDue(job: StoredJob): void {
+    const now = this.clock.now()
+    const due = dueOf(job)
+    // Had it not been away, the alarm would have come long before: a producer could not report either.
+    if (due?.list === 'end' && now - due.at > CANCEL_GRACE && this.#since < due.at)
+      this.ctx.storage.kv.put(SINCE_KEY, now)
+    const retentionSeconds = this.ctx.storage.kv.get<number>(RETENTION_KEY)
+    const decide: DueTerms = {
+      now,
+      since: this.#since,
+      skipped: 0,
+      retentionSeconds: retentionSeconds ?? Number.POSITIVE_INFINITY,
+    }
+    if (isExpired(job, decide)) {
+      this.#remove(job.header)
+      return
+    }
+    const batch: Batch = { events: [], at: new Date(now).toISOString(), decide }
+    if (retentionSeconds !== undefined) batch.retentionSeconds = retentionSeconds
+    this.#commit((group) => group.apply(job.header.id, batch))
+  }
+
+  /** When the object came back after it had been away for longer than producers are waited for. That it sleeps now and then is no matter. */
+  get #since(): number {
+    return this.ctx.storage.kv.get<number>(SINCE_KEY) ?? Number.NEGATIVE_INFINITY
+  }
+
+  #keepFor(retentionSeconds: number): void {
+    if (this.ctx.storage.kv.get<number>(RETENTION_KEY) === retentionSeconds) return
+    this.ctx.storage.kv.put(RETENTION_KEY, retentionSeconds)
+    this.#setAlarm()
+  }
+
+  /** When to look at the job next. */
+  #dueAt({ list, at }: Due): number {
+    if (list === 'ended')
+      return at + (this.ctx.storage.kv.get<number>(RETENTION_KEY) ?? Number.POSITIVE_INFINITY) * 1_000
+    // It is past, and nothing was done: the grace after the object came back is not over.
+    return list === 'end' && at <= this.clock.now() ? Math.max(at, this.#since + CANCEL_GRACE) : at
+  }
+
+  /** Creations, removals and alarms come one after another: they wait for index objects in between. */
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(run)
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  #commit<T>(decide: (group: Group) => Decided<T>, limits: Limits = defaultLimits): T {
+    const entry = this.#entry
+    const group = new Group(this.#storage.store, () => entry, limits)
+    const { answer, told } = decide(group)
+    if (told) {
+      const saved = this.#storage.write(() => group.write())
+      this.#entry = saved.get(told.change.id)
+      this.wake(told.change)
+    }
+    return answer
+  }
+
+  get #removed(): Removed | undefined {
+    return this.ctx.storage.kv.get<Removed>(REMOVED_KEY)
+  }
+
+  /** Removes the job. Its rows go with the object's whole storage, which is cheaper than one by one, once the index objects know. */
+  #remove(header: JobHeader): void {
+    const { id, epoch, version, owner, createdBy } = header
+    this.ctx.storage.kv.put<Removed>(REMOVED_KEY, { id, epoch, owner, createdBy })
+    this.#entry = undefined
+    this.wake({ id, epoch, from: version, to: version, header, removed: true })
+  }
+
+  /** Has the index objects write the job down. One that did, before the other could not, asks after the job when it comes upon it. */
+  async #admit(job: NewJob): Promise<Problem | undefined> {
+    const { header, marks } = job
+    const { owner, createdBy } = header
+    try {
+      const refused = await ownerObject(this.env, createdBy).admit(job)
+      if (refused || owner === createdBy) return refused
+      return await ownerObject(this.env, owner).admit({ header, marks })
+    } catch {
+      return problems.unavailable()
+    }
+  }
+
+  /** Tells the index objects what they should know at once; commits an alarm together with it, in case it can't be told. */
+  async #tellAtOnce(): Promise<void> {
+    this.#debt = 'owed'
+    this.#setAlarm()
+    await this.#teller.now()
+  }
+
+  /** What was to be told may have been lost with the object's last life. */
+  #tellAgain(): void {
+    if (this.#debt === 'unknown' && this.#entry && !isTerminalStatus(this.#entry.job.header.status)) this.#teller.soon()
+  }
+
+  async #tell(): Promise<void> {
+    try {
+      const removed = this.#removed
+      if (removed) await this.#tellOfRemoval(removed)
+      else if (this.#entry) await this.#tellOf(this.#entry.job)
+      else this.#debt = 'none'
+    } catch {
+      this.#debt = 'owed'
+    }
+    this.#setAlarm()
+  }
+
+  async #tellOf(job: StoredJob): Promise<void> {
+    const { id, epoch, owner, createdBy, status } = job.header
+    this.#ownerIsWatched = await ownerObject(this.env, owner).update(job)
+    if (createdBy !== owner && this.#debt !== 'none') {
+      await ownerObject(this.env, createdBy).settle(id, epoch, !isTerminalStatus(status))
+    }
+    // If it has changed again, that is told next.
+    if (this.#entry?.job.header.status === status) this.#debt = 'none'
+  }
+
+  async #tellOfRemoval({ id, epoch, owner, createdBy }: Removed): Promise<void> {
+    await ownerObject(this.env, owner).forget(id, epoch)
+    if (createdBy !== owner) await ownerObject(this.env, createdBy).settle(id, epoch, false)
+    await this.#storage.clear()
+    // The alarm went with the rest.
+    this.#alarmAt = undefined
+    this.#debt = 'none'
+  }
+
+  /** Sets the alarm for what is due next, unless there is one before. */
+  #setAlarm(): void {
+    const due = this.#entry && dueOf(this.#entry.job)
+    const untilDue = due ? this.#dueAt(due) - this.clock.now() : Number.POSITIVE_INFINITY
+    const wait = Math.min(untilDue, this.#debt === 'owed' ? RETRY_MS : Number.POSITIVE_INFINITY)
+    const now = Date.now()
+    if (wait === Number.POSITIVE_INFINITY) {
+      if (this.#alarmAt !== undefined) void this.ctx.storage.deleteAlarm()
+      this.#alarmAt = undefined
+      return
+    }
+    const at = now + Math.min(Math.max(wait, 0), LONGEST_WAIT)
+    if (this.#alarmAt !== undefined && now < this.#alarmAt && this.#alarmAt <= at) return
+    this.#alarmAt = at
+    void this.ctx.storage.setAlarm(at)
+  }
+}

@@ -1,0 +1,74 @@
+import type { Database, SqlValue } from '../sqlite/database.ts'
+import { FORMAT, migrate, type Scope } from '../sqlite/format.ts'
+import { type Entry, SqliteStore } from '../sqlite/store.ts'
+
+const FORMAT_KEY = 'format'
+
+/** Documents in an object's own SQLite. Nothing is written before the first document is: an object that was only asked for costs nothing. */
+export class ObjectStorage {
+  readonly store: SqliteStore
+  readonly #storage: DurableObjectStorage
+  readonly #database: Database
+  readonly #scope: Scope
+  #format: number
+
+  /**
+   * @param scope whose documents the object holds
+   * @throws Error when a newer Milepost wrote what is there
+   */
+  constructor(storage: DurableObjectStorage, scope: Scope) {
+    this.#storage = storage
+    this.#database = databaseOf(storage.sql)
+    this.#scope = scope
+    this.store = new SqliteStore(this.#database, undefined, { kept: scope === 'owner' })
+    this.#format = storage.kv.get<number>(FORMAT_KEY) ?? 0
+    if (this.#format > FORMAT) {
+      throw new Error(
+        `This object was written by a newer Milepost (format ${this.#format}, this one knows ${FORMAT}): deploy that one again.`,
+      )
+    }
+    if (!this.isEmpty && this.#format < FORMAT) this.write(() => {})
+  }
+
+  get isEmpty(): boolean {
+    return this.#format === 0
+  }
+
+  /** The document of an object that holds one. */
+  get first(): Entry | undefined {
+    if (this.isEmpty) return undefined
+    const row = this.#database.prepare('SELECT id FROM jobs').get() as { id: string } | undefined
+    return row && this.store.find(row.id)
+  }
+
+  /** Writes all of it or nothing. Answers of the object leave once the disk has it. */
+  write<T>(run: () => T): T {
+    return this.#storage.transactionSync(() => {
+      if (this.#format < FORMAT) {
+        migrate(this.#database, this.#format, this.#scope)
+        this.#storage.kv.put(FORMAT_KEY, FORMAT)
+      }
+      const answer = run()
+      this.#format = FORMAT
+      return answer
+    })
+  }
+
+  /** Leaves nothing, so that nothing is left to pay for. */
+  async clear(): Promise<void> {
+    this.#format = 0
+    await this.#storage.deleteAll()
+  }
+}
+
+function databaseOf(sql: SqlStorage): Database {
+  const query = (text: string, values: SqlValue[]) => sql.exec<Record<string, SqlStorageValue>>(text, ...values)
+  return {
+    exec: (text) => void sql.exec(text),
+    prepare: (text) => ({
+      get: (...values) => query(text, values).toArray()[0],
+      all: (...values) => query(text, values).toArray(),
+      run: (...values) => query(text, values),
+    }),
+  }
+}

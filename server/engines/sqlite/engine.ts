@@ -1,0 +1,281 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../../shared/time/clock.ts'
+import type { Cursor } from '../../../shared/document/cursor.ts'
+import type { JobHeader, Patch } from '../../../shared/document/job.ts'
+import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
+import { countItems } from '../../../shared/document/selectors.ts'
+import type {
+  Applied,
+  Batch,
+  Change,
+  Created,
+  DueJob,
+  DueQuery,
+  Engine,
+  ListQuery,
+  NewJob,
+  Page,
+  RemoveOnly,
+  StoredJob,
+  Unwatch,
+  View,
+  WatchTarget,
+} from '../../engine.ts'
+import { type Problem, problems } from '../../errors.ts'
+import { buildPage, startOf } from '../../paging.ts'
+import { Recent } from '../../recent.ts'
+import { Gathering } from '../support/group-commit.ts'
+import { LoopTurns } from '../support/loop-turns.ts'
+import { Group } from './group.ts'
+import { SqliteNotes } from './notes.ts'
+import { openReader } from './open.ts'
+import { MOVED, type Outcome, PlanBuilder } from './plan.ts'
+import { type Entry, ROWS_READ, SqliteStore, type Write } from './store.ts'
+import { type AnyTask, type Request, Task } from './task.ts'
+import { WriterThread } from './thread.ts'
+import { Wakeups } from '../support/wake-ups.ts'
+
+/** How much JSON of jobs is kept in memory: characters, about 16 MiB. */
+const CACHE_SIZE = 16 * 1024 * 1024
+/** Rows of removed jobs that are deleted in one go: some milliseconds of the thread that writes. */
+const TRASH_ROWS = 2_000
+/** How long to wait before more is deleted: milliseconds, when that went well and when it didn't. */
+const TIDY_MS = { soon: 2, later: 1_000 }
+
+/** What creating a job weighs, and how much JSON weighs as much as an event: see `fair-share.ts`. */
+const CREATION_WEIGHT = 8
+const BYTES_PER_WEIGHT = 1_024
+
+/** What may differ from the defaults. */
+interface SqliteOptions {
+  limits?: Limits
+  clock?: Clock
+  random?: Random
+}
+
+const refused = (problem: Problem) => ({ refused: problem })
+
+/**
+ * Documents in a SQLite file that this process alone writes.
+ *
+ * Requests that arrive at about the same time are decided together, here, and become one transaction, which a thread of its own commits:
+ * the event loop never waits for the disk. What is read here, by a connection of its own, is committed and synced: nothing that was
+ * answered can be lost.
+ */
+export class SqliteEngine implements Engine {
+  readonly name = 'sqlite'
+  readonly notes: SqliteNotes
+  readonly #db: DatabaseSync
+  readonly #plan = new PlanBuilder()
+  readonly #write: Write = (sql, ...values) => this.#plan.write(sql, ...values)
+  readonly #store: SqliteStore
+  readonly #limits: Limits
+  readonly #clock: Clock
+  readonly #entries = new Recent<string, Entry>(CACHE_SIZE)
+  /** This run: whoever puts the file back to an older state starts another. */
+  readonly #generation: string
+  readonly #wakeups = new Wakeups()
+  readonly #largeReads = new LoopTurns()
+  readonly #requests: Gathering<AnyTask>
+  readonly #thread: WriterThread
+  #tidyTimer: Timer | undefined
+  #isClosed = false
+
+  /** @param thread whose file is open: see {@link open} */
+  constructor(
+    thread: WriterThread,
+    { limits = defaultLimits, clock = systemClock, random = systemRandom }: SqliteOptions = {},
+  ) {
+    this.#generation = randomId(random, 8)
+    this.#thread = thread
+    this.#limits = limits
+    this.#clock = clock
+    this.#db = openReader(thread.file)
+    this.#store = new SqliteStore(this.#db, this.#write, { trash: true, kept: true })
+    this.notes = new SqliteNotes(this.#db, (request) => this.#submit(request))
+    this.#requests = new Gathering(clock, (tasks) => this.#commit(tasks))
+    this.#tidyIn(TIDY_MS.soon)
+  }
+
+  /** @throws {EngineOpenError} when there is no using the file */
+  static async open(path: string, options: SqliteOptions = {}): Promise<SqliteEngine> {
+    return new SqliteEngine(await WriterThread.open(path), options)
+  }
+
+  create(job: NewJob): Promise<Created> {
+    const who = job.header.createdBy
+    return this.#submit({ who, weight: CREATION_WEIGHT, decide: (group) => group.create(job), refused })
+  }
+
+  apply(id: string, batch: Batch): Promise<Applied> {
+    const { createdBy: who, events, bytes = 0 } = batch
+    const weight = events.length + Math.floor(bytes / BYTES_PER_WEIGHT)
+    return this.#submit({ who, weight, decide: (group) => group.apply(id, batch), refused })
+  }
+
+  async read(id: string): Promise<StoredJob | undefined> {
+    return this.#find(id)?.job
+  }
+
+  async changesSince(
+    id: string,
+    cursor: Cursor | undefined,
+    page: { view: View; maxBytes: number },
+  ): Promise<Patch | undefined> {
+    // Whoever reads one in pages asks for the next at once, and when a server starts again many read one at the same time.
+    if (page.view === 'all' && this.#isLarge(id, cursor)) await this.#largeReads.take()
+    return this.#changesSince(id, cursor, page)
+  }
+
+  /** Whether what changed since a cursor may be as many rows as take a noticeable time to read. */
+  #isLarge(id: string, cursor: Cursor | undefined): boolean {
+    const job = this.#find(id)?.job
+    if (!job) return false
+    const { errorCount, logCount, version } = job.header
+    const rows = countItems(job.header) + job.marks.stepCount + errorCount + logCount
+    return Math.min(rows, version - startOf(cursor, job)) > ROWS_READ
+  }
+
+  #changesSince(id: string, cursor: Cursor | undefined, page: { view: View; maxBytes: number }): Patch | undefined {
+    // The head and the rows of one moment: the other thread commits at any time.
+    this.#db.exec('BEGIN')
+    try {
+      const entry = this.#readEntry(id)
+      if (!entry) return undefined
+      const from = startOf(cursor, entry.job)
+      const hasRows = page.view === 'all' && from < entry.job.header.version
+      return buildPage(entry.job, from, hasRows ? this.#store.changedSince(entry, from) : [], page.maxBytes)
+    } finally {
+      this.#db.exec('COMMIT')
+    }
+  }
+
+  async list(query: ListQuery): Promise<Page<JobHeader>> {
+    return this.#store.list(query)
+  }
+
+  remove(id: string, only?: RemoveOnly): Promise<boolean> {
+    return this.#submit({ decide: (group) => group.remove(id, only), frees: true })
+  }
+
+  async watch(target: WatchTarget, wake: (change: Change) => void): Promise<Unwatch> {
+    return this.#wakeups.add(target, wake)
+  }
+
+  async due(query: DueQuery): Promise<DueJob[]> {
+    return this.#store.due(query)
+  }
+
+  async check(): Promise<void> {
+    this.#store.find('')
+    const { failed } = await this.#thread.check()
+    if (failed !== undefined) throw new Error(failed)
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#requests.drain()
+    if (this.#tidyTimer !== undefined) this.#clock.clearTimeout(this.#tidyTimer)
+    // The writer closes last: the last connection moves the write-ahead log into the file, and deletes it.
+    this.#db.close()
+    await this.#thread.close()
+  }
+
+  #submit<T>(request: Request<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const task = new Task(request, resolve, reject)
+      if (this.#isClosed) task.fail(problems.unavailable('The server is stopping. Send the request again.'))
+      else this.#requests.add(task)
+    })
+  }
+
+  #find(id: string): Entry | undefined {
+    return this.#entries.get(id) ?? this.#readEntry(id)
+  }
+
+  #readEntry(id: string): Entry | undefined {
+    const entry = this.#store.find(id)
+    if (entry) this.#remember(id, entry)
+    return entry
+  }
+
+  #remember(id: string, entry: Entry): void {
+    this.#entries.set(id, entry, entry.headSize + entry.payloadSize)
+  }
+
+  /** @returns what answers them */
+  async #commit(tasks: AnyTask[]): Promise<() => void> {
+    const { failed, isFull } = await this.#attempt(tasks)
+    if (failed === undefined) return () => this.#answer(tasks)
+    if (isFull) return this.#commitRemovals(tasks)
+    const problem = problems.unavailable(failed === MOVED ? MOVED : undefined)
+    return () => {
+      for (const task of tasks) task.fail(problem)
+    }
+  }
+
+  /** On a full disk removals may have the room that is kept for them; nothing else is taken. */
+  async #commitRemovals(tasks: AnyTask[]): Promise<() => void> {
+    const [removals, others] = [tasks.filter(({ frees }) => frees), tasks.filter(({ frees }) => !frees)]
+    const { failed } = removals.length > 0 ? await this.#attempt(removals) : {}
+    return () => {
+      if (failed === undefined) this.#answer(removals)
+      for (const task of failed === undefined ? others : tasks) task.fail(problems.full())
+    }
+  }
+
+  /** Decides requests upon what is committed, each upon what those before it do, and has it all written. */
+  async #attempt(tasks: readonly AnyTask[]): Promise<Outcome> {
+    const findNote = (key: string) => this.notes.find(key)
+    const group = new Group(this.#store, (id) => this.#find(id), this.#limits, findNote, this.#generation)
+    let saved: Map<string, Entry | undefined>
+    try {
+      for (const task of tasks) task.decide(group)
+      saved = group.write()
+      group.notes.write(this.#write)
+    } catch (error) {
+      // What is half a plan must not become part of the next.
+      this.#plan.take()
+      return { failed: String(error) }
+    }
+    // Even when there is nothing to write: a repeat is no answer when the file is gone.
+    const frees = tasks.every((task) => task.frees)
+    const outcome = await this.#thread.commit({ statements: this.#plan.take(), frees })
+    if (outcome.failed !== undefined) {
+      for (const id of group.ids) this.#entries.delete(id)
+      return outcome
+    }
+    for (const [id, entry] of saved) {
+      if (entry) this.#remember(id, entry)
+      else {
+        this.#entries.delete(id)
+        this.#tidyIn(TIDY_MS.soon)
+      }
+    }
+    return outcome
+  }
+
+  #answer(tasks: readonly AnyTask[]): void {
+    for (const told of tasks.map((task) => task.done())) if (told) this.#wakeups.notify(told.owner, told.change)
+  }
+
+  /** Deletes a little of what was removed, and makes the file smaller, until nothing is left to do. */
+  #tidyIn(ms: number): void {
+    if (this.#isClosed) return
+    this.#tidyTimer ??= this.#clock.setTimeout(() => void this.#tidy(), ms)
+  }
+
+  async #tidy(): Promise<void> {
+    let isMore = false
+    let failed: string | undefined
+    try {
+      isMore = this.#store.emptyTrash(TRASH_ROWS) || this.#store.shrink()
+      if (isMore) failed = (await this.#thread.commit({ statements: this.#plan.take(), frees: true })).failed
+    } catch (error) {
+      failed = String(error)
+    }
+    this.#tidyTimer = undefined
+    if (isMore || failed !== undefined) this.#tidyIn(failed === undefined ? TIDY_MS.soon : TIDY_MS.later)
+  }
+}

@@ -1,0 +1,131 @@
+import type { Database } from './database.ts'
+
+/** Marks a SQLite file as Milepost's: "Mile". */
+export const APPLICATION_ID = 0x4d696c65
+
+/** What makes a format of the one before it. */
+interface Migration {
+  /** What holds documents. */
+  documents: string
+  /** What finds one of many. */
+  lists: string
+  /** What finds one of everyone's, and what there is beside them. */
+  everyone?: string
+}
+
+/** The first format is made of nothing. One that was released is never edited: the next one is added. */
+const migrations: Migration[] = [
+  {
+    documents: `-- What is looked for, and what seldom changes. seq is the order of creation.
+  -- Texts that strangers chose are stored as JSON strings, for SQL has trouble with NUL and with unpaired surrogates.
+  CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    parent_id TEXT,
+    status TEXT NOT NULL,
+    live INTEGER NOT NULL,
+    due_at REAL,
+    result TEXT,
+    metadata TEXT
+  ) STRICT;
+
+  -- What every event changes: small, so that few pages are written. job is jobs.seq; body holds header, marks and key count.
+  CREATE TABLE heads (job INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+
+  -- Steps, items, errors and logs, in the order in which they came; name is the id of a step or item.
+  CREATE TABLE rows (
+    job INTEGER NOT NULL,
+    list INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    name TEXT,
+    body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX rows_by_version ON rows (job, list, version);
+  CREATE UNIQUE INDEX rows_by_name ON rows (job, list, name) WHERE name IS NOT NULL;
+
+  -- Idempotency keys in the order of their use; n counts the keys of a job.
+  CREATE TABLE keys (
+    job INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    at REAL NOT NULL,
+    digest TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX keys_by_job ON keys (job, key);`,
+    lists: `
+  CREATE INDEX jobs_by_owner ON jobs (owner);
+  CREATE INDEX jobs_by_status ON jobs (owner, status);
+  CREATE INDEX jobs_by_kind ON jobs (owner, kind);
+  CREATE INDEX jobs_by_parent_id ON jobs (parent_id) WHERE parent_id IS NOT NULL;
+  CREATE INDEX jobs_live_by_owner ON jobs (owner) WHERE live = 1;
+  CREATE INDEX jobs_live_by_creator ON jobs (created_by) WHERE live = 1;
+  CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;`,
+  },
+  {
+    documents: '',
+    lists: 'CREATE TABLE log (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;',
+  },
+  {
+    documents: '',
+    lists: `DROP TABLE log;
+
+  -- Jobs that were removed, and whose rows and keys are still to be deleted: that many at once would hold up others.
+  CREATE TABLE trash (job INTEGER PRIMARY KEY) STRICT;`,
+  },
+  {
+    documents: `-- Why due_at is there: to end the job, because it expires then, or because it ended then and no expiry was written.
+  ALTER TABLE jobs ADD COLUMN due_list TEXT;
+  UPDATE jobs SET due_list = CASE live WHEN 1 THEN 'end' ELSE 'expire' END WHERE due_at IS NOT NULL;
+  UPDATE jobs SET due_list = 'ended', due_at = (
+    SELECT round((julianday(json_extract(body, '$.header.endedAt')) - 2440587.5) * 86400000) FROM heads WHERE job = seq
+  ) WHERE live = 0 AND due_at IS NULL;`,
+    lists: `
+  DROP INDEX jobs_due;
+  CREATE INDEX jobs_due ON jobs (due_list, due_at, id) WHERE due_at IS NOT NULL;`,
+  },
+  {
+    documents: '',
+    lists: '',
+    everyone: `CREATE INDEX jobs_all_live ON jobs (live) WHERE live = 1;
+  CREATE INDEX jobs_all_by_status ON jobs (status);
+  CREATE INDEX jobs_all_by_kind ON jobs (kind);`,
+  },
+  {
+    documents: '',
+    lists: '',
+    everyone: `-- Short texts beside the jobs, such as sessions, each a JSON string.
+  CREATE TABLE notes (key TEXT PRIMARY KEY, text TEXT NOT NULL, until REAL NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX notes_by_until ON notes (until);`,
+  },
+  {
+    documents: '',
+    lists: `-- How many jobs of each creator are kept, and in how many blocks (kept.ts): kept up to date, never counted.
+  CREATE TABLE kept (creator TEXT PRIMARY KEY, jobs INTEGER NOT NULL, blocks INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO kept SELECT created_by, count(*), sum(max(1, (json_extract(body, '$.marks.bytes') + 4095) / 4096))
+    FROM jobs JOIN heads ON heads.job = jobs.seq GROUP BY created_by;`,
+  },
+]
+
+/** Whose documents a database holds. */
+export type Scope = 'one' | 'owner' | 'everyone'
+
+/** The format that this version writes. */
+export const FORMAT = migrations.length
+
+/**
+ * Brings a database of an older format, or an empty one (format 0), to this one. Within a transaction of the caller, who writes down
+ * the format.
+ *
+ * @param scope whose documents it holds: of one alone nothing is looked for in it, and in an owner's nothing across owners
+ */
+export function migrate(db: Pick<Database, 'exec'>, format: number, scope: Scope = 'everyone'): void {
+  const statements = migrations.slice(format).map(({ documents, lists, everyone = '' }) => {
+    if (scope === 'one') return documents
+    return scope === 'owner' ? documents + lists : documents + lists + everyone
+  })
+  // Workers refuse to run an empty text.
+  for (const sql of statements) if (sql !== '') db.exec(sql)
+}

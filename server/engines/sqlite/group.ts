@@ -1,0 +1,190 @@
+import type { Limits } from '../../../shared/document/limits.ts'
+import { isTerminalStatus } from '../../../shared/document/selectors.ts'
+import { applyBatch, changeOf } from '../../apply-batch.ts'
+import { mayRemove } from '../../due.ts'
+import type { Applied, Batch, Change, Commit, Created, NewJob, RemoveOnly, StoredJob } from '../../engine.ts'
+import { problems } from '../../errors.ts'
+import { createdIn } from '../../generations.ts'
+import { blocksOf, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../../kept.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from '../support/idempotency.ts'
+import { NoteDrafts } from './notes.ts'
+import type { Draft, Entry, Key, SqliteStore } from './store.ts'
+
+/** An answer, and the change that is told when it has been written. */
+export interface Decided<T> {
+  answer: T
+  told?: { owner: string; change: Change }
+}
+
+/** A job that the group has looked at: as it was, and as it will be. */
+interface Slot {
+  readonly stored: Entry | undefined
+  readonly before: StoredJob | undefined
+  draft: Draft | undefined
+}
+
+/**
+ * What is committed together: each request is decided upon what those before it will have done, in memory, and only then is
+ * everything written, each job once. So a refused request has written nothing, and several batches on one job cost one header.
+ */
+export class Group {
+  readonly #store: SqliteStore
+  readonly #find: (id: string) => Entry | undefined
+  readonly #limits: Limits
+  readonly #slots = new Map<string, Slot>()
+  readonly #generation: string | undefined
+  readonly #standings = new Map<string, Standing>()
+  readonly notes: NoteDrafts
+
+  /**
+   * @param find a job as the file has it
+   * @param findNote a note as the file has it; an object has none
+   * @param generation the one that decides, where there are any
+   */
+  constructor(
+    store: SqliteStore,
+    find: (id: string) => Entry | undefined,
+    limits: Limits,
+    findNote: (key: string) => string | undefined = () => undefined,
+    generation?: string,
+  ) {
+    this.notes = new NoteDrafts(findNote)
+    this.#generation = generation
+    this.#store = store
+    this.#find = find
+    this.#limits = limits
+  }
+
+  /** The jobs that were looked at, whether or not they change. */
+  get ids(): Iterable<string> {
+    return this.#slots.keys()
+  }
+
+  create(asked: NewJob): Decided<Created> {
+    const { header, marks, liveLimit, keptLimit } = asked
+    const { id, epoch, version, owner, createdBy } = header
+    const slot = this.#slot(id)
+    if (slot.draft) return { answer: { created: false, job: slot.draft.job } }
+    const isLimited = liveLimit !== undefined || keptLimit !== undefined
+    const refused = isLimited ? refusalOfJob(this.#standing(createdBy), asked) : undefined
+    if (refused) return { answer: { refused } }
+    const job = { header, marks: createdIn(this.#generation, marks) }
+    slot.draft = draftOf(undefined, job)
+    return {
+      answer: { created: true, job },
+      told: { owner, change: { id, epoch, from: 0, to: version, header } },
+    }
+  }
+
+  apply(id: string, batch: Batch): Decided<Applied> {
+    const slot = this.#slot(id)
+    const { draft } = slot
+    if (!draft) return { answer: { refused: problems.notFound() } }
+    const seq = draft.stored?.seq
+    const loaded = {
+      job: draft.job,
+      step: (name: string) => draft.steps.get(name) ?? (seq === undefined ? undefined : this.#store.step(seq, name)),
+      item: (name: string) => draft.items.get(name) ?? (seq === undefined ? undefined : this.#store.item(seq, name)),
+      key: this.#key(draft, batch),
+      generation: this.#generation,
+    }
+    const outcome = applyBatch(loaded, batch, this.#limits)
+    if ('refused' in outcome) return { answer: outcome }
+    if ('repeat' in outcome) return { answer: { header: outcome.repeat, repeat: true } }
+    const { header } = outcome.commit
+    if (this.#store.kept && blocksOf(outcome.commit) > blocksOf(draft.job)) {
+      const standing = this.#standing(header.createdBy)
+      const refused = refusalOfGrowth(standing, draft.job, outcome.commit, this.#limits)
+      if (refused) return { answer: { refused } }
+    }
+    this.#merge(draft, outcome.commit, batch)
+    return {
+      answer: { header, repeat: false },
+      told: { owner: header.owner, change: changeOf(outcome.commit) },
+    }
+  }
+
+  remove(id: string, only: RemoveOnly = {}): Decided<boolean> {
+    const slot = this.#slot(id)
+    const job = slot.draft?.job
+    if (!job || !mayRemove(job, only)) return { answer: false }
+    const { header } = job
+    slot.draft = undefined
+    const change = { id, epoch: header.epoch, from: header.version, to: header.version, header, removed: true } as const
+    return { answer: true, told: { owner: header.owner, change } }
+  }
+
+  /** Whether there is nothing to write: all was refused, or done before. */
+  get isEmpty(): boolean {
+    return [...this.#slots.values()].every((slot) => !isChanged(slot))
+  }
+
+  /**
+   * Writes what was decided, within a transaction of the caller.
+   *
+   * @returns the jobs that changed, as the file has them now; nothing of those that were removed
+   */
+  write(): Map<string, Entry | undefined> {
+    const saved = new Map<string, Entry | undefined>()
+    for (const [id, slot] of this.#slots) {
+      const { stored, draft } = slot
+      if (!isChanged(slot)) continue
+      if (stored && draft?.stored !== stored) this.#store.remove(stored)
+      saved.set(id, draft && this.#store.save(draft))
+    }
+    return saved
+  }
+
+  #slot(id: string): Slot {
+    const known = this.#slots.get(id)
+    if (known) return known
+    const stored = this.#find(id)
+    const slot: Slot = { stored, before: stored?.job, draft: stored && draftOf(stored, stored.job) }
+    this.#slots.set(id, slot)
+    return slot
+  }
+
+  #key(draft: Draft, { key, at }: Batch): Key | undefined {
+    if (!key) return undefined
+    const known = draft.keys.get(key.key) ?? (draft.stored && this.#store.key(draft.stored.seq, key.key))
+    const isKept = known && known.n > draft.keyCount - KEYS_KEPT && Date.parse(at) - known.at < KEY_LIFETIME
+    return isKept ? known : undefined
+  }
+
+  #merge(draft: Draft, { header, marks, steps, items, errors, logs }: Commit, batch: Batch): void {
+    draft.job = { header, marks }
+    for (const step of steps) draft.steps.set(step.id, step)
+    for (const item of items) draft.items.set(item.id, item)
+    draft.errors.push(...errors)
+    draft.logs.push(...logs)
+    if (!batch.key) return
+    draft.keyCount += 1
+    draft.keys.set(batch.key.key, { digest: batch.key.digest, at: Date.parse(batch.at), n: draft.keyCount })
+  }
+
+  /** Asks the file once a group, and adds what the group itself does. */
+  #standing(createdBy: string): Standing {
+    const known = this.#standings.get(createdBy) ?? this.#store.kept?.of(createdBy) ?? NOTHING
+    this.#standings.set(createdBy, known)
+    const standing = { ...known }
+    const add = (state: Pick<Draft, 'job'> | undefined, sign: 1 | -1) => {
+      if (state?.job.header.createdBy !== createdBy) return
+      standing.jobs += sign
+      standing.blocks += sign * blocksOf(state.job)
+      if (!isTerminalStatus(state.job.header.status)) standing.live += sign
+    }
+    for (const { stored, draft } of this.#slots.values()) {
+      add(draft, 1)
+      add(stored, -1)
+    }
+    return standing
+  }
+}
+
+const isChanged = ({ stored, before, draft }: Slot): boolean => draft?.stored !== stored || draft?.job !== before
+
+/** What continues a stored job, or begins a new one. */
+export function draftOf(stored: Entry | undefined, job: StoredJob): Draft {
+  const keyCount = stored?.keyCount ?? 0
+  return { stored, job, keyCount, steps: new Map(), items: new Map(), errors: [], logs: [], keys: new Map() }
+}

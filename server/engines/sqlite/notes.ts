@@ -1,0 +1,82 @@
+import type { Note, Notes } from '../../engine.ts'
+import type { Database, Statement } from './database.ts'
+import type { Decided } from './group.ts'
+import type { Write } from './store.ts'
+import type { Request } from './task.ts'
+
+/** Notes that have run out and are deleted with one that is written: more than one, so that they get fewer. */
+const CLEARED_AT_ONCE = 100
+
+/** Notes of one group: each request is decided upon what those before it will have done, as with jobs. */
+export class NoteDrafts {
+  readonly #find: (key: string) => string | undefined
+  /** Those that were written or taken, by their keys. */
+  readonly #changed = new Map<string, { text: string; until: number } | undefined>()
+  #now: number | undefined
+
+  /** @param find a note as the file has it */
+  constructor(find: (key: string) => string | undefined) {
+    this.#find = find
+  }
+
+  put({ key, text }: Note, until: number, now: number): Decided<void> {
+    this.#changed.set(key, { text, until })
+    this.#now = now
+    return { answer: undefined }
+  }
+
+  take(key: string): Decided<string | undefined> {
+    const text = this.#changed.has(key) ? this.#changed.get(key)?.text : this.#find(key)
+    if (text !== undefined) this.#changed.set(key, undefined)
+    return { answer: text }
+  }
+
+  write(write: Write): void {
+    const insert = 'INSERT OR REPLACE INTO notes (key, text, until) VALUES (?, ?, ?)'
+    for (const [key, note] of this.#changed) {
+      if (note) write(insert, key, JSON.stringify(note.text), note.until)
+      else write('DELETE FROM notes WHERE key = ?', key)
+    }
+    const clear = 'DELETE FROM notes WHERE key IN (SELECT key FROM notes WHERE until <= ? ORDER BY until LIMIT ?)'
+    if (this.#now !== undefined) write(clear, this.#now, CLEARED_AT_ONCE)
+  }
+}
+
+/** Notes in the file: written in the groups in which documents are, and read here. */
+export class SqliteNotes implements Notes {
+  readonly #one: Statement
+  readonly #page: Statement
+  readonly #submit: <T>(request: Request<T>) => Promise<T>
+
+  constructor(db: Database, submit: <T>(request: Request<T>) => Promise<T>) {
+    this.#one = db.prepare('SELECT text FROM notes WHERE key = ?')
+    this.#page = db.prepare('SELECT key, text FROM notes WHERE key > ? AND key < ? ORDER BY key LIMIT ?')
+    this.#submit = submit
+  }
+
+  put(note: Note, until: number, now: number): Promise<void> {
+    return this.#submit({ decide: ({ notes }) => notes.put(note, until, now) })
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    return this.find(key)
+  }
+
+  /** On a full disk too: a session can be ended at any time. */
+  take(key: string): Promise<string | undefined> {
+    return this.#submit({ decide: ({ notes }) => notes.take(key), frees: true })
+  }
+
+  async list({ prefix, after = '', limit }: Parameters<Notes['list']>[0]): Promise<Note[]> {
+    // In the order of characters "0" follows the slash at the end of the prefix.
+    const end = `${prefix.slice(0, -1)}0`
+    const rows = this.#page.all(after > prefix ? after : prefix, end, limit) as Note[]
+    return rows.map(({ key, text }) => ({ key, text: JSON.parse(text) }))
+  }
+
+  /** A note as the file has it. */
+  find(key: string): string | undefined {
+    const row = this.#one.get(key) as Note | undefined
+    return row && JSON.parse(row.text)
+  }
+}

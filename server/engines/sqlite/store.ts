@@ -1,0 +1,388 @@
+import type { ErrorRow, Item, JobHeader, LogRow, Step } from '../../../shared/document/job.ts'
+import { ERROR_WINDOW, LOG_WINDOW } from '../../../shared/document/limits.ts'
+import { countItems, isTerminalStatus } from '../../../shared/document/selectors.ts'
+import { utf8Length } from '../../../shared/document/text-size.ts'
+import { dueOf } from '../../due.ts'
+import type { DueJob, DueList, DueQuery, ListQuery, Page, StoredJob } from '../../engine.ts'
+import { blocksOf } from '../../kept.ts'
+import { type ChangedRow, LISTED_AT_ONCE, ListPage } from '../../paging.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from '../support/idempotency.ts'
+import { type Database, encodeText, type SqlValue, type Statement } from './database.ts'
+import { SqliteKept } from './kept.ts'
+
+/** A job as the file has it. */
+export interface Entry {
+  /** Its number in the order of creation. */
+  seq: number
+  job: StoredJob
+  /** Idempotency keys that it ever took. */
+  keyCount: number
+  /** Characters of its JSON: of what every event rewrites, and of `result` and `metadata`. */
+  headSize: number
+  payloadSize: number
+}
+
+export interface Key {
+  digest: string
+  /** When it was used: milliseconds since the epoch. */
+  at: number
+  /** Its place among the keys of the job, from 1. */
+  n: number
+}
+
+/** A job as it is to be written. */
+export interface Draft {
+  /** What it continues; nothing when the job is new. */
+  readonly stored: Entry | undefined
+  job: StoredJob
+  keyCount: number
+  /** Rows and keys that are new or changed. */
+  readonly steps: Map<string, Step>
+  readonly items: Map<string, Item>
+  readonly errors: ErrorRow[]
+  readonly logs: LogRow[]
+  readonly keys: Map<string, Key>
+}
+
+/** Runs a statement that changes something. */
+export type Write = (sql: string, ...values: SqlValue[]) => void
+
+/** Rows that are read from the file at once. */
+export const ROWS_READ = 500
+/** The value of `auto_vacuum` (sqlite.org/pragma.html#pragma_auto_vacuum). */
+const INCREMENTAL = 2
+/** Free pages from which on the file is made smaller, if they are a quarter of it. */
+const FREE_PAGES = 1_024
+
+/** The lists of a document, at the numbers by which the file knows them. */
+const LISTS = ['steps', 'items', 'errors', 'logs'] as const
+const STEPS = 0
+const ITEMS = 1
+const ERRORS = 2
+const LOGS = 3
+
+/** The SQL: what is read from the file, and what is written to it. Transactions are the caller's. */
+export class SqliteStore {
+  readonly #db: Database
+  readonly #statements = new Map<string, Statement>()
+  readonly #write: Write
+  readonly #hasTrash: boolean
+  /** What creators have, where it is counted. */
+  readonly kept: SqliteKept | undefined
+  /** The last number given to a job. */
+  #lastSeq: number | undefined
+
+  /**
+   * @param write what runs a statement that changes something: at once, or later, in the order in which they came
+   * @param tables which the file has besides: of jobs whose rows are deleted later, and of what creators have
+   */
+  constructor(
+    db: Database,
+    write: Write = (sql, ...values) => void this.#sql(sql).run(...values),
+    tables: { trash?: boolean; kept?: boolean } = {},
+  ) {
+    this.#db = db
+    this.#write = write
+    this.#hasTrash = tables.trash === true
+    this.kept = tables.kept ? new SqliteKept((sql) => this.#sql(sql), write) : undefined
+  }
+
+  find(id: string): Entry | undefined {
+    const row = this.#sql(`${selectEntries('jobs')} WHERE id = ?`).get(id)
+    return row ? decodeEntry(row as EntryRow) : undefined
+  }
+
+  step(job: number, id: string): Step | undefined {
+    return this.#row(job, STEPS, id)
+  }
+
+  item(job: number, id: string): Item | undefined {
+    return this.#row(job, ITEMS, id)
+  }
+
+  key(job: number, key: string): Key | undefined {
+    return this.#sql('SELECT digest, at, n FROM keys WHERE job = ? AND key = ?').get(job, key) as Key | undefined
+  }
+
+  /** The rows changed after a version, in the order of their versions; read a few at a time, only as far as the caller goes. */
+  *changedSince({ seq, job }: Pick<Entry, 'seq' | 'job'>, version: number): Iterable<ChangedRow> {
+    const lists = filledLists(job)
+    if (lists.length === 0) return
+    const select = this.#sql(selectChanged(lists))
+    // Not by an iterator of SQLite's: on Bun (1.4.5) it reads all rows before it gives the first.
+    for (let after = version; ; ) {
+      const rows = select.all(after, seq, ROWS_READ) as { list: number; version: number; body: string }[]
+      for (const { list, body } of rows) yield { list: LISTS[list], row: JSON.parse(body) } as ChangedRow
+      const last = rows.at(-1)
+      if (!last || rows.length < ROWS_READ) return
+      after = last.version
+    }
+  }
+
+  list({ owner, live, kind, status, parentId, limit, cursor }: ListQuery): Page<JobHeader> {
+    const where = ['seq < ?']
+    const values: SqlValue[] = []
+    // The planner knows nothing of the data, so the index is named: that of the last, narrowest filter. Without any it is the order of creation.
+    let index: string | undefined
+    const of = owner === undefined ? 'all_' : ''
+    if (owner !== undefined) {
+      where.push('owner = ?')
+      values.push(encodeText(owner))
+      index = 'jobs_by_owner'
+    }
+    if (live !== undefined) {
+      where.push(`live = ${Number(live)}`)
+      if (live) index = owner === undefined ? 'jobs_all_live' : 'jobs_live_by_owner'
+    }
+    const filters = { kind: kind === undefined ? kind : encodeText(kind), status, parent_id: parentId }
+    for (const [column, value] of Object.entries(filters)) {
+      if (value === undefined) continue
+      where.push(`${column} = ?`)
+      values.push(value)
+      index = column === 'parent_id' ? 'jobs_by_parent_id' : `jobs_${of}by_${column}`
+    }
+    const sql = `${selectEntries(index === undefined ? 'jobs' : `jobs INDEXED BY ${index}`)} WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT ?`
+    const select = this.#sql(sql)
+    const page = new ListPage(limit)
+    let before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
+    // A few at a time, since each may have a large result.
+    for (let isLast = false; !page.isFull && !isLast; ) {
+      const rows = select.all(before, ...values, LISTED_AT_ONCE) as EntryRow[]
+      isLast = rows.length < LISTED_AT_ONCE
+      for (const row of rows) {
+        if (page.isFull) break
+        page.add(decodeEntry(row).job.header, `${row.seq}`, bytesOf(row))
+        before = row.seq
+      }
+    }
+    return page.page
+  }
+
+  due({ list, before, after, limit }: DueQuery): DueJob[] {
+    const sql = `SELECT id, due_at AS at, created_by AS createdBy FROM jobs INDEXED BY jobs_due
+      WHERE due_list = ? AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?`
+    const { at, id } = after ?? { at: -Number.MAX_VALUE, id: '' }
+    const rows = this.#sql(sql).all(list, before, at, id, limit) as unknown as DueJob[]
+    return rows.map((row) => ({ ...row, createdBy: JSON.parse(row.createdBy) }))
+  }
+
+  /** Where there is a trash, rows and keys go later: see {@link emptyTrash}. */
+  remove({ seq: job, job: removed }: Entry): void {
+    this.kept?.add(removed.header.createdBy, -1, -blocksOf(removed))
+    this.#write('DELETE FROM jobs WHERE seq = ?', job)
+    this.#write('DELETE FROM heads WHERE job = ?', job)
+    if (this.#hasTrash) this.#write('INSERT INTO trash VALUES (?)', job)
+    else for (const table of ['rows', 'keys']) this.#write(`DELETE FROM ${table} WHERE job = ?`, job)
+  }
+
+  /** Deletes so many rows of a removed job. @returns whether there was something to delete */
+  emptyTrash(limit: number): boolean {
+    const found = this.#sql('SELECT job FROM trash LIMIT 1').get() as { job: number } | undefined
+    if (!found) return false
+    const { job } = found
+    const table = ['rows', 'keys'].find((name) => this.#sql(`SELECT 1 FROM ${name} WHERE job = ? LIMIT 1`).get(job))
+    if (table === undefined) this.#write('DELETE FROM trash WHERE job = ?', job)
+    else
+      this.#write(`DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE job = ? LIMIT ?)`, job, limit)
+    return true
+  }
+
+  /** Gives some of the pages that nothing is on back to the disk, once there are many. @returns whether there were */
+  shrink(): boolean {
+    const count = (name: string) => Number(Object.values(this.#sql(`PRAGMA ${name}`).get() ?? {})[0])
+    const free = count('freelist_count')
+    // A file of an older format can't be made smaller, and uses its free pages again.
+    if (count('auto_vacuum') !== INCREMENTAL || free < FREE_PAGES || free < count('page_count') / 4) return false
+    this.#write(`PRAGMA incremental_vacuum(${FREE_PAGES / 4})`)
+    return true
+  }
+
+  save(draft: Draft): Entry {
+    const { stored, job, keyCount } = draft
+    const header = withoutBulk(job.header)
+    const body = JSON.stringify({ header, marks: job.marks, keyCount } satisfies Head)
+    let seq = stored?.seq ?? 0
+    let payloadSize = stored?.payloadSize ?? 0
+    if (!stored || changesSeldom(stored.job, job)) {
+      const seldom = seldomColumns(job)
+      payloadSize = (seldom.result?.length ?? 0) + (seldom.metadata?.length ?? 0)
+      if (stored) this.#updateJob(seq, seldom)
+      else seq = this.#insertJob(job.header, seldom)
+    }
+    this.#write(stored ? 'UPDATE heads SET body = ?2 WHERE job = ?1' : 'INSERT INTO heads VALUES (?1, ?2)', seq, body)
+    this.#saveNamed(seq, STEPS, draft.steps, stored?.job.marks.stepCount ?? 0)
+    this.#saveNamed(seq, ITEMS, draft.items, stored ? countItems(stored.job.header) : 0)
+    this.#saveWindow(seq, ERRORS, draft.errors, stored?.job.header.errorCount ?? 0, ERROR_WINDOW)
+    this.#saveWindow(seq, LOGS, draft.logs, stored?.job.header.logCount ?? 0, LOG_WINDOW)
+    this.#saveKeys(seq, draft)
+    this.kept?.add(job.header.createdBy, stored ? 0 : 1, blocksOf(job) - (stored ? blocksOf(stored.job) : 0))
+    return { seq, job, keyCount, headSize: body.length, payloadSize }
+  }
+
+  #insertJob({ id, owner, createdBy, kind, parentId }: JobHeader, seldom: Seldom): number {
+    const sql = `INSERT INTO jobs (seq, id, owner, created_by, kind, parent_id, status, live, due_list, due_at, result, metadata)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    const { status, live, dueList, dueAt, result, metadata } = seldom
+    const who = [encodeText(owner), encodeText(createdBy)]
+    const seq = this.#nextSeq()
+    this.#write(
+      sql,
+      ...[seq, id, ...who, encodeText(kind), parentId ?? null],
+      ...[status, live, dueList, dueAt, result, metadata],
+    )
+    return seq
+  }
+
+  /** A number that no job has, and no row in the trash. */
+  #nextSeq(): number {
+    const inTrash = this.#hasTrash ? 'ifnull((SELECT max(job) FROM trash), 0)' : '0'
+    const last = `SELECT max(ifnull((SELECT max(seq) FROM jobs), 0), ${inTrash}) AS last`
+    this.#lastSeq = 1 + (this.#lastSeq ?? (this.#sql(last).get() as { last: number }).last)
+    return this.#lastSeq
+  }
+
+  #updateJob(seq: number, { status, live, dueList, dueAt, result, metadata }: Seldom): void {
+    const sql = 'UPDATE jobs SET status = ?, live = ?, due_list = ?, due_at = ?, result = ?, metadata = ? WHERE seq = ?'
+    this.#write(sql, status, live, dueList, dueAt, result, metadata, seq)
+  }
+
+  /** Rows get the next free index when they are new, so those below `count` are there already. */
+  #saveNamed(job: number, list: number, rows: Map<string, Step | Item>, count: number): void {
+    const insert = 'INSERT INTO rows (version, body, job, list, name) VALUES (?, ?, ?, ?, ?)'
+    const update = 'UPDATE rows SET version = ?, body = ? WHERE job = ? AND list = ? AND name = ?'
+    for (const row of rows.values())
+      this.#write(row.index < count ? update : insert, row.version, JSON.stringify(row), job, list, encodeText(row.id))
+  }
+
+  #saveWindow(job: number, list: number, added: (ErrorRow | LogRow)[], count: number, window: number): void {
+    if (added.length === 0) return
+    const kept = added.slice(-window)
+    const surplus = Math.min(count, window) + kept.length - window
+    if (surplus > 0) this.#write(DELETE_OLDEST, job, list, surplus)
+    for (const row of kept)
+      this.#write(
+        'INSERT INTO rows (version, body, job, list) VALUES (?, ?, ?, ?)',
+        row.version,
+        JSON.stringify(row),
+        job,
+        list,
+      )
+  }
+
+  #saveKeys(job: number, { stored, keys, keyCount }: Draft): void {
+    if (keys.size === 0) return
+    let newest = 0
+    for (const [key, { n, at, digest }] of keys) {
+      this.#write(
+        'INSERT OR REPLACE INTO keys (job, key, n, at, digest) VALUES (?, ?, ?, ?, ?)',
+        job,
+        key,
+        n,
+        at,
+        digest,
+      )
+      newest = Math.max(newest, at)
+    }
+    const generation = (count: number) => Math.floor(count / KEYS_KEPT)
+    if (generation(keyCount) > generation(stored?.keyCount ?? 0))
+      this.#write('DELETE FROM keys WHERE job = ? AND n <= ?', job, keyCount - KEYS_KEPT)
+    // Some of those past their lifetime: the oldest are the table's first rows. Twice what came, so that what piled up once gets less.
+    const prune = 'DELETE FROM keys WHERE at <= ? AND rowid IN (SELECT rowid FROM keys ORDER BY rowid LIMIT ?)'
+    this.#write(prune, newest - KEY_LIFETIME, 2 * keys.size)
+  }
+
+  #row<T extends Step | Item>(job: number, list: number, id: string): T | undefined {
+    const row = this.#sql('SELECT body FROM rows WHERE job = ? AND list = ? AND name = ?').get(
+      job,
+      list,
+      encodeText(id),
+    )
+    return row ? JSON.parse((row as { body: string }).body) : undefined
+  }
+
+  #sql(sql: string): Statement {
+    const known = this.#statements.get(sql)
+    if (known) return known
+    const statement = this.#db.prepare(sql)
+    this.#statements.set(sql, statement)
+    return statement
+  }
+}
+
+/** The numbers of the lists that a job has rows in: most have few, and to merge one with nothing costs as much as with a full one. */
+function filledLists({ header, marks }: StoredJob): number[] {
+  const counts = [marks.stepCount, countItems(header), header.errorCount, header.logCount]
+  return counts.flatMap((count, list) => (count > 0 ? [list] : []))
+}
+
+/** Flat, so that SQLite merges the indexes and sorts nothing. */
+function selectChanged(lists: readonly number[]): string {
+  const selects = lists.map(
+    (list) => `SELECT list, version, body FROM rows WHERE job = ?2 AND list = ${list} AND version > ?1`,
+  )
+  return `${selects.join(' UNION ALL ')} ORDER BY version LIMIT ?3`
+}
+
+const DELETE_OLDEST = `DELETE FROM rows WHERE rowid IN (
+  SELECT rowid FROM rows WHERE job = ? AND list = ? ORDER BY version LIMIT ?)`
+
+const selectEntries = (jobs: string) =>
+  `SELECT seq, result, metadata, body FROM ${jobs} JOIN heads ON heads.job = jobs.seq`
+
+type EntryRow = { seq: number; result: string | null; metadata: string | null; body: string }
+
+const bytesOf = ({ body, result, metadata }: EntryRow) =>
+  utf8Length(body) + utf8Length(result ?? '') + utf8Length(metadata ?? '')
+
+/** `heads.body`: all that most events change, in one text. */
+interface Head extends StoredJob {
+  keyCount: number
+}
+
+/** A header without what has columns of its own. */
+function withoutBulk(header: JobHeader): JobHeader {
+  if (header.result === undefined && header.metadata === undefined) return header
+  const { result: _result, metadata: _metadata, ...rest } = header
+  return rest
+}
+
+function decodeEntry({ seq, result, metadata, body }: EntryRow): Entry {
+  const { header, marks, keyCount }: Head = JSON.parse(body)
+  if (result !== null) header.result = JSON.parse(result)
+  if (metadata !== null) header.metadata = JSON.parse(metadata)
+  const payloadSize = (result?.length ?? 0) + (metadata?.length ?? 0)
+  return { seq, job: { header, marks }, keyCount, headSize: body.length, payloadSize }
+}
+
+/** What the table `jobs` has of a job and can change. */
+interface Seldom {
+  status: string
+  live: number
+  dueList: DueList | null
+  dueAt: number | null
+  result: string | null
+  metadata: string | null
+}
+
+function seldomColumns(job: StoredJob): Seldom {
+  const { status, result, metadata } = job.header
+  const due = dueOf(job)
+  return {
+    status,
+    live: isTerminalStatus(status) ? 0 : 1,
+    dueList: due?.list ?? null,
+    dueAt: due?.at ?? null,
+    result: result === undefined ? null : JSON.stringify(result),
+    metadata: metadata === undefined ? null : JSON.stringify(metadata),
+  }
+}
+
+/** Whether those columns differ; `result` and `metadata` are big, and told apart by their versions. */
+function changesSeldom(before: StoredJob, after: StoredJob): boolean {
+  return (
+    before.header.status !== after.header.status ||
+    dueOf(before)?.at !== dueOf(after)?.at ||
+    before.marks.resultVersion !== after.marks.resultVersion ||
+    before.marks.metadataVersion !== after.marks.metadataVersion
+  )
+}

@@ -1,0 +1,88 @@
+import { EngineOpenError } from '../engine-open-error.ts'
+import { openError } from './open.ts'
+import type { Outcome, Plan } from './plan.ts'
+
+/** What the thread is asked: its first message is the path of the file. */
+export type Question = string | Plan
+
+/** What a `Worker` has, as far as it is used. */
+export interface Port {
+  postMessage(message: Question): void
+  terminate(): void
+  onmessage: ((event: MessageEvent<Outcome>) => void) | null
+  onerror: ((event: ErrorEvent) => void) | null
+}
+
+/** The thread that writes, as others see it. It answers in the order in which it is asked. */
+export class WriterThread {
+  /** The file that it writes, links followed. */
+  readonly file: string
+  readonly #worker: Port
+  readonly #waiting: ((outcome: Outcome) => void)[] = []
+  #failure: Outcome | undefined
+
+  /** @param worker whose file is open: see {@link open} */
+  constructor(worker: Port, file: string) {
+    this.#worker = worker
+    this.file = file
+    worker.onmessage = ({ data }) => this.#waiting.shift()?.(data)
+    worker.onerror = (event) => {
+      event.preventDefault()
+      this.#failure = { failed: `The thread that writes the database ended: ${event.message}` }
+      console.error(this.#failure.failed, 'Start the server again.')
+      for (const resolve of this.#waiting.splice(0)) resolve(this.#failure)
+    }
+  }
+
+  /** @throws EngineOpenError */
+  static async open(path: string): Promise<WriterThread> {
+    const worker: Port = new Worker(moduleBeside(import.meta.url), { type: 'module' })
+    try {
+      const { file, failed } = await ask(worker, path)
+      if (file === undefined) throw new EngineOpenError(failed)
+      return new WriterThread(worker, file)
+    } catch (error) {
+      worker.terminate()
+      throw openError(path, error)
+    }
+  }
+
+  commit(plan: Plan): Promise<Outcome> {
+    return this.#ask(plan)
+  }
+
+  check(): Promise<Outcome> {
+    return this.#ask('check')
+  }
+
+  /** Closes the file, and ends the thread. */
+  async close(): Promise<void> {
+    await this.#ask('close')
+    this.#worker.terminate()
+  }
+
+  #ask(message: Question): Promise<Outcome> {
+    if (this.#failure) return Promise.resolve(this.#failure)
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+      this.#worker.postMessage(message)
+    })
+  }
+}
+
+/** The thread's own module: beside this one, or in a binary under the path that it was built from. */
+function moduleBeside(here: string): string {
+  const beside = here.replace(/\/sqlite-thread(\.[jt]s)$/, '/sqlite-worker$1')
+  return beside === here ? new URL('../server/engines/sqlite-worker.js', here).href : beside
+}
+
+function ask(worker: Port, message: string): Promise<Outcome & { file?: string }> {
+  return new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => resolve(data)
+    worker.onerror = (event) => {
+      event.preventDefault()
+      reject(new Error(event.message))
+    }
+    worker.postMessage(message)
+  })
+}

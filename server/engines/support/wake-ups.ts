@@ -1,0 +1,50 @@
+import type { Change, Unwatch, WatchTarget } from '../../engine.ts'
+import { WakeQueue } from './wake-queue.ts'
+
+type Wake = (change: Change) => void
+
+/** Who is to be woken when a job, an owner's jobs or anyone's change, for engines whose watchers are all in this process. */
+export class Wakeups {
+  readonly #jobs = new Map<string, Set<Wake>>()
+  readonly #owners = new Map<string, Set<Wake>>()
+  readonly #everyone = new Set<Wake>()
+  readonly #queue: WakeQueue<Wake>
+
+  /** @param schedule runs what wakes, after the answers: a turn of the event loop later unless an engine knows better */
+  constructor(schedule?: (run: () => void) => unknown) {
+    this.#queue = new WakeQueue(schedule)
+  }
+
+  add(target: WatchTarget, wake: Wake): Unwatch {
+    if ('all' in target) {
+      this.#everyone.add(wake)
+      return () => this.#everyone.delete(wake)
+    }
+    const [map, key] = 'job' in target ? [this.#jobs, target.job] : [this.#owners, target.owner]
+    const wakes = map.get(key) ?? new Set()
+    map.set(key, wakes.add(wake))
+    return () => {
+      wakes.delete(wake)
+      if (wakes.size === 0 && map.get(key) === wakes) map.delete(key)
+    }
+  }
+
+  /** Whether anyone would be woken. */
+  hears(job: string, owner: string): boolean {
+    return this.#everyone.size > 0 || this.#jobs.has(job) || this.#owners.has(owner)
+  }
+
+  /** Wakes them once whoever made the change has been answered. */
+  notify(owner: string, change: Change): void {
+    for (const wakes of [this.#jobs.get(change.id), this.#owners.get(owner), this.#everyone])
+      if (wakes) this.#queue.add(wakes, (wake) => wake(change))
+  }
+
+  /** Watches that are open. */
+  get size(): number {
+    let size = this.#everyone.size
+    for (const wakes of this.#jobs.values()) size += wakes.size
+    for (const wakes of this.#owners.values()) size += wakes.size
+    return size
+  }
+}

@@ -1,0 +1,171 @@
+import { describe, expect, test } from 'bun:test'
+import { chmodSync, copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
+import { backUp, restore } from '../../../../../server/engines/sqlite/backup.ts'
+import type { JobEvent } from '../../../../../shared/document/events.ts'
+import { batchOf, created, documentOf, publish, taken } from '../../../../conformance/fixtures.ts'
+import { withPath } from '../sqlite-fixtures.ts'
+
+const items = (label: string): JobEvent[] =>
+  Array.from({ length: 500 }, (_, index): JobEvent => ({ type: 'item', id: `${index}`, label }))
+
+const sentenceOf = (act: () => void) => {
+  try {
+    act()
+  } catch (error) {
+    return (error as Error).message
+  }
+  return 'was done'
+}
+
+describe('backUp', () => {
+  test('backUp copies what is committed while the engine commits more', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      const { id } = await created(engine)
+      await publish(engine, id, items('first'))
+      const publishing = Promise.all(
+        Array.from({ length: 50 }, (_, index) => engine.apply(id, batchOf([{ type: 'progress', done: index }]))),
+      )
+      backUp(path, `${path}.copy`)
+      for (const applied of await publishing) taken(applied)
+      expect(statSync(`${path}.copy`).mode & 0o777).toBe(0o600)
+      await engine.close()
+      const copy = await SqliteEngine.open(`${path}.copy`)
+      const { version, items: rows } = await documentOf(copy, id)
+      expect(version).toBeGreaterThanOrEqual(501)
+      expect(rows).toHaveLength(500)
+      await copy.close()
+    }))
+
+  test('sqlite3 makes a copy as well, while the engine is open', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      const { id } = await created(engine)
+      await publish(engine, id, items('first'))
+      const made = Bun.spawnSync(['sqlite3', path, `.backup '${path}.copy'`])
+      expect(made.stderr.toString()).toBe('')
+      taken(await engine.apply(id, batchOf([{ type: 'progress', done: 1 }])))
+      await engine.close()
+      const copy = await SqliteEngine.open(`${path}.copy`)
+      expect((await documentOf(copy, id)).version).toBe(501)
+      await copy.close()
+    }))
+
+  test('backUp writes over nothing', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      writeFileSync(`${path}.copy`, 'mine')
+      expect(sentenceOf(() => backUp(path, `${path}.copy`))).toBe(`${path}.copy is there already: name a new file.`)
+      expect(readFileSync(`${path}.copy`, 'utf8')).toBe('mine')
+      expect(sentenceOf(() => backUp(`${path}.none`, `${path}.two`))).toContain(`${path}.none is not there`)
+      await engine.close()
+    }))
+})
+
+describe('milepost backup and restore', () => {
+  const milepost = (...args: string[]) => {
+    const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, 'server/cli/main.ts', ...args])
+    return [exitCode, `${stdout}${stderr}`.trim()]
+  }
+
+  test('milepost backup and restore copy the database of MILEPOST_ENGINE', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      const { id } = await created(engine)
+      const of = ['--engine', `sqlite:${path}`]
+      expect(milepost('backup', `${path}.copy`, ...of)).toEqual([0, `${path} is copied to ${path}.copy.`])
+      await publish(engine, id, items('second'))
+      expect(milepost('restore', `${path}.copy`, ...of)).toEqual([
+        1,
+        `${path} is in use by another process: stop that one, or name another file.`,
+      ])
+      await engine.close()
+      expect(milepost('restore', `${path}.copy`, ...of)).toEqual([0, `${path} is as ${path}.copy has it.`])
+      const again = await SqliteEngine.open(path)
+      expect((await again.read(id))?.header.version).toBe(1)
+      await again.close()
+    }))
+
+  test('milepost backup says what it needs', () => {
+    expect(milepost('backup')).toEqual([1, 'Name one file: milepost backup FILE.'])
+    expect(milepost('backup', 'x', '--engine', 'memory:')).toEqual([
+      1,
+      'MILEPOST_ENGINE is "memory:". Only sqlite:PATH is a file that can be copied.',
+    ])
+  })
+})
+
+describe('restore', () => {
+  test('restore puts a copy in the place of what a killed process left, and of its log', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      const { id } = await created(engine)
+      await publish(engine, id, items('first'))
+      backUp(path, `${path}.copy`)
+      await publish(engine, id, items('second'))
+      copyFileSync(`${path}-wal`, `${path}.wal`)
+      await engine.close()
+      copyFileSync(`${path}.wal`, `${path}-wal`)
+      restore(path, `${path}.copy`)
+      expect(readdirSync(dirname(path)).filter((name) => /-(wal|shm|restored)/.test(name))).toEqual([])
+      const again = await SqliteEngine.open(path)
+      const document = await documentOf(again, id)
+      expect([document.version, document.items[7]?.label]).toEqual([501, 'first'])
+      await again.close()
+    }))
+
+  test('restore leaves no notes: sessions that have ended since do not come back', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      await engine.notes.put({ key: 'session/a/b', text: 'text' }, Number.MAX_VALUE, 0)
+      backUp(path, `${path}.copy`)
+      await engine.close()
+      restore(path, `${path}.copy`)
+      const restored = await SqliteEngine.open(path)
+      expect(await restored.notes.get('session/a/b')).toBeUndefined()
+      await restored.close()
+    }))
+
+  test('restore takes a copy that is kept read-only, and makes a file that is not', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      backUp(path, `${path}.copy`)
+      await engine.close()
+      chmodSync(`${path}.copy`, 0o444)
+      restore(path, `${path}.copy`)
+      expect(statSync(path).mode & 0o777).toBe(0o600)
+    }))
+
+  test('restore replaces a damaged file, and refuses a damaged copy', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      const { id } = await created(engine)
+      backUp(path, `${path}.copy`)
+      await engine.close()
+      writeFileSync(`${path}.bad`, 'text')
+      expect(sentenceOf(() => restore(path, `${path}.bad`))).toContain('is not a SQLite file')
+      writeFileSync(`${path}.bad`, '')
+      expect(sentenceOf(() => restore(path, `${path}.bad`))).toContain('is empty')
+      writeFileSync(`${path}.bad`, readFileSync(`${path}.copy`).subarray(0, -1_000))
+      expect(sentenceOf(() => restore(path, `${path}.bad`))).toContain('is damaged (it was cut short)')
+      writeFileSync(path, readFileSync(path).subarray(0, 6_000))
+      restore(path, `${path}.copy`)
+      const again = await SqliteEngine.open(path)
+      expect((await again.read(id))?.header.version).toBe(1)
+      await again.close()
+    }))
+
+  test('restore refuses while an engine has the file', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      const { id } = await created(engine)
+      backUp(path, `${path}.copy`)
+      expect(sentenceOf(() => restore(path, `${path}.copy`))).toBe(
+        `${path} is in use by another process: stop that one, or name another file.`,
+      )
+      taken(await engine.apply(id, batchOf([{ type: 'progress', done: 1 }])))
+      await engine.close()
+    }))
+})
