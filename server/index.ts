@@ -15,4 +15,4 @@ export {
   noControl,
   setJobEvents,
 } from './job-events.ts'
-export type { Service, Services, Work } from './service.ts'
+export type { Service, Services, Work } from './services/kit/service.ts'

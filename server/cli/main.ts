@@ -3,7 +3,7 @@
 /** The command line: `milepost serve | sign-in | sync | token | backup | restore | --version | --help`. */
 import { ConfigError } from '../config.ts'
 import { EngineOpenError } from '../engines/engine-open-error.ts'
-import { escapeControls } from '../services/visible.ts'
+import { escapeControls } from '../services/kit/visible.ts'
 import { version } from '../version.ts'
 import { copyDatabase } from './backup.ts'
 import { environmentFrom, help } from './flags.ts'

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir } from 'node:fs/promises'
-import { TreeRefusal } from '../services/tree.ts'
+import { TreeRefusal } from '../services/sync/tree.ts'
 import { codeOf } from './refusals.ts'
 
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW

@@ -1,4 +1,4 @@
-import { TreeRefusal } from '../services/tree.ts'
+import { TreeRefusal } from '../services/sync/tree.ts'
 
 /** What the system says, in words for the one who can do something about it. Trying again would not help. */
 const REFUSALS: Record<string, string> = {

@@ -6,7 +6,7 @@ import { eventSchema } from '../../shared/document/events.ts'
 import { readAnswer } from '../../shared/producer/http-sender.ts'
 import { ConfigError } from '../config.ts'
 import { JobEventEmitter, noControl } from '../job-events.ts'
-import { wait } from '../services/wait.ts'
+import { wait } from '../services/kit/wait.ts'
 
 type Wake = (asked: Pick<Receipt, 'cancelRequested' | 'pauseRequested'>) => void
 

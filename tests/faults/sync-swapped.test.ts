@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DirectoryTree } from '../../server/cli/directory-tree.ts'
-import { syncTrees } from '../../server/services/sync.ts'
+import { syncTrees } from '../../server/services/sync/sync.ts'
 
 const ROUNDS = 12
 const FILES = 25

@@ -15,8 +15,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DirectoryTree } from '../../../../server/cli/directory-tree.ts'
-import { syncTrees } from '../../../../server/services/sync.ts'
-import { TreeRefusal } from '../../../../server/services/tree.ts'
+import { syncTrees } from '../../../../server/services/sync/sync.ts'
+import { TreeRefusal } from '../../../../server/services/sync/tree.ts'
 import { streamOf } from '../services/recorder.ts'
 
 let root: string

@@ -1,0 +1,157 @@
+import { type Clock, systemClock } from '../../../shared/time/clock.ts'
+import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../../job-events.ts'
+import { countOf, formatBytes } from '../kit/amounts.ts'
+import { createCheckpoint, createThrottle } from '../kit/checkpoint.ts'
+import { clip, reasonOf } from '../kit/clip.ts'
+import { itemId } from '../kit/item-id.ts'
+import { largest } from '../kit/largest.ts'
+import { splitWords } from './split-words.ts'
+import { announceSteps, runSteps } from '../kit/steps.ts'
+import { readText } from '../kit/utf8.ts'
+import { type FileTally, type WordCount, WordTally } from './word-tally.ts'
+
+/** A text file that is read once, as a stream. */
+export interface CorpusFile {
+  name: string
+  /** Bytes. */
+  size: number
+  stream(): ReadableStream<Uint8Array>
+}
+
+export interface AnalysisOptions {
+  jobId: string
+  control?: JobControl
+  clock?: Clock
+}
+
+/** What an analysis came to. */
+export interface AnalysisResult {
+  files: number
+  failed: number
+  bytes: number
+  words: number
+  /** Different words. */
+  distinct: number
+  /** There were too many different words to keep the rarest: counts are lower than the truth. */
+  approximate: boolean
+  /** The most frequent words, most frequent first. */
+  top: WordCount[]
+  /** The longest words, longest first. */
+  longest: string[]
+  /** The largest files, in their order; `typical` is the word that tells a file from the others. */
+  table: { name: string; bytes: number; words: number; distinct: number; typical: string | undefined }[]
+}
+
+const TOP = 30
+const LONGEST = 10
+const TABLE = 50
+/** How often counts that change all the time are worth an event: milliseconds. */
+const NEWS_MS = 500
+
+/**
+ * Counts the words of a corpus: files are streams that flow through a decoder, a tokeniser and a tally, so that neither the corpus nor
+ * any file of it is ever whole in memory. An item a file; one that can't be read or is no text is `failed`, and the rest goes on.
+ *
+ * @throws when every file failed, and when the job is to end
+ * @example
+ * ```ts
+ * const { top } = await analyseTexts(files, { jobId })
+ * ```
+ */
+export async function analyseTexts(files: readonly CorpusFile[], options: AnalysisOptions): Promise<AnalysisResult> {
+  const { jobId, control = noControl, clock = systemClock } = options
+  const step = <T>(ids: string[], work: () => Promise<T>) => runSteps(jobId, ids, control, work)
+  const checkpoint = createCheckpoint(control, clock)
+  const isNews = createThrottle(NEWS_MS, clock)
+  const tally = new WordTally(checkpoint)
+  const tallies = new Map<CorpusFile, FileTally>()
+  const tabled = new Set(largest(files, TABLE, ({ size }) => size))
+  const total = files.reduce((sum, { size }) => sum + size, 0)
+  let bytes = 0
+  let words = 0
+  let failed = 0
+
+  const reportCounts = () => {
+    emitStep(jobId, { id: 'read', done: bytes, total })
+    emitStep(jobId, { id: 'tokenise', done: words })
+    emitStep(jobId, { id: 'count', done: tally.distinct })
+  }
+
+  const analyseFile = async (file: CorpusFile, id: string) => {
+    emitItem(jobId, { id, status: 'running' })
+    const before = bytes
+    const text = readText(file.stream(), (more) => {
+      bytes += more
+      emitProgress(jobId, { done: bytes, total, unit: 'bytes' })
+    })
+    try {
+      for await (const found of splitWords(text)) {
+        await tally.add(found)
+        words += found.length
+        if (isNews()) {
+          reportCounts()
+          emitItem(jobId, { id, progress: Math.min(99, Math.floor(((bytes - before) / file.size) * 100)) })
+        }
+        await checkpoint()
+      }
+      const counted = await tally.endFile()
+      if (tabled.has(file)) tallies.set(file, counted)
+      const message = `${countOf(counted.words, 'word')}, ${counted.distinct.toLocaleString('en')} different`
+      emitItem(jobId, { id, status: 'succeeded', progress: 100, message })
+    } catch (error) {
+      if (control.signal.aborted) {
+        emitItem(jobId, { id, status: 'pending', progress: null })
+        throw error
+      }
+      tally.dropFile()
+      failed += 1
+      // What was not read of it will not be: the rest of the corpus ends at the total all the same.
+      bytes = before + file.size
+      const reason = reasonOf(error)
+      emitItem(jobId, { id, status: 'failed', progress: null, error: reason })
+      emitError(jobId, { message: `${file.name}: ${reason}`, itemId: id })
+    }
+  }
+
+  announceSteps(jobId, {
+    read: 'Read the files',
+    tokenise: 'Find the words',
+    count: 'Count them',
+    rank: 'Rank them',
+    report: 'Report',
+  })
+  emitLog(jobId, { message: `${countOf(files.length, 'file')}, ${formatBytes(total)}` })
+  const items = files.map((file, place) => ({ file, id: itemId(file.name, place) }))
+  for (const { file, id } of items) {
+    emitItem(jobId, { id, status: 'pending', message: formatBytes(file.size) })
+    await checkpoint()
+  }
+  // One pass over the streams does all three.
+  await step(['read', 'tokenise', 'count'], async () => {
+    for (const { file, id } of items) await analyseFile(file, id)
+    reportCounts()
+    if (failed === files.length) throw new Error('None of the files is text that can be read.')
+  })
+  const ranked = await step(['rank'], async () => {
+    const top = tally.top(TOP)
+    await checkpoint()
+    const longest = tally.longest(LONGEST)
+    await checkpoint()
+    const table = Array.from(tallies, ([file, counted]) => ({
+      name: clip(file.name, 200),
+      bytes: file.size,
+      words: counted.words,
+      distinct: counted.distinct,
+      typical: tally.typical(counted),
+    }))
+    return { top, longest, table }
+  })
+  return step(['report'], async () => {
+    const { distinct, approximate } = tally
+    emitLog(jobId, { message: `${countOf(tally.words, 'word')}, ${countOf(distinct, 'different word')}` })
+    if (approximate) {
+      emitLog(jobId, { message: 'Too many different words: the rarest were left out of the counts', level: 'warn' })
+    }
+    return { files: files.length, failed, bytes, words: tally.words, distinct, approximate, ...ranked }
+  })
+}

@@ -1,0 +1,102 @@
+import { fitsUtf8 } from '../../../shared/document/text-size.ts'
+import { problems, refuse } from '../../errors.ts'
+import { countOf } from './amounts.ts'
+import { clip, reasonOf } from './clip.ts'
+import { pathProblem } from '../sync/tree.ts'
+
+/** Files that one field takes. */
+const MOST_FILES = 5_000
+/** Bytes of a path: what an item's id may have. */
+const PATH_BYTES = 512
+
+/** Refuses a form with fields that nobody reads: a misspelt one would look as if it had been minded. */
+export function requireFields(form: FormData, known: readonly string[]): void {
+  for (const field of new Set(form.keys())) {
+    if (known.includes(field)) continue
+    throw refused(clip(field, 100), `is not a field of this form. It has: ${known.join(', ')}`)
+  }
+}
+
+/**
+ * Whether a form asks for the sample instead of bringing files.
+ *
+ * @throws ProblemError when it says both, or something else
+ */
+export function asksForSample(form: FormData): boolean {
+  const values = form.getAll('sample')
+  if (values.length === 0) return false
+  if (values.length > 1 || values[0] !== 'true') throw refused('sample', 'must be "true" or left out')
+  if ([...form.keys()].length > 1) throw refused('sample', 'goes without files: send one or the other')
+  return true
+}
+
+/**
+ * A sample.
+ *
+ * @throws ProblemError when this server has none
+ */
+export function requireSample<T>(sample: T | undefined): T {
+  if (sample === undefined) throw refused('sample', 'is not on this server. Send files of your own.')
+  return sample
+}
+
+/** Turns what a check throws into a refusal of the field that it was about. */
+export async function requireGood(field: string, check: Promise<void>): Promise<void> {
+  await check.catch((error) => {
+    throw refused(field, reasonOf(error))
+  })
+}
+
+/** What files a field is to have. */
+export interface FilesWanted {
+  /** 0 when the field may be left out. */
+  least: 0 | 1
+  most?: number
+  /** Passed for each file, so that others have their turn. */
+  checkpoint: () => Promise<void>
+}
+
+/**
+ * The files of a field, each named with its path within the upload, in Unicode's composed form.
+ *
+ * @throws ProblemError for too few or too many, and for a path that is unsafe, too long or there twice
+ */
+export async function uploadedFiles(
+  form: FormData,
+  field: string,
+  { least, most = MOST_FILES, checkpoint }: FilesWanted,
+): Promise<File[]> {
+  // A page sends a field that was left empty as a file without a name and without content.
+  const values = form.getAll(field).filter((value) => typeof value === 'string' || value.name || value.size > 0)
+  if (values.length < least) throw refused(field, 'needs a file')
+  if (values.length > most) throw refused(field, `takes ${countOf(most, 'file')} at most, and got ${values.length}`)
+  const files = new Map<string, File>()
+  for (const value of values) {
+    await checkpoint()
+    if (typeof value === 'string') throw refused(field, 'must be a file')
+    const path = (value.name ?? '').replaceAll('\\', '/').normalize('NFC')
+    const problem = uploadProblem(path) ?? (files.has(path) ? 'is there twice' : undefined)
+    if (problem) throw refused(field, `“${clip(path, 100)}” ${problem}`)
+    files.set(path, new File([value], path, { type: value.type }))
+  }
+  return [...files.values()]
+}
+
+/** The one file of a field, as {@link uploadedFiles} gives several. */
+export async function uploadedFile(form: FormData, field: string): Promise<File> {
+  const [file] = await uploadedFiles(form, field, { least: 1, most: 1, checkpoint: async () => {} })
+  if (!file) throw refused(field, 'needs a file')
+  return file
+}
+
+function uploadProblem(path: string): string | undefined {
+  if (!fitsUtf8(path, PATH_BYTES)) return `is a path of more than ${PATH_BYTES} bytes`
+  if (path.trim() === '') return 'is a file without a name'
+  if (/\p{Cc}/u.test(path)) return 'has control characters in its path'
+  const problem = pathProblem(path)
+  return problem && `is not a path within the upload: it ${problem}`
+}
+
+function refused(field: string, detail: string): Error {
+  return refuse(problems.invalid([{ field, detail }]))
+}

@@ -1,0 +1,32 @@
+import { sortInTurns, TURN } from '../kit/sort-in-turns.ts'
+
+/** Two records that may be the same, by their places in their lists, and how sure that is: 0 to 1. */
+export interface Pair {
+  left: number
+  right: number
+  score: number
+}
+
+/**
+ * Chooses from many possible pairs those to keep, so that no record is in two: the surest first, and of equals the one that comes
+ * first in the lists.
+ *
+ * Greedy on purpose: a link can be explained by itself (“nothing surer was left for either”), and costs a sort, where the assignment
+ * with the largest sum costs the cube of the records and gives up sure links to make weak ones.
+ */
+export async function assignPairs(pairs: readonly Pair[], checkpoint: () => Promise<void>): Promise<Pair[]> {
+  const surest = await sortInTurns(pairs, surestFirst, checkpoint)
+  const left = new Set<number>()
+  const right = new Set<number>()
+  const kept: Pair[] = []
+  for (const [place, pair] of surest.entries()) {
+    if (place % TURN === 0) await checkpoint()
+    if (left.has(pair.left) || right.has(pair.right)) continue
+    left.add(pair.left)
+    right.add(pair.right)
+    kept.push(pair)
+  }
+  return kept
+}
+
+const surestFirst = (a: Pair, b: Pair) => b.score - a.score || a.left - b.left || a.right - b.right

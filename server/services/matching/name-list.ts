@@ -1,0 +1,89 @@
+import { countOf } from '../kit/amounts.ts'
+import { reasonOf } from '../kit/clip.ts'
+import { parseCsv } from './csv.ts'
+import { nameWords, normaliseName } from './normalise-name.ts'
+import { readText } from '../kit/utf8.ts'
+
+/** A CSV file with a column of names. */
+export interface NameFile {
+  name: string
+  /** Bytes. */
+  size: number
+  stream(): ReadableStream<Uint8Array>
+}
+
+/** A record of a list. */
+export interface NamedRecord {
+  /** Its row in the file; the header is row 1. */
+  row: number
+  name: string
+  /** Its name as words to compare; none when there is nothing to compare. */
+  words: string[]
+}
+
+/** Records that a list may have: what a job's items and a process's memory take without pain. */
+export const MOST_RECORDS = 50_000
+
+/**
+ * The place of the column that holds names: the one called `name`, else the first with that word in what it is called, else the only one.
+ *
+ * @throws when there is none, saying what there is
+ */
+export function findNameColumn(header: readonly string[]): number {
+  const titles = header.map((title) => normaliseName(title))
+  const exact = titles.indexOf('name')
+  if (exact >= 0) return exact
+  const partly = titles.findIndex((title) => title.split(' ').includes('name') || title.endsWith('name'))
+  if (partly >= 0) return partly
+  if (header.length === 1) return 0
+  throw new Error(`There is no column “name”. Columns: ${header.slice(0, 10).join(', ').slice(0, 200)}`)
+}
+
+/** Passed between two pieces of work, so that others have their turn: see {@link createCheckpoint}. */
+type Checkpoint = () => Promise<void>
+
+/** The text of a list, in pieces: with nothing in it but blank lines it has no row that anyone could stop at. */
+async function* pieces(file: NameFile, checkpoint: Checkpoint): AsyncGenerator<string> {
+  for await (const piece of readText(file.stream())) {
+    await checkpoint()
+    yield piece
+  }
+}
+
+/**
+ * Reads as much of a list as it takes to see that it is one.
+ *
+ * @throws in words for whoever chose the file
+ */
+export async function checkNameFile(file: NameFile, checkpoint: Checkpoint): Promise<void> {
+  for await (const header of parseCsv(pieces(file, checkpoint))) {
+    findNameColumn(header)
+    return
+  }
+  throw new Error('It is empty.')
+}
+
+/**
+ * The records of a list, as they are read. A checkpoint is passed at each.
+ *
+ * @throws with the name of the file, when it is no CSV, has no names or too many
+ */
+export async function* readNames(file: NameFile, checkpoint: Checkpoint): AsyncGenerator<NamedRecord> {
+  let column: number | undefined
+  let row = 0
+  try {
+    for await (const fields of parseCsv(pieces(file, checkpoint))) {
+      row += 1
+      await checkpoint()
+      if (row > MOST_RECORDS + 1) throw new Error(`It has over ${countOf(MOST_RECORDS, 'record')}. Send it in parts.`)
+      if (column === undefined) {
+        column = findNameColumn(fields)
+        continue
+      }
+      const name = (fields[column] ?? '').trim()
+      yield { row, name, words: nameWords(name) }
+    }
+  } catch (error) {
+    throw new Error(`${file.name}: ${reasonOf(error)}`)
+  }
+}

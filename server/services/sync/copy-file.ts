@@ -1,0 +1,61 @@
+import type { Bandwidth } from './bandwidth.ts'
+import { Digest, digestOf } from '../kit/digest.ts'
+import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
+
+export interface CopyOptions {
+  signal: AbortSignal
+  /** What the copy may take of the line, shared with others. */
+  bandwidth?: Bandwidth | undefined
+  /** Told of the bytes of each piece on its way. */
+  onBytes(bytes: number): void
+}
+
+/**
+ * Copies a file once, and reads the copy back to see that it is what was read.
+ *
+ * @throws TreeRefusal where trying again is no use; anything else may pass
+ */
+export async function copyFile(
+  source: Tree,
+  target: Tree,
+  { path, size }: TreeEntry,
+  { signal, bandwidth, onBytes }: CopyOptions,
+): Promise<void> {
+  const digest = new Digest()
+  let read = 0
+  const meter = new TransformStream<Uint8Array, Uint8Array>({
+    async transform(chunk, controller) {
+      read += chunk.byteLength
+      await digest.update(chunk)
+      for await (const piece of bandwidth ? bandwidth.pass(chunk, signal) : [chunk]) {
+        onBytes(piece.byteLength)
+        controller.enqueue(piece)
+      }
+    },
+  })
+  const file = await source.read(path)
+  const content = file.content.pipeThrough(meter, { signal })
+  try {
+    await target.write(path, content, file.modes)
+  } catch (error) {
+    // A target that refuses a file may do so before it reads: what is open at the source has to be closed.
+    await content.cancel(error).catch(() => {})
+    throw error
+  }
+  if (read !== size) throw new TreeRefusal('It changed while it was being read')
+  if ((await digest.finish()) !== (await digestOf((await target.read(path)).content))) {
+    throw new Error('The copy differs from the source')
+  }
+}
+
+/** Whether a file has the same content in two trees, and the same mode where both have modes. */
+export async function isSameFile(a: Tree, b: Tree, path: string): Promise<boolean> {
+  const [fileA, fileB] = await Promise.all([a, b].map((tree) => describeFile(tree, path)))
+  if (fileA?.mode !== undefined && fileB?.mode !== undefined && fileA.mode !== fileB.mode) return false
+  return fileA?.digest === fileB?.digest
+}
+
+async function describeFile(tree: Tree, path: string): Promise<{ digest: string; mode: number | undefined }> {
+  const { content, modes } = await tree.read(path)
+  return { digest: await digestOf(content), mode: modes?.file }
+}

@@ -1,0 +1,303 @@
+import { type Clock, type Random, systemClock, systemRandom } from '../../../shared/time/clock.ts'
+import type { LogLevel } from '../../../shared/document/job.ts'
+import { defaultLimits } from '../../../shared/document/limits.ts'
+import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../../job-events.ts'
+import { countOf, formatBytes } from '../kit/amounts.ts'
+import { Bandwidth } from './bandwidth.ts'
+import { createCheckpoint, createThrottle } from '../kit/checkpoint.ts'
+import { clip, reasonOf } from '../kit/clip.ts'
+import { copyFile, isSameFile } from './copy-file.ts'
+import { itemId } from '../kit/item-id.ts'
+import { forEachAtOnce } from '../kit/pool.ts'
+import { announceSteps, runSteps } from '../kit/steps.ts'
+import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
+import { escapeControls } from '../kit/visible.ts'
+import { backoff, wait } from '../kit/wait.ts'
+
+export interface SyncOptions {
+  jobId: string
+  control?: JobControl
+  /** Files that are worked on at once. 4 by default. */
+  concurrency?: number
+  /** How often a file is tried again. 3 by default. */
+  retries?: number
+  /** Told of each file that failed, and of whatever else was not copied, with the reason. Both are safe to print. */
+  onProblem?(path: string, reason: string): void
+  /** What copying may take of the line, all files together. As much as there is by default. */
+  bytesPerSecond?: number
+  clock?: Clock
+  random?: Random
+}
+
+/** What a sync came to. */
+export interface SyncResult {
+  files: number
+  copied: number
+  skipped: number
+  failed: number
+  /** Of those skipped, what is not in the target, for it is no file or could not be looked into. */
+  leftOut: number
+  bytesCopied: number
+  /** Files that only the target has: they are left alone. */
+  extra: number
+  /** The first {@link FAILURES_SHOWN} that failed. */
+  failures: { path: string; reason: string }[]
+}
+
+const FAILURES_SHOWN = 50
+/** Bytes of a path in a sentence. */
+const PATH_BYTES = 500
+/** How often counts that change all the time are worth an event: milliseconds. */
+const NEWS_MS = 500
+
+/**
+ * Brings a tree to what another one is: copies what it lacks and what differs, by size and then by SHA-256, reads each copy back, and
+ * deletes nothing. An item a file: `skipped` when both have it, `succeeded`, or `failed` with its reason, which ends that file alone.
+ *
+ * @throws when a tree can't be listed, when every file failed, and when the job is to end
+ * @example
+ * ```ts
+ * await syncTrees(photos, backup, { jobId: 'nightly' }) // as it is
+ * await app.jobs.run(jobId, (control) => syncTrees(photos, backup, { jobId, control })) // watched, paused, cancelled
+ * ```
+ */
+export function syncTrees(source: Tree, target: Tree, options: SyncOptions): Promise<SyncResult> {
+  return new Sync(source, target, options).run()
+}
+
+/** A file of a tree, the id of its item, and its path as it may be shown. */
+interface ListedFile extends TreeEntry {
+  id: string
+  shown: string
+}
+
+class Sync {
+  readonly #source: Tree
+  readonly #target: Tree
+  readonly #jobId: string
+  readonly #control: JobControl
+  readonly #concurrency: number
+  readonly #retries: number
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #bandwidth: Bandwidth | undefined
+  readonly #onProblem: NonNullable<SyncOptions['onProblem']>
+  readonly #isNews: () => boolean
+  readonly #checkpoint: () => Promise<void>
+  readonly #result: SyncResult = {
+    files: 0,
+    copied: 0,
+    skipped: 0,
+    failed: 0,
+    leftOut: 0,
+    bytesCopied: 0,
+    extra: 0,
+    failures: [],
+  }
+  /** Bytes that were sent, those of tries that failed too. */
+  #sent = 0
+
+  constructor(source: Tree, target: Tree, options: SyncOptions) {
+    this.#source = source
+    this.#target = target
+    this.#jobId = options.jobId
+    this.#control = options.control ?? noControl
+    this.#concurrency = options.concurrency ?? 4
+    this.#retries = options.retries ?? 3
+    this.#clock = options.clock ?? systemClock
+    this.#random = options.random ?? systemRandom
+    this.#onProblem = options.onProblem ?? (() => {})
+    this.#isNews = createThrottle(NEWS_MS, this.#clock)
+    this.#checkpoint = createCheckpoint(this.#control, this.#clock)
+    this.#bandwidth = options.bytesPerSecond ? new Bandwidth(options.bytesPerSecond, this.#clock) : undefined
+  }
+
+  async run(): Promise<SyncResult> {
+    announceSteps(this.#jobId, {
+      compare: 'Compare the trees',
+      copy: 'Copy what differs',
+      verify: 'Verify the copies',
+      report: 'Report',
+    })
+    const differing = await this.#step(['compare'], () => this.#compare())
+    // A copy is verified as soon as it is made, so that one that went wrong is made again.
+    await this.#step(['copy', 'verify'], () => this.#copyAll(differing))
+    return this.#step(['report'], () => this.#report())
+  }
+
+  async #compare(): Promise<ListedFile[]> {
+    const files = await listFiles(this.#source)
+    const there = new Map((await listFiles(this.#target)).map(({ path, size }) => [path, size]))
+    this.#result.files = files.length
+    this.#result.extra = there.size - files.filter(({ path }) => there.has(path)).length
+    this.#log(`“${nameOf(this.#source)}” has ${countOf(files.length, 'file')}, “${nameOf(this.#target)}” ${there.size}`)
+    const differing = new Set<ListedFile>()
+    let compared = 0
+    await this.#forEach(files, async (file) => {
+      const { id, path, size, shown } = file
+      const unsupported = file.unsupported === undefined ? undefined : reasonOf(file.unsupported)
+      if (unsupported !== undefined) {
+        this.#result.leftOut += 1
+        this.#onProblem(shown, unsupported)
+      }
+      const skip = unsupported ?? (there.get(path) === size && (await this.#isSame(path)) ? 'Same content' : undefined)
+      if (skip === undefined) differing.add(file)
+      else this.#result.skipped += 1
+      emitItem(
+        this.#jobId,
+        skip === undefined
+          ? { id, status: 'pending', message: formatBytes(size) }
+          : { id, status: 'skipped', message: skip },
+      )
+      compared += 1
+      this.#count(['compare'], compared, files.length)
+    })
+    const toCopy = files.filter((file) => differing.has(file))
+    const bytes = toCopy.reduce((sum, { size }) => sum + size, 0)
+    this.#log(`${countOf(toCopy.length, 'file')} to copy, ${formatBytes(bytes)}, ${this.#concurrency} at once`)
+    return toCopy
+  }
+
+  /** What can't be compared is not the same: copying it says why, or mends it. */
+  async #isSame(path: string): Promise<boolean> {
+    return isSameFile(this.#source, this.#target, path).catch(() => false)
+  }
+
+  async #copyAll(files: readonly ListedFile[]): Promise<void> {
+    const left = new Map<string, number>()
+    for (const { path } of files) left.set(folderOf(path), (left.get(folderOf(path)) ?? 0) + 1)
+    let ended = 0
+    await this.#forEach(files, async (file) => {
+      await this.#copy(file)
+      ended += 1
+      this.#count(['copy', 'verify'], ended, files.length)
+      const folder = folderOf(file.path)
+      const rest = (left.get(folder) ?? 0) - 1
+      left.set(folder, rest)
+      if (folder !== '' && rest === 0) this.#log(`${shownPath(folder)} done`)
+    })
+    const [first] = this.#result.failures
+    if (first && this.#result.failed === this.#result.files) {
+      throw new Error(`Nothing could be copied. ${first.path}: ${first.reason}`)
+    }
+  }
+
+  /** Copies a file, in as many tries as it takes and may take. */
+  async #copy(file: ListedFile): Promise<void> {
+    const { id, shown, size } = file
+    for (let tries = 1; ; tries++) {
+      emitItem(this.#jobId, { id, status: 'running', progress: 0 })
+      try {
+        await this.#tryToCopy(file)
+        this.#result.copied += 1
+        this.#result.bytesCopied += size
+        const message = formatBytes(size) + (tries > 1 ? `, ${tries} tries` : '')
+        return emitItem(this.#jobId, { id, status: 'succeeded', progress: 100, message })
+      } catch (error) {
+        if (this.#control.signal.aborted) {
+          // The target has nothing of it.
+          emitItem(this.#jobId, { id, status: 'pending', progress: null })
+          throw error
+        }
+        const reason = reasonOf(error)
+        if (error instanceof TreeRefusal || tries > this.#retries) return this.#fail(file, reason, tries)
+        const pause = backoff(tries, this.#random)
+        this.#log(`${shown}: ${reason}. Trying again in ${pause} ms`, 'warn')
+        const message = `${reason}. Try ${tries + 1} of ${this.#retries + 1} follows`
+        emitItem(this.#jobId, { id, status: 'pending', progress: null, message })
+        await wait(pause, this.#clock, this.#control.signal)
+      }
+    }
+  }
+
+  #tryToCopy(file: ListedFile): Promise<void> {
+    const isNews = createThrottle(NEWS_MS, this.#clock)
+    let bytes = 0
+    return copyFile(this.#source, this.#target, file, {
+      signal: this.#control.signal,
+      bandwidth: this.#bandwidth,
+      onBytes: (more) => {
+        bytes += more
+        this.#sent += more
+        if (!isNews()) return
+        emitItem(this.#jobId, { id: file.id, progress: Math.min(99, Math.floor((bytes / file.size) * 100)) })
+        this.#progress()
+      },
+    })
+  }
+
+  #fail({ id, shown }: ListedFile, reason: string, tries: number): void {
+    this.#result.failed += 1
+    this.#onProblem(shown, reason)
+    if (this.#result.failures.length < FAILURES_SHOWN) this.#result.failures.push({ path: shown, reason })
+    const message = tries === 1 ? '1 try' : `${tries} tries`
+    emitItem(this.#jobId, { id, status: 'failed', progress: null, error: reason, message })
+    emitError(this.#jobId, { message: `${shown}: ${reason}`, itemId: id })
+    this.#log(`${shown}: ${reason}. Given up after ${message}`, 'error')
+  }
+
+  async #report(): Promise<SyncResult> {
+    const { copied, bytesCopied, skipped, failed, leftOut, extra } = this.#result
+    this.#log(`${countOf(copied, 'file')} copied, ${formatBytes(bytesCopied)}; ${skipped} skipped, ${failed} failed`)
+    if (leftOut > 0) this.#log(`${leftOut} of those skipped left out: the items say why`, 'warn')
+    if (extra > 0) this.#log(`${countOf(extra, 'file')} only in “${nameOf(this.#target)}”, left alone`)
+    return this.#result
+  }
+
+  #forEach(files: readonly ListedFile[], work: (file: ListedFile) => Promise<void>): Promise<void> {
+    return forEachAtOnce(files, this.#concurrency, this.#control, async (file) => {
+      // Small files in memory are read and written without ever waiting.
+      await this.#checkpoint()
+      await work(file)
+    })
+  }
+
+  #step<T>(ids: string[], work: () => Promise<T>): Promise<T> {
+    return runSteps(this.#jobId, ids, this.#control, work)
+  }
+
+  /** Counts one more file that a step is done with. */
+  #count(steps: string[], done: number, total: number): void {
+    this.#progress()
+    if (done < total && !this.#isNews()) return
+    for (const id of steps) emitStep(this.#jobId, { id, done, total })
+  }
+
+  #progress(): void {
+    const { files, copied, skipped, failed } = this.#result
+    emitProgress(this.#jobId, {
+      done: copied + skipped + failed,
+      total: files,
+      succeeded: copied,
+      failed,
+      unit: 'files',
+      message: `${formatBytes(this.#sent)} sent`,
+    })
+  }
+
+  #log(message: string, level: LogLevel = 'info'): void {
+    emitLog(this.#jobId, { message, level })
+  }
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/') + 1)
+}
+
+/** A path on one line of a sentence. */
+const shownPath = (path: string) => clip(escapeControls(path), PATH_BYTES)
+
+const nameOf = (tree: Tree) => shownPath(tree.name)
+
+/** What a tree has, all of it: comparing needs both lists whole. */
+async function listFiles(tree: Tree): Promise<ListedFile[]> {
+  const files: ListedFile[] = []
+  for await (const entry of tree.list()) {
+    if (files.length === defaultLimits.items) {
+      const most = countOf(defaultLimits.items, 'file')
+      throw new Error(`“${nameOf(tree)}” has over ${most}, more than a job has items. Sync its folders one by one.`)
+    }
+    files.push({ ...entry, id: itemId(entry.path, files.length), shown: shownPath(entry.path) })
+  }
+  return files
+}

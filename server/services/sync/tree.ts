@@ -1,0 +1,131 @@
+import { formatBytes } from '../kit/amounts.ts'
+
+/** One file of a tree. */
+export interface TreeEntry {
+  /** Relative, parts separated by `/`. See {@link pathProblem}. */
+  path: string
+  /** Bytes. */
+  size: number
+  /** Why it can't be copied: a link, a socket, a folder that can't be read. */
+  unsupported?: string
+}
+
+/** Who may do what with a file, and with each folder on the way to it: the nine bits of `chmod`. */
+export interface FileModes {
+  file: number
+  folders: readonly number[]
+}
+
+/** A file that is read. */
+export interface TreeFile {
+  content: ReadableStream<Uint8Array>
+  /** Left out where files have no modes. */
+  modes?: FileModes
+}
+
+/** Files under paths: a directory, an upload, a bucket. */
+export interface Tree {
+  /** What people call it. */
+  readonly name: string
+  list(): AsyncIterable<TreeEntry>
+  /** MUST refuse a path that leads out of the tree. */
+  read(path: string): Promise<TreeFile>
+  /**
+   * Writes a file, whole or not at all: until `content` has ended well, whoever reads sees what was there before. MUST refuse a path
+   * that leads out of the tree. A tree that has modes gives them to the file, and to the folders that it makes for it.
+   */
+  write(path: string, content: ReadableStream<Uint8Array>, modes?: FileModes): Promise<void>
+}
+
+/** A failure that trying again will not mend, in words for the one who can. */
+export class TreeRefusal extends Error {
+  override readonly name = 'TreeRefusal'
+}
+
+/** What is wrong with a path that comes from elsewhere, or `undefined` when it stays inside its tree. */
+export function pathProblem(path: string): string | undefined {
+  if (path === '') return 'is empty'
+  if (path.includes('\0')) return 'holds a NUL'
+  for (const part of path.split('/')) {
+    if (part === '') return 'has an empty part'
+    if (part === '.' || part === '..') return `has a part “${part}”`
+  }
+  return undefined
+}
+
+/** What a {@link MemoryTree} takes, in bytes. */
+export interface MemoryTreeLimits {
+  treeBytes: number
+  fileBytes: number
+}
+
+/** A file of a tree in memory. */
+type Content = Pick<Blob, 'size' | 'stream'>
+
+/** Chunks one by one: put together they would be copied, all at once. */
+function streamOf(chunks: readonly Uint8Array<ArrayBuffer>[]): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const rest = chunks.values()
+  return new ReadableStream({
+    pull(controller) {
+      const { value, done } = rest.next()
+      if (done) controller.close()
+      else controller.enqueue(value)
+    },
+  })
+}
+
+/** A tree in memory: what was uploaded, and what is made of it. */
+export class MemoryTree implements Tree {
+  readonly name: string
+  readonly #limits: MemoryTreeLimits
+  readonly #files = new Map<string, Content>()
+  #bytes = 0
+
+  /** @param files by their paths; the limits are for what is written later */
+  constructor(name: string, files: Iterable<readonly [path: string, content: Blob]>, limits: MemoryTreeLimits) {
+    this.name = name
+    this.#limits = limits
+    for (const [path, content] of files) {
+      this.#check(path)
+      this.#bytes += content.size
+      this.#files.set(path, content)
+    }
+  }
+
+  async *list(): AsyncGenerator<TreeEntry> {
+    for (const [path, { size }] of this.#files) yield { path, size }
+  }
+
+  async read(path: string): Promise<TreeFile> {
+    const file = this.#files.get(path)
+    if (!file) throw new TreeRefusal('It is not there')
+    return { content: file.stream() }
+  }
+
+  async write(path: string, content: ReadableStream<Uint8Array>): Promise<void> {
+    this.#check(path)
+    const { fileBytes, treeBytes } = this.#limits
+    const chunks: Uint8Array<ArrayBuffer>[] = []
+    let size = 0
+    try {
+      for await (const chunk of content) {
+        size += chunk.byteLength
+        this.#bytes += chunk.byteLength
+        if (size > fileBytes) throw new TreeRefusal(`“${this.name}” takes no file over ${formatBytes(fileBytes)}`)
+        if (this.#bytes > treeBytes)
+          throw new TreeRefusal(`“${this.name}” is full: it holds ${formatBytes(treeBytes)} at most`)
+        chunks.push(new Uint8Array(chunk))
+      }
+    } catch (error) {
+      this.#bytes -= size
+      throw error
+    }
+    this.#bytes -= this.#files.get(path)?.size ?? 0
+    this.#files.set(path, { size, stream: () => streamOf(chunks) })
+  }
+
+  #check(path: string): void {
+    const problem = pathProblem(path)
+    if (problem) throw new TreeRefusal(`The path ${problem}`)
+  }
+}
