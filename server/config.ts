@@ -1,6 +1,6 @@
 import { defaultLimits, type Limits } from '../shared/document/limits.ts'
-import { DEFAULT_TOKEN_SECONDS, SECRET_BYTES } from './auth.ts'
-import { parseRange } from './ip-address.ts'
+import { DEFAULT_TOKEN_SECONDS, SECRET_BYTES } from './auth/auth.ts'
+import { parseRange } from './support/ip-address.ts'
 
 /** A setting that can't be used: what is wrong with it, and what would do. */
 export class ConfigError extends Error {

@@ -1,5 +1,5 @@
 import { sign } from 'hono/jwt'
-import { withPrefix } from '../token-prefix.ts'
+import { withPrefix } from '../auth/token-prefix.ts'
 import type { ServerSettings } from './settings.ts'
 
 /** An access token that the server with these settings takes, from now on. */

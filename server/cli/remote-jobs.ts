@@ -5,7 +5,7 @@ import { type Clock, systemClock, systemRandom } from '../../shared/time/clock.t
 import { eventSchema } from '../../shared/document/events.ts'
 import { readAnswer } from '../../shared/producer/http-sender.ts'
 import { ConfigError } from '../config.ts'
-import { JobEventEmitter, noControl } from '../job-events.ts'
+import { JobEventEmitter, noControl } from '../jobs/emitter.ts'
 import { wait } from '../services/kit/wait.ts'
 
 type Wake = (asked: Pick<Receipt, 'cancelRequested' | 'pauseRequested'>) => void

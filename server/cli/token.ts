@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { scopes } from '../access.ts'
+import { scopes } from '../auth/access.ts'
 import { ConfigError } from '../config.ts'
 import { signAccessToken } from './access-token.ts'
 import { refuseSecret } from './flags.ts'

@@ -1,4 +1,4 @@
-import type { Note, Notes } from '../engine.ts'
+import type { Note, Notes } from '../jobs/engine.ts'
 
 /** Notes that are kept at most: the oldest make room. */
 const MOST_KEPT = 10_000

@@ -2,8 +2,8 @@ import type { Cursor } from '../../shared/document/cursor.ts'
 import type { ErrorRow, Item, JobHeader, LogRow, Patch, Step } from '../../shared/document/job.ts'
 import { defaultLimits, ERROR_WINDOW, type Limits, LOG_WINDOW } from '../../shared/document/limits.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
-import { applyBatch, changeOf, headerBytes } from '../apply-batch.ts'
-import { dueOf, mayRemove } from '../due.ts'
+import { applyBatch, changeOf, headerBytes } from '../jobs/apply-batch.ts'
+import { dueOf, mayRemove } from '../jobs/due.ts'
 import type {
   Applied,
   Batch,
@@ -21,10 +21,10 @@ import type {
   Unwatch,
   View,
   WatchTarget,
-} from '../engine.ts'
+} from '../jobs/engine.ts'
 import { problems } from '../errors.ts'
-import { blocksOf, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../kept.ts'
-import { buildPage, type ChangedRow, ListPage, startOf } from '../paging.ts'
+import { blocksOf, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../jobs/kept.ts'
+import { buildPage, type ChangedRow, ListPage, startOf } from '../jobs/paging.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from './support/idempotency.ts'
 import { MemoryNotes } from './memory-notes.ts'
 import { Wakeups } from './support/wake-ups.ts'

@@ -1,6 +1,6 @@
 import type { Limits } from '../../shared/document/limits.ts'
 import { ConfigError } from '../config.ts'
-import type { Engine } from '../engine.ts'
+import type { Engine } from '../jobs/engine.ts'
 
 /** How an engine is opened. */
 export interface Opener {

@@ -1,5 +1,5 @@
 import { createApp } from '../app.ts'
-import { type Serve, serveAt } from '../base-path.ts'
+import { type Serve, serveAt } from '../http/base-path.ts'
 import { ConfigError } from '../config.ts'
 import { DenoKvEngine } from '../engines/deno-kv/engine.ts'
 import { EngineOpenError } from '../engines/engine-open-error.ts'

@@ -2,7 +2,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import process from 'node:process'
 import { randomId, systemRandom } from '../../shared/time/clock.ts'
-import { SECRET_BYTES } from '../auth.ts'
+import { SECRET_BYTES } from '../auth/auth.ts'
 import { ConfigError } from '../config.ts'
 
 /** The bits of a mode for everyone but the owner. */

@@ -1,6 +1,6 @@
 /** Milepost on Cloudflare Workers: environment → engine → app. */
 import { createApp } from '../app.ts'
-import { type Serve, serveAt } from '../base-path.ts'
+import { type Serve, serveAt } from '../http/base-path.ts'
 import { ConfigError } from '../config.ts'
 import { DurableObjectEngine } from '../engines/durable-object/engine.ts'
 import type { ObjectBindings } from '../engines/durable-object/calls.ts'

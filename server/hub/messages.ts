@@ -4,7 +4,7 @@ import type { Item, Job, JobStatus, Patch, Step } from '../../shared/document/jo
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { encodeMessage, eventName } from '../../shared/wire/sse.ts'
 import type { EndReason } from '../../shared/wire/messages.ts'
-import type { View } from '../engine.ts'
+import type { View } from '../jobs/engine.ts'
 
 /** For whom a message is written: a stream of one job has ids, a stream of several says whose each message is. */
 export type Audience = 'one' | 'many'

@@ -1,5 +1,5 @@
 import type { JobHeader } from '../../shared/document/job.ts'
-import { PAGE_BYTES } from '../paging.ts'
+import { PAGE_BYTES } from '../jobs/paging.ts'
 import { type EventStream, encode, type Follower } from './event-stream.ts'
 import type { HubContext } from './hub.ts'
 import { LIST_PAGE, type OwnerChannel } from './owner-channel.ts'

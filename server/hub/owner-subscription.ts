@@ -1,4 +1,4 @@
-import type { Change, Engine, Unwatch } from '../engine.ts'
+import type { Change, Engine, Unwatch } from '../jobs/engine.ts'
 import type { WatchJob } from './job-channel.ts'
 
 interface Listener {

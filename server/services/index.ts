@@ -1,6 +1,6 @@
 import { type Clock, type Random, systemClock, systemRandom } from '../../shared/time/clock.ts'
 import { defaultLimits } from '../../shared/document/limits.ts'
-import { noControl } from '../job-events.ts'
+import { noControl } from '../jobs/emitter.ts'
 import type { Services } from './kit/service.ts'
 import { countOf } from './kit/amounts.ts'
 import { analyseTexts } from './analysis/analysis.ts'

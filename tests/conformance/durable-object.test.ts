@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { CANCEL_GRACE } from '../../server/due.ts'
-import type { Engine } from '../../server/engine.ts'
+import { CANCEL_GRACE } from '../../server/jobs/due.ts'
+import type { Engine } from '../../server/jobs/engine.ts'
 import { formatCursor } from '../../shared/document/cursor.ts'
 import type { JobHeader } from '../../shared/document/job.ts'
 import { ApiClient } from '../support/api-client.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { CANCEL_GRACE } from '../../server/due.ts'
-import type { Decision } from '../../server/engine.ts'
+import { CANCEL_GRACE } from '../../server/jobs/due.ts'
+import type { Decision } from '../../server/jobs/engine.ts'
 import type { JobEvent } from '../../shared/document/events.ts'
 import { defaultLimits, ERROR_WINDOW, LOG_WINDOW } from '../../shared/document/limits.ts'
 import { foldAll, instantOf, placed } from '../arbitraries.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Engine, ListQuery } from '../../server/engine.ts'
+import type { Engine, ListQuery } from '../../server/jobs/engine.ts'
 import type { JobHeader } from '../../shared/document/job.ts'
 import { batchOf, created, publish, type Subject, taken, unique, WakeLog } from './fixtures.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Engine, ListQuery, Page } from '../../server/engine.ts'
+import type { Engine, ListQuery, Page } from '../../server/jobs/engine.ts'
 import type { JobEvent } from '../../shared/document/events.ts'
 import type { JobHeader } from '../../shared/document/job.ts'
 import { instantOf } from '../arbitraries.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import type { Batch } from '../../server/engine.ts'
+import type { Batch } from '../../server/jobs/engine.ts'
 import type { AppliedEvent, JobEvent } from '../../shared/document/events.ts'
 import { applyEvent } from '../../shared/document/fold.ts'
 import type { Job } from '../../shared/document/job.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Notes } from '../../server/engine.ts'
+import type { Notes } from '../../server/jobs/engine.ts'
 import { type Subject, unique } from './fixtures.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Change, Engine } from '../../server/engine.ts'
+import type { Change, Engine } from '../../server/jobs/engine.ts'
 import { batchOf, created, newJob, type Subject, unique } from './fixtures.ts'
 import { openLog, replaced } from './stream-log.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Change } from '../../server/engine.ts'
+import type { Change } from '../../server/jobs/engine.ts'
 import type { JobEvent } from '../../shared/document/events.ts'
 import { foldAll } from '../arbitraries.ts'
 import { batchOf, created, newJob, publish, type Subject, taken, unique, WakeLog } from './fixtures.ts'

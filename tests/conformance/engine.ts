@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { Engine } from '../../server/engine.ts'
+import type { Engine } from '../../server/jobs/engine.ts'
 import { describeApply } from './engine-apply.ts'
 import { describeChanges } from './engine-changes.ts'
 import { describeDue } from './engine-due.ts'
@@ -14,7 +14,7 @@ import { describeWatch } from './engine-watch.ts'
 import type { OpenEngine } from './fixtures.ts'
 
 /**
- * What every engine must do: the contract of `server/engine.ts`, as tests.
+ * What every engine must do: the contract of `server/jobs/engine.ts`, as tests.
  *
  * @param options.hasAlarms the engine wakes itself for what is due, and so has no `due`
  * @param options.knowsOwnersOnly the engine finds jobs by their owner alone

@@ -1,6 +1,6 @@
 import { expect } from 'bun:test'
-import { headerBytes } from '../../server/apply-batch.ts'
-import type { Applied, Batch, Change, Engine, NewJob } from '../../server/engine.ts'
+import { headerBytes } from '../../server/jobs/apply-batch.ts'
+import type { Applied, Batch, Change, Engine, NewJob } from '../../server/jobs/engine.ts'
 import type { JobEvent } from '../../shared/document/events.ts'
 import type { Job, JobHeader, Patch } from '../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../shared/document/limits.ts'

@@ -1,4 +1,4 @@
-import type { Engine } from '../../server/engine.ts'
+import type { Engine } from '../../server/jobs/engine.ts'
 import { Hub, type HubOptions } from '../../server/hub/hub.ts'
 import type { Sink, StreamSource } from '../../server/hub/stream.ts'
 import { Metrics } from '../../server/metrics.ts'

@@ -13,7 +13,7 @@ import type {
   Unwatch,
   View,
   WatchTarget,
-} from '../../server/engine.ts'
+} from '../../server/jobs/engine.ts'
 import type { Cursor } from '../../shared/document/cursor.ts'
 import type { JobHeader, Patch } from '../../shared/document/job.ts'
 import type { SeededRandom } from '../seeded-random.ts'

@@ -1,4 +1,4 @@
-import type { Applied, Batch } from '../../server/engine.ts'
+import type { Applied, Batch } from '../../server/jobs/engine.ts'
 import type { JobEvent, ProducerEvent } from '../../shared/document/events.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { newHeader } from '../arbitraries.ts'

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { DueList, DueTerms } from '../../server/engine.ts'
+import type { DueList, DueTerms } from '../../server/jobs/engine.ts'
 import { MemoryEngine } from '../../server/engines/memory.ts'
 import { Hub } from '../../server/hub/hub.ts'
 import { type OpenStream, openStream } from '../../server/hub/stream.ts'

@@ -1,4 +1,4 @@
-import type { Change, Engine } from '../../server/engine.ts'
+import type { Change, Engine } from '../../server/jobs/engine.ts'
 import type { AppliedEvent } from '../../shared/document/events.ts'
 import { applyEvent } from '../../shared/document/fold.ts'
 import type { Job } from '../../shared/document/job.ts'

@@ -1,4 +1,4 @@
-import type { View } from '../../server/engine.ts'
+import type { View } from '../../server/jobs/engine.ts'
 import { type Cursor, formatCursor } from '../../shared/document/cursor.ts'
 import type { AppliedEvent } from '../../shared/document/events.ts'
 import type { Job, Patch } from '../../shared/document/job.ts'

@@ -1,6 +1,6 @@
-import type { View } from '../../server/engine.ts'
+import type { View } from '../../server/jobs/engine.ts'
 import type { Followed, Hub } from '../../server/hub/hub.ts'
-import { startOf } from '../../server/paging.ts'
+import { startOf } from '../../server/jobs/paging.ts'
 import type { Patch } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import type { PingData } from '../../shared/wire/messages.ts'

@@ -2,8 +2,8 @@ import { type Clock, type Random, randomId, systemClock, systemRandom } from '..
 import type { Cursor } from '../../../shared/document/cursor.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
-import { applyBatch, changeOf } from '../../apply-batch.ts'
-import { mayRemove } from '../../due.ts'
+import { applyBatch, changeOf } from '../../jobs/apply-batch.ts'
+import { mayRemove } from '../../jobs/due.ts'
 import type {
   Applied,
   Batch,
@@ -20,10 +20,10 @@ import type {
   Unwatch,
   View,
   WatchTarget,
-} from '../../engine.ts'
+} from '../../jobs/engine.ts'
 import { ProblemError, problems } from '../../errors.ts'
-import { blocksOf, refusalOfGrowth, refusalOfJob, type Standing } from '../../kept.ts'
-import { buildPage, startOf } from '../../paging.ts'
+import { blocksOf, refusalOfGrowth, refusalOfJob, type Standing } from '../../jobs/kept.ts'
+import { buildPage, startOf } from '../../jobs/paging.ts'
 import { KvAccess } from './access.ts'
 import { keys } from './keys.ts'
 import { listJobs } from './list.ts'

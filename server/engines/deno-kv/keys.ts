@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Due, DueList } from '../../engine.ts'
-import type { ChangedRow } from '../../paging.ts'
+import type { Due, DueList } from '../../jobs/engine.ts'
+import type { ChangedRow } from '../../jobs/paging.ts'
 
 /** The lists of a document. */
 export type List = ChangedRow['list']

@@ -1,4 +1,4 @@
-import type { Note, Notes } from '../../engine.ts'
+import type { Note, Notes } from '../../jobs/engine.ts'
 import type { KvAccess } from './access.ts'
 import { keys } from './keys.ts'
 

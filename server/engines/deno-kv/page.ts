@@ -1,5 +1,5 @@
 import type { Patch } from '../../../shared/document/job.ts'
-import { buildPage, type ChangedRow } from '../../paging.ts'
+import { buildPage, type ChangedRow } from '../../jobs/paging.ts'
 import { type Entry, type KvStore, windows } from './store.ts'
 
 /** Rows that are read at once at first; twice as many each time they are not enough. */

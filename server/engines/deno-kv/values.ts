@@ -1,6 +1,6 @@
 import type { JobHeader, JobStatus } from '../../../shared/document/job.ts'
-import type { Marks, StoredJob } from '../../engine.ts'
-import type { ChangedRow } from '../../paging.ts'
+import type { Marks, StoredJob } from '../../jobs/engine.ts'
+import type { ChangedRow } from '../../jobs/paging.ts'
 
 /** The format of everything that is stored here. */
 export const FORMAT = 2

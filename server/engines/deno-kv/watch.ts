@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../../shared/time/clock.ts'
-import type { Change, Unwatch, WatchTarget } from '../../engine.ts'
-import { Recent } from '../../recent.ts'
+import type { Change, Unwatch, WatchTarget } from '../../jobs/engine.ts'
+import { Recent } from '../../support/lru.ts'
 import type { KvAccess } from './access.ts'
 import { keys } from './keys.ts'
 import { type Gone, type Head, jobOf, type News, type Payload } from './values.ts'

@@ -1,9 +1,9 @@
 import type { Item, JobHeader, Step } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
-import { dueOf } from '../../due.ts'
-import type { Batch, Commit, StoredJob } from '../../engine.ts'
-import { blocksOf } from '../../kept.ts'
-import type { ChangedRow } from '../../paging.ts'
+import { dueOf } from '../../jobs/due.ts'
+import type { Batch, Commit, StoredJob } from '../../jobs/engine.ts'
+import { blocksOf } from '../../jobs/kept.ts'
+import type { ChangedRow } from '../../jobs/paging.ts'
 import { keys, type PayloadField } from './keys.ts'
 import { type Entry, type KvLoaded, windows } from './store.ts'
 import {

@@ -13,7 +13,7 @@ import type {
   RemoveOnly,
   StoredJob,
   View,
-} from '../../engine.ts'
+} from '../../jobs/engine.ts'
 import type { Problem } from '../../errors.ts'
 
 /** What a Worker asks of the object of a job. Objects have no settings of their own: what they need comes with the call. */

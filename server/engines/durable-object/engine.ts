@@ -16,7 +16,7 @@ import type {
   Unwatch,
   View,
   WatchTarget,
-} from '../../engine.ts'
+} from '../../jobs/engine.ts'
 import { problems, refuse } from '../../errors.ts'
 import { noteObject, type ObjectBindings, ownerObject, PING, PONG } from './calls.ts'
 

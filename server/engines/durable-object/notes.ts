@@ -1,4 +1,4 @@
-import type { Note } from '../../engine.ts'
+import type { Note } from '../../jobs/engine.ts'
 
 const PREFIX = 'note '
 

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import type { Change } from '../../engine.ts'
+import type { Change } from '../../jobs/engine.ts'
 import { type ObjectBindings, PING, PONG } from './calls.ts'
 
 /** Events that a wake-up carries; of more the hub makes a patch anyway. */

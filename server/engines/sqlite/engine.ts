@@ -20,10 +20,10 @@ import type {
   Unwatch,
   View,
   WatchTarget,
-} from '../../engine.ts'
+} from '../../jobs/engine.ts'
 import { type Problem, problems } from '../../errors.ts'
-import { buildPage, startOf } from '../../paging.ts'
-import { Recent } from '../../recent.ts'
+import { buildPage, startOf } from '../../jobs/paging.ts'
+import { Recent } from '../../support/lru.ts'
 import { Gathering } from '../support/group-commit.ts'
 import { LoopTurns } from '../support/loop-turns.ts'
 import { Group } from './group.ts'

@@ -1,4 +1,4 @@
-import type { Standing } from '../../kept.ts'
+import type { Standing } from '../../jobs/kept.ts'
 import { encodeText, type Statement } from './database.ts'
 import type { Write } from './store.ts'
 

@@ -1,4 +1,4 @@
-import type { Note, Notes } from '../../engine.ts'
+import type { Note, Notes } from '../../jobs/engine.ts'
 import type { Database, Statement } from './database.ts'
 import type { Decided } from './group.ts'
 import type { Write } from './store.ts'

@@ -1,4 +1,4 @@
-import type { Change, Unwatch, WatchTarget } from '../../engine.ts'
+import type { Change, Unwatch, WatchTarget } from '../../jobs/engine.ts'
 import { WakeQueue } from './wake-queue.ts'
 
 type Wake = (change: Change) => void

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../../../shared/time/clock.ts'
-import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../../job-events.ts'
+import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../../jobs/emitter.ts'
 import { countOf, formatBytes } from '../kit/amounts.ts'
 import { createCheckpoint, createThrottle } from '../kit/checkpoint.ts'
 import { clip, reasonOf } from '../kit/clip.ts'

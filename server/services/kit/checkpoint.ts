@@ -1,5 +1,5 @@
 import type { Clock } from '../../../shared/time/clock.ts'
-import type { JobControl } from '../../job-events.ts'
+import type { JobControl } from '../../jobs/emitter.ts'
 import { wait } from './wait.ts'
 
 /** How long a service computes before everything else in the process has its turn: milliseconds. */

@@ -1,4 +1,4 @@
-import type { JobControl } from '../../job-events.ts'
+import type { JobControl } from '../../jobs/emitter.ts'
 
 /**
  * Does something with each of many things, a few at once. Nothing new begins while the job is paused, or once it is to end, or after a

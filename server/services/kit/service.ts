@@ -1,4 +1,4 @@
-import type { JobControl } from '../../job-events.ts'
+import type { JobControl } from '../../jobs/emitter.ts'
 
 /** Work that is ready to be done as a job. */
 export interface Work {

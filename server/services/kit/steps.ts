@@ -1,4 +1,4 @@
-import { emitStep, type JobControl } from '../../job-events.ts'
+import { emitStep, type JobControl } from '../../jobs/emitter.ts'
 
 /** Announces the steps of a job, by their ids, before the first begins: a watcher sees the whole way ahead. */
 export function announceSteps(jobId: string, labels: Readonly<Record<string, string>>): void {

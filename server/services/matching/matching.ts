@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../../../shared/time/clock.ts'
 import type { EventFields } from '../../../shared/document/events.ts'
-import { emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../../job-events.ts'
+import { emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../../jobs/emitter.ts'
 import { countOf } from '../kit/amounts.ts'
 import { assignPairs, type Pair } from './assignment.ts'
 import { createCheckpoint, createThrottle } from '../kit/checkpoint.ts'

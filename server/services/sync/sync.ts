@@ -1,7 +1,7 @@
 import { type Clock, type Random, systemClock, systemRandom } from '../../../shared/time/clock.ts'
 import type { LogLevel } from '../../../shared/document/job.ts'
 import { defaultLimits } from '../../../shared/document/limits.ts'
-import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../../job-events.ts'
+import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../../jobs/emitter.ts'
 import { countOf, formatBytes } from '../kit/amounts.ts'
 import { Bandwidth } from './bandwidth.ts'
 import { createCheckpoint, createThrottle } from '../kit/checkpoint.ts'

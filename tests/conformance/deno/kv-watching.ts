@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Change } from '../../../server/engine.ts'
+import type { Change } from '../../../server/jobs/engine.ts'
 import type { JobEvent } from '../../../shared/document/events.ts'
 import { settle, VirtualClock } from '../../virtual-clock.ts'
 import { batchOf, created, publish, taken, WakeLog } from '../fixtures.ts'

@@ -1,4 +1,4 @@
-import type { Change } from '../../../server/engine.ts'
+import type { Change } from '../../../server/jobs/engine.ts'
 
 /** What a test asks of the engine in a Worker, over a WebSocket: methods of `Engine` by name, and `unwatch` with the number of a `watch`. */
 export interface Question {

@@ -1,6 +1,6 @@
 /** Milepost's own Worker, with doors through which tests reach its engine and its objects. */
 
-import type { Applied, Batch, Change, NewJob, StoredJob } from '../../../server/engine.ts'
+import type { Applied, Batch, Change, NewJob, StoredJob } from '../../../server/jobs/engine.ts'
 import { DurableObjectEngine } from '../../../server/engines/durable-object/engine.ts'
 import type { JobCalls, Namespace, ObjectBindings, OwnerCalls } from '../../../server/engines/durable-object/calls.ts'
 import worker, { JobObject, OwnerObject } from '../../../server/entries/worker.ts'

@@ -1,4 +1,4 @@
-import type { Batch } from '../../../server/engine.ts'
+import type { Batch } from '../../../server/jobs/engine.ts'
 import type { Job, JobHeader } from '../../../shared/document/job.ts'
 import { appliedEvents, documentAfter, documentOfNew, headerOf } from './model.ts'
 import { digestEvents, digestRows, type Said, type Sight, withoutGeneration } from './said.ts'

@@ -1,4 +1,4 @@
-import type { Batch, NewJob } from '../../../server/engine.ts'
+import type { Batch, NewJob } from '../../../server/jobs/engine.ts'
 import type { AppliedEvent } from '../../../shared/document/events.ts'
 import type { ErrorRow, Item, Job, JobHeader, LogRow, Step } from '../../../shared/document/job.ts'
 

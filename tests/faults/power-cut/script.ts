@@ -1,4 +1,4 @@
-import type { Batch, NewJob } from '../../../server/engine.ts'
+import type { Batch, NewJob } from '../../../server/jobs/engine.ts'
 import type { JobEvent } from '../../../shared/document/events.ts'
 import { SeededRandom } from '../../seeded-random.ts'
 import { eventAt } from './script-events.ts'

@@ -1,4 +1,4 @@
-import type { Change, Engine } from '../../../server/engine.ts'
+import type { Change, Engine } from '../../../server/jobs/engine.ts'
 import type { Cursor } from '../../../shared/document/cursor.ts'
 import type { JobHeader } from '../../../shared/document/job.ts'
 import { SeededRandom } from '../../seeded-random.ts'

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { greeting, openLocal } from '../../../../server/entries/local.ts'
-import { setJobEvents } from '../../../../server/job-events.ts'
+import { setJobEvents } from '../../../../server/jobs/emitter.ts'
 import { SECRET } from '../../../support/tokens.ts'
 
 afterEach(() => setJobEvents(undefined))

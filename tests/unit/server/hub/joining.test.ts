@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Change, Engine } from '../../../../server/engine.ts'
+import type { Change, Engine } from '../../../../server/jobs/engine.ts'
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import { Hub } from '../../../../server/hub/hub.ts'
 import { Metrics } from '../../../../server/metrics.ts'

@@ -1,4 +1,4 @@
-import type { Engine } from '../../../../server/engine.ts'
+import type { Engine } from '../../../../server/jobs/engine.ts'
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import { Hub, type HubOptions, type Viewer } from '../../../../server/hub/hub.ts'
 import type { Sink, StreamSource } from '../../../../server/hub/stream.ts'

@@ -1,4 +1,4 @@
-import { JobEventEmitter, setJobEvents } from '../../../../server/job-events.ts'
+import { JobEventEmitter, setJobEvents } from '../../../../server/jobs/emitter.ts'
 import { type EventType, eventSchema, type ProducerEvent } from '../../../../shared/document/events.ts'
 import { applyEvent } from '../../../../shared/document/fold.ts'
 import type { Item, Job } from '../../../../shared/document/job.ts'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { ProblemError } from '../../../../server/errors.ts'
-import { noControl, setJobEvents } from '../../../../server/job-events.ts'
+import { noControl, setJobEvents } from '../../../../server/jobs/emitter.ts'
 import type { Work } from '../../../../server/services/kit/service.ts'
 import { createServices } from '../../../../server/services/index.ts'
 import type { Samples } from '../../../../server/services/kit/samples.ts'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { setJobEvents } from '../../../../../server/job-events.ts'
+import { setJobEvents } from '../../../../../server/jobs/emitter.ts'
 import { analyseTexts, type CorpusFile } from '../../../../../server/services/analysis/analysis.ts'
 import { largest } from '../../../../../server/services/kit/largest.ts'
 import { splitWords } from '../../../../../server/services/analysis/split-words.ts'

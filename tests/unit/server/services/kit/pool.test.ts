@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { type JobControl, noControl } from '../../../../../server/job-events.ts'
+import { type JobControl, noControl } from '../../../../../server/jobs/emitter.ts'
 import { forEachAtOnce } from '../../../../../server/services/kit/pool.ts'
 import { settle } from '../../../../virtual-clock.ts'
 

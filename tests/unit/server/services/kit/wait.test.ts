@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { noControl } from '../../../../../server/job-events.ts'
+import { noControl } from '../../../../../server/jobs/emitter.ts'
 import { createCheckpoint, createThrottle } from '../../../../../server/services/kit/checkpoint.ts'
 import { backoff, wait } from '../../../../../server/services/kit/wait.ts'
 import type { Clock } from '../../../../../shared/time/clock.ts'

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { setJobEvents } from '../../../../../server/job-events.ts'
+import { setJobEvents } from '../../../../../server/jobs/emitter.ts'
 import { formatCsv } from '../../../../../server/services/matching/csv.ts'
 import { type Link, matchRecords } from '../../../../../server/services/matching/matching.ts'
 import type { Clock } from '../../../../../shared/time/clock.ts'

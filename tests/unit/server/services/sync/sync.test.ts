@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { setJobEvents } from '../../../../../server/job-events.ts'
+import { setJobEvents } from '../../../../../server/jobs/emitter.ts'
 import { digestOf } from '../../../../../server/services/kit/digest.ts'
 import { syncTrees } from '../../../../../server/services/sync/sync.ts'
 import { MemoryTree, type Tree, type TreeEntry, type TreeFile, TreeRefusal } from '../../../../../server/services/sync/tree.ts'

@@ -1,0 +1,43 @@
+/**
+ * Builds the client, the documents and the samples of the services into generated modules, which every runtime can load:
+ * `bun server/build/build.ts`.
+ */
+import { mkdir } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { Assets } from '../http/pages.ts'
+import { bundle } from './bundle.ts'
+import { buildDocs } from './docs.ts'
+import { collectSamples } from './samples.ts'
+
+const root = new URL('../../', import.meta.url)
+const path = (relative: string) => fileURLToPath(new URL(relative, root))
+
+/**
+ * A style sheet with those that it imports in their places. Bun's own bundler would lower it for old browsers: `:dir()` and logical
+ * properties to lists of languages, so that `dir="rtl"` changes nothing, and `light-dark()` to a media query.
+ */
+async function joinStyles(entrypoint: string): Promise<string> {
+  const file = new URL(entrypoint, root)
+  const text = await Bun.file(file).text()
+  const imported = [...text.matchAll(/^@import "(.+)";$/gm)].map(([, name]) =>
+    Bun.file(new URL(name ?? '', file)).text(),
+  )
+  return (await Promise.all(imported)).join('')
+}
+
+const assets: Assets = {
+  'dashboard.js': await bundle('client/dashboard/main.tsx'),
+  'dashboard.css': await joinStyles('client/dashboard/dashboard.css'),
+  'widget.js': await bundle('client/element/define.ts'),
+  docs: await buildDocs(new URL('server/docs/', root)),
+}
+
+const write = (name: string, type: string, from: string, value: unknown) =>
+  Bun.write(
+    path(`server/generated/${name}.ts`),
+    `import type { ${type} } from '${from}'\n\nexport const ${name}: ${type} = ${JSON.stringify(value)}\n`,
+  )
+
+await mkdir(path('server/generated'), { recursive: true })
+await write('assets', 'Assets', '../routes/pages.ts', assets)
+await write('samples', 'Samples', '../services/samples.ts', await collectSamples(path('node_modules')))

@@ -1,0 +1,118 @@
+import type { Context } from 'hono'
+import { createRequestSchemas } from '../../shared/wire/api.ts'
+import { isEpoch } from '../../shared/document/cursor.ts'
+import { createEventSchema, isShallow, JSON_DEPTH, type ProducerEvent } from '../../shared/document/events.ts'
+import { fitsUtf8 } from '../../shared/document/text-size.ts'
+import { digestOf } from '../support/digest.ts'
+import { type FieldError, problems, refuse } from '../errors.ts'
+import type { App, RouteContext } from './context.ts'
+import { idempotencyKey } from './idempotency-key.ts'
+import { identify, rememberedOf } from './identify.ts'
+import { atMost, ERRORS_NAMED, fieldErrors, lengthOf, readText, requireType } from './validation.ts'
+
+const JSON_TYPE = 'application/json'
+const NDJSON_TYPE = 'application/x-ndjson'
+const TYPES = [JSON_TYPE, NDJSON_TYPE]
+
+/** From here on a body takes a good part of a millisecond of the event loop, and may have to wait for its turn: characters. */
+const LARGE_BODY = 16 * 1_024
+
+/** What follows a middleware that is called by hand. */
+const goOn = async () => {}
+
+/**
+ * Events, from those who do the work.
+ *
+ * Of all requests the most frequent: one handler does everything, for each middleware on its way would cost as much as the validation.
+ * So this comes before the middleware of the other routes.
+ */
+export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates, turns }: RouteContext): void {
+  const eventSchema = createEventSchema(limits)
+  const schemas = createRequestSchemas(limits)
+  const limitBody = atMost(limits.bodyBytes)
+
+  app.post('/api/jobs/:id/events', async (c) => {
+    await onEach(c, goOn)
+    const principal = rememberedOf(c, auth) ?? (await identify(c, { auth, front }))
+    const length = lengthOf(c)
+    // No more than would be read: a length costs nothing to make up, and a guest's counts as that of who gave the token.
+    rates.takePublish(principal, length === undefined ? undefined : Math.min(length, limits.bodyBytes))
+    if (length === undefined || length > limits.bodyBytes) await limitBody(c, goOn)
+    const type = requireType(c, TYPES)
+    const text = await readText(c)
+    if (length === undefined) rates.takePublishBytes(principal, text.length)
+    const events =
+      turns && text.length > LARGE_BODY
+        ? await turns.run(principal.sub, () => eventsOf(text, type))
+        : eventsOf(text, type)
+    const name = idempotencyKey(c, schemas.idempotencyKey)
+    const epoch = epochOf(c)
+    const key = name === undefined ? undefined : { key: name, digest: await digestOf(events) }
+    return c.json(await jobs.publish(principal, c.req.param('id'), events, key, epoch, text.length))
+  })
+
+  function eventsOf(text: string, type: string): ProducerEvent[] {
+    return validate(type === NDJSON_TYPE ? parseLines(text) : parseJson(text), text.length)
+  }
+
+  /** The events of a body. An error names its field under the number of the event, counted from 0. */
+  function validate(body: unknown, length: number): ProducerEvent[] {
+    const batch = Array.isArray(body) ? body : [body]
+    if (batch.length === 0) throw refuse(problems.invalid([{ field: 'events', detail: 'must be at least one' }]))
+    if (batch.length > limits.batchEvents) {
+      const detail = `are ${batch.length}; a batch has at most ${limits.batchEvents}`
+      throw refuse(problems.tooLarge(`events: ${detail}. Send several batches.`, [{ field: 'events', detail }]))
+    }
+    const errors: FieldError[] = []
+    const events: ProducerEvent[] = []
+    for (const [index, value] of batch.entries()) {
+      const prefix = Array.isArray(body) ? `${index}` : ''
+      if (length > limits.eventBytes && !isWithin(value, limits.eventBytes)) {
+        const field = prefix || 'event'
+        const detail = `is longer than ${limits.eventBytes} bytes`
+        throw refuse(problems.tooLarge(`${field}: ${detail}.`, [{ field, detail }]))
+      }
+      const event = eventSchema.safeParse(value)
+      if (event.success) events.push(event.data)
+      else errors.push(...fieldErrors(event.error, prefix))
+      if (errors.length >= ERRORS_NAMED) break
+    }
+    if (errors.length > 0) throw refuse(problems.invalid(errors.slice(0, ERRORS_NAMED)))
+    return events
+  }
+}
+
+/** The life of the job that `?epoch=` names, as the answer to its creation gave it. @throws ProblemError 422 for what can be none */
+function epochOf(c: Context): string | undefined {
+  const epoch = c.req.query('epoch')
+  if (epoch === undefined || isEpoch(epoch)) return epoch
+  throw refuse(problems.invalid([{ field: 'epoch', detail: 'must be the epoch of a job' }]))
+}
+
+/** Whether a value takes no more JSON than that. What is nested too deeply is not measured, which would take a second, but refused later. */
+function isWithin(value: unknown, bytes: number): boolean {
+  return !isShallow(value, JSON_DEPTH + 1) || fitsUtf8(JSON.stringify(value), bytes)
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw refuse(problems.malformed('The body is not valid JSON.', [{ field: 'body', detail: 'is not valid JSON' }]))
+  }
+}
+
+/** Newline-delimited JSON: a value a line, blank lines ignored. */
+function parseLines(text: string): unknown[] {
+  const values: unknown[] = []
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue
+    try {
+      values.push(JSON.parse(line))
+    } catch {
+      const field = `line ${index + 1}`
+      throw refuse(problems.malformed(`${field} is not valid JSON.`, [{ field, detail: 'is not valid JSON' }]))
+    }
+  }
+  return values
+}

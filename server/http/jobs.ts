@@ -1,0 +1,146 @@
+import type { Context } from 'hono'
+import { createRequestSchemas, listQuerySchema, removeQuerySchema } from '../../shared/wire/api.ts'
+import { type Cursor, formatCursor, parseCursor } from '../../shared/document/cursor.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import { grantFor } from '../auth/access.ts'
+import type { Operation, View } from '../jobs/engine.ts'
+import { problems, refuse } from '../errors.ts'
+import { snapshotOf } from '../hub/messages.ts'
+import { encodeInSlices, LargeDocuments } from '../jobs/large-documents.ts'
+import { versionHeld } from '../jobs/paging.ts'
+import { type App, absoluteLinkTo, counted, type Env, linkTo, type RouteContext } from './context.ts'
+import { matchesEtag } from './etag.ts'
+import { idempotencyKey } from './idempotency-key.ts'
+import { atMost, onlyTypes, onlyUtf8, valid } from './validation.ts'
+import { viewFor, viewOf } from './view.ts'
+
+/** Seconds after which a client that can't stream does well to ask again. */
+const POLL_AFTER = '2'
+
+/** Jobs: created, listed, read, controlled, shared, removed. */
+export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates, onError }: RouteContext): void {
+  const documents = new LargeDocuments(engine, clock)
+  const schemas = createRequestSchemas(limits)
+  const smallJson = [atMost(limits.eventBytes), onlyTypes('application/json'), onlyUtf8] as const
+  const creates = [counted(rates, 'createsPerSecond'), ...smallJson] as const
+  const tokens = [counted(rates, 'tokensPerSecond'), ...smallJson] as const
+
+  /** Clients that poll read it as the server's time, which is not that of a wall clock that was set by mistake. */
+  const date = () => new Date(clock.now()).toUTCString()
+
+  app.post('/api/jobs', ...creates, valid('json', schemas.createJob), async (c) => {
+    const key = idempotencyKey(c, schemas.idempotencyKey)
+    for (;;) {
+      const { header, created } = await jobs.create(c.get('principal'), c.req.valid('json'), key)
+      const headers = { location: linkTo(c, `/api/jobs/${header.id}`) }
+      if (created) return c.json({ ...header, steps: [], items: [], errors: [], logs: [] }, 201, headers)
+      const read = await documents.read(header.id, undefined, 'all')
+      if (read?.patch.job.epoch === header.epoch) return answer(c, snapshotOf(read.patch, 'all'), read.release, headers)
+      // Removed since, and made again by someone else, perhaps: the request is one for what is there now.
+      read?.release?.()
+    }
+  })
+
+  app.get('/api/jobs', valid('query', listQuerySchema), async (c) => {
+    const { owner, parent, status, kind, cursor, limit } = c.req.valid('query')
+    const query = { limit, ...defined({ owner, parentId: parent, status, kind, cursor }) }
+    const page = await jobs.list(c.get('principal'), query)
+    return c.json(page, 200, { 'cache-control': 'no-store', date: date() })
+  })
+
+  app.delete('/api/jobs', valid('query', removeQuerySchema), (c) => {
+    const removed = jobs.removeEnded(c.get('principal'), c.req.valid('query')).catch(onError)
+    keepAlive(c, removed)
+    return c.body(null, 202)
+  })
+
+  app.get('/api/jobs/:id', async (c) => {
+    const id = c.req.param('id')
+    const asked = viewOf(c)
+    const principal = c.get('principal')
+    const stored = await jobs.read(principal, id)
+    const view = viewFor(asked, grantFor(principal, stored))
+    // The same address shows less to some.
+    c.header('vary', 'Authorization', { append: true })
+    const headers: Record<string, string> = { 'cache-control': 'private, no-cache', date: date() }
+    if (!isTerminalStatus(stored.header.status)) headers['retry-after'] = POLL_AFTER
+    if (matchesEtag(c.req.header('if-none-match'), etagOf(stored.header))) {
+      return c.body(null, 304, { ...headers, etag: etagOf(stored.header) })
+    }
+    const since = parseCursor(c.req.query('since'))
+    const cursor = since && versionHeld(since, stored) > 0 ? since : undefined
+    const { patch, release } = await changes(id, view, cursor)
+    // Deleted since it was read, and made again by someone else, perhaps.
+    if (patch.job.epoch !== stored.header.epoch) {
+      release?.()
+      throw refuse(problems.notFound())
+    }
+    headers.etag = etagOf(patch.job)
+    return answer(c, cursor ? patch : snapshotOf(patch, view), release, headers)
+  })
+
+  async function changes(id: string, view: View, cursor: Cursor | undefined) {
+    const read = await documents.read(id, cursor, view)
+    if (!read) throw refuse(problems.notFound())
+    return read
+  }
+
+  app.delete('/api/jobs/:id', async (c) => {
+    await jobs.remove(c.get('principal'), c.req.param('id'))
+    return c.body(null, 204)
+  })
+
+  for (const operation of ['cancel', 'pause', 'resume'] satisfies Operation[]) {
+    app.post(`/api/jobs/:id/${operation}`, async (c) => {
+      return c.json(await jobs.operate(c.get('principal'), c.req.param('id'), operation), 202)
+    })
+  }
+
+  app.post('/api/jobs/:id/tokens', ...tokens, valid('json', schemas.createToken), async (c) => {
+    const request = c.req.valid('json')
+    const id = c.req.param('id')
+    const { token, expiresAt } = await jobs.share(c.get('principal'), id, request)
+    const path = request.can === 'watch' ? `/api/jobs/${id}/progress?token=${token}` : `/api/jobs/${id}/events`
+    const url = absoluteLinkTo(c, front, path)
+    return c.json({ token, expiresAt, url }, 201, { 'cache-control': 'no-store' })
+  })
+
+  app.delete('/api/jobs/:id/tokens', async (c) => {
+    await jobs.endTokens(c.get('principal'), c.req.param('id'))
+    return c.body(null, 204)
+  })
+}
+
+const etagOf = (job: Cursor) => `W/"${formatCursor(job)}"`
+
+/** @param release set for a large document, which is sent in slices */
+function answer(
+  c: Context<Env>,
+  body: object,
+  release: (() => void) | undefined,
+  headers: Record<string, string>,
+): Response {
+  if (!release) return c.json(body, 200, headers)
+  // HEAD runs this handler too, and nobody would ever read or cancel its body.
+  if (c.req.method === 'HEAD') {
+    release()
+    return c.body(null, 200, { ...headers, 'content-type': 'application/json' })
+  }
+  return c.body(encodeInSlices(body, release), 200, { ...headers, 'content-type': 'application/json' })
+}
+
+/** Lets work go on after the answer where a runtime would end it, as Workers do. */
+function keepAlive(c: Context, work: Promise<unknown>): void {
+  try {
+    c.executionCtx.waitUntil(work)
+  } catch {
+    // Elsewhere there is no such context, and none is needed.
+  }
+}
+
+/** An object without its undefined fields. */
+function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as ReturnType<
+    typeof defined<T>
+  >
+}

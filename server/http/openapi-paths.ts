@@ -1,0 +1,243 @@
+import { z } from 'zod'
+import { listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../../shared/wire/api.ts'
+
+export type Json = Record<string, unknown>
+
+const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` })
+const json = (schema: Json) => ({ 'application/json': { schema } })
+const answer = (description: string, schema?: string) => ({
+  description,
+  ...(schema ? { content: json(ref(schema)) } : {}),
+})
+const problem = { description: 'Refused', content: { 'application/problem+json': { schema: ref('Problem') } } }
+const id = { name: 'id', in: 'path', required: true, schema: { type: 'string' }, description: 'The id of the job.' }
+const query = (name: string, description: string, schema: Json = { type: 'string' }) => ({
+  name,
+  in: 'query',
+  description,
+  schema,
+})
+const header = (name: string, description: string) => ({
+  name,
+  in: 'header',
+  description,
+  schema: { type: 'string' },
+})
+const stream = { description: 'A stream of events', content: { 'text/event-stream': { schema: { type: 'string' } } } }
+const parts = query('parts', 'header: without steps, items, errors and logs.', {
+  type: 'string',
+  enum: ['all', 'header'],
+})
+const since = query('since', 'What the client has: EPOCH-VERSION, or EPOCH.GENERATION-VERSION.')
+const idempotency = header('Idempotency-Key', 'The same key with the same body is answered like the first time.')
+
+const anyone = { security: [] }
+const text = (type: string, description: string) => ({
+  description,
+  content: { [type]: { schema: { type: 'string' } } },
+})
+
+const operationPaths: Json = {
+  '/healthz': { get: { summary: 'Whether the process lives', ...anyone, responses: { 200: answer('It does') } } },
+  '/readyz': {
+    get: {
+      summary: 'Whether the store answers',
+      ...anyone,
+      responses: { 200: answer('It does'), 503: { ...problem, description: 'It does not' } },
+    },
+  },
+  '/openapi.json': { get: { summary: 'This document', ...anyone, responses: { 200: answer('OpenAPI 3.1') } } },
+  '/metrics': {
+    get: {
+      summary: 'What the server counts, for jobs:admin',
+      responses: { 200: text('application/openmetrics-text', 'OpenMetrics'), '4XX': problem },
+    },
+  },
+}
+
+const html = (description: string) => text('text/html', description)
+const signedIn = (summary: string, more: Json = {}) => ({
+  get: {
+    summary,
+    security: [{ session: [] }],
+    ...more,
+    responses: { 200: html('The page'), 401: html('How to sign in') },
+  },
+})
+
+const pagePaths: Json = {
+  '/': signedIn('The dashboard: all of your jobs'),
+  '/jobs/{id}': signedIn("One job's page", { parameters: [id] }),
+  '/docs': { get: { summary: 'The documentation', ...anyone, responses: { 200: html('The page') } } },
+  '/docs/{page}': {
+    get: {
+      summary: 'A page of the documentation',
+      ...anyone,
+      parameters: [{ ...id, name: 'page', description: 'app, wire, errors, settings, running, engines or api.' }],
+      responses: { 200: html('The page'), 404: problem },
+    },
+  },
+  '/sign-in': {
+    get: {
+      summary: 'Sign in with a code that works once',
+      ...anyone,
+      parameters: [{ ...query('code', 'As the server printed it.'), required: true }],
+      responses: { 303: answer('Signed in: on to the dashboard'), 401: html('How to get a code') },
+    },
+  },
+  '/sign-out': {
+    post: {
+      summary: 'Sign out, from our own pages',
+      ...anyone,
+      responses: { 303: answer('Signed out'), 403: { ...problem, description: 'From a page of another site' } },
+    },
+  },
+  '/widget.js': {
+    get: {
+      summary: 'The element for other pages',
+      ...anyone,
+      responses: { 200: text('text/javascript', 'A module') },
+    },
+  },
+}
+
+/** The parameters that a schema has. */
+function parametersOf(schema: z.ZodType): Json[] {
+  const { properties = {} } = z.toJSONSchema(schema, { io: 'input' })
+  return Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema }))
+}
+
+/** The calls of the HTTP API, as OpenAPI describes them. */
+export function createPaths(): Json {
+  const call = (summary: string, responses: Json, more: Json = {}) => ({
+    summary,
+    ...more,
+    responses: { ...responses, '4XX': problem, '5XX': problem },
+  })
+  const operation = (what: string) => call(what, { 202: answer('Written down', 'JobHeader') }, { parameters: [id] })
+  return {
+    '/api/jobs': {
+      post: call(
+        'Create a job; for an owner other than yourself with jobs:assign',
+        { 201: answer('Created', 'Job'), 200: answer('Created before by the same request', 'Job') },
+        { parameters: [idempotency], requestBody: { required: true, content: json(ref('CreateJob')) } },
+      ),
+      get: call(
+        'List your jobs, newest first',
+        { 200: answer('A page of jobs', 'JobList') },
+        { parameters: parametersOf(listQuerySchema) },
+      ),
+      delete: call(
+        'Remove your ended jobs; those of another owner with jobs:admin',
+        { 202: answer('They are being removed') },
+        { parameters: parametersOf(removeQuerySchema) },
+      ),
+    },
+    '/api/jobs/{id}': {
+      get: call(
+        'Read a job, or what changed in it',
+        {
+          200: { description: 'The job; with since, a patch', content: json({ anyOf: [ref('Job'), ref('Patch')] }) },
+          304: answer('Nothing changed'),
+        },
+        { parameters: [id, since, parts, header('If-None-Match', 'An ETag that this call gave before.')] },
+      ),
+      delete: call('Remove a job', { 204: answer('Removed') }, { parameters: [id] }),
+    },
+    '/api/jobs/{id}/events': {
+      post: call(
+        'Report on a job',
+        { 200: answer('Applied, all of it', 'Receipt') },
+        {
+          parameters: [
+            id,
+            query('epoch', 'The life of the job that the events are about. Of another life: 404.'),
+            idempotency,
+          ],
+          requestBody: {
+            required: true,
+            content: {
+              ...json({ anyOf: [ref('Event'), { type: 'array', items: ref('Event') }] }),
+              'application/x-ndjson': { schema: { type: 'string', description: 'An event a line' } },
+            },
+          },
+        },
+      ),
+    },
+    '/api/jobs/{id}/progress': {
+      get: call(
+        'Follow a job',
+        { 200: stream, 204: answer('The job has ended, and the client has all of it') },
+        {
+          parameters: [id, since, parts, query('token', 'A watch token.'), header('Last-Event-ID', 'Wins over since.')],
+        },
+      ),
+    },
+    '/api/progress': {
+      get: call(
+        'Follow several jobs, or all of yours',
+        { 200: stream },
+        {
+          parameters: [
+            query('job', 'A job, as ID or ID@CURSOR; up to 100.', { type: 'array', items: { type: 'string' } }),
+            query('parent', 'Only the children of this job.'),
+            query(
+              'owner',
+              "Whose jobs, when none is named: * for everyone's (422 on Durable Objects). For jobs:admin.",
+            ),
+            query('token', 'Watch tokens.', { type: 'array', items: { type: 'string' } }),
+            parts,
+          ],
+        },
+      ),
+    },
+    '/api/jobs/{id}/cancel': { post: operation('Ask for the end of a job') },
+    '/api/jobs/{id}/pause': { post: operation('Ask for a pause') },
+    '/api/jobs/{id}/resume': { post: operation('Ask to go on') },
+    '/api/jobs/{id}/tokens': {
+      post: call(
+        'Make a token for one job',
+        { 201: answer('A token', 'Token') },
+        { parameters: [id], requestBody: { content: json(ref('CreateToken')) } },
+      ),
+      delete: call(
+        'End all watch and publish tokens made of a job so far, and the streams that they opened; as its owner or creator',
+        { 204: answer('Ended') },
+        { parameters: [id] },
+      ),
+    },
+    '/api/sign-in-links': {
+      post: call(
+        'Make a link that signs a person in, once, within ten minutes; with admin as an administrator. For jobs:admin',
+        { 201: answer('A link', 'SignInLink') },
+        { requestBody: { required: true, content: json(ref('CreateSignInLink')) } },
+      ),
+    },
+    '/api/sessions': {
+      get: call(
+        "List your sessions; everyone's, or those of sub, with jobs:admin",
+        { 200: answer('A page of sessions', 'SessionList') },
+        { parameters: parametersOf(sessionQuerySchema) },
+      ),
+    },
+    '/api/sessions/{id}': {
+      delete: call(
+        'End a session: its cookie and the tokens that it made are refused, its streams close',
+        { 204: answer('Ended') },
+        { parameters: [{ ...id, description: 'The id of the session.' }] },
+      ),
+    },
+    ...operationPaths,
+    ...pagePaths,
+    '/api/services/{name}': {
+      post: call(
+        'Start a reference service',
+        { 202: answer('Started; Location is the job', 'JobHeader') },
+        {
+          parameters: [{ ...id, name: 'name', description: 'sync, analysis or matching.' }],
+          requestBody: { content: { 'multipart/form-data': { schema: { type: 'object' } } } },
+        },
+      ),
+    },
+  }
+}

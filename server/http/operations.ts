@@ -1,0 +1,71 @@
+import type { Clock } from '../../shared/time/clock.ts'
+import { requireScope } from '../auth/access.ts'
+import { ProblemError, problems, refuse } from '../errors.ts'
+import { createOpenApi, openApiTexts } from './openapi.ts'
+import { type App, linkTo, type RouteContext } from './context.ts'
+import { matchesEtag } from './etag.ts'
+import { identify } from './identify.ts'
+
+/** How long the engine's answer is good for everyone who asks whether the server is ready: milliseconds. */
+const READY_MS = 1_000
+
+/** What those who run the server ask it. */
+export function operationRoutes(app: App, context: RouteContext): void {
+  const { engine, hub, limits, metrics, clock, onError } = context
+  app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'cache-control': 'no-store' }))
+
+  let isReady = true
+  const check = shared(READY_MS, clock, async () => {
+    try {
+      await engine.check()
+      if (!isReady) onError('The store answers again.')
+      isReady = true
+    } catch (error) {
+      // The answer tells anyone that it is so; why is for the one who can mend it, who need not read it every few seconds.
+      if (isReady) onError(`The store does not answer, and /readyz fails until it does: ${firstLineOf(error)}`)
+      isReady = false
+      throw error instanceof ProblemError ? error : refuse(problems.unavailable('The store does not answer.'))
+    }
+  })
+  app.get('/readyz', async (c) => {
+    await check()
+    return c.json({ status: 'ok', engine: engine.name }, 200, { 'cache-control': 'no-store' })
+  })
+
+  const describe = openApiTexts(() => createOpenApi(limits))
+  app.get('/openapi.json', async (c) => {
+    const { json, etag } = await describe(linkTo(c, ''))
+    const headers = { etag, 'cache-control': 'public, max-age=0, must-revalidate' }
+    if (matchesEtag(c.req.header('if-none-match'), etag)) return c.body(null, 304, headers)
+    return c.body(json, 200, { ...headers, 'content-type': 'application/json' })
+  })
+
+  app.get('/metrics', async (c) => {
+    requireScope(await identify(c, context), 'jobs:admin')
+    const { streams, channels } = hub.open
+    const text = metrics.render({
+      streams: { value: streams, help: 'Event streams that are open.' },
+      channels: { value: channels, help: 'Jobs and owners that someone here follows.' },
+    })
+    return c.body(text, 200, { 'content-type': 'application/openmetrics-text; version=1.0.0; charset=utf-8' })
+  })
+}
+
+const firstLineOf = (error: unknown) => (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]
+
+/** Work whose outcome all share who ask while it is done, and within `ms` milliseconds of its beginning. */
+function shared<T>(ms: number, clock: Clock, work: () => Promise<T>): () => Promise<T> {
+  let last: { at: number; isPending: boolean; outcome: Promise<T> } | undefined
+  return () => {
+    const now = clock.now()
+    // A clock that was set back must not make an outcome last.
+    if (last && (last.isPending || Math.abs(now - last.at) < ms)) return last.outcome
+    const made = { at: now, isPending: true, outcome: work() }
+    const end = () => {
+      made.isPending = false
+    }
+    made.outcome.then(end, end)
+    last = made
+    return made.outcome
+  }
+}

@@ -1,0 +1,117 @@
+import type { Context } from 'hono'
+import { getCookie, setCookie } from 'hono/cookie'
+import { cors } from 'hono/cors'
+import { html } from 'hono/html'
+import { secureHeaders } from 'hono/secure-headers'
+import { isAdmin, type Principal } from '../auth/access.ts'
+import { type App, linkTo, type RouteContext } from './context.ts'
+import { type Docs, docRoutes } from './docs.ts'
+import { identify, requireOurPage, sessionCookie } from './identify.ts'
+import { forPages, page } from './page.ts'
+
+/** The built client and documents: what a browser is served. */
+export interface Assets {
+  'dashboard.js': string
+  'dashboard.css': string
+  'widget.js': string
+  /** Left out, there are no documents. */
+  docs?: Docs
+}
+
+const types = {
+  'dashboard.js': 'text/javascript; charset=utf-8',
+  'dashboard.css': 'text/css; charset=utf-8',
+  'widget.js': 'text/javascript; charset=utf-8',
+}
+
+/** The dashboard, and the element for other people's pages. */
+export function pageRoutes(app: App, context: RouteContext, assets: Assets): void {
+  const { auth, engine, front, rates, sessions, signIns } = context
+  // Anyone's page may load the element.
+  const forWidget = secureHeaders({ strictTransportSecurity: false, crossOriginResourcePolicy: 'cross-origin' })
+
+  const seesEveryone = (reader: Principal) => isAdmin(reader) && !engine.knowsOwnersOnly
+  const show = async (c: Context) => {
+    const base = linkTo(c, '/')
+    const reader = await identify(c, { auth, front }).catch(() => undefined)
+    c.header('cache-control', 'no-store')
+    if (!reader) {
+      rates.takeStranger(front.addressOf(c.req.raw, c.env))
+      return c.html(signInPage(base), 401)
+    }
+    return c.html(dashboardPage(base, { seesEveryone: seesEveryone(reader) }))
+  }
+  for (const path of ['/', '/jobs/:id'] as const) app.get(path, forPages, show)
+  // The dashboard renders the description of the API, which is for anyone.
+  app.get('/docs/api', forPages, async (c) => {
+    const reader = await identify(c, { auth, front }).catch(() => undefined)
+    if (!reader) rates.takeStranger(front.addressOf(c.req.raw, c.env))
+    c.header('cache-control', 'no-store')
+    return c.html(dashboardPage(linkTo(c, '/'), reader ? { seesEveryone: seesEveryone(reader) } : { isStranger: true }))
+  })
+  docRoutes(app, assets.docs ?? [])
+  // Where the app is mounted at /progress, the route "/" is "/progress"; but it is to "/progress/" that links lead.
+  app.get('/*', async (c, next) => {
+    if (c.req.path !== linkTo(c, '/')) return next()
+    return forPages(c, async () => {
+      c.res = await show(c)
+    })
+  })
+
+  // As a module it is fetched by the rules of CORS.
+  app.use('/widget.js', cors())
+  for (const name of ['dashboard.js', 'dashboard.css', 'widget.js'] as const) {
+    app.get(`/${name}`, name === 'widget.js' ? forWidget : forPages, (c) =>
+      c.body(assets[name], 200, { 'content-type': types[name], 'cache-control': 'public, max-age=0, must-revalidate' }),
+    )
+  }
+
+  app.get('/sign-in', forPages, async (c) => {
+    // Those who look at a link before they show it ask so, and must not use it up.
+    if (c.req.method === 'HEAD') return c.body(null, 200)
+    rates.takeStranger(front.addressOf(c.req.raw, c.env))
+    const signIn = await signIns.redeem(c.req.query('code') ?? '')
+    const base = linkTo(c, '/')
+    c.header('cache-control', 'no-store')
+    if (!signIn) return c.html(signInPage(base), 401)
+    const { cookie, seconds } = await sessions.create(signIn.principal)
+    const { name, secure } = sessionCookie(c, front)
+    setCookie(c, name, cookie, { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: seconds })
+    return c.redirect(signIn.job === undefined ? base : linkTo(c, `/jobs/${signIn.job}`), 303)
+  })
+
+  app.post('/sign-out', forPages, async (c) => {
+    // Another site's form must not sign anyone out.
+    requireOurPage(c, front)
+    const base = linkTo(c, '/')
+    const { name, secure } = sessionCookie(c, front)
+    await sessions.endOf(getCookie(c, name) ?? '')
+    setCookie(c, name, '', { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: 0 })
+    return c.redirect(base, 303)
+  })
+}
+
+/** Who looks at the dashboard. */
+interface Reader {
+  /** Whether they may ask for everyone's jobs. */
+  seesEveryone?: boolean
+  /** Whether they are not signed in, and may read the description of the API alone. */
+  isStranger?: boolean
+}
+
+const dashboardPage = (base: string, { seesEveryone = false, isStranger = false }: Reader) =>
+  page(
+    base,
+    'Milepost',
+    html`<script type="module" src="dashboard.js"></script></head><body><div id="app" data-sees-everyone="${String(seesEveryone)}" data-is-stranger="${String(isStranger)}"></div></body>`,
+  )
+
+const signInPage = (base: string) =>
+  page(
+    base,
+    'Sign in – Milepost',
+    html`</head><body><main class="sign-in"><h1>Sign in</h1>
+<p>Open a sign-in link. Each works once, for ten minutes. The server prints one when it starts; its operator gets
+another with <code>milepost sign-in</code>, and one for you with <code>milepost sign-in --sub NAME</code>.</p>
+<p><a href="docs">Documentation</a></p></main></body>`,
+  )

@@ -1,0 +1,111 @@
+import type { Context } from 'hono'
+import { ownerQuerySchema } from '../../shared/wire/api.ts'
+import { type Cursor, parseCursor } from '../../shared/document/cursor.ts'
+import { isJobId } from '../../shared/document/job.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import { grantFor, type Principal } from '../auth/access.ts'
+import type { StoredJob, View } from '../jobs/engine.ts'
+import { ProblemError, problems, refuse } from '../errors.ts'
+import type { Access } from '../hub/event-stream.ts'
+import type { Followed, Viewer } from '../hub/hub.ts'
+import { versionHeld } from '../jobs/paging.ts'
+import type { App, Env, RouteContext } from './context.ts'
+import { viewFor, viewOf } from './view.ts'
+
+/** Jobs that one stream may name. */
+const JOBS_PER_STREAM = 100
+
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  // `no-transform`: a proxy that compresses also buffers.
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+}
+
+/** The event streams: of one job, of several, of all of an owner's. */
+export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
+  app.get('/api/jobs/:id/progress', async (c) => {
+    const principal = c.get('principal')
+    const id = c.req.param('id')
+    const asked = viewOf(c)
+    const stored = await jobs.read(principal, id)
+    const { view, ...access } = accessTo(principal, stored, asked)
+    const { version, status } = stored.header
+    const cursor = usable(parseCursor(c.req.header('last-event-id') || c.req.query('since')), stored)
+    // Nothing will ever follow: 204 is what stops an EventSource (WHATWG HTML, 9.2.3).
+    if (isTerminalStatus(status) && cursor.version === version) return c.body(null, 204)
+    return answer(c, () => hub.openJob(id, view, cursor, viewerOf(c, principal, access)))
+  })
+
+  app.get('/api/progress', async (c) => {
+    const principal = c.get('principal')
+    const asked = viewOf(c)
+    const named = c.req.queries('job') ?? principal.jobs?.map(({ job }) => job)
+    if (named) {
+      if (ownerIn(c) !== undefined) throw refuse(problems.invalid([{ field: 'owner', detail: 'does not go with job' }]))
+      const followed = await readAll(principal, named, asked)
+      return answer(c, () => hub.openJobs(followed, viewerOf(c, principal)))
+    }
+    const owner = jobs.ownerOf(principal, ownerIn(c))
+    const parent = c.req.query('parent')
+    if (parent !== undefined && !isJobId(parent)) {
+      throw refuse(problems.invalid([{ field: 'parent', detail: 'is not a job id' }]))
+    }
+    const { expiresAt, session } = principal
+    return answer(c, () => hub.openOwner(owner, parent, viewerOf(c, principal, { expiresAt, session })))
+  })
+
+  /** The jobs that `?job=ID` and `?job=ID@CURSOR` name. One that is gone is told so; when all are, so is the request. */
+  async function readAll(principal: Principal, named: string[], asked: View): Promise<Followed[]> {
+    if (named.length > JOBS_PER_STREAM) {
+      throw refuse(problems.invalid([{ field: 'job', detail: `may be given at most ${JOBS_PER_STREAM} times` }]))
+    }
+    const followed = new Map<string, Followed>()
+    for (const name of named) {
+      const [id = '', cursor] = name.split('@')
+      try {
+        const stored = await jobs.read(principal, id)
+        const since = usable(parseCursor(cursor), stored)
+        const { owner } = stored.header
+        followed.set(id, { id, owner, cursor: since, ...accessTo(principal, stored, asked) })
+      } catch (error) {
+        if (!(error instanceof ProblemError) || error.problem.status !== 404) throw error
+        followed.set(id, { id, gone: true })
+      }
+    }
+    const all = [...followed.values()]
+    if (all.every(({ gone }) => gone)) throw refuse(problems.notFound())
+    return all
+  }
+}
+
+/** @throws ProblemError 422 for a name that nobody can have */
+function ownerIn(c: Context<Env>): string | undefined {
+  const parsed = ownerQuerySchema.optional().safeParse(c.req.query('owner'))
+  if (parsed.success) return parsed.data
+  throw refuse(problems.invalid([{ field: 'owner', detail: 'must have 1 to 512 characters, or be left out' }]))
+}
+
+/** What a client has of this history of the job: version 0, when its cursor is of another or ahead. It may see no other life. */
+function usable(cursor: Cursor | undefined, stored: StoredJob): Cursor {
+  return { epoch: stored.header.epoch, version: versionHeld(cursor, stored) }
+}
+
+/** What the principal may see of the job, and until when. */
+function accessTo(principal: Principal, stored: StoredJob, asked: View): Access & { view: View } {
+  const grant = grantFor(principal, stored)
+  const { expiresAt, session } = grant ?? principal
+  return { view: viewFor(asked, grant), expiresAt, session, tokenSeries: grant?.series }
+}
+
+function viewerOf(c: Context<Env>, { sub, jobs }: Principal, access: Access = {}): Viewer {
+  const viewer: Viewer = { sub, signal: c.req.raw.signal, ...access }
+  if (jobs) viewer.jobs = [...new Set(jobs.map(({ job }) => job))]
+  return viewer
+}
+
+async function answer(c: Context<Env>, open: () => Promise<ReadableStream<Uint8Array>>): Promise<Response> {
+  // HEAD runs this handler too, and nobody would ever read or cancel its stream.
+  if (c.req.method === 'HEAD') return c.body(null, 200, STREAM_HEADERS)
+  return c.body(await open(), 200, STREAM_HEADERS)
+}

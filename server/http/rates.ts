@@ -1,0 +1,127 @@
+import type { Clock } from '../../shared/time/clock.ts'
+import type { Limits } from '../../shared/document/limits.ts'
+import type { Principal } from '../auth/access.ts'
+import { type ProblemError, problems, refuse } from '../errors.ts'
+import { parseAddress } from '../support/ip-address.ts'
+import { Recent } from '../support/lru.ts'
+
+/** Who is counted at once: principals, and addresses of strangers. Of more, those who asked least lately begin anew. */
+export const ACCOUNTS = 10_000
+
+/** How many seconds' worth may come at once, after as long a pause, and what is said of it to whoever brings more. */
+const rates = {
+  publishesPerSecond: { seconds: 2, what: 'publishes' },
+  publishBytesPerSecond: { seconds: 2, what: 'bytes of events' },
+  createsPerSecond: { seconds: 10, what: 'new jobs' },
+  tokensPerSecond: { seconds: 10, what: 'new tokens and sign-in links' },
+  servicesPerSecond: { seconds: 10, what: 'starts of services' },
+  requestsPerSecond: { seconds: 10, what: 'requests' },
+  strangersPerSecond: { seconds: 4, what: 'requests of this address without valid credentials' },
+} as const satisfies Partial<Record<keyof Limits, { seconds: number; what: string }>>
+
+/** What is counted a second, by the name of its limit. */
+export type Rate = keyof typeof rates
+
+/** How much of one rate someone has left, and when that was so: milliseconds. */
+interface Level {
+  left: number
+  at: number
+}
+
+/** The levels of one principal or address: token buckets (RFC 2697, 3, with one colour), full at first. */
+type Account = { [rate in Rate]?: Level }
+
+/**
+ * How much principals, and strangers by their address, may ask for a second: of this process. Where several share a store, each counts for
+ * itself.
+ */
+export class Rates {
+  readonly #clock: Pick<Clock, 'monotonic'>
+  readonly #limits: Pick<Limits, Rate>
+  /** Apart, so that guests with tokens, and strangers, who may have any number of addresses, push out each other alone. */
+  readonly #principals = new Recent<string, Account>(ACCOUNTS)
+  readonly #jobs = new Recent<string, Account>(ACCOUNTS)
+  readonly #strangers = new Recent<string, Account>(ACCOUNTS)
+
+  constructor(clock: Pick<Clock, 'monotonic'>, limits: Pick<Limits, Rate>) {
+    this.#clock = clock
+    this.#limits = limits
+  }
+
+  /** Counts a publish, and its bytes, where its length is known before it is read. @throws ProblemError 429 */
+  takePublish({ sub }: Principal, bytes: number | undefined): void {
+    const account = accountOf(this.#principals, sub)
+    this.#take(account, 'publishesPerSecond', 1)
+    if (bytes !== undefined) this.#take(account, 'publishBytesPerSecond', bytes)
+  }
+
+  /** Counts the bytes of a publish whose length was not known before. @throws ProblemError 429 */
+  takePublishBytes({ sub }: Principal, bytes: number): void {
+    this.#take(accountOf(this.#principals, sub), 'publishBytesPerSecond', bytes)
+  }
+
+  /** Counts what a principal asks for. Readers with watch tokens count for their job, not for whoever gave it to them. @throws ProblemError 429 */
+  take({ sub, jobs }: Principal, rate: Rate): void {
+    const account = jobs?.[0] ? accountOf(this.#jobs, jobs[0].job) : accountOf(this.#principals, sub)
+    this.#take(account, rate, 1)
+  }
+
+  /** Counts a request without valid credentials. @throws ProblemError 429 */
+  takeStranger(address: string | undefined): void {
+    const refusal = this.refusalOfStranger(address)
+    if (refusal) throw refusal
+  }
+
+  /** Counts a request without valid credentials, and says why it is too much, if it is. Without an address nobody could be told from anybody else. */
+  refusalOfStranger(address: string | undefined): ProblemError | undefined {
+    if (address === undefined) return undefined
+    return this.#refusal(accountOf(this.#strangers, networkOf(address)), 'strangersPerSecond', 1)
+  }
+
+  #take(account: Account, rate: Rate, amount: number): void {
+    const refusal = this.#refusal(account, rate, amount)
+    if (refusal) throw refusal
+  }
+
+  /** Takes from a level as long as there is something in it, and then all: it may be in debt, so that any amount passes now and then. */
+  #refusal(account: Account, rate: Rate, amount: number): ProblemError | undefined {
+    const perSecond = this.#limits[rate]
+    const most = perSecond * rates[rate].seconds
+    const now = this.#clock.monotonic()
+    const level = account[rate] ?? { left: most, at: now }
+    account[rate] = level
+    level.left = Math.min(most, level.left + ((now - level.at) / 1_000) * perSecond)
+    level.at = now
+    if (level.left <= 0) return tooMany(rate, perSecond, -level.left / perSecond)
+    level.left -= amount
+    return undefined
+  }
+}
+
+function accountOf(accounts: Recent<string, Account>, who: string): Account {
+  const known = accounts.get(who)
+  if (known) return known
+  const account: Account = {}
+  accounts.set(who, account, 1)
+  return account
+}
+
+/** What one subscriber has: an IPv4 address, or a /64 of IPv6 (RFC 6177). */
+function networkOf(address: string): string {
+  const bytes = parseAddress(address)
+  return bytes?.length === 16 ? `${bytes.subarray(0, 8)}` : address
+}
+
+/** @param wait how long until there is something in the level again: seconds */
+function tooMany(rate: Rate, perSecond: number, wait: number): ProblemError {
+  const { seconds, what } = rates[rate]
+  const after = Math.max(1, Math.ceil(wait))
+  const unit = rate === 'publishBytesPerSecond' ? ';qu="content-bytes"' : ''
+  const detail = `Too many ${what}: at most ${perSecond} a second, and ${perSecond * seconds} at once. Wait as long as Retry-After says.`
+  return refuse(problems.tooMany(rate, detail), {
+    'retry-after': `${after}`,
+    // draft-ietf-httpapi-ratelimit-headers-10.
+    'ratelimit-policy': `"${rate}";q=${perSecond * seconds}${unit};w=${seconds}`,
+    ratelimit: `"${rate}";r=0;t=${after}`,
+  })
+}

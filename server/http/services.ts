@@ -1,0 +1,62 @@
+import type { JobHeader } from '../../shared/document/job.ts'
+import { type Principal, requireScope } from '../auth/access.ts'
+import { problems, refuse } from '../errors.ts'
+import type { JobEventEmitter } from '../jobs/emitter.ts'
+import type { Jobs } from '../jobs/jobs.ts'
+import type { Services } from '../services/kit/service.ts'
+import { type App, counted, linkTo, type RouteContext } from './context.ts'
+import { ServicePlaces } from './service-places.ts'
+import { atMost, onlyTypes } from './validation.ts'
+
+/** Starts a service for a principal, as a job of its own. */
+export type StartService = (
+  principal: Principal,
+  name: string,
+  /** The form, or what reads it once there is a place for the service. */
+  form: FormData | (() => Promise<FormData>),
+) => Promise<JobHeader>
+
+/** Work that dies with its process, without a word, is seen to be stalled after this. */
+const HEARTBEAT_SECONDS = 60
+/** What was uploaded stays in memory while its job is paused, but not for longer: milliseconds. */
+const LONGEST_PAUSE_MS = 3_600_000
+
+/** How services are started, whoever asks. */
+export function createStartService(
+  jobs: Jobs,
+  emitter: JobEventEmitter,
+  services: Services,
+  perPrincipal: number,
+): StartService {
+  const places = new ServicePlaces(perPrincipal)
+  return async (principal, name, form) => {
+    const service = Object.hasOwn(services, name) ? services[name] : undefined
+    if (!service) throw refuse({ ...problems.notFound(), detail: `There is no service "${name}".` })
+    const leave = places.take(principal.sub)
+    try {
+      const { run, ...job } = await service.prepare(typeof form === 'function' ? await form() : form)
+      const { header } = await jobs.create(principal, { ...job, heartbeatSeconds: HEARTBEAT_SECONDS })
+      // The answer doesn't wait for the work; whoever is interested watches it.
+      const work = emitter.run(header.id, (control) => run(header.id, control), { longestPauseMs: LONGEST_PAUSE_MS })
+      void work.finally(leave)
+      return header
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+}
+
+/** The reference services: what is uploaded becomes a job. */
+export function serviceRoutes(app: App, { limits, rates }: RouteContext, start: StartService): void {
+  const uploads = [atMost(limits.uploadBytes), onlyTypes('multipart/form-data')] as const
+  app.post('/api/services/:name', counted(rates, 'servicesPerSecond'), ...uploads, async (c) => {
+    requireScope(c.get('principal'), 'jobs:write')
+    const read = () =>
+      c.req.formData().catch(() => {
+        throw refuse(problems.malformed('The form can not be read.', [{ field: 'body', detail: 'is not a form' }]))
+      })
+    const header = await start(c.get('principal'), c.req.param('name'), read)
+    return c.json(header, 202, { location: linkTo(c, `/api/jobs/${header.id}`) })
+  })
+}

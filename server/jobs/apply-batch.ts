@@ -1,0 +1,224 @@
+import type { AppliedEvent, JobEvent } from '../../shared/document/events.ts'
+import { foldEvent, mergeHeader } from '../../shared/document/fold.ts'
+import type { Item, JobHeader, Step } from '../../shared/document/job.ts'
+import type { Limits } from '../../shared/document/limits.ts'
+import { countItems, isTerminalStatus } from '../../shared/document/selectors.ts'
+import { utf8Length } from '../../shared/document/text-size.ts'
+import { tokenSeries } from '../auth/access.ts'
+import { decide } from './decide.ts'
+import type { Batch, Change, Commit, IdempotencyKey, Marks, StoredJob } from './engine.ts'
+import { type Problem, problems } from '../errors.ts'
+import { enter } from './generations.ts'
+
+/** What an engine loads before a batch is applied. */
+export interface Loaded {
+  job: StoredJob
+  /** The steps and items that the batch names (see {@link namedRows}), as they are stored. */
+  step(id: string): Step | undefined
+  item(id: string): Item | undefined
+  /** What is stored under the batch's key, if it has one and it is known. */
+  key?: Pick<IdempotencyKey, 'digest'> | undefined
+  /** The generation that applies the batch, where engines have any. */
+  generation?: string | undefined
+}
+
+export type Outcome = { commit: Commit } | { repeat: JobHeader } | { refused: Problem }
+
+/** The ids of the rows that events name: what an engine that can't look them up one by one has to load. */
+export function namedRows(events: readonly JobEvent[]): { steps: Set<string>; items: Set<string> } {
+  const steps = new Set<string>()
+  const items = new Set<string>()
+  for (const event of events) {
+    if (event.type === 'item') items.add(event.id)
+    else if (event.type === 'step') steps.add(event.id)
+  }
+  return { steps, items }
+}
+
+/**
+ * What a batch does to a job: a commit for the engine to write, or why it is refused. Pure. All of a batch is applied or none.
+ *
+ * A repeated idempotency key is answered before anything else is looked at, so that a producer that lost an answer gets it
+ * even when the job has ended since.
+ */
+export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcome {
+  const { header: before, marks } = loaded.job
+  if (batch.createdBy !== undefined && batch.createdBy !== before.createdBy) return { refused: problems.notFound() }
+  if (batch.epoch !== undefined && batch.epoch !== before.epoch) return { refused: problems.notFound() }
+  if (batch.tokenSeries !== undefined && batch.tokenSeries !== tokenSeries(loaded.job)) {
+    return { refused: problems.tokenEnded() }
+  }
+  if (batch.key && loaded.key) {
+    return loaded.key.digest === batch.key.digest
+      ? { repeat: before }
+      : { refused: problems.invalid([{ field: 'Idempotency-Key', detail: 'was used before with another body' }]) }
+  }
+  if (batch.decide === 'end-tokens') return { commit: nextSeries(loaded.job) }
+  const events = batch.decide === undefined ? batch.events : decide(loaded.job, batch.decide)
+  if ('refused' in events) return events
+  if (events.length === 0) return { repeat: before }
+  return new Application(loaded, { ...batch, events }, limits, { ...marks }).run()
+}
+
+/** The job as it is, in the next series of its tokens. */
+function nextSeries(job: StoredJob): Commit {
+  const { header, marks } = job
+  const rows = { events: [], steps: [], items: [], errors: [], logs: [] }
+  return { header, marks: { ...marks, tokenSeries: tokenSeries(job) + 1 }, from: header.version, ...rows }
+}
+
+/** What is told of a commit. */
+export function changeOf({ header, marks, from, events }: Commit): Change {
+  const { id, epoch, version } = header
+  const change: Change = { id, epoch, from, to: version, events, header }
+  if (marks.tokenSeries !== undefined) change.tokenSeries = marks.tokenSeries
+  return change
+}
+
+/** An event with what the server derives, so that the fold needs no clock and no settings. */
+export function eventAt(event: JobEvent, version: number, { at, retentionSeconds }: Batch): AppliedEvent {
+  const applied: AppliedEvent = Object.assign({ type: event.type, version, at }, event)
+  if (retentionSeconds !== undefined && event.type === 'status' && isTerminalStatus(event.status)) {
+    applied.expiresAt = new Date(Date.parse(at) + retentionSeconds * 1_000).toISOString()
+  }
+  return applied
+}
+
+/** One batch on its way through the fold. */
+class Application {
+  readonly #loaded: Loaded
+  readonly #batch: Batch
+  readonly #limits: Limits
+  readonly #marks: Marks
+  readonly #steps = new Map<string, Step>()
+  readonly #items = new Map<string, Item>()
+  #header: JobHeader
+
+  constructor(loaded: Loaded, batch: Batch, limits: Limits, marks: Marks) {
+    this.#loaded = loaded
+    this.#batch = batch
+    this.#limits = limits
+    this.#marks = marks
+    this.#header = loaded.job.header
+  }
+
+  run(): Outcome {
+    const from = this.#header.version
+    const commit: Commit = {
+      header: this.#header,
+      marks: this.#marks,
+      from,
+      events: [],
+      steps: [],
+      items: [],
+      errors: [],
+      logs: [],
+    }
+    for (const [index, event] of this.#batch.events.entries()) {
+      const row = this.#row(event)
+      const refused = this.#check(event, row, index)
+      if (refused) return { refused }
+      const applied = eventAt(event, this.#header.version + 1, this.#batch)
+      if (index === 0) enter(this.#loaded.generation, this.#marks, applied)
+      commit.events.push(applied)
+      const patch = foldEvent(this.#header, { row, stepCount: this.#marks.stepCount }, applied)
+      const step = patch.steps?.[0]
+      const item = patch.items?.[0]
+      const bytes = this.#marks.bytes
+      this.#account(applied, row, step, item)
+      if (step) this.#steps.set(step.id, step)
+      if (item) this.#items.set(item.id, item)
+      if (patch.errors) commit.errors.push(...patch.errors)
+      if (patch.logs) commit.logs.push(...patch.logs)
+      this.#header = mergeHeader(this.#header, patch.job)
+      // What makes no job larger passes even over the limit: an operator may have lowered it, and the job has to end some day.
+      if (this.#marks.bytes > Math.max(bytes, this.#limits.documentBytes))
+        return { refused: this.#tooLarge(event, index) }
+    }
+    commit.header = this.#header
+    commit.steps.push(...this.#steps.values())
+    commit.items.push(...this.#items.values())
+    return { commit }
+  }
+
+  #row(event: JobEvent): Step | Item | undefined {
+    if (event.type === 'item') return this.#items.get(event.id) ?? this.#loaded.item(event.id)
+    if (event.type === 'step') return this.#steps.get(event.id) ?? this.#loaded.step(event.id)
+    return undefined
+  }
+
+  #check(event: JobEvent, row: Step | Item | undefined, index: number): Problem | undefined {
+    const { status } = this.#header
+    const name = (key: string) => this.#field(index, key)
+    if (isTerminalStatus(status)) {
+      return problems.conflict(`The job is ${status}: it takes no more events.`, [
+        { field: name('type'), detail: `the job is ${status}` },
+      ])
+    }
+    if (event.type === 'status' && event.status === 'pending' && status !== 'pending') {
+      const detail = `a job that is ${status} can't go back to pending`
+      return problems.conflict(`status: ${detail}.`, [{ field: name('status'), detail }])
+    }
+    if (event.type === 'item' && !row && countItems(this.#header) >= this.#limits.items) {
+      return problems.tooLarge(`A job has at most ${this.#limits.items} items.`, [
+        { field: name('id'), detail: 'is one item too many' },
+      ])
+    }
+    if (event.type === 'step' && !row && this.#marks.stepCount >= this.#limits.steps) {
+      return problems.tooLarge(`A job has at most ${this.#limits.steps} steps.`, [
+        { field: name('id'), detail: 'is one step too many' },
+      ])
+    }
+    return undefined
+  }
+
+  #tooLarge(event: JobEvent, index: number): Problem {
+    const { documentBytes } = this.#limits
+    const key = 'id' in event ? 'id' : 'result' in event ? 'result' : 'metadata'
+    return problems.tooLarge(`The job would take more than ${documentBytes} bytes. Report fewer or shorter items.`, [
+      { field: this.#field(index, key), detail: `would take the job over ${documentBytes} bytes` },
+    ])
+  }
+
+  /** The name of a field of an event: `done`, or `3.done` among others. */
+  #field(index: number, key: string): string {
+    return this.#batch.events.length > 1 ? `${index}.${key}` : key
+  }
+
+  #account(event: AppliedEvent, before: Step | Item | undefined, step: Step | undefined, item: Item | undefined): void {
+    const marks = this.#marks
+    const row = step ?? item
+    if (row) marks.bytes += rowBytes(row) - rowBytes(before)
+    if (step && step.index === marks.stepCount) marks.stepCount += 1
+    if (event.type === 'status') {
+      if (event.result !== undefined) {
+        marks.bytes += jsonBytes(event.result) - jsonBytes(this.#header.result)
+        marks.resultVersion = event.version
+      }
+      if (event.metadata !== undefined) {
+        marks.bytes += jsonBytes(event.metadata) - jsonBytes(this.#header.metadata)
+        marks.metadataVersion = event.version
+      }
+    }
+    if (event.type === 'control' && event.cancelRequested) marks.cancelRequestedAt ??= event.at
+  }
+}
+
+/** What a row without any text takes in JSON, roughly. */
+const BARE_ROW = 80
+
+function rowBytes(row: Step | Item | undefined): number {
+  if (!row) return 0
+  let bytes = BARE_ROW
+  for (const value of Object.values(row)) if (typeof value === 'string') bytes += utf8Length(value)
+  return bytes
+}
+
+function jsonBytes(value: unknown): number {
+  return value === undefined || value === null ? 0 : utf8Length(JSON.stringify(value))
+}
+
+/** The bytes of a new job, as the limit counts them. */
+export function headerBytes(header: JobHeader): number {
+  return jsonBytes(header)
+}

@@ -1,0 +1,66 @@
+import type { JobEvent } from '../../shared/document/events.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import type { Due, DueList, DueTerms, RemoveOnly, StoredJob } from './engine.ts'
+
+/** How long a producer may stay silent after it was asked to stop, or after the server came back, before the server ends the job: milliseconds. */
+export const CANCEL_GRACE = 60_000
+
+const beganAt = ({ header }: StoredJob) => Date.parse(header.startedAt ?? header.createdAt)
+
+const silentSince = ({ header, marks }: StoredJob) =>
+  Math.max(Date.parse(header.lastEventAt), Date.parse(marks.cancelRequestedAt ?? header.lastEventAt))
+
+const timesOutAt = (job: StoredJob) => beganAt(job) + (job.header.timeoutSeconds ?? Number.POSITIVE_INFINITY) * 1_000
+
+const givesUpAt = (job: StoredJob) =>
+  job.header.cancelRequested ? silentSince(job) + CANCEL_GRACE : Number.POSITIVE_INFINITY
+
+/** When the server has to look at a job by itself, at the earliest; `undefined` for never. */
+export function dueOf(job: StoredJob): Due | undefined {
+  const { status, expiresAt, endedAt } = job.header
+  if (isTerminalStatus(status)) {
+    if (expiresAt !== undefined) return { list: 'expire', at: Date.parse(expiresAt) }
+    return endedAt === undefined ? undefined : { list: 'ended', at: Date.parse(endedAt) }
+  }
+  const at = Math.min(timesOutAt(job), givesUpAt(job))
+  return Number.isFinite(at) ? { list: 'end', at } : undefined
+}
+
+/** The latest moment of a list at which something can be due. */
+export function dueBefore(list: DueList, { now, retentionSeconds }: DueTerms): number {
+  return list === 'ended' ? now - retentionSeconds * 1_000 : now
+}
+
+/** The time for what is counted from a moment: of one before the clock was set forward, it is not known to have passed. */
+const nowSince = (moment: number, { now, since, skipped }: DueTerms) => (moment < since ? now - skipped : now)
+
+/**
+ * The event that ends a job which is due, if it is.
+ *
+ * A producer is silent only while the server could hear it, so silence counts from the server's start at the earliest. The time-out is a
+ * deadline, and runs while the server is away; but a job that began before has a minute from the server's start, in which its producer can
+ * report what it has done meanwhile.
+ */
+export function dueEvent(job: StoredJob, terms: DueTerms): JobEvent | undefined {
+  const { now, since } = terms
+  const { status, timeoutSeconds, cancelRequested } = job.header
+  if (isTerminalStatus(status)) return undefined
+  if (cancelRequested && Math.max(silentSince(job), since) + CANCEL_GRACE <= now)
+    return { type: 'status', status: 'cancelled', message: 'Cancelled by the server: the producer did not answer' }
+  const began = beganAt(job)
+  if (timesOutAt(job) > nowSince(began, terms) || (began < since && since + CANCEL_GRACE > now)) return undefined
+  return { type: 'status', status: 'failed', message: `Not done within ${timeoutSeconds} seconds` }
+}
+
+/** Whether a job has been kept long enough. The present retention is that of jobs in which no expiry is written. */
+export function isExpired(job: StoredJob, terms: DueTerms): boolean {
+  const due = dueOf(job)
+  if (!due || due.list === 'end') return false
+  const endedAt = Date.parse(job.header.endedAt ?? job.header.updatedAt)
+  return due.at <= dueBefore(due.list, { ...terms, now: nowSince(endedAt, terms) })
+}
+
+/** Whether a job may be removed on these conditions. */
+export function mayRemove(job: StoredJob, { epoch, expired }: RemoveOnly): boolean {
+  return (epoch === undefined || epoch === job.header.epoch) && (expired === undefined || isExpired(job, expired))
+}

@@ -1,0 +1,285 @@
+import { describe, expect, test } from 'bun:test'
+import { sign } from 'hono/jwt'
+import type { Grant, Principal } from '../../../../server/auth/access.ts'
+import { Auth, type AuthOptions } from '../../../../server/auth/auth.ts'
+import { MemoryEngine } from '../../../../server/engines/memory.ts'
+import { ProblemError } from '../../../../server/errors.ts'
+import { Sessions } from '../../../../server/auth/sessions.ts'
+import { SeededRandom } from '../../../seeded-random.ts'
+import { SECRET, virtualToken } from '../../../support/tokens.ts'
+import { VirtualClock } from '../../../virtual-clock.ts'
+
+const OLD_SECRET = 'an-older-secret-of-32-bytes-at-least'
+
+function create(options: Partial<AuthOptions> = {}) {
+  const clock = new VirtualClock()
+  const sessions = new Sessions({ engine: new MemoryEngine(), clock, random: new SeededRandom(1), onEnd: () => {} })
+  return { clock, sessions, auth: new Auth({ secret: SECRET, ...options }, clock, sessions) }
+}
+
+const seconds = (clock: VirtualClock) => clock.now() / 1_000
+
+/** When the tokens of these tests run out, unless they say otherwise: seconds. */
+const EXP = seconds(new VirtualClock()) + 60
+
+/** The status with which a promise is refused. */
+async function refused(promise: Promise<unknown>): Promise<number> {
+  return (await problemOf(promise)).status
+}
+
+async function problemOf(promise: Promise<unknown>): Promise<ProblemError['problem']> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof ProblemError)) throw error ?? new Error('Not refused')
+  return error.problem
+}
+
+const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+describe('Auth', () => {
+  test('Auth takes secrets of 32 bytes, and says how to make one', () => {
+    const message = 'A secret must have at least 32 bytes: make one with "openssl rand -hex 32"'
+    expect(() => create({ secret: 'x'.repeat(31) })).toThrow(message)
+    expect(() => create({ secret: [SECRET, 'short'] })).toThrow(message)
+    expect(() => create({ secret: [] })).toThrow('A secret is needed to sign tokens')
+    expect(create({ secret: 'ü'.repeat(16) }).auth).toBeInstanceOf(Auth)
+  })
+})
+
+describe('bearer', () => {
+  test('bearer answers the principal of an access token: its subject and the scopes that there are', async () => {
+    const { auth } = create()
+    const token = await virtualToken('ada', 'jobs:read openid jobs:write jobs:everything')
+    expect(await auth.bearer(token)).toMatchObject({ sub: 'ada', scopes: ['jobs:read', 'jobs:write'] })
+    const none = { sub: 'ada', scopes: [], expiresAt: EXP * 1_000 }
+    expect(await auth.bearer(await sign({ sub: 'ada', exp: EXP }, SECRET))).toEqual(none)
+    expect(await auth.bearer(await sign({ sub: 'ada', scope: ['jobs:read'], exp: EXP }, SECRET))).toEqual(none)
+  })
+
+  test('bearer refuses every token that is forged or of another algorithm', async () => {
+    const { auth } = create()
+    const claims = { sub: 'ada', scope: 'jobs:admin', exp: EXP }
+    const [header, payload, signature] = (await sign(claims, SECRET)).split('.')
+    const unsigned = `${base64url({ alg: 'none', typ: 'JWT' })}.${payload}`
+    const tokens = [
+      await sign(claims, 'another-secret-of-32-bytes-at-least!'),
+      await sign(claims, SECRET, 'HS384'),
+      await sign(claims, SECRET, 'HS512'),
+      `${unsigned}.`,
+      `${unsigned}.${signature}`,
+      `${base64url({ alg: 'none' })}.${payload}.`,
+      `${base64url({ alg: 'NONE', typ: 'JWT' })}.${payload}.`,
+      `${base64url({ typ: 'JWT' })}.${payload}.${signature}`,
+      `${header}.${base64url({ ...claims, sub: 'root' })}.${signature}`,
+      `${header}.${payload}.`,
+      `${header}.${payload}`,
+      `${header}.${payload}.${signature}x`,
+      `${header}..${signature}`,
+      '..',
+      '',
+      'x',
+    ]
+    for (const token of tokens) expect(await refused(auth.bearer(token))).toBe(401)
+  })
+
+  test('bearer refuses what is signed but says no subject', async () => {
+    const { auth } = create()
+    const payloads: unknown[] = [
+      {},
+      { sub: '' },
+      { sub: 7 },
+      { sub: null },
+      { sub: ['ada'] },
+      { sub: 'x'.repeat(513) },
+      { sub: '\ud800' },
+      null,
+      'ada',
+      [],
+      7,
+    ]
+    for (const payload of payloads) {
+      const isObject = typeof payload === 'object' && payload !== null && !Array.isArray(payload)
+      const token = await sign((isObject ? { exp: EXP, ...payload } : payload) as never, SECRET)
+      expect(await refused(auth.bearer(token))).toBe(401)
+    }
+  })
+
+  test('bearer holds exp and nbf against its own clock, of a token that it remembers too', async () => {
+    const { auth, clock } = create()
+    const token = await virtualToken('ada', '', { exp: seconds(clock) + 10, nbf: seconds(clock) - 10 })
+    const principal: Principal = { sub: 'ada', scopes: [], expiresAt: clock.now() + 10_000 }
+    expect(await auth.bearer(token)).toEqual(principal)
+    await clock.advance(9_999)
+    expect(await auth.bearer(token)).toEqual(principal)
+    await clock.advance(1)
+    expect(await refused(auth.bearer(token))).toBe(401)
+    const early = await virtualToken('ada', '', { nbf: seconds(clock) + 1 })
+    expect(await refused(auth.bearer(early))).toBe(401)
+    await clock.advance(1_000)
+    expect((await auth.bearer(early)).sub).toBe('ada')
+    for (const claims of [{ exp: 'never' }, { exp: null }, { nbf: '0' }, { exp: {} }])
+      expect(await refused(auth.bearer(await virtualToken('ada', '', claims)))).toBe(401)
+  })
+
+  test('bearer takes no token that says no end, or one that is further ahead than the longest life, and says so', async () => {
+    const { auth, clock } = create({ tokenSeconds: 3_600 })
+    const bearer = async (claims: object, by = auth) => by.bearer(await virtualToken('ada', '', claims))
+    const detailOf = async (claims: object) => (await problemOf(bearer(claims))).detail
+    expect(await detailOf({ exp: undefined })).toBe('The token has no exp. Sign one that has.')
+    const last = seconds(clock) + 3_660
+    expect((await bearer({ exp: last })).sub).toBe('ada')
+    expect(await detailOf({ exp: last + 1 })).toBe(
+      'The token lives longer than 3600 seconds, the maximum here. Sign one with an earlier exp.',
+    )
+    // What is not signed by us is told nothing of the kind.
+    const forged = await sign({ sub: 'ada', exp: last + 1 }, OLD_SECRET)
+    expect((await problemOf(auth.bearer(forged))).detail).toBe('The token is not valid, or has run out. Get a new one.')
+    const days = create()
+    const ninety = seconds(clock) + 90 * 86_400
+    expect((await bearer({ exp: ninety + 60 }, days.auth)).sub).toBe('ada')
+    expect(await refused(bearer({ exp: ninety + 61 }, days.auth))).toBe(401)
+  })
+
+  test('bearer takes the tokens of this server with their prefix, and others without one', async () => {
+    const { auth } = create()
+    const jwt = await virtualToken('ada', '')
+    expect((await auth.bearer(`mpst_access_${jwt}`)).sub).toBe('ada')
+    expect((await auth.bearer(jwt)).sub).toBe('ada')
+    for (const prefix of ['mpst_', 'mpst_other_', 'mpst_session_', 'mpst_access_mpst_access_'])
+      expect(await refused(auth.bearer(prefix + jwt))).toBe(401)
+  })
+
+  test('bearer takes tokens of the issuer and the audience that are set, alone or among others', async () => {
+    const { auth } = create({ issuer: 'https://id.example', audience: 'milepost' })
+    const iss = 'https://id.example'
+    expect((await auth.bearer(await virtualToken('ada', '', { iss, aud: 'milepost' }))).sub).toBe('ada')
+    expect((await auth.bearer(await virtualToken('ada', '', { iss, aud: ['x', 'milepost'] }))).sub).toBe('ada')
+    for (const claims of [{}, { iss }, { aud: 'milepost' }, { iss: 'x', aud: 'milepost' }, { iss, aud: ['x'] }])
+      expect(await refused(auth.bearer(await virtualToken('ada', '', claims)))).toBe(401)
+  })
+
+  test('bearer takes what any of several secrets signed, and the first one signs', async () => {
+    const { auth } = create({ secret: [SECRET, OLD_SECRET] })
+    expect((await auth.bearer(await sign({ sub: 'ada', exp: EXP }, OLD_SECRET))).sub).toBe('ada')
+    const { token } = await auth.createJobToken({ sub: 'ada' }, { job: 'j', epoch: 'e', can: 'watch', series: 0 }, 60)
+    expect((await create({ secret: SECRET }).auth.jobToken(token)).sub).toBe('ada')
+    expect(await refused(create({ secret: OLD_SECRET }).auth.jobToken(token))).toBe(401)
+  })
+
+  test('remembered knows the thousand tokens that were used last, and a newer one takes the place of the one used least lately', async () => {
+    const { auth } = create()
+    const tokens = await Promise.all(Array.from({ length: 1_001 }, (_, n) => virtualToken('ada', '', { jti: `${n}` })))
+    const [first = '', second = '', ...others] = tokens
+    for (const token of [first, second, ...others.slice(0, -1)]) await auth.bearer(token)
+    expect(auth.remembered(first)?.sub).toBe('ada')
+    const last = others.at(-1) ?? ''
+    await auth.bearer(last)
+    expect([first, second, last].map((token) => auth.remembered(token)?.sub)).toEqual(['ada', undefined, 'ada'])
+    expect((await auth.bearer(second)).sub).toBe('ada')
+  })
+})
+
+describe('the tokens of this server', () => {
+  test('createJobToken makes a token that allows one thing with one life of a job, until it runs out', async () => {
+    const { auth, clock } = create()
+    const grant = { job: 'j', epoch: 'e1', can: 'watch', parts: 'header', series: 2 } as const
+    const { token, expiresAt } = await auth.createJobToken({ sub: 'ada' }, grant, 60)
+    expect(token).toMatch(/^mpst_watch_eyJ[\w-]+\.[\w-]+\.[\w-]+$/)
+    expect(expiresAt).toBe('2026-01-01T00:01:00.000Z')
+    const granted = { ...grant, expiresAt: Date.parse(expiresAt) }
+    expect(await auth.jobToken(token)).toEqual({ sub: 'ada', grant: granted })
+    expect(await auth.bearer(token)).toEqual({ sub: 'ada', scopes: [], jobs: [granted] })
+    await clock.advance(60_000)
+    expect(await refused(auth.jobToken(token))).toBe(401)
+    expect(await refused(auth.bearer(token))).toBe(401)
+  })
+
+  test('createJobToken makes a token that runs out no later than the rights of its maker', async () => {
+    const { auth, clock } = create()
+    const maker = { sub: 'ada', expiresAt: clock.now() + 59_999 }
+    const { token, expiresAt } = await auth.createJobToken(
+      maker,
+      { job: 'j', epoch: 'e1', can: 'publish', series: 0 },
+      86_400,
+    )
+    expect(expiresAt).toBe('2026-01-01T00:00:59.000Z')
+    expect(token).toStartWith('mpst_publish_')
+    await clock.advance(59_000)
+    expect(await refused(auth.jobToken(token))).toBe(401)
+  })
+
+  test('a token of one kind is refused wherever another is asked for', async () => {
+    const { auth, sessions } = create()
+    const access = await virtualToken('ada', 'jobs:admin')
+    const { token: job } = await auth.createJobToken(
+      { sub: 'ada' },
+      { job: 'j', epoch: 'e', can: 'publish', series: 0 },
+      60,
+    )
+    const { cookie: session } = await sessions.create({ sub: 'ada', scopes: ['jobs:admin'] })
+    expect(await refused(auth.jobToken(access))).toBe(401)
+    expect(await refused(auth.jobToken(session))).toBe(401)
+    expect(await refused(auth.session(access))).toBe(401)
+    expect(await refused(auth.session(job))).toBe(401)
+    expect(await refused(auth.bearer(session))).toBe(401)
+    expect(await refused(auth.bearer(await virtualToken('ada', 'jobs:admin', { typ: 'milepost-other' })))).toBe(401)
+    expect((await auth.bearer(await virtualToken('ada', '', { typ: 'at+jwt' }))).sub).toBe('ada')
+  })
+
+  test('jobToken refuses what has the right type and wrong claims', async () => {
+    const { auth, clock } = create()
+    const good = { typ: 'milepost-job', sub: 'ada', job: 'j', epoch: 'e', can: 'watch', exp: seconds(clock) + 60 }
+    expect((await auth.jobToken(await sign(good, SECRET))).grant.can).toBe('watch')
+    const bad = [
+      { job: 7 },
+      { epoch: undefined },
+      { can: 'control' },
+      { parts: 'all' },
+      { series: '0' },
+      { can: undefined },
+      { exp: undefined },
+      { sub: 7 },
+      { sid: 7 },
+    ]
+    for (const claims of bad) {
+      const token = await sign({ ...good, ...claims } as Record<string, unknown>, SECRET)
+      expect(await refused(auth.jobToken(token))).toBe(401)
+    }
+  })
+
+  test('a token that a session has made names it, runs out and ends with it, and is refused from then on', async () => {
+    const { auth, sessions } = create()
+    const { cookie } = await sessions.create({ sub: 'ada', scopes: ['jobs:read'] })
+    const maker = await auth.session(cookie)
+    const { token, expiresAt } = await auth.createJobToken(
+      maker,
+      { job: 'j', epoch: 'e', can: 'watch', series: 0 },
+      86_400,
+    )
+    expect(expiresAt).toBe('2026-01-01T12:00:00.000Z')
+    const grant = { job: 'j', epoch: 'e', can: 'watch', series: 0, expiresAt: maker.expiresAt, session: maker.session }
+    expect((await auth.jobToken(token)).grant).toEqual(grant as Grant)
+    expect((await auth.bearer(token)).jobs).toEqual([grant as Grant])
+    expect(auth.remembered(token)?.jobs).toEqual([grant as Grant])
+    await sessions.end(maker.session ?? '')
+    expect(auth.remembered(token)).toBeUndefined()
+    for (const taken of [auth.jobToken(token), auth.bearer(token), auth.session(cookie)])
+      expect((await problemOf(taken)).detail).toBe('The session has ended. Sign in again.')
+  })
+
+  test('deriveJobId gives the same id for the same subject and key, and nobody else can tell it', async () => {
+    const { auth } = create()
+    const id = await auth.deriveJobId('ada', 'k')
+    expect(id).toMatch(/^[0-9a-v]{26}$/)
+    expect(await auth.deriveJobId('ada', 'k')).toBe(id)
+    expect(await create().auth.deriveJobId('ada', 'k')).toBe(id)
+    const others = [
+      await auth.deriveJobId('ada', 'l'),
+      await auth.deriveJobId('eve', 'k'),
+      await create({ secret: OLD_SECRET }).auth.deriveJobId('ada', 'k'),
+    ]
+    expect(new Set([id, ...others]).size).toBe(4)
+  })
+})

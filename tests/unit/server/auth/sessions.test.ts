@@ -1,0 +1,153 @@
+import { describe, expect, test } from 'bun:test'
+import type { Principal } from '../../../../server/auth/access.ts'
+import { MemoryEngine } from '../../../../server/engines/memory.ts'
+import { Sessions } from '../../../../server/auth/sessions.ts'
+import { SeededRandom } from '../../../seeded-random.ts'
+import { VirtualClock } from '../../../virtual-clock.ts'
+
+const HALF_A_DAY = 43_200
+const ada: Principal = { sub: 'ada', scopes: ['jobs:read'] }
+
+/** Processes that share a store: each has its own memory of it. */
+function create() {
+  const clock = new VirtualClock()
+  const engine = new MemoryEngine()
+  const ended: string[] = []
+  const reads: string[] = []
+  const get = engine.notes.get.bind(engine.notes)
+  engine.notes.get = (key) => {
+    reads.push(key)
+    return get(key)
+  }
+  const random = new SeededRandom(1)
+  const open = () => new Sessions({ engine, clock, random, onEnd: (id) => ended.push(id) })
+  return { clock, engine, ended, reads, sessions: open(), elsewhere: open() }
+}
+
+const idOf = async (sessions: Sessions, cookie: string) => (await sessions.principalOf(cookie))?.session ?? ''
+
+describe('Sessions', () => {
+  test('create begins a session of half a day, of which the store has no cookie', async () => {
+    const { clock, engine, sessions } = create()
+    const until = clock.now() + HALF_A_DAY * 1_000
+    const { cookie, seconds } = await sessions.create(ada)
+    expect(seconds).toBe(HALF_A_DAY)
+    expect(cookie).toMatch(/^mpst_session_[\w.-]{40,}$/)
+    const id = await idOf(sessions, cookie)
+    expect(await sessions.principalOf(cookie)).toEqual({ ...ada, expiresAt: until, session: id })
+    const stored = JSON.stringify(await engine.notes.list({ prefix: 'session/', limit: 10 }))
+    expect(stored).not.toContain(cookie.slice('mpst_session_'.length))
+    expect(stored).not.toContain(cookie.slice(-26))
+    await clock.advance(HALF_A_DAY * 1_000 - 1)
+    expect(await sessions.isOpen(id)).toBe(true)
+    await clock.advance(1)
+    expect([await sessions.isOpen(id), await sessions.principalOf(cookie)]).toEqual([false, undefined])
+    expect(await sessions.list('ada', undefined)).toEqual({ sessions: [] })
+  })
+
+  test('create begins a session that runs out no later than the principal', async () => {
+    const { clock, sessions } = create()
+    const { cookie, seconds } = await sessions.create({ ...ada, expiresAt: clock.now() + 5_000 })
+    expect(seconds).toBe(5)
+    await clock.advance(5_000)
+    expect(await sessions.principalOf(cookie)).toBeUndefined()
+  })
+
+  test('principalOf asks the store once in five seconds, and never for what can be no cookie', async () => {
+    const { clock, reads, sessions } = create()
+    const { cookie } = await sessions.create(ada)
+    for (let n = 0; n < 10; n++) await sessions.principalOf(cookie)
+    await clock.advance(4_999)
+    await sessions.principalOf(cookie)
+    expect(reads.length).toBe(1)
+    await clock.advance(1)
+    await sessions.principalOf(cookie)
+    expect(reads.length).toBe(2)
+    for (const wrong of ['', 'x', `${cookie}x`, cookie.slice(1), cookie.toUpperCase(), `${cookie}/../${cookie}`])
+      expect(await sessions.principalOf(wrong)).toBeUndefined()
+    expect(reads.length).toBe(2)
+    expect(await sessions.principalOf(cookie.slice(0, -1) + (cookie.endsWith('0') ? '1' : '0'))).toBeUndefined()
+  })
+
+  test('end ends a session here at once, and within five seconds where it is remembered', async () => {
+    const { clock, ended, sessions, elsewhere } = create()
+    const { cookie } = await sessions.create(ada)
+    const other = await sessions.create(ada)
+    const id = await idOf(sessions, cookie)
+    expect(await elsewhere.isOpen(id)).toBe(true)
+    expect(await sessions.end(id)).toBe(true)
+    expect([ended, await sessions.isOpen(id), sessions.isKnown(id)]).toEqual([[id], false, false])
+    expect(await sessions.principalOf(cookie)).toBeUndefined()
+    expect(await sessions.end(id)).toBe(false)
+    await clock.advance(5_000)
+    expect([elsewhere.isKnown(id), await elsewhere.isOpen(id)]).toEqual([false, false])
+    expect((await elsewhere.principalOf(other.cookie))?.sub).toBe('ada')
+  })
+
+  test('end is not undone by what was read before it', async () => {
+    const { engine, sessions } = create()
+    const { cookie } = await sessions.create(ada)
+    const id = await idOf(sessions, cookie)
+    const fresh = new Sessions({ engine, clock: new VirtualClock(), random: new SeededRandom(2), onEnd: () => {} })
+    const get = engine.notes.get.bind(engine.notes)
+    const answered = Promise.withResolvers<void>()
+    engine.notes.get = async (key) => {
+      const text = await get(key)
+      await answered.promise
+      return text
+    }
+    const reading = fresh.isOpen(id)
+    await fresh.end(id)
+    answered.resolve()
+    await reading
+    engine.notes.get = get
+    expect([fresh.isKnown(id), await fresh.isOpen(id)]).toEqual([false, false])
+  })
+
+  test("create ends the oldest session of a principal that has a hundred, and nobody else's", async () => {
+    const { clock, ended, sessions } = create()
+    const eve = await sessions.create({ ...ada, sub: 'eve' })
+    const cookies: string[] = []
+    for (let n = 0; n < 102; n++) {
+      cookies.push((await sessions.create(ada)).cookie)
+      await clock.advance(1)
+    }
+    const open = await Promise.all([eve.cookie, ...cookies].map((cookie) => sessions.principalOf(cookie)))
+    expect(open.map((principal) => principal !== undefined)).toEqual([true, false, false, ...Array(100).fill(true)])
+    expect(ended.length).toBe(2)
+  })
+
+  test("list has the sessions of a name, the newest first, or everyone's page by page, by ids that are no cookies", async () => {
+    const { clock, sessions } = create()
+    const first = await sessions.create(ada)
+    await clock.advance(1_000)
+    const second = await sessions.create({ ...ada, scopes: ['jobs:read', 'jobs:admin'] })
+    for (let n = 0; n < 150; n++) await sessions.create({ sub: `other-${n}`, scopes: [] })
+    const own = await sessions.list('ada', undefined)
+    expect(own).toEqual({
+      sessions: [
+        {
+          id: await idOf(sessions, second.cookie),
+          sub: 'ada',
+          scopes: ['jobs:read', 'jobs:admin'],
+          createdAt: '2026-01-01T00:00:01.000Z',
+          expiresAt: '2026-01-01T12:00:01.000Z',
+        },
+        {
+          id: await idOf(sessions, first.cookie),
+          sub: 'ada',
+          scopes: ['jobs:read'],
+          createdAt: '2026-01-01T00:00:00.000Z',
+          expiresAt: '2026-01-01T12:00:00.000Z',
+        },
+      ],
+    })
+    for (const { id } of own.sessions) expect(await sessions.principalOf(id)).toBeUndefined()
+    const page = await sessions.list(undefined, undefined)
+    const rest = await sessions.list(undefined, page.nextCursor)
+    expect([page.sessions.length, rest.sessions.length, rest.nextCursor]).toEqual([100, 52, undefined])
+    expect(new Set([...page.sessions, ...rest.sessions].map(({ id }) => id)).size).toBe(152)
+    const cursor = page.nextCursor ?? ''
+    await expect(sessions.list('ada', cursor)).rejects.toThrow('cursor: is of another list')
+  })
+})

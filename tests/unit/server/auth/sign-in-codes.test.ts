@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'bun:test'
+import type { Principal } from '../../../../server/auth/access.ts'
+import { MemoryEngine } from '../../../../server/engines/memory.ts'
+import { SignInCodes } from '../../../../server/auth/sign-in-codes.ts'
+import { SeededRandom } from '../../../seeded-random.ts'
+import { VirtualClock } from '../../../virtual-clock.ts'
+
+const TEN_MINUTES = 600_000
+const principal: Principal = { sub: 'ada', scopes: ['jobs:read'] }
+
+function create() {
+  const clock = new VirtualClock()
+  return { clock, codes: new SignInCodes({ engine: new MemoryEngine(), clock, random: new SeededRandom(1) }) }
+}
+
+describe('SignInCodes', () => {
+  test('create makes a code that signs in once', async () => {
+    const { codes } = create()
+    let used = 0
+    const code = codes.create(principal, () => used++)
+    expect(code).toMatch(/^[0-9a-v]{26}$/)
+    expect(await codes.redeem('')).toBeUndefined()
+    expect(await codes.redeem(`${code}x`)).toBeUndefined()
+    expect(used).toBe(0)
+    expect(await codes.redeem(code)).toEqual({ principal })
+    expect(await codes.redeem(code)).toBeUndefined()
+    expect(used).toBe(1)
+  })
+
+  test('createShared makes a code that signs in once, to one of two who use it at the same time', async () => {
+    const { codes, clock } = create()
+    const { code, until } = await codes.createShared({ principal, job: 'import-7' })
+    expect(code).toMatch(/^[0-9a-v]{26}$/)
+    expect(until).toBe(clock.now() + TEN_MINUTES)
+    const both = await Promise.all([codes.redeem(code), codes.redeem(code)])
+    expect(both).toEqual([{ principal, job: 'import-7' }, undefined])
+  })
+
+  test('redeem takes a code for ten minutes, and not a moment longer', async () => {
+    const { codes, clock } = create()
+    let used = 0
+    const own = [codes.create(principal), codes.create(principal, () => used++)]
+    const shared = [await codes.createShared({ principal }), await codes.createShared({ principal })]
+    await clock.advance(TEN_MINUTES - 1)
+    expect(await codes.redeem(own[0] ?? '')).toEqual({ principal })
+    expect(await codes.redeem(shared[0]?.code ?? '')).toEqual({ principal })
+    await clock.advance(1)
+    expect(await codes.redeem(own[1] ?? '')).toBeUndefined()
+    expect(await codes.redeem(shared[1]?.code ?? '')).toBeUndefined()
+    expect(used).toBe(0)
+  })
+
+  test('createShared leaves a digest of the code in the store, and not the code', async () => {
+    const engine = new MemoryEngine()
+    const codes = new SignInCodes({ engine, clock: new VirtualClock(), random: new SeededRandom(1) })
+    const { code } = await codes.createShared({ principal })
+    const [note, ...others] = await engine.notes.list({ prefix: 'sign-in/', limit: 10 })
+    expect(others).toEqual([])
+    expect(note?.key).toMatch(/^sign-in\/[0-9a-f]{64}$/)
+    expect(JSON.stringify(note)).not.toContain(code)
+  })
+
+  test('createShared makes a code that runs out no later than the rights of its maker', async () => {
+    const { codes, clock } = create()
+    const expiresAt = clock.now() + 1_000
+    const { code, until } = await codes.createShared({ principal: { ...principal, expiresAt } })
+    expect(until).toBe(expiresAt)
+    await clock.advance(1_000)
+    expect(await codes.redeem(code)).toBeUndefined()
+  })
+})

@@ -1,0 +1,216 @@
+import { describe, expect, test } from 'bun:test'
+import { createReporter } from '../../../../client/producer/reporter.ts'
+import type { Principal } from '../../../../server/auth/access.ts'
+import { ProblemError } from '../../../../server/errors.ts'
+import { ACCOUNTS, Rates } from '../../../../server/http/rates.ts'
+import { defaultLimits, type Limits } from '../../../../shared/document/limits.ts'
+import { SeededRandom } from '../../../seeded-random.ts'
+import { TestApp } from '../../../support/test-app.ts'
+import { virtualToken } from '../../../support/tokens.ts'
+import { VirtualClock } from '../../../virtual-clock.ts'
+
+const ada: Principal = { sub: 'ada', scopes: ['jobs:write'] }
+const bob: Principal = { sub: 'bob', scopes: ['jobs:admin'] }
+const guest = (job: string): Principal => ({
+  sub: 'ada',
+  scopes: [],
+  jobs: [{ job, epoch: 'e1', can: 'watch', series: 0, expiresAt: 1 }],
+})
+
+function ratesOf(limits: Partial<Limits>) {
+  const clock = new VirtualClock()
+  return { clock, rates: new Rates(clock, { ...defaultLimits, ...limits }) }
+}
+
+/** How many of so many pass, and the headers of the first refusal. */
+function passing(count: number, take: () => void): [passed: number, headers?: Readonly<Record<string, string>>] {
+  let passed = 0
+  for (; passed < count; passed++) {
+    try {
+      take()
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error
+      return [passed, error.headers]
+    }
+  }
+  return [passed]
+}
+
+describe('Rates', () => {
+  test('some seconds of a rate pass at once, and then as many a second as the rate says', async () => {
+    const { clock, rates } = ratesOf({ createsPerSecond: 2 })
+    const create = () => rates.take(ada, 'createsPerSecond')
+    expect(passing(100, create)[0]).toBe(20)
+    await clock.advance(1_000)
+    expect(passing(100, create)[0]).toBe(2)
+    await clock.advance(3_600_000)
+    expect(passing(100, create)[0]).toBe(20)
+  })
+
+  test('each principal has levels of its own, an admin too; one rate takes nothing from another', () => {
+    const { rates } = ratesOf({ createsPerSecond: 1, tokensPerSecond: 1 })
+    expect(passing(100, () => rates.take(ada, 'createsPerSecond'))[0]).toBe(10)
+    expect(passing(100, () => rates.take(ada, 'tokensPerSecond'))[0]).toBe(10)
+    expect(passing(100, () => rates.take(bob, 'createsPerSecond'))[0]).toBe(10)
+  })
+
+  test('readers with a watch token count for their job alone', () => {
+    const { rates } = ratesOf({ requestsPerSecond: 1 })
+    expect(passing(100, () => rates.take(guest('a'), 'requestsPerSecond'))[0]).toBe(10)
+    expect(passing(100, () => rates.take(guest('b'), 'requestsPerSecond'))[0]).toBe(10)
+    expect(passing(100, () => rates.take(ada, 'requestsPerSecond'))[0]).toBe(10)
+  })
+
+  test('a body that is larger than the rate passes, and is waited for after', async () => {
+    const { clock, rates } = ratesOf({ publishBytesPerSecond: 100 })
+    const publish = () => rates.takePublish(ada, 1_000)
+    expect(passing(2, publish)).toEqual([
+      1,
+      {
+        'retry-after': '8',
+        'ratelimit-policy': '"publishBytesPerSecond";q=200;qu="content-bytes";w=2',
+        ratelimit: '"publishBytesPerSecond";r=0;t=8',
+      },
+    ])
+    await clock.advance(8_001)
+    expect(passing(2, publish)[0]).toBe(1)
+  })
+
+  test('strangers are counted by address, those of IPv6 by their /64, and without an address not at all', () => {
+    const { rates } = ratesOf({ strangersPerSecond: 1 })
+    const ask = (address: string | undefined) => passing(100, () => rates.takeStranger(address))[0]
+    expect([ask('192.0.2.1'), ask('192.0.2.2'), ask('192.0.2.1'), ask('::ffff:192.0.2.2')]).toEqual([4, 4, 0, 4])
+    expect([ask('2001:db8::1'), ask('2001:db8::2'), ask('2001:db8:0:1::1'), ask(undefined)]).toEqual([4, 0, 4, 100])
+  })
+
+  test('strangers of any number of addresses push out nobody but each other', () => {
+    const { rates } = ratesOf({ strangersPerSecond: 1, createsPerSecond: 1 })
+    passing(100, () => rates.take(ada, 'createsPerSecond'))
+    passing(100, () => rates.takeStranger('10.9.9.9'))
+    for (let number = 0; number < ACCOUNTS; number++) rates.takeStranger(`10.1.${number >> 8}.${number & 255}`)
+    expect(passing(100, () => rates.take(ada, 'createsPerSecond'))[0]).toBe(0)
+    expect(passing(100, () => rates.takeStranger('10.9.9.9'))[0]).toBe(4)
+  })
+})
+
+/** An app with few of everything, and the status of each of so many requests. */
+function limited(limits: Partial<Limits>) {
+  const subject = new TestApp({ limits, addressOf: (request) => request.headers.get('x-address') ?? undefined })
+  const statuses = async (count: number, ask: () => Promise<Response> | Response): Promise<number[]> => {
+    const all: number[] = []
+    for (let asked = 0; asked < count; asked++) all.push((await ask()).status)
+    return all
+  }
+  return { subject, statuses }
+}
+
+describe('the app, when there is too much', () => {
+  test('a 429 names its limit, and says how long to wait', async () => {
+    const { subject, statuses } = limited({ createsPerSecond: 1 })
+    const create = () => subject.request('POST', '/api/jobs', { kind: 'test', title: 'Test' })
+    expect(await statuses(10, create)).toEqual(Array.from({ length: 10 }, () => 201))
+    const refused = await create()
+    expect(refused.headers.get('retry-after')).toBe('1')
+    expect(refused.headers.get('ratelimit-policy')).toBe('"createsPerSecond";q=10;w=10')
+    expect(refused.headers.get('ratelimit')).toBe('"createsPerSecond";r=0;t=1')
+    expect(await refused.json()).toEqual({
+      type: 'urn:milepost:too-many',
+      status: 429,
+      title: 'Too many',
+      detail: 'Too many new jobs: at most 1 a second, and 10 at once. Wait as long as Retry-After says.',
+      limit: 'createsPerSecond',
+    })
+  })
+
+  test('publishes, tokens, services and other requests each meet their own limit, of an admin too', async () => {
+    const { subject, statuses } = limited({
+      publishesPerSecond: 1,
+      tokensPerSecond: 1,
+      servicesPerSecond: 1,
+      requestsPerSecond: 10,
+    })
+    const { id } = await subject.create()
+    const authorization = `Bearer ${await virtualToken('ada', 'jobs:read jobs:write jobs:admin')}`
+    const ask = (method: string, path: string, body?: unknown) => () =>
+      subject.request(method, path, body, { authorization })
+    const publish = ask('POST', `/api/jobs/${id}/events`, { type: 'progress', done: 1 })
+    expect(await statuses(3, publish)).toEqual([200, 200, 429])
+    const tokens = await statuses(11, ask('POST', `/api/jobs/${id}/tokens`, {}))
+    expect([tokens.at(-2), tokens.at(-1)]).toEqual([201, 429])
+    expect((await statuses(11, ask('POST', '/api/sign-in-links', { sub: 'bob' }))).at(-1)).toBe(429)
+    expect((await statuses(11, ask('POST', '/api/services/none'))).at(-1)).toBe(429)
+    expect((await statuses(80, ask('GET', `/api/jobs/${id}`))).at(-1)).toBe(429)
+    const metrics = await (await ask('GET', '/metrics')()).text()
+    const counted = [...metrics.matchAll(/milepost_limited_total\{limit="(\w+)"\} (\d+)/g)].map(([, limit]) => limit)
+    expect(counted).toEqual(['publishesPerSecond', 'tokensPerSecond', 'servicesPerSecond', 'requestsPerSecond'])
+  })
+
+  test('strangers get 429 in place of 401 by their address; who is let in from there is', async () => {
+    const { subject, statuses } = limited({ strangersPerSecond: 1 })
+    const stranger = (path: string, address: string) => () =>
+      subject.app.request(path, { headers: { 'x-address': address, authorization: 'Bearer a.b.c' } })
+    expect(await statuses(5, stranger('/api/jobs', '192.0.2.1'))).toEqual([401, 401, 401, 401, 429])
+    expect(await statuses(1, stranger('/metrics', '192.0.2.1'))).toEqual([429])
+    expect(await statuses(1, stranger('/api/jobs', '192.0.2.2'))).toEqual([401])
+    expect(
+      await statuses(1, () => subject.request('GET', '/api/jobs', undefined, { 'x-address': '192.0.2.1' })),
+    ).toEqual([200])
+  })
+
+  test('tries to sign in are counted before they are looked at', async () => {
+    const assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' }
+    const subject = new TestApp({ assets, limits: { strangersPerSecond: 1 }, addressOf: () => '192.0.2.1' })
+    const signIn = (code: string) => subject.app.request(`/sign-in?code=${code}`)
+    for (let tried = 0; tried < 4; tried++) expect((await signIn('none')).status).toBe(401)
+    const code = subject.app.createSignInCode({ sub: 'ada', scopes: [] })
+    expect((await signIn(code)).status).toBe(429)
+    await subject.clock.advance(1_001)
+    expect((await signIn(code)).status).toBe(303)
+  })
+
+  test('a reporter that meets a limit waits as long as it is told, and loses nothing', async () => {
+    const { subject } = limited({ publishesPerSecond: 1, createsPerSecond: 1 })
+    for (let made = 0; made < 10; made++) await subject.create()
+    const statuses: number[] = []
+    const reporter = createReporter({
+      url: 'http://localhost',
+      token: await subject.token,
+      clock: subject.clock,
+      random: new SeededRandom(2),
+      fetch: async (url, init) => {
+        const response = await subject.app.request(url, init)
+        statuses.push(response.status)
+        return response
+      },
+    })
+    const job = reporter.create({ kind: 'import', title: 'Contacts' })
+    const lines = Array.from({ length: 100 }, (_, line) => `line ${line}`)
+    for (const message of lines) {
+      job.log({ message })
+      await subject.clock.advance(300)
+    }
+    // Of what a request waits for besides time, digests and signatures, the clock knows nothing.
+    const told = async () => (await subject.engine.read(job.id))?.header.logCount ?? 0
+    while ((await told()) < lines.length) await subject.clock.advance(1_000)
+    expect(statuses).toContain(429)
+    expect((await subject.document(job.id)).logs.map(({ message }) => message)).toEqual(lines)
+    expect(job.dropped).toBe(0)
+    await reporter.close()
+  })
+})
+
+describe('POST /api/jobs/:id/events', () => {
+  test('POST /api/jobs/:id/events counts no more bytes than it would read: a length that a guest makes up locks nobody out', async () => {
+    const app = new TestApp()
+    const { id } = await app.create()
+    const made = await app.request('POST', `/api/jobs/${id}/tokens`, { can: 'publish' })
+    const { token } = (await made.json()) as { token: string }
+    const guest = { authorization: `Bearer ${token}` }
+    for (const length of ['999999999999', '99999999999999999999999', 'Infinity', '-1', 'x']) {
+      const headers = { ...guest, 'content-length': length }
+      const refused = await app.request('POST', `/api/jobs/${id}/events`, { type: 'progress', done: 1 }, headers)
+      expect([length, refused.status]).toEqual([length, ['-1', 'x'].includes(length) ? 200 : 413])
+    }
+    expect((await app.publish(id, { type: 'progress', done: 2 })).status).toBe(200)
+  })
+})

@@ -1,0 +1,169 @@
+import { describe, expect, test } from 'bun:test'
+import { CANCEL_GRACE, dueBefore, dueEvent, dueOf, isExpired } from '../../../../server/jobs/due.ts'
+import type { DueTerms, Marks, StoredJob } from '../../../../server/jobs/engine.ts'
+import { type JobHeader, jobStatuses } from '../../../../shared/document/job.ts'
+import { isTerminalStatus } from '../../../../shared/document/selectors.ts'
+import { CREATED_AT, newHeader } from '../../../arbitraries.ts'
+
+const CREATED = Date.parse(CREATED_AT)
+/** The moment so many seconds after the creation. */
+const ms = (seconds: number) => CREATED + seconds * 1_000
+const at = (seconds: number) => new Date(ms(seconds)).toISOString()
+
+function job(fields: Partial<JobHeader> = {}, cancelRequestedAt?: string): StoredJob {
+  const marks: Marks = { resultVersion: 0, metadataVersion: 0, stepCount: 0, bytes: 0, requestDigest: '' }
+  return { header: newHeader(fields), marks: cancelRequestedAt ? { ...marks, cancelRequestedAt } : marks }
+}
+
+/** When a job is due: seconds after its creation, and why. */
+const dueAfter = (stored: StoredJob) => {
+  const due = dueOf(stored)
+  return due && [due.list, (due.at - CREATED) / 1_000]
+}
+
+const ended = jobStatuses.filter(isTerminalStatus)
+/** So many seconds after the creation, on a server that has been there before. */
+const terms = (seconds: number, more: Partial<DueTerms> = {}): DueTerms => ({
+  now: ms(seconds),
+  since: ms(-1_000),
+  skipped: 0,
+  retentionSeconds: 100,
+  ...more,
+})
+
+describe('dueOf', () => {
+  test('dueOf is never for a job without a time-out that nobody asked to stop', () => {
+    for (const status of ['pending', 'running', 'paused'] as const)
+      expect(dueOf(job({ status, pauseRequested: true, heartbeatSeconds: 1 }))).toBeUndefined()
+  })
+
+  test('dueOf a time-out counts from the start, and from the creation until then', () => {
+    expect(dueAfter(job({ timeoutSeconds: 100 }))).toEqual(['end', 100])
+    expect(dueAfter(job({ status: 'running', startedAt: at(40), timeoutSeconds: 100 }))).toEqual(['end', 140])
+    expect(dueAfter(job({ status: 'paused', startedAt: at(40), timeoutSeconds: 0.5 }))).toEqual(['end', 40.5])
+  })
+
+  test('dueOf a request to stop is a minute of silence from the request on', () => {
+    const asked = { status: 'running', cancelRequested: true } as const
+    expect(CANCEL_GRACE).toBe(60_000)
+    expect(dueAfter(job({ ...asked, lastEventAt: at(5) }, at(10)))).toEqual(['end', 70])
+    expect(dueAfter(job({ ...asked, lastEventAt: at(30) }, at(10)))).toEqual(['end', 90])
+  })
+
+  test('dueOf is the earlier of the two', () => {
+    const asked = { status: 'running', startedAt: at(0), cancelRequested: true } as const
+    expect(dueAfter(job({ ...asked, timeoutSeconds: 65 }, at(10)))).toEqual(['end', 65])
+    expect(dueAfter(job({ ...asked, timeoutSeconds: 75 }, at(10)))).toEqual(['end', 70])
+  })
+
+  test('dueOf a job that ended is when it expires, or its end when that is not written in it', () => {
+    for (const status of ended) {
+      const fields = { status, timeoutSeconds: 1, cancelRequested: true, endedAt: at(400) }
+      expect(dueAfter(job({ ...fields, expiresAt: at(500) }, at(1)))).toEqual(['expire', 500])
+      expect(dueAfter(job(fields, at(1)))).toEqual(['ended', 400])
+    }
+  })
+
+  test('dueBefore is now, and for jobs without an expiry as long ago as jobs are kept', () => {
+    expect(dueBefore('end', terms(500))).toBe(ms(500))
+    expect(dueBefore('expire', terms(500))).toBe(ms(500))
+    expect(dueBefore('ended', terms(500))).toBe(ms(400))
+  })
+})
+
+describe('dueEvent', () => {
+  const failed = { type: 'status', status: 'failed', message: 'Not done within 100 seconds' } as const
+  const cancelled = {
+    type: 'status',
+    status: 'cancelled',
+    message: 'Cancelled by the server: the producer did not answer',
+  } as const
+
+  test('dueEvent is nothing a millisecond early, and the failure of a job that ran out of time at the moment itself', () => {
+    const late = job({ timeoutSeconds: 100 })
+    expect(dueEvent(late, terms(99.999))).toBeUndefined()
+    for (const seconds of [100, 5_000]) expect(dueEvent(late, terms(seconds))).toEqual(failed)
+  })
+
+  test('dueEvent ends a job whose producer was asked to stop and is silent', () => {
+    const silent = job({ status: 'running', cancelRequested: true }, at(10))
+    expect(dueEvent(silent, terms(69.999))).toBeUndefined()
+    expect(dueEvent(silent, terms(70))).toEqual(cancelled)
+  })
+
+  test('dueEvent of a job that was asked to stop and ran out of time as well is what was asked', () => {
+    const both = job({ status: 'running', startedAt: at(0), cancelRequested: true, timeoutSeconds: 5 }, at(10))
+    expect(dueEvent(both, terms(20))).toMatchObject({ status: 'failed' })
+    expect(dueEvent(both, terms(70))).toEqual(cancelled)
+  })
+
+  test('dueEvent of a job that has ended is nothing', () => {
+    for (const status of ended)
+      expect(dueEvent(job({ status, cancelRequested: true, timeoutSeconds: 1 }, at(0)), terms(1e6))).toBeUndefined()
+  })
+
+  test('dueEvent agrees with dueOf on a server that was always there', () => {
+    for (const status of ['pending', 'running', 'paused'] as const) {
+      for (const timeoutSeconds of [1, 50, 90]) {
+        for (const cancelRequested of [true, false]) {
+          const stored = job({ status, timeoutSeconds, cancelRequested }, at(10))
+          const due = Number(dueAfter(stored)?.[1])
+          expect(dueEvent(stored, terms(due - 0.001))).toBeUndefined()
+          expect(dueEvent(stored, terms(due))).toBeDefined()
+        }
+      }
+    }
+  })
+
+  test('dueEvent counts silence from the start of the server at the earliest', () => {
+    const silent = job({ status: 'running', cancelRequested: true }, at(10))
+    const since = ms(500)
+    expect(dueEvent(silent, terms(559.999, { since }))).toBeUndefined()
+    expect(dueEvent(silent, terms(560, { since }))).toEqual(cancelled)
+  })
+
+  test('dueEvent leaves a minute from the start of the server to a job that began before, and none to others', () => {
+    const since = ms(500)
+    for (const timeoutSeconds of [100, 520])
+      expect(dueEvent(job({ timeoutSeconds }), terms(559.999, { since }))).toBeUndefined()
+    expect(dueEvent(job({ timeoutSeconds: 100 }), terms(560, { since }))).toEqual(failed)
+    const later = job({ status: 'running', startedAt: at(500), timeoutSeconds: 5 })
+    expect(dueEvent(later, terms(505, { since }))).toMatchObject({ status: 'failed' })
+  })
+
+  test('dueEvent ends no job the earlier for a clock that was set forward', () => {
+    const hours = 7_200
+    const since = ms(10 + hours)
+    const late = job({ status: 'running', startedAt: at(0), timeoutSeconds: 100 })
+    const after = (seconds: number) => terms(seconds + hours, { since, skipped: hours * 1_000 })
+    expect(dueEvent(late, after(99.999))).toBeUndefined()
+    expect(dueEvent(late, after(100))).toEqual(failed)
+  })
+})
+
+describe('isExpired', () => {
+  test('isExpired goes by what is written in the job, else by the present retention', () => {
+    for (const status of ended) {
+      const written = job({ status, endedAt: at(5), expiresAt: at(500) })
+      expect([isExpired(written, terms(499.999)), isExpired(written, terms(500))]).toEqual([false, true])
+      const unwritten = job({ status, endedAt: at(5) })
+      expect([isExpired(unwritten, terms(104.999)), isExpired(unwritten, terms(105))]).toEqual([false, true])
+      expect(isExpired(unwritten, terms(105, { retentionSeconds: 1e6 }))).toBe(false)
+    }
+  })
+
+  test('isExpired is no job that has not ended', () => {
+    for (const status of ['pending', 'running', 'paused'] as const)
+      expect(isExpired(job({ status, timeoutSeconds: 1, expiresAt: at(1) }), terms(1e9))).toBe(false)
+  })
+
+  test('isExpired is no job the earlier for a clock that was set forward after its end', () => {
+    const hours = 7_200
+    const after = { since: ms(10 + hours), skipped: hours * 1_000 }
+    for (const fields of [{ expiresAt: at(105) }, {}]) {
+      const stored = job({ status: 'failed', endedAt: at(5), ...fields })
+      expect(isExpired(stored, terms(104.999 + hours, after))).toBe(false)
+      expect(isExpired(stored, terms(105 + hours, after))).toBe(true)
+    }
+  })
+})

@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'bun:test'
+import { SETTLE_MS, TrustedClock } from '../../../../server/jobs/trusted-clock.ts'
+import { VirtualClock } from '../../../virtual-clock.ts'
+
+const HOURS = 7_200_000
+
+describe('TrustedClock', () => {
+  test('now follows the wall clock where that goes with the monotonic one, and where it is steered a little', async () => {
+    const wall = new VirtualClock()
+    const clock = new TrustedClock(wall)
+    for (const drift of [0, 3, -5, 1_000, -1_000]) {
+      await wall.advance(10_000)
+      wall.step(drift)
+      expect(clock.now()).toBe(wall.now())
+    }
+    expect(clock.skipped).toBe(0)
+  })
+
+  test.each([HOURS, -HOURS])('now goes on as if nothing had been while the wall clock is %p ms off', async (step) => {
+    const wall = new VirtualClock(0)
+    const clock = new TrustedClock(wall)
+    await wall.advance(10_000)
+    expect(clock.now()).toBe(10_000)
+    wall.step(step)
+    for (let second = 11; second <= 16; second++) {
+      await wall.advance(1_000)
+      expect(clock.now()).toBe(second * 1_000)
+    }
+    wall.step(-step)
+    await wall.advance(SETTLE_MS)
+    expect([clock.now(), clock.since, clock.skipped]).toEqual([16_000 + SETTLE_MS, 0, 0])
+  })
+
+  test('now takes over what the wall clock was set to once it has kept it, and says how far it went forward', async () => {
+    const wall = new VirtualClock(0)
+    const clock = new TrustedClock(wall)
+    wall.step(HOURS)
+    expect(clock.now()).toBe(0)
+    await wall.advance(SETTLE_MS - 1)
+    expect(clock.now()).toBe(SETTLE_MS - 1)
+    await wall.advance(1)
+    expect(clock.now()).toBe(HOURS + SETTLE_MS)
+    expect([clock.since, clock.skipped]).toEqual([HOURS + SETTLE_MS, HOURS])
+    wall.step(-HOURS)
+    clock.now()
+    await wall.advance(SETTLE_MS)
+    expect([clock.now(), clock.since, clock.skipped]).toEqual([2 * SETTLE_MS, 2 * SETTLE_MS, HOURS])
+  })
+
+  test('now believes no clock that is set again and again', async () => {
+    const wall = new VirtualClock(0)
+    const clock = new TrustedClock(wall)
+    for (let times = 1; times <= 100; times++) {
+      wall.step(HOURS)
+      clock.now()
+      await wall.advance(SETTLE_MS / 2)
+      expect(clock.now()).toBe((times * SETTLE_MS) / 2)
+    }
+  })
+
+  test('setTimeout and clearTimeout are those of the clock within', async () => {
+    const wall = new VirtualClock()
+    const clock = new TrustedClock(wall)
+    let ran = 0
+    clock.setTimeout(() => ran++, 10)
+    clock.clearTimeout(clock.setTimeout(() => ran++, 10))
+    wall.step(HOURS)
+    await wall.advance(10)
+    expect(ran).toBe(1)
+  })
+})
