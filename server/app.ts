@@ -1,41 +1,41 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
-import type { Sent } from '../shared/producer/batcher.ts'
-import { type Clock, type Random, systemClock, systemRandom } from '../shared/time/clock.ts'
 import { createEventSchema, type ProducerEvent } from '../shared/document/events.ts'
 import { defaultLimits, type Limits } from '../shared/document/limits.ts'
+import type { Sent } from '../shared/producer/batcher.ts'
+import { type Clock, type Random, systemClock, systemRandom } from '../shared/time/clock.ts'
 import type { Principal } from './auth/access.ts'
 import { Auth, type AuthOptions } from './auth/auth.ts'
+import { Sessions } from './auth/sessions.ts'
+import { SignInCodes } from './auth/sign-in-codes.ts'
 import { DEFAULT_RETENTION_SECONDS } from './config.ts'
-import type { Engine } from './jobs/engine.ts'
 import { ProblemError, problems } from './errors.ts'
-import { FairTurns } from './jobs/fair-turns.ts'
-import { Front, type FrontOptions } from './http/front.ts'
-import { Hub } from './hub/hub.ts'
-import type { OpenStream } from './hub/stream.ts'
-import { JobEventEmitter } from './jobs/emitter.ts'
-import { FLUSH_MS, Jobs } from './jobs/jobs.ts'
-import { ListCursors } from './jobs/list-cursors.ts'
-import { Metrics } from './metrics.ts'
-import { Rates } from './http/rates.ts'
 import type { App, Env, RouteContext } from './http/context.ts'
 import { eventRoutes } from './http/events.ts'
 import { everyAnswer } from './http/every-answer.ts'
+import { Front, type FrontOptions } from './http/front.ts'
 import { identify } from './http/identify.ts'
 import { jobRoutes } from './http/jobs.ts'
 import { operationRoutes } from './http/operations.ts'
 import { type Assets, pageRoutes } from './http/pages.ts'
 import { problemResponse } from './http/problem-response.ts'
 import { progressRoutes } from './http/progress.ts'
+import { Rates } from './http/rates.ts'
 import { createStartService, type StartService, serviceRoutes } from './http/services.ts'
 import { sessionRoutes } from './http/sessions.ts'
 import { signInRoutes } from './http/sign-in.ts'
-import type { Services } from './services/kit/service.ts'
-import { Sessions } from './auth/sessions.ts'
-import { SignInCodes } from './auth/sign-in-codes.ts'
+import { Hub } from './hub/hub.ts'
+import type { OpenStream } from './hub/stream.ts'
+import { JobEventEmitter } from './jobs/emitter.ts'
+import type { Engine } from './jobs/engine.ts'
+import { FairTurns } from './jobs/fair-turns.ts'
+import { FLUSH_MS, Jobs } from './jobs/jobs.ts'
+import { ListCursors } from './jobs/list-cursors.ts'
 import { Sweeper } from './jobs/sweeper.ts'
 import { TrustedClock } from './jobs/trusted-clock.ts'
+import { Metrics } from './metrics.ts'
+import type { Services } from './services/kit/service.ts'
 
 /** What {@link createApp} puts together. Only the engine and the secret have no default. */
 export interface AppOptions extends FrontOptions {
@@ -112,7 +112,8 @@ export function createApp(options: AppOptions): Milepost {
   const bounds = { limits, subscriptionsPerStream, isSessionOpen }
   const hub = new Hub({ engine, clock, random, metrics, frameMs, ...bounds, ...seam })
   const cursors = new ListCursors(options.auth.secret, random)
-  const jobs = new Jobs({ engine, hub, auth, cursors, limits, clock, random, metrics, retentionSeconds })
+  const isWatched = hub.isWatched.bind(hub)
+  const jobs = new Jobs({ engine, isWatched, auth, cursors, limits, clock, random, metrics, retentionSeconds })
   const emitter = createEmitter(jobs, { engine, limits, clock, random })
   const rates = new Rates(clock, limits)
   const context: RouteContext = {

@@ -1,5 +1,5 @@
-import type { ProblemType } from '../shared/wire/api.ts'
 import type { Limits } from '../shared/document/limits.ts'
+import type { ProblemType } from '../shared/wire/api.ts'
 
 /** What went wrong with one field of a request. */
 export interface FieldError {

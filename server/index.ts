@@ -1,8 +1,8 @@
 /** Milepost as a Hono app, to be mounted inside another, and the way to report from within its process. */
-export type { Grant, Principal, Scope } from './auth/access.ts'
+
 export { type AppOptions, createApp, type Milepost } from './app.ts'
+export type { Grant, Principal, Scope } from './auth/access.ts'
 export type { AuthOptions } from './auth/auth.ts'
-export type { Engine } from './jobs/engine.ts'
 export {
   emitError,
   emitItem,
@@ -15,4 +15,5 @@ export {
   noControl,
   setJobEvents,
 } from './jobs/emitter.ts'
+export type { Engine } from './jobs/engine.ts'
 export type { Service, Services, Work } from './services/kit/service.ts'

@@ -1,7 +1,5 @@
 /** The document, its events and the fold: the same for servers and browsers. */
-export type { CreateJob, CreateToken, JobList, ProblemDocument, Token } from './wire/api.ts'
-export type { Receipt } from './producer/batcher.ts'
-export { type Clock, type Random, systemClock, systemRandom, type Timer } from './time/clock.ts'
+
 export { type Cursor, formatCursor, parseCursor } from './document/cursor.ts'
 export type { AppliedEvent, ControlEvent, EventFields, EventType, JobEvent, ProducerEvent } from './document/events.ts'
 export { applyEvent, applyPatch, diffSince } from './document/fold.ts'
@@ -29,4 +27,7 @@ export {
   isStalled,
   isTerminalStatus,
 } from './document/selectors.ts'
+export type { Receipt } from './producer/batcher.ts'
+export { type Clock, type Random, systemClock, systemRandom, type Timer } from './time/clock.ts'
+export type { CreateJob, CreateToken, JobList, ProblemDocument, Token } from './wire/api.ts'
 export type { EndData, EndReason, ManyJobs, PingData, SnapshotData, StreamMessage } from './wire/messages.ts'

@@ -13,32 +13,35 @@ export interface Import {
   typeOnly: boolean
 }
 
+const SERVER = ['engines', 'core', 'http', 'hub', 'jobs', 'auth', 'services', 'support', 'generated', 'shared'] as const
+
 /** The parts of the house, from the ground up. What each may import of the others, and of packages. */
 const layers = {
   shared: { of: ['shared'], packages: /^zod$/ },
   client: { of: ['client', 'shared'], packages: /^(preact(\/(hooks|jsx-runtime))?|@preact\/signals(-core)?)$/ },
+  support: { of: ['support', 'core', 'shared'], packages: /^$/ },
+  jobs: { of: ['jobs', 'auth', 'support', 'core', 'shared'], packages: /^hono\/utils\/.+$/ },
+  auth: { of: ['auth', 'jobs', 'support', 'core', 'shared'], packages: /^hono\/.+$/ },
+  hub: { of: ['hub', 'jobs', 'auth', 'support', 'core', 'shared'], packages: /^$/ },
+  services: { of: ['services', 'jobs', 'core', 'generated', 'shared'], packages: /^zod$/ },
+  http: {
+    of: ['http', 'hub', 'jobs', 'auth', 'services', 'support', 'core', 'generated', 'shared'],
+    packages: /^(hono(\/.+)?|zod|@hono\/zod-validator)$/,
+  },
   core: {
-    of: ['core', 'hub', 'routes', 'services', 'generated', 'shared'],
+    of: ['core', 'http', 'hub', 'jobs', 'auth', 'services', 'support', 'generated', 'shared'],
     packages: /^(hono(\/.+)?|zod|@hono\/zod-validator)$/,
   },
-  hub: { of: ['hub', 'core', 'shared'], packages: /^$/ },
-  routes: {
-    of: ['routes', 'hub', 'core', 'services', 'generated', 'shared'],
-    packages: /^(hono(\/.+)?|zod|@hono\/zod-validator)$/,
-  },
-  services: { of: ['services', 'core', 'generated', 'shared'], packages: /^zod$/ },
-  engines: { of: ['engines', 'core', 'shared'], packages: /./ },
-  entries: {
-    of: ['entries', 'cli', 'engines', 'core', 'hub', 'routes', 'services', 'generated', 'shared'],
-    packages: /./,
-  },
-  cli: { of: ['cli', 'entries', 'engines', 'core', 'hub', 'routes', 'services', 'generated', 'shared'], packages: /./ },
+  engines: { of: ['engines', 'jobs', 'auth', 'support', 'core', 'shared'], packages: /./ },
+  entries: { of: [...SERVER, 'entries', 'cli'], packages: /./ },
+  cli: { of: [...SERVER, 'entries', 'cli'], packages: /./ },
+  build: { of: [...SERVER, 'build'], packages: /./ },
 } as const
 
 type Layer = keyof typeof layers | 'generated'
 
 /** Where a runtime may be named. */
-const AT_HOME_IN_A_RUNTIME: readonly Layer[] = ['engines', 'entries', 'cli']
+const AT_HOME_IN_A_RUNTIME: readonly Layer[] = ['engines', 'entries', 'cli', 'build']
 
 const RUNTIME_GLOBALS = ['Bun', 'Deno', 'process', 'Buffer', 'require', '__dirname', '__filename']
 const RUNTIME_MODULE = /^(node|bun|cloudflare|deno|jsr|npm):|^bun$/
@@ -129,7 +132,7 @@ export function findViolations(sources: readonly Source[]): string[] {
     ...findLostImports(code, sources),
     ...findCircles(code),
     ...findReach(code, 'client', (name) => name === 'zod', 'is loaded by the client'),
-    ...findReach(code, 'server/engines', (name) => /^server\/(hub|routes)\//.test(name), 'is loaded by an engine'),
+    ...findReach(code, 'server/engines', (name) => /^server\/(hub|http)\//.test(name), 'is loaded by an engine'),
   ]
 }
 

@@ -1,9 +1,9 @@
 import type { Timer } from '../../shared/time/clock.ts'
 import { addSample, coarseTimeLeft, emptyEstimate, getRate, getTimeLeft, sampleOf } from '../../shared/time/estimate.ts'
+import type { JobFacts } from '../text/words.ts'
 import type { Environment } from './environment.ts'
 import { createHeaderLine, type Followed, type HeaderLine } from './header-line.ts'
 import type { JobLocation } from './job-location.ts'
-import type { JobFacts } from '../text/words.ts'
 
 const SECOND = 1_000
 

@@ -1,9 +1,10 @@
-import { isJob } from '../../shared/wire/answers.ts'
 import { formatCursor } from '../../shared/document/cursor.ts'
 import { mergeHeader } from '../../shared/document/fold.ts'
 import type { JobHeader, Patch } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import { isJob } from '../../shared/wire/answers.ts'
 import type { EndData, PingData } from '../../shared/wire/messages.ts'
+import type { JobFacts } from '../text/words.ts'
 import { ask, type Failure } from './ask.ts'
 import type { ConnectionStatus } from './connection-state.ts'
 import type { Environment } from './environment.ts'
@@ -11,7 +12,6 @@ import { documentUrl, type JobLocation } from './job-location.ts'
 import { keepLine, type Polled } from './keep-line.ts'
 import { isThereForAll, tellOriginRefused } from './origin-refusal.ts'
 import { createServerClock } from './server-clock.ts'
-import type { JobFacts } from '../text/words.ts'
 
 /** A job on a shared connection, and its state. */
 export interface Followed {

@@ -1,7 +1,7 @@
-import { addSample, type Estimate, emptyEstimate, sampleOf } from '../../shared/time/estimate.ts'
 import { mergeHeader } from '../../shared/document/fold.ts'
 import type { JobHeader, Patch } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import { addSample, type Estimate, emptyEstimate, sampleOf } from '../../shared/time/estimate.ts'
 import type { EndData, ManyJobs } from '../../shared/wire/messages.ts'
 import type { Received } from './received.ts'
 

@@ -1,12 +1,12 @@
 import { batch, type ReadonlySignal, signal } from '@preact/signals-core'
 import type { PingData } from '../../shared/wire/messages.ts'
+import { Ticker } from '../element/ticker.ts'
+import { whileWatched } from '../signals/while-watched.ts'
 import { createConnection } from './connection.ts'
 import type { ConnectionStatus } from './connection-state.ts'
 import { eventOf, type Received } from './received.ts'
 import { createServerClock, type ServerClock } from './server-clock.ts'
-import { Ticker } from '../element/ticker.ts'
 import { createTransport, type TransportOptions } from './transport.ts'
-import { whileWatched } from '../signals/while-watched.ts'
 
 /** The state of the connection, as signals. */
 export interface LineSignals {

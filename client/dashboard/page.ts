@@ -1,6 +1,6 @@
 import { computed } from '@preact/signals'
-import { createFormat } from '../text/format.ts'
 import { createJobListSignal } from '../signals/job-list-signal.ts'
+import { createFormat } from '../text/format.ts'
 import { english } from '../text/language.ts'
 import { whose } from './list/whose-jobs.ts'
 import { base } from './navigation.ts'

@@ -1,16 +1,16 @@
-import { isJob, readJson } from '../../shared/wire/answers.ts'
 import type { Job, JobHeader } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
-import { createAnnouncer } from './announcer.ts'
+import { isJob, readJson } from '../../shared/wire/answers.ts'
 import { systemEnvironment } from '../connection/environment.ts'
 import { followHeader } from '../connection/follow-header.ts'
+import { documentUrl, type JobLocation, locateJob } from '../connection/job-location.ts'
 import { createFormat, type Format } from '../text/format.ts'
 import { type JobLanguage, jobEnglish } from '../text/job-language.ts'
-import { documentUrl, type JobLocation, locateJob } from '../connection/job-location.ts'
+import { describeJob, type JobFacts, type JobWords } from '../text/words.ts'
+import { createAnnouncer } from './announcer.ts'
 import { styles } from './job-progress-styles.ts'
 import { createJobProgressView, type Failure } from './job-progress-view.ts'
 import { say, useLiveRegion } from './live-region.ts'
-import { describeJob, type JobFacts, type JobWords } from '../text/words.ts'
 
 /** Without a DOM, as on a rendering server, the class can be imported but not used. */
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement)

@@ -1,6 +1,6 @@
-import { type Icon, stateIcons } from './icons.ts'
 import type { JobState } from '../text/job-language.ts'
 import type { JobWords } from '../text/words.ts'
+import { type Icon, stateIcons } from './icons.ts'
 
 /** A failure of a job. */
 export interface Failure {

@@ -1,10 +1,10 @@
+import type { EventFields, ProducerEvent } from '../../shared/document/events.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import { Batcher, type Receipt, type Sent } from '../../shared/producer/batcher.ts'
+import { type Answer, type Failed, readAnswer } from '../../shared/producer/http-sender.ts'
+import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../shared/time/clock.ts'
 import { isJob, isReceipt } from '../../shared/wire/answers.ts'
 import type { CreateJob } from '../../shared/wire/api.ts'
-import { Batcher, type Receipt, type Sent } from '../../shared/producer/batcher.ts'
-import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../shared/time/clock.ts'
-import type { EventFields, ProducerEvent } from '../../shared/document/events.ts'
-import { type Answer, type Failed, readAnswer } from '../../shared/producer/http-sender.ts'
-import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { withoutSlash } from '../connection/job-url.ts'
 
 /** The server, and the token to report with. */

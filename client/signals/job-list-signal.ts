@@ -1,14 +1,14 @@
 import { batch, computed, type ReadonlySignal, signal } from '@preact/signals-core'
-import { isJob, readJson } from '../../shared/wire/answers.ts'
-import type { JobList as JobListPage } from '../../shared/wire/api.ts'
-import { coarseTimeLeft, getRate, getTimeLeft } from '../../shared/time/estimate.ts'
 import type { JobHeader } from '../../shared/document/job.ts'
 import { getProgressPercent } from '../../shared/document/selectors.ts'
+import { coarseTimeLeft, getRate, getTimeLeft } from '../../shared/time/estimate.ts'
+import { isJob, readJson } from '../../shared/wire/answers.ts'
+import type { JobList as JobListPage } from '../../shared/wire/api.ts'
 import { type Environment, systemEnvironment } from '../connection/environment.ts'
 import { JobList, type ListedJob, type ListMessage } from '../connection/job-list.ts'
-import { errorOf, type JobError } from './job-signal.ts'
 import { bearerHeaders, withoutSlash } from '../connection/job-url.ts'
 import { createSignalLine, type LineSignals } from '../connection/signal-line.ts'
+import { errorOf, type JobError } from './job-signal.ts'
 
 /** A row of the list. The same object while nothing in it changes. */
 export interface JobRow {

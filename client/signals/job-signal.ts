@@ -1,5 +1,6 @@
 import { computed, type ReadonlySignal, signal } from '@preact/signals-core'
-import { isJob, isPatch } from '../../shared/wire/answers.ts'
+import type { Job, Patch } from '../../shared/document/job.ts'
+import { getProgressPercent, isTerminalStatus } from '../../shared/document/selectors.ts'
 import {
   addSample,
   coarseTimeLeft,
@@ -9,8 +10,7 @@ import {
   getTimeLeft,
   sampleOf,
 } from '../../shared/time/estimate.ts'
-import type { Job, Patch } from '../../shared/document/job.ts'
-import { getProgressPercent, isTerminalStatus } from '../../shared/document/selectors.ts'
+import { isJob, isPatch } from '../../shared/wire/answers.ts'
 import type { ConnectionStatus } from '../connection/connection-state.ts'
 import { type Environment, systemEnvironment } from '../connection/environment.ts'
 import { type JobMessage, JobReplica } from '../connection/job-replica.ts'

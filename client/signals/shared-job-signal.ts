@@ -1,6 +1,6 @@
 import type { Environment } from '../connection/environment.ts'
-import { createJobSignal, type JobSignal, type JobSignalOptions } from './job-signal.ts'
 import { jobUrls } from '../connection/job-url.ts'
+import { createJobSignal, type JobSignal, type JobSignalOptions } from './job-signal.ts'
 
 /** The default environment. */
 const usual = {}

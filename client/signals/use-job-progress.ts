@@ -1,7 +1,7 @@
 import '@preact/signals'
 import { useMemo } from 'preact/hooks'
-import type { JobSignal, JobSignalOptions } from './job-signal.ts'
 import { jobUrls } from '../connection/job-url.ts'
+import type { JobSignal, JobSignalOptions } from './job-signal.ts'
 import { getJobSignal } from './shared-job-signal.ts'
 
 /** How to reach the job: as for {@link getJobSignal}, without its id. */

@@ -1,5 +1,11 @@
 import type { JobHeader } from '../../shared/document/job.ts'
-import { countItems, getAmount, getProgressPercent, isStalled, isTerminalStatus } from '../../shared/document/selectors.ts'
+import {
+  countItems,
+  getAmount,
+  getProgressPercent,
+  isStalled,
+  isTerminalStatus,
+} from '../../shared/document/selectors.ts'
 import type { ConnectionStatus } from '../connection/connection-state.ts'
 import type { Format } from './format.ts'
 import type { JobState } from './job-language.ts'

@@ -1,6 +1,6 @@
 import type { JobHeader } from '../../shared/document/job.ts'
-import type { StoredJob } from '../jobs/engine.ts'
 import { problems, refuse } from '../errors.ts'
+import type { StoredJob } from '../jobs/engine.ts'
 
 export const scopes = ['jobs:read', 'jobs:write', 'jobs:assign', 'jobs:admin'] as const
 /**

@@ -1,8 +1,8 @@
 import { sign, verify } from 'hono/jwt'
 import { type Clock, randomId } from '../../shared/time/clock.ts'
-import { type Grant, type Principal, type Scope, scopes } from './access.ts'
 import { problems, refuse } from '../errors.ts'
 import { Recent } from '../support/lru.ts'
+import { type Grant, type Principal, type Scope, scopes } from './access.ts'
 import type { Sessions } from './sessions.ts'
 import { withoutPrefix, withPrefix } from './token-prefix.ts'
 

@@ -1,9 +1,9 @@
 import { type Clock, type Random, randomId } from '../../shared/time/clock.ts'
-import type { Principal, Scope } from './access.ts'
-import { textDigest } from '../support/digest.ts'
-import type { Engine, Notes } from '../jobs/engine.ts'
 import { problems, refuse } from '../errors.ts'
+import type { Engine, Notes } from '../jobs/engine.ts'
+import { textDigest } from '../support/digest.ts'
 import { Recent } from '../support/lru.ts'
+import type { Principal, Scope } from './access.ts'
 import { withPrefix } from './token-prefix.ts'
 
 /** How long a session lasts at most: seconds. */

@@ -1,7 +1,7 @@
 import { type Clock, type Random, randomId } from '../../shared/time/clock.ts'
-import type { Principal } from './access.ts'
-import { textDigest } from '../support/digest.ts'
 import type { Engine, Notes } from '../jobs/engine.ts'
+import { textDigest } from '../support/digest.ts'
+import type { Principal } from './access.ts'
 
 /** How long a sign-in code can be used: seconds. */
 export const SIGN_IN_SECONDS = 600

@@ -14,7 +14,7 @@ const sourceOf = (built: string) => built.replace(/^(\.\/)?dist\//, '').replace(
 
 const packageJson = await Bun.file(join(root, 'package.json')).json()
 /** What no entry imports: the thread that writes SQLite is started by its name. */
-const THREADS = ['dist/server/engines/sqlite-worker.js']
+const THREADS = ['dist/server/engines/sqlite/worker.js']
 const entries: string[] = [...Object.values<string>(packageJson.exports), packageJson.bin.milepost, ...THREADS]
 const sources = [...new Set(entries.map(sourceOf))]
 const forWorkers = sources.filter((source) => source.includes('durable-object'))

@@ -39,5 +39,5 @@ const write = (name: string, type: string, from: string, value: unknown) =>
   )
 
 await mkdir(path('server/generated'), { recursive: true })
-await write('assets', 'Assets', '../routes/pages.ts', assets)
-await write('samples', 'Samples', '../services/samples.ts', await collectSamples(path('node_modules')))
+await write('assets', 'Assets', '../http/pages.ts', assets)
+await write('samples', 'Samples', '../services/kit/samples.ts', await collectSamples(path('node_modules')))

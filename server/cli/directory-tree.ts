@@ -2,7 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
-import { type FileModes, pathProblem, type Tree, type TreeEntry, type TreeFile, TreeRefusal } from '../services/sync/tree.ts'
+import {
+  type FileModes,
+  pathProblem,
+  type Tree,
+  type TreeEntry,
+  type TreeFile,
+  TreeRefusal,
+} from '../services/sync/tree.ts'
 import { OpenFolder } from './open-folder.ts'
 import { codeOf, inWords } from './refusals.ts'
 

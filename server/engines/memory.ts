@@ -2,6 +2,7 @@ import type { Cursor } from '../../shared/document/cursor.ts'
 import type { ErrorRow, Item, JobHeader, LogRow, Patch, Step } from '../../shared/document/job.ts'
 import { defaultLimits, ERROR_WINDOW, type Limits, LOG_WINDOW } from '../../shared/document/limits.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import { problems } from '../errors.ts'
 import { applyBatch, changeOf, headerBytes } from '../jobs/apply-batch.ts'
 import { dueOf, mayRemove } from '../jobs/due.ts'
 import type {
@@ -22,11 +23,10 @@ import type {
   View,
   WatchTarget,
 } from '../jobs/engine.ts'
-import { problems } from '../errors.ts'
 import { blocksOf, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../jobs/kept.ts'
 import { buildPage, type ChangedRow, ListPage, startOf } from '../jobs/paging.ts'
-import { KEY_LIFETIME, KEYS_KEPT } from './support/idempotency.ts'
 import { MemoryNotes } from './memory-notes.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from './support/idempotency.ts'
 import { Wakeups } from './support/wake-ups.ts'
 
 /** An answer waits for nothing: it is there one microtask later. */

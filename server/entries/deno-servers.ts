@@ -1,10 +1,10 @@
 import { createApp } from '../app.ts'
-import { type Serve, serveAt } from '../http/base-path.ts'
 import { ConfigError } from '../config.ts'
 import { DenoKvEngine } from '../engines/deno-kv/engine.ts'
 import { EngineOpenError } from '../engines/engine-open-error.ts'
 import type { Opener } from '../engines/open.ts'
 import { assets } from '../generated/assets.ts'
+import { type Serve, serveAt } from '../http/base-path.ts'
 import { notConfigured, type Platform, readHostedConfig } from './hosted.ts'
 import { greeting, listenError, openLocal, stopOnSignal } from './local.ts'
 

@@ -1,10 +1,10 @@
 /** Milepost on Cloudflare Workers: environment → engine → app. */
 import { createApp } from '../app.ts'
-import { type Serve, serveAt } from '../http/base-path.ts'
 import { ConfigError } from '../config.ts'
-import { DurableObjectEngine } from '../engines/durable-object/engine.ts'
 import type { ObjectBindings } from '../engines/durable-object/calls.ts'
+import { DurableObjectEngine } from '../engines/durable-object/engine.ts'
 import { assets } from '../generated/assets.ts'
+import { type Serve, serveAt } from '../http/base-path.ts'
 import { notConfigured, type Platform, readHostedConfig } from './hosted.ts'
 import { openStream } from './worker-stream.ts'
 

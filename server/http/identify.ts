@@ -3,8 +3,8 @@ import { getCookie } from 'hono/cookie'
 import type { Grant, Principal } from '../auth/access.ts'
 import type { Auth } from '../auth/auth.ts'
 import { problems, refuse } from '../errors.ts'
-import type { Front } from './front.ts'
 import { linkTo } from './context.ts'
+import type { Front } from './front.ts'
 
 /** What it takes to tell who a request speaks for. */
 export interface Identifying {

@@ -1,4 +1,7 @@
 import { z } from 'zod'
+import { createEventSchema } from '../../shared/document/events.ts'
+import { jobHeaderSchema, jobSchema, patchSchema } from '../../shared/document/job.ts'
+import type { Limits } from '../../shared/document/limits.ts'
 import {
   createRequestSchemas,
   jobListSchema,
@@ -8,12 +11,9 @@ import {
   signInLinkSchema,
   tokenSchema,
 } from '../../shared/wire/api.ts'
-import { createEventSchema } from '../../shared/document/events.ts'
-import { jobHeaderSchema, jobSchema, patchSchema } from '../../shared/document/job.ts'
-import type { Limits } from '../../shared/document/limits.ts'
 import { digestOf } from '../support/digest.ts'
-import { createPaths, type Json } from './openapi-paths.ts'
 import { version } from '../version.ts'
+import { createPaths, type Json } from './openapi-paths.ts'
 
 /** The description as it is sent. */
 export interface OpenApiText {

@@ -1,5 +1,5 @@
-import type { Clock } from '../../shared/time/clock.ts'
 import type { Limits } from '../../shared/document/limits.ts'
+import type { Clock } from '../../shared/time/clock.ts'
 import type { Principal } from '../auth/access.ts'
 import { type ProblemError, problems, refuse } from '../errors.ts'
 import { parseAddress } from '../support/ip-address.ts'

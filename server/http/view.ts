@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { Grant } from '../auth/access.ts'
-import type { View } from '../jobs/engine.ts'
 import { problems, refuse } from '../errors.ts'
+import type { View } from '../jobs/engine.ts'
 
 /** The view that a token of a job allows of the one that was asked for. */
 export const viewFor = (asked: View, grant: Grant | undefined): View => (grant?.parts === 'header' ? 'header' : asked)

@@ -1,6 +1,6 @@
-import type { Timer } from '../../shared/time/clock.ts'
 import type { AppliedEvent } from '../../shared/document/events.ts'
 import type { JobHeader, Patch } from '../../shared/document/job.ts'
+import type { Timer } from '../../shared/time/clock.ts'
 import type { EndReason } from '../../shared/wire/messages.ts'
 import { tokenSeries } from '../auth/access.ts'
 import type { Change, Engine, Unwatch, View } from '../jobs/engine.ts'

@@ -2,8 +2,8 @@ import { type Cursor, formatCursor } from '../../shared/document/cursor.ts'
 import type { AppliedEvent } from '../../shared/document/events.ts'
 import type { Item, Job, JobStatus, Patch, Step } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
-import { encodeMessage, eventName } from '../../shared/wire/sse.ts'
 import type { EndReason } from '../../shared/wire/messages.ts'
+import { encodeMessage, eventName } from '../../shared/wire/sse.ts'
 import type { View } from '../jobs/engine.ts'
 
 /** For whom a message is written: a stream of one job has ids, a stream of several says whose each message is. */

@@ -1,7 +1,7 @@
-import type { Timer } from '../../shared/time/clock.ts'
 import type { AppliedEvent } from '../../shared/document/events.ts'
 import type { JobHeader } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import type { Timer } from '../../shared/time/clock.ts'
 import type { EndReason } from '../../shared/wire/messages.ts'
 import type { Change, ListQuery, Page, Unwatch } from '../jobs/engine.ts'
 import { PAGE_BYTES } from '../jobs/paging.ts'

@@ -5,9 +5,9 @@ import type { Limits } from '../../shared/document/limits.ts'
 import { countItems, isTerminalStatus } from '../../shared/document/selectors.ts'
 import { utf8Length } from '../../shared/document/text-size.ts'
 import { tokenSeries } from '../auth/access.ts'
+import { type Problem, problems } from '../errors.ts'
 import { decide } from './decide.ts'
 import type { Batch, Change, Commit, IdempotencyKey, Marks, StoredJob } from './engine.ts'
-import { type Problem, problems } from '../errors.ts'
 import { enter } from './generations.ts'
 
 /** What an engine loads before a batch is applied. */

@@ -1,8 +1,8 @@
 import type { JobEvent } from '../../shared/document/events.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import { type Problem, problems } from '../errors.ts'
 import { dueEvent } from './due.ts'
 import type { DueTerms, Operation, StoredJob } from './engine.ts'
-import { type Problem, problems } from '../errors.ts'
 
 /** The events of a decision, none when there is nothing to do. */
 export function decide(job: StoredJob, decision: Operation | DueTerms): JobEvent[] | { refused: Problem } {

@@ -1,6 +1,6 @@
+import type { EventFields, EventType, ProducerEvent } from '../../shared/document/events.ts'
 import { Batcher, type Receipt, type Sent } from '../../shared/producer/batcher.ts'
 import type { Clock, Random, Timer } from '../../shared/time/clock.ts'
-import type { EventFields, EventType, ProducerEvent } from '../../shared/document/events.ts'
 import type { Unwatch } from './engine.ts'
 
 /** How a service hears what its watchers asked for. */

@@ -1,18 +1,17 @@
-import type { CreateJob, CreateToken, JobList, RemoveQuery } from '../../shared/wire/api.ts'
-import type { Receipt } from '../../shared/producer/batcher.ts'
-import { type Random, randomId } from '../../shared/time/clock.ts'
 import type { ProducerEvent } from '../../shared/document/events.ts'
 import { isJobId, type JobHeader } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
+import type { Receipt } from '../../shared/producer/batcher.ts'
+import { type Random, randomId } from '../../shared/time/clock.ts'
+import type { CreateJob, CreateToken, JobList, RemoveQuery } from '../../shared/wire/api.ts'
 import { type Action, isAdmin, type Principal, permit, permitOwner, requireScope, tokenSeries } from '../auth/access.ts'
-import { headerBytes } from './apply-batch.ts'
 import type { Auth } from '../auth/auth.ts'
-import { unorderedDigestOf } from '../support/digest.ts'
-import type { Applied, Batch, Engine, IdempotencyKey, ListQuery, Operation, StoredJob } from './engine.ts'
 import { problems, refuse } from '../errors.ts'
-import type { Hub } from '../hub/hub.ts'
-import type { ListCursors } from './list-cursors.ts'
 import type { Metrics } from '../metrics.ts'
+import { unorderedDigestOf } from '../support/digest.ts'
+import { headerBytes } from './apply-batch.ts'
+import type { Applied, Batch, Engine, IdempotencyKey, ListQuery, Operation, StoredJob } from './engine.ts'
+import type { ListCursors } from './list-cursors.ts'
 import { Removals } from './removals.ts'
 import type { TrustedClock } from './trusted-clock.ts'
 
@@ -21,7 +20,8 @@ export const FLUSH_MS = { watched: 250, unwatched: 5_000 }
 
 export interface JobsContext {
   engine: Engine
-  hub: Hub
+  /** Whether someone follows a job here. */
+  isWatched: (header: JobHeader) => boolean
   auth: Auth
   cursors: ListCursors
   limits: Limits
@@ -99,7 +99,7 @@ export class Jobs {
     if ('refused' in applied && applied.refused.status === 404) await this.read(principal, id, 'publish')
     const header = this.#count(applied, events.length)
     const { version, cancelRequested, pauseRequested } = header
-    const watched = 'watched' in applied || this.#context.hub.isWatched(header)
+    const watched = 'watched' in applied || this.#context.isWatched(header)
     const flushMs = watched ? FLUSH_MS.watched : FLUSH_MS.unwatched
     return { version, cancelRequested, pauseRequested, watched, flushMs }
   }

@@ -1,6 +1,6 @@
 import type { Limits } from '../../shared/document/limits.ts'
-import type { NewJob, StoredJob } from './engine.ts'
 import { type Problem, problems } from '../errors.ts'
+import type { NewJob, StoredJob } from './engine.ts'
 
 /** What a job keeps is counted in blocks of this many bytes: so the counts of its creator change seldom, and not with every event. */
 const BLOCK_BYTES = 4_096

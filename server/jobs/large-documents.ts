@@ -1,10 +1,10 @@
-import type { Clock } from '../../shared/time/clock.ts'
 import type { Cursor } from '../../shared/document/cursor.ts'
 import type { ErrorRow, Item, LogRow, Patch, Step } from '../../shared/document/job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/document/limits.ts'
 import { countItems } from '../../shared/document/selectors.ts'
-import type { Engine, View } from './engine.ts'
+import type { Clock } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
+import type { Engine, View } from './engine.ts'
 
 /** Large documents that may be read at once: of all jobs, and of one. Each may take tens of megabytes until it has been sent. */
 export const LARGE_READS = { all: 16, job: 4 }

@@ -1,7 +1,7 @@
-import type { Clock } from '../../shared/time/clock.ts'
 import type { JobStatus } from '../../shared/document/job.ts'
-import type { Engine } from './engine.ts'
+import type { Clock } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
+import type { Engine } from './engine.ts'
 
 /** Jobs that are looked at in one go; then whatever else waits has its turn. */
 const PAGE = 100

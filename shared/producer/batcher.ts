@@ -1,6 +1,6 @@
-import { type Clock, type Random, randomId, type Timer } from '../time/clock.ts'
 import type { ProducerEvent } from '../document/events.ts'
 import { isTerminalStatus } from '../document/selectors.ts'
+import { type Clock, type Random, randomId, type Timer } from '../time/clock.ts'
 
 /** What the server answers to a batch. */
 export interface Receipt {

@@ -1,7 +1,7 @@
 import { readJson, readProblem } from '../wire/answers.ts'
 import type { ProblemDocument } from '../wire/api.ts'
-import type { Receipt, Sent } from './batcher.ts'
 import { retryAfterMs } from '../wire/retry-after.ts'
+import type { Receipt, Sent } from './batcher.ts'
 
 /** A failed request. */
 export type Failed = Exclude<Sent, { receipt: Receipt }>

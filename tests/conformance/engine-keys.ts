@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import type { Batch } from '../../server/jobs/engine.ts'
 import { KEY_LIFETIME, KEYS_KEPT } from '../../server/engines/support/idempotency.ts'
+import type { Batch } from '../../server/jobs/engine.ts'
 import { CREATED_AT } from '../arbitraries.ts'
 import { batchOf, created, publish, refusal, type Subject, taken } from './fixtures.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import type { Receipt } from '../../shared/producer/batcher.ts'
 import type { ProducerEvent } from '../../shared/document/events.ts'
+import type { Receipt } from '../../shared/producer/batcher.ts'
 import { unique } from '../support/api-client.ts'
 import type { RuntimeSubject } from './runtime.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import type { JobList } from '../../shared/wire/api.ts'
 import type { Job, Patch } from '../../shared/document/job.ts'
+import type { JobList } from '../../shared/wire/api.ts'
 import { type ApiClient, refusalOf, unique } from '../support/api-client.ts'
 import type { RuntimeSubject } from './runtime.ts'
 

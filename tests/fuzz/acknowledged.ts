@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Receipt } from '../../shared/producer/batcher.ts'
 import { createEventSchema, type JobEvent } from '../../shared/document/events.ts'
 import { applyEvent } from '../../shared/document/fold.ts'
 import type { Job, JobHeader } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import type { Receipt } from '../../shared/producer/batcher.ts'
 
 /** A request that was made, and what it got. */
 export interface Exchange {

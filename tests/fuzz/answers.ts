@@ -1,5 +1,5 @@
-import { problemSchema } from '../../shared/wire/api.ts'
 import { parseCursor } from '../../shared/document/cursor.ts'
+import { problemSchema } from '../../shared/wire/api.ts'
 import { EventStreamParser } from '../event-stream-parser.ts'
 import { CANARY, MARKUP } from './canary.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import type { Engine } from '../../server/jobs/engine.ts'
 import { createOpenApi } from '../../server/http/openapi.ts'
+import type { Engine } from '../../server/jobs/engine.ts'
 import { type Description, plansFor } from './plans.ts'
 import { World, worldLimits } from './world.ts'
 

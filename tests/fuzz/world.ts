@@ -1,6 +1,6 @@
 import { createApp, type Milepost } from '../../server/app.ts'
-import type { Engine } from '../../server/jobs/engine.ts'
 import type { Assets } from '../../server/http/pages.ts'
+import type { Engine } from '../../server/jobs/engine.ts'
 import { createServices } from '../../server/services/index.ts'
 import type { Job } from '../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../shared/document/limits.ts'

@@ -1,5 +1,5 @@
-import type { View } from '../../server/jobs/engine.ts'
 import type { Followed, Hub } from '../../server/hub/hub.ts'
+import type { View } from '../../server/jobs/engine.ts'
 import { startOf } from '../../server/jobs/paging.ts'
 import type { Patch } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'

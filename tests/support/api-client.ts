@@ -1,7 +1,7 @@
-import type { CreateJob } from '../../shared/wire/api.ts'
-import type { Receipt } from '../../shared/producer/batcher.ts'
 import type { ProducerEvent } from '../../shared/document/events.ts'
 import type { Job, JobHeader } from '../../shared/document/job.ts'
+import type { Receipt } from '../../shared/producer/batcher.ts'
+import type { CreateJob } from '../../shared/wire/api.ts'
 import { StreamReader } from './stream-reader.ts'
 
 /** What a refusal says. */

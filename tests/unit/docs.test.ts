@@ -4,9 +4,9 @@ import { slugOf, toPage } from '../../server/build/docs.ts'
 import { limitVariable, secretSettings, settings } from '../../server/config.ts'
 import { problems } from '../../server/errors.ts'
 import { assets } from '../../server/generated/assets.ts'
-import { problemTypes } from '../../shared/wire/api.ts'
 import { eventSchema } from '../../shared/document/events.ts'
 import { defaultLimits } from '../../shared/document/limits.ts'
+import { problemTypes } from '../../shared/wire/api.ts'
 
 const names = ['index', 'app', 'wire', 'errors', 'settings', 'running', 'engines']
 const texts = Object.fromEntries(

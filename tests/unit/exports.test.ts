@@ -27,7 +27,10 @@ const api: Record<string, { values: string; types: string }> = {
   },
   'server/engines/memory.ts': { values: 'MemoryEngine', types: '' },
   'server/engines/sqlite/engine.ts': { values: 'SqliteEngine', types: '' },
-  'server/engines/durable-object/engine.ts': { values: 'DurableObjectEngine JobObject OwnerObject', types: 'ObjectBindings' },
+  'server/engines/durable-object/engine.ts': {
+    values: 'DurableObjectEngine JobObject OwnerObject',
+    types: 'ObjectBindings',
+  },
   'server/engines/deno-kv/engine.ts': { values: 'DenoKvEngine', types: 'DenoKvOptions' },
 }
 

@@ -40,12 +40,16 @@ describe('findViolations: directions', () => {
     'shared/a.ts': '',
     'client/a.ts': '',
     'server/a.ts': '',
+    'server/support/a.ts': '',
+    'server/jobs/a.ts': '',
+    'server/auth/a.ts': '',
     'server/hub/a.ts': '',
-    'server/routes/a.ts': '',
     'server/services/a.ts': '',
+    'server/http/a.ts': '',
     'server/engines/a.ts': '',
     'server/entries/a.ts': '',
     'server/cli/a.ts': '',
+    'server/build/a.ts': '',
   }
   const parts = Object.keys(files).map((path) => path.slice(0, -'/a.ts'.length))
 
@@ -60,13 +64,35 @@ describe('findViolations: directions', () => {
     expect(Object.fromEntries(parts.map((part) => [part, mayImport(part)]))).toEqual({
       shared: ['shared'],
       client: ['shared', 'client'],
-      server: ['shared', 'server', 'server/hub', 'server/routes', 'server/services'],
-      'server/hub': ['shared', 'server', 'server/hub'],
-      'server/routes': ['shared', 'server', 'server/hub', 'server/routes', 'server/services'],
-      'server/services': ['shared', 'server', 'server/services'],
-      'server/engines': ['shared', 'server', 'server/engines'],
-      'server/entries': parts.filter((part) => part !== 'client'),
-      'server/cli': parts.filter((part) => part !== 'client'),
+      server: [
+        'shared',
+        'server',
+        'server/support',
+        'server/jobs',
+        'server/auth',
+        'server/hub',
+        'server/services',
+        'server/http',
+      ],
+      'server/support': ['shared', 'server', 'server/support'],
+      'server/jobs': ['shared', 'server', 'server/support', 'server/jobs', 'server/auth'],
+      'server/auth': ['shared', 'server', 'server/support', 'server/jobs', 'server/auth'],
+      'server/hub': ['shared', 'server', 'server/support', 'server/jobs', 'server/auth', 'server/hub'],
+      'server/services': ['shared', 'server', 'server/jobs', 'server/services'],
+      'server/http': [
+        'shared',
+        'server',
+        'server/support',
+        'server/jobs',
+        'server/auth',
+        'server/hub',
+        'server/services',
+        'server/http',
+      ],
+      'server/engines': ['shared', 'server', 'server/support', 'server/jobs', 'server/auth', 'server/engines'],
+      'server/entries': parts.filter((part) => part !== 'client' && part !== 'server/build'),
+      'server/cli': parts.filter((part) => part !== 'client' && part !== 'server/build'),
+      'server/build': parts.filter((part) => !['client', 'server/entries', 'server/cli'].includes(part)),
     })
   })
 
@@ -87,12 +113,16 @@ describe('findViolations: directions', () => {
       shared: ['zod'],
       client: ['preact', 'preact/hooks', '@preact/signals-core'],
       server: ['zod', 'hono', 'hono/jwt', '@hono/zod-validator'],
+      'server/support': [],
+      'server/jobs': [],
+      'server/auth': ['hono/jwt'],
       'server/hub': [],
-      'server/routes': ['zod', 'hono', 'hono/jwt', '@hono/zod-validator'],
       'server/services': ['zod'],
+      'server/http': ['zod', 'hono', 'hono/jwt', '@hono/zod-validator'],
       'server/engines': packages,
       'server/entries': packages,
       'server/cli': packages,
+      'server/build': packages,
     })
   })
 
@@ -107,11 +137,11 @@ describe('findViolations: directions', () => {
     expect(
       violationsOf({
         'server/engines/a.ts': "import { app } from '../app.ts'\n",
-        'server/app.ts': "import { jobs } from './routes/jobs.ts'\n",
-        'server/routes/jobs.ts': '',
+        'server/app.ts': "import { jobs } from './http/jobs.ts'\n",
+        'server/http/jobs.ts': '',
       }),
     ).toEqual([
-      'server/routes/jobs.ts: is loaded by an engine: server/engines/a.ts → server/app.ts → server/routes/jobs.ts',
+      'server/http/jobs.ts: is loaded by an engine: server/engines/a.ts → server/app.ts → server/http/jobs.ts',
     ])
   })
 })

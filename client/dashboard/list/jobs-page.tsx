@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { plus } from '../../element/icons.ts'
-import type { JobListSignal, JobRow as Row } from '../../signals/job-list-signal.ts'
 import { say } from '../../element/live-region.ts'
+import type { JobListSignal, JobRow as Row } from '../../signals/job-list-signal.ts'
 import { format, jobList } from '../page.ts'
 import { Heading } from '../parts/heading.tsx'
 import { Icon } from '../parts/icon.tsx'

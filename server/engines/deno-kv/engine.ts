@@ -1,7 +1,8 @@
-import { type Clock, type Random, randomId, systemClock, systemRandom } from '../../../shared/time/clock.ts'
 import type { Cursor } from '../../../shared/document/cursor.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
+import { type Clock, type Random, randomId, systemClock, systemRandom } from '../../../shared/time/clock.ts'
+import { ProblemError, problems } from '../../errors.ts'
 import { applyBatch, changeOf } from '../../jobs/apply-batch.ts'
 import { mayRemove } from '../../jobs/due.ts'
 import type {
@@ -21,9 +22,9 @@ import type {
   View,
   WatchTarget,
 } from '../../jobs/engine.ts'
-import { ProblemError, problems } from '../../errors.ts'
 import { blocksOf, refusalOfGrowth, refusalOfJob, type Standing } from '../../jobs/kept.ts'
 import { buildPage, startOf } from '../../jobs/paging.ts'
+import { Turns } from '../support/keyed-mutex.ts'
 import { KvAccess } from './access.ts'
 import { keys } from './keys.ts'
 import { listJobs } from './list.ts'
@@ -35,7 +36,6 @@ import { Trash } from './trash.ts'
 import type { Gone, Head } from './values.ts'
 import { KvWatches } from './watch.ts'
 import { writeCommit, writeNew, writeRemoval } from './write.ts'
-import { Turns } from '../support/keyed-mutex.ts'
 
 /**
  * What the store can take at once. One atomic writes at most 800 KiB: a batch of so many events fits however long its texts are, and those

@@ -2,11 +2,11 @@ import { mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { systemClock, systemRandom } from '../../../shared/time/clock.ts'
+import { EngineOpenError } from '../engine-open-error.ts'
 import { untilUnlocked } from './access.ts'
 import { keys } from './keys.ts'
 import { addDueLists, listAmongEveryones } from './migrate.ts'
 import { FORMAT } from './values.ts'
-import { EngineOpenError } from '../engine-open-error.ts'
 
 /** Files of Deno KV don't say what they are, but they have this table. */
 const isOfAnother = (tables: string[]) => tables.length > 0 && !tables.includes('data_version')

@@ -5,6 +5,7 @@ import { type Loaded, namedRows } from '../../jobs/apply-batch.ts'
 import type { Batch, StoredJob } from '../../jobs/engine.ts'
 import type { ChangedRow } from '../../jobs/paging.ts'
 import { Recent } from '../../support/lru.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from '../support/idempotency.ts'
 import type { KvAccess } from './access.ts'
 import { keys, type List, type PayloadField } from './keys.ts'
 import {
@@ -18,7 +19,6 @@ import {
   type StoredRow,
   type UsedKey,
 } from './values.ts'
-import { KEY_LIFETIME, KEYS_KEPT } from '../support/idempotency.ts'
 
 /** Bytes of JSON of payloads that are kept in memory, about. */
 const CACHE_SIZE = 4 * 1_024 * 1_024

@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '../../../shared/time/clock.ts'
 import type { Change, Unwatch, WatchTarget } from '../../jobs/engine.ts'
 import { Recent } from '../../support/lru.ts'
+import { WakeQueue } from '../support/wake-queue.ts'
 import type { KvAccess } from './access.ts'
 import { keys } from './keys.ts'
 import { type Gone, type Head, jobOf, type News, type Payload } from './values.ts'
-import { WakeQueue } from '../support/wake-queue.ts'
 
 /** Jobs of an owner of which is known what was told last. */
 const MOST_KNOWN = 10_000

@@ -4,18 +4,10 @@ import { dueOf } from '../../jobs/due.ts'
 import type { Batch, Commit, StoredJob } from '../../jobs/engine.ts'
 import { blocksOf } from '../../jobs/kept.ts'
 import type { ChangedRow } from '../../jobs/paging.ts'
+import { KEY_LIFETIME } from '../support/idempotency.ts'
 import { keys, type PayloadField } from './keys.ts'
 import { type Entry, type KvLoaded, windows } from './store.ts'
-import {
-  encodePayload,
-  encodeRow,
-  type Gone,
-  type Head,
-  type Listed,
-  type News,
-  type UsedKey,
-} from './values.ts'
-import { KEY_LIFETIME } from '../support/idempotency.ts'
+import { encodePayload, encodeRow, type Gone, type Head, type Listed, type News, type UsedKey } from './values.ts'
 
 /** How long those who look only now and then can hear of a removal, and of a change: milliseconds. */
 const GONE_MS = 3_600_000

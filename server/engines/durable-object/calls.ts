@@ -1,6 +1,7 @@
 import type { Cursor } from '../../../shared/document/cursor.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
 import type { Limits } from '../../../shared/document/limits.ts'
+import type { Problem } from '../../errors.ts'
 import type {
   Applied,
   Batch,
@@ -14,7 +15,6 @@ import type {
   StoredJob,
   View,
 } from '../../jobs/engine.ts'
-import type { Problem } from '../../errors.ts'
 
 /** What a Worker asks of the object of a job. Objects have no settings of their own: what they need comes with the call. */
 export interface JobCalls {

@@ -1,6 +1,7 @@
 import type { Cursor } from '../../../shared/document/cursor.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
+import { problems, refuse } from '../../errors.ts'
 import type {
   Applied,
   Batch,
@@ -17,7 +18,6 @@ import type {
   View,
   WatchTarget,
 } from '../../jobs/engine.ts'
-import { problems, refuse } from '../../errors.ts'
 import { noteObject, type ObjectBindings, ownerObject, PING, PONG } from './calls.ts'
 
 export type { ObjectBindings } from './calls.ts'

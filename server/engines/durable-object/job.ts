@@ -1,18 +1,18 @@
-import { type Clock, systemClock } from '../../../shared/time/clock.ts'
 import type { Cursor } from '../../../shared/document/cursor.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
+import { type Clock, systemClock } from '../../../shared/time/clock.ts'
+import { type Problem, problems } from '../../errors.ts'
 import { CANCEL_GRACE, dueOf, isExpired, mayRemove } from '../../jobs/due.ts'
 import type { Applied, Batch, Created, Due, DueTerms, NewJob, RemoveOnly, StoredJob, View } from '../../jobs/engine.ts'
-import { type Problem, problems } from '../../errors.ts'
 import { buildPage, startOf } from '../../jobs/paging.ts'
+import { type Decided, Group } from '../sqlite/group.ts'
+import type { Entry } from '../sqlite/store.ts'
 import { type JobCalls, type ObjectBindings, ownerObject } from './calls.ts'
 import { ObjectStorage } from './storage.ts'
 import { Teller } from './teller.ts'
 import { WatchedObject } from './watched.ts'
-import { type Decided, Group } from '../sqlite/group.ts'
-import type { Entry } from '../sqlite/store.ts'
 
 /** When index objects that could not be told are told again: milliseconds. */
 const RETRY_MS = 10_000

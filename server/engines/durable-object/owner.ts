@@ -1,14 +1,14 @@
 import type { JobHeader } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { tokenSeries } from '../../auth/access.ts'
-import type { Change, ListQuery, NewJob, Note, Notes, Page, StoredJob } from '../../jobs/engine.ts'
 import type { Problem } from '../../errors.ts'
+import type { Change, ListQuery, NewJob, Note, Notes, Page, StoredJob } from '../../jobs/engine.ts'
 import { blocksOf, NOTHING, refusalOfJob, type Standing } from '../../jobs/kept.ts'
+import { draftOf } from '../sqlite/group.ts'
 import type { ObjectBindings, OwnerCalls } from './calls.ts'
 import { ObjectNotes } from './notes.ts'
 import { ObjectStorage } from './storage.ts'
 import { WatchedObject } from './watched.ts'
-import { draftOf } from '../sqlite/group.ts'
 
 /** Jobs that are asked about themselves at once: when their creator has too many, and when they were kept long enough. */
 const ASKED_AT_ONCE = 20

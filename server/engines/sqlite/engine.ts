@@ -1,9 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../../shared/time/clock.ts'
 import type { Cursor } from '../../../shared/document/cursor.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 import { countItems } from '../../../shared/document/selectors.ts'
+import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../../shared/time/clock.ts'
+import { type Problem, problems } from '../../errors.ts'
 import type {
   Applied,
   Batch,
@@ -21,11 +22,11 @@ import type {
   View,
   WatchTarget,
 } from '../../jobs/engine.ts'
-import { type Problem, problems } from '../../errors.ts'
 import { buildPage, startOf } from '../../jobs/paging.ts'
 import { Recent } from '../../support/lru.ts'
 import { Gathering } from '../support/group-commit.ts'
 import { LoopTurns } from '../support/loop-turns.ts'
+import { Wakeups } from '../support/wake-ups.ts'
 import { Group } from './group.ts'
 import { SqliteNotes } from './notes.ts'
 import { openReader } from './open.ts'
@@ -33,7 +34,6 @@ import { MOVED, type Outcome, PlanBuilder } from './plan.ts'
 import { type Entry, ROWS_READ, SqliteStore, type Write } from './store.ts'
 import { type AnyTask, type Request, Task } from './task.ts'
 import { WriterThread } from './thread.ts'
-import { Wakeups } from '../support/wake-ups.ts'
 
 /** How much JSON of jobs is kept in memory: characters, about 16 MiB. */
 const CACHE_SIZE = 16 * 1024 * 1024

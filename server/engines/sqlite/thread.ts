@@ -72,8 +72,8 @@ export class WriterThread {
 
 /** The thread's own module: beside this one, or in a binary under the path that it was built from. */
 function moduleBeside(here: string): string {
-  const beside = here.replace(/\/sqlite-thread(\.[jt]s)$/, '/sqlite-worker$1')
-  return beside === here ? new URL('../server/engines/sqlite-worker.js', here).href : beside
+  const beside = here.replace(/\/thread(\.[jt]s)$/, '/worker$1')
+  return beside === here ? new URL('./server/engines/sqlite/worker.js', here).href : beside
 }
 
 function ask(worker: Port, message: string): Promise<Outcome & { file?: string }> {

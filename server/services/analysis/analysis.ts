@@ -5,9 +5,9 @@ import { createCheckpoint, createThrottle } from '../kit/checkpoint.ts'
 import { clip, reasonOf } from '../kit/clip.ts'
 import { itemId } from '../kit/item-id.ts'
 import { largest } from '../kit/largest.ts'
-import { splitWords } from './split-words.ts'
 import { announceSteps, runSteps } from '../kit/steps.ts'
 import { readText } from '../kit/utf8.ts'
+import { splitWords } from './split-words.ts'
 import { type FileTally, type WordCount, WordTally } from './word-tally.ts'
 
 /** A text file that is read once, as a stream. */

@@ -1,8 +1,8 @@
 import { fitsUtf8 } from '../../../shared/document/text-size.ts'
 import { problems, refuse } from '../../errors.ts'
+import { pathProblem } from '../sync/tree.ts'
 import { countOf } from './amounts.ts'
 import { clip, reasonOf } from './clip.ts'
-import { pathProblem } from '../sync/tree.ts'
 
 /** Files that one field takes. */
 const MOST_FILES = 5_000

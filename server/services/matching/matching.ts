@@ -1,15 +1,15 @@
-import { type Clock, systemClock } from '../../../shared/time/clock.ts'
 import type { EventFields } from '../../../shared/document/events.ts'
+import { type Clock, systemClock } from '../../../shared/time/clock.ts'
 import { emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../../jobs/emitter.ts'
 import { countOf } from '../kit/amounts.ts'
-import { assignPairs, type Pair } from './assignment.ts'
 import { createCheckpoint, createThrottle } from '../kit/checkpoint.ts'
 import { clip } from '../kit/clip.ts'
 import { largest } from '../kit/largest.ts'
+import { announceSteps, runSteps } from '../kit/steps.ts'
+import { assignPairs, type Pair } from './assignment.ts'
 import { NameIndex } from './name-index.ts'
 import { type NamedRecord, type NameFile, readNames } from './name-list.ts'
 import { nameSimilarity, WordWeights } from './similarity.ts'
-import { announceSteps, runSteps } from '../kit/steps.ts'
 
 export interface MatchingOptions {
   jobId: string

@@ -1,8 +1,8 @@
 import { countOf } from '../kit/amounts.ts'
 import { reasonOf } from '../kit/clip.ts'
+import { readText } from '../kit/utf8.ts'
 import { parseCsv } from './csv.ts'
 import { nameWords, normaliseName } from './normalise-name.ts'
-import { readText } from '../kit/utf8.ts'
 
 /** A CSV file with a column of names. */
 export interface NameFile {

@@ -1,5 +1,5 @@
-import type { Bandwidth } from './bandwidth.ts'
 import { Digest, digestOf } from '../kit/digest.ts'
+import type { Bandwidth } from './bandwidth.ts'
 import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
 
 export interface CopyOptions {

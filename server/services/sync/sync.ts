@@ -1,18 +1,18 @@
-import { type Clock, type Random, systemClock, systemRandom } from '../../../shared/time/clock.ts'
 import type { LogLevel } from '../../../shared/document/job.ts'
 import { defaultLimits } from '../../../shared/document/limits.ts'
+import { type Clock, type Random, systemClock, systemRandom } from '../../../shared/time/clock.ts'
 import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../../jobs/emitter.ts'
 import { countOf, formatBytes } from '../kit/amounts.ts'
-import { Bandwidth } from './bandwidth.ts'
 import { createCheckpoint, createThrottle } from '../kit/checkpoint.ts'
 import { clip, reasonOf } from '../kit/clip.ts'
-import { copyFile, isSameFile } from './copy-file.ts'
 import { itemId } from '../kit/item-id.ts'
 import { forEachAtOnce } from '../kit/pool.ts'
 import { announceSteps, runSteps } from '../kit/steps.ts'
-import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
 import { escapeControls } from '../kit/visible.ts'
 import { backoff, wait } from '../kit/wait.ts'
+import { Bandwidth } from './bandwidth.ts'
+import { copyFile, isSameFile } from './copy-file.ts'
+import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
 
 export interface SyncOptions {
   jobId: string

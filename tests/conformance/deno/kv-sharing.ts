@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import type { Engine } from '../../../server/jobs/engine.ts'
 import { ProblemError } from '../../../server/errors.ts'
+import type { Engine } from '../../../server/jobs/engine.ts'
 import type { JobEvent } from '../../../shared/document/events.ts'
 import type { Job } from '../../../shared/document/job.ts'
 import { LiveJob } from '../../../shared/document/live-job.ts'

@@ -1,5 +1,5 @@
-import type { Change, Engine, Unwatch } from '../../../server/jobs/engine.ts'
 import { ProblemError } from '../../../server/errors.ts'
+import type { Change, Engine, Unwatch } from '../../../server/jobs/engine.ts'
 import type { Limits } from '../../../shared/document/limits.ts'
 import type { Answer } from './protocol.ts'
 

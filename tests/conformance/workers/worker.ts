@@ -1,10 +1,10 @@
 /** Milepost's own Worker, with doors through which tests reach its engine and its objects. */
 
-import type { Applied, Batch, Change, NewJob, StoredJob } from '../../../server/jobs/engine.ts'
-import { DurableObjectEngine } from '../../../server/engines/durable-object/engine.ts'
 import type { JobCalls, Namespace, ObjectBindings, OwnerCalls } from '../../../server/engines/durable-object/calls.ts'
+import { DurableObjectEngine } from '../../../server/engines/durable-object/engine.ts'
 import worker, { JobObject, OwnerObject } from '../../../server/entries/worker.ts'
 import type { Problem } from '../../../server/errors.ts'
+import type { Applied, Batch, Change, NewJob, StoredJob } from '../../../server/jobs/engine.ts'
 import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 import { CREATED_AT } from '../../arbitraries.ts'
 import type { Answer, Question } from './protocol.ts'

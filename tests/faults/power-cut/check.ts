@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { Engine } from '../../../server/jobs/engine.ts'
 import { SqliteEngine } from '../../../server/engines/sqlite/engine.ts'
+import type { Engine } from '../../../server/jobs/engine.ts'
 import type { Job, JobHeader, Patch } from '../../../shared/document/job.ts'
 import { mustBe, pathTo, type State } from './history.ts'
 import { isBefore, type Known, type KnownJob } from './known.ts'

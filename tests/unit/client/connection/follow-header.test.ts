@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, spyOn, test } from 'bun:test'
 import { followHeader } from '../../../../client/connection/follow-header.ts'
-import { createFormat } from '../../../../client/text/format.ts'
 import { locateJob } from '../../../../client/connection/job-location.ts'
+import { createFormat } from '../../../../client/text/format.ts'
 import { english } from '../../../../client/text/language.ts'
 import { describeJob, type JobFacts } from '../../../../client/text/words.ts'
 import { newHeader } from '../../../arbitraries.ts'

@@ -4,9 +4,9 @@ import { describeSchema } from '../../../../client/dashboard/docs/describe-schem
 import { listAnswers, listCalls, type OpenApi } from '../../../../client/dashboard/docs/openapi.ts'
 import { createSnippet } from '../../../../client/dashboard/job/snippet.ts'
 import { createOpenApi } from '../../../../server/http/openapi.ts'
-import { createRequestSchemas } from '../../../../shared/wire/api.ts'
 import { createEventSchema } from '../../../../shared/document/events.ts'
 import { defaultLimits } from '../../../../shared/document/limits.ts'
+import { createRequestSchemas } from '../../../../shared/wire/api.ts'
 
 const base = new URL('https://example.org/progress/')
 const api = { ...createOpenApi(defaultLimits), servers: [{ url: '/progress/' }] } as unknown as OpenApi

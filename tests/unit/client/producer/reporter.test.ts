@@ -345,7 +345,7 @@ describe('createReporter', () => {
 
   test('createReporter.close keeps a process alive until a server that comes back has the last word', async () => {
     const script = `
-      import { createReporter } from '../client/reporter.ts'
+      import { createReporter } from './client/producer/reporter.ts'
       const reporter = createReporter({ url: process.argv[1], token: 't' })
       const job = reporter.job('a')
       job.status({ status: 'completed' })

@@ -9,8 +9,8 @@ import {
   requireScope,
   type Scope,
 } from '../../../../server/auth/access.ts'
-import type { Marks, StoredJob } from '../../../../server/jobs/engine.ts'
 import { ProblemError } from '../../../../server/errors.ts'
+import type { Marks, StoredJob } from '../../../../server/jobs/engine.ts'
 import type { JobHeader } from '../../../../shared/document/job.ts'
 import { newHeader } from '../../../arbitraries.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Principal } from '../../../../server/auth/access.ts'
-import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import { SignInCodes } from '../../../../server/auth/sign-in-codes.ts'
+import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import { SeededRandom } from '../../../seeded-random.ts'
 import { VirtualClock } from '../../../virtual-clock.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import type { Change, Engine } from '../../../../server/jobs/engine.ts'
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import { Hub } from '../../../../server/hub/hub.ts'
+import type { Change, Engine } from '../../../../server/jobs/engine.ts'
 import { Metrics } from '../../../../server/metrics.ts'
 import type { JobEvent } from '../../../../shared/document/events.ts'
 import { CREATED_AT, newHeader } from '../../../arbitraries.ts'

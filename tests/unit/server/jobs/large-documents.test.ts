@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import { encodeInSlices, LARGE_READS, LargeDocuments } from '../../../../server/jobs/large-documents.ts'
-import { systemClock } from '../../../../shared/time/clock.ts'
 import type { JobEvent } from '../../../../shared/document/events.ts'
+import { systemClock } from '../../../../shared/time/clock.ts'
 import { created, documentOf, publish } from '../../../conformance/fixtures.ts'
 import { VirtualClock } from '../../../virtual-clock.ts'
 

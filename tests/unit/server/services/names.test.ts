@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { sortInTurns } from '../../../../server/services/kit/sort-in-turns.ts'
 import { assignPairs } from '../../../../server/services/matching/assignment.ts'
 import { NameIndex } from '../../../../server/services/matching/name-index.ts'
 import { findNameColumn } from '../../../../server/services/matching/name-list.ts'
 import { nameWords, normaliseName } from '../../../../server/services/matching/normalise-name.ts'
 import { jaroWinkler, nameSimilarity, WordWeights } from '../../../../server/services/matching/similarity.ts'
-import { sortInTurns } from '../../../../server/services/kit/sort-in-turns.ts'
 import { SeededRandom } from '../../../seeded-random.ts'
 
 describe('normaliseName', () => {

@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { Batcher, type BatcherOptions, QUEUE_LIMIT, type Receipt, type Sent } from '../../../../shared/producer/batcher.ts'
 import type { ProducerEvent } from '../../../../shared/document/events.ts'
+import {
+  Batcher,
+  type BatcherOptions,
+  QUEUE_LIMIT,
+  type Receipt,
+  type Sent,
+} from '../../../../shared/producer/batcher.ts'
 import { SeededRandom } from '../../../seeded-random.ts'
 import { settle, VirtualClock } from '../../../virtual-clock.ts'
 

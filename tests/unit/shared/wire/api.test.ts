@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { createRequestSchemas, listQuerySchema } from '../../../../shared/wire/api.ts'
 import { defaultLimits } from '../../../../shared/document/limits.ts'
+import { createRequestSchemas, listQuerySchema } from '../../../../shared/wire/api.ts'
 
 const { createJob, createToken, idempotencyKey } = createRequestSchemas(defaultLimits)
 

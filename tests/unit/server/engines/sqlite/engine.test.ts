@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Batch } from '../../../../../server/jobs/engine.ts'
-import { KEY_LIFETIME, KEYS_KEPT } from '../../../../../server/engines/support/idempotency.ts'
 import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
 import { openDatabase } from '../../../../../server/engines/sqlite/open.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from '../../../../../server/engines/support/idempotency.ts'
+import type { Batch } from '../../../../../server/jobs/engine.ts'
 import type { JobEvent } from '../../../../../shared/document/events.ts'
 import { CREATED_AT } from '../../../../arbitraries.ts'
 import {

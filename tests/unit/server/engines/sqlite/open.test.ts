@@ -22,7 +22,7 @@ import { openDatabase } from '../../../../../server/engines/sqlite/open.ts'
 import { batchOf, newJob } from '../../../../conformance/fixtures.ts'
 import { backToFormat } from '../sqlite-fixtures.ts'
 
-const OPEN_MODULE = Bun.resolveSync('../../../../server/engines/sqlite-open.ts', import.meta.dir)
+const OPEN_MODULE = Bun.resolveSync('../../../../../server/engines/sqlite/open.ts', import.meta.dir)
 
 let folder = ''
 let count = 0

@@ -2,9 +2,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { setJobEvents } from '../../../../../server/jobs/emitter.ts'
 import { digestOf } from '../../../../../server/services/kit/digest.ts'
-import { syncTrees } from '../../../../../server/services/sync/sync.ts'
-import { MemoryTree, type Tree, type TreeEntry, type TreeFile, TreeRefusal } from '../../../../../server/services/sync/tree.ts'
 import { backoff } from '../../../../../server/services/kit/wait.ts'
+import { syncTrees } from '../../../../../server/services/sync/sync.ts'
+import {
+  MemoryTree,
+  type Tree,
+  type TreeEntry,
+  type TreeFile,
+  TreeRefusal,
+} from '../../../../../server/services/sync/tree.ts'
 import { SeededRandom } from '../../../../seeded-random.ts'
 import { VirtualClock } from '../../../../virtual-clock.ts'
 import { finish, Recorder, until } from '../recorder.ts'
