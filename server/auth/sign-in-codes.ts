@@ -31,8 +31,14 @@ export class SignInCodes {
 
   /** A code that this process takes. `onUse` is called when it does. */
   create(principal: Principal, onUse?: () => void): string {
+    const now = this.#clock.now()
+    // All live equally long, so the oldest are the first to run out.
+    for (const [old, { until }] of this.#own) {
+      if (until > now) break
+      this.#own.delete(old)
+    }
     const code = randomId(this.#random, CODE_LENGTH)
-    this.#own.set(code, { principal, onUse, until: this.#clock.now() + SIGN_IN_SECONDS * 1_000 })
+    this.#own.set(code, { principal, onUse, until: now + SIGN_IN_SECONDS * 1_000 })
     return code
   }
 

@@ -3,7 +3,7 @@ import type { Principal } from '../../../../server/auth/access.ts'
 import { SignInCodes } from '../../../../server/auth/sign-in-codes.ts'
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import { SeededRandom } from '../../../seeded-random.ts'
-import { VirtualClock } from '../../../virtual-clock.ts'
+import { settle, VirtualClock } from '../../../virtual-clock.ts'
 
 const TEN_MINUTES = 600_000
 const principal: Principal = { sub: 'ada', scopes: ['jobs:read'] }
@@ -25,6 +25,22 @@ describe('SignInCodes', () => {
     expect(await codes.redeem(code)).toEqual({ principal })
     expect(await codes.redeem(code)).toBeUndefined()
     expect(used).toBe(1)
+  })
+
+  test('create forgets codes that ran out unused', async () => {
+    const { codes, clock } = create()
+    const make = () => {
+      const somebody: Principal = { ...principal }
+      codes.create(somebody)
+      return new WeakRef(somebody)
+    }
+    const made = Array.from({ length: 1_000 }, make)
+    await clock.advance(TEN_MINUTES)
+    codes.create(principal)
+    await settle()
+    Bun.gc(true)
+    // What the stack still names may be kept a while.
+    expect(made.filter((somebody) => somebody.deref() !== undefined).length).toBeLessThan(100)
   })
 
   test('createShared makes a code that signs in once, to one of two who use it at the same time', async () => {
