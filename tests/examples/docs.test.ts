@@ -130,6 +130,41 @@ describe('the documentation', () => {
     }
   })
 
+  test('README creates a job, reports on it and follows it from the shell', async () => {
+    await using server = await ServerProcess.start()
+    const lines = (await blocks('README.md', 'sh')).find((code) => code.includes('api()'))?.split('\n') ?? []
+    // The server runs already, on another port; and the stream has no end.
+    const calls = lines.slice(lines.findIndex((line) => line.startsWith('api()')))
+    const code = calls.join('\n').replaceAll('localhost:8787/', server.url).replace('api -N', 'api -N --max-time 2')
+    const shell = Bun.spawn(['sh', '-uc', `token=$TOKEN\n${code}`], {
+      env: { ...process.env, TOKEN: await accessToken('local') },
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+    const output = await new Response(shell.stdout).text()
+    expect(output).toContain('event: snapshot')
+    expect(output).toContain('"progress":{"done":13,"total":100,"unit":"rows"}')
+    expect(output).not.toContain('urn:milepost:')
+  })
+
+  test('app.md has a reporter that reports', async () => {
+    await using server = await ServerProcess.start()
+    const token = await accessToken('alice')
+    const code = (await blocks('server/docs/app.md', 'ts')).find((block) => block.includes('createReporter')) ?? ''
+    const folder = await mkdtemp(join(import.meta.dir, 'docs-'))
+    try {
+      const [first = '', ...rest] = code.replace('https://progress.example/', server.url).split('\n')
+      const given = `const token = '${token}'\nconst rows = [1, 2, 3]\nconst importRow = async (_: number) => {}`
+      await writeFile(join(folder, 'report.ts'), [first, given, ...rest].join('\n'))
+      const program = Bun.spawn([process.execPath, 'report.ts'], { cwd: folder, stdout: 'inherit', stderr: 'inherit' })
+      expect(await program.exited).toBe(0)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+    const job = (await (await new ApiClient(server.url, token).request('GET', 'api/jobs/import-1')).json()) as Job
+    expect([job.status, job.progress.done]).toEqual(['completed', 3])
+  })
+
   test('index.md creates a job and reports on it from the shell', async () => {
     await using server = await ServerProcess.start()
     const env = { ...process.env, MILEPOST_URL: server.url.replace(/\/$/, ''), TOKEN: await accessToken('alice') }
