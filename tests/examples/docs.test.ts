@@ -115,16 +115,21 @@ describe('the documentation', () => {
       const lines = linesOf(client.stdout)
       const first = JSON.parse((await lines.next()).value ?? '') as Job
       expect(first.items).toHaveLength(4_000)
-      for (const batch of batches) await publish(batch)
-      await publish({ type: 'item', id: '0-0', status: 'running' })
-      await publish({ type: 'step', id: 'read', status: 'succeeded' })
-      await publish({ type: 'status', status: 'running', metadata: null })
-      await publish(many)
-      await publish(last)
-      let final = ''
-      for await (const line of lines) final = line
+      // One by one, so that each comes as an event and not in a patch, whose header would hide a mistake.
+      const more = [
+        { type: 'item', id: '0-0', status: 'running' },
+        { type: 'step', id: 'read', status: 'succeeded' },
+        { type: 'status', status: 'running', metadata: null },
+      ]
+      for (const batch of [...batches, ...more, many, last]) {
+        await publish(batch)
+        const truth = (await (await alice.request('GET', 'api/jobs/large')).json()) as Job
+        let shown: Job
+        do shown = JSON.parse((await lines.next()).value ?? '{}') as Job
+        while (shown.version < truth.version)
+        expect(shown).toEqual(truth)
+      }
       expect(await client.exited).toBe(0)
-      expect(JSON.parse(final)).toEqual(await (await alice.request('GET', 'api/jobs/large')).json())
     } finally {
       await rm(folder, { recursive: true })
     }
