@@ -5,7 +5,7 @@ const told = new Set<string>()
 
 /**
  * Whether a server of another origin is up. Browsers report a CORS refusal like a network failure, so this requests what every page may read.
- * A proxy that answers in the server's place does not have it.
+ * A proxy that answers in the server's place does not have it, and may redirect to a page of its own.
  */
 export async function isThereForAll(base: string, environment: Environment): Promise<boolean> {
   const origin = environment.page?.location?.origin
@@ -13,7 +13,7 @@ export async function isThereForAll(base: string, environment: Environment): Pro
   const answer = await environment
     .fetch(`${base}/widget.js`, { method: 'HEAD', cache: 'no-store' })
     .catch(() => undefined)
-  return answer?.ok === true
+  return answer?.ok === true && answer.headers.get('content-type')?.startsWith('text/javascript') === true
 }
 
 /** Logs once, for the page's developer, which setting of the server must name its origin. */

@@ -1,7 +1,7 @@
 import type { EventFields, ProducerEvent } from '../../shared/document/events.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { Batcher, type Receipt, type Sent } from '../../shared/producer/batcher.ts'
-import { type Answer, type Failed, readAnswer } from '../../shared/producer/http-sender.ts'
+import { type Answer, explainRedirect, type Failed, readAnswer } from '../../shared/producer/http-sender.ts'
 import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../shared/time/clock.ts'
 import { isJob, isReceipt } from '../../shared/wire/answers.ts'
 import type { CreateJob } from '../../shared/wire/api.ts'
@@ -13,7 +13,7 @@ export interface ReporterOptions {
   url: string
   /** A JWT with the scope `jobs:write`, or a job's publish token. */
   token: string
-  /** Called with a sentence about what was refused and why. Nothing is ever thrown. */
+  /** Called with a sentence about what was refused and why; once, with where the server's address redirects to. Nothing is ever thrown. */
   onProblem?: ((problem: string) => void) | undefined
   fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined
   clock?: Clock | undefined
@@ -100,6 +100,14 @@ const unobtrusiveClock: Clock = {
  * ```
  */
 export function createReporter(options: ReporterOptions): Reporter {
+  const tell = (problem: string) => {
+    try {
+      options.onProblem?.(problem)
+    } catch {
+      // A failing listener must not break the work.
+    }
+  }
+  let isRedirectTold = false
   const port: Port = {
     url: withoutSlash(options.url),
     token: options.token,
@@ -107,12 +115,10 @@ export function createReporter(options: ReporterOptions): Reporter {
     clock: options.clock ?? unobtrusiveClock,
     closingClock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
-    tell(problem) {
-      try {
-        options.onProblem?.(problem)
-      } catch {
-        // A failing listener must not break the work.
-      }
+    tell,
+    tellRedirect(problem) {
+      if (!isRedirectTold) tell(problem)
+      isRedirectTold = true
     },
   }
   const jobs = new Set<HttpJobReporter>()
@@ -139,6 +145,8 @@ interface Port extends Required<Pick<ReporterOptions, 'url' | 'token'>> {
   closingClock: Clock
   random: Random
   tell(problem: string): void
+  /** The same, but once for all jobs and tries: all of them meet the same redirect. */
+  tellRedirect(problem: string): void
 }
 
 class HttpJobReporter implements JobReporter {
@@ -306,8 +314,11 @@ class HttpJobReporter implements JobReporter {
         method: 'POST',
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
         body: text,
+        redirect: 'manual',
         signal: abort.signal,
       })
+      const redirect = explainRedirect(response, url + path)
+      if (redirect !== undefined) this.#port.tellRedirect(`${url} ${redirect}`)
       const answer = await readAnswer(response, isOurs, clock.now())
       const reason = 'problem' in answer && response.status === 401 ? answer.problem?.detail : undefined
       if (reason !== undefined) this.#port.tell(`The token for job ${this.id} was refused: ${reason}`)

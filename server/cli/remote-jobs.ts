@@ -1,6 +1,6 @@
 import { eventSchema } from '../../shared/document/events.ts'
 import type { Receipt, Sent } from '../../shared/producer/batcher.ts'
-import { readAnswer } from '../../shared/producer/http-sender.ts'
+import { explainRedirect, readAnswer } from '../../shared/producer/http-sender.ts'
 import { type Clock, systemClock, systemRandom } from '../../shared/time/clock.ts'
 import { isJob, isReceipt } from '../../shared/wire/answers.ts'
 import type { ProblemDocument } from '../../shared/wire/api.ts'
@@ -62,7 +62,9 @@ export class RemoteJobs {
       this.#epochs.set(id, epoch)
       return id
     }
-    throw new ConfigError(`${this.#url.href} does not take the job. ${reasonOf(response, answer.problem)}`)
+    throw new ConfigError(
+      `${this.#url.href} does not take the job. ${reasonOf(response, answer.problem, this.#urlOf('api/jobs'))}`,
+    )
   }
 
   /** Waits until the server has all that was reported on a job, but not for ever. Answers what keeps it from that, if anything does. */
@@ -92,7 +94,7 @@ export class RemoteJobs {
         this.#wakes.get(jobId)?.(answer.body)
         return { receipt: answer.body }
       }
-      if ('retry' in answer.failed) this.#delay = reasonOf(response, answer.problem)
+      if ('retry' in answer.failed) this.#delay = reasonOf(response, answer.problem, this.#urlOf(path))
       return answer.failed
     } catch {
       this.#delay = 'It does not answer.'
@@ -100,15 +102,20 @@ export class RemoteJobs {
     }
   }
 
+  #urlOf(path: string): URL {
+    return new URL(path, this.#url)
+  }
+
   /** The answer, all of it. @throws when there is none in time */
   async #post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
     const abort = new AbortController()
     const timer = this.#clock.setTimeout(() => abort.abort(), REQUEST_MS)
     try {
-      const answer = await this.#fetch(new URL(path, this.#url), {
+      const answer = await this.#fetch(this.#urlOf(path), {
         method: 'POST',
         headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json', ...headers },
         body: JSON.stringify(body),
+        redirect: 'manual',
         signal: abort.signal,
       })
       const { status, statusText, headers: answered } = answer
@@ -119,8 +126,10 @@ export class RemoteJobs {
   }
 }
 
-/** Why a server refused something. */
-export function reasonOf({ status }: Response, problem: ProblemDocument | undefined): string {
+/** Why a server refused what was requested at a URL. */
+export function reasonOf(response: Response, problem: ProblemDocument | undefined, url: URL): string {
+  const redirect = explainRedirect(response, url.href)
+  if (redirect !== undefined) return `It ${redirect}`
   const why = problem?.detail ?? 'That is no answer of Milepost: look at what stands in front of it.'
-  return `It answers ${status}: ${why}`
+  return `It answers ${response.status}: ${why}`
 }

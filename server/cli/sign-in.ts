@@ -55,13 +55,12 @@ export async function createSignInLink(
 async function ask(url: URL, token: string, body: CreateSignInLink): Promise<string> {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   const signal = AbortSignal.timeout(REQUEST_MS)
-  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body), signal }).catch(
-    () => undefined,
-  )
+  const request: RequestInit = { method: 'POST', headers, body: JSON.stringify(body), redirect: 'manual', signal }
+  const answer = await fetch(url, request).catch(() => undefined)
   if (!answer) throw new ConfigError(`${url.href} does not answer. Is the server running?`)
   const { url: link } = answer.status === 201 ? Object(await readJson(answer)) : {}
   if (typeof link === 'string') return new URL(link, url).href
   if (answer.status === 401)
     throw new ConfigError(`${url.href} refuses this secret. Set MILEPOST_SECRET to the server's.`)
-  throw new ConfigError(`${url.href} makes no link. ${reasonOf(answer, await readProblem(answer))}`)
+  throw new ConfigError(`${url.href} makes no link. ${reasonOf(answer, await readProblem(answer), url)}`)
 }

@@ -34,3 +34,28 @@ export async function readAnswer<T>(
   // A 401 may be temporary; the other statuses are by definition.
   return { failed: { retry: true, afterMs }, problem }
 }
+
+/** The statuses with which `fetch` follows a `Location` (fetch.spec.whatwg.org/#redirect-status). */
+const REDIRECTS = [301, 302, 303, 307, 308]
+
+/**
+ * What is wrong with a redirect and what to do about it: a predicate to follow the name of the server. `undefined` for any other answer.
+ *
+ * A producer's requests have `redirect: 'manual'`: what follows a redirect is about another address, and `fetch` makes a `GET` of most
+ * redirected `POST`s. Browsers show neither status nor `Location` of a redirect (`opaqueredirect`).
+ *
+ * @param url what was requested
+ */
+export function explainRedirect({ type, status, headers }: Response, url: string): string | undefined {
+  if (type !== 'opaqueredirect' && !REDIRECTS.includes(status)) return undefined
+  const location = headers.get('location') ?? ''
+  if (location === '' || !URL.canParse(location, url))
+    return `answers with a redirect, which is not followed. ${ELSEWHERE}`
+  const [from, to] = [new URL(url), new URL(location, url)]
+  const isMoved = to.pathname === from.pathname && to.origin !== from.origin
+  const remedy = isMoved ? `Set the URL with ${to.origin} instead of ${from.origin}.` : ELSEWHERE
+  // Without its query, which may hold a secret of the sign-in.
+  return `answers with a redirect to ${to.origin}${to.pathname}, which is not followed. ${remedy}`
+}
+
+const ELSEWHERE = 'Set a URL at which Milepost itself answers.'

@@ -16,9 +16,13 @@ export function isProblem(value: unknown): value is ProblemDocument {
   return typeof type === 'string' && type.startsWith(PROBLEM_TYPE) && typeof detail === 'string'
 }
 
-/** The problem document of a response, if it is this server's. Consumes or cancels the body. */
+/**
+ * The problem document of a response, if it is this server's. Consumes or cancels the body.
+ *
+ * A problem after a redirect counts as none: it is about the address that the redirect led to.
+ */
 export async function readProblem(response: Response): Promise<ProblemDocument | undefined> {
-  if (!response.headers.get('content-type')?.startsWith('application/problem+json')) {
+  if (response.redirected || !response.headers.get('content-type')?.startsWith('application/problem+json')) {
     void response.body?.cancel().catch(() => {})
     return undefined
   }

@@ -4,9 +4,9 @@ import { type Environment, systemEnvironment } from '../../client/connection/env
 import { createReporter } from '../../client/producer/reporter.ts'
 import { createJobListSignal } from '../../client/signals/job-list-signal.ts'
 import { createJobSignal } from '../../client/signals/job-signal.ts'
-import { type Clock, systemClock } from '../../shared/time/clock.ts'
 import { closeBrowser, openPage } from '../e2e/browser.ts'
 import { missingBrowser } from '../support/chromium.ts'
+import { counted, fastClock, until } from '../support/fast-watching.ts'
 import { missingNginx } from '../support/nginx.ts'
 import { RoutedNginx } from '../support/routed-nginx.ts'
 import { ServerProcess } from '../support/server-process.ts'
@@ -29,41 +29,6 @@ const pages = [
   'default_type application/json; return 200 \'{"login":true}\';',
   'return 204;',
 ]
-
-/** Thirty times as fast as the real one: those who wait for a server wait for less long. */
-const fastClock: Clock = {
-  now: () => Date.now() * 30,
-  monotonic: () => performance.now() * 30,
-  setTimeout: (run, ms) => systemClock.setTimeout(run, ms / 30),
-  clearTimeout: (timer) => systemClock.clearTimeout(timer),
-}
-
-/** Counts the answers that came to somebody. */
-function counted() {
-  let answers = 0
-  let heard = Promise.withResolvers<void>()
-  return {
-    async fetch(url: string, init?: RequestInit): Promise<Response> {
-      const response = await fetch(url, init)
-      answers += 1
-      heard.resolve()
-      return response
-    },
-    /** Resolves once that many more have come. */
-    async more(count: number): Promise<void> {
-      for (const goal = answers + count; answers < goal; heard = Promise.withResolvers()) await heard.promise
-    },
-  }
-}
-
-/** Resolves once a condition about signals holds. */
-function until(condition: () => boolean): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const stop = effect(() => {
-    if (condition()) resolve()
-  })
-  return promise.finally(stop)
-}
 
 withPrograms(
   [missingNginx()],

@@ -362,7 +362,8 @@ describe('followHeader', () => {
     async function keepOut({ request }: FakeEnvironment, isThere = true): Promise<string> {
       const { method, url } = request
       if (url !== `${AT}/widget.js`) await request.fail()
-      else await request.answer(isThere ? 200 : 502)
+      else if (isThere) await request.answer(200, undefined, { 'content-type': 'text/javascript; charset=utf-8' })
+      else await request.answerForeign(200, '')
       return `${method} ${url.split('?')[0]}`
     }
 

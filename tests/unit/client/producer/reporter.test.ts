@@ -134,7 +134,7 @@ describe('createReporter', () => {
     [422, { type: 'about:blank', detail: 'Not ours.' }],
     [200, '<h1>Welcome to the WiFi</h1>'],
     [200, { ok: true }],
-    [302, ''],
+    [304, ''],
   ])("createReporter takes a %p that is not the server's for a server that is away: %p", async (status, body) => {
     const { reporter, environment, clock, problems } = report()
     const job = reporter.create({ kind: 'import', title: 'Contacts' })
