@@ -29,7 +29,10 @@ const parts = query('parts', 'header: without steps, items, errors and logs.', {
   enum: ['all', 'header'],
 })
 const since = query('since', 'What the client has: EPOCH-VERSION, or EPOCH.GENERATION-VERSION.')
-const idempotency = header('Idempotency-Key', 'The same key with the same body is answered like the first time.')
+const idempotency = header(
+  'Idempotency-Key',
+  'A repeat, with the same key and body, changes nothing. Its answer has the present version of the job.',
+)
 
 const anyone = { security: [] }
 const text = (type: string, description: string) => ({

@@ -249,5 +249,15 @@ function sentenceFor(path: string, reason: string): string {
   if (reason.includes('malformed') || reason.includes('file is not a database')) return damaged(path, reason).message
   if (reason.includes('ENOSPC') || reason.includes('disk is full'))
     return `${path} can't be opened, for the disk is full: make room, and start again.`
-  return `${path} can't be opened (${reason}): see to it that this user may read and write the file and its folder.`
+  return `${path} can't be opened (${reason}): ${remedyFor(reason)}.`
+}
+
+function remedyFor(reason: string): string {
+  if (reason.startsWith('ENOTDIR')) return 'a part of the path is a file, not a folder. Name a file in a folder'
+  if (reason.startsWith('EEXIST') && reason.includes('mkdir'))
+    return 'its folder is a file or a broken link. Name a file in a folder'
+  if (reason.startsWith('ENOENT'))
+    return 'a folder on the path does not exist, or a link leads nowhere. Make that folder, or name another file'
+  if (reason.startsWith('ELOOP')) return 'a link on the path leads back to itself. Name another file'
+  return 'see to it that this user may read and write the file and its folder'
 }

@@ -258,10 +258,22 @@ describe('openDatabase', () => {
   test('openDatabase refuses a path that leads nowhere', () => {
     const path = freshPath()
     symlinkSync(path, path)
-    expect(refusalOf(path)).toStartWith(`${path} can't be opened (ELOOP`)
+    expect(refusalOf(path)).toMatch(
+      / can't be opened \(ELOOP.*\): a link on the path leads back to itself\. Name another file\.$/,
+    )
     const file = freshPath('file')
     writeFileSync(file, 'text')
-    expect(refusalOf(join(file, 'milepost.db'))).toStartWith(`${file}/milepost.db can't be opened (ENOTDIR`)
+    expect(refusalOf(join(file, 'milepost.db'))).toMatch(
+      /^\S+\/milepost\.db can't be opened \(ENOTDIR.*\): a part of the path is a file, not a folder\. Name a file in a folder\.$/,
+    )
+    const link = freshPath('link')
+    symlinkSync('/not-there/milepost.db', link)
+    expect(refusalOf(link)).toMatch(
+      / can't be opened \(ENOENT.*\): a folder on the path does not exist, or a link leads nowhere\. Make that folder, or name another file\.$/,
+    )
+    expect(refusalOf(join(link, 'milepost.db'))).toMatch(
+      / can't be opened \(EEXIST.*\): its folder is a file or a broken link\. Name a file in a folder\.$/,
+    )
   })
 
   test('openDatabase leaves a file that is not SQLite as it is', () => {
