@@ -133,7 +133,7 @@ export const problems = {
     status: 507,
     title: 'Disk full',
     detail:
-      'The disk of the server is full, and nothing of the request was applied. Delete jobs, or make room, then send it again.',
+      'The disk of the server is full, and nothing of the request was applied. Delete jobs, or free 16 MiB of the disk, then send it again.',
   }),
 }
 

@@ -16,7 +16,7 @@ const SIDE_BY_SIDE = availableParallelism() + 1
 /** The document that has the matrix of runtimes. */
 const MATRIX = 'tests/conformance/README.md'
 /** A busy machine is slow: milliseconds. */
-const TIMEOUT = 60_000
+const TIMEOUT = 180_000
 
 interface Ran {
   name: string

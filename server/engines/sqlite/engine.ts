@@ -110,7 +110,9 @@ export class SqliteEngine implements Engine {
   apply(id: string, batch: Batch): Promise<Applied> {
     const { createdBy: who, events, bytes = 0 } = batch
     const weight = events.length + Math.floor(bytes / BYTES_PER_WEIGHT)
-    return this.#submit({ who, weight, decide: (group) => group.apply(id, batch), refused })
+    // Whoever watches can ask for the end of a job on a full disk too, and end its tokens.
+    const frees = typeof batch.decide === 'string'
+    return this.#submit({ who, weight, decide: (group) => group.apply(id, batch), refused, frees })
   }
 
   async read(id: string): Promise<StoredJob | undefined> {
@@ -167,9 +169,9 @@ export class SqliteEngine implements Engine {
   }
 
   async check(): Promise<void> {
-    this.#store.find('')
     const { failed } = await this.#thread.check()
     if (failed !== undefined) throw new Error(failed)
+    this.#store.find('')
   }
 
   async close(): Promise<void> {

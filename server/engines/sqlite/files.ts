@@ -6,27 +6,58 @@ export const RESERVE_BYTES = 4 * 1024 * 1024
 /** The file that keeps the room. */
 export const reserveOf = (file: string): string => `${file}-reserve`
 
+/** Bytes. */
+interface Sizes {
+  log: number
+  database: number
+}
+
 /** The files of a database, apart from what is in them. */
 export class DatabaseFiles {
   readonly #file: string
-  readonly #identity: string | undefined
-  readonly #logIdentity: string | undefined
+  /** The files that must not change places, and what each was when it was opened. */
+  readonly #identities: readonly [file: string, identity: string | undefined][]
+  #sizes: Sizes
   #hasReserve = false
   #fd: number | undefined
 
   /** @param file the database, open and read from, so that its log is there */
   constructor(file: string) {
     this.#file = file
-    this.#identity = identityOf(file)
-    this.#logIdentity = identityOf(`${file}-wal`)
+    this.#identities = [file, `${file}-wal`, `${file}-lock`].map((name) => [name, identityOf(name)])
+    this.#sizes = this.#measure()
     // One that is there is kept: on a full disk it could not be made again.
-    this.#hasReserve = (statSync(reserveOf(file), { throwIfNoEntry: false })?.size ?? 0) >= RESERVE_BYTES
+    this.#hasReserve = sizeOf(reserveOf(file)) >= RESERVE_BYTES
     this.makeReserve()
   }
 
-  /** Whether the database and its write-ahead log are where they were: what is written to deleted files is lost with the process. */
+  /**
+   * Whether the database, its write-ahead log and its lock are where they were: what is written to deleted files is lost with the process, and
+   * without the lock another server may write.
+   */
   get isInPlace(): boolean {
-    return identityOf(this.#file) === this.#identity && identityOf(`${this.#file}-wal`) === this.#logIdentity
+    return this.#identities.every(([file, identity]) => identityOf(file) === identity)
+  }
+
+  /** Which files have become shorter since {@link noteSizes}, or since this was asked. */
+  findShrunk(): { log: boolean; database: boolean } {
+    const { log, database } = this.#sizes
+    this.#sizes = this.#measure()
+    return { log: this.#sizes.log < log, database: this.#sizes.database < database }
+  }
+
+  /** Takes the sizes as they are, after something that may make files shorter. */
+  noteSizes(): void {
+    this.#sizes = this.#measure()
+  }
+
+  /** The size of the database: bytes. */
+  get size(): number {
+    return this.#sizes.database
+  }
+
+  #measure(): Sizes {
+    return { log: sizeOf(`${this.#file}-wal`), database: sizeOf(this.#file) }
   }
 
   /** Writes the database over itself, and syncs it: see {@link rewrite}. */
@@ -94,3 +125,6 @@ function identityOf(file: string): string | undefined {
   const found = statSync(file, { throwIfNoEntry: false })
   return found && `${found.dev}:${found.ino}`
 }
+
+/** Bytes; none where there is no file. */
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0

@@ -20,6 +20,8 @@ const PAGE_SIZE_AT = 16
 const PAGE_COUNT_AT = 28
 const USER_VERSION_AT = 60
 const APPLICATION_ID_AT = 68
+/** The largest file that is looked through before it is opened: bytes. */
+const CHECKED_BYTES = 128 * 1024 * 1024
 /** The files that there are beside a database. */
 const BESIDE = ['-lock', '-reserve', '-wal', '-shm', '-journal']
 /** The format that had a redo log of its own, which no other can read. */
@@ -91,6 +93,11 @@ function locate(path: string): string {
   if (found?.isDirectory())
     throw new EngineOpenError(`${path} is a directory: name a file, such as ${join(path, 'milepost.db')}.`)
   if (found && !found.isFile()) throw new EngineOpenError(`${path} is not a file: name one, or a new one.`)
+  // Each name would have a log and a lock of its own.
+  if (found && found.nlink > 1)
+    throw new EngineOpenError(
+      `${path} has another name too (a hard link), by which another server may write it: remove that name, or use a copy.`,
+    )
   if (!found) {
     if (statSync(`${wanted}-wal`, { throwIfNoEntry: false })?.size)
       throw new EngineOpenError(
@@ -191,14 +198,17 @@ function openInRoom(path: string, file: string): DatabaseSync {
 function open(path: string, file: string): DatabaseSync {
   const db = new DatabaseSync(file)
   try {
-    // `auto_vacuum` counts for a new file alone: what is deleted can be given back to the disk.
-    db.exec(
-      `PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; BEGIN EXCLUSIVE`,
-    )
+    db.exec(`PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0`)
+    // Counts for a new file alone, and would write to any: what is deleted can be given back to the disk.
+    if (pragma(db, 'schema_version') === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL')
+    db.exec('BEGIN EXCLUSIVE')
     // Asked again: the newest may be in the write-ahead log. A file whose maker was killed is empty by now.
     const isNew = pragma(db, 'schema_version') === 0
     const format = isNew ? 0 : pragma(db, 'user_version')
-    if (!isNew) checkFormat(path, pragma(db, 'application_id'), format)
+    if (!isNew) {
+      checkFormat(path, pragma(db, 'application_id'), format)
+      checkPages(path, db)
+    }
     if (format < FORMAT) {
       if (format === UNCLEAN_FORMAT && hasRows(db, 'log'))
         throw new EngineOpenError(
@@ -207,6 +217,7 @@ function open(path: string, file: string): DatabaseSync {
       migrate(db, format)
       db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`)
     }
+    checkTables(path, db)
     // Only now the write-ahead log, so that the file itself says whose it is from its first bytes on.
     db.exec('COMMIT; PRAGMA journal_mode = WAL')
     // The first read makes the log, whose absence then means that someone has removed it.
@@ -221,6 +232,30 @@ function open(path: string, file: string): DatabaseSync {
 const damaged = (path: string, how: string) =>
   new EngineOpenError(`${path} is damaged (${how}): move it and the files beside it away, then restore a backup.`)
 
+/** Has SQLite look at every page, in files that this takes less than about a second for. */
+function checkPages(path: string, db: DatabaseSync): void {
+  const size = pragma(db, 'page_count') * pragma(db, 'page_size')
+  if (size > CHECKED_BYTES) return
+  const found = db.prepare('PRAGMA quick_check(1)').get() as { quick_check: string }
+  if (found.quick_check !== 'ok') throw damaged(path, found.quick_check)
+}
+
+/** Refuses a file that lacks a table or an index. */
+function checkTables(path: string, db: DatabaseSync): void {
+  const whole = new DatabaseSync(':memory:')
+  migrate(whole, 0)
+  const wanted = namesIn(whole)
+  whole.close()
+  const found = new Set(namesIn(db))
+  const missing = wanted.find((name) => !found.has(name))
+  if (missing !== undefined) throw damaged(path, `it has no ${missing}`)
+}
+
+function namesIn(db: DatabaseSync): string[] {
+  const rows = db.prepare("SELECT type || ' ' || name AS name FROM sqlite_schema WHERE sql IS NOT NULL").all()
+  return (rows as { name: string }[]).map(({ name }) => name)
+}
+
 function checkFormat(path: string, applicationId: number, format: number): void {
   if (applicationId !== APPLICATION_ID)
     throw new EngineOpenError(`${path} is a SQLite file of another program: name another file.`)
@@ -230,7 +265,10 @@ function checkFormat(path: string, applicationId: number, format: number): void 
     )
 }
 
-function pragma(db: DatabaseSync, name: 'application_id' | 'schema_version' | 'user_version'): number {
+function pragma(
+  db: DatabaseSync,
+  name: 'application_id' | 'page_count' | 'page_size' | 'schema_version' | 'user_version',
+): number {
   return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0])
 }
 

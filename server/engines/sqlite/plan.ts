@@ -12,9 +12,9 @@ export interface Plan {
   frees: boolean
 }
 
-/** Why nothing is written while the file is not where it was. */
+/** Why nothing is written while the files are not what they were. */
 export const MOVED =
-  'The database file was moved, deleted or replaced while the server had it open. Put it back, or start the server again.'
+  'A file of the database was moved, deleted, replaced or cut short while the server had it open. Put it back, or start the server again.'
 
 /** What became of a plan: nothing when it was committed, and synced. */
 export interface Outcome {

@@ -9,7 +9,7 @@ const SERVER = ''
 export class Task<T> implements Share {
   readonly who: string
   readonly weight: number
-  /** It frees room, and is taken on a full disk too. */
+  /** It frees room, or is what people ask for to free some, and is taken on a full disk too. */
   readonly frees: boolean
   readonly #decide: (group: Group) => Decided<T>
   readonly #refused: ((problem: Problem) => T) | undefined

@@ -29,6 +29,8 @@ export class Writer {
   #pages = 0
   /** A checkpoint failed, and what it wrote may not be on the disk though a later sync succeeds. */
   #isDoubtful = false
+  /** Another program has cut a file short: what this process knows of it is not there any more. */
+  #isCutShort = false
 
   constructor(db: DatabaseSync, files: DatabaseFiles) {
     this.#db = db
@@ -37,12 +39,12 @@ export class Writer {
 
   /** Makes a transaction. One without statements writes nothing, and fails only when the file is gone. */
   commit(plan: Plan): Outcome {
-    if (!this.#files.isInPlace) return { failed: MOVED }
+    if (!this.#isIntact()) return { failed: MOVED }
     // Until there is room for removals again, nothing else may have what they made.
     if (plan.statements !== '' && !plan.frees && !this.#files.hasReserve) return { failed: FULL, isFull: true }
     try {
       this.#makeRoomFor(plan, () => this.#run(plan))
-      if (this.#files.isInPlace) return {}
+      if (this.#isIntact()) return {}
       throw new Error('The file was moved while it was written')
     } catch (reason) {
       if (isFull(reason)) return { failed: FULL, isFull: true }
@@ -73,7 +75,7 @@ export class Writer {
 
   /** Whether commits succeed, as far as is known without writing. */
   check(): Outcome {
-    const failed = this.#files.isInPlace ? this.#failure : MOVED
+    const failed = this.#isIntact() ? this.#failure : MOVED
     return failed === undefined ? {} : { failed }
   }
 
@@ -99,6 +101,30 @@ export class Writer {
   /** Whether there is nothing for {@link recover} to do. */
   get isWell(): boolean {
     return this.#failure === undefined && this.#files.hasReserve && !this.#isDoubtful
+  }
+
+  /** Whether the files are where they were, and hold what was written to them. */
+  #isIntact(): boolean {
+    if (this.#isCutShort || !this.#files.isInPlace) return false
+    const shrunk = this.#files.findShrunk()
+    this.#isCutShort = (shrunk.log && !this.#hasLog()) || (shrunk.database && !this.#hasPages())
+    return !this.#isCutShort
+  }
+
+  /** Whether SQLite finds what it has in the write-ahead log. Other programs may have moved that into the file, as Litestream does. */
+  #hasLog(): boolean {
+    try {
+      this.#moveLog('PASSIVE')
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** Whether the file has all pages that there are. One that was made smaller has fewer, and no more. */
+  #hasPages(): boolean {
+    const { page_count: pages } = this.#prepare('PRAGMA page_count').get() as { page_count: number }
+    return this.#files.size >= pages * PAGE_SIZE
   }
 
   #run({ statements }: Plan): void {
@@ -133,6 +159,7 @@ export class Writer {
     try {
       this.#db.exec(`PRAGMA wal_checkpoint(${mode})`)
       this.#pages = 0
+      this.#files.noteSizes()
     } catch (reason) {
       this.#isDoubtful = !isFull(reason)
       throw reason

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { SqliteEngine } from '../../../../server/engines/sqlite/engine.ts'
 import { ProblemError, problems } from '../../../../server/errors.ts'
 import type { JobEvent } from '../../../../shared/document/events.ts'
@@ -246,7 +246,7 @@ describe('SqliteEngine when a commit fails', () => {
 
 describe('SqliteEngine when its file is gone', () => {
   const MOVED =
-    'The database file was moved, deleted or replaced while the server had it open. Put it back, or start the server again.'
+    'A file of the database was moved, deleted, replaced or cut short while the server had it open. Put it back, or start the server again.'
 
   const other = (path: string) => {
     writeFileSync(`${path}.other`, '')
@@ -258,6 +258,9 @@ describe('SqliteEngine when its file is gone', () => {
     ['replaced', (path: string) => renameSync(other(path), path)],
     ['in a folder that was deleted', (path: string) => rmSync(dirname(path), { recursive: true })],
     ['without its log', (path: string) => rmSync(`${path}-wal`)],
+    ['without its lock', (path: string) => rmSync(`${path}-lock`)],
+    ['without what its log held', (path: string) => truncateSync(`${path}-wal`)],
+    ['cut short', (path: string) => truncateSync(path)],
   ] as const)
     test(`apply and check fail while the file is ${what}`, () =>
       withPath(async (path) => {
@@ -273,6 +276,19 @@ describe('SqliteEngine when its file is gone', () => {
         await engine.close().catch(() => {})
         mkdirSync(dirname(path), { recursive: true })
       }))
+
+  test('apply goes on when another program has moved the log into the file', async () => {
+    await withEngine(async ({ engine, path }) => {
+      const { id } = await created(engine)
+      const other = new DatabaseSync(path)
+      other.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      other.close()
+      expect(statSync(`${path}-wal`).size).toBe(0)
+      taken(await engine.apply(id, batchOf([progress(1)])))
+      expect(await engine.check()).toBeUndefined()
+      expect((await documentOf(engine, id)).version).toBe(2)
+    })
+  })
 
   test('apply notices a log that was deleted before the first publish', () =>
     withPath(async (path) => {

@@ -115,7 +115,7 @@ describe('a restored database', () => {
           await server.stop()
         }),
       ),
-      { numRuns: 40 },
+      { numRuns: 12 },
     )
   }, 60_000)
 })

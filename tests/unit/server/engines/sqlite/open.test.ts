@@ -2,15 +2,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
+  closeSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -76,6 +80,37 @@ const modeOf = (file: string) => statSync(file).mode & 0o777
 const pragma = (db: DatabaseSync, name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]
 
 describe('openDatabase', () => {
+  test('openDatabase refuses a file with a page that is damaged, and leaves it as it is', async () => {
+    const path = freshPath()
+    const engine = await SqliteEngine.open(path)
+    for (let made = 0; made < 40; made++) await engine.create(newJob())
+    await engine.close()
+    const fd = openSync(path, 'r+')
+    for (let at = 2; at < 6; at++) writeSync(fd, new Uint8Array(2_048).fill(0xa5), 0, 2_048, at * 4_096)
+    closeSync(fd)
+    const before = digests(path)
+    expect(refusalOf(path)).toContain('is damaged')
+    expect(digests(path)).toEqual(before)
+  })
+
+  test('openDatabase refuses a file that lacks a table, and leaves it as it is', () => {
+    const path = freshPath()
+    openDatabase(path).close()
+    makeSqlite(path, 'DROP TABLE heads')
+    const before = digests(path)
+    expect(refusalOf(path)).toContain('is damaged (it has no table heads)')
+    expect(digests(path)).toEqual(before)
+  })
+
+  test('openDatabase refuses a file with two names, by each of which a server could write it', () => {
+    const path = freshPath()
+    openDatabase(path).close()
+    linkSync(path, `${path}.link`)
+    expect(refusalOf(path)).toContain('has another name too')
+    rmSync(`${path}.link`)
+    openDatabase(path).close()
+  })
+
   test('openDatabase makes a file, and the folder that it lies in', () => {
     const path = join(freshPath(), 'not', 'there', 'yet.db')
     const { db, close } = openDatabase(path)
