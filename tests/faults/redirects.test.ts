@@ -244,9 +244,9 @@ describe('milepost', () => {
     const there = origin.replace('127.0.0.1', 'localhost')
     const wrong = (path: string) =>
       `It answers with a redirect to ${there}/api/${path}, which is not followed. Set the URL with ${there} instead of ${origin}.`
-    const sync = await run(['sync', tmpdir(), `${tmpdir()}/milepost-unused`, '--url', proxy.url], {
-      MILEPOST_TOKEN: token,
-    })
+    const folder = await mkdtemp(join(tmpdir(), 'milepost-redirects-'))
+    const sync = await run(['sync', folder, join(folder, 'copy'), '--url', proxy.url], { MILEPOST_TOKEN: token })
+    await rm(folder, { recursive: true })
     expect([sync.code, sync.err]).toEqual([1, expect.stringContaining(wrong('jobs'))])
     const signIn = await run(['sign-in', '--url', proxy.url], { MILEPOST_SECRET: SECRET })
     expect([signIn.code, signIn.err]).toEqual([1, expect.stringContaining(wrong('sign-in-links'))])
