@@ -2,7 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { Hono } from 'hono'
 import { TestApp } from '../../support/test-app.ts'
 
-const assets = { 'dashboard.js': 'js', 'dashboard.css': 'css', 'widget.js': 'widget' } as never
+const docs = [{ path: 'docs/wire', title: 'Wire', html: '<h1>Wire</h1>', sections: [] }]
+const assets = { 'dashboard.js': 'js', 'dashboard.css': 'css', 'widget.js': 'widget', docs } as never
 
 /** Milepost inside another app, and that app. */
 function mountedAt(path: string) {
@@ -42,6 +43,16 @@ for (const [pattern, base] of [
       const publish = await request(`http://example.com${base}/api/jobs/j/tokens`, post({ can: 'publish' }))
       expect(await publish.json()).toMatchObject({ url: `http://example.com${base}/api/jobs/j/events` })
       expect(await (await request(`${base}/openapi.json`)).json()).toMatchObject({ servers: [{ url: base }] })
+    })
+
+    test('createApp shows the documentation to anyone, with links that stay under the mount', async () => {
+      const { outer } = mountedAt(pattern)
+      const page = await outer.request(`${base}/docs/wire`)
+      expect(page.status).toBe(200)
+      const html = await page.text()
+      expect(html).toContain(`<base href="${base}/">`)
+      expect(html).toContain('<h1>Wire</h1>')
+      expect((await outer.request(`${base}/docs/none`)).status).toBe(404)
     })
 
     test('createApp takes watch tokens in the URL', async () => {
