@@ -23,10 +23,10 @@ import type {
   View,
   WatchTarget,
 } from '../jobs/engine.ts'
+import { isForgotten, KEYS_KEPT } from '../jobs/idempotency.ts'
 import { blocksOf, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../jobs/kept.ts'
 import { buildPage, type ChangedRow, ListPage, startOf } from '../jobs/paging.ts'
 import { MemoryNotes } from './memory-notes.ts'
-import { KEY_LIFETIME, KEYS_KEPT } from './support/idempotency.ts'
 import { Wakeups } from './support/wake-ups.ts'
 
 /** An answer waits for nothing: it is there one microtask later. */
@@ -191,7 +191,7 @@ class Document {
       job: this.job,
       step: (id: string) => this.#steps.get(id),
       item: (id: string) => this.#items.get(id),
-      key: known && Date.parse(batch.at) - known.at < KEY_LIFETIME ? known : undefined,
+      key: known && !isForgotten(known.at, batch) ? known : undefined,
     }
   }
 

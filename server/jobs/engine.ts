@@ -92,6 +92,8 @@ export interface Batch {
   decide?: Decision
   /** A repeated key answers the present version and applies nothing. */
   key?: IdempotencyKey
+  /** Keys of the job that were used at this moment or earlier are forgotten: milliseconds since the epoch. Without it none is for its age. */
+  keyHorizon?: number
   /** How long an ended job is kept, in seconds; without it, for good. */
   retentionSeconds?: number
 }

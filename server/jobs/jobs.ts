@@ -11,6 +11,7 @@ import type { Metrics } from '../metrics.ts'
 import { unorderedDigestOf } from '../support/digest.ts'
 import { headerBytes } from './apply-batch.ts'
 import type { Applied, Batch, Engine, IdempotencyKey, ListQuery, Operation, StoredJob } from './engine.ts'
+import { keyHorizon } from './idempotency.ts'
 import type { ListCursors } from './list-cursors.ts'
 import { Removals } from './removals.ts'
 import type { TrustedClock } from './trusted-clock.ts'
@@ -78,7 +79,8 @@ export class Jobs {
     bytes = 0,
   ): Promise<Receipt> {
     if (!isJobId(id)) throw refuse(problems.notFound())
-    const batch: Batch = { events, at: this.#now(), bytes, ...(key ? { key } : {}) }
+    const batch: Batch = { events, at: this.#now(), bytes }
+    if (key) this.#addKey(batch, key)
     if (epoch !== undefined) batch.epoch = epoch
     // The usual producer needs no look at the job before: the engine compares its creator with it on the way.
     const isUsual = !principal.jobs && !isAdmin(principal) && principal.scopes.includes('jobs:write')
@@ -217,6 +219,12 @@ export class Jobs {
     const requestDigest = await unorderedDigestOf(input)
     const marks = { resultVersion: 0, metadataVersion: header.metadata ? 1 : 0, stepCount: 0, bytes: 0, requestDigest }
     return { header, marks: { ...marks, bytes: headerBytes(header) } }
+  }
+
+  #addKey(batch: Batch, key: IdempotencyKey): void {
+    batch.key = key
+    const horizon = keyHorizon(this.#context.clock, this.#written.ms)
+    if (horizon !== undefined) batch.keyHorizon = horizon
   }
 
   #apply(id: string, batch: Batch): Promise<Applied> {

@@ -1,13 +1,22 @@
 import { describe, expect, test } from 'bun:test'
-import { KEY_LIFETIME, KEYS_KEPT } from '../../server/engines/support/idempotency.ts'
 import type { Batch } from '../../server/jobs/engine.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from '../../server/jobs/idempotency.ts'
 import { CREATED_AT } from '../arbitraries.ts'
 import { batchOf, created, publish, refusal, type Subject, taken } from './fixtures.ts'
 
-/** A batch with a key, taken so many milliseconds after the job was created: the server's clock, not the engine's, ages keys. */
+/**
+ * A batch with a key, taken so many milliseconds after the job was created, by a server that was there for long before: its clock, not the
+ * engine's, ages keys.
+ */
 function keyed(key: string, after = 0, more: Partial<Batch> = {}): Batch {
+  const now = Date.parse(CREATED_AT) + after
+  return { ...keyedByNew(key, after), keyHorizon: now - KEY_LIFETIME, ...more }
+}
+
+/** The same, by a server that has been there for less than the lifetime of keys. */
+function keyedByNew(key: string, after: number): Batch {
   const at = new Date(Date.parse(CREATED_AT) + after).toISOString()
-  return batchOf([{ type: 'log', message: key }], { at, key: { key, digest: `digest of ${key}` }, ...more })
+  return batchOf([{ type: 'log', message: key }], { at, key: { key, digest: `digest of ${key}` } })
 }
 
 /** How a repeated batch is known. */
@@ -78,6 +87,17 @@ export function describeKeys(subject: Subject): void {
       expect(await engine.apply(id, keyed('k', KEY_LIFETIME))).toMatchObject({ repeat: false, header: { version: 3 } })
       expect(await engine.apply(id, keyed('k', 2 * KEY_LIFETIME - 1))).toMatchObject({ repeat: true })
       expect(await engine.apply(id, keyed('k', 2 * KEY_LIFETIME))).toMatchObject({ repeat: false })
+    })
+
+    test('apply for a server that has not been there for an hour forgets no key for its age', async () => {
+      const { engine } = subject
+      const { id } = await created(engine)
+      taken(await engine.apply(id, keyedByNew('k', 0)))
+      const day = 24 * KEY_LIFETIME
+      // New keys are what engines clear old ones away with.
+      for (let number = 0; number < 20; number++) taken(await engine.apply(id, keyedByNew(`k${number}`, day)))
+      expect(await engine.apply(id, keyedByNew('k', day))).toMatchObject({ repeat: true })
+      expect(await engine.apply(id, keyed('k', day))).toMatchObject({ repeat: false })
     })
 
     test('apply counts a key that came again after its lifetime as the newest', async () => {

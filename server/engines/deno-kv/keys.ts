@@ -42,6 +42,8 @@ export const keys = {
   slot: (life: string, list: List, place: number) => ofLife(life, 'slot', list, place),
   payload: (life: string, field: PayloadField, version: number, part: number) => ofLife(life, field, version, part),
   idempotency: (life: string, key: string) => ofLife(life, 'key', keyPart(key)),
+  /** Which idempotency key has this place among the last ones. */
+  keySlot: (life: string, place: number) => ofLife(life, 'key-slot', place),
   /** An index of an owner's jobs, or of everyone's: `all`, or those with one value of one field. */
   list: (owner: string | undefined, field: string, value: string) =>
     owner === undefined

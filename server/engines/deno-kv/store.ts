@@ -3,9 +3,9 @@ import type { Item, JobHeader, Step } from '../../../shared/document/job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from '../../../shared/document/limits.ts'
 import { type Loaded, namedRows } from '../../jobs/apply-batch.ts'
 import type { Batch, StoredJob } from '../../jobs/engine.ts'
+import { isForgotten, KEYS_KEPT } from '../../jobs/idempotency.ts'
 import type { ChangedRow } from '../../jobs/paging.ts'
 import { Recent } from '../../support/lru.ts'
-import { KEY_LIFETIME, KEYS_KEPT } from '../support/idempotency.ts'
 import type { KvAccess } from './access.ts'
 import { keys, type List, type PayloadField } from './keys.ts'
 import {
@@ -35,6 +35,10 @@ export interface Entry {
 export interface KvLoaded extends Loaded {
   /** The version at which the store has a step or an item, or the error or log line that will fall out of its window. */
   versionOf(list: List, id: string | number): number | undefined
+  /** What the store has under the batch's key, be it forgotten. */
+  used: UsedKey | undefined
+  /** The key that the batch's pushes out of the window. */
+  oldestKey: string | undefined
 }
 
 /** The windows of a document: how many rows each has, and how many it ever had. */
@@ -81,12 +85,14 @@ export class KvStore {
   }
 
   /** What a batch needs, or `undefined` when the job changed while it was read. */
-  async load({ head, job }: Entry, { events, key, at }: Batch): Promise<KvLoaded | undefined> {
+  async load({ head, job }: Entry, batch: Batch): Promise<KvLoaded | undefined> {
+    const { events, key } = batch
     const wanted = [...wantedRows(events, job)]
     const keyOf = (list: List, id: string | number) =>
       typeof id === 'string' ? keys.name(head.life, list, id) : keys.slot(head.life, list, id)
-    const [used, versions] = await Promise.all([
+    const [used, oldestKey, versions] = await Promise.all([
       key ? this.#kv.get<UsedKey>(keys.idempotency(head.life, key.key)) : undefined,
+      key ? this.#kv.get<string>(keys.keySlot(head.life, keyPlace(head.keyCount + 1))) : undefined,
       this.#kv.getMany<number>(wanted.map(([list, id]) => keyOf(list, id))),
     ])
     const found = new Map<string, { version: number; row?: Step | Item }>()
@@ -108,7 +114,9 @@ export class KvStore {
       job,
       step: (id) => found.get(`steps ${id}`)?.row as Step | undefined,
       item: (id) => found.get(`items ${id}`)?.row as Item | undefined,
-      key: used && isKept(used.value, head, at) ? used.value : undefined,
+      key: used?.value && isKept(used.value, head, batch) ? used.value : undefined,
+      used: used?.value ?? undefined,
+      oldestKey: oldestKey?.value ?? undefined,
       versionOf: (list, id) => found.get(`${list} ${id}`)?.version,
     }
   }
@@ -180,6 +188,9 @@ function* wantedRows(events: readonly (JobEvent | AppliedEvent)[], job: StoredJo
   }
 }
 
-function isKept(used: UsedKey | null, { keyCount }: Head, at: string): used is UsedKey {
-  return used !== null && used.n > keyCount - KEYS_KEPT && Date.parse(at) - used.at < KEY_LIFETIME
+/** Where the key with this number is named in the window of keys. */
+export const keyPlace = (n: number) => n % KEYS_KEPT
+
+function isKept({ n, at }: UsedKey, { keyCount }: Head, batch: Batch): boolean {
+  return n > keyCount - KEYS_KEPT && !isForgotten(at, batch)
 }

@@ -1,19 +1,17 @@
 import type { Item, JobHeader, Step } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { dueOf } from '../../jobs/due.ts'
-import type { Batch, Commit, StoredJob } from '../../jobs/engine.ts'
+import type { Batch, Commit, IdempotencyKey, StoredJob } from '../../jobs/engine.ts'
+import { KEYS_KEPT } from '../../jobs/idempotency.ts'
 import { blocksOf } from '../../jobs/kept.ts'
 import type { ChangedRow } from '../../jobs/paging.ts'
-import { KEY_LIFETIME } from '../support/idempotency.ts'
 import { keys, type PayloadField } from './keys.ts'
-import { type Entry, type KvLoaded, windows } from './store.ts'
+import { type Entry, type KvLoaded, keyPlace, windows } from './store.ts'
 import { encodePayload, encodeRow, type Gone, type Head, type Listed, type News, type UsedKey } from './values.ts'
 
 /** How long those who look only now and then can hear of a removal, and of a change: milliseconds. */
 const GONE_MS = 3_600_000
 const NEWS_MS = 60_000
-/** The store goes by its own clock, which may be set: it clears away only what is forgotten long since. Milliseconds. */
-const KEY_EXPIRY = 4 * KEY_LIFETIME
 /** Added to an unsigned number of 64 bits, it takes one away. */
 const MINUS_ONE = 2n ** 64n - 1n
 
@@ -56,8 +54,7 @@ export function writeCommit(
   }
   if (batch.key) {
     head.keyCount += 1
-    const used: UsedKey = { digest: batch.key.digest, at: Date.parse(batch.at), n: head.keyCount }
-    operation.set(keys.idempotency(head.life, batch.key.key), used, { expireIn: KEY_EXPIRY })
+    writeKey(operation, head, loaded, batch.key, Date.parse(batch.at))
   }
   operation.set(entry.key, head)
   for (const row of commit.steps) writeNamed(operation, head.life, loaded, { list: 'steps', row })
@@ -107,6 +104,20 @@ function deletePayload(operation: Operation, head: Head, field: PayloadField, ve
   const payload = head[field]
   if (typeof payload !== 'number') return
   for (let part = 0; part < payload; part++) operation.delete(keys.payload(head.life, field, version, part))
+}
+
+/**
+ * Writes the newest key of a job in place of the oldest one. Left to the store's `expireIn`, keys would go by the wall clock, which runs on
+ * while no server is there.
+ */
+function writeKey(operation: Operation, head: Head, loaded: KvLoaded, { key, digest }: IdempotencyKey, at: number) {
+  const { life, keyCount: n } = head
+  const { used: before, oldestKey } = loaded
+  if (oldestKey !== undefined && oldestKey !== key) operation.delete(keys.idempotency(life, oldestKey))
+  // A key that comes again has one place: the old one would push it out.
+  if (before && before.n > n - KEYS_KEPT) operation.delete(keys.keySlot(life, keyPlace(before.n)))
+  operation.set(keys.keySlot(life, keyPlace(n)), key)
+  operation.set(keys.idempotency(life, key), { digest, at, n } satisfies UsedKey)
 }
 
 function writeNamed(

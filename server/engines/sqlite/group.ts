@@ -5,8 +5,8 @@ import { applyBatch, changeOf } from '../../jobs/apply-batch.ts'
 import { mayRemove } from '../../jobs/due.ts'
 import type { Applied, Batch, Change, Commit, Created, NewJob, RemoveOnly, StoredJob } from '../../jobs/engine.ts'
 import { createdIn } from '../../jobs/generations.ts'
+import { isForgotten, KEYS_KEPT } from '../../jobs/idempotency.ts'
 import { blocksOf, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../../jobs/kept.ts'
-import { KEY_LIFETIME, KEYS_KEPT } from '../support/idempotency.ts'
 import { NoteDrafts } from './notes.ts'
 import type { Draft, Entry, Key, SqliteStore } from './store.ts'
 
@@ -144,10 +144,11 @@ export class Group {
     return slot
   }
 
-  #key(draft: Draft, { key, at }: Batch): Key | undefined {
+  #key(draft: Draft, batch: Batch): Key | undefined {
+    const { key } = batch
     if (!key) return undefined
     const known = draft.keys.get(key.key) ?? (draft.stored && this.#store.key(draft.stored.seq, key.key))
-    const isKept = known && known.n > draft.keyCount - KEYS_KEPT && Date.parse(at) - known.at < KEY_LIFETIME
+    const isKept = known && known.n > draft.keyCount - KEYS_KEPT && !isForgotten(known.at, batch)
     return isKept ? known : undefined
   }
 
@@ -160,6 +161,7 @@ export class Group {
     if (!batch.key) return
     draft.keyCount += 1
     draft.keys.set(batch.key.key, { digest: batch.key.digest, at: Date.parse(batch.at), n: draft.keyCount })
+    draft.keyHorizon = batch.keyHorizon
   }
 
   /** Asks the file once a group, and adds what the group itself does. */

@@ -4,9 +4,9 @@ import { countItems, isTerminalStatus } from '../../../shared/document/selectors
 import { utf8Length } from '../../../shared/document/text-size.ts'
 import { dueOf } from '../../jobs/due.ts'
 import type { DueJob, DueList, DueQuery, ListQuery, Page, StoredJob } from '../../jobs/engine.ts'
+import { KEYS_KEPT } from '../../jobs/idempotency.ts'
 import { blocksOf } from '../../jobs/kept.ts'
 import { type ChangedRow, LISTED_AT_ONCE, ListPage } from '../../jobs/paging.ts'
-import { KEY_LIFETIME, KEYS_KEPT } from '../support/idempotency.ts'
 import { type Database, encodeText, type SqlValue, type Statement } from './database.ts'
 import { SqliteKept } from './kept.ts'
 
@@ -42,6 +42,8 @@ export interface Draft {
   readonly errors: ErrorRow[]
   readonly logs: LogRow[]
   readonly keys: Map<string, Key>
+  /** Keys used at this moment or earlier are forgotten: milliseconds since the epoch. */
+  keyHorizon?: number | undefined
 }
 
 /** Runs a statement that changes something. */
@@ -269,9 +271,8 @@ export class SqliteStore {
       )
   }
 
-  #saveKeys(job: number, { stored, keys, keyCount }: Draft): void {
+  #saveKeys(job: number, { stored, keys, keyCount, keyHorizon }: Draft): void {
     if (keys.size === 0) return
-    let newest = 0
     for (const [key, { n, at, digest }] of keys) {
       this.#write(
         'INSERT OR REPLACE INTO keys (job, key, n, at, digest) VALUES (?, ?, ?, ?, ?)',
@@ -281,14 +282,14 @@ export class SqliteStore {
         at,
         digest,
       )
-      newest = Math.max(newest, at)
     }
     const generation = (count: number) => Math.floor(count / KEYS_KEPT)
     if (generation(keyCount) > generation(stored?.keyCount ?? 0))
       this.#write('DELETE FROM keys WHERE job = ? AND n <= ?', job, keyCount - KEYS_KEPT)
+    if (keyHorizon === undefined) return
     // Some of those past their lifetime: the oldest are the table's first rows. Twice what came, so that what piled up once gets less.
     const prune = 'DELETE FROM keys WHERE at <= ? AND rowid IN (SELECT rowid FROM keys ORDER BY rowid LIMIT ?)'
-    this.#write(prune, newest - KEY_LIFETIME, 2 * keys.size)
+    this.#write(prune, keyHorizon, 2 * keys.size)
   }
 
   #row<T extends Step | Item>(job: number, list: number, id: string): T | undefined {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'bun:test'
+import type { Batch } from '../../../server/jobs/engine.ts'
+import { KEYS_KEPT } from '../../../server/jobs/idempotency.ts'
 import type { JobEvent } from '../../../shared/document/events.ts'
 import { defaultLimits } from '../../../shared/document/limits.ts'
 import { batchOf, changes, created, documentOf, PageReader, publish, refusal, taken } from '../fixtures.ts'
@@ -47,6 +49,29 @@ export function describeSize(): void {
       const errors = ids.map((id): JobEvent => ({ type: 'error', message: text, code: wide(titleBytes), itemId: id }))
       for (const batch of [logs, errors, logs, errors, logs, errors, logs, errors]) await publish(engine, id, batch)
       expect((await documentOf(engine, id)).errors).toHaveLength(100)
+    })
+
+    test('apply leaves no more keys in the store than it knows', async () => {
+      await using store = await Store.create()
+      const engine = await store.engine()
+      const { id } = await created(engine)
+      const use = async (number: number, more: Partial<Batch>) =>
+        taken(await engine.apply(id, batchOf([{ type: 'log', message: 'm' }], { ...keyOf(number), ...more })))
+      const keyOf = (number: number) => ({ key: { key: `k${number}`, digest: 'd' } })
+      const at = '2026-01-01T00:00:00.000Z'
+      const stored = async () => {
+        const found = (await store.keys('life')).filter((key) => key[3] === 'key')
+        return new Set(found.map((key) => key[4]))
+      }
+      for (let number = 1; number <= KEYS_KEPT; number++) await use(number, { at })
+      // Forgotten for its age, one comes again: it is the newest then.
+      await use(5, { at, keyHorizon: Date.parse(at) })
+      for (let number = 1; number < KEYS_KEPT; number++) await use(1_000 + number, { at })
+      expect((await stored()).size).toBe(KEYS_KEPT)
+      expect((await stored()).has('k5')).toBe(true)
+      await use(2_000, { at })
+      expect((await stored()).size).toBe(KEYS_KEPT)
+      expect((await stored()).has('k5')).toBe(false)
     })
 
     test('apply refuses a batch of more events than the store takes, and says how many it does', async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Change } from '../../../../server/jobs/engine.ts'
+import { KEY_LIFETIME } from '../../../../server/jobs/idempotency.ts'
+import { SETTLE_MS } from '../../../../server/jobs/trusted-clock.ts'
 import type { JobHeader } from '../../../../shared/document/job.ts'
 import { newJob } from '../../../conformance/fixtures.ts'
 import { TestApp } from '../../../support/test-app.ts'
@@ -39,6 +41,39 @@ describe('publish', () => {
     expect((await send()).status).toBe(404)
     expect((await app.document(id)).version).toBe(1)
     expect((await send()).status).toBe(404)
+  })
+
+  test('publish forgets a key after an hour of the server, and one from before a clock that was set after an hour more', async () => {
+    const app = new TestApp()
+    const { clock } = app
+    const { id } = await app.create()
+    const versions: number[] = []
+    const publish = async (key: string) => {
+      const answer = await app.request(
+        'POST',
+        `/api/jobs/${id}/events`,
+        { type: 'log', message: 'm' },
+        { 'idempotency-key': key },
+      )
+      versions.push(((await answer.json()) as { version: number }).version)
+    }
+    await publish('k')
+    await clock.advance(KEY_LIFETIME - 1)
+    await publish('k')
+    await clock.advance(1)
+    await publish('k')
+    expect(versions.splice(0)).toEqual([2, 2, 3])
+
+    // Its clock is looked at as it is set, and once it has kept that.
+    clock.step(2 * KEY_LIFETIME)
+    await publish('k')
+    await clock.advance(SETTLE_MS)
+    await publish('k')
+    await clock.advance(KEY_LIFETIME - 1)
+    await publish('k')
+    await clock.advance(1)
+    await publish('k')
+    expect(versions).toEqual([3, 3, 3, 4])
   })
 })
 

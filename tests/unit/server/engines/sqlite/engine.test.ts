@@ -3,8 +3,8 @@ import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
 import { openDatabase } from '../../../../../server/engines/sqlite/open.ts'
-import { KEY_LIFETIME, KEYS_KEPT } from '../../../../../server/engines/support/idempotency.ts'
 import type { Batch } from '../../../../../server/jobs/engine.ts'
+import { KEY_LIFETIME, KEYS_KEPT } from '../../../../../server/jobs/idempotency.ts'
 import type { JobEvent } from '../../../../../shared/document/events.ts'
 import { CREATED_AT } from '../../../../arbitraries.ts'
 import {
@@ -244,8 +244,10 @@ describe('SqliteEngine keeps', () => {
       const engine = await SqliteEngine.open(path)
       const [many, few] = [await created(engine), await created(engine)]
       const use = async (id: string, number: number, after: number) => {
-        const at = new Date(Date.parse(CREATED_AT) + after).toISOString()
-        taken(await engine.apply(id, batchOf([progress(number)], { at, key: { key: `k${number}`, digest: 'd' } })))
+        const now = Date.parse(CREATED_AT) + after
+        const [at, keyHorizon] = [new Date(now).toISOString(), now - KEY_LIFETIME]
+        const key = { key: `k${number}`, digest: 'd' }
+        taken(await engine.apply(id, batchOf([progress(number)], { at, keyHorizon, key })))
       }
       for (let number = 0; number < 50; number++) await use(few.id, number, 0)
       for (let number = 0; number < 3 * KEYS_KEPT + 10; number++) await use(many.id, number, 1_000)
