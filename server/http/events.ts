@@ -8,6 +8,7 @@ import { digestOf } from '../support/digest.ts'
 import type { App, RouteContext } from './context.ts'
 import { idempotencyKey } from './idempotency-key.ts'
 import { identify, rememberedOf } from './identify.ts'
+import { shapeOf } from './json-text.ts'
 import { atMost, ERRORS_NAMED, fieldErrors, lengthOf, readText, requireType } from './validation.ts'
 
 const JSON_TYPE = 'application/json'
@@ -52,7 +53,25 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates
   })
 
   function eventsOf(text: string, type: string): ProducerEvent[] {
+    if (text.length > LARGE_BODY) checkShape(text, type)
     return validate(type === NDJSON_TYPE ? parseLines(text) : parseJson(text), text.length)
+  }
+
+  /** Refuses what would take long to parse, and be refused then. @throws ProblemError 400, 413 */
+  function checkShape(text: string, type: string): void {
+    const isLines = type === NDJSON_TYPE
+    const texts = isLines ? text.split('\n').filter((line) => line.trim() !== '') : [text]
+    for (const [index, json] of texts.entries()) {
+      const { longest, tooDeep } = shapeOf(json, MOST_DEPTH)
+      if (tooDeep !== undefined) {
+        const detail = `must be nested at most ${JSON_DEPTH} deep`
+        throw refuse(problems.invalid([{ field: isLines ? `${index}.${tooDeep}` : tooDeep, detail }]))
+      }
+      if (longest > limits.eventBytes * ESCAPED) {
+        const detail = `has an event that is longer than ${limits.eventBytes} bytes`
+        throw refuse(problems.tooLarge(`The body ${detail}.`, [{ field: 'body', detail }]))
+      }
+    }
   }
 
   /** The events of a body. An error names its field under the number of the event, counted from 0. */
@@ -81,6 +100,11 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates
     return events
   }
 }
+
+/** Levels of arrays and objects that are parsed at all: an event may have a few. */
+const MOST_DEPTH = 200
+/** Characters that a character may take in JSON: `\\u0041`. */
+const ESCAPED = 6
 
 /** The life of the job that `?epoch=` names, as the answer to its creation gave it. @throws ProblemError 422 for what can be none */
 function epochOf(c: Context): string | undefined {

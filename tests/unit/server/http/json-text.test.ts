@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { shapeOf } from '../../../../server/http/json-text.ts'
+
+describe('shapeOf', () => {
+  test('shapeOf finds the longest event of what JSON.stringify writes', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ stringUnit: 'binary' }), (value) => {
+        const events = Array.isArray(value) ? value : [value]
+        const most = Math.max(0, ...events.map((event) => JSON.stringify(event).length))
+        const { longest, tooDeep } = shapeOf(JSON.stringify(value), 1_000)
+        // The brackets of a batch count with its first and last event.
+        expect(longest).toBeWithin(most, most + 3)
+        expect(tooDeep).toBeUndefined()
+      }),
+    )
+  })
+
+  for (const [text, field] of [
+    ['{"type":"status","result":[[[[]]]]}', 'result'],
+    ['{"a":[],"metadata":{"b":[{"c":[]}]}}', 'metadata'],
+    ['[{"type":"log"},{"type":"status","result":[[[[]]]]}]', '1.result'],
+    ['[[[[[[]]]]]]', '0'],
+    ['[1,[[[[[]]]]]]', '1'],
+  ] as const)
+    test(`shapeOf finds that ${field} is nested too deeply in ${text}`, () => {
+      expect(shapeOf(text, 3).tooDeep).toBe(field)
+      expect(shapeOf(text, 6).tooDeep).toBeUndefined()
+    })
+
+  test('shapeOf takes brackets and commas in strings, and escaped quotes, for text', () => {
+    expect(shapeOf('{"a\\\\":"[[[\\"{{,","b":[1]}', 2)).toEqual({ longest: 26 })
+  })
+
+  test('shapeOf comes to an end with a string that has none', () => {
+    expect(shapeOf('["a', 3).longest).toBe(3)
+    expect(shapeOf('"\\', 3).longest).toBe(2)
+  })
+})
