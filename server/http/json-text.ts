@@ -3,7 +3,7 @@ const BACKSLASH = 0x5c
 
 /** The shape of a JSON text, as far as it tells what parsing it would cost. */
 export interface JsonShape {
-  /** Characters of the longest event: of the text, or of an element of the array that it is. */
+  /** Characters of the longest event, without white space: of the text, or of an element of the array that it is. */
   longest: number
   /** The name of the first field that is nested deeper than asked: `result`, or `3.result` among others. */
   tooDeep?: string
@@ -22,34 +22,46 @@ export function shapeOf(text: string, mostDepth: number): JsonShape {
   let depth = 0
   let index = 0
   let longest = 0
-  let start = 0
+  let size = 0
   let key = ''
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
       case QUOTE: {
         const end = endOfString(text, at)
         if (depth === own) key = text.slice(at + 1, end)
+        size += end + 1 - at
         at = end
         break
       }
       case 0x5b: // [
       case 0x7b: // {
         depth += 1
+        size += 1
         if (depth === own) key = ''
         if (depth - own >= mostDepth) return { longest, tooDeep: fieldOf(own === 2 ? `${index}` : '', key) }
         break
       case 0x5d: // ]
       case 0x7d: // }
         depth -= 1
+        size += 1
+        break
+      case 0x20:
+      case 0x09:
+      case 0x0a:
+      case 0x0d:
         break
       case 0x2c: // ,
+        size += 1
         if (depth !== own - 1) break
-        longest = Math.max(longest, at - start)
-        start = at + 1
+        longest = Math.max(longest, size)
+        size = 0
         index += 1
+        break
+      default:
+        size += 1
     }
   }
-  return { longest: Math.max(longest, text.length - start) }
+  return { longest: Math.max(longest, size) }
 }
 
 const fieldOf = (...path: string[]): string => path.filter((part) => part !== '').join('.') || 'event'
@@ -61,5 +73,5 @@ function endOfString(text: string, at: number): number {
     while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes += 1
     if (backslashes % 2 === 0) return end
   }
-  return text.length
+  return text.length - 1
 }

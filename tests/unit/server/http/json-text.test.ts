@@ -8,8 +8,8 @@ describe('shapeOf', () => {
       fc.property(fc.jsonValue({ stringUnit: 'binary' }), (value) => {
         const events = Array.isArray(value) ? value : [value]
         const most = Math.max(0, ...events.map((event) => JSON.stringify(event).length))
-        const { longest, tooDeep } = shapeOf(JSON.stringify(value), 1_000)
-        // The brackets of a batch count with its first and last event.
+        const { longest, tooDeep } = shapeOf(JSON.stringify(value, null, 3), 1_000)
+        // The brackets and commas of a batch count with its events.
         expect(longest).toBeWithin(most, most + 3)
         expect(tooDeep).toBeUndefined()
       }),
