@@ -31,6 +31,8 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates
   const eventSchema = createEventSchema(limits)
   const schemas = createRequestSchemas(limits)
   const limitBody = atMost(limits.bodyBytes)
+  // With one more than there may be, there are too many.
+  const most = limits.batchEvents + 1
 
   app.post('/api/jobs/:id/events', async (c) => {
     await onEach(c, goOn)
@@ -54,14 +56,14 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates
 
   function eventsOf(text: string, type: string): ProducerEvent[] {
     if (text.length > LARGE_BODY) checkShape(text, type)
-    return validate(type === NDJSON_TYPE ? parseLines(text) : parseJson(text), text.length)
+    return validate(type === NDJSON_TYPE ? parseLines(text, most) : parseJson(text), text.length)
   }
 
   /** Refuses what would take long to parse, and be refused then. @throws ProblemError 400, 413 */
   function checkShape(text: string, type: string): void {
     const isLines = type === NDJSON_TYPE
-    const texts = isLines ? text.split('\n').filter((line) => line.trim() !== '') : [text]
-    for (const [index, json] of texts.entries()) {
+    const texts = isLines ? linesOf(text, most) : [{ json: text }]
+    for (const [index, { json }] of texts.entries()) {
       const { longest, tooDeep } = shapeOf(json, MOST_DEPTH)
       if (tooDeep !== undefined) {
         const detail = `must be nested at most ${JSON_DEPTH} deep`
@@ -79,7 +81,7 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates
     const batch = Array.isArray(body) ? body : [body]
     if (batch.length === 0) throw refuse(problems.invalid([{ field: 'events', detail: 'must be at least one' }]))
     if (batch.length > limits.batchEvents) {
-      const detail = `are ${batch.length}; a batch has at most ${limits.batchEvents}`
+      const detail = `are too many; a batch has at most ${limits.batchEvents}`
       throw refuse(problems.tooLarge(`events: ${detail}. Send several batches.`, [{ field: 'events', detail }]))
     }
     const errors: FieldError[] = []
@@ -126,17 +128,32 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Newline-delimited JSON: a value a line, blank lines ignored. */
-function parseLines(text: string): unknown[] {
-  const values: unknown[] = []
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line.trim() === '') continue
+/**
+ * Newline-delimited JSON: a value a line, blank lines ignored.
+ *
+ * @param most values to parse: more are not looked at
+ */
+function parseLines(text: string, most: number): unknown[] {
+  return linesOf(text, most).map(({ number, json }) => {
     try {
-      values.push(JSON.parse(line))
+      return JSON.parse(json)
     } catch {
-      const field = `line ${index + 1}`
+      const field = `line ${number}`
       throw refuse(problems.malformed(`${field} is not valid JSON.`, [{ field, detail: 'is not valid JSON' }]))
     }
+  })
+}
+
+/** Lines that are not blank, with their numbers, counted from 1; so many at most. A body of nothing but line breaks makes no array of them. */
+function linesOf(text: string, most: number): { number: number; json: string }[] {
+  const lines: { number: number; json: string }[] = []
+  let number = 0
+  for (let start = 0; start < text.length && lines.length < most; number++) {
+    const found = text.indexOf('\n', start)
+    const end = found < 0 ? text.length : found
+    const json = end > start ? text.slice(start, end) : ''
+    if (json.trim() !== '') lines.push({ number: number + 1, json })
+    start = end + 1
   }
-  return values
+  return lines
 }

@@ -50,8 +50,10 @@ export class Front {
     const { publicOrigin, hosts = [] } = this.#options
     if (publicOrigin !== undefined) return publicOrigin
     const { protocol, host } = this.#original(request, env)
-    const url = new URL(request.url)
-    if (host !== undefined) return `${protocol ?? url.protocol.slice(0, -1)}://${host}`
+    // Runtimes make it of the `Host`, which can be anything.
+    const url = URL.canParse(request.url) ? new URL(request.url) : undefined
+    if (host !== undefined) return `${protocol ?? url?.protocol.slice(0, -1) ?? 'http'}://${host}`
+    if (!url) return undefined
     return isOfThisMachine(url.hostname) || hosts.includes('*') || hosts.includes(bare(url.hostname))
       ? url.origin
       : undefined
@@ -77,8 +79,8 @@ export class Front {
     if (this.#options.publicOrigin !== undefined) return origin === this.#options.publicOrigin
     // The host alone: a proxy in front may have taken off the TLS. One that is not known is compared too: a page of another site
     // is at another host, and can't change the `Host` that its browser sends.
-    const asked = this.#original(request, env).host ?? headers.get('host') ?? new URL(url).host
-    return new URL(origin).host === asked
+    const asked = this.#original(request, env).host ?? headers.get('host')
+    return new URL(origin).host === (asked ?? (URL.canParse(url) ? new URL(url).host : undefined))
   }
 
   #original(request: Request, env: unknown): Original {

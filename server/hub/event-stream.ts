@@ -51,6 +51,8 @@ export class EventStream implements StreamSource {
   #bound: { session: string; end: () => void }[] | undefined
   #sink: Sink | undefined
   #isGreeted = false
+  /** What let it follow one of its jobs is over. */
+  #hasLostAccess = false
   #done = false
 
   /**
@@ -134,6 +136,22 @@ export class EventStream implements StreamSource {
     const isFirst = !this.#bound.some((other) => other.session === session)
     this.#bound.push({ session, end })
     return isFirst
+  }
+
+  /**
+   * A follower has said its last word.
+   *
+   * A stream that follows nothing any more stays open, for a client would only come back to it; but not when its access to a job is over: then
+   * the client is told so, and the place is for others.
+   *
+   * @param isAccessOver whether that is why
+   */
+  drop(follower: Follower, isAccessOver: boolean): void {
+    this.followers.delete(follower)
+    follower.leave()
+    this.#hasLostAccess ||= isAccessOver
+    if (this.#hasLostAccess && this.followers.size === 0) this.close()
+    else this.greet()
   }
 
   /** A session is over: ends what is bound to it, and the response if nothing else is followed. */

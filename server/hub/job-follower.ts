@@ -101,7 +101,7 @@ export class JobFollower implements Follower {
   end(reason: EndReason): void {
     if (this.#left) return
     this.#stream.write(encode(endMessage(this.#channel.id, reason, this.#audience)))
-    this.#finish()
+    this.#finish(reason)
   }
 
   /** Ends the stream as a lost connection does: nothing is said of the job. */
@@ -193,12 +193,8 @@ export class JobFollower implements Follower {
   }
 
   /** The job has said its last word: a stream of one job closes, a stream of several goes on with the others. */
-  #finish(): void {
+  #finish(reason?: EndReason): void {
     if (this.#audience === 'one') this.#stream.close()
-    else {
-      this.#stream.followers.delete(this)
-      this.leave()
-      this.#stream.greet()
-    }
+    else this.#stream.drop(this, reason === 'token-expired')
   }
 }

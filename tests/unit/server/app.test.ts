@@ -124,8 +124,8 @@ describe('createApp', () => {
     const response = await app.publish(id, running, running, running)
     expect(response.status).toBe(413)
     expect(await response.json()).toMatchObject({
-      detail: 'events: are 3; a batch has at most 2. Send several batches.',
-      errors: [{ field: 'events', detail: 'are 3; a batch has at most 2' }],
+      detail: 'events: are too many; a batch has at most 2. Send several batches.',
+      errors: [{ field: 'events', detail: 'are too many; a batch has at most 2' }],
     })
   })
 

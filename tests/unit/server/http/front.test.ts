@@ -16,6 +16,13 @@ const trustedProxies = ['10.0.0.0/8', 'fd00::/8']
 describe('Front', () => {
   test('Front makes no link of a Host that anyone can write', () => {
     expect(seen({}, 'http://evil.example/').origin).toBeUndefined()
+    // Bun makes such a URL of such a `Host`.
+    for (const url of ['http://localhost:99999/api/jobs', 'http://[::1]evil/', 'http://%/']) {
+      const request = { url, headers: new Headers() } as Request
+      expect(new Front({}).originOf(request)).toBeUndefined()
+      request.headers.set('origin', 'https://example.com')
+      expect(new Front({}).isFromOurPages(request)).toBe(false)
+    }
     const forged = { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', 'x-forwarded-for': '192.0.2.1' }
     const asForwarded = { forwarded: 'for=192.0.2.1;host=evil.example;proto=https' }
     for (const headers of [forged, asForwarded]) {

@@ -29,6 +29,20 @@ describe('tokens that are ended', () => {
     expect([owner.takeMessages(), next.takeMessages()]).toEqual([['progress e1-2'], ['progress e1-2']])
   })
 
+  test('tokens that are ended close a stream of several jobs when nothing is left to follow, and free its place', async () => {
+    const hub = await setUp()
+    await hub.create({ id: 'job-2' })
+    const viewer = { sub: 'ada', jobs: ['job-1'] }
+    const followed = [{ id: 'job-1', cursor, tokenSeries: 0 }]
+    const alone = await hub.open((hub) => hub.openJobs(followed, viewer))
+    const both = await hub.open((hub) => hub.openJobs([...followed, { id: 'job-2', cursor }], viewer))
+    await endTokens(hub)
+    await settle()
+    expect([alone.takeMessages().at(-1), alone.isClosed]).toEqual(['end job-1 token-expired', true])
+    expect([both.takeMessages().at(-1), both.isClosed]).toEqual(['end job-1 token-expired', false])
+    expect(hub.hub.open.streams).toBe(1)
+  })
+
   test('tokens that are ended where nobody hears of it close their streams at the next ping', async () => {
     const hub = await setUp()
     const watch = hub.engine.watch.bind(hub.engine)
