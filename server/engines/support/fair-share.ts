@@ -9,6 +9,19 @@ export interface Share {
 const GROUP_WEIGHT = 2_000
 /** Up to this weight a principal's first request is always taken: it makes no group much longer. */
 const LIGHT = 16
+/** From this weight on a request makes others in its group wait noticeably. */
+export const HEAVY = 250
+
+/**
+ * Chooses, from the requests that wait, those of principals that have nothing heavy among them: a group of theirs takes a moment. Without heavy
+ * ones, or without others, the group is empty.
+ */
+export function takeLight<T extends Share>(waiting: T[]): { group: T[]; rest: T[] } {
+  const heavy = new Set(waiting.flatMap(({ who, weight }) => (weight >= HEAVY ? [who] : [])))
+  if (heavy.size === 0) return { group: [], rest: waiting }
+  const { group, rest } = takeShares(waiting.filter(({ who }) => !heavy.has(who)))
+  return { group, rest: [...rest, ...waiting.filter(({ who }) => heavy.has(who))] }
+}
 
 /**
  * Chooses a group from the requests that wait: all, if that is little work; otherwise the principals in turn, each in the order of its own

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../../shared/time/clock.ts'
-import { type Share, takeShares } from './fair-share.ts'
+import { HEAVY, type Share, takeLight, takeShares } from './fair-share.ts'
 
 /** The longest that a request waits for others to be committed with: milliseconds. */
 export const GATHER_MS = 2
@@ -23,6 +23,8 @@ export class Gathering<T extends Share> {
   #expected = 1
   #timer: Timer | undefined
   #isScheduled = false
+  /** The last group kept others waiting: those come next that take a moment. */
+  #isLightNext = false
 
   /** @param commit never rejects; resolves with what answers the group, called when it is under way no more: who is answered may come back at once */
   constructor(clock: Clock, commit: (group: T[]) => Promise<() => void>) {
@@ -60,10 +62,16 @@ export class Gathering<T extends Share> {
     })
   }
 
+  #choose(): { group: T[]; rest: T[] } {
+    const light = this.#isLightNext ? takeLight(this.#waiting) : undefined
+    return light && light.group.length > 0 ? light : takeShares(this.#waiting)
+  }
+
   async #next(): Promise<void> {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
-    const { group, rest } = takeShares(this.#waiting)
+    const { group, rest } = this.#choose()
+    this.#isLightNext = group.some(({ weight }) => weight >= HEAVY)
     this.#waiting = rest
     this.#committing = group.length
     // Whoever is not here by now was waited for in vain.

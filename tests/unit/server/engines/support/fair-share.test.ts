@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { type Share, takeShares } from '../../../../../server/engines/support/fair-share.ts'
+import { type Share, takeLight, takeShares } from '../../../../../server/engines/support/fair-share.ts'
 
 interface Asked extends Share {
   name: string
@@ -52,5 +52,20 @@ describe('takeShares', () => {
       const own = (list: string[]) => list.filter((name) => name.startsWith(who))
       expect(own(order)).toEqual(own(names(mixed)))
     }
+  })
+})
+
+describe('takeLight', () => {
+  test('who brings nothing heavy comes first, and a principal keeps the order of its requests', () => {
+    const { group, rest } = takeLight([ask('a1', 900), ask('b1', 1), ask('a2', 1), ask('c1', 100)])
+    expect([names(group), names(rest)]).toEqual([
+      ['b1', 'c1'],
+      ['a1', 'a2'],
+    ])
+  })
+
+  test('without heavy requests there is nobody to come first', () => {
+    const waiting = [ask('a1', 1), ask('b1', 100)]
+    expect(takeLight(waiting)).toEqual({ group: [], rest: waiting })
   })
 })

@@ -48,6 +48,20 @@ describe('Gathering', () => {
     expect(commits.clock.pending).toBe(0)
   })
 
+  test('after a heavy request those come first that take a moment, and then the next heavy one', async () => {
+    const commits = new Commits()
+    const heavy = { who: 'ada', weight: 1_500 }
+    commits.requests.add(heavy)
+    await commits.turn()
+    for (let more = 0; more < 2; more++) commits.requests.add(heavy)
+    await commits.add(2)
+    for (let round = 0; round < 4; round++) {
+      await commits.finish()
+      await commits.clock.advance(GATHER_MS)
+    }
+    expect(commits.sizes).toEqual([1, 2, 1, 1])
+  })
+
   test('who comes back as soon as it is answered is alone again', async () => {
     const commits = new Commits()
     commits.answer = () => commits.requests.add({ who: 'ada', weight: 1 })
