@@ -80,6 +80,7 @@ export const limitHelp: Readonly<Record<keyof Limits, string>> = {
   keptJobs: 'Jobs that one principal created and that are kept.',
   keptBytes: 'Bytes of the documents that one principal created.',
   uploadBytes: 'Bytes of an upload to a reference service.',
+  formParts: 'Parts of the form of an upload: files and other fields.',
   services: 'Reference services of one principal that run at once.',
   publishesPerSecond: 'Publishes of one principal.',
   publishBytesPerSecond: 'Bytes of events of one principal.',

@@ -5,6 +5,7 @@ import type { JobEventEmitter } from '../jobs/emitter.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import type { Services } from '../services/kit/service.ts'
 import { type App, counted, linkTo, type RouteContext } from './context.ts'
+import { readForm } from './form.ts'
 import { ServicePlaces } from './service-places.ts'
 import { atMost, onlyTypes } from './validation.ts'
 
@@ -52,10 +53,7 @@ export function serviceRoutes(app: App, { limits, rates }: RouteContext, start: 
   const uploads = [atMost(limits.uploadBytes), onlyTypes('multipart/form-data')] as const
   app.post('/api/services/:name', counted(rates, 'servicesPerSecond'), ...uploads, async (c) => {
     requireScope(c.get('principal'), 'jobs:write')
-    const read = () =>
-      c.req.formData().catch(() => {
-        throw refuse(problems.malformed('The form can not be read.', [{ field: 'body', detail: 'is not a form' }]))
-      })
+    const read = () => readForm(c, limits.formParts)
     const header = await start(c.get('principal'), c.req.param('name'), read)
     return c.json(header, 202, { location: linkTo(c, `/api/jobs/${header.id}`) })
   })

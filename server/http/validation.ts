@@ -115,4 +115,5 @@ export const onlyUtf8: MiddlewareHandler = async (c, next) => {
 }
 
 /** Nobody reads this answer: who sent the body is gone. It keeps the failure out of the log. */
-const brokenOff = () => refuse(problems.malformed('The body broke off.', [{ field: 'body', detail: 'broke off' }]))
+export const brokenOff = () =>
+  refuse(problems.malformed('The body broke off.', [{ field: 'body', detail: 'broke off' }]))

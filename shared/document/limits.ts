@@ -32,6 +32,8 @@ export interface Limits {
   keptBytes: number
   /** Bytes of one upload to a reference service: read in one go, which takes the event loop a millisecond each MiB, and kept while it runs. */
   uploadBytes: number
+  /** Parts of the form of one upload, files and other fields. Their headers have 256 bytes on average: a runtime takes long to read them. */
+  formParts: number
   /** Reference services of one principal that run at once, those that are paused too: each holds its upload in memory. */
   services: number
   /** Publishes of one principal a second, on one server; as all rates, some seconds' worth may come at once. */
@@ -71,6 +73,7 @@ export const defaultLimits: Readonly<Limits> = {
   keptJobs: 1_000_000,
   keptBytes: 64 * 1_024 * MIB,
   uploadBytes: 16 * MIB,
+  formParts: 1_000,
   services: 4,
   publishesPerSecond: 50_000,
   publishBytesPerSecond: 256 * MIB,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { JobHeader } from '../../shared/document/job.ts'
+import type { ProblemDocument } from '../../shared/wire/api.ts'
 import { type ApiClient, refusalOf } from '../support/api-client.ts'
 import { compileSchemas } from '../support/compile-schemas.ts'
 import type { RuntimeSubject } from './runtime.ts'
@@ -130,6 +131,35 @@ export function describeOperations(subject: RuntimeSubject): void {
         status: 403,
       })
       expect(await refusal(subject.anyone, 'analysis', form)).toMatchObject({ status: 401 })
+    })
+
+    test('an upload of many parts, or with long headers, is refused before the runtime splits it', async () => {
+      if (subject.traits.hasServices === false) return
+      const ada = await subject.client('uploader-of-many')
+      const upload = (names: string[], boundary = 'b', type = `multipart/form-data; boundary=${boundary}`) => {
+        const head = `--${boundary}\r\nContent-Disposition: form-data; name="files"; filename=`
+        const body = `${names.map((name) => `${head}"${name}"\r\n\r\na\r\n`).join('')}--${boundary}--\r\n`
+        return ada.request('POST', 'api/services/analysis', body, { 'content-type': type })
+      }
+      const numbered = (count: number) => Array.from({ length: count }, (_, at) => `folder/${at}.txt`)
+      const quoted = await upload(['a.txt'], 'a: b', 'multipart/form-data; charset=utf-8; boundary="a: b"')
+      for (const answer of [await upload(numbered(1_000)), quoted]) {
+        expect(answer.status).toBe(202)
+        await ada.request('POST', `api/jobs/${((await answer.json()) as JobHeader).id}/cancel`)
+      }
+      const tooMany = await upload(numbered(1_001))
+      const { status, detail, errors } = (await tooMany.json()) as ProblemDocument
+      expect({ status, detail, errors }).toEqual({
+        status: 413,
+        detail: 'The form has more than 1000 parts. Send fewer files at once.',
+        errors: [{ field: 'body', detail: 'has more than 1000 parts' }],
+      })
+      const refused = { status: 413, fields: ['body'] }
+      expect(await refusalOf(await upload(['\\"'.repeat(5_000)]))).toEqual(refused)
+      expect(await refusalOf(await upload(numbered(1_000).map((name) => name + 'x'.repeat(300))))).toEqual(refused)
+      const noForm = { status: 400, fields: ['body'] }
+      for (const type of ['multipart/form-data', `multipart/form-data; boundary=${'b'.repeat(71)}`])
+        expect(await refusalOf(await upload(['a.txt'], 'b', type))).toEqual(noForm)
     })
   })
 }

@@ -1,0 +1,70 @@
+import type { Context } from 'hono'
+import { systemClock } from '../../shared/time/clock.ts'
+import { problems, refuse } from '../errors.ts'
+import { noControl } from '../jobs/emitter.ts'
+import { createCheckpoint } from '../services/kit/checkpoint.ts'
+import { type FormExcess, FormScanner, PART_HEADER_BYTES } from './form-scanner.ts'
+import { brokenOff } from './validation.ts'
+
+/** Bytes that are scanned before others may have their turn. */
+const SLICE_BYTES = 64 * 1_024
+/** A boundary, bare or in quotes (RFC 2046, section 5.1.1). */
+const BOUNDARY = /;\s*boundary=(?:"([\w'()+,./:=? -]{0,69}[\w'()+,./:=?-])"|([\w'()+,./:=?-]{1,70}))\s*(?:;|$)/i
+
+/**
+ * The body as a form. It is read as a whole, and refused before that when it has too much of something.
+ *
+ * @param mostParts fields and files
+ * @throws ProblemError 400 for what is no form or breaks off, 413 for too many parts or headers that are too long
+ */
+export async function readForm(c: Context, mostParts: number): Promise<FormData> {
+  const [, quoted, bare] = BOUNDARY.exec(c.req.header('content-type') ?? '') ?? []
+  const boundary = quoted ?? bare
+  if (boundary === undefined) throw noForm()
+  const bytes = await readScanned(c.req.raw.body, boundary, mostParts)
+  // Named again: the runtime is to split it where it was scanned.
+  const headers = { 'content-type': `multipart/form-data; boundary="${boundary}"` }
+  return new Response(bytes, { headers }).formData().catch(() => {
+    throw noForm()
+  })
+}
+
+async function readScanned(
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  boundary: string,
+  mostParts: number,
+): Promise<Blob> {
+  const scanner = new FormScanner(boundary, mostParts)
+  const checkpoint = createCheckpoint(noControl, systemClock)
+  const chunks: Uint8Array<ArrayBuffer>[] = []
+  const reader = body?.getReader()
+  for (;;) {
+    const { value: chunk } =
+      (await reader?.read().catch(() => {
+        throw brokenOff()
+      })) ?? {}
+    if (!chunk) return new Blob(chunks)
+    for (let at = 0; at < chunk.length; at += SLICE_BYTES) {
+      await checkpoint()
+      const excess = scanner.scan(chunk.subarray(at, at + SLICE_BYTES))
+      if (!excess) continue
+      await reader?.cancel().catch(() => {})
+      throw tooMuch(excess, mostParts)
+    }
+    chunks.push(chunk)
+  }
+}
+
+function tooMuch(excess: FormExcess, mostParts: number): Error {
+  const [detail, remedy] = {
+    parts: [`has more than ${mostParts} parts`, 'Send fewer files at once.'],
+    headers: [
+      `has headers of parts that are too long: ${PART_HEADER_BYTES} bytes is the most of one`,
+      'Send fewer files at once, or shorter names.',
+    ],
+  }[excess]
+  return refuse(problems.tooLarge(`The form ${detail}. ${remedy}`, [{ field: 'body', detail: `${detail}` }]))
+}
+
+const noForm = () =>
+  refuse(problems.malformed('The form can not be read.', [{ field: 'body', detail: 'is not a form' }]))
