@@ -6,6 +6,7 @@ import { isJob, isReceipt } from '../../shared/wire/answers.ts'
 import type { ProblemDocument } from '../../shared/wire/api.ts'
 import { ConfigError } from '../config.ts'
 import { JobEventEmitter, noControl } from '../jobs/emitter.ts'
+import { escapeControls } from '../services/kit/visible.ts'
 import { wait } from '../services/kit/wait.ts'
 
 type Wake = (asked: Pick<Receipt, 'cancelRequested' | 'pauseRequested'>) => void
@@ -126,10 +127,10 @@ export class RemoteJobs {
   }
 }
 
-/** Why a server refused what was requested at a URL. */
+/** Why a server refused what was requested at a URL, on one line: a terminal must not obey what the answer says. */
 export function reasonOf(response: Response, problem: ProblemDocument | undefined, url: URL): string {
   const redirect = explainRedirect(response, url.href)
   if (redirect !== undefined) return `It ${redirect}`
   const why = problem?.detail ?? 'That is no answer of Milepost: look at what stands in front of it.'
-  return `It answers ${response.status}: ${why}`
+  return `It answers ${response.status}: ${escapeControls(why)}`
 }

@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, realpath } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { defaultLimits } from '../../shared/document/limits.ts'
 import { ConfigError } from '../config.ts'
@@ -15,7 +16,7 @@ import { RemoteJobs } from './remote-jobs.ts'
 const usage = `milepost sync SOURCE TARGET [--url http://localhost:8787/] [--token-file FILE] [--title TITLE] [--concurrency 4]
 
 Copies to TARGET, which is made if need be, what it lacks of SOURCE or has otherwise, modes included. No link is followed, and what is neither a file nor a
-folder is left out and named. With --url, it is a job there, to be watched, paused and cancelled; the
+folder is left out and named. Neither may be in the other. With --url, it is a job there, to be watched, paused and cancelled; the
 token of its producer is in MILEPOST_TOKEN, or in the file that --token-file or MILEPOST_TOKEN_FILE names. Ends with 1 when something could not be copied or was left out. Needs Linux.`
 
 /** Syncs two directories, and reports on it to a server if there is one. */
@@ -43,6 +44,7 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
     throw new ConfigError('Give --concurrency a whole number of 1 or more.')
   }
   await using source = await openTree(from)
+  await requireApart(from, to)
   await mkdir(to, { recursive: true, mode: source.mode | 0o700 }).catch(({ code }) => {
     throw new ConfigError(`"${to}" can't be made (${code}). Name a directory, or a place for one.`)
   })
@@ -79,12 +81,28 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
     await jobs.emitter.run(jobId, (control) => work(jobId, control))
     const delay = await jobs.finish(jobId)
     if (delay !== undefined) {
-      console.error(`${jobs.pageOf(jobId)} does not show the end of it. ${escapeControls(delay)}`)
+      console.error(`${jobs.pageOf(jobId)} does not show the end of it. ${delay}`)
       // What waits to be sent would keep the process for as long as the server is away.
       process.exit(isComplete ? 0 : 1)
     }
   }
   process.exitCode = isComplete ? 0 : 1
+}
+
+/** A copy in its own source would be copied again by each sync. @throws ConfigError when one directory is, or will be, in the other */
+async function requireApart(from: string, to: string): Promise<void> {
+  const [source, target] = [await realPlace(from), await realPlace(to)]
+  if (isWithin(source, target) || isWithin(target, source)) {
+    throw new ConfigError(`"${from}" and "${to}" are in one another. Name two directories that are apart.`)
+  }
+}
+
+const isWithin = (inner: string, outer: string) => `${inner}/`.startsWith(outer.endsWith('/') ? outer : `${outer}/`)
+
+/** Where a path leads by its links, also one that is yet to be made. */
+async function realPlace(path: string): Promise<string> {
+  const place = resolve(path)
+  return realpath(place).catch(async () => join(await realPlace(dirname(place)), basename(place)))
 }
 
 async function openTree(path: string): Promise<DirectoryTree> {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { ConfigError } from '../config.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -8,18 +8,22 @@ type Environment = Readonly<Record<string, string | undefined>>
  * neither a child process nor a listing of the environment has them.
  *
  * @param name of the variable: `MILEPOST_SECRET`
- * @throws ConfigError for a file that can't be read or is empty, and when both are set
+ * @throws ConfigError for a file that can't be read, is empty or is not a regular one, and when both are set
  */
 export async function readSecret(environment: Environment, name: string): Promise<string | undefined> {
   const [text, file] = [environment[name]?.trim(), environment[`${name}_FILE`]?.trim()]
   if (!file) return text || undefined
   const about = `${name}_FILE is "${file}"`
   if (text) throw new ConfigError(`${about}, and ${name} is set too. Set one of the two.`)
-  const content = await readFile(file, 'utf8').catch((error: unknown) => {
+  const unreadable = (error: unknown) => {
     // Deno says of a missing permission itself which one it is.
     if (!(error instanceof Error && 'code' in error)) throw error
     throw new ConfigError(`${about}, which can't be read (${error.code}). Name a readable file.`)
-  })
+  }
+  const found = await stat(file).catch(unreadable)
+  // A pipe or a device may have no end.
+  if (!found.isFile()) throw new ConfigError(`${about}, which is not a regular file. Name one that is.`)
+  const content = await readFile(file, 'utf8').catch(unreadable)
   if (content.trim() === '') throw new ConfigError(`${about}, which is empty. Put into it what ${name} would be.`)
   return content.trim()
 }

@@ -11,5 +11,5 @@ export function viewOf(c: Context): View {
   const parts = c.req.query('parts')
   if (parts === undefined || parts === 'all') return 'all'
   if (parts === 'header') return 'header'
-  throw refuse(problems.invalid([{ field: 'parts', detail: 'must be "header" or left out' }]))
+  throw refuse(problems.invalid([{ field: 'parts', detail: 'must be "header" or "all"' }]))
 }

@@ -245,8 +245,8 @@ describe('milepost', () => {
     const wrong = (path: string) =>
       `It answers with a redirect to ${there}/api/${path}, which is not followed. Set the URL with ${there} instead of ${origin}.`
     const folder = await mkdtemp(join(tmpdir(), 'milepost-redirects-'))
-    const sync = await run(['sync', folder, join(folder, 'copy'), '--url', proxy.url], { MILEPOST_TOKEN: token })
-    await rm(folder, { recursive: true })
+    const sync = await run(['sync', folder, `${folder}-copy`, '--url', proxy.url], { MILEPOST_TOKEN: token })
+    for (const made of [folder, `${folder}-copy`]) await rm(made, { recursive: true })
     expect([sync.code, sync.err]).toEqual([1, expect.stringContaining(wrong('jobs'))])
     const signIn = await run(['sign-in', '--url', proxy.url], { MILEPOST_SECRET: SECRET })
     expect([signIn.code, signIn.err]).toEqual([1, expect.stringContaining(wrong('sign-in-links'))])

@@ -257,16 +257,26 @@ describe('milepost sync', () => {
 
   test('sync says in a sentence what it can not work with', async () => {
     const link = join(folder, 'link-to-nothing')
-    await symlink(folder, link)
+    const [apart, into] = [join(folder, 'apart'), join(folder, 'link-into')]
+    await mkdir(apart)
+    await symlink(apart, link)
+    await symlink(apart, into)
+    const inOneAnother = 'are in one another. Name two directories that are apart.\n'
     const cases = [
       [[join(folder, 'no\u001bwhere'), folder], 'no\\u{1b}where: It is not there.\n'],
       [[link, join(folder, 'x')], 'link-to-nothing: It is a symbolic link: name what it leads to.\n'],
-      [[folder, link], 'link-to-nothing: It is a symbolic link: name what it leads to.\n'],
+      [['server', link], 'link-to-nothing: It is a symbolic link: name what it leads to.\n'],
+      [[apart, join(apart, 'made', 'here')], inOneAnother],
+      [[apart, join(into, 'made')], inOneAnother],
+      [[apart, folder], inOneAnother],
+      [[apart, apart], inOneAnother],
     ] as const
     for (const [args, sentence] of cases) {
       const { out, err, code } = await run(['sync', ...args])
       expect([out, err, code]).toEqual(['', expect.stringContaining(sentence), 1])
     }
+    expect(await readdir(apart)).toEqual([])
+    expect((await run(['sync', apart, `${apart}-as-well`])).code).toBe(0)
   })
 })
 

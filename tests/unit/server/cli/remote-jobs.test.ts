@@ -12,6 +12,7 @@ const problem = (status: number) =>
     { type: 'urn:milepost:test', detail: `a problem of ${status}` },
     { status, headers: { 'content-type': 'application/problem+json' } },
   )
+const refusal = { status: 403, headers: { 'content-type': 'application/problem+json' } }
 const page = (status: number) => new Response('<h1>A page</h1>', { status, headers: { 'content-type': 'text/html' } })
 type Answer = (events: ProducerEvent[]) => Response | Promise<Response>
 
@@ -89,6 +90,12 @@ describe('RemoteJobs', () => {
     expect(await finish(jobs.finish('job'), clock)).toBe(
       'It answers 404: That is no answer of Milepost: look at what stands in front of it.',
     )
+  })
+
+  test('RemoteJobs.create prints what a server says on one line, without control characters', async () => {
+    answer = () => Response.json({ type: 'urn:milepost:forbidden', detail: 'No.\nDone\u001b[2J' }, refusal)
+    const failure = await jobs.create({ kind: 'sync', title: 'sync' }).catch((error: unknown) => error)
+    expect(String(failure)).toEndWith('It answers 403: No.\\u{a}Done\\u{1b}[2J')
   })
 
   test('RemoteJobs.create names the life of its job with each batch, and believes no page', async () => {

@@ -10,6 +10,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'milepost-secret-'))
   await writeFile(join(folder, 'secret'), ' from a file\n')
   await writeFile(join(folder, 'empty'), '\n')
+  await Bun.$`mkfifo ${join(folder, 'pipe')}`
 })
 afterAll(() => rm(folder, { recursive: true }))
 
@@ -28,6 +29,9 @@ describe('readSecret', () => {
     const cases = [
       [{ MILEPOST_SECRET_FILE: missing }, `MILEPOST_SECRET_FILE is "${missing}", which can't be read (ENOENT).`],
       [{ MILEPOST_SECRET_FILE: join(folder, 'empty') }, 'which is empty'],
+      [{ MILEPOST_SECRET_FILE: join(folder, 'pipe') }, 'which is not a regular file. Name one that is.'],
+      [{ MILEPOST_SECRET_FILE: '/dev/zero' }, 'which is not a regular file. Name one that is.'],
+      [{ MILEPOST_SECRET_FILE: folder }, 'which is not a regular file. Name one that is.'],
       [{ MILEPOST_SECRET: 'x', MILEPOST_SECRET_FILE: missing }, 'and MILEPOST_SECRET is set too'],
     ] as const
     for (const [environment, message] of cases) {
