@@ -125,7 +125,8 @@ describe.concurrent('the alarm of a job', () => {
     const { id, createdAt } = await made({ timeoutSeconds: 1 }, keeping)
     const log = new WakeLog()
     await keeping.watch({ job: id }, log.wake)
-    await log.until(({ to }) => to === 2)
+    // On a busy machine the alarm may have come before anyone listened.
+    if ((await keeping.read(id))?.header.version === 1) await log.until(({ to }) => to === 2)
     const { header } = (await keeping.read(id)) ?? {}
     expect(header).toMatchObject({ status: 'failed', message: 'Not done within 1 seconds' })
     const endedAt = Date.parse(header?.endedAt ?? '')
@@ -150,7 +151,7 @@ describe.concurrent('the alarm of a job', () => {
     const { id } = await made({ timeoutSeconds: 2 })
     const log = new WakeLog()
     await engine.watch({ job: id }, log.wake)
-    await log.until(({ to }) => to === 2)
+    if ((await engine.read(id))?.header.version === 1) await log.until(({ to }) => to === 2)
     expect((await engine.read(late.id))?.header).toMatchObject({ version: 1, status: 'pending' })
   })
 
