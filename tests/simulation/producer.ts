@@ -8,7 +8,8 @@ import type { World } from './watcher.ts'
 
 /** Whether an event was written by the server, on a watcher's request or by its own clock. */
 const isOfTheServer = (event: JobEvent) =>
-  event.type === 'control' || (event.type === 'status' && /^(Cancelled by the server|Not done)/.test(event.message ?? ''))
+  event.type === 'control' ||
+  (event.type === 'status' && /^(Cancelled by the server|Not done)/.test(event.message ?? ''))
 
 /** How long a producer waits before it tries a batch again: milliseconds, at most. */
 const RETRY_MS = 2_000
