@@ -13,7 +13,7 @@ const LARGE_READ_MS = 60_000
 /** Bytes of JSON that are read before others get their turn: some milliseconds. */
 const READ_BYTES = 64 * 1024
 /** Rows that are encoded before others get their turn: some milliseconds. */
-const ROWS_ENCODED = 500
+const ROWS_ENCODED = 250
 
 const encoder = new TextEncoder()
 

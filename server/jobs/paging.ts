@@ -1,11 +1,16 @@
 import type { Cursor } from '../../shared/document/cursor.ts'
 import type { ErrorRow, Item, JobHeader, LogRow, Patch, PatchHeader, Step } from '../../shared/document/job.ts'
+import { countItems } from '../../shared/document/selectors.ts'
 import { utf8Length } from '../../shared/document/text-size.ts'
 import type { Page, StoredJob } from './engine.ts'
 import { generationAt } from './generations.ts'
 
 /** Bytes of a message of a stream, about, before the rest goes into the next page. */
 export const PAGE_BYTES = 256 * 1024
+/** Bytes of a page of what certainly needs several: to read and encode one holds the event loop for a few milliseconds. */
+const SMALL_PAGE_BYTES = 64 * 1024
+/** What a row is in JSON besides its texts, about: bytes. */
+const ROW_BYTES = 100
 
 /** Bytes of the jobs on a page of a list, before the rest goes into the next: with what is around them the page stays below 1 MiB. */
 export const LIST_BYTES = 1_000_000
@@ -66,21 +71,29 @@ export function versionHeld(cursor: Cursor | undefined, job: StoredJob): number 
   return cursor?.generation === generationAt(job.marks, version) ? version : 0
 }
 
+/** How many rows may have changed since a version: no more than there are, and than there were changes. */
+export function rowsSince({ header, marks }: StoredJob, from: number): number {
+  const rows = countItems(header) + marks.stepCount + header.errorCount + header.logCount
+  return Math.min(rows, header.version - from)
+}
+
 /**
  * One page of what changed since `from`. Takes only as many rows as fit, so an engine can hand over a lazy reader; the page ends
  * at the version of its last row, which is a valid cursor for the next.
  *
  * @param rows rows changed after `from`, in the order of their versions
- * @param maxBytes of JSON, about; one row is always taken
+ * @param maxBytes of JSON, about; one row is always taken. Of what is far more the page has less, so that it takes no longer than others
  */
 export function buildPage(job: StoredJob, from: number, rows: Iterable<ChangedRow>, maxBytes: number): Patch {
   const { header, marks } = job
   const { result, metadata, ...kept } = header
   const patch: Patch = { from, to: header.version, job: kept }
+  const isLarge = rowsSince(job, from) * ROW_BYTES > maxBytes
+  const pageBytes = isLarge ? Math.min(maxBytes, SMALL_PAGE_BYTES) : maxBytes
   let bytes = 0
   let last = from
   for (const changed of rows) {
-    if (bytes >= maxBytes) {
+    if (bytes >= pageBytes) {
       patch.to = last
       patch.more = true
       patch.job = atPage(job, kept, last)
@@ -128,7 +141,7 @@ function push(patch: Patch, { list, row }: ChangedRow): void {
 
 /** About how long a row is in JSON: keys and numbers by a constant, text by its length. */
 function rowLength(row: ChangedRow['row']): number {
-  let length = 100
+  let length = ROW_BYTES
   for (const value of Object.values(row)) if (typeof value === 'string') length += utf8Length(value)
   return length
 }

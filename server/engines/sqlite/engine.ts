@@ -2,7 +2,6 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Cursor } from '../../../shared/document/cursor.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
-import { countItems } from '../../../shared/document/selectors.ts'
 import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../../shared/time/clock.ts'
 import { type Problem, problems } from '../../errors.ts'
 import type {
@@ -22,7 +21,7 @@ import type {
   View,
   WatchTarget,
 } from '../../jobs/engine.ts'
-import { buildPage, startOf } from '../../jobs/paging.ts'
+import { buildPage, rowsSince, startOf } from '../../jobs/paging.ts'
 import { Recent } from '../../support/lru.ts'
 import { Gathering } from '../support/group-commit.ts'
 import { LoopTurns } from '../support/loop-turns.ts'
@@ -31,12 +30,14 @@ import { Group } from './group.ts'
 import { SqliteNotes } from './notes.ts'
 import { openReader } from './open.ts'
 import { MOVED, type Outcome, PlanBuilder } from './plan.ts'
-import { type Entry, ROWS_READ, SqliteStore, type Write } from './store.ts'
+import { type Entry, SqliteStore, type Write } from './store.ts'
 import { type AnyTask, type Request, Task } from './task.ts'
 import { WriterThread } from './thread.ts'
 
 /** How much JSON of jobs is kept in memory: characters, about 16 MiB. */
 const CACHE_SIZE = 16 * 1024 * 1024
+/** Rows from which on the reading of them takes a turn of the event loop. */
+const LARGE_ROWS = 500
 /** Rows of removed jobs that are deleted in one go: some milliseconds of the thread that writes. */
 const TRASH_ROWS = 2_000
 /** How long to wait before more is deleted: milliseconds, when that went well and when it didn't. */
@@ -132,10 +133,7 @@ export class SqliteEngine implements Engine {
   /** Whether what changed since a cursor may be as many rows as take a noticeable time to read. */
   #isLarge(id: string, cursor: Cursor | undefined): boolean {
     const job = this.#find(id)?.job
-    if (!job) return false
-    const { errorCount, logCount, version } = job.header
-    const rows = countItems(job.header) + job.marks.stepCount + errorCount + logCount
-    return Math.min(rows, version - startOf(cursor, job)) > ROWS_READ
+    return job !== undefined && rowsSince(job, startOf(cursor, job)) > LARGE_ROWS
   }
 
   #changesSince(id: string, cursor: Cursor | undefined, page: { view: View; maxBytes: number }): Patch | undefined {

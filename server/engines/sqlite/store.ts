@@ -50,7 +50,7 @@ export interface Draft {
 export type Write = (sql: string, ...values: SqlValue[]) => void
 
 /** Rows that are read from the file at once. */
-export const ROWS_READ = 500
+const ROWS_READ = 250
 /** The value of `auto_vacuum` (sqlite.org/pragma.html#pragma_auto_vacuum). */
 const INCREMENTAL = 2
 /** Free pages from which on the file is made smaller, if they are a quarter of it. */
