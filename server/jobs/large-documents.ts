@@ -100,15 +100,14 @@ class MergedPatch {
   #result: Patch['job']['result']
   #metadata: Patch['job']['metadata']
   readonly #steps = new Map<string, Step>()
-  /** Those of a whole document are at their places: to sort them at the end would take long. */
-  readonly #placed: Item[] = []
-  readonly #items = new Map<string, Item>()
+  /** At their places: to sort them at the end would take long, and so would a large map to grow. No holes: those make an array slow. */
+  readonly #items: (Item | undefined)[]
   readonly #errors: ErrorRow[] = []
   readonly #logs: LogRow[] = []
 
   constructor(first: Patch) {
     this.#first = first
-    if (first.from === 0) this.#placed.length = countItems(first.job)
+    this.#items = new Array<undefined>(countItems(first.job)).fill(undefined)
     this.#last = first
     this.add(first)
   }
@@ -118,10 +117,7 @@ class MergedPatch {
     if (page.job.result !== undefined) this.#result = page.job.result
     if (page.job.metadata !== undefined) this.#metadata = page.job.metadata
     for (const step of page.steps ?? []) this.#steps.set(step.id, step)
-    for (const item of page.items ?? []) {
-      if (this.#first.from === 0) this.#placed[item.index] = item
-      else this.#items.set(item.id, item)
-    }
+    for (const item of page.items ?? []) this.#items[item.index] = item
     this.#errors.push(...(page.errors ?? []))
     this.#logs.push(...(page.logs ?? []))
   }
@@ -132,8 +128,8 @@ class MergedPatch {
     if (this.#metadata !== undefined) job.metadata = this.#metadata
     const patch: Patch = { from: this.#first.from, to: this.#last.to, job }
     if (this.#steps.size > 0) patch.steps = [...this.#steps.values()]
-    if (this.#placed.length > 0) patch.items = this.#placed
-    if (this.#items.size > 0) patch.items = [...this.#items.values()]
+    const items = this.#items.filter((item) => item !== undefined)
+    if (items.length > 0) patch.items = items
     if (this.#errors.length > 0) patch.errors = this.#errors.slice(-ERROR_WINDOW)
     if (this.#logs.length > 0) patch.logs = this.#logs.slice(-LOG_WINDOW)
     return patch

@@ -143,6 +143,21 @@ describe('buildPage', () => {
     expect(read).toBe((page.items?.length ?? 0) + 1)
   })
 
+  test('buildPage makes small pages of what certainly needs several, and one of what may fit', () => {
+    const all = items(...new Array<string>(5_000).fill('x'))
+    const itemCounts = { pending: 5_000, running: 0, succeeded: 0, failed: 0, skipped: 0 }
+    const job = stored(newDocument({ version: 5_001, itemCounts }), noMarks)
+    const sizes: number[] = []
+    for (let from = 0; from < 5_001; ) {
+      const page = buildPage(job, from, rowsOf(all.slice(Math.max(0, from - 1))), PAGE_BYTES)
+      sizes.push(JSON.stringify(page.items).length)
+      from = page.to
+    }
+    expect(sizes.length).toBeGreaterThan(4)
+    expect(Math.max(...sizes.slice(0, -1))).toBeLessThan(PAGE_BYTES / 2)
+    expect(Math.max(...sizes)).toBeLessThan(PAGE_BYTES * 1.1)
+  })
+
   test('buildPage measures bytes, not characters: a page of any script is about as large as it should be', () => {
     const job = stored(newDocument({ version: 10_001 }), noMarks)
     for (const letter of ['x', 'é', '中', '😀']) {
