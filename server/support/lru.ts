@@ -1,8 +1,20 @@
-/** The values used last, as many as fit in a given size in all. */
+interface Entry<V> {
+  value: V
+  size: number
+  /** Since it was looked at last for being dropped. */
+  isUsed: boolean
+}
+
+/**
+ * The values used last, as many as fit in a given size in all: an LRU cache, by second chance.
+ *
+ * A use sets a mark and moves nothing, since a `Map` that is reordered with each use costs more than the rest of a lookup. What is to be
+ * dropped and has the mark loses it, and goes to the end.
+ */
 export class Recent<K, V> {
   readonly #limit: number
-  /** In the order of use, the oldest first. */
-  readonly #entries = new Map<K, { value: V; size: number }>()
+  /** Those that are to be dropped next first. */
+  readonly #entries = new Map<K, Entry<V>>()
   #size = 0
 
   constructor(limit: number) {
@@ -13,25 +25,35 @@ export class Recent<K, V> {
   get(key: K): V | undefined {
     const entry = this.#entries.get(key)
     if (!entry) return undefined
-    this.#entries.delete(key)
-    this.#entries.set(key, entry)
+    entry.isUsed = true
     return entry.value
   }
 
   /** @param size in the unit of the limit; a value larger than the limit is not kept */
   set(key: K, value: V, size: number): void {
-    this.delete(key)
-    this.#entries.set(key, { value, size })
-    this.#size += size
-    if (this.#size <= this.#limit) return
-    for (const oldest of this.#entries.keys()) {
-      this.delete(oldest)
-      if (this.#size <= this.#limit) break
-    }
+    const known = this.#entries.get(key)
+    this.#size += size - (known?.size ?? 0)
+    if (known) {
+      known.value = value
+      known.size = size
+      known.isUsed = true
+    } else this.#entries.set(key, { value, size, isUsed: false })
+    if (this.#size > this.#limit) this.#drop()
   }
 
   delete(key: K): void {
     this.#size -= this.#entries.get(key)?.size ?? 0
     this.#entries.delete(key)
+  }
+
+  #drop(): void {
+    for (const [key, entry] of this.#entries) {
+      if (this.#size <= this.#limit) return
+      this.#entries.delete(key)
+      if (entry.isUsed) {
+        entry.isUsed = false
+        this.#entries.set(key, entry)
+      } else this.#size -= entry.size
+    }
   }
 }
