@@ -32,11 +32,12 @@ const assets: Assets = {
   docs: await buildDocs(new URL('server/docs/', root)),
 }
 
-const write = (name: string, type: string, from: string, value: unknown) =>
-  Bun.write(
-    path(`server/generated/${name}.ts`),
-    `import type { ${type} } from '${from}'\n\nexport const ${name}: ${type} = ${JSON.stringify(value)}\n`,
-  )
+/** A file that is as it should be is left alone: servers that are being developed watch it, and would start again. */
+async function write(name: string, type: string, from: string, value: unknown): Promise<void> {
+  const file = Bun.file(path(`server/generated/${name}.ts`))
+  const text = `import type { ${type} } from '${from}'\n\nexport const ${name}: ${type} = ${JSON.stringify(value)}\n`
+  if (!(await file.exists()) || (await file.text()) !== text) await Bun.write(file, text)
+}
 
 await mkdir(path('server/generated'), { recursive: true })
 await write('assets', 'Assets', '../http/pages.ts', assets)
