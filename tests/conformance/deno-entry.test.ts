@@ -205,6 +205,18 @@ describe('entries/deno.ts on Deno Deploy', () => {
   })
 })
 
+test('entries/deno.ts takes uploads of 4 MiB, which Deno reads in one go, and no longer ones', async () => {
+  await using server = await ServerProcess.start({}, onDeno('sqlite'))
+  const authorization = `Bearer ${await accessToken('ada', 'jobs:write')}`
+  const upload = async (bytes: number) => {
+    const body = new FormData()
+    body.set('files', new File(['a '.repeat(bytes / 2)], 'a.txt'))
+    return (await fetch(`${server.url}/api/services/analysis`, { method: 'POST', headers: { authorization }, body }))
+      .status
+  }
+  expect([await upload(4_000_000), await upload(4_200_000)]).toEqual([202, 413])
+}, 60_000)
+
 test('entries/deno.ts ends its streams and leaves whole files behind when it is asked to stop', async () => {
   for (const engine of ['sqlite', 'deno-kv'] as const) {
     await using server = await ServerProcess.start({}, onDeno(engine))
