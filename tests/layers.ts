@@ -35,13 +35,12 @@ const layers = {
   engines: { of: ['engines', 'jobs', 'auth', 'support', 'core', 'shared'], packages: /./ },
   entries: { of: [...SERVER, 'entries', 'cli'], packages: /./ },
   cli: { of: [...SERVER, 'entries', 'cli'], packages: /./ },
-  build: { of: [...SERVER, 'build'], packages: /./ },
 } as const
 
 type Layer = keyof typeof layers | 'generated'
 
 /** Where a runtime may be named. */
-const AT_HOME_IN_A_RUNTIME: readonly Layer[] = ['engines', 'entries', 'cli', 'build']
+const AT_HOME_IN_A_RUNTIME: readonly Layer[] = ['engines', 'entries', 'cli']
 
 const RUNTIME_GLOBALS = ['Bun', 'Deno', 'process', 'Buffer', 'require', '__dirname', '__filename']
 const RUNTIME_MODULE = /^(node|bun|cloudflare|deno|jsr|npm):|^bun$/

@@ -15,7 +15,7 @@ export async function serve(environment: Environment): Promise<void> {
 function buildOnce(): void {
   const isSource = import.meta.url.endsWith('/server/cli/serve.ts')
   if (!isSource || existsSync(new URL('../generated/samples.ts', import.meta.url))) return
-  const build = fileURLToPath(new URL('../build/build.ts', import.meta.url))
+  const build = fileURLToPath(new URL('./build/build.ts', import.meta.url))
   const { success } = Bun.spawnSync([process.execPath, build], { stdout: 'ignore', stderr: 'inherit' })
   if (!success) throw new Error('The dashboard could not be built')
 }

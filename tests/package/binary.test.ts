@@ -23,7 +23,7 @@ const onBinary: Launch = { ...onBun, command: () => [BINARY, 'serve'] }
 let built: Awaited<ReturnType<typeof run>>
 let hostile: string
 beforeAll(async () => {
-  built = await run([process.execPath, 'server/build/build-binary.ts'])
+  built = await run([process.execPath, 'server/cli/build/build-binary.ts'])
   hostile = await hostileFolder()
 }, 120_000)
 afterAll(() => rm(hostile, { recursive: true }))

@@ -78,7 +78,7 @@ describe('the tarball', () => {
   })
 
   test('the tarball has neither builds nor the entries of those who deploy sources', () => {
-    expect(tarball.files.filter((path) => /server\/build|entries\/(deno|worker)/.test(path))).toEqual([])
+    expect(tarball.files.filter((path) => /cli\/build|entries\/(deno|worker)/.test(path))).toEqual([])
   })
 
   test('the tarball is small', () => {

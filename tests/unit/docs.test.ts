@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
-import { slugOf, toPage } from '../../server/build/docs.ts'
+import { slugOf, toPage } from '../../server/cli/build/docs.ts'
 import { limitVariable, secretSettings, settings } from '../../server/config.ts'
 import { problems } from '../../server/errors.ts'
 import { assets } from '../../server/generated/assets.ts'

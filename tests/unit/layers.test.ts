@@ -49,7 +49,6 @@ describe('findViolations: directions', () => {
     'server/engines/a.ts': '',
     'server/entries/a.ts': '',
     'server/cli/a.ts': '',
-    'server/build/a.ts': '',
   }
   const parts = Object.keys(files).map((path) => path.slice(0, -'/a.ts'.length))
 
@@ -90,9 +89,8 @@ describe('findViolations: directions', () => {
         'server/http',
       ],
       'server/engines': ['shared', 'server', 'server/support', 'server/jobs', 'server/auth', 'server/engines'],
-      'server/entries': parts.filter((part) => part !== 'client' && part !== 'server/build'),
-      'server/cli': parts.filter((part) => part !== 'client' && part !== 'server/build'),
-      'server/build': parts.filter((part) => !['client', 'server/entries', 'server/cli'].includes(part)),
+      'server/entries': parts.filter((part) => part !== 'client'),
+      'server/cli': parts.filter((part) => part !== 'client'),
     })
   })
 
@@ -122,7 +120,6 @@ describe('findViolations: directions', () => {
       'server/engines': packages,
       'server/entries': packages,
       'server/cli': packages,
-      'server/build': packages,
     })
   })
 

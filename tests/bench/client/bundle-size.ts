@@ -1,4 +1,4 @@
-import { bundle } from '../../../server/build/bundle.ts'
+import { bundle } from '../../../server/cli/build/bundle.ts'
 import type { Contestant } from '../row.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { bundle } from '../../../server/build/bundle.ts'
+import { bundle } from '../../../server/cli/build/bundle.ts'
 
 /** What `/widget.js` may weigh on the wire: bytes, with gzip. All of it is read before a job is seen. */
 const BUDGET = 11 * 1024

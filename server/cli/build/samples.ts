@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import type { SampleFile, Samples } from '../services/kit/samples.ts'
-import { formatCsv } from '../services/matching/csv.ts'
+import type { SampleFile, Samples } from '../../services/kit/samples.ts'
+import { formatCsv } from '../../services/matching/csv.ts'
 
 /** Packages whose sources make up the tree to copy. */
 const PACKAGES = ['preact', 'hono', '@preact/signals', '@preact/signals-core']

@@ -1,4 +1,4 @@
-/** Builds `dist/milepost` for this platform, and reports what it costs: `bun server/build/build-binary.ts`. */
+/** Builds `dist/milepost` for this platform, and reports what it costs: `bun server/cli/build/build-binary.ts`. */
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { gzipSync } from 'bun'
 
 const STARTS = 5
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
+const root = fileURLToPath(new URL('../../../', import.meta.url))
 const binary = join(root, 'dist/milepost')
 
 const { success, logs } = await Bun.build({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { fileURLToPath } from 'node:url'
-import { collectSamples } from '../../../../server/build/samples.ts'
-import { pathProblem } from '../../../../server/services/sync/tree.ts'
+import { collectSamples } from '../../../../../server/cli/build/samples.ts'
+import { pathProblem } from '../../../../../server/services/sync/tree.ts'
 
 const nodeModules = fileURLToPath(new URL('../../../../node_modules', import.meta.url))
 

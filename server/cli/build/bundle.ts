@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
  */
 export async function bundle(entrypoint: string): Promise<string> {
   const { outputs } = await Bun.build({
-    entrypoints: [fileURLToPath(new URL(`../../${entrypoint}`, import.meta.url))],
+    entrypoints: [fileURLToPath(new URL(`../../../${entrypoint}`, import.meta.url))],
     target: 'browser',
     minify: true,
     define: { 'process.env.NODE_ENV': '"production"' },

@@ -1,5 +1,5 @@
 /**
- * Compiles what `package.json` exports, and its command, to JavaScript and declarations in `dist`: `bun server/build/build-package.ts`.
+ * Compiles what `package.json` exports, and its command, to JavaScript and declarations in `dist`: `bun server/cli/build/build-package.ts`.
  *
  * Only what those reach is compiled, so that nothing else is published.
  */
@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
+const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** The source that a file of the package is made of: `./dist/client/index.js` → `client/index.ts`. */
 const sourceOf = (built: string) => built.replace(/^(\.\/)?dist\//, '').replace(/\.js$/, '.ts')

@@ -1,15 +1,15 @@
 /**
  * Builds the client, the documents and the samples of the services into generated modules, which every runtime can load:
- * `bun server/build/build.ts`.
+ * `bun server/cli/build/build.ts`.
  */
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { Assets } from '../http/pages.ts'
+import type { Assets } from '../../http/pages.ts'
 import { bundle } from './bundle.ts'
 import { buildDocs } from './docs.ts'
 import { collectSamples } from './samples.ts'
 
-const root = new URL('../../', import.meta.url)
+const root = new URL('../../../', import.meta.url)
 const path = (relative: string) => fileURLToPath(new URL(relative, root))
 
 /**
