@@ -115,7 +115,7 @@ describe('a restored database', () => {
           await server.stop()
         }),
       ),
-      { numRuns: 12 },
+      { numRuns: 40 },
     )
   }, 60_000)
 })

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { collectSamples } from '../../../../../server/cli/build/samples.ts'
 import { pathProblem } from '../../../../../server/services/sync/tree.ts'
 
-const nodeModules = fileURLToPath(new URL('../../../../node_modules', import.meta.url))
+const nodeModules = fileURLToPath(new URL('../../../../../node_modules', import.meta.url))
 
 describe('collectSamples', () => {
   test('collectSamples makes plain JSON of all three, small enough to embed', async () => {
