@@ -1,27 +1,35 @@
 import type { Context } from 'hono'
-import { systemClock } from '../../shared/time/clock.ts'
+import type { Clock } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import { noControl } from '../jobs/emitter.ts'
 import { createCheckpoint } from '../services/kit/checkpoint.ts'
 import { type FormExcess, FormScanner, PART_HEADER_BYTES } from './form-scanner.ts'
-import { brokenOff } from './validation.ts'
+import { bodyTooLong, brokenOff } from './validation.ts'
 
 /** Bytes that are scanned before others may have their turn. */
 const SLICE_BYTES = 64 * 1_024
 /** A boundary, bare or in quotes (RFC 2046, section 5.1.1). */
 const BOUNDARY = /;\s*boundary=(?:"([\w'()+,./:=? -]{0,69}[\w'()+,./:=?-])"|([\w'()+,./:=?-]{1,70}))\s*(?:;|$)/i
 
+/** How much of a form is read, and by which clock its reader lets others have their turn. */
+export interface FormReading {
+  /** Bytes of the body. */
+  mostBytes: number
+  /** Fields and files. */
+  mostParts: number
+  clock: Clock
+}
+
 /**
- * The body as a form. It is read as a whole, and refused before that when it has too much of something.
+ * The body as a form. It is read as a whole, and no further once it has too much of something.
  *
- * @param mostParts fields and files
- * @throws ProblemError 400 for what is no form or breaks off, 413 for too many parts or headers that are too long
+ * @throws ProblemError 400 for what is no form or breaks off, 413 for a body that is too long, too many parts or headers that are too long
  */
-export async function readForm(c: Context, mostParts: number): Promise<FormData> {
+export async function readForm(c: Context, reading: FormReading): Promise<FormData> {
   const [, quoted, bare] = BOUNDARY.exec(c.req.header('content-type') ?? '') ?? []
   const boundary = quoted ?? bare
   if (boundary === undefined) throw noForm()
-  const bytes = await readScanned(c.req.raw.body, boundary, mostParts)
+  const bytes = await readScanned(c.req.raw.body, boundary, reading)
   // Named again: the runtime is to split it where it was scanned.
   const headers = { 'content-type': `multipart/form-data; boundary="${boundary}"` }
   return new Response(bytes, { headers }).formData().catch(() => {
@@ -32,24 +40,29 @@ export async function readForm(c: Context, mostParts: number): Promise<FormData>
 async function readScanned(
   body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
   boundary: string,
-  mostParts: number,
+  { mostBytes, mostParts, clock }: FormReading,
 ): Promise<Blob> {
   const scanner = new FormScanner(boundary, mostParts)
-  const checkpoint = createCheckpoint(noControl, systemClock)
+  const checkpoint = createCheckpoint(noControl, clock)
   const chunks: Uint8Array<ArrayBuffer>[] = []
+  let bytes = 0
   const reader = body?.getReader()
+  const refuseRest = async (error: Error) => {
+    await reader?.cancel().catch(() => {})
+    throw error
+  }
   for (;;) {
     const { value: chunk } =
       (await reader?.read().catch(() => {
         throw brokenOff()
       })) ?? {}
     if (!chunk) return new Blob(chunks)
+    bytes += chunk.length
+    if (bytes > mostBytes) await refuseRest(bodyTooLong(mostBytes))
     for (let at = 0; at < chunk.length; at += SLICE_BYTES) {
       await checkpoint()
       const excess = scanner.scan(chunk.subarray(at, at + SLICE_BYTES))
-      if (!excess) continue
-      await reader?.cancel().catch(() => {})
-      throw tooMuch(excess, mostParts)
+      if (excess) await refuseRest(tooMuch(excess, mostParts))
     }
     chunks.push(chunk)
   }

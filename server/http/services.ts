@@ -7,7 +7,7 @@ import type { Services } from '../services/kit/service.ts'
 import { type App, counted, linkTo, type RouteContext } from './context.ts'
 import { readForm } from './form.ts'
 import { ServicePlaces } from './service-places.ts'
-import { atMost, onlyTypes } from './validation.ts'
+import { onlyTypes, saysAtMost } from './validation.ts'
 
 /** Starts a service for a principal, as a job of its own. */
 export type StartService = (
@@ -49,11 +49,13 @@ export function createStartService(
 }
 
 /** The reference services: what is uploaded becomes a job. */
-export function serviceRoutes(app: App, { limits, rates }: RouteContext, start: StartService): void {
-  const uploads = [atMost(limits.uploadBytes), onlyTypes('multipart/form-data')] as const
+export function serviceRoutes(app: App, { clock, limits, rates }: RouteContext, start: StartService): void {
+  // None is read here: an upload takes memory only once it has a place.
+  const uploads = [saysAtMost(limits.uploadBytes), onlyTypes('multipart/form-data')] as const
+  const reading = { mostBytes: limits.uploadBytes, mostParts: limits.formParts, clock }
   app.post('/api/services/:name', counted(rates, 'servicesPerSecond'), ...uploads, async (c) => {
     requireScope(c.get('principal'), 'jobs:write')
-    const read = () => readForm(c, limits.formParts)
+    const read = () => readForm(c, reading)
     const header = await start(c.get('principal'), c.req.param('name'), read)
     return c.json(header, 202, { location: linkTo(c, `/api/jobs/${header.id}`) })
   })

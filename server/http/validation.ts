@@ -74,10 +74,22 @@ export function lengthOf(c: Context): number | undefined {
   return Number(length) >= 0 ? Number(length) : undefined
 }
 
-/** Refuses bodies that are too long before they are read. */
+/** The refusal of a body that is too long. @param most bytes */
+export const bodyTooLong = (most: number): ProblemError =>
+  refuse(problems.tooLarge(`The body may have ${most} bytes.`, [{ field: 'body', detail: 'is too long' }]))
+
+/** Refuses bodies that say that they are too long. Whoever reads one that does not say has to count. */
+export function saysAtMost(most: number): MiddlewareHandler {
+  return async (c, next) => {
+    if ((lengthOf(c) ?? 0) > most) throw bodyTooLong(most)
+    await next()
+  }
+}
+
+/** Refuses bodies that are too long before a handler has them: those that don't say how long they are it reads into memory. */
 export function atMost(maxSize: number): MiddlewareHandler {
   const refuseIt = () => {
-    throw refuse(problems.tooLarge(`The body may have ${maxSize} bytes.`, [{ field: 'body', detail: 'is too long' }]))
+    throw bodyTooLong(maxSize)
   }
   const limit = bodyLimit({ maxSize, onError: refuseIt })
   return async (c, next) => {

@@ -5,6 +5,7 @@ import { problems, refuse } from '../../../server/errors.ts'
 import { openStream } from '../../../server/hub/stream.ts'
 import type { JobControl } from '../../../server/jobs/emitter.ts'
 import type { JobHeader } from '../../../shared/document/job.ts'
+import type { Limits } from '../../../shared/document/limits.ts'
 import { TestApp } from '../../support/test-app.ts'
 import { SECRET, virtualToken } from '../../support/tokens.ts'
 import { settle } from '../../virtual-clock.ts'
@@ -205,7 +206,7 @@ describe('POST /api/services/:name', () => {
   }
 
   /** An app with a service that goes on until it is told to end, and who starts it. */
-  function withService() {
+  function withService(limits: Partial<Limits> = {}) {
     const ends: (() => void)[] = []
     const run = async (_: string, control: JobControl) => {
       const { promise, resolve } = Promise.withResolvers<void>()
@@ -218,7 +219,7 @@ describe('POST /api/services/:name', () => {
       if (data.get('n') === '0') throw refuse(problems.invalid([{ field: 'n', detail: 'is 0' }]))
       return { kind: 'long', title: 'Long', run }
     }
-    const app = new TestApp({ services: { long: { prepare } } })
+    const app = new TestApp({ services: { long: { prepare } }, limits })
     const start = async (body: BodyInit = form(), sub = 'ada') => {
       const headers = { authorization: `Bearer ${await virtualToken(sub)}` }
       return app.app.request('/api/services/long', { method: 'POST', headers, body })
@@ -255,6 +256,72 @@ describe('POST /api/services/:name', () => {
     await app.clock.advance(1_000)
     expect((await start()).status).toBe(202)
     expect((await start()).status).toBe(429)
+  })
+
+  /** Uploads in chunks, which don't say how long they are. Each is held open until a test goes on with it. */
+  function chunkedUploads(app: TestApp) {
+    let read = 0
+    const begin = async () => {
+      const headers = {
+        authorization: `Bearer ${await app.token}`,
+        'content-type': 'multipart/form-data; boundary=x',
+        'transfer-encoding': 'chunked',
+      }
+      const isRead = Promise.withResolvers<void>()
+      const { promise: goesOn, resolve: goOn } = Promise.withResolvers<Uint8Array>()
+      const body = new ReadableStream<Uint8Array>(
+        {
+          pull: async (controller) => {
+            read += 1
+            isRead.resolve()
+            controller.enqueue(await goesOn)
+            controller.close()
+          },
+        },
+        { highWaterMark: 0 },
+      )
+      const answer = Promise.resolve(app.app.request('/api/services/long', { method: 'POST', headers, body }))
+      return { answer, isRead: isRead.promise, goOn }
+    }
+    return { begin, read: () => read }
+  }
+
+  test('POST /api/services/:name reads as many uploads in chunks at once as a principal has places', async () => {
+    const { app } = withService()
+    const { begin, read } = chunkedUploads(app)
+    const held = [await begin(), await begin(), await begin(), await begin()]
+    await Promise.all(held.map(({ isRead }) => isRead))
+    for (let i = 0; i < 3; i++) expect((await (await begin()).answer).status).toBe(429)
+    expect(read()).toBe(4)
+    const form = '--x\r\nContent-Disposition: form-data; name="n"\r\n\r\n1\r\n--x--\r\n'
+    for (const { goOn } of held) goOn(new TextEncoder().encode(form))
+    expect(await Promise.all(held.map(async ({ answer }) => (await answer).status))).toEqual([202, 202, 202, 202])
+  })
+
+  test('POST /api/services/:name reads no further than an upload in chunks may be long, and gives its place back', async () => {
+    const { app } = withService({ uploadBytes: 1_000, services: 1 })
+    const { begin } = chunkedUploads(app)
+    for (const [bytes, status] of [
+      [1_001, 413],
+      [1_000, 400],
+    ] as const) {
+      const upload = await begin()
+      upload.goOn(new Uint8Array(bytes))
+      expect((await upload.answer).status).toBe(status)
+    }
+  })
+
+  test('POST /api/services/:name lets others have their turn while a form is read, by the clock of the app', async () => {
+    const { app } = withService()
+    const { begin } = chunkedUploads(app)
+    const upload = await begin()
+    await upload.isRead
+    await app.clock.advance(20)
+    const idle = app.clock.pending
+    upload.goOn(new TextEncoder().encode('no form'))
+    while (app.clock.pending === idle) await settle()
+    await app.clock.advance(0)
+    expect((await upload.answer).status).toBe(400)
   })
 
   test('POST /api/services/:name starts sixteen at once for all', async () => {
