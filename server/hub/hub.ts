@@ -122,9 +122,9 @@ export class Hub {
     try {
       const channel = this.#jobChannel(id, view)
       const follower = new JobFollower(this.#context, channel, stream, 'one', cursor, viewer.tokenSeries)
+      this.#endWith(stream, viewer, () => follower.end('token-expired'))
       await channel.ready
       await follower.checkToken()
-      this.#endWith(stream, viewer, () => follower.end('token-expired'))
     } catch (error) {
       stream.done()
       throw error
@@ -165,12 +165,12 @@ export class Hub {
     try {
       const channel = this.#ownerChannel(owner, parentId)
       new OwnerFollower(this.#context, channel, stream)
+      this.#endWith(stream, viewer, () => stream.close())
       await channel.ready
     } catch (error) {
       stream.done()
       throw error
     }
-    this.#endWith(stream, viewer, () => stream.close())
     this.#pingAlways(stream)
     return this.#respond(stream, viewer)
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { ProblemError } from '../../../../server/errors.ts'
+import type { Hub } from '../../../../server/hub/hub.ts'
 import { settle } from '../../../virtual-clock.ts'
 import { none, progress, setUpTwo as setUp, ways } from './test-hub.ts'
 
@@ -67,6 +68,26 @@ describe('the life of a stream', () => {
       expect([reader.isClosed, other.isClosed]).toEqual([true, false])
       expect(reader.takeMessages()).toEqual([...said])
       hub.hub.endSession('s2')
+      expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
+    }
+  })
+
+  test('the life of a stream ends with a session that ends while the stream is being opened', async () => {
+    const viewer = { sub: 'ada', session: 's1' }
+    const jobs = ['job-1', 'job-2'].map((id) => ({ id, session: 's1' }))
+    for (const [open, said] of [
+      [(hub: Hub) => hub.openJob('job-1', 'all', undefined, viewer), ['end token-expired']],
+      [(hub: Hub) => hub.openJobs(jobs, { sub: 'ada' }), ['end job-1 token-expired', 'end job-2 token-expired']],
+      [(hub: Hub) => hub.openOwner('ada', undefined, viewer), []],
+    ] as const) {
+      const hub = await setUp()
+      const subscribed = hub.hold('watch')
+      const opening = hub.open(open)
+      await settle()
+      hub.hub.endSession('s1')
+      await subscribed()
+      const reader = await opening
+      expect([reader.isClosed, reader.takeMessages()]).toEqual([true, [...said]])
       expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
     }
   })
