@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../shared/time/clock.ts'
+import { encodeComment } from '../../shared/wire/sse.ts'
 import { pingMessage } from './messages.ts'
 import type { Sink, StreamSource } from './stream.ts'
 
@@ -118,10 +119,20 @@ export class EventStream implements StreamSource {
    * @param version of the document, on a stream of one job
    */
   greet(version?: number): void {
-    if (this.#isGreeted) return
-    for (const { hasJoined } of this.followers) if (!hasJoined) return
+    if (this.#isGreeted || !this.#hasJoined) return
     this.#isGreeted = true
     this.write(encode(pingMessage(this.#clock.now(), version)))
+  }
+
+  /** Says what time it is. Clients take a ping to mean that they have everything: before that a comment keeps the connection open. */
+  ping(): void {
+    if (!this.hasRoom) return
+    this.write(encode(this.#hasJoined ? pingMessage(this.#clock.now()) : encodeComment('more follows')))
+  }
+
+  get #hasJoined(): boolean {
+    for (const { hasJoined } of this.followers) if (!hasJoined) return false
+    return true
   }
 
   /** Runs something later, unless the stream is done by then. */

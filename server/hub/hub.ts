@@ -5,10 +5,10 @@ import { encodeRetry } from '../../shared/wire/sse.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Engine, View } from '../jobs/engine.ts'
 import type { Metrics } from '../metrics.ts'
-import { type Access, EventStream, encode, type Viewer } from './event-stream.ts'
+import { type Access, EventStream, type Viewer } from './event-stream.ts'
 import { JobChannel, PING_MS, type WatchJob } from './job-channel.ts'
 import { JobFollower } from './job-follower.ts'
-import { endMessage, pingMessage } from './messages.ts'
+import { endMessage } from './messages.ts'
 import { OwnerChannel } from './owner-channel.ts'
 import { OwnerFollower } from './owner-follower.ts'
 import { OwnerSubscription } from './owner-subscription.ts'
@@ -231,7 +231,7 @@ export class Hub {
 
   #pingAlways(stream: EventStream): void {
     stream.after(PING_MS, () => {
-      if (stream.hasRoom) stream.write(encode(pingMessage(this.#context.clock.now())))
+      stream.ping()
       this.#pingAlways(stream)
     })
   }

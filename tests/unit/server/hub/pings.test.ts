@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { settle } from '../../../virtual-clock.ts'
 import { none, progress, setUpTwo as setUp, ways } from './test-hub.ts'
 
 describe('the first ping', () => {
@@ -102,6 +103,44 @@ describe('a ping', () => {
         'event: ping\ndata: {"at":"2026-01-01T00:01:00.000Z"}\n\n',
       ])
     }
+  })
+
+  test('a ping comes only when all was sent: before that, comments keep the connection open', async () => {
+    for (const [way, method] of [
+      ['of several jobs', 'changesSince'],
+      ["of an owner's jobs", 'list'],
+    ] as const) {
+      const hub = await setUp()
+      const answer = hub.hold(method)
+      const reader = await hub.open((hub) => ways[way]?.(hub, { sub: 'ada' }) ?? Promise.reject())
+      reader.take()
+      await hub.clock.advance(60_000)
+      expect([reader.take(), reader.greeting]).toEqual([[': more follows\n\n', ': more follows\n\n'], undefined])
+      await answer()
+      expect([reader.takeMessages().length, reader.greeting?.text]).toEqual([
+        2,
+        'event: ping\ndata: {"at":"2026-01-01T00:01:00.000Z"}\n\n',
+      ])
+      await hub.clock.advance(30_000)
+      expect(reader.take()).toEqual(['event: ping\ndata: {"at":"2026-01-01T00:01:30.000Z"}\n\n'])
+    }
+  })
+
+  test("a ping never comes between two pages of an owner's jobs", async () => {
+    const hub = await setUp()
+    for (let n = 0; n < 150; n++) await hub.create({ id: `${n}` })
+    const list = hub.engine.list.bind(hub.engine)
+    const second = Promise.withResolvers<void>()
+    hub.engine.list = async (query) => {
+      if (query.cursor !== undefined) await second.promise
+      return list(query)
+    }
+    const reader = await hub.open((hub) => hub.openOwner('ada', undefined, { sub: 'ada' }))
+    await hub.clock.advance(33_000)
+    expect([reader.takeMessages().length, reader.greeting]).toEqual([100, undefined])
+    second.resolve()
+    await settle()
+    expect([reader.takeMessages().length, reader.greeting !== undefined]).toEqual([52, true])
   })
 
   test('a ping does not wait in memory for a reader without room', async () => {
