@@ -11,7 +11,8 @@ async function open(): Promise<DenoServer> {
   const names = [...variables, 'DENO_DEPLOYMENT_ID']
   const environment = Object.fromEntries(names.map((name) => [name, Deno.env.get(name)]))
   // Deno (2.9.5) reads a form in one go, a megabyte in some 10 ms, in which nobody else is served.
-  environment.MILEPOST_UPLOAD_BYTES ??= `${4 * 1024 * 1024}`
+  // An empty setting is none, as everywhere.
+  environment.MILEPOST_UPLOAD_BYTES ||= `${4 * 1024 * 1024}`
   return environment.DENO_DEPLOYMENT_ID ? await openDeployed(environment) : await openOwn(environment)
 }
 

@@ -206,15 +206,18 @@ describe('entries/deno.ts on Deno Deploy', () => {
 })
 
 test('entries/deno.ts takes uploads of 4 MiB, which Deno reads in one go, and no longer ones', async () => {
-  await using server = await ServerProcess.start({}, onDeno('sqlite'))
   const authorization = `Bearer ${await accessToken('ada', 'jobs:write')}`
-  const upload = async (bytes: number) => {
+  const upload = async (server: ServerProcess, bytes: number) => {
     const body = new FormData()
     body.set('files', new File(['a '.repeat(bytes / 2)], 'a.txt'))
     return (await fetch(`${server.url}/api/services/analysis`, { method: 'POST', headers: { authorization }, body }))
       .status
   }
-  expect([await upload(4_000_000), await upload(4_200_000)]).toEqual([202, 413])
+  // A setting that is empty is none.
+  for (const settings of [{}, { MILEPOST_UPLOAD_BYTES: '' }]) {
+    await using server = await ServerProcess.start(settings, onDeno('sqlite'))
+    expect([await upload(server, 4_000_000), await upload(server, 4_200_000)]).toEqual([202, 413])
+  }
 }, 60_000)
 
 test('entries/deno.ts ends its streams and leaves whole files behind when it is asked to stop', async () => {
