@@ -4,6 +4,7 @@ import { cors } from 'hono/cors'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
 import { isAdmin, type Principal } from '../auth/access.ts'
+import { ProblemError } from '../errors.ts'
 import { type App, linkTo, type RouteContext } from './context.ts'
 import { type Docs, docRoutes } from './docs.ts'
 import { identify, requireOurPage, sessionCookie } from './identify.ts'
@@ -31,21 +32,27 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
   const forWidget = secureHeaders({ strictTransportSecurity: false, crossOriginResourcePolicy: 'cross-origin' })
 
   const seesEveryone = (reader: Principal) => isAdmin(reader) && !engine.knowsOwnersOnly
+  /** Who looks; nobody when they are not signed in. @throws ProblemError 429 for strangers; what else fails, as a store that is away */
+  const readerOf = async (c: Context): Promise<Principal | undefined> => {
+    try {
+      return await identify(c, { auth, front })
+    } catch (error) {
+      if (!(error instanceof ProblemError) || error.problem.status !== 401) throw error
+      rates.takeStranger(front.addressOf(c.req.raw, c.env))
+      return undefined
+    }
+  }
   const show = async (c: Context) => {
     const base = linkTo(c, '/')
-    const reader = await identify(c, { auth, front }).catch(() => undefined)
+    const reader = await readerOf(c)
     c.header('cache-control', 'no-store')
-    if (!reader) {
-      rates.takeStranger(front.addressOf(c.req.raw, c.env))
-      return c.html(signInPage(base), 401)
-    }
+    if (!reader) return c.html(signInPage(base), 401)
     return c.html(dashboardPage(base, { seesEveryone: seesEveryone(reader) }))
   }
   for (const path of ['/', '/jobs/:id'] as const) app.get(path, forPages, show)
   // The dashboard renders the description of the API, which is for anyone.
   app.get('/docs/api', forPages, async (c) => {
-    const reader = await identify(c, { auth, front }).catch(() => undefined)
-    if (!reader) rates.takeStranger(front.addressOf(c.req.raw, c.env))
+    const reader = await readerOf(c)
     c.header('cache-control', 'no-store')
     return c.html(dashboardPage(linkTo(c, '/'), reader ? { seesEveryone: seesEveryone(reader) } : { isStranger: true }))
   })

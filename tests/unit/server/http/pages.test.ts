@@ -1,0 +1,37 @@
+import { describe, expect, test } from 'bun:test'
+import { problems, refuse } from '../../../../server/errors.ts'
+import { cookieOf } from '../../../support/sign-in.ts'
+import { TestApp } from '../../../support/test-app.ts'
+
+const assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' }
+/** Longer than what the store said of a session is believed: milliseconds. */
+const FORGOTTEN_MS = 6_000
+
+describe('pages', () => {
+  test('pages are 503 while the store does not say who is signed in, and count nobody as a stranger', async () => {
+    const app = new TestApp({ assets, limits: { strangersPerSecond: 1 }, addressOf: () => '192.0.2.1' })
+    const code = app.app.createSignInCode({ sub: 'ada', scopes: ['jobs:read'] })
+    const cookie = cookieOf(await app.app.request(`/sign-in?code=${code}`))
+    const see = async (path: string, headers = {}) => (await app.app.request(path, { headers })).status
+    const get = app.engine.notes.get.bind(app.engine.notes)
+    app.engine.notes.get = () => Promise.reject(refuse(problems.unavailable()))
+    await app.clock.advance(FORGOTTEN_MS)
+    for (let asked = 0; asked < 10; asked++)
+      for (const path of ['/', '/jobs/a', '/docs/api']) expect(await see(path, { cookie })).toBe(503)
+    app.engine.notes.get = get
+    expect(await see('/', { cookie })).toBe(200)
+    expect([await see('/'), await see('/jobs/a'), await see('/docs/api'), await see('/')]).toEqual([401, 401, 200, 401])
+    expect([await see('/'), await see('/docs/api'), await see('/', { cookie })]).toEqual([429, 429, 200])
+  })
+
+  test('pages tell the operator of a failure that is no refusal, and show no page to sign in', async () => {
+    const app = new TestApp({ assets })
+    const code = app.app.createSignInCode({ sub: 'ada', scopes: ['jobs:read'] })
+    const cookie = cookieOf(await app.app.request(`/sign-in?code=${code}`))
+    const failure = new Error('The store is damaged')
+    app.engine.notes.get = () => Promise.reject(failure)
+    await app.clock.advance(FORGOTTEN_MS)
+    expect((await app.app.request('/', { headers: { cookie } })).status).toBe(500)
+    expect(app.errors).toEqual([failure])
+  })
+})
