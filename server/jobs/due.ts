@@ -31,8 +31,11 @@ export function dueBefore(list: DueList, { now, retentionSeconds }: DueTerms): n
   return list === 'ended' ? now - retentionSeconds * 1_000 : now
 }
 
-/** The time for what is counted from a moment: of one before the clock was set forward, it is not known to have passed. */
-const nowSince = (moment: number, { now, since, skipped }: DueTerms) => (moment < since ? now - skipped : now)
+/** The time for what is counted from a moment: what the clock was set forward after it, all in all, is not known to have passed. */
+function nowSince(moment: number, { now, steps }: DueTerms): number {
+  const skipped = steps.reduce((sum, { at, by }) => (moment < at ? sum + by : sum), 0)
+  return now - Math.max(0, skipped)
+}
 
 /**
  * The event that ends a job which is due, if it is.

@@ -54,13 +54,21 @@ export interface Due {
   at: number
 }
 
+/** A clock was set. */
+export interface ClockStep {
+  /** What it was set to: milliseconds since the epoch. */
+  at: number
+  /** How far it went forward, or back, which is negative: milliseconds. */
+  by: number
+}
+
 /** By what the server decides what is due. Plain data, for engines decide within their commit. Moments are milliseconds since the epoch. */
 export interface DueTerms {
   now: number
   /** Since when the server is there and its clock was not set. */
   since: number
-  /** How far the clock was set forward at that moment: milliseconds. What is older seems to be older by that. */
-  skipped: number
+  /** When the clock was set while the server ran, the earliest first. What is from before seems to be older by that. */
+  steps: readonly ClockStep[]
   /** How long ended jobs are kept whose expiry is not written in them: seconds. */
   retentionSeconds: number
 }

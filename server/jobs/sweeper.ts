@@ -83,7 +83,7 @@ export class Sweeper {
     const { clock, retentionSeconds } = this.#options
     // First: it may find that the clock was set.
     const now = clock.now()
-    return { now, since: clock.since, skipped: clock.skipped, retentionSeconds }
+    return { now, since: clock.since, steps: clock.steps, retentionSeconds }
   }
 
   /** Does the same with several jobs at once; the failure of one is its own. */

@@ -1,9 +1,12 @@
 import type { Clock, Timer } from '../../shared/time/clock.ts'
+import type { ClockStep } from './engine.ts'
 
 /** What the wall clock may differ without having been set: it is steered by so much at once. Milliseconds. */
 const TOLERANCE_MS = 1_000
 /** How long the wall clock has to keep the time that it was set to, before that is believed: milliseconds. */
 export const SETTLE_MS = 300_000
+/** Steps that are told apart: of more, the earliest count as one. */
+const STEPS_KEPT = 32
 
 /**
  * The wall clock, as far as it can be trusted.
@@ -14,7 +17,7 @@ export const SETTLE_MS = 300_000
  * wall clock has not kept its new time for five minutes; that long nothing is held up, for time passes as it should. After that it was set on
  * purpose, or the machine slept, and `now()` takes it over.
  *
- * What was written before that is on the old time. Of a clock that was set forward, `since` and `skipped` tell decisions what to take off, so
+ * What was written before that is on the old time. Of a clock that was set forward, `since` and `steps` tell decisions what to take off, so
  * that nothing ends or expires the earlier for it; of one that was set back, deadlines from before come as much later.
  */
 export class TrustedClock implements Clock {
@@ -23,7 +26,7 @@ export class TrustedClock implements Clock {
   /** Where the wall clock stands instead, and since when, by the monotonic clock. */
   #other: { offset: number; since: number } | undefined
   #since: number
-  #skipped = 0
+  #steps: readonly ClockStep[] = []
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -36,9 +39,9 @@ export class TrustedClock implements Clock {
     return this.#since
   }
 
-  /** How far the clock was set forward since the start: milliseconds. */
-  get skipped(): number {
-    return this.#skipped
+  /** When the clock was set since the start, the earliest first. */
+  get steps(): readonly ClockStep[] {
+    return this.#steps
   }
 
   now(): number {
@@ -50,13 +53,19 @@ export class TrustedClock implements Clock {
     } else if (!this.#other || Math.abs(offset - this.#other.offset) > TOLERANCE_MS) {
       this.#other = { offset, since: monotonic }
     } else if (monotonic - this.#other.since >= SETTLE_MS) {
-      this.#skipped += Math.max(0, offset - this.#offset)
+      this.#take({ at: monotonic + offset, by: offset - this.#offset })
       this.#offset = offset
       this.#other = undefined
       this.#since = monotonic + offset
     }
     // Whole milliseconds, as the wall clock has them.
     return Math.round(monotonic + this.#offset)
+  }
+
+  #take(step: ClockStep): void {
+    const [first, second, ...rest] = [...this.#steps, step]
+    if (!first || !second || rest.length + 2 <= STEPS_KEPT) this.#steps = [...this.#steps, step]
+    else this.#steps = [{ at: second.at, by: first.by + second.by }, ...rest]
   }
 
   monotonic(): number {

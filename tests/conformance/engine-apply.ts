@@ -140,7 +140,7 @@ export function describeApply(subject: Subject, open: OpenEngine): void {
       expect(taken(started).version).toBe(2)
       expect(taken(asked)).toMatchObject({ version: 3, status: 'running', cancelRequested: true })
       const now = Date.parse(instantOf(2))
-      const terms = { now, since: 0, skipped: 0, retentionSeconds: 60 }
+      const terms = { now, since: 0, steps: [], retentionSeconds: 60 }
       expect(await decide(terms)).toMatchObject({ repeat: true, header: { version: 3 } })
       const due = await decide({ ...terms, now: now + CANCEL_GRACE })
       expect(taken(due)).toMatchObject({ version: 4, status: 'cancelled' })

@@ -268,7 +268,7 @@ export function describeJobs(subject: Subject): void {
     test('remove of what has expired decides when it is committed', async () => {
       const { engine } = subject
       const now = Date.parse(instantOf(2))
-      const expired = { now, since: 0, skipped: 0, retentionSeconds: 60 }
+      const expired = { now, since: 0, steps: [], retentionSeconds: 60 }
       const { id } = await created(engine)
       expect(await engine.remove(id, { expired: { ...expired, now: now + 1e9 } })).toBe(false)
       taken(await engine.apply(id, batchOf([{ type: 'status', status: 'failed' }])))

@@ -150,7 +150,7 @@ class Simulation {
   /** What the server does by its own clock: ends jobs that ran out of time, removes those that were kept long enough. */
   async #sweep(): Promise<void> {
     const now = this.#world.clock.now()
-    const decide: DueTerms = { now, since: this.#start, skipped: 0, retentionSeconds: 60 }
+    const decide: DueTerms = { now, since: this.#start, steps: [], retentionSeconds: 60 }
     const due = (list: DueList) => this.#inner.due({ list, before: now, limit: 100 })
     for (const { id } of await due('end'))
       await this.#inner.apply(id, { events: [], at: new Date(now).toISOString(), decide, retentionSeconds: 60 })

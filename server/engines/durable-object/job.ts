@@ -134,7 +134,7 @@ export class JobObject extends WatchedObject implements JobCalls {
     const decide: DueTerms = {
       now,
       since: this.#since,
-      skipped: 0,
+      steps: [],
       retentionSeconds: retentionSeconds ?? Number.POSITIVE_INFINITY,
     }
     if (isExpired(job, decide)) {

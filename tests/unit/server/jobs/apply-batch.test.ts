@@ -228,7 +228,7 @@ describe('applyBatch: decisions', () => {
       ? outcome.commit.events.map(({ version: _version, at: _at, ...event }) => event)
       : outcome
   }
-  const terms = (now: number): DueTerms => ({ now, since: 0, skipped: 0, retentionSeconds: 60 })
+  const terms = (now: number): DueTerms => ({ now, since: 0, steps: [], retentionSeconds: 60 })
 
   test('applyBatch cancels at once what has not begun, and asks what has', () => {
     const asked = { type: 'control', cancelRequested: true } as const

@@ -26,7 +26,7 @@ const ended = jobStatuses.filter(isTerminalStatus)
 const terms = (seconds: number, more: Partial<DueTerms> = {}): DueTerms => ({
   now: ms(seconds),
   since: ms(-1_000),
-  skipped: 0,
+  steps: [],
   retentionSeconds: 100,
   ...more,
 })
@@ -135,9 +135,28 @@ describe('dueEvent', () => {
     const hours = 7_200
     const since = ms(10 + hours)
     const late = job({ status: 'running', startedAt: at(0), timeoutSeconds: 100 })
-    const after = (seconds: number) => terms(seconds + hours, { since, skipped: hours * 1_000 })
+    const after = (seconds: number) => terms(seconds + hours, { since, steps: [{ at: since, by: hours * 1_000 }] })
     expect(dueEvent(late, after(99.999))).toBeUndefined()
     expect(dueEvent(late, after(100))).toEqual(failed)
+  })
+})
+
+describe('a clock that was set and mended', () => {
+  test('what is due is due again, and only steps after a moment count for it', () => {
+    const year = 31_536_000
+    const steps = [
+      { at: ms(10 + year), by: year * 1_000 },
+      { at: ms(700), by: -year * 1_000 },
+    ]
+    const since = ms(700)
+    expect(dueEvent(job({ timeoutSeconds: 100 }), terms(760, { since, steps }))).toMatchObject({ status: 'failed' })
+    const endedBefore = job({ status: 'failed', endedAt: at(5) })
+    expect(isExpired(endedBefore, terms(800, { since, steps }))).toBe(true)
+    // One that ended between two sleeps of the machine has slept through the second alone.
+    const sleeps = [100, 300].map((seconds) => ({ at: ms(seconds), by: 80_000 }))
+    const between = job({ status: 'failed', endedAt: at(150) })
+    expect(isExpired(between, terms(329, { since: ms(300), steps: sleeps }))).toBe(false)
+    expect(isExpired(between, terms(330, { since: ms(300), steps: sleeps }))).toBe(true)
   })
 })
 
@@ -159,7 +178,8 @@ describe('isExpired', () => {
 
   test('isExpired is no job the earlier for a clock that was set forward after its end', () => {
     const hours = 7_200
-    const after = { since: ms(10 + hours), skipped: hours * 1_000 }
+    const since = ms(10 + hours)
+    const after = { since, steps: [{ at: since, by: hours * 1_000 }] }
     for (const fields of [{ expiresAt: at(105) }, {}]) {
       const stored = job({ status: 'failed', endedAt: at(5), ...fields })
       expect(isExpired(stored, terms(104.999 + hours, after))).toBe(false)

@@ -13,7 +13,7 @@ describe('TrustedClock', () => {
       wall.step(drift)
       expect(clock.now()).toBe(wall.now())
     }
-    expect(clock.skipped).toBe(0)
+    expect(clock.steps).toEqual([])
   })
 
   test.each([HOURS, -HOURS])('now goes on as if nothing had been while the wall clock is %p ms off', async (step) => {
@@ -28,7 +28,7 @@ describe('TrustedClock', () => {
     }
     wall.step(-step)
     await wall.advance(SETTLE_MS)
-    expect([clock.now(), clock.since, clock.skipped]).toEqual([16_000 + SETTLE_MS, 0, 0])
+    expect([clock.now(), clock.since, clock.steps]).toEqual([16_000 + SETTLE_MS, 0, []])
   })
 
   test('now takes over what the wall clock was set to once it has kept it, and says how far it went forward', async () => {
@@ -40,11 +40,27 @@ describe('TrustedClock', () => {
     expect(clock.now()).toBe(SETTLE_MS - 1)
     await wall.advance(1)
     expect(clock.now()).toBe(HOURS + SETTLE_MS)
-    expect([clock.since, clock.skipped]).toEqual([HOURS + SETTLE_MS, HOURS])
+    const forward = { at: HOURS + SETTLE_MS, by: HOURS }
+    expect([clock.since, clock.steps]).toEqual([HOURS + SETTLE_MS, [forward]])
     wall.step(-HOURS)
     clock.now()
     await wall.advance(SETTLE_MS)
-    expect([clock.now(), clock.since, clock.skipped]).toEqual([2 * SETTLE_MS, 2 * SETTLE_MS, HOURS])
+    expect([clock.now(), clock.since]).toEqual([2 * SETTLE_MS, 2 * SETTLE_MS])
+    expect(clock.steps).toEqual([forward, { at: 2 * SETTLE_MS, by: -HOURS }])
+  })
+
+  test('steps are few, however often the clock was set, and come to what it was set in all', async () => {
+    const wall = new VirtualClock(0)
+    const clock = new TrustedClock(wall)
+    for (let times = 0; times < 100; times++) {
+      wall.step(HOURS)
+      clock.now()
+      await wall.advance(SETTLE_MS)
+      clock.now()
+    }
+    expect(clock.steps).toHaveLength(32)
+    expect(clock.steps.reduce((sum, { by }) => sum + by, 0)).toBe(100 * HOURS)
+    expect(clock.steps.at(-1)).toEqual({ at: clock.since, by: HOURS })
   })
 
   test('now believes no clock that is set again and again', async () => {
