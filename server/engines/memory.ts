@@ -24,7 +24,7 @@ import type {
   WatchTarget,
 } from '../jobs/engine.ts'
 import { isForgotten, KEYS_KEPT } from '../jobs/idempotency.ts'
-import { blocksOf, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../jobs/kept.ts'
+import { changeOfStanding, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../jobs/kept.ts'
 import { buildPage, type ChangedRow, ListPage, startOf } from '../jobs/paging.ts'
 import { MemoryNotes } from './memory-notes.ts'
 import { Wakeups } from './support/wake-ups.ts'
@@ -140,13 +140,9 @@ export class MemoryEngine implements Engine {
   #count(before: StoredJob | undefined, after: StoredJob | undefined): void {
     const createdBy = (after ?? before)?.header.createdBy
     if (createdBy === undefined) return
-    const standing = { ...this.#standing(createdBy) }
-    for (const [job, sign] of [[before, -1] as const, [after, 1] as const]) {
-      if (!job) continue
-      standing.jobs += sign
-      standing.blocks += sign * blocksOf(job)
-      if (!isTerminalStatus(job.header.status)) standing.live += sign
-    }
+    const { live, jobs, blocks } = this.#standing(createdBy)
+    const change = changeOfStanding(before, after)
+    const standing = { live: live + change.live, jobs: jobs + change.jobs, blocks: blocks + change.blocks }
     if (standing.jobs === 0) this.#standings.delete(createdBy)
     else this.#standings.set(createdBy, standing)
   }

@@ -1,4 +1,5 @@
 import type { Limits } from '../../shared/document/limits.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { type Problem, problems } from '../errors.ts'
 import type { NewJob, StoredJob } from './engine.ts'
 
@@ -10,11 +11,25 @@ export function blocksOf({ marks }: StoredJob): number {
   return Math.max(1, Math.ceil(marks.bytes / BLOCK_BYTES))
 }
 
-/** What a creator has: of all its jobs, and of those that have not ended. Engines keep these counts, so that nothing is ever counted anew. */
-export interface Standing {
-  live: number
+/** What a creator has of jobs. Engines keep these counts, so that nothing is ever counted anew. */
+export interface Kept {
   jobs: number
   blocks: number
+}
+
+/** The same, and how many of these jobs have not ended. */
+export interface Standing extends Kept {
+  live: number
+}
+
+/** What becomes of the standing of a creator when one of its jobs changes, comes or goes. */
+export function changeOfStanding(before: StoredJob | undefined, after: StoredJob | undefined): Standing {
+  const liveOf = (job: StoredJob | undefined) => (job && !isTerminalStatus(job.header.status) ? 1 : 0)
+  return {
+    live: liveOf(after) - liveOf(before),
+    jobs: (after ? 1 : 0) - (before ? 1 : 0),
+    blocks: (after ? blocksOf(after) : 0) - (before ? blocksOf(before) : 0),
+  }
 }
 
 /** What a creator has who has nothing. */
@@ -35,15 +50,15 @@ export function refusalOfJob(standing: Standing, { liveLimit, keptLimit }: NewJo
 
 /** Why a job of a creator may not grow. */
 export function refusalOfGrowth(
-  standing: Standing,
+  kept: Kept,
   before: StoredJob,
   after: StoredJob,
   { keptBytes }: Pick<Limits, 'keptBytes'>,
 ): Problem | undefined {
-  return refusalOfBytes(standing, blocksOf(after) - blocksOf(before), keptBytes)
+  return refusalOfBytes(kept, blocksOf(after) - blocksOf(before), keptBytes)
 }
 
-function refusalOfBytes({ blocks }: Standing, more: number, bytes: number): Problem | undefined {
+function refusalOfBytes({ blocks }: Kept, more: number, bytes: number): Problem | undefined {
   if (more <= 0 || (blocks + more) * BLOCK_BYTES <= bytes) return undefined
   return problems.tooMany('keptBytes', `Jobs of yours that are kept have ${bytes} bytes. Remove some, then try again.`)
 }

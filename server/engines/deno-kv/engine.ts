@@ -22,7 +22,7 @@ import type {
   View,
   WatchTarget,
 } from '../../jobs/engine.ts'
-import { blocksOf, refusalOfGrowth, refusalOfJob, type Standing } from '../../jobs/kept.ts'
+import { blocksOf, type Kept, refusalOfGrowth, refusalOfJob } from '../../jobs/kept.ts'
 import { buildPage, startOf } from '../../jobs/paging.ts'
 import { Turns } from '../support/keyed-mutex.ts'
 import { KvAccess } from './access.ts'
@@ -201,16 +201,16 @@ export class DenoKvEngine implements Engine {
     const { id, epoch, version, owner, createdBy } = header
     const job = { header, marks }
     return this.#kv.transact<Created>(async () => {
-      const [head, live, standing] = await Promise.all([
+      const [head, live, kept] = await Promise.all([
         this.#kv.get<Head | Gone>(keys.job(id)),
         this.#kv.get<Deno.KvU64>(keys.live(createdBy)),
-        this.#standing(createdBy),
+        this.#kept(createdBy),
       ])
       if (head.value && 'life' in head.value) {
         const taken = await this.#store.find(id)
         return taken ? { answer: { created: false, job: taken.job } } : { again: true }
       }
-      const refused = refusalOfJob({ ...standing, live: countOf(live.value) }, asked)
+      const refused = refusalOfJob({ ...kept, live: countOf(live.value) }, asked)
       if (refused) return { answer: { refused } }
       const operation = this.#kv.atomic().check(head)
       if (liveLimit !== undefined) operation.check(live)
@@ -239,8 +239,7 @@ export class DenoKvEngine implements Engine {
       }
       const { header } = outcome.commit
       if (blocksOf(outcome.commit) > blocksOf(entry.job)) {
-        const standing = { ...(await this.#standing(header.createdBy)), live: 0 }
-        const refused = refusalOfGrowth(standing, entry.job, outcome.commit, this.#limits)
+        const refused = refusalOfGrowth(await this.#kept(header.createdBy), entry.job, outcome.commit, this.#limits)
         if (refused) return { answer: { refused } }
       }
       const operation = this.#kv.atomic().check(entry)
@@ -277,7 +276,7 @@ export class DenoKvEngine implements Engine {
   }
 
   /** What is kept of a creator. Read beside the transaction: of several processes at once each may add a little too much. */
-  async #standing(createdBy: string): Promise<Omit<Standing, 'live'>> {
+  async #kept(createdBy: string): Promise<Kept> {
     const [jobs, blocks] = await Promise.all(
       (['jobs', 'blocks'] as const).map((what) => this.#kv.get<Deno.KvU64>(keys.kept(createdBy, what))),
     )

@@ -1,9 +1,8 @@
 import type { JobHeader } from '../../../shared/document/job.ts'
-import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { tokenSeries } from '../../auth/access.ts'
 import type { Problem } from '../../errors.ts'
 import type { Change, ListQuery, NewJob, Note, Notes, Page, StoredJob } from '../../jobs/engine.ts'
-import { blocksOf, NOTHING, refusalOfJob, type Standing } from '../../jobs/kept.ts'
+import { changeOfStanding, NOTHING, refusalOfJob, type Standing } from '../../jobs/kept.ts'
 import { draftOf } from '../sqlite/group.ts'
 import type { ObjectBindings, OwnerCalls } from './calls.ts'
 import { ObjectNotes } from './notes.ts'
@@ -142,13 +141,12 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
 
   /** What a creator has beside a job. */
   #standingBeside(createdBy: string, id: string): Standing {
-    const standing = (this.#storage.isEmpty ? undefined : this.#storage.store.kept?.of(createdBy)) ?? { ...NOTHING }
+    const kept = this.#storage.isEmpty ? undefined : this.#storage.store.kept
+    if (!kept) return NOTHING
     const own = this.#find(id)?.job
-    if (own?.header.createdBy !== createdBy) return standing
-    standing.jobs -= 1
-    standing.blocks -= blocksOf(own)
-    if (!isTerminalStatus(own.header.status)) standing.live -= 1
-    return standing
+    const { live, jobs, blocks } = changeOfStanding(own?.header.createdBy === createdBy ? own : undefined, undefined)
+    const all = kept.of(createdBy)
+    return { live: kept.countLive(createdBy) + live, jobs: all.jobs + jobs, blocks: all.blocks + blocks }
   }
 
   /** Jobs that were written down before they were made, and of which no more is known. */

@@ -1,12 +1,19 @@
 import type { Limits } from '../../../shared/document/limits.ts'
-import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { problems } from '../../errors.ts'
 import { applyBatch, changeOf } from '../../jobs/apply-batch.ts'
 import { mayRemove } from '../../jobs/due.ts'
 import type { Applied, Batch, Change, Commit, Created, NewJob, RemoveOnly, StoredJob } from '../../jobs/engine.ts'
 import { createdIn } from '../../jobs/generations.ts'
 import { isForgotten, KEYS_KEPT } from '../../jobs/idempotency.ts'
-import { blocksOf, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../../jobs/kept.ts'
+import {
+  blocksOf,
+  changeOfStanding,
+  type Kept,
+  NOTHING,
+  refusalOfGrowth,
+  refusalOfJob,
+  type Standing,
+} from '../../jobs/kept.ts'
 import { NoteDrafts } from './notes.ts'
 import type { Draft, Entry, Key, SqliteStore } from './store.ts'
 
@@ -33,7 +40,10 @@ export class Group {
   readonly #limits: Limits
   readonly #slots = new Map<string, Slot>()
   readonly #generation: string | undefined
-  readonly #standings = new Map<string, Standing>()
+  /** What creators have by the file, as far as it was asked, and what the group changes of it. */
+  readonly #keptInFile = new Map<string, Kept>()
+  readonly #liveInFile = new Map<string, number>()
+  readonly #changes = new Map<string, Standing>()
   readonly notes: NoteDrafts
 
   /**
@@ -65,11 +75,13 @@ export class Group {
     const { id, epoch, version, owner, createdBy } = header
     const slot = this.#slot(id)
     if (slot.draft) return { answer: { created: false, job: slot.draft.job } }
-    const isLimited = liveLimit !== undefined || keptLimit !== undefined
-    const refused = isLimited ? refusalOfJob(this.#standing(createdBy), asked) : undefined
+    const live = liveLimit === undefined ? 0 : this.#live(createdBy)
+    const kept = keptLimit === undefined ? NOTHING : this.#kept(createdBy)
+    const refused = refusalOfJob({ ...kept, live }, asked)
     if (refused) return { answer: { refused } }
     const job = { header, marks: createdIn(this.#generation, marks) }
     slot.draft = draftOf(undefined, job)
+    this.#count(undefined, job)
     return {
       answer: { created: true, job },
       told: { owner, change: { id, epoch, from: 0, to: version, header } },
@@ -93,8 +105,7 @@ export class Group {
     if ('repeat' in outcome) return { answer: { header: outcome.repeat, repeat: true } }
     const { header } = outcome.commit
     if (this.#store.kept && blocksOf(outcome.commit) > blocksOf(draft.job)) {
-      const standing = this.#standing(header.createdBy)
-      const refused = refusalOfGrowth(standing, draft.job, outcome.commit, this.#limits)
+      const refused = refusalOfGrowth(this.#kept(header.createdBy), draft.job, outcome.commit, this.#limits)
       if (refused) return { answer: { refused } }
     }
     this.#merge(draft, outcome.commit, batch)
@@ -110,13 +121,9 @@ export class Group {
     if (!job || !mayRemove(job, only)) return { answer: false }
     const { header } = job
     slot.draft = undefined
+    this.#count(job, undefined)
     const change = { id, epoch: header.epoch, from: header.version, to: header.version, header, removed: true } as const
     return { answer: true, told: { owner: header.owner, change } }
-  }
-
-  /** Whether there is nothing to write: all was refused, or done before. */
-  get isEmpty(): boolean {
-    return [...this.#slots.values()].every((slot) => !isChanged(slot))
   }
 
   /**
@@ -153,7 +160,9 @@ export class Group {
   }
 
   #merge(draft: Draft, { header, marks, steps, items, errors, logs }: Commit, batch: Batch): void {
-    draft.job = { header, marks }
+    const job = { header, marks }
+    this.#count(draft.job, job)
+    draft.job = job
     for (const step of steps) draft.steps.set(step.id, step)
     for (const item of items) draft.items.set(item.id, item)
     draft.errors.push(...errors)
@@ -164,22 +173,32 @@ export class Group {
     draft.keyHorizon = batch.keyHorizon
   }
 
-  /** Asks the file once a group, and adds what the group itself does. */
-  #standing(createdBy: string): Standing {
-    const known = this.#standings.get(createdBy) ?? this.#store.kept?.of(createdBy) ?? NOTHING
-    this.#standings.set(createdBy, known)
-    const standing = { ...known }
-    const add = (state: Pick<Draft, 'job'> | undefined, sign: 1 | -1) => {
-      if (state?.job.header.createdBy !== createdBy) return
-      standing.jobs += sign
-      standing.blocks += sign * blocksOf(state.job)
-      if (!isTerminalStatus(state.job.header.status)) standing.live += sign
-    }
-    for (const { stored, draft } of this.#slots.values()) {
-      add(draft, 1)
-      add(stored, -1)
-    }
-    return standing
+  /** Takes note of what the group itself changes. */
+  #count(before: StoredJob | undefined, after: StoredJob | undefined): void {
+    if (!this.#store.kept) return
+    const { live, jobs, blocks } = changeOfStanding(before, after)
+    if (live === 0 && jobs === 0 && blocks === 0) return
+    const createdBy = (after ?? before)?.header.createdBy ?? ''
+    const known = this.#changes.get(createdBy) ?? NOTHING
+    this.#changes.set(createdBy, {
+      live: known.live + live,
+      jobs: known.jobs + jobs,
+      blocks: known.blocks + blocks,
+    })
+  }
+
+  /** Asks the file once a group. */
+  #kept(createdBy: string): Kept {
+    const inFile = this.#keptInFile.get(createdBy) ?? this.#store.kept?.of(createdBy) ?? NOTHING
+    this.#keptInFile.set(createdBy, inFile)
+    const { jobs, blocks } = this.#changes.get(createdBy) ?? NOTHING
+    return { jobs: inFile.jobs + jobs, blocks: inFile.blocks + blocks }
+  }
+
+  #live(createdBy: string): number {
+    const inFile = this.#liveInFile.get(createdBy) ?? this.#store.kept?.countLive(createdBy) ?? 0
+    this.#liveInFile.set(createdBy, inFile)
+    return inFile + (this.#changes.get(createdBy)?.live ?? 0)
   }
 }
 

@@ -1,8 +1,8 @@
-import type { Standing } from '../../jobs/kept.ts'
+import { type Kept, NOTHING } from '../../jobs/kept.ts'
 import { encodeText, type Statement } from './database.ts'
 import type { Write } from './store.ts'
 
-/** What creators have, in a table that is written with the jobs: nothing is ever counted anew but those that have not ended, in an index. */
+/** What creators have, in a table that is written with the jobs. Only those that have not ended are counted, in an index, and only for who is limited in them. */
 export class SqliteKept {
   readonly #sql: (text: string) => Statement
   readonly #write: Write
@@ -12,15 +12,15 @@ export class SqliteKept {
     this.#write = write
   }
 
-  of(createdBy: string): Standing {
-    const creator = encodeText(createdBy)
-    const countLive =
-      'SELECT count(*) AS live FROM jobs INDEXED BY jobs_live_by_creator WHERE created_by = ? AND live = 1'
-    const { live } = this.#sql(countLive).get(creator) as { live: number }
-    const kept = this.#sql('SELECT jobs, blocks FROM kept WHERE creator = ?').get(creator) as
-      | Omit<Standing, 'live'>
-      | undefined
-    return { live, jobs: kept?.jobs ?? 0, blocks: kept?.blocks ?? 0 }
+  of(createdBy: string): Kept {
+    const found = this.#sql('SELECT jobs, blocks FROM kept WHERE creator = ?').get(encodeText(createdBy))
+    return (found as Kept | undefined) ?? NOTHING
+  }
+
+  /** Counts the jobs of a creator that have not ended: the longer, the more there are. */
+  countLive(createdBy: string): number {
+    const sql = 'SELECT count(*) AS live FROM jobs INDEXED BY jobs_live_by_creator WHERE created_by = ? AND live = 1'
+    return (this.#sql(sql).get(encodeText(createdBy)) as { live: number }).live
   }
 
   /** @param jobs 1 for a job that comes, -1 for one that goes, 0 for one that changes */
