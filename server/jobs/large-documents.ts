@@ -2,7 +2,7 @@ import type { Cursor } from '../../shared/document/cursor.ts'
 import type { ErrorRow, Item, LogRow, Patch, Step } from '../../shared/document/job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/document/limits.ts'
 import { countItems } from '../../shared/document/selectors.ts'
-import type { Clock } from '../../shared/time/clock.ts'
+import { type Clock, nextTurn, systemClock } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Engine, View } from './engine.ts'
 
@@ -50,7 +50,7 @@ export class LargeDocuments {
     try {
       let whole = new MergedPatch(patch)
       while (patch.more) {
-        await nextTurn()
+        await nextTurn(systemClock)
         patch = await this.#engine.changesSince(id, { epoch: patch.job.epoch, version: patch.to }, page)
         if (!patch) {
           release()
@@ -145,7 +145,7 @@ export function encodeInSlices(object: object, done: () => void): ReadableStream
   const slices = jsonSlices(object)
   return new ReadableStream({
     async pull(controller) {
-      await nextTurn()
+      await nextTurn(systemClock)
       const { value, done: isLast } = slices.next()
       if (!isLast) return controller.enqueue(encoder.encode(value))
       done()
@@ -172,9 +172,4 @@ function* jsonSlices(object: object): Generator<string, undefined> {
     yield ']'
   }
   yield separator === '{' ? '{}' : '}'
-}
-
-/** Resolves when all that waits for the event loop has had its turn. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0))
 }

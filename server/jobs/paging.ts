@@ -1,5 +1,6 @@
 import type { Cursor } from '../../shared/document/cursor.ts'
 import type { ErrorRow, Item, JobHeader, LogRow, Patch, PatchHeader, Step } from '../../shared/document/job.ts'
+import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/document/limits.ts'
 import { countItems } from '../../shared/document/selectors.ts'
 import { utf8Length } from '../../shared/document/text-size.ts'
 import type { Page, StoredJob } from './engine.ts'
@@ -73,7 +74,8 @@ export function versionHeld(cursor: Cursor | undefined, job: StoredJob): number 
 
 /** How many rows may have changed since a version: no more than there are, and than there were changes. */
 export function rowsSince({ header, marks }: StoredJob, from: number): number {
-  const rows = countItems(header) + marks.stepCount + header.errorCount + header.logCount
+  const windows = Math.min(header.errorCount, ERROR_WINDOW) + Math.min(header.logCount, LOG_WINDOW)
+  const rows = countItems(header) + marks.stepCount + windows
   return Math.min(rows, header.version - from)
 }
 

@@ -1,5 +1,5 @@
 import type { JobStatus } from '../../shared/document/job.ts'
-import type { Clock } from '../../shared/time/clock.ts'
+import { type Clock, nextTurn } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Engine } from './engine.ts'
 
@@ -63,7 +63,7 @@ export class Removals {
       const outcomes = await Promise.allSettled(ended.map(({ id, epoch }) => this.#engine.remove(id, { epoch })))
       for (const outcome of outcomes) if (outcome.status === 'rejected') failures.push(outcome.reason)
       cursor = page.nextCursor
-      await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, 0))
+      await nextTurn(this.#clock)
     } while (cursor !== undefined)
     if (failures.length > 0)
       throw new Error(`${failures.length} ended jobs could not be removed`, { cause: failures[0] })

@@ -1,4 +1,4 @@
-import type { Timer } from '../../shared/time/clock.ts'
+import { nextTurn, type Timer } from '../../shared/time/clock.ts'
 import { CANCEL_GRACE, dueBefore } from './due.ts'
 import type { DueJob, DueList, DueQuery, DueTerms, Engine } from './engine.ts'
 import type { TrustedClock } from './trusted-clock.ts'
@@ -108,7 +108,7 @@ export class Sweeper {
       const jobs = takingTurns(gathered)
       for (let at = 0; at < jobs.length && !this.#isStopped; at += SLICE) {
         yield jobs.slice(at, at + SLICE)
-        await new Promise<void>((resolve) => clock.setTimeout(resolve, 0))
+        await nextTurn(clock)
       }
     }
   }

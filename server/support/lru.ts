@@ -1,3 +1,6 @@
+/** Values that get a second chance before one is dropped: of a cache in which all are used, one is dropped all the same, in a moment. */
+const CHANCES = 32
+
 interface Entry<V> {
   value: V
   size: number
@@ -29,8 +32,9 @@ export class Recent<K, V> {
     return entry.value
   }
 
-  /** @param size in the unit of the limit; a value larger than the limit is not kept */
+  /** @param size in the unit of the limit; a value larger than the limit is not kept, and leaves the others alone */
   set(key: K, value: V, size: number): void {
+    if (size > this.#limit) return this.delete(key)
     const known = this.#entries.get(key)
     this.#size += size - (known?.size ?? 0)
     if (known) {
@@ -38,7 +42,7 @@ export class Recent<K, V> {
       known.size = size
       known.isUsed = true
     } else this.#entries.set(key, { value, size, isUsed: false })
-    if (this.#size > this.#limit) this.#drop()
+    if (this.#size > this.#limit) this.#dropFor(key)
   }
 
   delete(key: K): void {
@@ -46,11 +50,13 @@ export class Recent<K, V> {
     this.#entries.delete(key)
   }
 
-  #drop(): void {
+  #dropFor(newest: K): void {
+    let chances = CHANCES
     for (const [key, entry] of this.#entries) {
       if (this.#size <= this.#limit) return
+      if (key === newest) continue
       this.#entries.delete(key)
-      if (entry.isUsed) {
+      if (entry.isUsed && chances-- > 0) {
         entry.isUsed = false
         this.#entries.set(key, entry)
       } else this.#size -= entry.size

@@ -45,10 +45,10 @@ const BATCH_LIMIT = 1_000
 const FIRST_FLUSH_MS = 250
 /**
  * Back-off between tries, in milliseconds. The longest is short, because a proxy is often back within seconds; a producer retries with one
- * batch, and jitter spreads producers. A server that rejects everything is asked more slowly.
+ * batch, and jitter spreads producers. A server that rejects everything is asked as slowly.
  */
-const RETRY_MS = { first: 500, most: 5_000, rejected: 30_000, draining: 500 }
-/** After so many rejected events in a row the server is asked more slowly. */
+const RETRY_MS = { first: 500, most: 5_000, draining: 500 }
+/** After so many rejected events in a row the server is asked with a back-off. */
 const MANY_REJECTIONS = 10
 
 type ProgressEvent = Extract<ProducerEvent, { type: 'progress' }>
@@ -189,7 +189,8 @@ export class Batcher {
           this.#batch = undefined
           this.#halve(events)
         }
-        this.#backOff(sent.afterMs ?? 0)
+        this.#failures += 1
+        this.#backOff(this.#failures, sent.afterMs)
         break
       }
       this.#failures = 0
@@ -198,7 +199,7 @@ export class Batcher {
       else if ('rejected' in sent) this.#divide(events, sent.rejected)
       else this.#confirm(sent.receipt, events.length)
       if (this.#rejections >= MANY_REJECTIONS && !this.idle) {
-        this.#backOff(0, RETRY_MS.rejected)
+        this.#backOff(this.#rejections - MANY_REJECTIONS + 1)
         break
       }
     }
@@ -261,11 +262,10 @@ export class Batcher {
     this.#left -= events.length
   }
 
-  #backOff(leastMs: number, mostMs = RETRY_MS.most): void {
-    this.#failures += 1
+  #backOff(tries: number, leastMs = 0): void {
     // Draining has a deadline: the server may be back just before it.
-    const longest = this.#drained.length > 0 ? RETRY_MS.draining : mostMs
-    const most = Math.min(longest, RETRY_MS.first * 2 ** Math.min(10, this.#failures - 1))
+    const longest = this.#drained.length > 0 ? RETRY_MS.draining : RETRY_MS.most
+    const most = Math.min(longest, RETRY_MS.first * 2 ** Math.min(10, tries - 1))
     this.#wait(Math.max(leastMs, most * (0.5 + this.#options.random.number() / 2)))
   }
 

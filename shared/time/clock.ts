@@ -23,6 +23,13 @@ export const systemClock: Clock = {
   clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
 }
 
+/** Resolves when all that waits for the event loop has had its turn. */
+export function nextTurn(clock: Pick<Clock, 'setTimeout'>): Promise<void> {
+  return new Promise((resolve) => {
+    clock.setTimeout(resolve, 0)
+  })
+}
+
 /** Where ids and jitter come from. */
 export interface Random {
   /** A number in [0, 1), for jitter. */

@@ -30,12 +30,24 @@ describe('Recent', () => {
     expect([recent.get('a'), recent.get('b')]).toEqual([3, 2])
   })
 
-  test('set does not keep what is larger than the limit by itself', () => {
+  test('set does not keep what is larger than the limit by itself, and drops nothing for it', () => {
     const recent = new Recent<string, number>(10)
     recent.set('a', 1, 4)
     recent.set('b', 2, 11)
-    expect([recent.get('a'), recent.get('b')]).toEqual([undefined, undefined])
+    expect([recent.get('a'), recent.get('b')]).toEqual([1, undefined])
     recent.set('c', 3, 10)
     expect(recent.get('c')).toBe(3)
+    recent.set('c', 4, 11)
+    expect(recent.get('c')).toBeUndefined()
+  })
+
+  test('set drops one soon, though all have been used', () => {
+    const recent = new Recent<number, number>(1_000)
+    for (let key = 0; key < 1_000; key++) recent.set(key, key, 1)
+    for (let key = 0; key < 1_000; key++) recent.get(key)
+    recent.set(1_000, 1_000, 1)
+    // The first few had a second chance, and the next of them none.
+    const gone = Array.from({ length: 1_001 }, (_, key) => key).filter((key) => recent.get(key) === undefined)
+    expect(gone).toEqual([32])
   })
 })
