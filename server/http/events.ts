@@ -9,7 +9,7 @@ import type { App, RouteContext } from './context.ts'
 import { idempotencyKey } from './idempotency-key.ts'
 import { identify, rememberedOf } from './identify.ts'
 import { shapeOf } from './json-text.ts'
-import { atMost, ERRORS_NAMED, fieldErrors, lengthOf, readText, requireType } from './validation.ts'
+import { atMost, ERRORS_NAMED, fieldErrors, lengthOf, readBytes, requireType, textOf } from './validation.ts'
 
 const JSON_TYPE = 'application/json'
 const NDJSON_TYPE = 'application/x-ndjson'
@@ -42,8 +42,9 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates
     rates.takePublish(principal, length === undefined ? undefined : Math.min(length, limits.bodyBytes))
     if (length === undefined || length > limits.bodyBytes) await limitBody(c, goOn)
     const type = requireType(c, TYPES)
-    const text = await readText(c)
-    if (length === undefined) rates.takePublishBytes(principal, text.length)
+    const bytes = await readBytes(c)
+    if (length === undefined) rates.takePublishBytes(principal, bytes.byteLength)
+    const text = textOf(bytes)
     const events =
       turns && text.length > LARGE_BODY
         ? await turns.run(principal.sub, () => eventsOf(text, type))

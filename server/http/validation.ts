@@ -105,14 +105,17 @@ export function atMost(maxSize: number): MiddlewareHandler {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
-/** The body as text. @throws ProblemError 400 when it breaks off, or is not UTF-8 and would be read as something else */
-export async function readText(c: Context): Promise<string> {
-  let bytes: ArrayBuffer
+/** The body as it was sent. @throws ProblemError 400 when it breaks off */
+export async function readBytes(c: Context): Promise<ArrayBuffer> {
   try {
-    bytes = await c.req.arrayBuffer()
+    return await c.req.arrayBuffer()
   } catch {
     throw brokenOff()
   }
+}
+
+/** A body as text. @throws ProblemError 400 when it is not UTF-8, and would be read as something else */
+export function textOf(bytes: ArrayBuffer): string {
   try {
     return utf8.decode(bytes)
   } catch {
@@ -122,7 +125,7 @@ export async function readText(c: Context): Promise<string> {
 
 /** Refuses bodies that are not UTF-8. */
 export const onlyUtf8: MiddlewareHandler = async (c, next) => {
-  await readText(c)
+  textOf(await readBytes(c))
   await next()
 }
 

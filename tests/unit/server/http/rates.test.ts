@@ -214,4 +214,20 @@ describe('POST /api/jobs/:id/events', () => {
     }
     expect((await app.publish(id, { type: 'progress', done: 2 })).status).toBe(200)
   })
+
+  test('POST /api/jobs/:id/events counts the bytes of a body that does not say how long it is, not its characters', async () => {
+    const app = new TestApp({ limits: { publishBytesPerSecond: 1_000 } })
+    const { id } = await app.create()
+    const authorization = `Bearer ${await app.token}`
+    const publish = (text: string) => {
+      const headers = { authorization, 'content-type': 'application/json', 'transfer-encoding': 'chunked' }
+      return app.app.request(`/api/jobs/${id}/events`, { method: 'POST', headers, body: new Response(text).body })
+    }
+    const event = { type: 'log', message: '漢'.repeat(1_000) }
+    const text = JSON.stringify(event)
+    expect([text.length, new TextEncoder().encode(text).length]).toEqual([1_027, 3_027])
+    expect((await publish(text)).status).toBe(200)
+    const refused = await publish(text)
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '2'])
+  })
 })
