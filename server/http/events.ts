@@ -47,24 +47,31 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates
     const text = textOf(bytes)
     const events =
       turns && text.length > LARGE_BODY
-        ? await turns.run(principal.sub, () => eventsOf(text, type))
-        : eventsOf(text, type)
+        ? await turns.run(principal.sub, () => eventsOf(text, type, bytes.byteLength))
+        : eventsOf(text, type, bytes.byteLength)
     const name = idempotencyKey(c, schemas.idempotencyKey)
     const epoch = epochOf(c)
     const key = name === undefined ? undefined : { key: name, digest: await digestOf(events) }
-    return c.json(await jobs.publish(principal, c.req.param('id'), events, key, epoch, text.length))
+    return c.json(await jobs.publish(principal, c.req.param('id'), events, key, epoch, bytes.byteLength))
   })
 
-  function eventsOf(text: string, type: string): ProducerEvent[] {
-    if (text.length > LARGE_BODY) checkShape(text, type)
-    return validate(type === NDJSON_TYPE ? parseLines(text, most) : parseJson(text), text.length)
+  function eventsOf(text: string, type: string, bytes: number): ProducerEvent[] {
+    const lines = type === NDJSON_TYPE ? linesOf(text, most) : undefined
+    const longest = text.length > LARGE_BODY ? checkShape(lines ?? text) : text.length
+    const maybeTooLong = bytes > limits.eventBytes && longest * ESCAPED > limits.eventBytes
+    return validate(lines ? parseLines(lines) : parseJson(text), maybeTooLong)
   }
 
-  /** Refuses what would take long to parse, and be refused then. @throws ProblemError 400, 413 */
-  function checkShape(text: string, type: string): void {
-    const isLines = type === NDJSON_TYPE
-    const texts = isLines ? linesOf(text, most) : [{ json: text }]
-    for (const [index, { json }] of texts.entries()) {
+  /**
+   * Refuses what would take long to parse, and be refused then.
+   *
+   * @returns the characters of the longest event
+   * @throws ProblemError 413, 422
+   */
+  function checkShape(body: string | readonly Line[]): number {
+    const isLines = typeof body !== 'string'
+    let longestOfAll = 0
+    for (const [index, { json }] of (isLines ? body : [{ json: body }]).entries()) {
       const { longest, tooDeep } = shapeOf(json, MOST_DEPTH)
       if (tooDeep !== undefined) {
         const detail = `must be nested at most ${JSON_DEPTH} deep`
@@ -74,11 +81,17 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates
         const detail = `has an event that is longer than ${limits.eventBytes} bytes`
         throw refuse(problems.tooLarge(`The body ${detail}.`, [{ field: 'body', detail }]))
       }
+      longestOfAll = Math.max(longestOfAll, longest)
     }
+    return longestOfAll
   }
 
-  /** The events of a body. An error names its field under the number of the event, counted from 0. */
-  function validate(body: unknown, length: number): ProducerEvent[] {
+  /**
+   * The events of a body. An error names its field under the number of the event, counted from 0.
+   *
+   * @param maybeTooLong whether each has to be measured
+   */
+  function validate(body: unknown, maybeTooLong: boolean): ProducerEvent[] {
     const batch = Array.isArray(body) ? body : [body]
     if (batch.length === 0) throw refuse(problems.invalid([{ field: 'events', detail: 'must be at least one' }]))
     if (batch.length > limits.batchEvents) {
@@ -89,7 +102,7 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates
     const events: ProducerEvent[] = []
     for (const [index, value] of batch.entries()) {
       const prefix = Array.isArray(body) ? `${index}` : ''
-      if (length > limits.eventBytes && !isWithin(value, limits.eventBytes)) {
+      if (maybeTooLong && !isWithin(value, limits.eventBytes)) {
         const field = prefix || 'event'
         const detail = `is longer than ${limits.eventBytes} bytes`
         throw refuse(problems.tooLarge(`${field}: ${detail}.`, [{ field, detail }]))
@@ -106,7 +119,10 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates
 
 /** Levels of arrays and objects that are parsed at all: an event may have a few. */
 const MOST_DEPTH = 200
-/** Characters that a character may take in JSON: `\\u0041`. */
+/**
+ * Characters that a character may take in JSON: `\\u0041`. And the bytes that JSON may take of a character that was read:
+ * no more than three of text, and fewer than six of a number, `1e20`.
+ */
 const ESCAPED = 6
 
 /** The life of the job that `?epoch=` names, as the answer to its creation gave it. @throws ProblemError 422 for what can be none */
@@ -129,13 +145,15 @@ function parseJson(text: string): unknown {
   }
 }
 
-/**
- * Newline-delimited JSON: a value a line, blank lines ignored.
- *
- * @param most values to parse: more are not looked at
- */
-function parseLines(text: string, most: number): unknown[] {
-  return linesOf(text, most).map(({ number, json }) => {
+/** A line of a body, with its number, counted from 1. */
+interface Line {
+  number: number
+  json: string
+}
+
+/** Newline-delimited JSON: a value a line. */
+function parseLines(lines: readonly Line[]): unknown[] {
+  return lines.map(({ number, json }) => {
     try {
       return JSON.parse(json)
     } catch {
@@ -145,9 +163,9 @@ function parseLines(text: string, most: number): unknown[] {
   })
 }
 
-/** Lines that are not blank, with their numbers, counted from 1; so many at most. A body of nothing but line breaks makes no array of them. */
-function linesOf(text: string, most: number): { number: number; json: string }[] {
-  const lines: { number: number; json: string }[] = []
+/** Lines that are not blank; so many at most. A body of nothing but line breaks makes no array of them. */
+function linesOf(text: string, most: number): Line[] {
+  const lines: Line[] = []
   let number = 0
   for (let start = 0; start < text.length && lines.length < most; number++) {
     const found = text.indexOf('\n', start)

@@ -1,0 +1,55 @@
+import { describe, expect, spyOn, test } from 'bun:test'
+import { defaultLimits } from '../../../../shared/document/limits.ts'
+import { refusalOf } from '../../../support/api-client.ts'
+import { TestApp } from '../../../support/test-app.ts'
+
+const { eventBytes } = defaultLimits
+const JSON_TYPE = 'application/json'
+const NDJSON_TYPE = 'application/x-ndjson'
+
+async function publisher() {
+  const app = new TestApp()
+  const { id } = await app.create()
+  const headers = { authorization: `Bearer ${await app.token}` }
+  return (body: string, type: string) =>
+    app.app.request(`/api/jobs/${id}/events`, { method: 'POST', headers: { ...headers, 'content-type': type }, body })
+}
+
+/** Events as the body of a publish, in each form. */
+const bodiesOf = (events: object[]): [body: string, type: string][] => [
+  [JSON.stringify(events), JSON_TYPE],
+  [events.map((event) => JSON.stringify(event)).join('\n'), NDJSON_TYPE],
+]
+
+describe('POST /api/jobs/:id/events', () => {
+  test('POST /api/jobs/:id/events writes no event once more to measure it, when its text is short enough', async () => {
+    const publish = await publisher()
+    const events = Array.from({ length: 1_000 }, (_, n) => ({ type: 'log', message: `${n} ${'m'.repeat(100)}` }))
+    for (const [body, type] of bodiesOf(events)) {
+      expect(body.length).toBeGreaterThan(eventBytes)
+      const stringify = spyOn(JSON, 'stringify')
+      try {
+        expect((await publish(body, type)).status).toBe(200)
+        // The events are those without what the server adds.
+        const measured = stringify.mock.calls.filter(([value]) => value?.type === 'log' && value.at === undefined)
+        expect(measured).toHaveLength(0)
+      } finally {
+        stringify.mockRestore()
+      }
+    }
+  })
+
+  test('POST /api/jobs/:id/events measures the bytes of an event that may be too long, wherever it stands', async () => {
+    const publish = await publisher()
+    const short = { type: 'log', message: 'm'.repeat(1_000) }
+    const wide = { type: 'log', message: '漢'.repeat(eventBytes / 3) }
+    // No number grows more than 1e20, which is written out.
+    const numbers = { type: 'status', status: 'completed', result: Array(Math.ceil(eventBytes / 22)).fill(-1e20) }
+    for (const long of [wide, numbers]) {
+      for (const [body, type] of bodiesOf([short, long, ...Array(100).fill(short)])) {
+        const sent = body.replaceAll(`${-1e20}`, '-1e20')
+        expect(await refusalOf(await publish(sent, type))).toEqual({ status: 413, fields: ['1'] })
+      }
+    }
+  })
+})
