@@ -34,7 +34,10 @@ export class Recent<K, V> {
 
   /** @param size in the unit of the limit; a value larger than the limit is not kept, and leaves the others alone */
   set(key: K, value: V, size: number): void {
-    if (size > this.#limit) return this.delete(key)
+    if (size > this.#limit) {
+      this.delete(key)
+      return
+    }
     const known = this.#entries.get(key)
     this.#size += size - (known?.size ?? 0)
     if (known) {
