@@ -116,17 +116,29 @@ export class OwnerChannel {
   }
 
   /**
-   * Learns from what a follower listed: it may be ahead of the wake-ups. What others lack of it is news to them.
+   * Learns from a list: it may be ahead of the wake-ups. A job that nobody knew of is news to the followers whose lists are complete. The
+   * others have it in lists of their own, or read it after them: told as news, all jobs of a long list would have to be remembered for them.
    *
    * @returns whether this is the newest that is known; if not, there are news of this job that the follower has not had
    */
   learn(header: JobHeader): boolean {
     const { id, epoch, version } = header
-    const concernsOthers = this.followers.size > 1 && !isTerminalStatus(header.status)
-    if (this.#known.get(id) || concernsOthers) this.#observe(header)
-    else this.#known.set(header)
+    if (this.#known.get(id)) this.#observe(header)
+    else this.#meet(header)
     const known = this.#known.get(id)
     return known?.epoch === epoch && known.version === version
+  }
+
+  #meet(header: JobHeader): void {
+    if (!isTerminalStatus(header.status)) {
+      for (const { hasListed } of this.followers) {
+        if (!hasListed) continue
+        this.#observe(header)
+        return
+      }
+      for (const follower of this.followers) follower.owe(header.id)
+    }
+    this.#known.set(header)
   }
 
   /** Forgets the news that all followers have. */
@@ -245,7 +257,7 @@ export class OwnerChannel {
         const { rows, nextCursor }: Page<JobHeader> = await this.#hub.engine.list(query)
         for (const header of rows) {
           seen.add(header.id)
-          this.#observe(header)
+          this.learn(header)
         }
         query = nextCursor === undefined ? undefined : { ...query, cursor: nextCursor }
       }

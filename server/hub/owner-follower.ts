@@ -31,6 +31,8 @@ export class OwnerFollower implements Follower {
   #listing: Listing | undefined = { live: true, limit: LIST_PAGE }
   /** The place of the newest news of each job that the list brought: it has these. Kept until the shared frames are all after the list. */
   #listed: Map<string, number> | undefined = new Map()
+  /** The jobs that others listed first: its own list may have been past them by then. */
+  readonly #owed = new Set<string>()
   #catchingUp = false
   #left = false
   hasJoined = false
@@ -42,6 +44,16 @@ export class OwnerFollower implements Follower {
     this.place = channel.sent
     stream.followers.add(this)
     channel.join(this)
+  }
+
+  /** Whether its list is complete: what is found from then on is news to it. */
+  get hasListed(): boolean {
+    return this.#listing === undefined
+  }
+
+  /** Notes a job that is not told as news: the follower reads it after its list, unless that brings the newest of it. */
+  owe(id: string): void {
+    this.#owed.add(id)
   }
 
   /** Takes a shared frame, if it stands where the frame begins and there is room. */
@@ -72,6 +84,7 @@ export class OwnerFollower implements Follower {
     try {
       while (!this.#left && this.#stream.hasRoom) {
         if (this.#listing) await this.#list(this.#listing)
+        else if (this.#owed.size > 0) await this.#sendOwed()
         else if (this.place < this.#channel.sent) await this.#sendNews()
         else {
           // Else there are news of a job that the list left out for them.
@@ -100,8 +113,22 @@ export class OwnerFollower implements Follower {
     this.#listing = nextListing(listing, rows.length, nextCursor)
   }
 
+  /** Sends jobs that the list was past when others found them, about a page of them. */
+  async #sendOwed(): Promise<void> {
+    let text = ''
+    for (const id of this.#owed) {
+      const header = await this.#channel.newestHeader(id)
+      if (this.#left) return
+      this.#owed.delete(id)
+      if (header) text += this.#introduce(header)
+      if (text.length > PAGE_BYTES) break
+    }
+    if (text !== '') this.#write(encode(text))
+  }
+
   #introduce(header: JobHeader): string {
     if (!this.#channel.learn(header)) return ''
+    this.#owed.delete(header.id)
     this.#listed?.set(header.id, this.#channel.newest)
     const { id, epoch } = header
     return newsMessages({ id, epoch, header, from: 0, bulkTouched: true }, 0)
