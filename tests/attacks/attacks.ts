@@ -12,6 +12,8 @@ export interface Attack {
 }
 
 const nothing = 'nothing'
+/** What a test finds that follows the job of another during the attack. */
+const arrives = 'nothing: each of 20 events arrives meanwhile, in order'
 
 /** The attacks that the suite makes, by what they are on. Those of `attacks/` return what they found, which has to be what is said here. */
 export const attacks: Readonly<Record<string, readonly Attack[]>> = {
@@ -61,14 +63,14 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
     {
       attack: 'A job’s creation is repeated while it is deleted and another creates one of the same id',
       gets: '409 or its own job; 0 of 100 answers show the other’s',
-      others: nothing,
+      others: arrives,
       file: 'attacks/jobs.test.ts',
     },
     {
       attack:
         'A producer reports on an id while it is deleted and made again by another, naming its own life of the job',
       gets: '404 once it is gone; 0 of 100 events are in the other’s job',
-      others: nothing,
+      others: arrives,
       file: 'attacks/jobs.test.ts',
     },
     {
@@ -126,13 +128,13 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
     {
       attack: '2,000 requests at once without a token, or with a forged one',
       gets: '401 for the first, then 429',
-      others: 'nothing: each of 20 events arrives meanwhile, in order',
+      others: arrives,
       file: 'attacks/floods.test.ts',
     },
     {
       attack: '300 connections with half of a request',
       gets: 'no answer',
-      others: 'nothing: each of 20 events arrives meanwhile, in order',
+      others: arrives,
       file: 'attacks/floods.test.ts',
     },
     {
@@ -152,7 +154,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
     {
       attack: '100 streams that are opened and not read, of a job with events of 8 KiB',
       gets: 'what there is when it reads',
-      others: 'nothing: each of 20 events arrives meanwhile, in order',
+      others: arrives,
       file: 'attacks/floods.test.ts',
     },
     {
@@ -164,7 +166,13 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
     {
       attack: 'An upload that says, or turns out, to be longer than any may',
       gets: '413, 2 of 2 times',
-      others: nothing,
+      others: arrives,
+      file: 'attacks/floods.test.ts',
+    },
+    {
+      attack: 'Uploads in chunks that do not end, 12 at once',
+      gets: '429, 8 of 8 times; 4 are read on',
+      others: arrives,
       file: 'attacks/floods.test.ts',
     },
     {
@@ -179,7 +187,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
     {
       attack: 'A forged Host, X-Forwarded-Host or Forwarded, where a link with a token is made',
       gets: 'a link without a host, 3 of 3 times',
-      others: nothing,
+      others: arrives,
       file: 'attacks/front.test.ts',
     },
     {

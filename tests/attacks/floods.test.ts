@@ -1,25 +1,15 @@
 import { describe, expect } from 'bun:test'
+import { defaultLimits } from '../../shared/document/limits.ts'
 import { ApiClient, refusalOf } from '../support/api-client.ts'
 import { RawConnection } from '../support/raw-connection.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
 import { attack, tally } from './attack.ts'
+import { othersNotice } from './others.ts'
 
-const EVENTS = 20
-
-/** Publishes events one after another, and says how they reach somebody who follows the job. */
-async function othersNotice(ada: ApiClient): Promise<string> {
-  const { id } = await ada.create()
-  await using stream = await ada.stream(`api/jobs/${id}/progress`)
-  await stream.take(1)
-  const arrived: unknown[] = []
-  for (let done = 1; done <= EVENTS; done += 1) {
-    await ada.publish(id, { type: 'progress', done })
-    arrived.push((await stream.take(1))[0]?.data.done)
-  }
-  expect(arrived).toEqual(Array.from({ length: EVENTS }, (_, n) => n + 1))
-  return `nothing: each of ${EVENTS} events arrives meanwhile, in order`
-}
+const FORM = { 'content-type': 'multipart/form-data; boundary=b' }
+/** Services that a principal may have at once. */
+const { services: SERVICES } = defaultLimits
 
 describe('floods', () => {
   attack('2,000 requests at once', async () => {
@@ -89,17 +79,43 @@ describe('floods', () => {
 
   attack('An upload that says', async () => {
     await using server = await ServerProcess.start({ MILEPOST_UPLOAD_BYTES: '100000' })
+    const ada = new ApiClient(server.url, await accessToken('ada'))
     const mallory = new ApiClient(server.url, await accessToken('mallory'))
+    const others = othersNotice(ada)
     const body = 'x'.repeat(200_000)
-    const type = { 'content-type': 'multipart/form-data; boundary=b' }
-    const said = await mallory.request('POST', 'api/services/analysis', body, type)
-    const stream = new ReadableStream<Uint8Array>({
-      start(controller) {
-        controller.enqueue(new TextEncoder().encode(body))
-        controller.close()
-      },
-    })
-    const found = await mallory.request('POST', 'api/services/analysis', stream, type)
-    return { gets: tally([said.status, found.status], [413]), others: 'nothing' }
+    const said = await mallory.request('POST', 'api/services/analysis', body, FORM)
+    const found = await mallory.request('POST', 'api/services/analysis', new Response(body).body, FORM)
+    return { gets: tally([said.status, found.status], [413]), others: await others }
+  })
+
+  attack('Uploads in chunks', async () => {
+    await using server = await ServerProcess.start()
+    const ada = new ApiClient(server.url, await accessToken('ada'))
+    const token = await accessToken('mallory')
+    const open = await Promise.all(Array.from({ length: 12 }, () => RawConnection.open(server.url)))
+    const size = 1_000_000
+    const request = [
+      'POST /api/services/analysis HTTP/1.1',
+      'host: localhost',
+      `authorization: Bearer ${token}`,
+      `content-type: ${FORM['content-type']}`,
+      'transfer-encoding: chunked',
+      '',
+      `${size.toString(16)}\r\n${'x'.repeat(size)}\r\n`,
+    ]
+    for (const connection of open) connection.write(request.join('\r\n'))
+    const refused: number[] = []
+    const { promise: areFew, resolve } = Promise.withResolvers<void>()
+    for (const connection of open) {
+      void connection.receive(/\r\n\r\n/).then(() => {
+        refused.push(Number(connection.text.split(' ')[1]))
+        if (refused.length === open.length - SERVICES) resolve()
+      })
+    }
+    await areFew
+    const others = await othersNotice(ada)
+    const gets = `${tally(refused, [429])}; ${open.length - refused.length} are read on`
+    for (const connection of open) connection.destroy()
+    return { gets, others }
   })
 })

@@ -3,6 +3,7 @@ import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
 import { attack, tally } from './attack.ts'
+import { othersNotice } from './others.ts'
 
 describe('attacks by what requests say of themselves', () => {
   attack('A form of another site', async () => {
@@ -34,6 +35,7 @@ describe('attacks by what requests say of themselves', () => {
   attack('A forged Host', async () => {
     await using server = await ServerProcess.start()
     const ada = new ApiClient(server.url, await accessToken('ada'))
+    const others = othersNotice(new ApiClient(server.url, await accessToken('bob')))
     const { id } = await ada.create()
     const urls: string[] = []
     for (const forged of [
@@ -46,6 +48,6 @@ describe('attacks by what requests say of themselves', () => {
     }
     const paths = urls.filter((url) => url.startsWith(`/api/jobs/${id}/progress?token=`))
     expect(urls.join()).not.toContain('evil')
-    return { gets: `a link without a host, ${paths.length} of ${urls.length} times`, others: 'nothing' }
+    return { gets: `a link without a host, ${paths.length} of ${urls.length} times`, others: await others }
   })
 })

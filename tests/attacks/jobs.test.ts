@@ -3,6 +3,7 @@ import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
 import { attack } from './attack.ts'
+import { othersNotice } from './others.ts'
 
 const ROUNDS = 100
 
@@ -52,6 +53,7 @@ describe('attacks on jobs', () => {
     await using server = await ServerProcess.start()
     const ada = new ApiClient(server.url, await accessToken('ada'))
     const mallory = new ApiClient(server.url, await accessToken('mallory'))
+    const others = othersNotice(new ApiClient(server.url, await accessToken('bob')))
     let shown = 0
     for (let round = 0; round < ROUNDS; round += 1) {
       const id = `race-${round}`
@@ -63,13 +65,14 @@ describe('attacks on jobs', () => {
       const [answer = ''] = await Promise.all(answers.map((response) => response.text()))
       if (answer.includes('Secret') || ![200, 201, 409].includes(answers[0].status)) shown += 1
     }
-    return { gets: `409 or its own job; ${shown} of ${ROUNDS} answers show the other’s`, others: 'nothing' }
+    return { gets: `409 or its own job; ${shown} of ${ROUNDS} answers show the other’s`, others: await others }
   })
 
   attack('A producer reports on an id', async () => {
     await using server = await ServerProcess.start()
     const ada = new ApiClient(server.url, await accessToken('ada'))
     const mallory = new ApiClient(server.url, await accessToken('mallory'))
+    const others = othersNotice(new ApiClient(server.url, await accessToken('bob')))
     let written = 0
     for (let round = 0; round < ROUNDS; round += 1) {
       const id = `race-${round}`
@@ -88,7 +91,7 @@ describe('attacks on jobs', () => {
       await late.text()
       if ((await ada.read(id)).version !== 1) written += 1
     }
-    return { gets: `404 once it is gone; ${written} of ${ROUNDS} events are in the other’s job`, others: 'nothing' }
+    return { gets: `404 once it is gone; ${written} of ${ROUNDS} events are in the other’s job`, others: await others }
   })
 
   attack('Jobs for others', async () => {
