@@ -204,8 +204,9 @@ describe('createJobListSignal with a server', () => {
     }
     const list = createJobListSignal({ bearer, environment })
     const stop = effect(() => void list.rows.value)
-    await clock.advance(100)
-    expect([list.rows.value.length, list.hasMore.value]).toEqual([100, true])
+    // The first page is a request beside the stream, which may bring the same jobs before it.
+    while (!list.hasMore.value) await clock.advance(10)
+    expect(list.rows.value).toHaveLength(100)
     const loaded = list.loadMore()
     expect(list.loading.value).toBe(true)
     await loaded
