@@ -1,7 +1,7 @@
 import { sign, verify } from 'hono/jwt'
 import { type Clock, randomId } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
-import { Recent } from '../support/lru.ts'
+import { LruCache } from '../support/lru.ts'
 import { type Grant, type Principal, type Scope, scopes } from './access.ts'
 import type { Sessions } from './sessions.ts'
 import { withoutPrefix, withPrefix } from './token-prefix.ts'
@@ -50,7 +50,7 @@ export class Auth {
   readonly #options: AuthOptions
   readonly #clock: Clock
   readonly #sessions: Sessions
-  readonly #remembered = new Recent<string, Verified>(TOKENS_REMEMBERED)
+  readonly #remembered = new LruCache<string, Verified>(TOKENS_REMEMBERED)
 
   /** @throws TypeError when a secret is missing or too short */
   constructor(options: AuthOptions, clock: Clock, sessions: Sessions) {

@@ -2,7 +2,7 @@ import { type Clock, type Random, randomId } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Engine, Notes } from '../jobs/engine.ts'
 import { textDigest } from '../support/digest.ts'
-import { Recent } from '../support/lru.ts'
+import { LruCache } from '../support/lru.ts'
 import type { Principal, Scope } from './access.ts'
 import { withPrefix } from './token-prefix.ts'
 
@@ -52,7 +52,7 @@ export class Sessions {
   readonly #clock: Clock
   readonly #random: Random
   readonly #onEnd: (id: string) => void
-  readonly #remembered = new Recent<string, { kept: Kept; at: number }>(REMEMBERED)
+  readonly #remembered = new LruCache<string, { kept: Kept; at: number }>(REMEMBERED)
   /** Rises with each end: what was read meanwhile is not remembered. */
   #ends = 0
 

@@ -2,12 +2,12 @@
 // The flags above turn off what Bun obeys in the folder that it is called from: .env sets secrets, bunfig.toml and tsconfig.json run code.
 /** The command line: `milepost serve | sign-in | sync | token | backup | restore | --version | --help`. */
 import { ConfigError } from '../config.ts'
-import { EngineOpenError } from '../engines/engine-open-error.ts'
-import { escapeControls } from '../services/kit/visible.ts'
+import { EngineOpenError } from '../jobs/engine.ts'
+import { escapeControls } from '../services/kit/untrusted-text.ts'
 import { version } from '../version.ts'
 import { copyDatabase } from './backup.ts'
 import { environmentFrom, help } from './flags.ts'
-import { serve } from './serve.ts'
+import { buildAndServe } from './serve.ts'
 import { createSignInLink } from './sign-in.ts'
 import { sync } from './sync.ts'
 import { createToken } from './token.ts'
@@ -21,7 +21,7 @@ const isForTheUser = (error: unknown): error is Error =>
 async function main([command, ...args]: string[]): Promise<void> {
   switch (command) {
     case 'serve':
-      await serve(environmentFrom(args, process.env))
+      await buildAndServe(environmentFrom(args, process.env))
       break
     case 'sign-in':
       console.log(await createSignInLink(args, process.env))

@@ -6,7 +6,7 @@ import { isJob, isReceipt } from '../../shared/wire/answers.ts'
 import type { ProblemDocument } from '../../shared/wire/api.ts'
 import { ConfigError } from '../config.ts'
 import { JobEventEmitter, noControl } from '../jobs/emitter.ts'
-import { escapeControls } from '../services/kit/visible.ts'
+import { escapeControls } from '../services/kit/untrusted-text.ts'
 import { wait } from '../services/kit/wait.ts'
 
 type Wake = (asked: Pick<Receipt, 'cancelRequested' | 'pauseRequested'>) => void
@@ -64,7 +64,7 @@ export class RemoteJobs {
       return id
     }
     throw new ConfigError(
-      `${this.#url.href} does not take the job. ${reasonOf(response, answer.problem, this.#urlOf('api/jobs'))}`,
+      `${this.#url.href} does not take the job. ${refusalReason(response, answer.problem, this.#urlOf('api/jobs'))}`,
     )
   }
 
@@ -95,7 +95,7 @@ export class RemoteJobs {
         this.#wakes.get(jobId)?.(answer.body)
         return { receipt: answer.body }
       }
-      if ('retry' in answer.failed) this.#delay = reasonOf(response, answer.problem, this.#urlOf(path))
+      if ('retry' in answer.failed) this.#delay = refusalReason(response, answer.problem, this.#urlOf(path))
       return answer.failed
     } catch {
       this.#delay = 'It does not answer.'
@@ -128,7 +128,7 @@ export class RemoteJobs {
 }
 
 /** Why a server refused what was requested at a URL, on one line: a terminal must not obey what the answer says. */
-export function reasonOf(response: Response, problem: ProblemDocument | undefined, url: URL): string {
+export function refusalReason(response: Response, problem: ProblemDocument | undefined, url: URL): string {
   const redirect = explainRedirect(response, url.href)
   if (redirect !== undefined) return `It ${redirect}`
   const why = problem?.detail ?? 'That is no answer of Milepost: look at what stands in front of it.'

@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Serves until the process is asked to stop. @throws what `serve` of `entries/bun.ts` throws */
-export async function serve(environment: Environment): Promise<void> {
+/** Serves until the process is asked to stop, after a build where there was none. @throws what `serve` of `entries/bun.ts` throws */
+export async function buildAndServe(environment: Environment): Promise<void> {
   buildOnce()
   // Not before: every other command does without what is built.
   const entry = await import('../entries/bun.ts')

@@ -2,13 +2,13 @@ import { parseArgs } from 'node:util'
 import { readJson, readProblem } from '../../shared/wire/answers.ts'
 import type { CreateSignInLink } from '../../shared/wire/api.ts'
 import type { Scope } from '../auth/access.ts'
+import { operator } from '../auth/access.ts'
 import { SESSION_SECONDS } from '../auth/sessions.ts'
 import { SIGN_IN_SECONDS } from '../auth/sign-in-codes.ts'
 import { ConfigError } from '../config.ts'
-import { operator } from '../entries/operator.ts'
 import { signAccessToken } from './access-token.ts'
 import { refuseSecret } from './flags.ts'
-import { reasonOf } from './remote-jobs.ts'
+import { refusalReason } from './remote-jobs.ts'
 import { settingsOf } from './settings.ts'
 
 const usage = `milepost sign-in [--sub NAME] [--admin] [--job ID] [--url http://localhost:8787/]
@@ -62,5 +62,5 @@ async function ask(url: URL, token: string, body: CreateSignInLink): Promise<str
   if (typeof link === 'string') return new URL(link, url).href
   if (answer.status === 401)
     throw new ConfigError(`${url.href} refuses this secret. Set MILEPOST_SECRET to the server's.`)
-  throw new ConfigError(`${url.href} makes no link. ${reasonOf(answer, await readProblem(answer), url)}`)
+  throw new ConfigError(`${url.href} makes no link. ${refusalReason(answer, await readProblem(answer), url)}`)
 }

@@ -14,8 +14,8 @@ import type {
   DueJob,
   DueQuery,
   Engine,
+  JobToCreate,
   ListQuery,
-  NewJob,
   Page,
   RemoveOnly,
   StoredJob,
@@ -46,7 +46,7 @@ export class MemoryEngine implements Engine {
     this.#limits = options.limits ?? defaultLimits
   }
 
-  async create(job: NewJob): Promise<Created> {
+  async create(job: JobToCreate): Promise<Created> {
     const { id, owner, createdBy } = job.header
     const taken = this.#jobs.get(id)
     if (taken) return { created: false, job: taken.job }

@@ -5,7 +5,7 @@ import type { OpenStream, Sink, StreamSource } from '../hub/stream.ts'
  *
  * What is written in one turn of the event loop leaves together, the first time with the headers in front of it.
  */
-export const openStream: OpenStream = (source) =>
+export const openBunStream: OpenStream = (source) =>
   // The standard's types hide Bun's own of the constructor.
   new ReadableStream(new DirectStream(source) as unknown as UnderlyingDefaultSource<Uint8Array>)
 

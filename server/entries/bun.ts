@@ -1,6 +1,6 @@
 /** Milepost on Bun: environment → engine → app. */
 import { restWithoutDescriptors } from './bun-descriptors.ts'
-import { openStream } from './bun-stream.ts'
+import { openBunStream } from './bun-stream.ts'
 import { greeting, type LocalServer, listenError, openLocal, stopOnSignal } from './local.ts'
 
 /** Bun closes a connection that is silent for longer: seconds, 255 at most. Streams ping every 30. */
@@ -13,7 +13,7 @@ const IDLE_SECONDS = 255
  */
 export async function serve(environment: Readonly<Record<string, string | undefined>>): Promise<void> {
   const local = await openLocal(environment, {
-    openStream,
+    openStream: openBunStream,
     addressOf: (request, server) => (server as Bun.Server<undefined>).requestIP(request)?.address,
   })
   const server = listen(local)

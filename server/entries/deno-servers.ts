@@ -1,10 +1,9 @@
-import { createApp } from '../app.ts'
 import { ConfigError } from '../config.ts'
 import { DenoKvEngine } from '../engines/deno-kv/engine.ts'
-import { EngineOpenError } from '../engines/engine-open-error.ts'
 import type { Opener } from '../engines/open.ts'
-import { assets } from '../generated/assets.ts'
-import { type Serve, serveAt } from '../http/base-path.ts'
+import type { Serve } from '../http/base-path.ts'
+import { EngineOpenError } from '../jobs/engine.ts'
+import { configuredApp } from './configured.ts'
 import { notConfigured, type Platform, readHostedConfig } from './hosted.ts'
 import { greeting, listenError, openLocal, stopOnSignal } from './local.ts'
 
@@ -106,8 +105,7 @@ export async function openDeployed(environment: Environment): Promise<DenoServer
     const config = readHostedConfig(deploy, environment)
     const engine = await DenoKvEngine.open('', config)
     // Deploy routes by the host: a request with another name does not come here.
-    const app = createApp({ ...config, hosts: ['*'], addressOf, engine, auth: config, assets })
-    return serverOf(serveAt(config.basePath, app))
+    return serverOf(configuredApp(config, { engine, hosts: ['*'], addressOf }).serve)
   } catch (error) {
     if (!isForTheUser(error)) throw error
     return serverOf(() => notConfigured(error))

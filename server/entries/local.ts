@@ -1,17 +1,17 @@
 /** What servers of one's own have in common, whatever runs them. */
 import process from 'node:process'
-import { createApp, type Milepost } from '../app.ts'
+import type { Milepost } from '../app.ts'
+import { operator } from '../auth/access.ts'
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import { type Opener, openEngine } from '../engines/open.ts'
-import { assets } from '../generated/assets.ts'
 import { samples } from '../generated/samples.ts'
-import { type Serve, serveAt } from '../http/base-path.ts'
+import type { Serve } from '../http/base-path.ts'
 import type { FrontOptions } from '../http/front.ts'
 import type { OpenStream } from '../hub/stream.ts'
 import { setJobEvents } from '../jobs/emitter.ts'
 import type { Engine } from '../jobs/engine.ts'
 import { createServices } from '../services/index.ts'
-import { operator } from './operator.ts'
+import { configuredApp } from './configured.ts'
 import { keepOwnSecret, makeSecret } from './own-secret.ts'
 import { readSecret } from './read-secret.ts'
 
@@ -55,12 +55,9 @@ export async function openLocal(
   const hostname = config.host ?? (config.secret ? '0.0.0.0' : '127.0.0.1')
   const engine = await openEngine(config.engine, config.limits, engines)
   const known = config.secret ?? (await keepOwnSecret(config.engine))
-  const secret = known ?? makeSecret()
-  const services = createServices({ samples })
-  const hosts = [hostname]
-  const app = createApp({ ...config, ...seams, hosts, engine, auth: { ...config, secret }, assets, services })
+  const parts = { ...seams, hosts: [hostname], engine, services: createServices({ samples }) }
+  const { app, serve } = configuredApp({ ...config, secret: [known ?? makeSecret()].flat() }, parts)
   setJobEvents(app.jobs)
-  const serve = serveAt(config.basePath, app)
   return { app, serve, engine, config, hostname, isSecretKept: known !== undefined }
 }
 

@@ -7,7 +7,7 @@ const HIGH_WATER_MARK = 16 * 1024
  * A stream of workerd's own, which tells when its reader has left: the standard one does not in workerd 1.20260426, if the reader leaves while
  * bytes are on their way to it.
  */
-export const openStream: OpenStream = (source) => {
+export const openWorkerStream: OpenStream = (source) => {
   const { readable, writable } = new IdentityTransformStream()
   const writer = writable.getWriter()
   let waiting = 0

@@ -1,18 +1,17 @@
 /** Milepost on Cloudflare Workers: environment → engine → app. */
-import { createApp } from '../app.ts'
 import { ConfigError } from '../config.ts'
 import type { ObjectBindings } from '../engines/durable-object/calls.ts'
 import { DurableObjectEngine } from '../engines/durable-object/engine.ts'
-import { assets } from '../generated/assets.ts'
-import { type Serve, serveAt } from '../http/base-path.ts'
+import type { Serve } from '../http/base-path.ts'
+import { configuredApp } from './configured.ts'
 import { notConfigured, type Platform, readHostedConfig } from './hosted.ts'
-import { openStream } from './worker-stream.ts'
+import { openWorkerStream } from './worker-stream.ts'
 
 export { JobObject } from '../engines/durable-object/job.ts'
 export { OwnerObject } from '../engines/durable-object/owner.ts'
 
 /** What `wrangler.jsonc` binds, as far as it does. The settings are there too, as text. */
-export type Environment = Partial<ObjectBindings>
+type WorkerEnvironment = Partial<ObjectBindings>
 
 /** A request may have few connections open (six, by Cloudflare's limits): subscriptions leave one for what is read meanwhile. */
 const SUBSCRIPTIONS_PER_STREAM = 5
@@ -25,7 +24,7 @@ const platform: Platform = {
 }
 
 /** @throws ConfigError for a binding or a setting that is missing, or that can't be used */
-function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: Environment): Serve {
+function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: WorkerEnvironment): Serve {
   if (!MILEPOST_JOBS) throw missing('MILEPOST_JOBS', 'JobObject')
   if (!MILEPOST_OWNERS) throw missing('MILEPOST_OWNERS', 'OwnerObject')
   const settings = Object.entries(environment).filter(
@@ -33,18 +32,14 @@ function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: Environment): 
   )
   const config = readHostedConfig(platform, Object.fromEntries(settings))
   const engine = new DurableObjectEngine({ MILEPOST_JOBS, MILEPOST_OWNERS }, config)
-  const app = createApp({
-    ...config,
+  return configuredApp(config, {
+    engine,
     // Cloudflare routes by the host: a request with another name does not come here.
     hosts: ['*'],
     addressOf: ({ headers }) => headers.get('cf-connecting-ip') ?? undefined,
-    engine,
-    auth: config,
-    assets,
-    openStream,
+    openStream: openWorkerStream,
     subscriptionsPerStream: SUBSCRIPTIONS_PER_STREAM,
-  })
-  return serveAt(config.basePath, app)
+  }).serve
 }
 
 function missing(binding: string, className: string): ConfigError {
@@ -56,7 +51,7 @@ function missing(binding: string, className: string): ConfigError {
 let serve: Serve | undefined
 
 export default {
-  fetch(request: Request, environment: Environment, context?: ExecutionContext): Response | Promise<Response> {
+  fetch(request: Request, environment: WorkerEnvironment, context?: ExecutionContext): Response | Promise<Response> {
     try {
       // Once for all requests of an isolate; what it is made of is known only with the first.
       serve ??= open(environment)

@@ -2,7 +2,7 @@ import { type ExecutionContext, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
 import type { Milepost } from '../app.ts'
 import { problems } from '../errors.ts'
-import { problemResponse } from './problem-response.ts'
+import { problemResponse } from './responses.ts'
 
 /** What answers requests; `env` is what the runtime gives with them, `context` what lets work go on after the answer, on Workers. */
 export type Serve = (request: Request, env?: unknown, context?: ExecutionContext) => Response | Promise<Response>

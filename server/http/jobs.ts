@@ -8,10 +8,9 @@ import { snapshotOf } from '../hub/messages.ts'
 import type { Operation, View } from '../jobs/engine.ts'
 import { encodeInSlices, LargeDocuments } from '../jobs/large-documents.ts'
 import { versionHeld } from '../jobs/paging.ts'
+import { atMost, onlyTypes, onlyUtf8, valid } from './body/validation.ts'
 import { type App, absoluteLinkTo, counted, type Env, linkTo, type RouteContext } from './context.ts'
-import { matchesEtag } from './etag.ts'
-import { idempotencyKey } from './idempotency-key.ts'
-import { atMost, onlyTypes, onlyUtf8, valid } from './validation.ts'
+import { idempotencyKey, matchesEtag } from './request-headers.ts'
 import { viewFor, viewOf } from './view.ts'
 
 /** Seconds after which a client that can't stream does well to ask again. */

@@ -2,9 +2,9 @@ import type { Clock } from '../../shared/time/clock.ts'
 import { requireScope } from '../auth/access.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
 import { type App, linkTo, type RouteContext } from './context.ts'
-import { matchesEtag } from './etag.ts'
 import { identify } from './identify.ts'
 import { createOpenApi, openApiTexts } from './openapi.ts'
+import { matchesEtag } from './request-headers.ts'
 
 /** How long the engine's answer is good for everyone who asks whether the server is ready: milliseconds. */
 const READY_MS = 1_000

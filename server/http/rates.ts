@@ -3,7 +3,7 @@ import type { Clock } from '../../shared/time/clock.ts'
 import type { Principal } from '../auth/access.ts'
 import { type ProblemError, problems, refuse } from '../errors.ts'
 import { parseAddress } from '../support/ip-address.ts'
-import { Recent } from '../support/lru.ts'
+import { LruCache } from '../support/lru.ts'
 
 /** Who is counted at once: principals, and addresses of strangers. Of more, those who asked least lately begin anew. */
 export const ACCOUNTS = 10_000
@@ -39,9 +39,9 @@ export class Rates {
   readonly #clock: Pick<Clock, 'monotonic'>
   readonly #limits: Pick<Limits, Rate>
   /** Apart, so that guests with tokens, and strangers, who may have any number of addresses, push out each other alone. */
-  readonly #principals = new Recent<string, Account>(ACCOUNTS)
-  readonly #jobs = new Recent<string, Account>(ACCOUNTS)
-  readonly #strangers = new Recent<string, Account>(ACCOUNTS)
+  readonly #principals = new LruCache<string, Account>(ACCOUNTS)
+  readonly #jobs = new LruCache<string, Account>(ACCOUNTS)
+  readonly #strangers = new LruCache<string, Account>(ACCOUNTS)
 
   constructor(clock: Pick<Clock, 'monotonic'>, limits: Pick<Limits, Rate>) {
     this.#clock = clock
@@ -98,7 +98,7 @@ export class Rates {
   }
 }
 
-function accountOf(accounts: Recent<string, Account>, who: string): Account {
+function accountOf(accounts: LruCache<string, Account>, who: string): Account {
   const known = accounts.get(who)
   if (known) return known
   const account: Account = {}

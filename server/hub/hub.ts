@@ -12,7 +12,7 @@ import { endMessage } from './messages.ts'
 import { OwnerChannel } from './owner-channel.ts'
 import { OwnerFollower } from './owner-follower.ts'
 import { OwnerSubscription } from './owner-subscription.ts'
-import { type OpenStream, openStream } from './stream.ts'
+import { type OpenStream, openStandardStream } from './stream.ts'
 import { StreamCounts, type StreamLimits } from './stream-counts.ts'
 
 export type { Viewer } from './event-stream.ts'
@@ -78,7 +78,7 @@ export class Hub {
     this.#context = options
     this.#counts = new StreamCounts(options.limits)
     this.#isSessionOpen = options.isSessionOpen ?? (async () => true)
-    this.#openStream = options.openStream ?? openStream
+    this.#openStream = options.openStream ?? openStandardStream
     this.#subscriptionsPerStream = options.subscriptionsPerStream
     this.#watchJob = (id, wake, onLost) => options.engine.watch({ job: id }, wake, onLost)
   }

@@ -8,10 +8,18 @@ import { PAGE_BYTES } from '../jobs/paging.ts'
 import { encode } from './event-stream.ts'
 import { Frame, FrameRing } from './frame-ring.ts'
 import { FrameTimer } from './frame-timer.ts'
-import { headerPatch, touchesBulk } from './header-patch.ts'
 import type { HubContext } from './hub.ts'
 import type { JobFollower } from './job-follower.ts'
-import { type Audience, endMessage, endOf, eventMessages, patchMessages, pingMessage } from './messages.ts'
+import {
+  type Audience,
+  endMessage,
+  endOf,
+  eventMessages,
+  headerPatch,
+  patchMessages,
+  pingMessage,
+  touchesBulk,
+} from './messages.ts'
 
 /** How often a stream says that it is alive: milliseconds. */
 export const PING_MS = 30_000

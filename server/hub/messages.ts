@@ -1,6 +1,6 @@
 import { type Cursor, formatCursor } from '../../shared/document/cursor.ts'
 import type { AppliedEvent } from '../../shared/document/events.ts'
-import type { Item, Job, JobStatus, Patch, Step } from '../../shared/document/job.ts'
+import type { Item, Job, JobHeader, JobStatus, Patch, PatchHeader, Step } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import type { EndReason } from '../../shared/wire/messages.ts'
 import { encodeMessage, eventName } from '../../shared/wire/sse.ts'
@@ -78,4 +78,15 @@ export function endMessage(jobId: string, reason: EndReason, audience: Audience)
 /** The message that the stream is alive, and what the server's clock says. */
 export function pingMessage(now: number, version?: number): string {
   return encodeMessage({ event: 'ping', data: { at: new Date(now).toISOString(), version } })
+}
+
+/** Whether events may change what is large in a header: its `result` or `metadata`. Unknown events may. */
+export function touchesBulk(events: readonly AppliedEvent[] | undefined): boolean {
+  return events?.some((event) => event.type === 'status' && ('result' in event || 'metadata' in event)) ?? true
+}
+
+/** A header as a patch carries it: `result` and `metadata` only when they may have changed. */
+export function headerPatch(header: JobHeader, withBulk: boolean): PatchHeader {
+  const { result = null, metadata = null, ...patch } = header
+  return withBulk ? { ...patch, result, metadata } : patch
 }

@@ -7,13 +7,12 @@ import type { Change, ListQuery, Page, Unwatch } from '../jobs/engine.ts'
 import { PAGE_BYTES } from '../jobs/paging.ts'
 import { encode } from './event-stream.ts'
 import { FrameTimer } from './frame-timer.ts'
-import { touchesBulk } from './header-patch.ts'
 import type { HubContext } from './hub.ts'
 import { PING_MS } from './job-channel.ts'
 import { KnownJobs } from './known-jobs.ts'
+import { touchesBulk } from './messages.ts'
 import type { OwnerFollower } from './owner-follower.ts'
-import { type Entry, type News, newsMessages } from './owner-news.ts'
-import { type Changed, ToldNews } from './told-news.ts'
+import { type Changed, type News, newsMessages, type PlacedNews, ToldNews } from './told-news.ts'
 
 /** Jobs read from the engine at once, and those that ended which a stream begins with. */
 export const LIST_PAGE = 100
@@ -34,7 +33,7 @@ export class OwnerChannel {
   readonly #frames: FrameTimer
   readonly #known = new KnownJobs()
   /** What the next frame brings, in the order of the places. */
-  readonly #news = new Map<string, Entry>()
+  readonly #news = new Map<string, PlacedNews>()
   /** What frames brought, until all followers have it. */
   readonly #told = new ToldNews()
   /** Jobs that changed, nobody said how. */
@@ -105,7 +104,7 @@ export class OwnerChannel {
   }
 
   /** The news after a place that frames brought to others, oldest first. */
-  sentAfter(place: number): Iterable<Entry | Changed> {
+  sentAfter(place: number): Iterable<PlacedNews | Changed> {
     return this.#told.after(place)
   }
 

@@ -3,8 +3,8 @@ import { PAGE_BYTES } from '../jobs/paging.ts'
 import { type EventStream, encode, type Follower } from './event-stream.ts'
 import type { HubContext } from './hub.ts'
 import { LIST_PAGE, type OwnerChannel } from './owner-channel.ts'
-import { type Entry, newsMessages } from './owner-news.ts'
 import type { Changed } from './told-news.ts'
+import { newsMessages, type PlacedNews } from './told-news.ts'
 
 /** A page that is still to be listed. */
 interface Listing {
@@ -168,4 +168,4 @@ export class OwnerFollower implements Follower {
   }
 }
 
-const isWhole = (entry: Entry | Changed): entry is Entry => 'header' in entry || 'removed' in entry
+const isWhole = (entry: PlacedNews | Changed): entry is PlacedNews => 'header' in entry || 'removed' in entry

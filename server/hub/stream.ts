@@ -25,7 +25,7 @@ export type OpenStream = (source: StreamSource) => ReadableStream<Uint8Array>
 const HIGH_WATER_MARK = 16 * 1024
 
 /** A stream of the Streams standard: works on every runtime. */
-export const openStream: OpenStream = (source) =>
+export const openStandardStream: OpenStream = (source) =>
   new ReadableStream<Uint8Array>(
     {
       start: (controller) =>

@@ -1,4 +1,28 @@
-import type { Entry } from './owner-news.ts'
+import type { JobHeader } from '../../shared/document/job.ts'
+import type { EndReason } from '../../shared/wire/messages.ts'
+import { endMessage, headerPatch, patchMessages } from './messages.ts'
+
+/** What became of one of an owner's jobs. */
+export type News = { id: string; epoch: string } & (
+  | {
+      header: JobHeader
+      /** The version that those who have all earlier news are at; 0 when they don't know this life of the job. */
+      from: number
+      /** Whether `result` or `metadata` may have changed since. */
+      bulkTouched: boolean
+    }
+  | { removed: EndReason }
+)
+
+/** News in its place in the order in which a channel was told. */
+export type PlacedNews = News & { place: number }
+
+/** The messages that bring a watcher from a version of a job to its newest header. */
+export function newsMessages(news: News, from: number): string {
+  if ('removed' in news) return endMessage(news.id, news.removed, 'many')
+  const job = headerPatch(news.header, news.bulkTouched || from === 0)
+  return patchMessages({ from, to: news.header.version, job }, 'header', 'many')
+}
 
 /** Jobs whose newest headers are kept for those who are a little behind. */
 const HEADERS = 32
@@ -17,11 +41,11 @@ export interface Changed {
  * others that they changed. So a follower that stands still pins no headers.
  */
 export class ToldNews {
-  readonly #entries = new Map<string, Entry | Changed>()
+  readonly #entries = new Map<string, PlacedNews | Changed>()
   /** The jobs whose headers are kept, the oldest news first. */
   readonly #whole = new Set<string>()
 
-  add(entry: Entry): void {
+  add(entry: PlacedNews): void {
     const { id } = entry
     this.#entries.delete(id)
     this.#whole.delete(id)
@@ -30,7 +54,7 @@ export class ToldNews {
   }
 
   /** The news after a place, oldest first. What is told meanwhile comes too. */
-  *after(place: number): Iterable<Entry | Changed> {
+  *after(place: number): Iterable<PlacedNews | Changed> {
     for (const entry of this.#entries.values()) if (entry.place > place) yield entry
   }
 

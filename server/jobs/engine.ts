@@ -31,7 +31,7 @@ export interface StoredJob {
 }
 
 /** A job to be created: its document at version 1, complete. */
-export interface NewJob extends StoredJob {
+export interface JobToCreate extends StoredJob {
   /** Refuses the job when its creator has this many that have not ended. */
   liveLimit?: number
   /** Refuses the job when its creator's jobs that are kept are so many, or have so many bytes. */
@@ -248,7 +248,7 @@ export interface Engine {
   /** Jobs are found by their owner alone: it is never asked for everyone's. */
   readonly knowsOwnersOnly?: true
   readonly notes: Notes
-  create(job: NewJob): Promise<Created>
+  create(job: JobToCreate): Promise<Created>
   apply(id: string, batch: Batch): Promise<Applied>
   /** The stored header and marks, or `undefined` when there is no such job. */
   read(id: string): Promise<StoredJob | undefined>
@@ -281,4 +281,9 @@ export interface Engine {
   check(): Promise<void>
   /** Lets go of files and connections. */
   close(): Promise<void>
+}
+
+/** Why an engine can't be opened, in a sentence for the operator that says what to do. */
+export class EngineOpenError extends Error {
+  override readonly name = 'EngineOpenError'
 }

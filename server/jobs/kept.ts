@@ -1,7 +1,7 @@
 import type { Limits } from '../../shared/document/limits.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { type Problem, problems } from '../errors.ts'
-import type { NewJob, StoredJob } from './engine.ts'
+import type { JobToCreate, StoredJob } from './engine.ts'
 
 /** What a job keeps is counted in blocks of this many bytes: so the counts of its creator change seldom, and not with every event. */
 const BLOCK_BYTES = 4_096
@@ -36,7 +36,7 @@ export function changeOfStanding(before: StoredJob | undefined, after: StoredJob
 export const NOTHING: Readonly<Standing> = { live: 0, jobs: 0, blocks: 0 }
 
 /** Why a creator may not have one more job. */
-export function refusalOfJob(standing: Standing, { liveLimit, keptLimit }: NewJob): Problem | undefined {
+export function refusalOfJob(standing: Standing, { liveLimit, keptLimit }: JobToCreate): Problem | undefined {
   if (liveLimit !== undefined && standing.live >= liveLimit) {
     const detail = `You have ${liveLimit} jobs that have not ended. End some, then try again.`
     return problems.tooMany('liveJobs', detail)

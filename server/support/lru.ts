@@ -14,7 +14,7 @@ interface Entry<V> {
  * A use sets a mark and moves nothing, since a `Map` that is reordered with each use costs more than the rest of a lookup. What is to be
  * dropped and has the mark loses it, and goes to the end.
  */
-export class Recent<K, V> {
+export class LruCache<K, V> {
   readonly #limit: number
   /** Those that are to be dropped next first. */
   readonly #entries = new Map<K, Entry<V>>()

@@ -1,6 +1,6 @@
 import { expect } from 'bun:test'
 import { headerBytes } from '../../server/jobs/apply-batch.ts'
-import type { Applied, Batch, Change, Engine, NewJob } from '../../server/jobs/engine.ts'
+import type { Applied, Batch, Change, Engine, JobToCreate } from '../../server/jobs/engine.ts'
 import type { JobEvent } from '../../shared/document/events.ts'
 import type { Job, JobHeader, Patch } from '../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../shared/document/limits.ts'
@@ -27,7 +27,10 @@ export function unique(word: string): string {
 }
 
 /** A job to be created, with an id of its own unless one is given. */
-export function newJob(fields: Partial<JobHeader> = {}, more: Pick<NewJob, 'liveLimit' | 'keptLimit'> = {}): NewJob {
+export function newJob(
+  fields: Partial<JobHeader> = {},
+  more: Pick<JobToCreate, 'liveLimit' | 'keptLimit'> = {},
+): JobToCreate {
   const header = newHeader({ id: unique('job'), ...fields })
   const metadataVersion = header.metadata === undefined ? 0 : 1
   const marks = { resultVersion: 0, metadataVersion, stepCount: 0, bytes: headerBytes(header), requestDigest: 'd1' }

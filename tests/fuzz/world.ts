@@ -1,5 +1,5 @@
 import { createApp, type Milepost } from '../../server/app.ts'
-import type { Assets } from '../../server/http/pages.ts'
+import type { Assets } from '../../server/http/pages/routes.ts'
 import type { Engine } from '../../server/jobs/engine.ts'
 import { createServices } from '../../server/services/index.ts'
 import type { Job } from '../../shared/document/job.ts'

@@ -4,8 +4,8 @@ import type {
   Change,
   Created,
   Engine,
+  JobToCreate,
   ListQuery,
-  NewJob,
   Notes,
   Page,
   RemoveOnly,
@@ -68,7 +68,7 @@ export class FaultyEngine implements Engine {
     this.#random = random
   }
 
-  create(job: NewJob): Promise<Created> {
+  create(job: JobToCreate): Promise<Created> {
     return this.#call(() => this.#inner.create(job))
   }
 

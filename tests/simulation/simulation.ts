@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { MemoryEngine } from '../../server/engines/memory.ts'
 import { Hub } from '../../server/hub/hub.ts'
-import { type OpenStream, openStream } from '../../server/hub/stream.ts'
+import { type OpenStream, openStandardStream } from '../../server/hub/stream.ts'
 import type { DueList, DueTerms } from '../../server/jobs/engine.ts'
 import { Metrics } from '../../server/metrics.ts'
 import type { ProducerEvent } from '../../shared/document/events.ts'
@@ -94,7 +94,7 @@ class Simulation {
       metrics: new Metrics(),
       frameMs: [0, 25, 250][random.below(3)] ?? 25,
       limits: { streams: 1_000, jobStreams: 1_000 },
-      openStream: random.chance(0.7) ? narrowStream : openStream,
+      openStream: random.chance(0.7) ? narrowStream : openStandardStream,
     })
     const onViolation = (violation: unknown) => {
       this.#violation ??= violation

@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { Assets } from '../../http/pages.ts'
+import type { Assets } from '../../http/pages/routes.ts'
 import { bundle } from './bundle.ts'
 import { buildDocs } from './docs.ts'
 import { collectSamples } from './samples.ts'
@@ -40,5 +40,5 @@ async function write(name: string, type: string, from: string, value: unknown): 
 }
 
 await mkdir(path('server/generated'), { recursive: true })
-await write('assets', 'Assets', '../http/pages.ts', assets)
+await write('assets', 'Assets', '../http/pages/routes.ts', assets)
 await write('samples', 'Samples', '../services/kit/samples.ts', await collectSamples(path('node_modules')))

@@ -1,5 +1,5 @@
 import { Marked, type Tokens } from 'marked'
-import type { DocPage, Docs } from '../../http/docs.ts'
+import type { DocPage, Docs } from '../../http/pages/docs.ts'
 
 /** The pages in the order of their navigation, by the names of their files in `server/docs`. */
 const names = ['index', 'app', 'wire', 'errors', 'settings', 'running', 'engines']

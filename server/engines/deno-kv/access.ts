@@ -51,7 +51,7 @@ export class KvAccess {
   }
 
   /** Commits what `prepare` makes of what it reads, anew as often as a check fails; `prepare` may also have an answer at once. */
-  async transact<T>(prepare: () => Promise<Attempt<T>>): Promise<T> {
+  async transact<T>(prepare: () => Promise<AtomicAttempt<T>>): Promise<T> {
     for (let tries = 0; tries < TRIES; tries++) {
       const attempt = await prepare()
       if ('answer' in attempt) return attempt.answer
@@ -102,7 +102,7 @@ function wait(tries: number, clock: Clock, random: Random): Promise<void> {
 }
 
 /** What a transaction came to before its commit: something to commit, an answer without it, or nothing, for what was read did not fit together. */
-export type Attempt<T> =
+export type AtomicAttempt<T> =
   | { operation: Deno.AtomicOperation; committed(versionstamp: string): T }
   | { answer: T }
   | { again: true }

@@ -13,8 +13,8 @@ import type {
   DueJob,
   DueQuery,
   Engine,
+  JobToCreate,
   ListQuery,
-  NewJob,
   Page,
   RemoveOnly,
   StoredJob,
@@ -24,7 +24,7 @@ import type {
 } from '../../jobs/engine.ts'
 import { blocksOf, type Kept, refusalOfGrowth, refusalOfJob } from '../../jobs/kept.ts'
 import { buildPage, startOf } from '../../jobs/paging.ts'
-import { Turns } from '../support/keyed-mutex.ts'
+import { KeyedMutex } from '../support/keyed-mutex.ts'
 import { KvAccess } from './access.ts'
 import { keys } from './keys.ts'
 import { listJobs } from './list.ts'
@@ -79,7 +79,7 @@ export class DenoKvEngine implements Engine {
   readonly #store: KvStore
   readonly #watches: KvWatches
   readonly #trash: Trash
-  readonly #turns = new Turns()
+  readonly #mutex = new KeyedMutex()
   readonly #clock: Clock
   readonly #random: Random
   /** Which of the processes that share the store this is. */
@@ -113,10 +113,10 @@ export class DenoKvEngine implements Engine {
     this.notes = new KvNotes(this.#kv)
   }
 
-  create(job: NewJob): Promise<Created> {
+  create(job: JobToCreate): Promise<Created> {
     const { id, createdBy } = job.header
     // Their number is held to a limit, so those of one creator would only be in each other's way.
-    return this.#turns.take(`creator ${createdBy}`, () => this.#take(id, () => this.#create(job)))
+    return this.#mutex.run(`creator ${createdBy}`, () => this.#take(id, () => this.#create(job)))
   }
 
   apply(id: string, batch: Batch): Promise<Applied> {
@@ -154,7 +154,7 @@ export class DenoKvEngine implements Engine {
   }
 
   remove(id: string, only: RemoveOnly = {}): Promise<boolean> {
-    return this.#turns.take(`job ${id}`, () => this.#remove(id, only))
+    return this.#mutex.run(`job ${id}`, () => this.#remove(id, only))
   }
 
   watch(target: WatchTarget, wake: (change: Change) => void, onLost: () => void = () => {}): Promise<Unwatch> {
@@ -183,20 +183,20 @@ export class DenoKvEngine implements Engine {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#watches.close()
-    await this.#turns.end()
+    await this.#mutex.end()
     await this.#trash.close()
     this.#kv.close()
   }
 
   /** Runs work on a job in its turn: in one process batches wait for each other instead of failing each other's checks. */
   #take<T>(id: string, work: () => Promise<T>): Promise<T | { refused: ProblemError['problem'] }> {
-    return this.#turns.take(`job ${id}`, work).catch((error: unknown) => {
+    return this.#mutex.run(`job ${id}`, work).catch((error: unknown) => {
       if (error instanceof ProblemError) return { refused: error.problem }
       throw error
     })
   }
 
-  #create(asked: NewJob): Promise<Created> {
+  #create(asked: JobToCreate): Promise<Created> {
     const { header, marks, liveLimit } = asked
     const { id, epoch, version, owner, createdBy } = header
     const job = { header, marks }

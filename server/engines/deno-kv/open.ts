@@ -2,11 +2,11 @@ import { mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { systemClock, systemRandom } from '../../../shared/time/clock.ts'
-import { EngineOpenError } from '../engine-open-error.ts'
+import { EngineOpenError } from '../../jobs/engine.ts'
 import { untilUnlocked } from './access.ts'
 import { keys } from './keys.ts'
 import { addDueLists, listAmongEveryones } from './migrate.ts'
-import { FORMAT } from './values.ts'
+import { KV_FORMAT } from './values.ts'
 
 /** Files of Deno KV don't say what they are, but they have this table. */
 const isOfAnother = (tables: string[]) => tables.length > 0 && !tables.includes('data_version')
@@ -69,10 +69,11 @@ async function checkFormat(kv: Deno.Kv, place: string): Promise<void> {
     await addDueLists(kv)
     await listAmongEveryones(kv)
   }
-  if (found.value === null || found.value < FORMAT) await kv.atomic().check(found).set(keys.format, FORMAT).commit()
-  else if (found.value > FORMAT) {
+  if (found.value === null || found.value < KV_FORMAT)
+    await kv.atomic().check(found).set(keys.format, KV_FORMAT).commit()
+  else if (found.value > KV_FORMAT) {
     throw new EngineOpenError(
-      `${place || 'The store'} was written by a newer Milepost (format ${found.value}, this one knows ${FORMAT}): run that one, or name another.`,
+      `${place || 'The store'} was written by a newer Milepost (format ${found.value}, this one knows ${KV_FORMAT}): run that one, or name another.`,
     )
   }
 }

@@ -1,6 +1,6 @@
 import type { Patch } from '../../../shared/document/job.ts'
 import { buildPage, type ChangedRow } from '../../jobs/paging.ts'
-import { type Entry, type KvStore, windows } from './store.ts'
+import { type FoundJob, type KvStore, windows } from './store.ts'
 
 /** Rows that are read at once at first; twice as many each time they are not enough. */
 const FIRST_ROWS = 128
@@ -11,7 +11,7 @@ const FIRST_ROWS = 128
  */
 export async function readPage(
   store: KvStore,
-  first: Entry,
+  first: FoundJob,
   from: number,
   maxBytes: number,
 ): Promise<Patch | undefined> {

@@ -5,7 +5,7 @@ import { type Loaded, namedRows } from '../../jobs/apply-batch.ts'
 import type { Batch, StoredJob } from '../../jobs/engine.ts'
 import { isForgotten, KEYS_KEPT } from '../../jobs/idempotency.ts'
 import type { ChangedRow } from '../../jobs/paging.ts'
-import { Recent } from '../../support/lru.ts'
+import { LruCache } from '../../support/lru.ts'
 import type { KvAccess } from './access.ts'
 import { keys, type List, type PayloadField } from './keys.ts'
 import {
@@ -24,7 +24,7 @@ import {
 const CACHE_SIZE = 4 * 1_024 * 1_024
 
 /** A job as it was read: what is written upon it is taken only while the store has this. */
-export interface Entry {
+export interface FoundJob {
   key: Deno.KvKey
   versionstamp: string
   head: Head
@@ -50,13 +50,13 @@ export const windows = {
 /** What is read of jobs. */
 export class KvStore {
   readonly #kv: KvAccess
-  readonly #payloads = new Recent<string, unknown>(CACHE_SIZE)
+  readonly #payloads = new LruCache<string, unknown>(CACHE_SIZE)
 
   constructor(kv: KvAccess) {
     this.#kv = kv
   }
 
-  async find(id: string): Promise<Entry | undefined> {
+  async find(id: string): Promise<FoundJob | undefined> {
     for (;;) {
       const entry = await this.#complete(await this.#kv.get<Head | Gone>(keys.job(id)))
       if (entry !== 'changed') return entry
@@ -64,7 +64,7 @@ export class KvStore {
   }
 
   /** Several jobs, in the order of their ids, each as it is at a moment of its own. */
-  async findMany(ids: readonly string[]): Promise<(Entry | undefined)[]> {
+  async findMany(ids: readonly string[]): Promise<(FoundJob | undefined)[]> {
     const heads = await this.#kv.getMany<Head | Gone>(ids.map((id) => keys.job(id)))
     const find = async (id: string, head: Deno.KvEntryMaybe<Head | Gone> | undefined) => {
       const entry = head && (await this.#complete(head))
@@ -74,18 +74,18 @@ export class KvStore {
   }
 
   /** Whether the store still has what was read. */
-  async isCurrent({ key, versionstamp }: Entry): Promise<boolean> {
+  async isCurrent({ key, versionstamp }: FoundJob): Promise<boolean> {
     return (await this.#kv.get(key)).versionstamp === versionstamp
   }
 
   /** Whether the job is still in the life in which it was read. */
-  async isAlive({ key, head }: Entry): Promise<boolean> {
+  async isAlive({ key, head }: FoundJob): Promise<boolean> {
     const { value } = await this.#kv.get<Head | Gone>(key)
     return value !== null && 'life' in value && value.life === head.life
   }
 
   /** What a batch needs, or `undefined` when the job changed while it was read. */
-  async load({ head, job }: Entry, batch: Batch): Promise<KvLoaded | undefined> {
+  async load({ head, job }: FoundJob, batch: Batch): Promise<KvLoaded | undefined> {
     const { events, key } = batch
     const wanted = [...wantedRows(events, job)]
     const keyOf = (list: List, id: string | number) =>
@@ -122,7 +122,7 @@ export class KvStore {
   }
 
   /** Rows changed after a version, in the order of their versions. */
-  async changedSince({ head }: Entry, version: number, limit: number): Promise<ChangedRow[]> {
+  async changedSince({ head }: FoundJob, version: number, limit: number): Promise<ChangedRow[]> {
     const selector = { prefix: keys.rows(head.life), start: keys.row(head.life, version + 1) }
     return (await this.#kv.list<StoredRow>(selector, { limit })).map(({ value }) => decodeRow(value))
   }
@@ -137,7 +137,7 @@ export class KvStore {
   }
 
   /** A head with its payloads, or `changed` when they have gone since. */
-  async #complete(entry: Deno.KvEntryMaybe<Head | Gone>): Promise<Entry | 'changed' | undefined> {
+  async #complete(entry: Deno.KvEntryMaybe<Head | Gone>): Promise<FoundJob | 'changed' | undefined> {
     const { key, value: head, versionstamp } = entry
     if (head === null || 'gone' in head) return undefined
     const result = await this.#payload(head, 'result')

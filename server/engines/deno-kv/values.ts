@@ -3,7 +3,7 @@ import type { Marks, StoredJob } from '../../jobs/engine.ts'
 import type { ChangedRow } from '../../jobs/paging.ts'
 
 /** The format of everything that is stored here. */
-export const FORMAT = 2
+export const KV_FORMAT = 2
 
 /** A `result` or `metadata`: small ones as JSON in the head, large ones in so many values of their own. */
 export type Payload = string | number
@@ -33,7 +33,7 @@ export interface Gone {
 }
 
 /** That a job has changed, for those who watch its owner. */
-export interface News {
+export interface ChangeNote {
   epoch: string
   version: number
   gone?: true

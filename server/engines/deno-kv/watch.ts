@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '../../../shared/time/clock.ts'
 import type { Change, Unwatch, WatchTarget } from '../../jobs/engine.ts'
-import { Recent } from '../../support/lru.ts'
+import { LruCache } from '../../support/lru.ts'
 import { WakeQueue } from '../support/wake-queue.ts'
 import type { KvAccess } from './access.ts'
 import { keys } from './keys.ts'
-import { type Gone, type Head, jobOf, type News, type Payload } from './values.ts'
+import { type ChangeNote, type Gone, type Head, jobOf, type Payload } from './values.ts'
 
 /** Jobs of an owner of which is known what was told last. */
 const MOST_KNOWN = 10_000
@@ -134,7 +134,7 @@ abstract class Target {
   ready: Promise<void> = Promise.resolve()
   protected readonly kv: KvAccess
   protected readonly options: WatchOptions
-  readonly #known = new Recent<string, Known>(MOST_KNOWN)
+  readonly #known = new LruCache<string, Known>(MOST_KNOWN)
   readonly #queue = new WakeQueue<Watcher>()
   readonly #key: Deno.KvKey
   #reader: ReadableStreamDefaultReader<[Deno.KvEntryMaybe<unknown>]> | undefined
@@ -298,8 +298,8 @@ class OwnerTarget extends Target {
     }
   }
 
-  #list(): Promise<Deno.KvEntry<News>[]> {
-    return this.kv.list<News>({ prefix: keys.news(this.#owner) }, { limit: MOST_NEWS })
+  #list(): Promise<Deno.KvEntry<ChangeNote>[]> {
+    return this.kv.list<ChangeNote>({ prefix: keys.news(this.#owner) }, { limit: MOST_NEWS })
   }
 
   #pass(versionstamp: string): void {

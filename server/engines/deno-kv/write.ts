@@ -6,8 +6,8 @@ import { KEYS_KEPT } from '../../jobs/idempotency.ts'
 import { blocksOf } from '../../jobs/kept.ts'
 import type { ChangedRow } from '../../jobs/paging.ts'
 import { keys, type PayloadField } from './keys.ts'
-import { type Entry, type KvLoaded, keyPlace, windows } from './store.ts'
-import { encodePayload, encodeRow, type Gone, type Head, type Listed, type News, type UsedKey } from './values.ts'
+import { type FoundJob, type KvLoaded, keyPlace, windows } from './store.ts'
+import { type ChangeNote, encodePayload, encodeRow, type Gone, type Head, type Listed, type UsedKey } from './values.ts'
 
 /** How long those who look only now and then can hear of a removal, and of a change: milliseconds. */
 const GONE_MS = 3_600_000
@@ -18,12 +18,12 @@ const MINUS_ONE = 2n ** 64n - 1n
 type Operation = Deno.AtomicOperation
 
 /** Who writes, which its own watchers need not be told by the store. */
-export interface Writer {
+export interface KvWriter {
   by: string
 }
 
 /** A new job at its place in the order of creation. */
-export function writeNew(operation: Operation, job: StoredJob, place: { life: string; seq: number } & Writer): void {
+export function writeNew(operation: Operation, job: StoredJob, place: { life: string; seq: number } & KvWriter): void {
   const head: Head = { ...place, ...stripped(job), keyCount: 0 }
   writePayload(operation, head, 'result', job.header.result, job.marks.resultVersion)
   writePayload(operation, head, 'metadata', job.header.metadata, job.marks.metadataVersion)
@@ -35,7 +35,7 @@ export function writeNew(operation: Operation, job: StoredJob, place: { life: st
 /** What the fold computed. Answers the head as it will be. */
 export function writeCommit(
   operation: Operation,
-  entry: Entry,
+  entry: FoundJob,
   loaded: KvLoaded,
   commit: Commit,
   batch: Batch,
@@ -79,7 +79,7 @@ export function writeCommit(
 }
 
 /** Hides a job, and leaves its rows to be cleared away. */
-export function writeRemoval(operation: Operation, { key, head, job }: Entry, by: string): void {
+export function writeRemoval(operation: Operation, { key, head, job }: FoundJob, by: string): void {
   const { epoch, version } = job.header
   const gone: Gone = { gone: true, epoch, version, by }
   operation.set(key, gone, { expireIn: GONE_MS })
@@ -135,7 +135,7 @@ function writeNamed(
 
 function writeWindow(
   operation: Operation,
-  entry: Entry,
+  entry: FoundJob,
   loaded: KvLoaded,
   list: keyof typeof windows,
   rows: ChangedRow[],
@@ -204,7 +204,7 @@ export function listedOf({ kind, status, parentId }: Indexed): Listed {
   return { kind, status, parentId }
 }
 
-function writeNews(operation: Operation, { id, owner }: JobHeader, news: News): void {
+function writeNews(operation: Operation, { id, owner }: JobHeader, news: ChangeNote): void {
   operation.set(keys.newsOf(owner, id), news, { expireIn: NEWS_MS })
   operation.set(keys.bump(owner), news.by)
 }

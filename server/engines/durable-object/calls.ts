@@ -6,8 +6,8 @@ import type {
   Applied,
   Batch,
   Created,
+  JobToCreate,
   ListQuery,
-  NewJob,
   Note,
   Notes,
   Page,
@@ -19,7 +19,7 @@ import type {
 /** What a Worker asks of the object of a job. Objects have no settings of their own: what they need comes with the call. */
 export interface JobCalls {
   /** @param retentionSeconds how long the job is kept if the object has to end it */
-  create(job: NewJob, retentionSeconds: number | undefined): Promise<Created>
+  create(job: JobToCreate, retentionSeconds: number | undefined): Promise<Created>
   apply(id: string, batch: Batch, limits: Limits): Promise<Applied>
   /** @param retentionSeconds how long an ended job is kept in which no expiry is written */
   read(retentionSeconds?: number): Promise<StoredJob | undefined>
@@ -32,7 +32,7 @@ export interface JobCalls {
 /** What is asked of the index object of a principal: of the jobs that are its own, and of those that it created. */
 export interface OwnerCalls {
   /** Writes a job down before it is made. Refuses it when its creator has as many jobs as its limits say. */
-  admit(job: NewJob): Promise<Problem | undefined>
+  admit(job: JobToCreate): Promise<Problem | undefined>
   /** One of the principal's own jobs as it is now. Answers whether someone follows all of them. */
   update(job: StoredJob): Promise<boolean>
   /** One of the principal's own jobs is gone. */

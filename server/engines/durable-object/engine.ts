@@ -8,8 +8,8 @@ import type {
   Change,
   Created,
   Engine,
+  JobToCreate,
   ListQuery,
-  NewJob,
   Notes,
   Page,
   RemoveOnly,
@@ -56,7 +56,7 @@ export class DurableObjectEngine implements Engine {
     this.#retentionSeconds = options.retentionSeconds
   }
 
-  create(job: NewJob): Promise<Created> {
+  create(job: JobToCreate): Promise<Created> {
     return answered(() => this.#job(job.header.id).create(job, this.#retentionSeconds))
   }
 

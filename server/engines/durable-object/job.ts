@@ -5,10 +5,20 @@ import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { type Clock, systemClock } from '../../../shared/time/clock.ts'
 import { type Problem, problems } from '../../errors.ts'
 import { CANCEL_GRACE, dueOf, isExpired, mayRemove } from '../../jobs/due.ts'
-import type { Applied, Batch, Created, Due, DueTerms, NewJob, RemoveOnly, StoredJob, View } from '../../jobs/engine.ts'
+import type {
+  Applied,
+  Batch,
+  Created,
+  Due,
+  DueTerms,
+  JobToCreate,
+  RemoveOnly,
+  StoredJob,
+  View,
+} from '../../jobs/engine.ts'
 import { buildPage, startOf } from '../../jobs/paging.ts'
 import { type Decided, Group } from '../sqlite/group.ts'
-import type { Entry } from '../sqlite/store.ts'
+import type { StoredEntry } from '../sqlite/store.ts'
 import { type JobCalls, type ObjectBindings, ownerObject } from './calls.ts'
 import { ObjectStorage } from './storage.ts'
 import { Teller } from './teller.ts'
@@ -37,7 +47,7 @@ export class JobObject extends WatchedObject implements JobCalls {
   protected readonly clock: Pick<Clock, 'now'> = systemClock
   readonly #storage: ObjectStorage
   readonly #teller = new Teller(() => this.#tell())
-  #entry: Entry | undefined
+  #entry: StoredEntry | undefined
   /** What of importance the index objects have not been told. An object that has just woken does not know. */
   #debt: 'none' | 'unknown' | 'owed' = 'unknown'
   #alarmAt: number | undefined
@@ -52,7 +62,7 @@ export class JobObject extends WatchedObject implements JobCalls {
     if (!this.#removed) this.#entry = this.#storage.first
   }
 
-  create(job: NewJob, retentionSeconds: number | undefined): Promise<Created> {
+  create(job: JobToCreate, retentionSeconds: number | undefined): Promise<Created> {
     return this.#inTurn(async () => {
       if (this.#entry) return { created: false, job: this.#entry.job }
       if (this.#removed) await this.#teller.now()
@@ -197,7 +207,7 @@ export class JobObject extends WatchedObject implements JobCalls {
   }
 
   /** Has the index objects write the job down. One that did, before the other could not, asks after the job when it comes upon it. */
-  async #admit(job: NewJob): Promise<Problem | undefined> {
+  async #admit(job: JobToCreate): Promise<Problem | undefined> {
     const { header, marks } = job
     const { owner, createdBy } = header
     try {

@@ -1,7 +1,7 @@
 import type { JobHeader } from '../../../shared/document/job.ts'
 import { tokenSeries } from '../../auth/access.ts'
 import type { Problem } from '../../errors.ts'
-import type { Change, ListQuery, NewJob, Note, Notes, Page, StoredJob } from '../../jobs/engine.ts'
+import type { Change, JobToCreate, ListQuery, Note, Notes, Page, StoredJob } from '../../jobs/engine.ts'
 import { changeOfStanding, NOTHING, refusalOfJob, type Standing } from '../../jobs/kept.ts'
 import { draftOf } from '../sqlite/group.ts'
 import type { ObjectBindings, OwnerCalls } from './calls.ts'
@@ -31,7 +31,7 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     this.#notes = new ObjectNotes(ctx.storage)
   }
 
-  async admit(job: NewJob): Promise<Problem | undefined> {
+  async admit(job: JobToCreate): Promise<Problem | undefined> {
     const { id, epoch, createdBy } = job.header
     if (refusalOfJob(this.#standingBeside(createdBy, id), job)) {
       const others = this.#unconfirmed().filter((other) => other !== id)

@@ -1,6 +1,6 @@
 import type { Database, SqlValue } from '../sqlite/database.ts'
-import { FORMAT, migrate, type Scope } from '../sqlite/format.ts'
-import { type Entry, SqliteStore } from '../sqlite/store.ts'
+import { FORMAT, migrate, type StoreScope } from '../sqlite/format.ts'
+import { SqliteStore, type StoredEntry } from '../sqlite/store.ts'
 
 const FORMAT_KEY = 'format'
 
@@ -9,14 +9,14 @@ export class ObjectStorage {
   readonly store: SqliteStore
   readonly #storage: DurableObjectStorage
   readonly #database: Database
-  readonly #scope: Scope
+  readonly #scope: StoreScope
   #format: number
 
   /**
    * @param scope whose documents the object holds
    * @throws Error when a newer Milepost wrote what is there
    */
-  constructor(storage: DurableObjectStorage, scope: Scope) {
+  constructor(storage: DurableObjectStorage, scope: StoreScope) {
     this.#storage = storage
     this.#database = databaseOf(storage.sql)
     this.#scope = scope
@@ -35,7 +35,7 @@ export class ObjectStorage {
   }
 
   /** The document of an object that holds one. */
-  get first(): Entry | undefined {
+  get first(): StoredEntry | undefined {
     if (this.isEmpty) return undefined
     const row = this.#database.prepare('SELECT id FROM jobs').get() as { id: string } | undefined
     return row && this.store.find(row.id)

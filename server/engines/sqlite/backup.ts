@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { EngineOpenError } from '../engine-open-error.ts'
+import { EngineOpenError } from '../../jobs/engine.ts'
 import { lockFile, openDatabase, openError } from './open.ts'
 
 /**

@@ -12,8 +12,8 @@ import type {
   DueJob,
   DueQuery,
   Engine,
+  JobToCreate,
   ListQuery,
-  NewJob,
   Page,
   RemoveOnly,
   StoredJob,
@@ -22,15 +22,15 @@ import type {
   WatchTarget,
 } from '../../jobs/engine.ts'
 import { buildPage, rowsSince, startOf } from '../../jobs/paging.ts'
-import { Recent } from '../../support/lru.ts'
-import { Gathering } from '../support/group-commit.ts'
+import { LruCache } from '../../support/lru.ts'
+import { GroupCommit } from '../support/group-commit.ts'
 import { LoopTurns } from '../support/loop-turns.ts'
 import { Wakeups } from '../support/wake-ups.ts'
 import { Group } from './group.ts'
 import { SqliteNotes } from './notes.ts'
 import { openReader } from './open.ts'
-import { MOVED, type Outcome, PlanBuilder } from './plan.ts'
-import { type Entry, SqliteStore, type Write } from './store.ts'
+import { type CommitResult, MOVED, PlanBuilder } from './plan.ts'
+import { SqliteStore, type StoredEntry, type Write } from './store.ts'
 import { type AnyTask, type Request, Task } from './task.ts'
 import { WriterThread } from './thread.ts'
 
@@ -72,12 +72,12 @@ export class SqliteEngine implements Engine {
   readonly #store: SqliteStore
   readonly #limits: Limits
   readonly #clock: Clock
-  readonly #entries = new Recent<string, Entry>(CACHE_SIZE)
+  readonly #entries = new LruCache<string, StoredEntry>(CACHE_SIZE)
   /** This run: whoever puts the file back to an older state starts another. */
   readonly #generation: string
   readonly #wakeups = new Wakeups()
   readonly #largeReads = new LoopTurns()
-  readonly #requests: Gathering<AnyTask>
+  readonly #requests: GroupCommit<AnyTask>
   readonly #thread: WriterThread
   #tidyTimer: Timer | undefined
   #isClosed = false
@@ -94,7 +94,7 @@ export class SqliteEngine implements Engine {
     this.#db = openReader(thread.file)
     this.#store = new SqliteStore(this.#db, this.#write, { trash: true, kept: true })
     this.notes = new SqliteNotes(this.#db, (request) => this.#submit(request))
-    this.#requests = new Gathering(clock, (tasks) => this.#commit(tasks))
+    this.#requests = new GroupCommit(clock, (tasks) => this.#commit(tasks))
     this.#tidyIn(TIDY_MS.soon)
   }
 
@@ -103,7 +103,7 @@ export class SqliteEngine implements Engine {
     return new SqliteEngine(await WriterThread.open(path), options)
   }
 
-  create(job: NewJob): Promise<Created> {
+  create(job: JobToCreate): Promise<Created> {
     const who = job.header.createdBy
     return this.#submit({ who, weight: CREATION_WEIGHT, decide: (group) => group.create(job), refused })
   }
@@ -190,17 +190,17 @@ export class SqliteEngine implements Engine {
     })
   }
 
-  #find(id: string): Entry | undefined {
+  #find(id: string): StoredEntry | undefined {
     return this.#entries.get(id) ?? this.#readEntry(id)
   }
 
-  #readEntry(id: string): Entry | undefined {
+  #readEntry(id: string): StoredEntry | undefined {
     const entry = this.#store.find(id)
     if (entry) this.#remember(id, entry)
     return entry
   }
 
-  #remember(id: string, entry: Entry): void {
+  #remember(id: string, entry: StoredEntry): void {
     this.#entries.set(id, entry, entry.headSize + entry.payloadSize)
   }
 
@@ -226,10 +226,10 @@ export class SqliteEngine implements Engine {
   }
 
   /** Decides requests upon what is committed, each upon what those before it do, and has it all written. */
-  async #attempt(tasks: readonly AnyTask[]): Promise<Outcome> {
+  async #attempt(tasks: readonly AnyTask[]): Promise<CommitResult> {
     const findNote = (key: string) => this.notes.find(key)
     const group = new Group(this.#store, (id) => this.#find(id), this.#limits, findNote, this.#generation)
-    let saved: Map<string, Entry | undefined>
+    let saved: Map<string, StoredEntry | undefined>
     try {
       for (const task of tasks) task.decide(group)
       saved = group.write()

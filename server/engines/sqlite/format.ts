@@ -110,7 +110,7 @@ const migrations: Migration[] = [
 ]
 
 /** Whose documents a database holds. */
-export type Scope = 'one' | 'owner' | 'everyone'
+export type StoreScope = 'one' | 'owner' | 'everyone'
 
 /** The format that this version writes. */
 export const FORMAT = migrations.length
@@ -121,7 +121,7 @@ export const FORMAT = migrations.length
  *
  * @param scope whose documents it holds: of one alone nothing is looked for in it, and in an owner's nothing across owners
  */
-export function migrate(db: Pick<Database, 'exec'>, format: number, scope: Scope = 'everyone'): void {
+export function migrate(db: Pick<Database, 'exec'>, format: number, scope: StoreScope = 'everyone'): void {
   const statements = migrations.slice(format).map(({ documents, lists, everyone = '' }) => {
     if (scope === 'one') return documents
     return scope === 'owner' ? documents + lists : documents + lists + everyone

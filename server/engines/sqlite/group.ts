@@ -2,7 +2,7 @@ import type { Limits } from '../../../shared/document/limits.ts'
 import { problems } from '../../errors.ts'
 import { applyBatch, changeOf } from '../../jobs/apply-batch.ts'
 import { mayRemove } from '../../jobs/due.ts'
-import type { Applied, Batch, Change, Commit, Created, NewJob, RemoveOnly, StoredJob } from '../../jobs/engine.ts'
+import type { Applied, Batch, Change, Commit, Created, JobToCreate, RemoveOnly, StoredJob } from '../../jobs/engine.ts'
 import { createdIn } from '../../jobs/generations.ts'
 import { isForgotten, KEYS_KEPT } from '../../jobs/idempotency.ts'
 import {
@@ -15,7 +15,7 @@ import {
   type Standing,
 } from '../../jobs/kept.ts'
 import { NoteDrafts } from './notes.ts'
-import type { Draft, Entry, Key, SqliteStore } from './store.ts'
+import type { Draft, Key, SqliteStore, StoredEntry } from './store.ts'
 
 /** An answer, and the change that is told when it has been written. */
 export interface Decided<T> {
@@ -25,7 +25,7 @@ export interface Decided<T> {
 
 /** A job that the group has looked at: as it was, and as it will be. */
 interface Slot {
-  readonly stored: Entry | undefined
+  readonly stored: StoredEntry | undefined
   readonly before: StoredJob | undefined
   draft: Draft | undefined
 }
@@ -36,7 +36,7 @@ interface Slot {
  */
 export class Group {
   readonly #store: SqliteStore
-  readonly #find: (id: string) => Entry | undefined
+  readonly #find: (id: string) => StoredEntry | undefined
   readonly #limits: Limits
   readonly #slots = new Map<string, Slot>()
   readonly #generation: string | undefined
@@ -53,7 +53,7 @@ export class Group {
    */
   constructor(
     store: SqliteStore,
-    find: (id: string) => Entry | undefined,
+    find: (id: string) => StoredEntry | undefined,
     limits: Limits,
     findNote: (key: string) => string | undefined = () => undefined,
     generation?: string,
@@ -70,7 +70,7 @@ export class Group {
     return this.#slots.keys()
   }
 
-  create(asked: NewJob): Decided<Created> {
+  create(asked: JobToCreate): Decided<Created> {
     const { header, marks, liveLimit, keptLimit } = asked
     const { id, epoch, version, owner, createdBy } = header
     const slot = this.#slot(id)
@@ -131,8 +131,8 @@ export class Group {
    *
    * @returns the jobs that changed, as the file has them now; nothing of those that were removed
    */
-  write(): Map<string, Entry | undefined> {
-    const saved = new Map<string, Entry | undefined>()
+  write(): Map<string, StoredEntry | undefined> {
+    const saved = new Map<string, StoredEntry | undefined>()
     for (const [id, slot] of this.#slots) {
       const { stored, draft } = slot
       if (!isChanged(slot)) continue
@@ -205,7 +205,7 @@ export class Group {
 const isChanged = ({ stored, before, draft }: Slot): boolean => draft?.stored !== stored || draft?.job !== before
 
 /** What continues a stored job, or begins a new one. */
-export function draftOf(stored: Entry | undefined, job: StoredJob): Draft {
+export function draftOf(stored: StoredEntry | undefined, job: StoredJob): Draft {
   const keyCount = stored?.keyCount ?? 0
   return { stored, job, keyCount, steps: new Map(), items: new Map(), errors: [], logs: [], keys: new Map() }
 }

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { EngineOpenError } from '../engine-open-error.ts'
+import { EngineOpenError } from '../../jobs/engine.ts'
 import { reserveOf, rewrite } from './files.ts'
 import { APPLICATION_ID, FORMAT, migrate } from './format.ts'
 

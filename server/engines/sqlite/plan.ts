@@ -17,7 +17,7 @@ export const MOVED =
   'A file of the database was moved, deleted, replaced or cut short while the server had it open. Put it back, or start the server again.'
 
 /** What became of a plan: nothing when it was committed, and synced. */
-export interface Outcome {
+export interface CommitResult {
   /** {@link MOVED}, or what SQLite says. */
   failed?: string
   /** The disk has no room: nothing was written. */

@@ -11,7 +11,7 @@ import { type Database, encodeText, type SqlValue, type Statement } from './data
 import { SqliteKept } from './kept.ts'
 
 /** A job as the file has it. */
-export interface Entry {
+export interface StoredEntry {
   /** Its number in the order of creation. */
   seq: number
   job: StoredJob
@@ -33,7 +33,7 @@ export interface Key {
 /** A job as it is to be written. */
 export interface Draft {
   /** What it continues; nothing when the job is new. */
-  readonly stored: Entry | undefined
+  readonly stored: StoredEntry | undefined
   job: StoredJob
   keyCount: number
   /** Rows and keys that are new or changed. */
@@ -89,7 +89,7 @@ export class SqliteStore {
     this.kept = tables.kept ? new SqliteKept((sql) => this.#sql(sql), write) : undefined
   }
 
-  find(id: string): Entry | undefined {
+  find(id: string): StoredEntry | undefined {
     const row = this.#sql(`${selectEntries('jobs')} WHERE id = ?`).get(id)
     return row ? decodeEntry(row as EntryRow) : undefined
   }
@@ -107,7 +107,7 @@ export class SqliteStore {
   }
 
   /** The rows changed after a version, in the order of their versions; read a few at a time, only as far as the caller goes. */
-  *changedSince({ seq, job }: Pick<Entry, 'seq' | 'job'>, version: number): Iterable<ChangedRow> {
+  *changedSince({ seq, job }: Pick<StoredEntry, 'seq' | 'job'>, version: number): Iterable<ChangedRow> {
     const lists = filledLists(job)
     if (lists.length === 0) return
     const select = this.#sql(selectChanged(lists))
@@ -169,7 +169,7 @@ export class SqliteStore {
   }
 
   /** Where there is a trash, rows and keys go later: see {@link emptyTrash}. */
-  remove({ seq: job, job: removed }: Entry): void {
+  remove({ seq: job, job: removed }: StoredEntry): void {
     this.kept?.add(removed.header.createdBy, -1, -blocksOf(removed))
     this.#write('DELETE FROM jobs WHERE seq = ?', job)
     this.#write('DELETE FROM heads WHERE job = ?', job)
@@ -199,7 +199,7 @@ export class SqliteStore {
     return true
   }
 
-  save(draft: Draft): Entry {
+  save(draft: Draft): StoredEntry {
     const { stored, job, keyCount } = draft
     const header = withoutBulk(job.header)
     const body = JSON.stringify({ header, marks: job.marks, keyCount } satisfies Head)
@@ -347,7 +347,7 @@ function withoutBulk(header: JobHeader): JobHeader {
   return rest
 }
 
-function decodeEntry({ seq, result, metadata, body }: EntryRow): Entry {
+function decodeEntry({ seq, result, metadata, body }: EntryRow): StoredEntry {
   const { header, marks, keyCount }: Head = JSON.parse(body)
   if (result !== null) header.result = JSON.parse(result)
   if (metadata !== null) header.metadata = JSON.parse(metadata)

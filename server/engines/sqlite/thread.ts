@@ -1,6 +1,6 @@
-import { EngineOpenError } from '../engine-open-error.ts'
+import { EngineOpenError } from '../../jobs/engine.ts'
 import { openError } from './open.ts'
-import type { Outcome, Plan } from './plan.ts'
+import type { CommitResult, Plan } from './plan.ts'
 
 /** What the thread is asked: its first message is the path of the file. */
 export type Question = string | Plan
@@ -9,7 +9,7 @@ export type Question = string | Plan
 export interface Port {
   postMessage(message: Question): void
   terminate(): void
-  onmessage: ((event: MessageEvent<Outcome>) => void) | null
+  onmessage: ((event: MessageEvent<CommitResult>) => void) | null
   onerror: ((event: ErrorEvent) => void) | null
 }
 
@@ -18,8 +18,8 @@ export class WriterThread {
   /** The file that it writes, links followed. */
   readonly file: string
   readonly #worker: Port
-  readonly #waiting: ((outcome: Outcome) => void)[] = []
-  #failure: Outcome | undefined
+  readonly #waiting: ((outcome: CommitResult) => void)[] = []
+  #failure: CommitResult | undefined
 
   /** @param worker whose file is open: see {@link open} */
   constructor(worker: Port, file: string) {
@@ -47,11 +47,11 @@ export class WriterThread {
     }
   }
 
-  commit(plan: Plan): Promise<Outcome> {
+  commit(plan: Plan): Promise<CommitResult> {
     return this.#ask(plan)
   }
 
-  check(): Promise<Outcome> {
+  check(): Promise<CommitResult> {
     return this.#ask('check')
   }
 
@@ -61,7 +61,7 @@ export class WriterThread {
     this.#worker.terminate()
   }
 
-  #ask(message: Question): Promise<Outcome> {
+  #ask(message: Question): Promise<CommitResult> {
     if (this.#failure) return Promise.resolve(this.#failure)
     return new Promise((resolve) => {
       this.#waiting.push(resolve)
@@ -76,7 +76,7 @@ function moduleBeside(here: string): string {
   return beside === here ? new URL('./server/engines/sqlite/worker.js', here).href : beside
 }
 
-function ask(worker: Port, message: string): Promise<Outcome & { file?: string }> {
+function ask(worker: Port, message: string): Promise<CommitResult & { file?: string }> {
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => resolve(data)
     worker.onerror = (event) => {

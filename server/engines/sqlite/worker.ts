@@ -1,14 +1,14 @@
 /** The thread that writes a SQLite file: its first message names the file, each other one is a plan, or asks how things are. */
 import { DatabaseFiles } from './files.ts'
 import { type OwnedDatabase, openDatabase } from './open.ts'
-import type { Outcome } from './plan.ts'
+import type { CommitResult } from './plan.ts'
 import type { Question } from './thread.ts'
 import { Writer } from './writer.ts'
 
 /** A thread's own scope, as far as it is used: the standard's types have either a window or this. */
 const thread = globalThis as unknown as {
   onmessage: ((event: MessageEvent<Question>) => void) | null
-  postMessage(message: Outcome & { file?: string }): void
+  postMessage(message: CommitResult & { file?: string }): void
 }
 
 /** Opens the file, says how that went, and answers each message from then on. */

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Statement } from './database.ts'
 import type { DatabaseFiles } from './files.ts'
 import { FORMAT } from './format.ts'
-import { MOVED, type Outcome, type Plan, statementsOf } from './plan.ts'
+import { type CommitResult, MOVED, type Plan, statementsOf } from './plan.ts'
 
 /** How long after a failure the disk is tried again, though nobody asks: milliseconds. */
 const RETRY_MS = 1_000
@@ -38,7 +38,7 @@ export class Writer {
   }
 
   /** Makes a transaction. One without statements writes nothing, and fails only when the file is gone. */
-  commit(plan: Plan): Outcome {
+  commit(plan: Plan): CommitResult {
     if (!this.#isIntact()) return { failed: MOVED }
     // Until there is room for removals again, nothing else may have what they made.
     if (plan.statements !== '' && !plan.frees && !this.#files.hasReserve) return { failed: FULL, isFull: true }
@@ -74,7 +74,7 @@ export class Writer {
   }
 
   /** Whether commits succeed, as far as is known without writing. */
-  check(): Outcome {
+  check(): CommitResult {
     const failed = this.#isIntact() ? this.#failure : MOVED
     return failed === undefined ? {} : { failed }
   }

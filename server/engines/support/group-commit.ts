@@ -13,7 +13,7 @@ export const ENOUGH = 32
  * there is nobody to wait for: so a group is complete when it is as large as what was under way at once before, and one who is alone
  * never waits.
  */
-export class Gathering<T extends Share> {
+export class GroupCommit<T extends Share> {
   readonly #clock: Clock
   readonly #commit: (group: T[]) => Promise<() => void>
   #waiting: T[] = []

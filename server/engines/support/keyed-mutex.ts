@@ -1,19 +1,20 @@
-/** Work on one thing after another, and on several things at once. */
-export class Turns {
+/** A mutex per key. */
+export class KeyedMutex {
+  /** The last work under each key. */
   readonly #last = new Map<string, Promise<unknown>>()
 
-  /** Runs work once all that came before it under the same key has ended, however it ended. */
-  take<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const turn = (this.#last.get(key) ?? Promise.resolve()).then(work, work)
-    this.#last.set(key, turn)
-    const leave = () => {
-      if (this.#last.get(key) === turn) this.#last.delete(key)
+  /** Runs work when all earlier work under the same key has ended, whether it failed or not. */
+  run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const run = (this.#last.get(key) ?? Promise.resolve()).then(work, work)
+    this.#last.set(key, run)
+    const forget = () => {
+      if (this.#last.get(key) === run) this.#last.delete(key)
     }
-    turn.then(leave, leave)
-    return turn
+    run.then(forget, forget)
+    return run
   }
 
-  /** Resolves when all work that is there now has ended. */
+  /** Resolves when all work of this moment has ended. */
   async end(): Promise<void> {
     await Promise.allSettled(this.#last.values())
   }

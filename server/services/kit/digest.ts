@@ -37,7 +37,7 @@ export class Digest {
 }
 
 /** The digest of a stream, read to its end. */
-export async function digestOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+export async function digestOfStream(stream: ReadableStream<Uint8Array>): Promise<string> {
   const digest = new Digest()
   for await (const chunk of stream) await digest.update(chunk)
   return digest.finish()

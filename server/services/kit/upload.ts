@@ -2,7 +2,7 @@ import { fitsUtf8 } from '../../../shared/document/text-size.ts'
 import { problems, refuse } from '../../errors.ts'
 import { pathProblem } from '../sync/tree.ts'
 import { countOf } from './amounts.ts'
-import { clip, reasonOf } from './clip.ts'
+import { clip, reasonOf } from './untrusted-text.ts'
 
 /** Files that one field takes. */
 const MOST_FILES = 5_000

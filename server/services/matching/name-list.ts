@@ -1,5 +1,5 @@
 import { countOf } from '../kit/amounts.ts'
-import { reasonOf } from '../kit/clip.ts'
+import { reasonOf } from '../kit/untrusted-text.ts'
 import { readText } from '../kit/utf8.ts'
 import { parseCsv } from './csv.ts'
 import { nameWords, normaliseName } from './normalise-name.ts'

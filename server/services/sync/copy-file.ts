@@ -1,4 +1,4 @@
-import { Digest, digestOf } from '../kit/digest.ts'
+import { Digest, digestOfStream } from '../kit/digest.ts'
 import type { Bandwidth } from './bandwidth.ts'
 import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
 
@@ -43,7 +43,7 @@ export async function copyFile(
     throw error
   }
   if (read !== size) throw new TreeRefusal('It changed while it was being read')
-  if ((await digest.finish()) !== (await digestOf((await target.read(path)).content))) {
+  if ((await digest.finish()) !== (await digestOfStream((await target.read(path)).content))) {
     throw new Error('The copy differs from the source')
   }
 }
@@ -57,5 +57,5 @@ export async function isSameFile(a: Tree, b: Tree, path: string): Promise<boolea
 
 async function describeFile(tree: Tree, path: string): Promise<{ digest: string; mode: number | undefined }> {
   const { content, modes } = await tree.read(path)
-  return { digest: await digestOf(content), mode: modes?.file }
+  return { digest: await digestOfStream(content), mode: modes?.file }
 }

@@ -4,7 +4,7 @@ import type { JobCalls, Namespace, ObjectBindings, OwnerCalls } from '../../../s
 import { DurableObjectEngine } from '../../../server/engines/durable-object/engine.ts'
 import worker, { JobObject, OwnerObject } from '../../../server/entries/worker.ts'
 import type { Problem } from '../../../server/errors.ts'
-import type { Applied, Batch, Change, NewJob, StoredJob } from '../../../server/jobs/engine.ts'
+import type { Applied, Batch, Change, JobToCreate, StoredJob } from '../../../server/jobs/engine.ts'
 import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 import { CREATED_AT } from '../../arbitraries.ts'
 import type { Answer, Question } from './protocol.ts'
@@ -82,7 +82,7 @@ export class ProbedOwner extends OwnerObject implements ProbedOwnerCalls {
     this.#failures[method] = count
   }
 
-  override async admit(job: NewJob): Promise<Problem | undefined> {
+  override async admit(job: JobToCreate): Promise<Problem | undefined> {
     this.#failIfAsked('admit')
     return super.admit(job)
   }

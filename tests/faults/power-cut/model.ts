@@ -1,4 +1,4 @@
-import type { Batch, NewJob } from '../../../server/jobs/engine.ts'
+import type { Batch, JobToCreate } from '../../../server/jobs/engine.ts'
 import type { AppliedEvent } from '../../../shared/document/events.ts'
 import type { ErrorRow, Item, Job, JobHeader, LogRow, Step } from '../../../shared/document/job.ts'
 
@@ -13,7 +13,7 @@ const KEPT_LOGS = 1_000
 const ENDED = ['completed', 'failed', 'cancelled']
 
 /** The document of a job that was just created. */
-export function documentOfNew({ header }: NewJob): Job {
+export function documentOfNew({ header }: JobToCreate): Job {
   return { ...header, steps: [], items: [], errors: [], logs: [] }
 }
 

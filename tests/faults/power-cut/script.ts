@@ -1,4 +1,4 @@
-import type { Batch, NewJob } from '../../../server/jobs/engine.ts'
+import type { Batch, JobToCreate } from '../../../server/jobs/engine.ts'
 import type { JobEvent } from '../../../shared/document/events.ts'
 import { SeededRandom } from '../../seeded-random.ts'
 import { eventAt } from './script-events.ts'
@@ -42,7 +42,7 @@ export function compareEpochs(one: string, other: string): number {
 const numbersOf = (epoch: string) => [...epoch.matchAll(/\d+/g)].map(Number)
 
 /** The job that a life begins with. */
-export function jobOf(job: string, epoch: string): NewJob {
+export function jobOf(job: string, epoch: string): JobToCreate {
   const [run = 0] = numbersOf(epoch)
   const createdAt = momentOf({ from: 0, run })
   return {

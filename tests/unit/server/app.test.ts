@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { createApp } from '../../../server/app.ts'
 import { MemoryEngine } from '../../../server/engines/memory.ts'
 import { problems, refuse } from '../../../server/errors.ts'
-import { openStream } from '../../../server/hub/stream.ts'
+import { openStandardStream } from '../../../server/hub/stream.ts'
 import type { JobControl } from '../../../server/jobs/emitter.ts'
 import type { JobHeader } from '../../../shared/document/job.ts'
 import type { Limits } from '../../../shared/document/limits.ts'
@@ -149,7 +149,7 @@ describe('createApp', () => {
     const app = new TestApp({
       openStream: (source) => {
         opened += 1
-        return openStream(source)
+        return openStandardStream(source)
       },
     })
     const { id } = await app.create()

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import net from 'node:net'
-import { openStream } from '../../../../server/entries/bun-stream.ts'
-import { openStream as openStandardStream, type Sink } from '../../../../server/hub/stream.ts'
+import { openBunStream } from '../../../../server/entries/bun-stream.ts'
+import { openStandardStream, type Sink } from '../../../../server/hub/stream.ts'
 
 const encode = (text: string) => new TextEncoder().encode(text)
 const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -15,7 +15,7 @@ class OneStream {
   cancels = 0
   readonly #server: Bun.Server<undefined>
 
-  constructor(open = openStream) {
+  constructor(open = openBunStream) {
     const fetch = () =>
       new Response(
         open({
@@ -76,7 +76,7 @@ async function fill(sink: Sink): Promise<number> {
   return written
 }
 
-for (const [name, open] of Object.entries({ 'openStream of Bun': openStream, openStream: openStandardStream })) {
+for (const [name, open] of Object.entries({ openBunStream, openStandardStream: openStandardStream })) {
   describe(name, () => {
     test(`${name} asks for more when it begins, and ends after all that was written`, async () => {
       stream = new OneStream(open)
@@ -131,9 +131,9 @@ for (const [name, open] of Object.entries({ 'openStream of Bun': openStream, ope
   })
 }
 
-test('openStream of Bun is read like any other stream', async () => {
+test('openBunStream is read like any other stream', async () => {
   let pulls = 0
-  const body = openStream({
+  const body = openBunStream({
     start: (sink) => sink.write(encode('first')),
     pull: () => {
       pulls += 1

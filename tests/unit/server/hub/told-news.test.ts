@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
-import type { Entry } from '../../../../server/hub/owner-news.ts'
+import type { PlacedNews } from '../../../../server/hub/told-news.ts'
 import { MOST_TOLD, ToldNews } from '../../../../server/hub/told-news.ts'
 import { newHeader } from '../../../arbitraries.ts'
 
-const news = (id: string, place: number): Entry => ({
+const news = (id: string, place: number): PlacedNews => ({
   id,
   epoch: 'e1',
   place,

@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { countOf, formatBytes } from '../../../../server/services/kit/amounts.ts'
-import { clip, reasonOf } from '../../../../server/services/kit/clip.ts'
-import { itemId } from '../../../../server/services/kit/item-id.ts'
-import { escapeControls } from '../../../../server/services/kit/visible.ts'
+import { clip, escapeControls, itemId, reasonOf } from '../../../../server/services/kit/untrusted-text.ts'
 
 const byteLength = (text: string) => new TextEncoder().encode(text).byteLength
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
-import { Recent } from '../../../../server/support/lru.ts'
+import { LruCache } from '../../../../server/support/lru.ts'
 
-describe('Recent', () => {
+describe('LruCache', () => {
   test('get answers what was set, until it is deleted', () => {
-    const recent = new Recent<string, number>(10)
+    const recent = new LruCache<string, number>(10)
     recent.set('a', 1, 4)
     expect(recent.get('a')).toBe(1)
     expect(recent.get('b')).toBeUndefined()
@@ -13,7 +13,7 @@ describe('Recent', () => {
   })
 
   test('set drops what was used longest ago, once the sizes are over the limit', () => {
-    const recent = new Recent<string, number>(10)
+    const recent = new LruCache<string, number>(10)
     recent.set('a', 1, 4)
     recent.set('b', 2, 4)
     recent.set('c', 3, 2)
@@ -23,7 +23,7 @@ describe('Recent', () => {
   })
 
   test('set counts a value that replaces another once', () => {
-    const recent = new Recent<string, number>(10)
+    const recent = new LruCache<string, number>(10)
     recent.set('a', 1, 6)
     recent.set('b', 2, 4)
     recent.set('a', 3, 6)
@@ -31,7 +31,7 @@ describe('Recent', () => {
   })
 
   test('set does not keep what is larger than the limit by itself, and drops nothing for it', () => {
-    const recent = new Recent<string, number>(10)
+    const recent = new LruCache<string, number>(10)
     recent.set('a', 1, 4)
     recent.set('b', 2, 11)
     expect([recent.get('a'), recent.get('b')]).toEqual([1, undefined])
@@ -42,7 +42,7 @@ describe('Recent', () => {
   })
 
   test('set drops one soon, though all have been used', () => {
-    const recent = new Recent<number, number>(1_000)
+    const recent = new LruCache<number, number>(1_000)
     for (let key = 0; key < 1_000; key++) recent.set(key, key, 1)
     for (let key = 0; key < 1_000; key++) recent.get(key)
     recent.set(1_000, 1_000, 1)

@@ -19,10 +19,10 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { EngineOpenError } from '../../../../../server/engines/engine-open-error.ts'
 import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
 import { APPLICATION_ID, FORMAT } from '../../../../../server/engines/sqlite/format.ts'
 import { openDatabase } from '../../../../../server/engines/sqlite/open.ts'
+import { EngineOpenError } from '../../../../../server/jobs/engine.ts'
 import { batchOf, newJob } from '../../../../conformance/fixtures.ts'
 import { backToFormat } from '../sqlite-fixtures.ts'
 

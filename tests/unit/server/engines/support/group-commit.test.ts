@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import type { Share } from '../../../../../server/engines/support/fair-share.ts'
-import { ENOUGH, GATHER_MS, Gathering } from '../../../../../server/engines/support/group-commit.ts'
+import { ENOUGH, GATHER_MS, GroupCommit } from '../../../../../server/engines/support/group-commit.ts'
 import { settle, VirtualClock } from '../../../../virtual-clock.ts'
 
 /** Groups as they are committed, each until it is said to be done. */
 class Commits {
   readonly clock = new VirtualClock()
   readonly sizes: number[] = []
-  readonly requests = new Gathering<Share>(this.clock, (group) => {
+  readonly requests = new GroupCommit<Share>(this.clock, (group) => {
     this.sizes.push(group.length)
     return new Promise((resolve) => this.#done.push(() => resolve(this.answer)))
   })
@@ -37,7 +37,7 @@ class Commits {
   }
 }
 
-describe('Gathering', () => {
+describe('GroupCommit', () => {
   test('a request that is alone waits for nobody, each time', async () => {
     const commits = new Commits()
     for (let round = 1; round <= 3; round++) {

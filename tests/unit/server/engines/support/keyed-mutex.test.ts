@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { Turns } from '../../../../../server/engines/support/keyed-mutex.ts'
+import { KeyedMutex } from '../../../../../server/engines/support/keyed-mutex.ts'
 import { settle } from '../../../../virtual-clock.ts'
 
 /** Work that ends when a test says so, and says when it begins. */
@@ -12,16 +12,16 @@ function stagedWork(names: string[], name: string) {
   return { work, end: () => resolve(name), fail: () => reject(new Error(name)) }
 }
 
-describe('Turns', () => {
-  test('Turns runs what has one key in turn, and what has another at the same time', async () => {
-    const turns = new Turns()
+describe('KeyedMutex', () => {
+  test('KeyedMutex runs what has one key in turn, and what has another at the same time', async () => {
+    const mutex = new KeyedMutex()
     const begun: string[] = []
     const [a, b, c] = ['a', 'b', 'c'].map((name) => stagedWork(begun, name)) as [
       ReturnType<typeof stagedWork>,
       ReturnType<typeof stagedWork>,
       ReturnType<typeof stagedWork>,
     ]
-    const answers = [turns.take('1', a.work), turns.take('1', b.work), turns.take('2', c.work)]
+    const answers = [mutex.run('1', a.work), mutex.run('1', b.work), mutex.run('2', c.work)]
     await settle()
     expect(begun).toEqual(['a', 'c'])
     c.end()
@@ -34,26 +34,26 @@ describe('Turns', () => {
     expect(await Promise.all(answers)).toEqual(['a', 'b', 'c'])
   })
 
-  test('Turns goes on after work that failed, and tells only its own caller', async () => {
-    const turns = new Turns()
+  test('KeyedMutex goes on after work that failed, and tells only its own caller', async () => {
+    const mutex = new KeyedMutex()
     const begun: string[] = []
     const [a, b] = [stagedWork(begun, 'a'), stagedWork(begun, 'b')]
-    const failing = turns.take('1', a.work)
-    const next = turns.take('1', b.work)
+    const failing = mutex.run('1', a.work)
+    const next = mutex.run('1', b.work)
     a.fail()
     b.end()
     await expect(failing).rejects.toThrow('a')
     expect(await next).toBe('b')
   })
 
-  test('Turns.end resolves once the work that is there has ended, however it did', async () => {
-    const turns = new Turns()
+  test('KeyedMutex.end resolves once the work that is there has ended, however it did', async () => {
+    const mutex = new KeyedMutex()
     const begun: string[] = []
     const [a, b] = [stagedWork(begun, 'a'), stagedWork(begun, 'b')]
-    turns.take('1', a.work).catch(() => {})
-    void turns.take('2', b.work)
+    mutex.run('1', a.work).catch(() => {})
+    void mutex.run('2', b.work)
     let ended = false
-    const end = turns.end().then(() => {
+    const end = mutex.end().then(() => {
       ended = true
     })
     a.fail()
@@ -61,6 +61,6 @@ describe('Turns', () => {
     expect(ended).toBe(false)
     b.end()
     await end
-    await new Turns().end()
+    await new KeyedMutex().end()
   })
 })

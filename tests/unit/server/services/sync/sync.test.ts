@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { setJobEvents } from '../../../../../server/jobs/emitter.ts'
-import { digestOf } from '../../../../../server/services/kit/digest.ts'
+import { digestOfStream } from '../../../../../server/services/kit/digest.ts'
 import { backoff } from '../../../../../server/services/kit/wait.ts'
 import { syncTrees } from '../../../../../server/services/sync/sync.ts'
 import {
@@ -328,7 +328,7 @@ describe('syncTrees', () => {
     setJobEvents(undefined)
     const target = treeOf('target', {})
     expect(await syncTrees(treeOf('source', { a: 'A' }), target, { jobId })).toMatchObject({ copied: 1 })
-    expect(await digestOf((await target.read('a')).content)).toBe(await digestOf(new Blob(['A']).stream()))
+    expect(await digestOfStream((await target.read('a')).content)).toBe(await digestOfStream(new Blob(['A']).stream()))
     expect(recorder.events).toEqual([])
   })
 })

@@ -3,12 +3,12 @@ import { getCookie, setCookie } from 'hono/cookie'
 import { cors } from 'hono/cors'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
-import { isAdmin, type Principal } from '../auth/access.ts'
-import { ProblemError } from '../errors.ts'
-import { type App, linkTo, type RouteContext } from './context.ts'
+import { isAdmin, type Principal } from '../../auth/access.ts'
+import { ProblemError } from '../../errors.ts'
+import { type App, linkTo, type RouteContext } from '../context.ts'
+import { identify, requireOurPage, sessionCookie } from '../identify.ts'
 import { type Docs, docRoutes } from './docs.ts'
-import { identify, requireOurPage, sessionCookie } from './identify.ts'
-import { forPages, page } from './page.ts'
+import { forPages, htmlPage } from './html.ts'
 
 /** The built client and documents: what a browser is served. */
 export interface Assets {
@@ -107,14 +107,14 @@ interface Reader {
 }
 
 const dashboardPage = (base: string, { seesEveryone = false, isStranger = false }: Reader) =>
-  page(
+  htmlPage(
     base,
     'Milepost',
     html`<script type="module" src="dashboard.js"></script></head><body><div id="app" data-sees-everyone="${String(seesEveryone)}" data-is-stranger="${String(isStranger)}"></div></body>`,
   )
 
 const signInPage = (base: string) =>
-  page(
+  htmlPage(
     base,
     'Sign in – Milepost',
     html`</head><body><main class="sign-in"><h1>Sign in</h1>

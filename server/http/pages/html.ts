@@ -23,7 +23,7 @@ export const forPages = secureHeaders({
  * @param base where the app is mounted, with a slash at its end: links are relative to it
  * @param rest of the head, and the body
  */
-export const page = (base: string, title: string, rest: unknown) => html`<!doctype html>
+export const htmlPage = (base: string, title: string, rest: unknown) => html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { shapeOf } from '../../../../server/http/json-text.ts'
+import { shapeOf } from '../../../../../server/http/body/json-text.ts'
 
 describe('shapeOf', () => {
   test('shapeOf finds the longest event of what JSON.stringify writes', () => {

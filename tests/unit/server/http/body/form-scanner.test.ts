@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { FormScanner, PART_HEADER_BYTES } from '../../../../server/http/form-scanner.ts'
+import { FormScanner, PART_HEADER_BYTES } from '../../../../../server/http/body/form-scanner.ts'
 
 const encoder = new TextEncoder()
 

@@ -1,8 +1,8 @@
 import type { Context } from 'hono'
-import type { Clock } from '../../shared/time/clock.ts'
-import { problems, refuse } from '../errors.ts'
-import { noControl } from '../jobs/emitter.ts'
-import { createCheckpoint } from '../services/kit/checkpoint.ts'
+import type { Clock } from '../../../shared/time/clock.ts'
+import { problems, refuse } from '../../errors.ts'
+import { noControl } from '../../jobs/emitter.ts'
+import { createCheckpoint } from '../../services/kit/checkpoint.ts'
 import { type FormExcess, FormScanner, PART_HEADER_BYTES } from './form-scanner.ts'
 import { bodyTooLong, brokenOff } from './validation.ts'
 

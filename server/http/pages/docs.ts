@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { html, raw } from 'hono/html'
-import { type App, linkTo } from './context.ts'
-import { forPages, page } from './page.ts'
+import { type App, linkTo } from '../context.ts'
+import { forPages, htmlPage } from './html.ts'
 
 /** A document for users, as the build made it of Markdown. */
 export interface DocPage {
@@ -33,7 +33,7 @@ export function docRoutes(app: App, docs: Docs): void {
 const mark = html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M4 14V2.7m0 .6h6.3L12 5.3l-1.7 2H4" stroke-width="1.7"/></svg>`
 
 const docPage = (base: string, doc: DocPage, docs: Docs) =>
-  page(
+  htmlPage(
     base,
     `${doc.title} – Milepost`,
     html`</head><body>

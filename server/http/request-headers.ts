@@ -2,6 +2,13 @@ import type { Context } from 'hono'
 import type { z } from 'zod'
 import { problems, refuse } from '../errors.ts'
 
+/** Whether `If-None-Match` names an ETag. It compares weakly (RFC 9110, 13.1.2). */
+export function matchesEtag(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false
+  const strong = (tag: string) => tag.trim().replace(/^W\//, '')
+  return header.trim() === '*' || header.split(',').some((tag) => strong(tag) === strong(etag))
+}
+
 /** The `Idempotency-Key` of a request, if it has one. @throws ProblemError 422 for one that is not valid */
 export function idempotencyKey(c: Context, schema: z.ZodType<string>): string | undefined {
   const value = c.req.header('idempotency-key')

@@ -1,4 +1,5 @@
-import type { Context } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
+import { requestId } from 'hono/request-id'
 import type { Problem } from '../errors.ts'
 
 /** Seconds after which a client may try again. */
@@ -12,4 +13,20 @@ export function problemResponse(c: Context, problem: Problem, more: Readonly<Rec
   const retryAfter = RETRY_AFTER[problem.status]
   if (retryAfter) headers['retry-after'] = retryAfter
   return c.body(JSON.stringify(problem), problem.status, { ...headers, ...more })
+}
+
+/**
+ * What every answer has: the id of its request, and headers that keep browsers from taking it for something else.
+ *
+ * @param hstsSeconds how long a browser is to remember that this host is reached over TLS alone; one that came without TLS ignores it
+ *   (RFC 6797, 8.1)
+ */
+export function everyAnswer(hstsSeconds: number | undefined): MiddlewareHandler {
+  const nameRequest = requestId()
+  const hsts = hstsSeconds === undefined ? undefined : `max-age=${hstsSeconds}`
+  return (c, next) => {
+    c.header('x-content-type-options', 'nosniff')
+    if (hsts !== undefined) c.header('strict-transport-security', hsts)
+    return nameRequest(c, next)
+  }
 }

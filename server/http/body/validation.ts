@@ -2,7 +2,7 @@ import { zValidator } from '@hono/zod-validator'
 import type { Context, MiddlewareHandler, ValidationTargets } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { z } from 'zod'
-import { type FieldError, ProblemError, problems, refuse } from '../errors.ts'
+import { type FieldError, ProblemError, problems, refuse } from '../../errors.ts'
 
 /** Wrong fields that one answer names: a request can have a hundred thousand. */
 export const ERRORS_NAMED = 20

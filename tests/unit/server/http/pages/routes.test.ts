@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { problems, refuse } from '../../../../server/errors.ts'
-import { cookieOf } from '../../../support/sign-in.ts'
-import { TestApp } from '../../../support/test-app.ts'
+import { problems, refuse } from '../../../../../server/errors.ts'
+import { cookieOf } from '../../../../support/sign-in.ts'
+import { TestApp } from '../../../../support/test-app.ts'
 
 const assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' }
 /** Longer than what the store said of a session is believed: milliseconds. */

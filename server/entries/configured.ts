@@ -1,0 +1,26 @@
+import { type AppOptions, createApp, type Milepost } from '../app.ts'
+import type { Config } from '../config.ts'
+import { assets } from '../generated/assets.ts'
+import { type Serve, serveAt } from '../http/base-path.ts'
+
+/** What a runtime adds to the configuration. */
+type Parts = Pick<AppOptions, 'engine' | 'addressOf' | 'hosts' | 'openStream' | 'services' | 'subscriptionsPerStream'>
+
+/** The app that a configuration describes, and what serves it under its path. */
+export function configuredApp(config: Config & { secret: string[] }, parts: Parts): { app: Milepost; serve: Serve } {
+  const { secret, issuer, audience, tokenSeconds, basePath } = config
+  const { origins, publicOrigin, trustedProxies, hstsSeconds, frameMs, retentionSeconds, limits } = config
+  const app = createApp({
+    auth: { secret, issuer, audience, tokenSeconds },
+    origins,
+    publicOrigin,
+    trustedProxies,
+    hstsSeconds,
+    frameMs,
+    retentionSeconds,
+    limits,
+    assets,
+    ...parts,
+  })
+  return { app, serve: serveAt(basePath, app) }
+}
