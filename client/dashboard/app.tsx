@@ -2,8 +2,9 @@ import { DocsPage } from './docs/docs-page.tsx'
 import { Header } from './header.tsx'
 import { JobPage } from './job/job-page.tsx'
 import { JobsPage } from './list/jobs-page.tsx'
-import { MissingPage } from './missing-page.tsx'
 import { route } from './navigation.ts'
+import { useTitle } from './page.ts'
+import { Heading } from './parts/heading.tsx'
 import { text } from './text.ts'
 
 /** The dashboard. */
@@ -34,4 +35,16 @@ function Page() {
     default:
       return <MissingPage />
   }
+}
+
+/** The page for an unknown address. */
+function MissingPage() {
+  useTitle(text.missing)
+  return (
+    <section class="card blank">
+      <Heading>{text.missing}</Heading>
+      <p>{text.missingHint}</p>
+      <a href="./">{text.toJobs}</a>
+    </section>
+  )
 }

@@ -1,9 +1,14 @@
 import { computed } from '@preact/signals'
+import { useEffect, useMemo } from 'preact/hooks'
+import { createAnnouncer } from '../element/announcer.ts'
+import { say } from '../element/live-region.ts'
 import { createJobListSignal } from '../signals/job-list-signal.ts'
 import { createFormat } from '../text/format.ts'
 import { english } from '../text/language.ts'
+import type { JobWords } from '../text/words.ts'
 import { whose } from './list/whose-jobs.ts'
 import { base } from './navigation.ts'
+import { text } from './text.ts'
 
 /** The number and date formats of the page: English texts, with the reader's region. */
 export const format = createFormat(english, navigator.language.startsWith('en') ? { locale: navigator.language } : {})
@@ -15,3 +20,16 @@ const lists = {
 
 /** The jobs that the reader chose to see: one stream, whichever page shows them. */
 export const jobList = computed(() => lists[whose.value])
+
+/** Announces the progress of the page's job to screen readers. */
+export function useAnnouncements(words: JobWords, title: string | undefined): void {
+  const announcer = useMemo(() => createAnnouncer(say), [])
+  useEffect(() => announcer(words, title, format))
+}
+
+/** Sets the title of the document. */
+export function useTitle(page: string): void {
+  useEffect(() => {
+    document.title = text.title(page)
+  }, [page])
+}

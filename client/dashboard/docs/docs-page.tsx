@@ -1,10 +1,10 @@
+import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { call } from '../api.ts'
+import { useTitle } from '../page.ts'
 import { Heading } from '../parts/heading.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { text } from '../text.ts'
-import { useTitle } from '../use-title.ts'
-import { ContentsLink } from './contents-link.tsx'
 import { listCalls, type OpenApi } from './openapi.ts'
 import { OperationCard } from './operation-card.tsx'
 import { SchemaCard } from './schema-card.tsx'
@@ -77,5 +77,21 @@ function Calls({ api }: { api: OpenApi }) {
         ))}
       </div>
     </div>
+  )
+}
+
+/** A link within the page. A bare `#id` would be relative to `<base>`. */
+function ContentsLink({ id, children }: { id: string; children: ComponentChildren }) {
+  const go = (event: MouseEvent) => {
+    const target = document.getElementById(id)
+    if (!target) return
+    event.preventDefault()
+    target.scrollIntoView()
+    target.focus({ preventScroll: true })
+  }
+  return (
+    <a href={`docs/api#${id}`} onClick={go}>
+      {children}
+    </a>
   )
 }

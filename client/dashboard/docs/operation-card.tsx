@@ -2,9 +2,8 @@ import { base } from '../navigation.ts'
 import { CodeBlock } from '../parts/code-block.tsx'
 import { text } from '../text.ts'
 import { createCurl } from './curl.ts'
-import { describeSchema } from './describe-schema.ts'
 import { FieldTable } from './field-table.tsx'
-import { type Call, listAnswers, type OpenApi } from './openapi.ts'
+import { type Call, describeSchema, listAnswers, type OpenApi } from './openapi.ts'
 
 /** An operation: summary, parameters, body, answers, and a curl command. */
 export function OperationCard({ call, api }: { call: Call; api: OpenApi }) {

@@ -1,6 +1,6 @@
-import { describeSchema } from './describe-schema.ts'
 import { FieldTable } from './field-table.tsx'
 import type { Schema } from './openapi.ts'
+import { describeSchema } from './openapi.ts'
 
 /** A schema, collapsed until it is opened. */
 export function SchemaCard({ name, schema }: { name: string; schema: Schema }) {

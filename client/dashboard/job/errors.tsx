@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks'
-import type { Job } from '../../../shared/document/job.ts'
+import type { ErrorRow, Job } from '../../../shared/document/job.ts'
 import { format } from '../page.ts'
+import { Pure } from '../parts/pure.ts'
 import { Scrollable } from '../parts/scrollable.tsx'
 import { text } from '../text.ts'
-import { ErrorLine } from './error-line.tsx'
 
 /** The errors of a job, newest first. */
 export function Errors({ job, now }: { job: Job; now: number }) {
@@ -29,4 +29,25 @@ export function Errors({ job, now }: { job: Job; now: number }) {
       </Scrollable>
     </details>
   )
+}
+
+/** Something that went wrong: when, what, and where. */
+class ErrorLine extends Pure<{ row: ErrorRow; now: number }> {
+  override render() {
+    const { row, now } = this.props
+    const { at, message, code, itemId } = row
+    return (
+      <li>
+        <time dateTime={at} class="muted">
+          {format.time(Date.parse(at), now)}
+        </time>
+        <span dir="auto">
+          {message}
+          {(code ?? itemId) !== undefined && (
+            <small class="muted">{[code, itemId].filter((part) => part !== undefined).join(' · ')}</small>
+          )}
+        </span>
+      </li>
+    )
+  }
 }

@@ -2,16 +2,14 @@ import { useRef, useState } from 'preact/hooks'
 import { useJobProgress } from '../../signals/use-job-progress.ts'
 import { describeJob, type JobWords } from '../../text/words.ts'
 import { base } from '../navigation.ts'
-import { format } from '../page.ts'
+import { format, useAnnouncements, useTitle } from '../page.ts'
+import { Heading } from '../parts/heading.tsx'
 import { text } from '../text.ts'
-import { useAnnouncements } from '../use-announcements.ts'
-import { useTitle } from '../use-title.ts'
 import { Details } from './details.tsx'
 import { Embed } from './embed.tsx'
 import { Errors } from './errors.tsx'
 import { Items } from './items.tsx'
 import { JobHead } from './job-head.tsx'
-import { JobMissing } from './job-missing.tsx'
 import { Log } from './log.tsx'
 import { Result } from './result.tsx'
 import { Steps } from './steps.tsx'
@@ -64,4 +62,19 @@ export function JobPage({ id }: { id: string }) {
 function titleOf({ percent, chip, state }: JobWords, title: string): string {
   const short = state === 'running' && percent !== undefined ? format.percent(percent) : chip
   return short === undefined ? title : text.job.pageTitle(short, title)
+}
+
+/** Shown in place of a job that is loading, missing or no longer visible. */
+function JobMissing({ words }: { words: JobWords }) {
+  return (
+    <section class="card blank">
+      <Heading>{words.line}</Heading>
+      {words.state === 'expired' && (
+        <button type="button" class="primary" onClick={() => location.reload()}>
+          {text.reload}
+        </button>
+      )}
+      {words.state === 'not-found' && <a href="./">{text.toJobs}</a>}
+    </section>
+  )
 }

@@ -1,12 +1,13 @@
+import { Component } from 'preact'
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Job, LogRow } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { down } from '../../element/icons.ts'
 import { format } from '../page.ts'
 import { Icon } from '../parts/icon.tsx'
+import { Pure } from '../parts/pure.ts'
 import { Scrollable } from '../parts/scrollable.tsx'
 import { text } from '../text.ts'
-import { LINES, LogLines } from './log-lines.tsx'
 
 /** Pixels from the end within which a reader counts as being at it. */
 const NEAR = 8
@@ -57,4 +58,43 @@ function chunksOf(logs: readonly LogRow[], logCount: number): { number: number; 
     chunks.push({ number, rows: logs.slice(Math.max(0, start), start + LINES) })
   }
   return chunks
+}
+
+const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' })
+
+/** A line of the log. Levels that need attention are named, not only coloured. */
+class LogLine extends Pure<{ row: LogRow }> {
+  override render() {
+    const { at, level, message } = this.props.row
+    return (
+      <div class={level}>
+        <time dateTime={at}>{clock.format(Date.parse(at))}</time>
+        <span dir="auto">
+          {(level === 'warn' || level === 'error') && <b>{text.levels[level]} </b>}
+          {message}
+        </span>
+      </div>
+    )
+  }
+}
+
+/** Lines of one block: blocks out of sight are skipped in layout and paint. */
+const LINES = 20
+
+/** Consecutive log lines. Lines never change, so a block with the same first and last line is not rendered again. */
+class LogLines extends Component<{ rows: readonly LogRow[] }> {
+  override shouldComponentUpdate({ rows }: { rows: readonly LogRow[] }): boolean {
+    const before = this.props.rows
+    return rows[0] !== before[0] || rows.at(-1) !== before.at(-1)
+  }
+
+  override render() {
+    return (
+      <div class="lines">
+        {this.props.rows.map((row) => (
+          <LogLine key={row.version} row={row} />
+        ))}
+      </div>
+    )
+  }
 }

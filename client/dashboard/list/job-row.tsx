@@ -1,7 +1,7 @@
 import type { JobListSignal, JobRow as Row } from '../../signals/job-list-signal.ts'
 import { describeAge, describeJob } from '../../text/words.ts'
 import { format } from '../page.ts'
-import { Chip } from '../parts/chip.tsx'
+import { Chip } from '../parts/icon.tsx'
 import { ProgressBar } from '../parts/progress-bar.tsx'
 import { toHref } from '../route.ts'
 import { text } from '../text.ts'

@@ -2,21 +2,21 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { plus } from '../../element/icons.ts'
 import { say } from '../../element/live-region.ts'
 import type { JobListSignal, JobRow as Row } from '../../signals/job-list-signal.ts'
-import { format, jobList } from '../page.ts'
+import { format, jobList, useTitle } from '../page.ts'
 import { Heading } from '../parts/heading.tsx'
 import { Icon } from '../parts/icon.tsx'
+import { Notice } from '../parts/notice.tsx'
 import { useHeldOrder } from '../parts/use-held-order.ts'
 import { useHolding } from '../parts/use-holding.ts'
+import { Refusal } from '../refusal.ts'
 import type { Route } from '../route.ts'
 import { StartDialog } from '../start/start-dialog.tsx'
 import { text } from '../text.ts'
-import { useTitle } from '../use-title.ts'
 import { EmptyJobs } from './empty-jobs.tsx'
 import { countByFilter, filterJobs } from './filter-jobs.ts'
 import { Filters } from './filters.tsx'
 import { JobRow } from './job-row.tsx'
 import { ListFooter } from './list-footer.tsx'
-import { ListTrouble } from './list-trouble.tsx'
 import { whose } from './whose-jobs.ts'
 import { WhoseSwitch } from './whose-switch.tsx'
 
@@ -90,4 +90,12 @@ function JobTable({ list, rows, filter, search }: JobTableProps) {
       <ListFooter filter={filter} search={search} found={keys.length} />
     </div>
   )
+}
+
+const statuses = { expired: 401, 'not-found': 404, unreachable: 0 } as const
+
+/** Why the list is not up to date, unless the interruption is short. */
+function ListTrouble() {
+  const error = jobList.value.error.value
+  return error === undefined ? null : <Notice error={new Refusal(statuses[error])} />
 }

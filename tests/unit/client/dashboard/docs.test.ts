@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { createCurl } from '../../../../client/dashboard/docs/curl.ts'
-import { describeSchema } from '../../../../client/dashboard/docs/describe-schema.ts'
-import { listAnswers, listCalls, type OpenApi } from '../../../../client/dashboard/docs/openapi.ts'
+import { describeSchema, listAnswers, listCalls, type OpenApi } from '../../../../client/dashboard/docs/openapi.ts'
 import { createSnippet } from '../../../../client/dashboard/job/snippet.ts'
 import { createOpenApi } from '../../../../server/http/openapi.ts'
 import { createEventSchema } from '../../../../shared/document/events.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { pickTab } from '../../../../client/dashboard/job/pick-tab.ts'
 import { countByFilter, filterJobs } from '../../../../client/dashboard/list/filter-jobs.ts'
-import { countChanges } from '../../../../client/dashboard/parts/held-order.ts'
+import { countChanges } from '../../../../client/dashboard/parts/use-held-order.ts'
 import { newHeader } from '../../../arbitraries.ts'
 
 const row = (
