@@ -3,61 +3,61 @@ import { encodeComment } from '../../shared/wire/sse.ts'
 import { pingMessage } from './messages.ts'
 import type { Sink, StreamSource } from './stream.ts'
 
-/** What an open stream follows: a job, or an owner's jobs. */
+/** A stream's subscription to one job, or to an owner's jobs. */
 export interface Follower {
-  /** Sends what the stream lacks, as far as there is room. */
+  /** Sends what the stream lacks while the stream has room. */
   pump(): void
-  /** Stops following. */
+  /** Unsubscribes. */
   leave(): void
-  /** Whether it has sent all that there was when it came. */
+  /** Whether the initial state has been sent completely. */
   readonly hasJoined: boolean
 }
 
-/** How long something may be followed. */
+/** When a stream's access to a job, or to an owner's jobs, ends. */
 export interface Access {
-  /** When the access runs out: milliseconds since the epoch. */
+  /** Milliseconds since the Unix epoch. */
   expiresAt?: number | undefined
-  /** The session that it ends with. */
+  /** Id of the session that granted the access: both end together. */
   session?: string | undefined
-  /** The series of the token that lets one job be followed: it ends with that. */
+  /** Series of the job token that granted the access: revoking the series ends it. */
   tokenSeries?: number | undefined
 }
 
-/** Who opened a stream, and when it has to end. */
+/** The principal that opened a stream, and when its access ends. */
 export interface Viewer extends Access {
-  /** Whose streams are counted, unless `jobs` are. */
+  /** The principal whose limit the stream counts against, unless `jobs` is set. */
   sub: string
-  /** The jobs whose watch tokens opened the stream, each once: it is one of theirs. */
+  /** Jobs whose watch tokens opened the stream, without duplicates: it counts against the limit of each. */
   jobs?: readonly string[]
-  /** Aborts when the request is over. Some runtimes tell only this way that a reader left. */
+  /** Aborts when the request ends. On some runtimes this is the only sign that the client disconnected. */
   signal?: AbortSignal | undefined
 }
 
 const encoder = new TextEncoder()
 
-/** The bytes of messages. */
+/** Encodes text as UTF-8. */
 export const encode = (text: string): Uint8Array => encoder.encode(text)
 
-/** One open response, and the followers that write to it. There are many, so each is made of little: no function is made for one alone. */
+/** One open response and its followers. There may be very many, so an instance is small: it creates no closures. */
 export class EventStream implements StreamSource {
   readonly followers = new Set<Follower>()
   readonly viewer: Viewer
   readonly #clock: Clock
-  /** What was written before there was a sink: the first bytes, and the ends of jobs that are over already. */
+  /** Bytes written before `start()`, such as `retry` and the `end` of jobs that are gone. */
   #early: Uint8Array[] | undefined
-  /** Those that ran too: a stream does not live for many. */
+  /** Includes timers that have fired: a stream's life is too short for many. */
   readonly #timers: Timer[] = []
   readonly #onDone: (stream: EventStream) => void
-  /** What ends with a session. */
+  /** Callbacks that end the access granted by a session. */
   #bound: { session: string; end: () => void }[] | undefined
   #sink: Sink | undefined
   #isGreeted = false
-  /** What let it follow one of its jobs is over. */
+  /** Whether its access to at least one job has ended. */
   #hasLostAccess = false
   #done = false
 
   /**
-   * @param first written at once: a runtime may hold back the headers until there is a byte of the body
+   * @param first text to write at once: some runtimes hold back the headers until the first byte of the body
    * @param onDone called once, however the stream ends
    */
   constructor(clock: Clock, viewer: Viewer, first: string, onDone: (stream: EventStream) => void) {
@@ -68,7 +68,7 @@ export class EventStream implements StreamSource {
     viewer.signal?.addEventListener('abort', this)
   }
 
-  /** The request is over. */
+  /** The request's signal aborted. */
   handleEvent(): void {
     this.done()
   }
@@ -76,7 +76,7 @@ export class EventStream implements StreamSource {
   start(sink: Sink): void {
     for (const bytes of this.#early ?? []) sink.write(bytes)
     this.#early = undefined
-    // The reader may have left, or all may have been said, while the stream was being prepared.
+    // The stream may have ended while it was being prepared.
     if (this.#done) sink.close()
     else this.#sink = sink
   }
@@ -93,7 +93,7 @@ export class EventStream implements StreamSource {
     return this.#done
   }
 
-  /** Whether the reader keeps up. */
+  /** Whether the stream is open and the client keeps up. */
   get hasRoom(): boolean {
     return !this.#done && this.#sink?.hasRoom === true
   }
@@ -107,16 +107,16 @@ export class EventStream implements StreamSource {
     try {
       this.#sink.write(bytes)
     } catch {
-      // The reader left and the runtime has not told us yet.
+      // The client disconnected, and the runtime has not reported it yet.
       this.done()
     }
   }
 
   /**
-   * Says what time it is, once all followers have sent what there was: devices have clocks of their own, and would else be told half a minute
-   * late how old what they show is.
+   * Sends the first ping once every follower has sent its initial state. It carries the server's time: a client whose clock is off would
+   * otherwise show wrong ages until the next ping.
    *
-   * @param version of the document, on a stream of one job
+   * @param version of the document; only on a stream of one job
    */
   greet(version?: number): void {
     if (this.#isGreeted || !this.#hasJoined) return
@@ -124,7 +124,7 @@ export class EventStream implements StreamSource {
     this.write(encode(pingMessage(this.#clock.now(), version)))
   }
 
-  /** Says what time it is. Clients take a ping to mean that they have everything: before that a comment keeps the connection open. */
+  /** Sends a ping, which tells the client that it is up to date. Before that, a comment keeps the connection open. */
   ping(): void {
     if (!this.hasRoom) return
     this.write(encode(this.#hasJoined ? pingMessage(this.#clock.now()) : encodeComment('more follows')))
@@ -135,13 +135,13 @@ export class EventStream implements StreamSource {
     return true
   }
 
-  /** Runs something later, unless the stream is done by then. */
+  /** Calls `run` after `ms` milliseconds, unless the stream has ended by then. */
   after(ms: number, run: () => void): void {
     if (this.#done) return
     this.#timers.push(this.#clock.setTimeout(run, ms))
   }
 
-  /** Has something ended with a session. @returns whether it is the first with that one */
+  /** Registers a callback for the end of a session. @returns whether it is this stream's first for that session */
   bind(session: string, end: () => void): boolean {
     this.#bound ??= []
     const isFirst = !this.#bound.some((other) => other.session === session)
@@ -150,12 +150,12 @@ export class EventStream implements StreamSource {
   }
 
   /**
-   * A follower has said its last word.
+   * Removes a follower that has sent its last message.
    *
-   * A stream that follows nothing any more stays open, for a client would only come back to it; but not when its access to a job is over: then
-   * the client is told so, and the place is for others.
+   * A stream without followers stays open, because the client would only reconnect. It closes when its access to a job has ended: the client
+   * knows from `end`, and the stream no longer counts against a limit.
    *
-   * @param isAccessOver whether that is why
+   * @param isAccessOver whether the follower ended because its access did
    */
   drop(follower: Follower, isAccessOver: boolean): void {
     this.followers.delete(follower)
@@ -165,7 +165,7 @@ export class EventStream implements StreamSource {
     else this.greet()
   }
 
-  /** A session is over: ends what is bound to it, and the response if nothing else is followed. */
+  /** Ends the access that a session granted, and the response if no follower is left. */
   endSession(session: string): void {
     const over = this.#bound?.filter((bound) => bound.session === session) ?? []
     for (const { end } of over) end()
@@ -178,12 +178,12 @@ export class EventStream implements StreamSource {
     try {
       this.#sink?.close()
     } catch {
-      // Closed or errored by its reader already.
+      // The client has already closed or aborted it.
     }
     this.done()
   }
 
-  /** Lets go of everything. Idempotent: both `cancel()` and the request's signal call it. */
+  /** Releases timers, followers and listeners. Idempotent: both `cancel()` and the request's signal call it. */
   done(): void {
     if (this.#done) return
     this.#done = true

@@ -1,16 +1,16 @@
 import { encode } from './event-stream.ts'
 import type { Audience } from './messages.ts'
 
-/** Frames kept for watchers that are a little behind. */
-const FRAMES = 8
-/** Bytes that all of them may take together. */
-const BYTES = 64 * 1024
+/** Most frames kept for followers that are a little behind. */
+const MAX_FRAMES = 8
+/** Most bytes of all kept frames together. */
+const MAX_BYTES = 64 * 1024
 
-/** What leaves together: what brings a document from one version to another, encoded at most once for each audience. */
+/** The changes from one version of a job to another, sent in one write. Encoded at most once per audience. */
 export class Frame {
   readonly from: number
   readonly to: number
-  /** The job's own end is in it. */
+  /** Whether the frame includes the job's `end`. */
   readonly ends: boolean
   readonly #encode: (audience: Audience) => string
   readonly #bytes: Partial<Record<Audience, Uint8Array>> = {}
@@ -40,15 +40,15 @@ export class FrameRing {
     this.#frames.push(frame)
   }
 
-  /** The frame that continues a version. */
+  /** The frame that starts at a version. */
   after(version: number): Frame | undefined {
     return this.#frames.find(({ from }) => from === version)
   }
 
-  /** Drops the oldest frames that are over the bounds. Called once a frame was sent, when its size is known. */
+  /** Drops the oldest frames beyond the bounds. Call it after a frame was sent: only then is its size known. */
   trim(): void {
     let bytes = this.#frames.reduce((sum, frame) => sum + frame.size, 0)
-    while (this.#frames.length > FRAMES || bytes > BYTES) bytes -= this.#frames.shift()?.size ?? bytes
+    while (this.#frames.length > MAX_FRAMES || bytes > MAX_BYTES) bytes -= this.#frames.shift()?.size ?? bytes
   }
 
   clear(): void {

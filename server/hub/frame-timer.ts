@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../../shared/time/clock.ts'
 
 /**
- * When frames leave: the first after quiet at once, those that follow at most one every `frameMs`. So what is rare is not delayed,
- * and what is frequent costs the same at any rate.
+ * Schedules frames: the first after a quiet period leaves at once, later ones at most once per `frameMs` milliseconds. So rare changes are
+ * not delayed, and frequent ones cost the same at any rate.
  */
 export class FrameTimer {
   readonly #clock: Clock
@@ -17,11 +17,11 @@ export class FrameTimer {
     this.#send = send
   }
 
-  /** Asks for a frame; `urgent` ones leave at once. */
+  /** Requests a frame. An urgent one leaves at once. */
   request(urgent: boolean): void {
-    // Never longer than a frame: a clock that was set back must not hold anything up.
+    // At most `frameMs`: a clock that was set back must not delay frames.
     const wait = urgent ? 0 : Math.min(this.#frameMs, this.#last + this.#frameMs - this.#clock.now())
-    // A frame time of 0 gathers what arrives in one turn.
+    // With `frameMs` 0, a frame gathers the changes of one turn of the event loop.
     if (urgent || (wait <= 0 && this.#frameMs > 0)) this.#fire()
     else this.#timer ??= this.#clock.setTimeout(() => this.#fire(), Math.max(0, wait))
   }

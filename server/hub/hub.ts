@@ -17,50 +17,50 @@ import { StreamCounts, type StreamLimits } from './stream-counts.ts'
 
 export type { Viewer } from './event-stream.ts'
 
-/** How long a stream lives, give or take a fifth: milliseconds. A reader that vanished without a word costs no longer than this. */
+/** Lifetime of a stream, ± 20 %, in milliseconds. Bounds the cost of a client that vanished silently. */
 const STREAM_LIFE_MS = 900_000
-/** How often a stream asks whether its session goes on, which may end in another process: milliseconds. */
+/** Interval at which a stream checks whether its session has ended in another process, in milliseconds. */
 const SESSION_CHECK_MS = 20_000
-/** How long a client waits before it connects again: milliseconds. Random, so that not all come back at once. */
+/** Range of the reconnect delay sent to clients, in milliseconds. Random, to spread reconnects. */
 const RETRY_MS = { least: 1_000, most: 5_000 }
 
-/** What the parts of the hub share. */
+/** Dependencies and settings that the parts of the hub share. */
 export interface HubContext {
   engine: Engine
   clock: Clock
   random: Random
   metrics: Metrics
-  /** How long changes gather before they leave together: milliseconds. */
+  /** How long changes are gathered before they are sent together, in milliseconds. */
   frameMs: number
 }
 
 export interface HubOptions extends HubContext {
-  /** Streams that may be open here. */
+  /** Limits of open streams in this process. */
   limits: StreamLimits
-  /** Left out where nobody has a session. */
+  /** Omitted where there are no sessions. */
   isSessionOpen?: (id: string) => Promise<boolean>
   openStream?: OpenStream
-  /** Subscriptions that one stream may hold, where streams can't share theirs. Left out, those of one job share all. */
+  /** Engine subscriptions that one stream may hold, on runtimes where streams cannot share them. Omitted: the streams of a job share one. */
   subscriptionsPerStream?: number | undefined
 }
 
-/** One job of a stream of several. */
+/** One job on a stream of several jobs. */
 export interface Followed extends Access {
   id: string
-  /** Unless it is gone. */
+  /** Omitted when the job is gone. */
   owner?: string
-  /** Left out, everything. */
+  /** Default: `all`. */
   view?: View
   cursor?: Cursor | undefined
-  /** There is no such job, or not any more. */
+  /** The job does not exist, or was removed. */
   gone?: boolean
 }
 
-/** Owners may have any character in their names, ids of jobs no line ends. Without an owner it is everyone's. */
+/** Key of an owner's channel; without an owner, of all owners. Unambiguous, because job ids contain no line breaks. */
 const ownerKey = (owner: string | undefined, parentId: string | undefined) =>
   owner === undefined ? (parentId ?? '') : `${owner}\n${parentId ?? ''}`
 
-/** One process's fan-out: from the changes that an engine tells of, to the streams that are open here. */
+/** The fan-out of one process: from the engine's changes to open streams. */
 export class Hub {
   readonly #context: HubContext
   readonly #isSessionOpen: (id: string) => Promise<boolean>
@@ -83,16 +83,16 @@ export class Hub {
     this.#watchJob = (id, wake, onLost) => options.engine.watch({ job: id }, wake, onLost)
   }
 
-  /** What is open here: nothing of it, when no stream is. */
+  /** Counts of open streams and of the channels that they follow. */
   get open(): { streams: number; channels: number } {
-    // Streams that can't share a channel may follow one job all the same.
+    // Unshared channels of the same job or owner count once.
     const followed = Object.entries({ ...this.#jobs, owner: this.#owners }).flatMap(([kind, channels]) =>
       [...channels.keys()].map((key) => `${kind} ${key.replace(/\n#\d+$/, '')}`),
     )
     return { streams: this.#streams.size, channels: new Set(followed).size }
   }
 
-  /** Whether anyone here follows a job, alone, among all jobs of its owner or of everyone, or among all children of its parent. */
+  /** Whether an open stream follows a job: by itself, or among the jobs of its owner, of everyone or of its parent. */
   isWatched({ id, owner, parentId }: Pick<JobHeader, 'id' | 'owner' | 'parentId'>): boolean {
     return (
       this.#jobs.all.has(id) ||
@@ -107,10 +107,10 @@ export class Hub {
   }
 
   /**
-   * A stream of one job.
+   * Opens a stream of one job.
    *
-   * @param cursor what the client has, if it is of this life of the job and not ahead of it
-   * @throws ProblemError 429 when there are too many streams; whatever the engine throws when it can't be subscribed to
+   * @param cursor the client's position, if it is in the current epoch of the job and not ahead of it
+   * @throws ProblemError 429 when too many streams are open; whatever the engine throws when subscribing fails
    */
   async openJob(
     id: string,
@@ -132,7 +132,7 @@ export class Hub {
     return this.#respond(stream, viewer)
   }
 
-  /** A stream of several jobs. */
+  /** Opens a stream of several jobs. */
   async openJobs(jobs: readonly Followed[], viewer: Viewer): Promise<ReadableStream<Uint8Array>> {
     const gone = jobs.filter((job) => job.gone)
     const stream = this.#createStream(viewer, gone.map(({ id }) => endMessage(id, 'deleted', 'many')).join(''))
@@ -151,11 +151,11 @@ export class Hub {
       stream.done()
       throw error
     }
-    this.#pingAlways(stream)
+    this.#schedulePings(stream)
     return this.#respond(stream, viewer)
   }
 
-  /** A stream of all jobs of an owner, or of everyone, or of the children of one job, in the header view. */
+  /** Opens a stream of job headers: of an owner's jobs, of all jobs, or of the children of one job. */
   async openOwner(
     owner: string | undefined,
     parentId: string | undefined,
@@ -171,24 +171,24 @@ export class Hub {
       stream.done()
       throw error
     }
-    this.#pingAlways(stream)
+    this.#schedulePings(stream)
     return this.#respond(stream, viewer)
   }
 
-  /** Ends what a session lets its streams see. Where streams can't be touched by the requests of others, each finds out by itself. */
+  /** Ends the access that a session granted. Where a request cannot touch the streams of others, each stream checks its session itself. */
   endSession(id: string): void {
     if (this.#subscriptionsPerStream !== undefined) return
     for (const stream of this.#streams) stream.endSession(id)
   }
 
-  /** Closes every stream, without `end`, and opens none any more: clients go on where they were, with whoever answers next. */
+  /** Closes every stream without `end`, and refuses new ones. Clients reconnect, maybe to another server, and resume. */
   close(): void {
     this.#isClosed = true
     for (const stream of this.#streams) stream.close()
   }
 
   #createStream(viewer: Viewer, first = ''): EventStream {
-    // A client that comes back at once would keep a server that is stopping from its end.
+    // A client that reconnects at once would keep a stopping server alive.
     if (this.#isClosed) throw refuse(problems.unavailable('The server is stopping. Try again in a moment.'))
     this.#counts.add(viewer)
     const { clock, random, metrics } = this.#context
@@ -206,14 +206,14 @@ export class Hub {
   }
 
   #respond(stream: EventStream, { signal }: Viewer): ReadableStream<Uint8Array> {
-    // A request that was over before we listened told nobody.
+    // A signal that aborted before the listener was added fires no event.
     if (signal?.aborted) stream.done()
     return this.#openStream(stream)
   }
 
   #endWith(stream: EventStream, { expiresAt, session }: Access, end: () => void): void {
     if (expiresAt !== undefined) {
-      // No stream lives this long, and a longer timer would fire at once: timers hold 31 bits.
+      // Timers hold 31 bits of milliseconds: a longer one would fire at once. No stream lives this long.
       const ms = Math.min(expiresAt - this.#context.clock.now(), 2 * STREAM_LIFE_MS)
       stream.after(Math.max(0, ms), end)
     }
@@ -222,27 +222,27 @@ export class Hub {
 
   #checkSession(stream: EventStream, session: string): void {
     stream.after(SESSION_CHECK_MS, async () => {
-      // While the store is away nobody can be told to be signed out.
+      // An unavailable store must not sign anyone out.
       const isOpen = await this.#isSessionOpen(session).catch(() => true)
       if (isOpen) this.#checkSession(stream, session)
       else stream.endSession(session)
     })
   }
 
-  #pingAlways(stream: EventStream): void {
+  #schedulePings(stream: EventStream): void {
     stream.after(PING_MS, () => {
       stream.ping()
-      this.#pingAlways(stream)
+      this.#schedulePings(stream)
     })
   }
 
-  /** How a stream of these jobs subscribes to each: through its owner, where there are too many. @throws ProblemError 422 */
+  /** Chooses how a stream subscribes: to each job, or to owners if there are too many jobs. @throws ProblemError 422 for too many owners */
   #subscribe(jobs: readonly Followed[]): (owner: string | undefined) => WatchJob {
     const most = this.#subscriptionsPerStream
     if (most === undefined || jobs.length <= most) return () => this.#watchJob
     const owners = new Set(jobs.map(({ owner = '' }) => owner))
     if (owners.size > most) {
-      const detail = `names jobs of ${owners.size} owners; one stream takes those of ${most}`
+      const detail = `names jobs of ${owners.size} owners; one stream can follow jobs of ${most}`
       throw refuse(problems.invalid([{ field: 'job', detail }]))
     }
     const subscriptions = new Map<string, OwnerSubscription>()
@@ -253,7 +253,7 @@ export class Hub {
     }
   }
 
-  /** The key of a channel: one that nothing else has, where streams can't share it. */
+  /** The key of a channel. Unique where streams cannot share channels. */
   #keyOf(key: string): string {
     return this.#subscriptionsPerStream === undefined ? key : `${key}\n#${++this.#opened}`
   }

@@ -21,53 +21,53 @@ import {
   touchesBulk,
 } from './messages.ts'
 
-/** How often a stream says that it is alive: milliseconds. */
+/** Interval of pings, in milliseconds. */
 export const PING_MS = 30_000
-/** Events that a frame carries one by one; more travel as one patch. */
+/** Most events that a frame carries individually; more become one patch. */
 const EVENTS_PER_FRAME = 8
 
 /**
- * How long a whole document is shared by those who come one after another, as all do when a server starts again: milliseconds. Not for long,
- * since it may be older than what is stored, where wake-ups get lost.
+ * How long new followers share an encoded snapshot, in milliseconds: after a restart all clients reconnect. Short, because the snapshot is
+ * stale when a wake-up was lost.
  */
-const SHARED_MS = 1_000
+const SNAPSHOT_MS = 1_000
 
-/** Subscribes to a job: to it alone, or to one among those that its owner's subscription tells of. */
+/** Subscribes to a job, directly or through a subscription to its owner. */
 export type WatchJob = (id: string, wake: (change: Change) => void, onLost: () => void) => ReturnType<Engine['watch']>
 
 /**
- * One job that is watched here, in one view: its newest frames, and those who follow it.
+ * One watched job in one view: its newest frames and its followers.
  *
- * Nobody has a queue. A follower is a version; the bytes of a frame go to all who stand where it begins and have room. Whoever has none
- * is left where it is, and makes good for it later, from the frames kept or with one patch.
+ * Followers have no queues, only a version. Every follower that is at a frame's start and has room gets the frame's bytes. A follower
+ * without room is skipped; it catches up later from the ring or with one patch.
  */
 export class JobChannel {
   readonly id: string
   readonly view: View
   readonly followers = new Set<JobFollower>()
-  /** Resolves once the engine tells of changes. */
+  /** Resolves once the subscription to the engine is open. */
   readonly ready: Promise<void>
   readonly #hub: HubContext
   readonly #onEmpty: () => void
   readonly #frames: FrameTimer
   readonly #ring = new FrameRing()
-  #whole: { frame: Frame; until: number } | undefined
+  #snapshot: { frame: Frame; until: number } | undefined
   #unwatch: Unwatch | undefined
   #ping: Timer
   #closed = false
   #epoch: string | undefined
-  /** The newest version that is known of. */
+  /** The newest known version. */
   #version = 0
   /** The version up to which frames were sent. */
   #sent = 0
-  /** The events between the two, or `undefined` when there are many, or not all are known. */
+  /** The events from `#sent` to `#version`; `undefined` if there are too many or some are unknown. */
   #pending: AppliedEvent[] | undefined = []
-  /** The header at `#version`, when it is known. */
+  /** The header at `#version`, if known. */
   #header: JobHeader | undefined
   /** Whether `result` or `metadata` may have changed since `#sent`. */
   #bulkTouched = false
   #reading = false
-  /** The series that tokens of this life are in, as far as it was told. */
+  /** The newest known token series of this epoch. */
   #tokenSeries = 0
 
   constructor(hub: HubContext, id: string, view: View, watch: WatchJob, onEmpty: () => void) {
@@ -80,7 +80,7 @@ export class JobChannel {
     this.ready = watch(
       id,
       (change) => this.#wake(change),
-      () => this.#lose(),
+      () => this.#onLost(),
     ).then((unwatch) => {
       this.#unwatch = unwatch
       if (this.#closed) unwatch()
@@ -92,11 +92,11 @@ export class JobChannel {
   }
 
   leave(follower: JobFollower): void {
-    if (this.followers.delete(follower)) this.closeIfEmpty()
+    if (this.followers.delete(follower)) this.#closeIfEmpty()
   }
 
-  /** Nobody follows: the engine need not tell any more. */
-  closeIfEmpty(): void {
+  /** After the last follower left: unsubscribes from the engine. */
+  #closeIfEmpty(): void {
     if (this.followers.size > 0 || this.#closed) return
     this.#closed = true
     this.#frames.stop()
@@ -105,7 +105,7 @@ export class JobChannel {
     this.#onEmpty()
   }
 
-  /** Whether frames went beyond a version, or it is of another life. */
+  /** Whether frames were sent past a version, or the version is of another epoch. */
   isBeyond(epoch: string | undefined, version: number): boolean {
     return epoch !== this.#epoch || version < this.#sent
   }
@@ -114,29 +114,29 @@ export class JobChannel {
     return this.#epoch
   }
 
-  /** The frame that continues a version, when it is still kept. */
-  keptAfter(epoch: string | undefined, version: number): Frame | undefined {
-    if (version === 0 && epoch === undefined) return this.#sharedWhole()
+  /** The frame that starts at a version, if it is still kept; at version 0, the shared snapshot. */
+  frameAfter(epoch: string | undefined, version: number): Frame | undefined {
+    if (version === 0 && epoch === undefined) return this.#sharedSnapshot()
     if (epoch !== this.#epoch) return undefined
-    return version === 0 ? this.#sharedWhole() : this.#ring.after(version)
+    return version === 0 ? this.#sharedSnapshot() : this.#ring.after(version)
   }
 
-  /** The whole document, while those who come can go on from it with what is kept. */
-  #sharedWhole(): Frame | undefined {
-    const { frame, until } = this.#whole ?? {}
+  /** The shared snapshot, if it has not expired and the kept frames continue it. */
+  #sharedSnapshot(): Frame | undefined {
+    const { frame, until } = this.#snapshot ?? {}
     if (!frame || until === undefined || until <= this.#hub.clock.now()) return undefined
     return frame.to === this.#sent || this.#ring.after(frame.to) ? frame : undefined
   }
 
-  /** Makes a frame of a whole document that a follower read, and keeps it for a moment if there are others. */
-  shareWhole(patch: Patch): Frame {
+  /** Makes a frame of the snapshot that a follower read, and shares it for `SNAPSHOT_MS` if there are other followers. */
+  shareSnapshot(patch: Patch): Frame {
     const ends = endOf(patch.job.status) !== undefined
     const frame = new Frame(patch.from, patch.to, ends, (audience) => patchMessages(patch, this.view, audience))
-    if (this.followers.size > 1) this.#whole = { frame, until: this.#hub.clock.now() + SHARED_MS }
+    if (this.followers.size > 1) this.#snapshot = { frame, until: this.#hub.clock.now() + SNAPSHOT_MS }
     return frame
   }
 
-  /** Learns from what a follower read: it may be ahead of the wake-ups. */
+  /** Records what a follower read, which may be ahead of the wake-ups. */
   observe({ job: { epoch }, to, more }: Patch): void {
     if (epoch !== this.#epoch) this.#restart(epoch, to)
     else if (to > this.#version && !more) this.#advance({ from: this.#version, to })
@@ -149,14 +149,14 @@ export class JobChannel {
     if (change.tokenSeries !== undefined) this.#endTokens(change.epoch, change.tokenSeries)
   }
 
-  /** Most changes repeat what was told before. */
+  /** Ends followers whose token series is over. Most changes repeat the known series. */
   #endTokens(epoch: string, series: number): void {
     if (epoch !== this.#epoch || series <= this.#tokenSeries) return
     this.#tokenSeries = series
     for (const follower of this.followers) follower.endTokens(epoch, series)
   }
 
-  /** Begins anew at a version: followers get there by themselves. */
+  /** Restarts at a version; each follower reads up to it by itself. */
   #restart(epoch: string, version: number): void {
     this.#epoch = epoch
     this.#tokenSeries = 0
@@ -166,12 +166,12 @@ export class JobChannel {
     this.#header = undefined
     this.#bulkTouched = false
     this.#ring.clear()
-    this.#whole = undefined
+    this.#snapshot = undefined
     for (const follower of this.followers) follower.pump()
   }
 
   #advance({ from, to, events, header }: Pick<Change, 'from' | 'to' | 'events' | 'header'>): void {
-    // Without the header nobody knows whether the events bring the job to its end.
+    // Only the header says whether the events end the job.
     const isNext = events !== undefined && header !== undefined && from === this.#version
     if (this.#pending && isNext && this.#pending.length + events.length <= EVENTS_PER_FRAME) {
       this.#pending.push(...events)
@@ -198,17 +198,17 @@ export class JobChannel {
       const life = { epoch, generation: header?.generation }
       const encodeAll = (audience: Audience) => eventMessages(this.id, life, events, audience) + end(audience)
       this.#send(new Frame(from, to, reason !== undefined, encodeAll))
-    } else if (this.#isAwaitedAt(from)) void this.#sendPatch({ epoch, version: from })
-    // There is nobody to read it for now: those who are behind read at a pace of their own.
+    } else if (this.#hasFollowerAt(from)) void this.#sendPatch({ epoch, version: from })
+    // No follower could use the patch: those that are behind read at their own pace.
     else this.#restart(epoch, to)
   }
 
-  #isAwaitedAt(version: number): boolean {
-    for (const follower of this.followers) if (follower.standsAt(version)) return true
+  #hasFollowerAt(version: number): boolean {
+    for (const follower of this.followers) if (follower.accepts(version)) return true
     return false
   }
 
-  /** Sends as one patch, read from the engine, what wake-ups told too much or too little of. */
+  /** Reads one patch from the engine and sends it: for when events are too many or unknown. */
   async #sendPatch(cursor: { epoch: string; version: number }): Promise<void> {
     this.#reading = true
     this.#pending = []
@@ -219,7 +219,7 @@ export class JobChannel {
       if (this.#closed || cursor.epoch !== this.#epoch) return
       if (!patch) this.#end(cursor.epoch, 'deleted')
       else if (patch.job.epoch !== cursor.epoch) this.#restart(patch.job.epoch, patch.to)
-      // Too much to be shared: everyone reads the pages at a pace of their own.
+      // Too large to share: each follower reads pages at its own pace.
       else if (patch.more) this.#restart(cursor.epoch, this.#version)
       else if (patch.to > patch.from) {
         this.#version = Math.max(this.#version, patch.to)
@@ -233,7 +233,7 @@ export class JobChannel {
     } finally {
       this.#reading = false
     }
-    // The engine is away, or behind what it told: the next wake-up or ping asks again.
+    // The engine is unavailable, or behind its own wake-ups: the next wake-up or ping retries.
     if (isBehind) this.#pending = undefined
     else if (!this.#closed && this.#sent < this.#version) this.#requestFrame()
   }
@@ -251,15 +251,15 @@ export class JobChannel {
     this.#ring.trim()
   }
 
-  /** The engine tells no more. Clients connect again, and go on from what they have. */
-  #lose(): void {
+  /** The subscription to the engine was lost. Clients reconnect and resume. */
+  #onLost(): void {
     for (const follower of this.followers) follower.disconnect()
   }
 
-  /** One life is over; followers of another hear nothing of it. */
+  /** Ends the followers of one epoch. */
   #end(epoch: string | undefined, reason: EndReason): void {
-    this.#whole = undefined
-    for (const follower of this.followers) follower.endLife(epoch, reason)
+    this.#snapshot = undefined
+    for (const follower of this.followers) follower.endEpoch(epoch, reason)
   }
 
   #removalReason(header = this.#header): EndReason {
@@ -270,16 +270,16 @@ export class JobChannel {
   #schedulePing(): Timer {
     return this.#hub.clock.setTimeout(() => {
       this.#ping = this.#schedulePing()
-      this.#whole = undefined
+      this.#snapshot = undefined
       const bytes = encode(pingMessage(this.#hub.clock.now(), this.#sent))
       for (const follower of this.followers) follower.ping(bytes)
       if (!this.#hub.engine.tellsAll) void this.#checkVersion()
-      // What it told is still to be read from an engine that was away.
+      // Retries a read that failed.
       else if (this.#sent < this.#version) this.#requestFrame()
     }, PING_MS)
   }
 
-  /** Wake-ups may be lost: so most engines are asked at every ping. */
+  /** Reads the stored version, because most engines may lose wake-ups. */
   async #checkVersion(): Promise<void> {
     const asked = this.#epoch
     try {

@@ -9,12 +9,12 @@ import type { JobChannel } from './job-channel.ts'
 import { type Audience, endMessage, endOf, patchMessages } from './messages.ts'
 
 /**
- * One stream's place in one job: a version, and nothing that grows.
+ * One stream's position in one job: a version, and nothing that grows.
  *
- * Either it takes the frames that the channel shares, or it catches up by itself, from the frames kept or from the engine; never both
- * at once, and always from exactly where it is. That is why nothing is lost or repeated between reading a state and hearing of the next.
+ * A follower either accepts the channel's shared frames or catches up alone, from kept frames or the engine; never both at once, and always
+ * from its exact version. So no event is lost or repeated between a state that is read and the next frame.
  *
- * It follows one life of the job. The next may be another's: the stream closes, and whoever comes back is asked anew who they are.
+ * It follows one epoch of the job. The next epoch may have another owner: the stream closes, and a client that reconnects is authorized anew.
  */
 export class JobFollower implements Follower {
   readonly #hub: HubContext
@@ -25,19 +25,19 @@ export class JobFollower implements Follower {
   #epoch: string | undefined
   #version: number
   /**
-   * Has everything up to `#version`: no page of it is missing. Of a client that comes with a cursor nobody knows: it may have lost its
-   * connection between two pages. So the first thing that it is sent is read from the engine.
+   * Whether no page up to `#version` is missing. Unknown for a client that resumes from a cursor: it may have disconnected between two pages.
+   * So its first patch is read from the engine.
    */
   #complete = false
   #catchingUp = false
-  /** There may be more than when this last asked the engine. */
-  #overtaken = false
+  /** Whether `pump()` was called since the last read began. */
+  #wasPumped = false
   #left = false
   hasJoined = false
 
   /**
-   * @param cursor the life to follow, and what the client has of it: at version 0 nothing; without it the first life that is met
-   * @param tokenSeries of the token that it was opened with, if it was
+   * @param cursor epoch to follow, and the client's version in it, 0 for none; omitted: the epoch that is read first
+   * @param tokenSeries series of the token that opened the stream, if one did
    */
   constructor(
     hub: HubContext,
@@ -58,53 +58,53 @@ export class JobFollower implements Follower {
     channel.join(this)
   }
 
-  /** Whether it would take a frame that begins at a version: it is there, in this life of the job, and has room. */
-  standsAt(version: number): boolean {
-    return this.#reads && this.#version === version && this.#epoch === this.#channel.epoch
+  /** Whether it accepts a frame that starts at a version: it is at that version of the channel's epoch, and has room. */
+  accepts(version: number): boolean {
+    return this.#isCurrent && this.#version === version && this.#epoch === this.#channel.epoch
   }
 
-  /** Takes a shared frame, if it stands where the frame begins and there is room. */
+  /** Sends a shared frame if it is at the frame's start and has room; otherwise catches up. */
   receive(frame: Frame): void {
-    if (this.standsAt(frame.from)) this.#take(frame)
+    if (this.accepts(frame.from)) this.#sendFrame(frame)
     else this.pump()
   }
 
   ping(bytes: Uint8Array): void {
-    if (this.#lacksSomething) this.pump()
-    else if (this.#audience === 'one' && this.#reads) this.#stream.write(bytes)
+    if (this.#isBehind) this.pump()
+    else if (this.#audience === 'one' && this.#isCurrent) this.#stream.write(bytes)
   }
 
   pump(): void {
-    this.#overtaken = true
+    this.#wasPumped = true
     if (!this.#catchingUp) void this.#catchUp()
   }
 
-  /** A life of the job is over. */
-  endLife(epoch: string | undefined, reason: EndReason): void {
+  /** Ends if it follows this epoch, or none yet. */
+  endEpoch(epoch: string | undefined, reason: EndReason): void {
     if (epoch === this.#epoch || this.#epoch === undefined) this.end(reason)
   }
 
-  /** Tokens of an earlier series are over in this life of the job. */
+  /** Ends if its token is of an earlier series of this epoch. */
   endTokens(epoch: string, series: number): void {
     if (this.#tokenSeries !== undefined && this.#tokenSeries < series && epoch === this.#epoch)
       this.end('token-expired')
   }
 
-  /** Ends a stream whose token was ended after the look at the job and before the engine told of changes. */
+  /** Ends if its token was revoked between the access check and the subscription to the engine. */
   async checkToken(): Promise<void> {
     if (this.#tokenSeries === undefined) return
     const stored = await this.#hub.engine.read(this.#channel.id)
     if (stored) this.endTokens(stored.header.epoch, tokenSeries(stored))
   }
 
-  /** Says that the job is over for this stream, and why. */
+  /** Sends `end` and stops following. */
   end(reason: EndReason): void {
     if (this.#left) return
     this.#stream.write(encode(endMessage(this.#channel.id, reason, this.#audience)))
     this.#finish(reason)
   }
 
-  /** Ends the stream as a lost connection does: nothing is said of the job. */
+  /** Closes the stream without `end`: the client reconnects. */
   disconnect(): void {
     this.#stream.close()
   }
@@ -114,28 +114,28 @@ export class JobFollower implements Follower {
     this.#channel.leave(this)
   }
 
-  /** Keeps up: what is written leaves at once. */
-  get #reads(): boolean {
+  /** Whether it has all pages, is not catching up, and has room. */
+  get #isCurrent(): boolean {
     return this.#complete && !this.#catchingUp && this.#stream.hasRoom
   }
 
-  get #lacksSomething(): boolean {
+  get #isBehind(): boolean {
     return !this.#left && (!this.#complete || this.#channel.isBeyond(this.#epoch, this.#version))
   }
 
   async #catchUp(): Promise<void> {
     this.#catchingUp = true
     try {
-      while (this.#lacksSomething && this.#stream.hasRoom) {
+      while (this.#isBehind && this.#stream.hasRoom) {
         const isAtFrame = this.#complete || this.#version === 0
-        const kept = isAtFrame ? this.#channel.keptAfter(this.#epoch, this.#version) : undefined
-        this.#overtaken = false
-        if (kept) this.#take(kept)
-        // What was read may be older than what the channel has heard of meanwhile.
-        else if (!(await this.#readPage()) && !this.#overtaken) return
+        const kept = isAtFrame ? this.#channel.frameAfter(this.#epoch, this.#version) : undefined
+        this.#wasPumped = false
+        if (kept) this.#sendFrame(kept)
+        // The read may be older than a wake-up that arrived meanwhile.
+        else if (!(await this.#readPage()) && !this.#wasPumped) return
       }
     } catch {
-      // The engine is away. The client connects again, and goes on from what it has.
+      // The engine is unavailable. The client reconnects and resumes.
       this.#hub.metrics.count('engine_errors')
       this.#stream.close()
     } finally {
@@ -143,7 +143,7 @@ export class JobFollower implements Follower {
     }
   }
 
-  /** Sends the next page from the engine. `false` when there is nothing to send now. */
+  /** Reads the next page from the engine and sends it. @returns whether it had changes */
   async #readPage(): Promise<boolean> {
     const cursor = this.#epoch === undefined ? undefined : { epoch: this.#epoch, version: this.#version }
     const page = { view: this.#channel.view, maxBytes: PAGE_BYTES }
@@ -162,7 +162,7 @@ export class JobFollower implements Follower {
     this.#version = patch.to
     this.#complete = !patch.more
     this.#channel.observe(patch)
-    if (isNews && patch.from === 0 && !patch.more) this.#write(this.#channel.shareWhole(patch).bytes(this.#audience))
+    if (isNews && patch.from === 0 && !patch.more) this.#write(this.#channel.shareSnapshot(patch).bytes(this.#audience))
     else if (isNews) this.#write(encode(patchMessages(patch, this.#channel.view, this.#audience)))
     const reason = patch.more ? undefined : endOf(patch.job.status)
     if (reason && isNews) this.#finish()
@@ -171,7 +171,7 @@ export class JobFollower implements Follower {
     return isNews
   }
 
-  #take(frame: Frame): void {
+  #sendFrame(frame: Frame): void {
     this.#epoch = this.#channel.epoch
     this.#version = frame.to
     this.#complete = true
@@ -180,7 +180,7 @@ export class JobFollower implements Follower {
     else this.#join()
   }
 
-  /** All that there was is sent, unless pages are missing. */
+  /** Marks the initial state as sent, unless pages are missing. */
   #join(): void {
     if (this.hasJoined || !this.#complete) return
     this.hasJoined = true
@@ -192,7 +192,7 @@ export class JobFollower implements Follower {
     this.#stream.write(bytes)
   }
 
-  /** The job has said its last word: a stream of one job closes, a stream of several goes on with the others. */
+  /** Stops following: a stream of one job closes, a stream of several continues with the others. */
   #finish(reason?: EndReason): void {
     if (this.#audience === 'one') this.#stream.close()
     else this.#stream.drop(this, reason === 'token-expired')

@@ -1,19 +1,19 @@
 import type { JobHeader } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 
-/** How far news of a job has come. */
+/** The newest known state of a job. */
 interface Known {
   epoch: string
   version: number
   createdAt: string
   expiresAt: string | undefined
-  /** No event follows. */
+  /** Whether the status is terminal, or the job was removed: no event follows. */
   ended: boolean
-  /** Had ended when the engine was last asked: late wake-ups of it have come by now. */
+  /** Whether it had ended by the previous check: late wake-ups have arrived by now. */
   settled: boolean
 }
 
-/** The versions of an owner's jobs that are known of: what tells news from what was told before, whoever tells it and in whatever order. */
+/** The newest known version of each of an owner's jobs. Filters out stale headers, whatever their source and order. */
 export class KnownJobs {
   readonly #jobs = new Map<string, Known>()
 
@@ -21,8 +21,8 @@ export class KnownJobs {
     return this.#jobs.get(id)
   }
 
-  /** Whether a header says more of a job than is known. */
-  isNews({ id, epoch, version, createdAt }: JobHeader): boolean {
+  /** Whether a header is newer than the known version. */
+  isNewer({ id, epoch, version, createdAt }: JobHeader): boolean {
     const known = this.#jobs.get(id)
     if (!known) return true
     return known.epoch === epoch ? version > known.version : createdAt >= known.createdAt
@@ -32,13 +32,13 @@ export class KnownJobs {
     this.#jobs.set(id, { epoch, version, createdAt, expiresAt, ended: isTerminalStatus(status), settled: false })
   }
 
-  /** Nothing of this life is news any more. */
+  /** Marks an epoch as removed: no header of it is newer. */
   setRemoved(id: string, epoch: string, createdAt = this.#jobs.get(id)?.createdAt ?? ''): void {
     const version = Number.POSITIVE_INFINITY
     this.#jobs.set(id, { epoch, version, createdAt, expiresAt: undefined, ended: true, settled: false })
   }
 
-  /** The jobs that have not ended, as far as is known. Forgets those that had ended when this was last asked. */
+  /** Ids of jobs not known to have ended. Forgets jobs that had already ended at the previous call. */
   *live(): Iterable<string> {
     for (const [id, known] of this.#jobs) {
       if (!known.ended) yield id

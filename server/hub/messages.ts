@@ -6,10 +6,10 @@ import type { EndReason } from '../../shared/wire/messages.ts'
 import { encodeMessage, eventName } from '../../shared/wire/sse.ts'
 import type { View } from '../jobs/engine.ts'
 
-/** For whom a message is written: a stream of one job has ids, a stream of several says whose each message is. */
+/** Form of a message. `one`: for a stream of one job, with ids. `many`: for a stream of several; each message names its job. */
 export type Audience = 'one' | 'many'
 
-/** The messages of applied events, all of one generation. */
+/** Encodes applied events, all of one generation. */
 export function eventMessages(
   jobId: string,
   life: Pick<Cursor, 'epoch' | 'generation'>,
@@ -27,7 +27,7 @@ export function eventMessages(
   return text
 }
 
-/** The message of a patch; of a snapshot, when it begins at 0. Followed by `end`, when it brings the job to its own. */
+/** Encodes a patch, or a snapshot if it starts at 0; followed by `end` if the job has ended. */
 export function patchMessages(patch: Patch, view: View, audience: Audience): string {
   const { id: jobId, epoch, generation, status } = patch.job
   const cursor = formatCursor({ epoch, generation, version: patch.to })
@@ -41,7 +41,7 @@ export function patchMessages(patch: Patch, view: View, audience: Audience): str
   return reason ? text + endMessage(jobId, reason, audience) : text
 }
 
-/** A patch from 0 as the document that it is. A page keeps its rows in the order of their versions. */
+/** Converts a patch from 0 to a document. A page of a longer one keeps its rows in the order of their versions. */
 export function snapshotOf(patch: Patch, view: View): object {
   const { job, steps = [], items = [], errors = [], logs = [], more } = patch
   if (view === 'header') return dropCleared(job)
@@ -52,12 +52,12 @@ export function snapshotOf(patch: Patch, view: View): object {
   return document
 }
 
-/** Large documents come in order, and to sort them would take some milliseconds all the same. */
+/** Most large documents are in order already, and sorting them would still take milliseconds. */
 function sortByIndex(rows: (Step | Item)[]): void {
   if (rows.some((row, place) => row.index !== place)) rows.sort((a, b) => a.index - b.index)
 }
 
-/** A snapshot has nothing to clear. */
+/** Omits cleared fields: a snapshot has nothing to clear. */
 function dropCleared({ result, metadata, ...job }: Patch['job']): Omit<Job, 'steps' | 'items' | 'errors' | 'logs'> {
   const header: Omit<Job, 'steps' | 'items' | 'errors' | 'logs'> = job
   if (result !== null && result !== undefined) header.result = result
@@ -65,27 +65,27 @@ function dropCleared({ result, metadata, ...job }: Patch['job']): Omit<Job, 'ste
   return header
 }
 
-/** Why the stream of a job in this status ends, if it does. */
+/** Why a stream of a job in this status ends; `undefined` if it continues. */
 export function endOf(status: JobStatus): EndReason | undefined {
   return isTerminalStatus(status) ? (status as EndReason) : undefined
 }
 
-/** The message that a job's stream ends for good. */
+/** Encodes `end`: no more messages of this job follow. */
 export function endMessage(jobId: string, reason: EndReason, audience: Audience): string {
   return encodeMessage({ event: 'end', data: audience === 'one' ? { reason } : { jobId, reason } })
 }
 
-/** The message that the stream is alive, and what the server's clock says. */
+/** Encodes `ping`. @param now the server's time, in milliseconds since the Unix epoch */
 export function pingMessage(now: number, version?: number): string {
   return encodeMessage({ event: 'ping', data: { at: new Date(now).toISOString(), version } })
 }
 
-/** Whether events may change what is large in a header: its `result` or `metadata`. Unknown events may. */
+/** Whether events may change the large fields of a header, `result` and `metadata`. Unknown events may. */
 export function touchesBulk(events: readonly AppliedEvent[] | undefined): boolean {
   return events?.some((event) => event.type === 'status' && ('result' in event || 'metadata' in event)) ?? true
 }
 
-/** A header as a patch carries it: `result` and `metadata` only when they may have changed. */
+/** Converts a header to a patch, with `result` and `metadata` only if they may have changed. */
 export function headerPatch(header: JobHeader, withBulk: boolean): PatchHeader {
   const { result = null, metadata = null, ...patch } = header
   return withBulk ? { ...patch, result, metadata } : patch

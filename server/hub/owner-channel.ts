@@ -12,16 +12,16 @@ import { PING_MS } from './job-channel.ts'
 import { KnownJobs } from './known-jobs.ts'
 import { touchesBulk } from './messages.ts'
 import type { OwnerFollower } from './owner-follower.ts'
-import { type Changed, type News, newsMessages, type PlacedNews, ToldNews } from './told-news.ts'
+import { type JobUpdate, type OrderedUpdate, SentUpdates, type UpdateStub, updateMessages } from './sent-updates.ts'
 
-/** Jobs read from the engine at once, and those that ended which a stream begins with. */
+/** Jobs per page read from the engine; also the ended jobs that a stream starts with. */
 export const LIST_PAGE = 100
 
 /**
- * All jobs of one owner, or of everyone, or the children of one job, in the header view.
+ * All jobs of one owner or of everyone, or the children of one job, in the header view.
  *
- * The same idea as in a job's channel, one level up: of each job that changed there is the newest news, and its place in the order of news; a
- * follower is a place. Whoever is behind is sent the newest header of each job that changed since.
+ * Works as a job's channel does, with positions instead of versions: the newest update of each job has a position in the order of updates.
+ * A follower is a position; if it is behind, it is sent the newest header of each job updated since.
  */
 export class OwnerChannel {
   readonly owner: string | undefined
@@ -32,16 +32,16 @@ export class OwnerChannel {
   readonly #onEmpty: () => void
   readonly #frames: FrameTimer
   readonly #known = new KnownJobs()
-  /** What the next frame brings, in the order of the places. */
-  readonly #news = new Map<string, PlacedNews>()
-  /** What frames brought, until all followers have it. */
-  readonly #told = new ToldNews()
-  /** Jobs that changed, nobody said how. */
+  /** The updates of the next frame, in order. */
+  readonly #updates = new Map<string, OrderedUpdate>()
+  /** Sent updates that at least one follower lacks. */
+  readonly #sentUpdates = new SentUpdates()
+  /** Jobs whose wake-up had no header. */
   readonly #unread = new Set<string>()
   #unwatch: Unwatch | undefined
   #ping: Timer
   #closed = false
-  #place = 0
+  #position = 0
   #sent = 0
 
   constructor(hub: HubContext, owner: string | undefined, parentId: string | undefined, onEmpty: () => void) {
@@ -55,7 +55,7 @@ export class OwnerChannel {
       .watch(
         owner === undefined ? { all: true } : { owner },
         (change) => this.#wake(change),
-        () => this.#lose(),
+        () => this.#onLost(),
       )
       .then((unwatch) => {
         this.#unwatch = unwatch
@@ -70,8 +70,8 @@ export class OwnerChannel {
   leave(follower: OwnerFollower): void {
     if (!this.followers.delete(follower)) return
     if (this.followers.size === 0) this.#close()
-    // It was behind, and kept what others have.
-    else if (follower.place < this.#sent) this.forget()
+    // The follower was behind: updates were kept for it.
+    else if (follower.position < this.#sent) this.forget()
   }
 
   #close(): void {
@@ -82,69 +82,69 @@ export class OwnerChannel {
     this.#onEmpty()
   }
 
-  /** The engine tells no more: clients connect again. */
-  #lose(): void {
+  /** The subscription to the engine was lost: clients reconnect. */
+  #onLost(): void {
     for (const follower of this.followers) follower.disconnect()
   }
 
-  /** The place of the newest news. */
+  /** Position of the newest update. */
   get newest(): number {
-    return this.#place
+    return this.#position
   }
 
-  /** The place up to which frames were sent. */
+  /** Position up to which frames were sent. */
   get sent(): number {
     return this.#sent
   }
 
-  /** Asks the engine for a page of the jobs that this is about. */
+  /** The engine query for a page of this channel's jobs. */
   query(filter: Pick<ListQuery, 'live' | 'cursor'> & Partial<Pick<ListQuery, 'limit'>>): ListQuery {
     const { owner, parentId } = this
     return { owner, limit: LIST_PAGE, ...(parentId === undefined ? {} : { parentId }), ...filter }
   }
 
-  /** The news after a place that frames brought to others, oldest first. */
-  sentAfter(place: number): Iterable<PlacedNews | Changed> {
-    return this.#told.after(place)
+  /** Sent updates after a position, oldest first. */
+  sentAfter(position: number): Iterable<OrderedUpdate | UpdateStub> {
+    return this.#sentUpdates.after(position)
   }
 
-  /** The newest header of a job, if it is still one that this is about. */
+  /** Reads a job's header; `undefined` if the job is gone or not in this channel. */
   async newestHeader(id: string): Promise<JobHeader | undefined> {
     const header = (await this.#hub.engine.read(id))?.header
     return header && this.#isOurs(header) ? header : undefined
   }
 
   /**
-   * Learns from a list: it may be ahead of the wake-ups. A job that nobody knew of is news to the followers whose lists are complete. The
-   * others have it in lists of their own, or read it after them: told as news, all jobs of a long list would have to be remembered for them.
+   * Records a header from a list, which may be ahead of the wake-ups. An unknown job is an update to followers that have finished listing.
+   * The others list it themselves, or read it after their list: as updates, all jobs of a long list would have to be kept for them.
    *
-   * @returns whether this is the newest that is known; if not, there are news of this job that the follower has not had
+   * @returns whether the header is the newest known; if not, the follower still has an update of this job to come
    */
-  learn(header: JobHeader): boolean {
+  record(header: JobHeader): boolean {
     const { id, epoch, version } = header
     if (this.#known.get(id)) this.#observe(header)
-    else this.#meet(header)
+    else this.#addUnknown(header)
     const known = this.#known.get(id)
     return known?.epoch === epoch && known.version === version
   }
 
-  #meet(header: JobHeader): void {
+  #addUnknown(header: JobHeader): void {
     if (!isTerminalStatus(header.status)) {
       for (const { hasListed } of this.followers) {
         if (!hasListed) continue
         this.#observe(header)
         return
       }
-      for (const follower of this.followers) follower.owe(header.id)
+      for (const follower of this.followers) follower.defer(header.id)
     }
     this.#known.set(header)
   }
 
-  /** Forgets the news that all followers have. */
+  /** Forgets the updates that all followers have. */
   forget(): void {
     let oldest = this.#sent
-    for (const { place } of this.followers) oldest = Math.min(oldest, place)
-    this.#told.forget(oldest)
+    for (const { position } of this.followers) oldest = Math.min(oldest, position)
+    this.#sentUpdates.forget(oldest)
   }
 
   #wake({ id, epoch, from, header, events, removed }: Change): void {
@@ -157,57 +157,57 @@ export class OwnerChannel {
     }
   }
 
-  /** @param events all that happened since what is known, if that is known */
+  /** @param events all events since the known version, if known */
   #observe(header: JobHeader, events?: readonly AppliedEvent[]): void {
-    if (!this.#known.isNews(header)) return
+    if (!this.#known.isNewer(header)) return
     const { id, epoch } = header
     const known = this.#known.get(id)
-    const news = this.#news.get(id)
-    const unsent = news?.epoch === epoch && 'header' in news ? news : undefined
+    const pending = this.#updates.get(id)
+    const unsent = pending?.epoch === epoch && 'header' in pending ? pending : undefined
     const from = unsent?.from ?? (known?.epoch === epoch ? known.version : 0)
     this.#known.set(header)
-    this.#tell({ id, epoch, header, from, bulkTouched: touchesBulk(events) || unsent?.bulkTouched === true })
+    this.#addUpdate({ id, epoch, header, from, bulkTouched: touchesBulk(events) || unsent?.bulkTouched === true })
   }
 
   #remove(id: string, epoch: string, header?: JobHeader): void {
     const known = this.#known.get(id)
-    // One of a life that is over by now says nothing of this one, nor one of another job's child.
+    // Ignore the removal of an older epoch, and of an unknown job that may have another parent.
     if (known ? known.epoch !== epoch : this.parentId !== undefined && !header) return
     if (known?.version === Number.POSITIVE_INFINITY) return
     const removed = this.#removalReason(header?.expiresAt ?? known?.expiresAt)
     this.#known.setRemoved(id, epoch, header?.createdAt)
-    this.#tell({ id, epoch, removed })
+    this.#addUpdate({ id, epoch, removed })
   }
 
   #removalReason(expiresAt: string | undefined): EndReason {
     return expiresAt !== undefined && Date.parse(expiresAt) <= this.#hub.clock.now() ? 'expired' : 'deleted'
   }
 
-  #tell(news: News): void {
-    this.#place += 1
-    this.#news.delete(news.id)
-    this.#news.set(news.id, { ...news, place: this.#place })
+  #addUpdate(update: JobUpdate): void {
+    this.#position += 1
+    this.#updates.delete(update.id)
+    this.#updates.set(update.id, { ...update, position: this.#position })
     this.#frames.request(false)
   }
 
   #sendFrame(): void {
     if (this.#unread.size > 0) void this.#readUnread()
-    if (this.#news.size === 0) return
+    if (this.#updates.size === 0) return
     const from = this.#sent
-    this.#sent = this.#place
+    this.#sent = this.#position
     let text = ''
-    for (const entry of this.#news.values()) {
-      text += newsMessages(entry, 'header' in entry ? entry.from : 0)
-      this.#told.add(entry)
+    for (const entry of this.#updates.values()) {
+      text += updateMessages(entry, 'header' in entry ? entry.from : 0)
+      this.#sentUpdates.add(entry)
     }
-    this.#news.clear()
-    // Too much to be shared: everyone takes it in pages, at a pace of their own.
+    this.#updates.clear()
+    // Too large to share: each follower sends pages at its own pace.
     const bytes = text.length > PAGE_BYTES ? undefined : encode(text)
     this.#hub.metrics.count('frames')
     for (const follower of this.followers) follower.receive(from, this.#sent, bytes)
     this.forget()
-    const forgotten = this.#told.shed()
-    for (const follower of this.followers) if (follower.place < forgotten) follower.disconnect()
+    const forgotten = this.#sentUpdates.trim()
+    for (const follower of this.followers) if (follower.position < forgotten) follower.disconnect()
   }
 
   async #readUnread(): Promise<void> {
@@ -216,7 +216,7 @@ export class OwnerChannel {
       try {
         await this.#read(id)
       } catch {
-        // The engine is away: the next frame or ping asks again.
+        // The engine is unavailable: the next frame or ping retries.
         this.#unread.add(id)
         this.#hub.metrics.count('engine_errors')
         return
@@ -229,7 +229,7 @@ export class OwnerChannel {
     const stored = await this.#hub.engine.read(id)
     if (this.#closed) return
     if (stored && this.#isOurs(stored.header)) this.#observe(stored.header)
-    // Made again since it was read, if it is known otherwise by now.
+    // A change of the known version means that the job was created again during the read.
     else if (before && this.#known.get(id) === before) this.#remove(id, before.epoch)
   }
 
@@ -248,7 +248,7 @@ export class OwnerChannel {
     }, PING_MS)
   }
 
-  /** Wake-ups may be lost: so most engines are asked for all jobs that have not ended, and for those that must have since. */
+  /** Lists the live jobs and reads known ones that are missing there, because most engines may lose wake-ups. */
   async #checkVersions(): Promise<void> {
     try {
       const seen = new Set<string>()
@@ -256,7 +256,7 @@ export class OwnerChannel {
         const { rows, nextCursor }: Page<JobHeader> = await this.#hub.engine.list(query)
         for (const header of rows) {
           seen.add(header.id)
-          this.learn(header)
+          this.record(header)
         }
         query = nextCursor === undefined ? undefined : { ...query, cursor: nextCursor }
       }

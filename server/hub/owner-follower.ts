@@ -3,36 +3,36 @@ import { PAGE_BYTES } from '../jobs/paging.ts'
 import { type EventStream, encode, type Follower } from './event-stream.ts'
 import type { HubContext } from './hub.ts'
 import { LIST_PAGE, type OwnerChannel } from './owner-channel.ts'
-import type { Changed } from './told-news.ts'
-import { newsMessages, type PlacedNews } from './told-news.ts'
+import type { UpdateStub } from './sent-updates.ts'
+import { type OrderedUpdate, updateMessages } from './sent-updates.ts'
 
-/** A page that is still to be listed. */
+/** A page to list. */
 interface Listing {
   live: boolean
   limit: number
   cursor?: string
 }
 
-/** All jobs that have not ended, and then the newest that have. Pages are bounded by bytes too, so these may take several. */
+/** The page after one with `listed` jobs: all live jobs come first, then `LIST_PAGE` ended ones. Bytes limit pages too. */
 function nextListing({ live, limit }: Listing, listed: number, cursor: string | undefined): Listing | undefined {
   const left = live ? LIST_PAGE : limit - listed
   if (cursor !== undefined && left > 0) return { live, limit: left, cursor }
   return live ? { live: false, limit: LIST_PAGE } : undefined
 }
 
-/** One stream's place among the news of an owner's jobs. */
+/** One stream's position in the updates of an owner's jobs. */
 export class OwnerFollower implements Follower {
   readonly #hub: HubContext
   readonly #channel: OwnerChannel
   readonly #stream: EventStream
-  /** The place in the channel up to which the stream has everything. */
-  place: number
-  /** What is still to be listed: first the jobs that have not ended, then the newest that have. */
+  /** Position up to which the stream has every update. */
+  position: number
+  /** The next page to list: live jobs first, then the newest ended ones. */
   #listing: Listing | undefined = { live: true, limit: LIST_PAGE }
-  /** The place of the newest news of each job that the list brought: it has these. Kept until the shared frames are all after the list. */
+  /** By listed job, the position up to which its listing covers updates. Dropped once the follower is level with the channel. */
   #listed: Map<string, number> | undefined = new Map()
-  /** The jobs that others listed first: its own list may have been past them by then. */
-  readonly #owed = new Set<string>()
+  /** Jobs that other followers listed first: this follower's list may have passed them before. */
+  readonly #deferred = new Set<string>()
   #catchingUp = false
   #left = false
   hasJoined = false
@@ -41,26 +41,26 @@ export class OwnerFollower implements Follower {
     this.#hub = hub
     this.#channel = channel
     this.#stream = stream
-    this.place = channel.sent
+    this.position = channel.sent
     stream.followers.add(this)
     channel.join(this)
   }
 
-  /** Whether its list is complete: what is found from then on is news to it. */
+  /** Whether its list is complete: jobs found from then on are updates. */
   get hasListed(): boolean {
     return this.#listing === undefined
   }
 
-  /** Notes a job that is not told as news: the follower reads it after its list, unless that brings the newest of it. */
-  owe(id: string): void {
-    this.#owed.add(id)
+  /** Notes a job to read after the list, unless the list has its newest header. */
+  defer(id: string): void {
+    this.#deferred.add(id)
   }
 
-  /** Takes a shared frame, if it stands where the frame begins and there is room. */
+  /** Sends a shared frame if it is at the frame's start and has room; otherwise catches up. */
   receive(from: number, to: number, bytes: Uint8Array | undefined): void {
     if (this.#catchingUp) return
-    if (bytes && this.place === from && this.#listed === undefined && this.#stream.hasRoom) {
-      this.place = to
+    if (bytes && this.position === from && this.#listed === undefined && this.#stream.hasRoom) {
+      this.position = to
       this.#write(bytes)
     } else this.pump()
   }
@@ -69,7 +69,7 @@ export class OwnerFollower implements Follower {
     if (!this.#catchingUp) void this.#catchUp()
   }
 
-  /** Ends the stream as a lost connection does. */
+  /** Closes the stream: the client reconnects. */
   disconnect(): void {
     this.#stream.close()
   }
@@ -84,10 +84,10 @@ export class OwnerFollower implements Follower {
     try {
       while (!this.#left && this.#stream.hasRoom) {
         if (this.#listing) await this.#list(this.#listing)
-        else if (this.#owed.size > 0) await this.#sendOwed()
-        else if (this.place < this.#channel.sent) await this.#sendNews()
+        else if (this.#deferred.size > 0) await this.#sendDeferred()
+        else if (this.position < this.#channel.sent) await this.#sendUpdates()
         else {
-          // Else there are news of a job that the list left out for them.
+          // Otherwise an unsent update has the header of a job that the list skipped.
           if (this.#channel.sent === this.#channel.newest) {
             this.#listed = undefined
             this.hasJoined = true
@@ -97,7 +97,7 @@ export class OwnerFollower implements Follower {
         }
       }
     } catch {
-      // The engine is away. The client connects again.
+      // The engine is unavailable. The client reconnects.
       this.#hub.metrics.count('engine_errors')
       this.#stream.close()
     } finally {
@@ -108,58 +108,58 @@ export class OwnerFollower implements Follower {
   async #list(listing: Listing): Promise<void> {
     const { rows, nextCursor } = await this.#hub.engine.list(this.#channel.query(listing))
     if (this.#left) return
-    const text = rows.map((header) => this.#introduce(header)).join('')
+    const text = rows.map((header) => this.#encodeListed(header)).join('')
     if (text !== '') this.#write(encode(text))
     this.#listing = nextListing(listing, rows.length, nextCursor)
   }
 
-  /** Sends jobs that the list was past when others found them, about a page of them. */
-  async #sendOwed(): Promise<void> {
+  /** Sends jobs that the list passed before others found them, about a page at a time. */
+  async #sendDeferred(): Promise<void> {
     let text = ''
-    for (const id of this.#owed) {
+    for (const id of this.#deferred) {
       const header = await this.#channel.newestHeader(id)
       if (this.#left) return
-      this.#owed.delete(id)
-      if (header) text += this.#introduce(header)
+      this.#deferred.delete(id)
+      if (header) text += this.#encodeListed(header)
       if (text.length > PAGE_BYTES) break
     }
     if (text !== '') this.#write(encode(text))
   }
 
-  #introduce(header: JobHeader): string {
-    if (!this.#channel.learn(header)) return ''
-    this.#owed.delete(header.id)
+  #encodeListed(header: JobHeader): string {
+    if (!this.#channel.record(header)) return ''
+    this.#deferred.delete(header.id)
     this.#listed?.set(header.id, this.#channel.newest)
     const { id, epoch } = header
-    return newsMessages({ id, epoch, header, from: 0, bulkTouched: true }, 0)
+    return updateMessages({ id, epoch, header, from: 0, bulkTouched: true }, 0)
   }
 
-  /** Sends the newest header of the jobs that have news after this follower's place, about a page of them. */
-  async #sendNews(): Promise<void> {
+  /** Sends the newest header of each job updated after this follower's position, about a page at a time. */
+  async #sendUpdates(): Promise<void> {
     let text = ''
     const { sent } = this.#channel
-    let place = sent
-    for (const entry of this.#channel.sentAfter(this.place)) {
-      // Told while headers were read: the next page.
-      if (entry.place > sent) break
-      if (entry.place > (this.#listed?.get(entry.id) ?? 0))
-        text += isWhole(entry) ? newsMessages(entry, 0) : await this.#read(entry)
+    let position = sent
+    for (const entry of this.#channel.sentAfter(this.position)) {
+      // Sent by the channel while headers were read: for the next page.
+      if (entry.position > sent) break
+      if (entry.position > (this.#listed?.get(entry.id) ?? 0))
+        text += isComplete(entry) ? updateMessages(entry, 0) : await this.#read(entry)
       if (this.#left) return
       if (text.length > PAGE_BYTES) {
-        place = entry.place
+        position = entry.position
         break
       }
     }
-    this.place = place
+    this.position = position
     if (text !== '') this.#write(encode(text))
     this.#channel.forget()
   }
 
-  /** A header that is not kept any more. Of a job that was removed since, or changed again, there are other news. */
-  async #read({ id, epoch }: Changed): Promise<string> {
+  /** Reads a header that is no longer kept. A job that was removed or created again has a later update. */
+  async #read({ id, epoch }: UpdateStub): Promise<string> {
     const header = await this.#channel.newestHeader(id)
     if (header?.epoch !== epoch) return ''
-    return newsMessages({ id, epoch, header, from: 0, bulkTouched: true }, 0)
+    return updateMessages({ id, epoch, header, from: 0, bulkTouched: true }, 0)
   }
 
   #write(bytes: Uint8Array): void {
@@ -168,4 +168,5 @@ export class OwnerFollower implements Follower {
   }
 }
 
-const isWhole = (entry: PlacedNews | Changed): entry is PlacedNews => 'header' in entry || 'removed' in entry
+const isComplete = (entry: OrderedUpdate | UpdateStub): entry is OrderedUpdate =>
+  'header' in entry || 'removed' in entry

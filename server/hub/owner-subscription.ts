@@ -6,7 +6,7 @@ interface Listener {
   onLost(): void
 }
 
-/** One subscription to all jobs of an owner, for those who follow some of them: where a stream may hold few. */
+/** One subscription to an owner's jobs, shared by channels of single jobs: for runtimes that limit the subscriptions of a stream. */
 export class OwnerSubscription {
   readonly #listeners = new Map<string, Listener>()
   readonly #open: Promise<Unwatch>

@@ -1,17 +1,17 @@
 import { problems, refuse } from '../errors.ts'
 import type { Viewer } from './event-stream.ts'
 
-/** How many streams may be open here. */
+/** Limits of open streams in this process. */
 export interface StreamLimits {
-  /** Of one principal. */
+  /** Per principal. */
   streams: number
-  /** Of one job, to those who have a watch token of it. */
+  /** Per job, of streams opened with its watch tokens. */
   jobStreams: number
 }
 
 /**
- * The streams that are open here, by who answers for them: a principal for its own; a job for those that its watch tokens open. Guests
- * would else lock out whoever gave them the token.
+ * Counts open streams per principal; those opened with watch tokens, per job. Otherwise guests could use up the limit of the principal that
+ * made the token.
  */
 export class StreamCounts {
   readonly #limits: StreamLimits
@@ -22,7 +22,7 @@ export class StreamCounts {
     this.#limits = limits
   }
 
-  /** Counts a stream. @throws ProblemError 429 when there are too many */
+  /** Counts a stream. @throws ProblemError 429 when a limit is reached */
   add({ sub, jobs }: Viewer): void {
     const { streams, jobStreams } = this.#limits
     if (!jobs) {
@@ -42,14 +42,14 @@ export class StreamCounts {
     for (const job of jobs) this.#ofJob.set(job, (this.#ofJob.get(job) ?? 0) + 1)
   }
 
-  /** A stream that was counted is done. */
+  /** Uncounts a stream that ended. */
   remove({ sub, jobs }: Viewer): void {
-    if (!jobs) takeOne(this.#ofPrincipal, sub)
-    else for (const job of jobs) takeOne(this.#ofJob, job)
+    if (!jobs) decrement(this.#ofPrincipal, sub)
+    else for (const job of jobs) decrement(this.#ofJob, job)
   }
 }
 
-function takeOne(counts: Map<string, number>, key: string): void {
+function decrement(counts: Map<string, number>, key: string): void {
   const left = (counts.get(key) ?? 1) - 1
   if (left > 0) counts.set(key, left)
   else counts.delete(key)

@@ -1,30 +1,30 @@
 /** The writing end of an open response. */
 export interface Sink {
-  /** Whether the reader keeps up: what is written while it doesn't waits in memory. */
+  /** Whether the client keeps up: bytes written while it does not wait in memory. */
   readonly hasRoom: boolean
-  /** Hands bytes to the runtime. Throws when the reader is gone. */
+  /** Hands bytes to the runtime. @throws when the client has disconnected */
   write(bytes: Uint8Array): void
-  /** Ends the response, after what was written. */
+  /** Ends the response after the bytes written so far. */
   close(): void
 }
 
-/** What fills a stream. */
+/** Fills a stream. */
 export interface StreamSource {
-  /** Called once, before anything else. */
+  /** Called once, before `pull()` and `cancel()`. */
   start(sink: Sink): void
-  /** There is room again. */
+  /** Called when there is room again. */
   pull(): void
-  /** The reader is gone. */
+  /** Called when the client has disconnected. */
   cancel(): void
 }
 
-/** How a stream is made: the one seam for a runtime that has a faster one. */
+/** Makes a stream: the seam for runtimes with a faster implementation. */
 export type OpenStream = (source: StreamSource) => ReadableStream<Uint8Array>
 
-/** Bytes that a reader may leave unread before it counts as slow. */
+/** Unread bytes from which a client counts as slow. */
 const HIGH_WATER_MARK = 16 * 1024
 
-/** A stream of the Streams standard: works on every runtime. */
+/** A stream of the WHATWG Streams Standard: works on every runtime. */
 export const openStandardStream: OpenStream = (source) =>
   new ReadableStream<Uint8Array>(
     {

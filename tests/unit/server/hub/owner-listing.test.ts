@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { MOST_TOLD } from '../../../../server/hub/told-news.ts'
+import { MAX_UPDATES } from '../../../../server/hub/sent-updates.ts'
 import { settle } from '../../../virtual-clock.ts'
 import { openAll, progress, TestHub } from './test-hub.ts'
 
@@ -60,16 +60,16 @@ describe('owners who list together', () => {
 
   test('owners who list more jobs together than are remembered do not cut each other off', async () => {
     const hub = new TestHub()
-    for (let n = 0; n <= MOST_TOLD; n++) await hub.create({ id: `${n}` })
+    for (let n = 0; n <= MAX_UPDATES; n++) await hub.create({ id: `${n}` })
     const pages = holdPages(hub)
     const [slow, quick] = [await hub.open(openAll), await hub.open(openAll)]
     slow.hasRoom = false
     await pages.answerAll()
     await hub.clock.advance(25)
-    expect(quick.takeMessages()).toHaveLength(MOST_TOLD + 1)
+    expect(quick.takeMessages()).toHaveLength(MAX_UPDATES + 1)
     slow.drain()
     await settle()
-    expect(slow.takeMessages()).toHaveLength(MOST_TOLD + 1)
+    expect(slow.takeMessages()).toHaveLength(MAX_UPDATES + 1)
     expect([slow.isClosed, quick.isClosed]).toEqual([false, false])
   })
 

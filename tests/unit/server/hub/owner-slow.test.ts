@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { OwnerChannel } from '../../../../server/hub/owner-channel.ts'
 import type { OwnerFollower } from '../../../../server/hub/owner-follower.ts'
-import { MOST_TOLD } from '../../../../server/hub/told-news.ts'
+import { MAX_UPDATES } from '../../../../server/hub/sent-updates.ts'
 import { settle } from '../../../virtual-clock.ts'
 import { openAll, progress, setUpOwner as setUp, TestHub } from './test-hub.ts'
 
@@ -115,13 +115,13 @@ describe('an owner who does not read', () => {
 })
 
 describe('OwnerChannel', () => {
-  /** A channel with followers that stand at a place and have no room. */
+  /** A channel with followers that stand at a position and have no room. */
   function channelOf(hub: TestHub) {
     const { engine, clock, metrics } = hub
     const random = { number: () => 0, bytes: (length: number) => new Uint8Array(length) }
     const channel = new OwnerChannel({ engine, clock, metrics, random, frameMs: 25 }, 'ada', undefined, () => {})
     const follower = () => {
-      const stub = { place: channel.sent, receive: () => {}, disconnect: () => {} } as unknown as OwnerFollower
+      const stub = { position: channel.sent, receive: () => {}, disconnect: () => {} } as unknown as OwnerFollower
       channel.join(stub)
       return stub
     }
@@ -143,7 +143,7 @@ describe('OwnerChannel', () => {
     for (let n = 0; n < 500; n++) await hub.apply('0', progress(n))
     await hub.clock.advance(25)
     expect(held(channel)).toBe(50)
-    slow.place = channel.sent
+    slow.position = channel.sent
     channel.forget()
     expect(held(channel)).toBe(0)
   })
@@ -168,7 +168,7 @@ describe('OwnerChannel', () => {
     const disconnected: string[] = []
     Object.assign(follower(), { disconnect: () => disconnected.push('slow') })
     await channel.ready
-    for (let n = 0; n < MOST_TOLD; n++) await hub.create({ id: `${n}` })
+    for (let n = 0; n < MAX_UPDATES; n++) await hub.create({ id: `${n}` })
     await hub.clock.advance(25)
     Object.assign(follower(), { disconnect: () => disconnected.push('quick') })
     expect(disconnected).toEqual([])

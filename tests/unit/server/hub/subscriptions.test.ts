@@ -110,7 +110,7 @@ describe('Hub with subscriptionsPerStream', () => {
     expect(refused).toBeInstanceOf(ProblemError)
     expect((refused as ProblemError).problem).toMatchObject({
       status: 422,
-      errors: [{ field: 'job', detail: 'names jobs of 3 owners; one stream takes those of 2' }],
+      errors: [{ field: 'job', detail: 'names jobs of 3 owners; one stream can follow jobs of 2' }],
     })
     expect(hub.open).toEqual({ streams: 0, channels: 0 })
   })
