@@ -41,7 +41,7 @@ export const text = {
   empty: {
     title: 'No jobs yet',
     what: 'A job is one piece of long work, such as a sync or an import, that reports its progress here.',
-    start: 'See one now, with sample data:',
+    start: (time: string) => `See one now, with sample data, slowed down to take about ${time}:`,
     curl: 'Or report from anything that speaks HTTP:',
   },
   start: {
@@ -51,6 +51,7 @@ export const text = {
     service: 'Service',
     submit: 'Start',
     sample: 'Use the sample',
+    samplePace: (time: string) => `The sample is slowed down to take about ${time}.`,
     uploading: (percent: string) => `Uploading, ${percent}`,
     uploaded: 'Uploaded. Starting the job.',
     chosen: (files: string, size: string) => `${files}, ${size}`,
@@ -120,7 +121,7 @@ export const text = {
     version: 'Version',
   },
   result: {
-    copied: 'Copied',
+    copied: 'Files copied',
     skipped: 'Skipped',
     failed: 'Failed',
     bytesCopied: 'Data copied',
@@ -135,6 +136,7 @@ export const text = {
     longest: 'Longest words',
     largest: 'Largest files',
     file: 'File',
+    fileSize: 'Size',
     typical: 'Typical word',
     word: 'Word',
     count: 'Count',

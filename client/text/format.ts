@@ -30,11 +30,11 @@ const DURATIONS = [
 ] as const
 
 /** Decimal prefixes; with `byte`, the unit names of `Intl`. */
-const BYTE_PREFIXES = ['kilo', 'mega', 'giga', 'tera', 'peta'] as const
+const BYTE_PREFIXES = ['', 'kilo', 'mega', 'giga', 'tera', 'peta'] as const
 
-/** The unit that keeps `value` short, and its bytes. At least kilobytes. */
+/** The unit that keeps `value` short, and its bytes. */
 function byteUnit(value: number): { unit: string; size: number } {
-  let [scale, size] = [0, 1_000]
+  let [scale, size] = [0, 1]
   // A value that rounds up to 1,000 is shown in the next unit.
   while (value / size >= 999.5 && scale < BYTE_PREFIXES.length - 1) {
     scale += 1
@@ -80,7 +80,9 @@ export function createFormat<L extends JobLanguage>(
   }
 
   const bytes = (value: number, { unit, size } = byteUnit(value)) =>
-    digits(decimals(value / size), { style: 'unit', unit, unitDisplay: 'short' }).format(value / size)
+    digits(decimals(value / size), { style: 'unit', unit, unitDisplay: size === 1 ? 'long' : 'short' }).format(
+      value / size,
+    )
 
   /** `text` is `value` as it is written; `value` chooses the plural. */
   const withUnit = (text: string, value: number, unit: string | undefined) => {

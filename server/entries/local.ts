@@ -114,11 +114,15 @@ export function stopOnSignal({ app, engine }: LocalServer, stopListening: () => 
   }
 }
 
+/** Time to find the job and to see it end. */
+const FIRST_JOB_SECONDS = '20'
+
 /** On first use the dashboard would be empty: it begins with work to look at. */
 async function showAround(app: Milepost, engine: Engine): Promise<void> {
   const { rows } = await engine.list({ owner: operator.sub, limit: 1 })
   if (rows.length > 0) return
   const form = new FormData()
   form.set('sample', 'true')
+  form.set('paceSeconds', FIRST_JOB_SECONDS)
   await app.startService(operator, 'sync', form)
 }

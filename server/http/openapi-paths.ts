@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../../shared/wire/api.ts'
+import { MOST_PACE_SECONDS } from '../services/kit/pace.ts'
 
 export type Json = Record<string, unknown>
 
@@ -39,6 +40,22 @@ const text = (type: string, description: string) => ({
   description,
   content: { [type]: { schema: { type: 'string' } } },
 })
+
+/** Files are not listed: each service has fields of its own. */
+const serviceForm: Json = {
+  type: 'object',
+  description:
+    'The files: source and target for sync, files for analysis, left and right for matching. Or sample=true. paceSeconds slows the work down.',
+  properties: {
+    sample: { const: 'true', description: 'In place of files: the data that come with Milepost.' },
+    paceSeconds: {
+      type: 'integer',
+      minimum: 1,
+      maximum: MOST_PACE_SECONDS,
+      description: 'About how many seconds the work is slowed down to take. As fast as it can by default.',
+    },
+  },
+}
 
 const operationPaths: Json = {
   '/healthz': { get: { summary: 'Whether the process lives', ...anyone, responses: { 200: answer('It does') } } },
@@ -238,7 +255,7 @@ export function createPaths(): Json {
         { 202: answer('Started; Location is the job', 'JobHeader') },
         {
           parameters: [{ ...id, name: 'name', description: 'sync, analysis or matching.' }],
-          requestBody: { content: { 'multipart/form-data': { schema: { type: 'object' } } } },
+          requestBody: { content: { 'multipart/form-data': { schema: serviceForm } } },
         },
       ),
     },

@@ -7,10 +7,18 @@ import { createCheckpoint } from './kit/checkpoint.ts'
 import { type Samples, toFile } from './kit/samples.ts'
 import type { Services } from './kit/service.ts'
 import { clip, escapeControls } from './kit/untrusted-text.ts'
-import { asksForSample, requireFields, requireGood, requireSample, uploadedFile, uploadedFiles } from './kit/upload.ts'
+import {
+  asksForSample,
+  paceOf,
+  requireFields,
+  requireGood,
+  requireSample,
+  uploadedFile,
+  uploadedFiles,
+} from './kit/upload.ts'
 import { matchRecords } from './matching/matching.ts'
 import { checkNameFile } from './matching/name-list.ts'
-import { type SyncOptions, syncTrees } from './sync/sync.ts'
+import { syncTrees } from './sync/sync.ts'
 import { MemoryTree } from './sync/tree.ts'
 
 export interface ServicesOptions {
@@ -19,10 +27,8 @@ export interface ServicesOptions {
   random?: Random
 }
 
-/** How long copying all of the sample would take, in seconds: long enough to see how it goes. */
-const SAMPLE_SECONDS = 80
 /** What the sample's target takes of one file. Some have more: this is how failures look. */
-const SAMPLE_FILE_BYTES = 32_000
+const SAMPLE_FILE_BYTES = 13_700
 /** A target holds what was uploaded for it, and a copy of the source. */
 const TREE_BYTES = 2 * defaultLimits.uploadBytes
 const TITLE_BYTES = 200
@@ -33,40 +39,45 @@ const TITLE_BYTES = 200
  * - `sync`: `source`, the files of a folder; `target`, those that are there already, if any. They are synced in memory, to be watched.
  * - `analysis`: `files`, texts.
  * - `matching`: `left` and `right`, a CSV list each, with a column of names.
+ *
+ * With `paceSeconds` the work is slowed down to take about so long.
  */
 export function createServices(options: ServicesOptions = {}): Services {
-  const { samples = {}, clock = systemClock, random = systemRandom } = options
+  const { samples, clock = systemClock, random = systemRandom } = options
   const turns = () => createCheckpoint(noControl, clock)
   return {
     sync: {
       async prepare(form) {
-        requireFields(form, ['source', 'target', 'sample'])
-        const { source, target, ...settings } = asksForSample(form)
-          ? sampleTrees(samples)
-          : await uploadedTrees(form, turns())
+        requireFields(form, ['source', 'target', 'sample', 'paceSeconds'])
+        const pace = paceOf(form)
+        const { source, target } = asksForSample(form) ? sampleTrees(samples) : await uploadedTrees(form, turns())
         return {
           kind: 'sync',
           title: clip(escapeControls(`${source.name} → ${target.name}`), TITLE_BYTES),
-          run: (jobId, control) => syncTrees(source, target, { jobId, control, clock, random, ...settings }),
+          metadata: pace,
+          run: (jobId, control) => syncTrees(source, target, { jobId, control, clock, random, ...pace }),
         }
       },
     },
     analysis: {
       async prepare(form) {
-        requireFields(form, ['files', 'sample'])
+        requireFields(form, ['files', 'sample', 'paceSeconds'])
+        const pace = paceOf(form)
         const files = asksForSample(form)
-          ? requireSample(samples.analysis).map(toFile)
+          ? requireSample(samples).texts.map(toFile)
           : await uploadedFiles(form, 'files', { least: 1, checkpoint: turns() })
         return {
           kind: 'analysis',
           title: `Words of ${countOf(files.length, 'file')}`,
-          run: (jobId, control) => analyseTexts(files, { jobId, control, clock }),
+          metadata: pace,
+          run: (jobId, control) => analyseTexts(files, { jobId, control, clock, ...pace }),
         }
       },
     },
     matching: {
       async prepare(form) {
-        requireFields(form, ['left', 'right', 'sample'])
+        requireFields(form, ['left', 'right', 'sample', 'paceSeconds'])
+        const pace = paceOf(form)
         const { left, right } = asksForSample(form)
           ? sampleLists(samples)
           : { left: await uploadedFile(form, 'left'), right: await uploadedFile(form, 'right') }
@@ -76,29 +87,30 @@ export function createServices(options: ServicesOptions = {}): Services {
         return {
           kind: 'matching',
           title: clip(escapeControls(`${left.name} ↔ ${right.name}`), TITLE_BYTES),
-          run: (jobId, control) => matchRecords(left, right, { jobId, control, clock }),
+          metadata: pace,
+          run: (jobId, control) => matchRecords(left, right, { jobId, control, clock, ...pace }),
         }
       },
     },
   }
 }
 
-type SyncInput = { source: MemoryTree; target: MemoryTree } & Pick<SyncOptions, 'bytesPerSecond' | 'concurrency'>
+interface Trees {
+  source: MemoryTree
+  target: MemoryTree
+}
 
-function sampleTrees(samples: Samples): SyncInput {
-  const { files, present } = requireSample(samples.sync)
-  const all = files.map((file) => [file.path, toFile(file)] as const)
+function sampleTrees(samples: Samples | undefined): Trees {
+  const { texts, present } = requireSample(samples)
+  const all = texts.map((text) => [text.path, toFile(text)] as const)
   const there = all.filter(([path]) => present.includes(path))
-  const bytes = (some: typeof all) => some.reduce((sum, [, { size }]) => sum + size, 0)
   return {
-    source: new MemoryTree('Packages', all, { treeBytes: TREE_BYTES, fileBytes: TREE_BYTES }),
-    target: new MemoryTree('Mirror', there, { treeBytes: TREE_BYTES, fileBytes: SAMPLE_FILE_BYTES }),
-    bytesPerSecond: Math.ceil((bytes(all) - bytes(there)) / SAMPLE_SECONDS),
-    concurrency: 3,
+    source: new MemoryTree('Books', all, { treeBytes: TREE_BYTES, fileBytes: TREE_BYTES }),
+    target: new MemoryTree('Backup', there, { treeBytes: TREE_BYTES, fileBytes: SAMPLE_FILE_BYTES }),
   }
 }
 
-async function uploadedTrees(form: FormData, checkpoint: () => Promise<void>): Promise<SyncInput> {
+async function uploadedTrees(form: FormData, checkpoint: () => Promise<void>): Promise<Trees> {
   const source = uploadedTree('Upload', await uploadedFiles(form, 'source', { least: 1, checkpoint }))
   const there = await uploadedFiles(form, 'target', { least: 0, checkpoint })
   return { source, target: uploadedTree(`${source.name} (copy)`, there) }
@@ -113,7 +125,7 @@ function uploadedTree(name: string, files: readonly File[]): MemoryTree {
   return new MemoryTree(isCommon ? `${folder}` : name, contents, { treeBytes: TREE_BYTES, fileBytes: TREE_BYTES })
 }
 
-function sampleLists(samples: Samples): { left: File; right: File } {
-  const { left, right } = requireSample(samples.matching)
+function sampleLists(samples: Samples | undefined): { left: File; right: File } {
+  const { left, right } = requireSample(samples).lists
   return { left: toFile(left), right: toFile(right) }
 }

@@ -26,9 +26,19 @@ async function start(page: Page, service: string, choose?: () => Promise<void>):
   await page.getByRole('button', { name: 'Start a job' }).click()
   await page.getByRole('radio', { name: service }).check({ force: true })
   await choose?.()
+  if (!choose) await page.getByText('The sample is slowed down to take about 15 s.').waitFor()
   await page.getByRole('button', { name: choose ? 'Start' : 'Use the sample', exact: true }).click()
   await page.waitForURL(/\/jobs\//)
 }
+
+const textFile = (name: string, text: string) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(text) })
+
+const startAnalysis = (page: Page) =>
+  start(page, 'Analyse texts', () =>
+    page
+      .getByRole('button', { name: 'Texts' })
+      .setInputFiles([textFile('a.txt', 'one two two'), textFile('b.txt', 'three')]),
+  )
 
 /** Waits until the job's own chip says how it stands. */
 const untilChip = (page: Page, words: string) =>
@@ -44,7 +54,7 @@ describe('dashboard', () => {
   browserTest('the dashboard is alive at the first sign-in: a job is under way', async () => {
     await using server = await ServerProcess.start()
     const page = await signIn(server)
-    await page.getByText('Packages → Mirror').click()
+    await page.getByText('Books → Backup').click()
     await untilChip(page, 'Running')
     await page
       .getByText(/[0-9]+ of [0-9]+ files/)
@@ -68,17 +78,17 @@ describe('dashboard', () => {
         root.json<SignInLink>(201, 'POST', 'api/sign-in-links', { sub, admin })
       // The link that is printed makes the first job, and sees that alone.
       const plain = await signIn(server)
-      await plain.getByText('Packages → Mirror').waitFor()
+      await plain.getByText('Books → Backup').waitFor()
       expect(await plain.getByRole('button', { name: "Everyone's jobs" }).count()).toBe(0)
       const page = await openPage()
       await page.goto((await linkFor('local', true)).url)
       const reporter = createReporter({ url: server.url, token: await accessToken('alice') })
       const job = await reporter.create({ id: 'export-7', kind: 'export', title: 'Yearly export' })
-      await page.getByText('Packages → Mirror').waitFor()
+      await page.getByText('Books → Backup').waitFor()
       expect(await page.getByText('Yearly export').count()).toBe(0)
       await page.getByRole('button', { name: "Everyone's jobs" }).click()
       await page.getByText('export · alice').waitFor()
-      await page.getByText('Packages → Mirror').waitFor()
+      await page.getByText('Books → Backup').waitFor()
       job.status({ status: 'running' })
       job.progress({ done: 13, total: 100, unit: 'rows' })
       await page.getByText('13 of 100 rows').waitFor()
@@ -102,17 +112,45 @@ describe('dashboard', () => {
   browserTest('the analysis starts from the dashboard, and shows what it found', async () => {
     await using server = await ServerProcess.start()
     const page = await signIn(server)
-    await start(page, 'Analyse texts')
+    await startAnalysis(page)
     await untilChip(page, 'Done')
     await page.getByText('Most frequent words').waitFor()
     const job = await documentOf(page)
     expect([job.status, job.steps.map(({ status }) => status)]).toEqual(['completed', Array(5).fill('succeeded')])
   })
 
+  browserTest(
+    'each service has a sample, which says that it is slowed down, runs for a while and can be cancelled',
+    async () => {
+      await using server = await ServerProcess.start()
+      const page = await signIn(server)
+      for (const service of ['Sync folders', 'Analyse texts', 'Match two lists']) {
+        await start(page, service)
+        await untilChip(page, 'Running')
+        await page
+          .getByText(/[1-9][0-9.]* of [1-9][0-9.]* (files|kB|records)/)
+          .first()
+          .waitFor()
+        await page
+          .getByText(/, slowed down to take 15\ss$/)
+          .first()
+          .waitFor()
+        await page.getByRole('button', { name: 'Cancel' }).click()
+        await untilChip(page, 'Cancelled')
+        const { status, metadata } = await documentOf(page)
+        expect([status, metadata]).toEqual(['cancelled', { paceSeconds: 15 }])
+        await page.goto(server.url)
+      }
+    },
+  )
+
   browserTest('the matching starts from the dashboard, and links its lists', async () => {
     await using server = await ServerProcess.start()
     const page = await signIn(server)
-    await start(page, 'Match two lists')
+    await start(page, 'Match two lists', async () => {
+      await page.getByLabel('First list').setInputFiles(textFile('left.csv', 'name\nAda\n'))
+      await page.getByLabel('Second list').setInputFiles(textFile('right.csv', 'name\nADA\n'))
+    })
     await untilChip(page, 'Done')
     await page.getByText('Least certain links').waitFor()
     expect((await documentOf(page)).status).toBe('completed')
@@ -186,11 +224,11 @@ describe('dashboard', () => {
         await page.getByRole('button', { name: 'Start a job' }).click()
         found.dialog = await axeFindings(page)
         await page.keyboard.press('Escape')
-        await start(page, 'Analyse texts')
+        await startAnalysis(page)
         await untilChip(page, 'Done')
         found.done = await axeFindings(page)
         await page.goto(server.url)
-        await page.getByText('Packages → Mirror').click()
+        await start(page, 'Match two lists')
         await untilChip(page, 'Running')
         found.running = await axeFindings(page)
         await page.goto(`${server.url}jobs/none`)

@@ -1,10 +1,11 @@
 import { useState } from 'preact/hooks'
 import { base } from '../navigation.ts'
+import { format } from '../page.ts'
 import { CodeBlock } from '../parts/code-block.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { services } from '../start/services.ts'
-import { startSample } from '../start/start-job.ts'
+import { SAMPLE_SECONDS, sampleForm, startJob } from '../start/start-job.ts'
 import { text } from '../text.ts'
 
 /** What a reader without jobs sees: what a job is, and how to get one. */
@@ -14,14 +15,14 @@ export function EmptyJobs() {
   const start = async (name: (typeof services)[number]['name']) => {
     setStarting(true)
     setError(undefined)
-    await startSample(name).catch(setError)
+    await startJob(name, sampleForm()).catch(setError)
     setStarting(false)
   }
   return (
     <section class="card empty">
       <h2>{text.empty.title}</h2>
       <p class="lead">{text.empty.what}</p>
-      <p>{text.empty.start}</p>
+      <p>{text.empty.start(format.duration(SAMPLE_SECONDS * 1_000))}</p>
       <div class="choices">
         {services.map(({ name, icon, label, does }) => (
           <button key={name} type="button" class="choice" disabled={starting} onClick={() => start(name)}>

@@ -47,7 +47,7 @@ export function AnalysisResult({ result }: { result: AnalysisShape }) {
       {table.length > 0 && (
         <>
           <h3>{words.largest}</h3>
-          <Scrollable class="table" label={words.largest}>
+          <Scrollable class="table wide" label={words.largest}>
             <table>
               <thead>
                 <tr>
@@ -57,7 +57,7 @@ export function AnalysisResult({ result }: { result: AnalysisShape }) {
                     {words.words}
                   </th>
                   <th scope="col" class="number">
-                    {words.size}
+                    {words.fileSize}
                   </th>
                 </tr>
               </thead>
@@ -67,7 +67,9 @@ export function AnalysisResult({ result }: { result: AnalysisShape }) {
                     <th scope="row" dir="auto">
                       {file.name}
                     </th>
-                    <td dir="auto">{file.typical}</td>
+                    <td dir="auto" class="word">
+                      {file.typical}
+                    </td>
                     <td class="number">{format.number(file.words)}</td>
                     <td class="number">{format.amount(file.bytes, 'bytes')}</td>
                   </tr>

@@ -10,7 +10,7 @@ export function SyncResult({ result }: { result: SyncShape }) {
   return (
     <Figures
       figures={[
-        { name: words.copied, value: format.amount(copied, 'files') },
+        { name: words.copied, value: format.number(copied) },
         { name: words.bytesCopied, value: format.amount(bytesCopied, 'bytes') },
         { name: words.skipped, value: format.number(skipped) },
         { name: words.failed, value: format.number(failed), tone: failed > 0 ? 'failed' : undefined },

@@ -5,7 +5,7 @@ import { text } from '../text.ts'
 import { FilePicker } from './file-picker.tsx'
 import { buildForm, missingFields } from './form.ts'
 import type { Service } from './services.ts'
-import { startJob } from './start-job.ts'
+import { SAMPLE_SECONDS, sampleForm, startJob } from './start-job.ts'
 
 /** The files that a service works on, and the ways to start it. */
 export function ServiceForm({ service, onStarted }: { service: Service; onStarted(): void }) {
@@ -35,11 +35,6 @@ export function ServiceForm({ service, onStarted }: { service: Service; onStarte
     setIncomplete(missing.length > 0)
     if (missing.length === 0) start(buildForm(service, chosen))
   }
-  const startWithSample = () => {
-    const form = new FormData()
-    form.set('sample', 'true')
-    start(form)
-  }
   return (
     <form class="service" onSubmit={submit}>
       {service.fields.map((field) => (
@@ -55,12 +50,12 @@ export function ServiceForm({ service, onStarted }: { service: Service; onStarte
       <div class="actions">
         <p class="muted grow">
           {share === undefined
-            ? ''
+            ? text.start.samplePace(format.duration(SAMPLE_SECONDS * 1_000))
             : share < 1
               ? text.start.uploading(format.percent(share * 100))
               : text.start.uploaded}
         </p>
-        <button type="button" disabled={share !== undefined} onClick={startWithSample}>
+        <button type="button" disabled={share !== undefined} onClick={() => start(sampleForm())}>
           {text.start.sample}
         </button>
         <button type="submit" class="primary" disabled={share !== undefined}>

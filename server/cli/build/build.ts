@@ -41,4 +41,4 @@ async function write(name: string, type: string, from: string, value: unknown): 
 
 await mkdir(path('server/generated'), { recursive: true })
 await write('assets', 'Assets', '../http/pages/routes.ts', assets)
-await write('samples', 'Samples', '../services/kit/samples.ts', await collectSamples(path('node_modules')))
+await write('samples', 'Samples', '../services/kit/samples.ts', await collectSamples())

@@ -3,6 +3,7 @@ import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, 
 import { countOf, formatBytes } from '../kit/amounts.ts'
 import { createCheckpoint, createThrottle } from '../kit/checkpoint.ts'
 import { largest } from '../kit/largest.ts'
+import { Pace, type PaceOption, paceNote } from '../kit/pace.ts'
 import { announceSteps, runSteps } from '../kit/steps.ts'
 import { clip, itemId, reasonOf } from '../kit/untrusted-text.ts'
 import { readText } from '../kit/utf8.ts'
@@ -17,7 +18,7 @@ export interface CorpusFile {
   stream(): ReadableStream<Uint8Array>
 }
 
-export interface AnalysisOptions {
+export interface AnalysisOptions extends PaceOption {
   jobId: string
   control?: JobControl
   clock?: Clock
@@ -37,7 +38,7 @@ export interface AnalysisResult {
   top: WordCount[]
   /** The longest words, longest first. */
   longest: string[]
-  /** The largest files, in their order; `typical` is the word that tells a file from the others. */
+  /** The largest files, largest first; `typical` is the word that tells a file from the others. */
   table: { name: string; bytes: number; words: number; distinct: number; typical: string | undefined }[]
 }
 
@@ -66,6 +67,7 @@ export async function analyseTexts(files: readonly CorpusFile[], options: Analys
   const tallies = new Map<CorpusFile, FileTally>()
   const tabled = new Set(largest(files, TABLE, ({ size }) => size))
   const total = files.reduce((sum, { size }) => sum + size, 0)
+  const pace = Pace.over(options.paceSeconds, total, clock)
   let bytes = 0
   let words = 0
   let failed = 0
@@ -79,7 +81,8 @@ export async function analyseTexts(files: readonly CorpusFile[], options: Analys
   const analyseFile = async (file: CorpusFile, id: string) => {
     emitItem(jobId, { id, status: 'running' })
     const before = bytes
-    const text = readText(file.stream(), (more) => {
+    const content = file.stream()
+    const text = readText(pace ? paced(content, pace, control.signal) : content, (more) => {
       bytes += more
       emitProgress(jobId, { done: bytes, total, unit: 'bytes' })
     })
@@ -119,7 +122,7 @@ export async function analyseTexts(files: readonly CorpusFile[], options: Analys
     rank: 'Rank them',
     report: 'Report',
   })
-  emitLog(jobId, { message: `${countOf(files.length, 'file')}, ${formatBytes(total)}` })
+  emitLog(jobId, { message: `${countOf(files.length, 'file')}, ${formatBytes(total)}${paceNote(options)}` })
   const items = files.map((file, place) => ({ file, id: itemId(file.name, place) }))
   for (const { file, id } of items) {
     emitItem(jobId, { id, status: 'pending', message: formatBytes(file.size) })
@@ -136,13 +139,12 @@ export async function analyseTexts(files: readonly CorpusFile[], options: Analys
     await checkpoint()
     const longest = tally.longest(LONGEST)
     await checkpoint()
-    const table = Array.from(tallies, ([file, counted]) => ({
-      name: clip(file.name, 200),
-      bytes: file.size,
-      words: counted.words,
-      distinct: counted.distinct,
-      typical: tally.typical(counted),
-    }))
+    const table = [...tabled].flatMap((file) => {
+      const counted = tallies.get(file)
+      if (!counted) return []
+      const { words, distinct } = counted
+      return { name: clip(file.name, 200), bytes: file.size, words, distinct, typical: tally.typical(counted) }
+    })
     return { top, longest, table }
   })
   return step(['report'], async () => {
@@ -153,4 +155,8 @@ export async function analyseTexts(files: readonly CorpusFile[], options: Analys
     }
     return { files: files.length, failed, bytes, words: tally.words, distinct, approximate, ...ranked }
   })
+}
+
+async function* paced(content: AsyncIterable<Uint8Array>, pace: Pace, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) yield* pace.pass(chunk, signal)
 }

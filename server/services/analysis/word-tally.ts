@@ -87,10 +87,10 @@ export class WordTally {
     return largest(this.#counts.keys(), count, (word) => word.length)
   }
 
-  /** The word of a file that tells it from the others: frequent there, and in few other files. (tf–idf.) */
+  /** The word of a file that tells it from the others: frequent there, and in few other files. (tf–idf, with the logarithm of tf.) */
   typical({ frequent }: FileTally): string | undefined {
     const rarity = (word: string) => Math.log(this.#fileCount / (this.#files.get(word) ?? 1))
-    return largest(frequent, 1, ({ word, count }) => count * rarity(word))[0]?.word
+    return largest(frequent, 1, ({ word, count }) => (1 + Math.log(count)) * rarity(word))[0]?.word
   }
 
   /** Forgets the rarest words where there are too many, and says whether it did. */

@@ -4,17 +4,14 @@ export interface SampleFile {
   text: string
 }
 
-/**
- * Input to try the services with. Plain JSON, so that it can be made where there is a disk, and embedded for where there is none; what
- * could not be made is left out.
- */
+/** Input to try the services with. Plain JSON, so that it can be made where there is a disk, and embedded for where there is none. */
 export interface Samples {
-  /** A tree to copy; the paths in `present` are in the target from the start. */
-  sync?: { files: SampleFile[]; present: string[] }
-  /** A corpus. */
-  analysis?: SampleFile[]
+  /** A corpus to analyse, and a tree to copy. */
+  texts: SampleFile[]
+  /** The paths of the texts that are in the target of the copy from the start. */
+  present: string[]
   /** Two CSV lists of the same things under names that differ. */
-  matching?: { left: SampleFile; right: SampleFile }
+  lists: { left: SampleFile; right: SampleFile }
 }
 
 /** A file of a sample as if it had been uploaded. */

@@ -4,7 +4,7 @@ import type { JobControl } from '../../jobs/emitter.ts'
 export interface Work {
   kind: string
   title: string
-  metadata?: Record<string, unknown>
+  metadata?: Record<string, unknown> | undefined
   /** Does the work, and gives back what it came to: JSON of at most 64 KiB. */
   run(jobId: string, control: JobControl): Promise<unknown>
 }

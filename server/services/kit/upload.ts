@@ -2,6 +2,7 @@ import { fitsUtf8 } from '../../../shared/document/text-size.ts'
 import { problems, refuse } from '../../errors.ts'
 import { pathProblem } from '../sync/tree.ts'
 import { countOf } from './amounts.ts'
+import { MOST_PACE_SECONDS } from './pace.ts'
 import { clip, reasonOf } from './untrusted-text.ts'
 
 /** Files that one field takes. */
@@ -26,8 +27,25 @@ export function asksForSample(form: FormData): boolean {
   const values = form.getAll('sample')
   if (values.length === 0) return false
   if (values.length > 1 || values[0] !== 'true') throw refused('sample', 'must be "true" or left out')
-  if ([...form.keys()].length > 1) throw refused('sample', 'goes without files: send one or the other')
+  if ([...form.keys()].some((field) => field !== 'sample' && field !== 'paceSeconds')) {
+    throw refused('sample', 'goes without files: send one or the other')
+  }
   return true
+}
+
+/**
+ * The pace that a form asks for, if any.
+ *
+ * @throws ProblemError when it is no number of seconds
+ */
+export function paceOf(form: FormData): { paceSeconds: number } | undefined {
+  const [value, ...others] = form.getAll('paceSeconds')
+  if (value === undefined) return undefined
+  const seconds = typeof value === 'string' && /^[0-9]{1,4}$/.test(value) ? Number(value) : 0
+  if (others.length > 0 || seconds < 1 || seconds > MOST_PACE_SECONDS) {
+    throw refused('paceSeconds', `must be one whole number of seconds, from 1 to ${MOST_PACE_SECONDS}, or left out`)
+  }
+  return { paceSeconds: seconds }
 }
 
 /**

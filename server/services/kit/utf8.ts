@@ -8,7 +8,7 @@ const SLICE = 16 * 1024
  * @throws when it is not text in UTF-8
  */
 export async function* readText(
-  stream: ReadableStream<Uint8Array>,
+  stream: AsyncIterable<Uint8Array>,
   onBytes: (bytes: number) => void = () => {},
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })

@@ -4,6 +4,7 @@ import { emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl }
 import { countOf } from '../kit/amounts.ts'
 import { createCheckpoint, createThrottle } from '../kit/checkpoint.ts'
 import { largest } from '../kit/largest.ts'
+import { Pace, type PaceOption, paceNote } from '../kit/pace.ts'
 import { announceSteps, runSteps } from '../kit/steps.ts'
 import { clip } from '../kit/untrusted-text.ts'
 import { assignPairs, type Pair } from './assignment.ts'
@@ -11,7 +12,7 @@ import { NameIndex } from './name-index.ts'
 import { type NamedRecord, type NameFile, readNames } from './name-list.ts'
 import { nameSimilarity, WordWeights } from './similarity.ts'
 
-export interface MatchingOptions {
+export interface MatchingOptions extends PaceOption {
   jobId: string
   control?: JobControl
   clock?: Clock
@@ -101,8 +102,11 @@ export async function matchRecords(left: NameFile, right: NameFile, options: Mat
   })
 
   const pairs = await step('compare', async () => {
+    const pace = Pace.over(options.paceSeconds, lefts.length, clock)
+    emitLog(jobId, { message: `Comparing ${countOf(lefts.length, 'record')}${paceNote(options)}` })
     const found: Pair[] = []
     for (const [place, record] of lefts.entries()) {
+      await pace?.take(1, control.signal)
       const candidates = Array.from(index.candidates(record.words), (other) => ({
         left: place,
         right: other,
@@ -110,7 +114,12 @@ export async function matchRecords(left: NameFile, right: NameFile, options: Mat
       }))
       const finalists = largest(candidates, FINALISTS, ({ score }) => score)
       found.push(...finalists.filter(({ score }) => score >= LEAST_CONFIDENCE))
-      emitItem(jobId, { id: itemId(record.row), label: shown(record), status: 'running' })
+      emitItem(jobId, {
+        id: itemId(record.row),
+        label: shown(record),
+        status: 'running',
+        ...likeliest(finalists[0], rights),
+      })
       const done = place + 1
       emitProgress(jobId, { done, total: lefts.length, unit: 'records' })
       if (done === lefts.length || isNews()) emitStep(jobId, { id: 'compare', done, total: lefts.length })
@@ -167,13 +176,22 @@ export async function matchRecords(left: NameFile, right: NameFile, options: Mat
 const itemId = (row: number) => `row ${row}`
 const percent = (confidence: number) => Math.round(confidence * 100)
 
+function withConfidence(record: NamedRecord, score: number): string {
+  return `${shown(record)} (${percent(score)}\u00a0%)`
+}
+
 function shown({ name, row }: NamedRecord): string {
   return name === '' ? `(row ${row}, no name)` : clip(name, NAME_BYTES)
+}
+
+/** What a record is most like so far: another one may be surer of it. */
+function likeliest(pair: Pair | undefined, rights: readonly NamedRecord[]): { message?: string } {
+  const other = pair && pair.score >= LEAST_CONFIDENCE && rights[pair.right]
+  return other ? { message: withConfidence(other, pair.score) } : {}
 }
 
 /** What became of a record, as the fields of its item. */
 function outcome(pair: Pair | undefined, other: NamedRecord | undefined): Omit<EventFields<'item'>, 'id'> {
   if (!pair || !other) return { status: 'skipped', message: 'No name in the other list is like it' }
-  const sure = percent(pair.score)
-  return { status: 'succeeded', progress: sure, message: `${shown(other)} (${sure} %)` }
+  return { status: 'succeeded', progress: percent(pair.score), message: withConfidence(other, pair.score) }
 }

@@ -1,11 +1,11 @@
 import { Digest, digestOfStream } from '../kit/digest.ts'
-import type { Bandwidth } from './bandwidth.ts'
+import type { Pace } from '../kit/pace.ts'
 import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
 
 export interface CopyOptions {
   signal: AbortSignal
-  /** What the copy may take of the line, shared with others. */
-  bandwidth?: Bandwidth | undefined
+  /** Bytes a second that it shares with other copies. */
+  pace?: Pace | undefined
   /** Told of the bytes of each piece on its way. */
   onBytes(bytes: number): void
 }
@@ -19,7 +19,7 @@ export async function copyFile(
   source: Tree,
   target: Tree,
   { path, size }: TreeEntry,
-  { signal, bandwidth, onBytes }: CopyOptions,
+  { signal, pace, onBytes }: CopyOptions,
 ): Promise<void> {
   const digest = new Digest()
   let read = 0
@@ -27,7 +27,7 @@ export async function copyFile(
     async transform(chunk, controller) {
       read += chunk.byteLength
       await digest.update(chunk)
-      for await (const piece of bandwidth ? bandwidth.pass(chunk, signal) : [chunk]) {
+      for await (const piece of pace ? pace.pass(chunk, signal) : [chunk]) {
         onBytes(piece.byteLength)
         controller.enqueue(piece)
       }

@@ -4,15 +4,15 @@ import { type Clock, type Random, systemClock, systemRandom } from '../../../sha
 import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../../jobs/emitter.ts'
 import { countOf, formatBytes } from '../kit/amounts.ts'
 import { createCheckpoint, createThrottle } from '../kit/checkpoint.ts'
+import { Pace, type PaceOption, paceNote } from '../kit/pace.ts'
 import { forEachAtOnce } from '../kit/pool.ts'
 import { announceSteps, runSteps } from '../kit/steps.ts'
 import { clip, escapeControls, itemId, reasonOf } from '../kit/untrusted-text.ts'
 import { backoff, wait } from '../kit/wait.ts'
-import { Bandwidth } from './bandwidth.ts'
 import { copyFile, isSameFile } from './copy-file.ts'
 import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
 
-export interface SyncOptions {
+export interface SyncOptions extends PaceOption {
   jobId: string
   control?: JobControl
   /** Files that are worked on at once. 4 by default. */
@@ -21,8 +21,6 @@ export interface SyncOptions {
   retries?: number
   /** Told of each file that failed, and of whatever else was not copied, with the reason. Both are safe to print. */
   onProblem?(path: string, reason: string): void
-  /** What copying may take of the line, all files together. As much as there is by default. */
-  bytesPerSecond?: number
   clock?: Clock
   random?: Random
 }
@@ -78,7 +76,8 @@ class Sync {
   readonly #retries: number
   readonly #clock: Clock
   readonly #random: Random
-  readonly #bandwidth: Bandwidth | undefined
+  readonly #paceSeconds: number | undefined
+  #pace: Pace | undefined
   readonly #onProblem: NonNullable<SyncOptions['onProblem']>
   readonly #isNews: () => boolean
   readonly #checkpoint: () => Promise<void>
@@ -107,7 +106,7 @@ class Sync {
     this.#onProblem = options.onProblem ?? (() => {})
     this.#isNews = createThrottle(NEWS_MS, this.#clock)
     this.#checkpoint = createCheckpoint(this.#control, this.#clock)
-    this.#bandwidth = options.bytesPerSecond ? new Bandwidth(options.bytesPerSecond, this.#clock) : undefined
+    this.#paceSeconds = options.paceSeconds
   }
 
   async run(): Promise<SyncResult> {
@@ -152,7 +151,9 @@ class Sync {
     })
     const toCopy = files.filter((file) => differing.has(file))
     const bytes = toCopy.reduce((sum, { size }) => sum + size, 0)
-    this.#log(`${countOf(toCopy.length, 'file')} to copy, ${formatBytes(bytes)}, ${this.#concurrency} at once`)
+    this.#pace = Pace.over(this.#paceSeconds, bytes, this.#clock)
+    const note = paceNote({ paceSeconds: this.#paceSeconds })
+    this.#log(`${countOf(toCopy.length, 'file')} to copy, ${formatBytes(bytes)}, ${this.#concurrency} at once${note}`)
     return toCopy
   }
 
@@ -213,7 +214,7 @@ class Sync {
     let bytes = 0
     return copyFile(this.#source, this.#target, file, {
       signal: this.#control.signal,
-      bandwidth: this.#bandwidth,
+      pace: this.#pace,
       onBytes: (more) => {
         bytes += more
         this.#sent += more

@@ -34,9 +34,11 @@ describe('createFormat', () => {
     [2, 'constructor', '2 constructor'],
     [42, undefined, '42'],
     [2.5, 'pages', '2.5 pages'],
-    [0, 'bytes', '0 kB'],
-    [5, 'bytes', '0 kB'],
-    [960, 'bytes', '1 kB'],
+    [0, 'bytes', '0 bytes'],
+    [1, 'bytes', '1 byte'],
+    [12, 'bytes', '12 bytes'],
+    [999, 'bytes', '999 bytes'],
+    [1_000, 'bytes', '1 kB'],
     [1_500, 'bytes', '1.5 kB'],
     [999_499, 'bytes', '999 kB'],
     [999_500, 'bytes', '1 MB'],
@@ -55,7 +57,7 @@ describe('createFormat', () => {
     [112e6, 361e6, 'bytes', '112 of 361 MB'],
     [40_000, 361e6, 'bytes', '0 of 361 MB'],
     [1.26e9, 9.7e9, 'bytes', '1.3 of 9.7 GB'],
-    [500, 900, 'bytes', '0.5 of 0.9 kB'],
+    [500, 900, 'bytes', '500 of 900 bytes'],
     [100, 100, 'files', '100 of 100 files'],
     [99.9999, 100, undefined, '99.9 of 100'],
     [100.01, 100.04, undefined, '99.9 of 100'],
@@ -75,7 +77,7 @@ describe('createFormat', () => {
     [0.01, 'files', '36 files/h'],
     [1_234.5, undefined, '1,235/s'],
     [3.2e6, 'bytes', '3.2 MB/s'],
-    [500, 'bytes', '0.5 kB/s'],
+    [500, 'bytes', '500 bytes/s'],
   ])('createFormat writes the rate %p %p as %p', (value, unit, text) => {
     expect(format.rate(value, unit)).toBe(text)
   })

@@ -9,16 +9,13 @@ import { VirtualClock } from '../../../virtual-clock.ts'
 import { finish, Recorder } from './recorder.ts'
 
 const samples: Samples = {
-  sync: {
-    files: [
-      { path: 'pkg/a.ts', text: 'A'.repeat(3_000) },
-      { path: 'pkg/b.ts', text: 'B'.repeat(70_000) },
-      { path: 'pkg/c.ts', text: 'C' },
-    ],
-    present: ['pkg/c.ts'],
-  },
-  analysis: [{ path: 'README.md', text: 'Read me' }],
-  matching: {
+  texts: [
+    { path: 'book/a.txt', text: 'a '.repeat(1_500) },
+    { path: 'book/b.txt', text: 'b '.repeat(35_000) },
+    { path: 'book/c.txt', text: 'c' },
+  ],
+  present: ['book/c.txt'],
+  lists: {
     left: { path: 'left.csv', text: 'name\nAda\n' },
     right: { path: 'right.csv', text: 'id,name\n1,ada\n' },
   },
@@ -102,18 +99,42 @@ describe('createServices', () => {
 
   test('createServices makes work from its samples', async () => {
     const sync = await prepare('sync', ['sample', 'true'])
-    expect(sync.title).toBe('Packages → Mirror')
-    const start = clock.now()
+    expect([sync.title, sync.metadata]).toEqual(['Books → Backup', undefined])
     expect(await run(sync)).toMatchObject({
       copied: 1,
       skipped: 1,
       failed: 1,
-      failures: [{ path: 'pkg/b.ts', reason: '“Mirror” takes no file over 32 kB' }],
+      failures: [{ path: 'book/b.txt', reason: '“Backup” takes no file over 13.7\u00a0kB' }],
     })
-    // One file's last bytes are not waited for: by then it is refused.
-    expect((clock.now() - start) / 1_000).toBeWithin(38, 42)
-    expect(await run(await prepare('analysis', ['sample', 'true']))).toMatchObject({ words: 2 })
+    expect(await run(await prepare('analysis', ['sample', 'true']))).toMatchObject({ words: 36_501 })
     expect(await run(await prepare('matching', ['sample', 'true']))).toMatchObject({ linked: 1 })
+  })
+
+  for (const [name, ...files] of [
+    ['sync', ['source', file('a.txt', 'a'.repeat(900))], ['target', file('b.txt', 'b'.repeat(900))]],
+    ['analysis', ['files', file('a.txt', 'a '.repeat(900))], ['files', file('b.txt', 'b '.repeat(90))]],
+    ['matching', ['left', file('a.csv', 'name\nAda\nBob\n')], ['right', file('b.csv', 'name\nADA')]],
+  ] as [string, ...Entry[]][]) {
+    test(`createServices slows the ${name} down to the pace that is asked for, and notes it with the job`, async () => {
+      const work = await prepare(name, ...files, ['paceSeconds', '15'])
+      expect(work.metadata).toEqual({ paceSeconds: 15 })
+      const start = clock.now()
+      await run(work)
+      // Timers have whole milliseconds.
+      expect((clock.now() - start) / 1_000).toBeWithin(15, 15.2)
+      expect(
+        recorder.of('log').filter(({ message }) => message.endsWith(', slowed down to take 15\u00a0s')).length,
+      ).toBe(1)
+      const asFastAsItCan = clock.now()
+      await run(await prepare(name, ...files))
+      expect(clock.now()).toBe(asFastAsItCan)
+    })
+  }
+
+  test('createServices slows its sample down too', async () => {
+    const start = clock.now()
+    await run(await prepare('analysis', ['sample', 'true'], ['paceSeconds', '600']))
+    expect((clock.now() - start) / 1_000).toBeWithin(600, 605)
   })
 
   test('createServices refuses the sample of a server that has none', async () => {
@@ -132,7 +153,7 @@ describe('createServices', () => {
       'sync',
       [['sources', file('a')]],
       'sources',
-      'is not a field of this form. It has: source, target, sample',
+      'is not a field of this form. It has: source, target, sample, paceSeconds',
     ],
     ['another word for a sample', 'sync', [['sample', 'yes']], 'sample', 'must be "true" or left out'],
     [
@@ -144,6 +165,27 @@ describe('createServices', () => {
       ],
       'sample',
       'goes without files: send one or the other',
+    ],
+    ...['0', '601', '1.5', '-1', 'fast', ''].map((pace): [string, string, Entry[], string, string] => [
+      `a pace of “${pace}”`,
+      'analysis',
+      [
+        ['sample', 'true'],
+        ['paceSeconds', pace],
+      ],
+      'paceSeconds',
+      'must be one whole number of seconds, from 1 to 600, or left out',
+    ]),
+    [
+      'two paces',
+      'analysis',
+      [
+        ['sample', 'true'],
+        ['paceSeconds', '1'],
+        ['paceSeconds', '2'],
+      ],
+      'paceSeconds',
+      'must be one whole number of seconds, from 1 to 600, or left out',
     ],
     [
       'two files for one',

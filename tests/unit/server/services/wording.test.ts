@@ -9,14 +9,14 @@ describe('formatBytes', () => {
   test('formatBytes gives bytes in the largest unit that they fill', () => {
     const amounts = [0, 1, 999, 1_000, 12_345, 999_999_999, 1e12, 5e15]
     expect(amounts.map(formatBytes)).toEqual([
-      '0 bytes',
-      '1 byte',
-      '999 bytes',
-      '1 kB',
-      '12.3 kB',
-      '1,000 MB',
-      '1 TB',
-      '5,000 TB',
+      '0\u00a0bytes',
+      '1\u00a0byte',
+      '999\u00a0bytes',
+      '1\u00a0kB',
+      '12.3\u00a0kB',
+      '1,000\u00a0MB',
+      '1\u00a0TB',
+      '5,000\u00a0TB',
     ])
   })
 })

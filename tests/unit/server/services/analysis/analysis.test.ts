@@ -52,8 +52,8 @@ describe('analyseTexts', () => {
       longest: ['well-known', 'rabbit', 'whale', 'don’t', 'chase', 'queen', 'the', 'and'],
       table: [
         { name: 'moby.txt', bytes: 57, words: 9, distinct: 5, typical: 'whale' },
-        { name: 'empty.txt', bytes: 0, words: 0, distinct: 0, typical: undefined },
         { name: 'alice.txt', bytes: 37, words: 7, distinct: 4, typical: 'rabbit' },
+        { name: 'empty.txt', bytes: 0, words: 0, distinct: 0, typical: undefined },
       ],
     })
     const { items, progress, logs } = recorder.document()
@@ -63,7 +63,7 @@ describe('analyseTexts', () => {
       ['alice.txt', 'succeeded', '7 words, 4 different'],
     ])
     expect(progress).toEqual({ done: total, total, unit: 'bytes' })
-    expect(logs.map(({ message }) => message)).toEqual([`3 files, ${total} bytes`, '16 words, 8 different words'])
+    expect(logs.map(({ message }) => message)).toEqual([`3 files, ${total}\u00a0bytes`, '16 words, 8 different words'])
     expect(recorder.document().steps.map(({ id, status, done, total }) => ({ id, status, done, total }))).toEqual([
       { id: 'read', status: 'succeeded', done: total, total },
       { id: 'tokenise', status: 'succeeded', done: 16, total: undefined },
@@ -78,7 +78,7 @@ describe('analyseTexts', () => {
     const files = [file('a.txt', encode('one two')), file('broken.bin', broken), file('b.txt', encode('two three'))]
     const result = await analyseTexts(files, { jobId, clock })
     expect(result).toMatchObject({ files: 3, failed: 1, words: 4, distinct: 3, bytes: 35 })
-    expect(result.table.map(({ name }) => name)).toEqual(['a.txt', 'b.txt'])
+    expect(result.table.map(({ name }) => name)).toEqual(['b.txt', 'a.txt'])
     expect(recorder.item('broken.bin')).toMatchObject({
       status: 'failed',
       error: 'It is not text in UTF-8. Save it as UTF-8 and try again.',

@@ -115,15 +115,15 @@ describe('syncTrees', () => {
     })
     expect(recorder.document()).toMatchObject({
       status: 'pending',
-      progress: { done: 4, total: 4, succeeded: 3, failed: 0, unit: 'files', message: '9 bytes sent' },
+      progress: { done: 4, total: 4, succeeded: 3, failed: 0, unit: 'files', message: '9\u00a0bytes sent' },
       itemCounts: { pending: 0, running: 0, succeeded: 3, failed: 0, skipped: 1 },
       errorCount: 0,
     })
     expect(recorder.document().logs.map(({ message }) => message)).toEqual([
       '“photos” has 4 files, “nas” 4',
-      '3 files to copy, 9 bytes, 4 at once',
+      '3 files to copy, 9\u00a0bytes, 4 at once',
       'd/ done',
-      '3 files copied, 9 bytes; 1 skipped, 0 failed',
+      '3 files copied, 9\u00a0bytes; 1 skipped, 0 failed',
       '1 file only in “nas”, left alone',
     ])
   })
@@ -157,7 +157,7 @@ describe('syncTrees', () => {
     expect(await finish(sync, clock)).toMatchObject({ copied: 1 })
     const random = new SeededRandom(5)
     expect(clock.now() - start).toBe(backoff(1, random) + backoff(2, random))
-    expect(recorder.item('a')).toMatchObject({ status: 'succeeded', progress: 100, message: '1 byte, 3 tries' })
+    expect(recorder.item('a')).toMatchObject({ status: 'succeeded', progress: 100, message: '1\u00a0byte, 3 tries' })
     expect(recorder.document().logs.filter(({ level }) => level === 'warn')).toHaveLength(2)
     expect(clock.pending).toBe(0)
   })
@@ -182,7 +182,7 @@ describe('syncTrees', () => {
     expect(recorder.item('large')).toMatchObject({
       status: 'failed',
       message: '1 try',
-      error: '“shelf” takes no file over 5 bytes',
+      error: '“shelf” takes no file over 5\u00a0bytes',
     })
     expect(await contents(target)).toEqual({ small: '12345' })
   })
@@ -268,7 +268,7 @@ describe('syncTrees', () => {
     const target = treeOf('target', {})
     const source = treeOf('source', { a: 'A'.repeat(10), b: 'B'.repeat(1_000), c: 'C' })
     const run = recorder.emitter.run(jobId, (control) =>
-      syncTrees(source, target, { jobId, control, clock, concurrency: 1, bytesPerSecond: 80 }),
+      syncTrees(source, target, { jobId, control, clock, concurrency: 1, paceSeconds: 12 }),
     )
     await until(() => clock.pending === 1)
     await clock.advance(1_000)
@@ -299,7 +299,7 @@ describe('syncTrees', () => {
     const files = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`${i}`, 'x'.repeat(10)]))
     const target = treeOf('target', {})
     const run = recorder.emitter.run(jobId, (control) =>
-      syncTrees(treeOf('source', files), target, { jobId, control, clock, concurrency: 2, bytesPerSecond: 10 }),
+      syncTrees(treeOf('source', files), target, { jobId, control, clock, concurrency: 2, paceSeconds: 8 }),
     )
     await until(() => clock.pending === 2)
     recorder.ask(false, true)
@@ -313,12 +313,15 @@ describe('syncTrees', () => {
     expect(await contents(target)).toEqual(files)
   })
 
-  test('syncTrees takes of the line what it may and no more', async () => {
+  test('syncTrees takes as long as it is slowed down to, and says so', async () => {
     const start = clock.now()
     const files = { a: 'A'.repeat(3_000), b: 'B'.repeat(2_000), c: 'C'.repeat(1_000) }
-    const options = { jobId, clock, concurrency: 3, bytesPerSecond: 1_000 }
+    const options = { jobId, clock, concurrency: 3, paceSeconds: 6 }
     await finish(syncTrees(treeOf('source', files), treeOf('target', {}), options), clock)
     expect(clock.now() - start).toBe(6_000)
+    expect(recorder.of('log').map(({ message }) => message)).toContain(
+      '3 files to copy, 6\u00a0kB, 3 at once, slowed down to take 6\u00a0s',
+    )
     const news = recorder.of('item').filter(({ id, status, progress }) => id === 'a' && !status && progress)
     expect(news.length).toBeGreaterThan(3)
     expect(news).toEqual(news.toSorted((a, b) => (a.progress ?? 0) - (b.progress ?? 0)))

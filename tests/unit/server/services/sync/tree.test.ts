@@ -55,13 +55,13 @@ describe('MemoryTree', () => {
         cancelled = true
       },
     })
-    await expect(tree.write('b', endless)).rejects.toThrow(new TreeRefusal('“tree” takes no file over 4 bytes'))
+    await expect(tree.write('b', endless)).rejects.toThrow(new TreeRefusal('“tree” takes no file over 4\u00a0bytes'))
     expect(cancelled).toBe(true)
   })
 
   test('MemoryTree counts the room that is left: what is replaced or refused gives its own back', async () => {
     const tree = new MemoryTree('tree', [['a', new Blob(['1234'])]], { treeBytes: 10, fileBytes: 10 })
-    const full = '“tree” is full: it holds 10 bytes at most'
+    const full = '“tree” is full: it holds 10\u00a0bytes at most'
     await expect(tree.write('b', streamOf(bytes('1234567')))).rejects.toThrow(new TreeRefusal(full))
     await tree.write('b', streamOf(bytes('123456')))
     await tree.write('a', streamOf(bytes('')))
