@@ -1,6 +1,6 @@
 import type { Note, Notes } from '../jobs/engine.ts'
 
-/** Notes that are kept at most: the oldest make room. */
+/** Most notes stored; the oldest are dropped first. */
 const MOST_KEPT = 10_000
 
 /** Notes in this process's memory. */
@@ -8,7 +8,7 @@ export class MemoryNotes implements Notes {
   readonly #notes = new Map<string, { text: string; until: number }>()
 
   async put({ key, text }: Note, until: number, now: number): Promise<void> {
-    // Last in the order of their making, also when it replaces another.
+    // A replaced note also becomes the newest in the map.
     this.#notes.delete(key)
     if (this.#notes.size >= MOST_KEPT) this.#makeRoom(now)
     this.#notes.set(key, { text, until })

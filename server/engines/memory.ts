@@ -29,10 +29,10 @@ import { buildPage, type ChangedRow, ListPage, startOf } from '../jobs/paging.ts
 import { MemoryNotes } from './memory-notes.ts'
 import { Wakeups } from './support/wake-ups.ts'
 
-/** An answer waits for nothing: it is there one microtask later. */
+/** Runs after the caller's `await` has resumed, which takes one microtask. */
 const afterAnswer = (run: () => void) => queueMicrotask(() => queueMicrotask(run))
 
-/** Everything in this process's memory, gone with it: for tests and demos. */
+/** Documents in this process's memory, lost when it ends: for tests and demos. */
 export class MemoryEngine implements Engine {
   readonly name = 'memory'
   readonly notes = new MemoryNotes()
@@ -136,7 +136,7 @@ export class MemoryEngine implements Engine {
     return this.#standings.get(createdBy) ?? NOTHING
   }
 
-  /** Brings the counts of a creator from one state of a job to the next. */
+  /** Updates a creator's counts for one job's change; `undefined` means absent. */
   #count(before: StoredJob | undefined, after: StoredJob | undefined): void {
     const createdBy = (after ?? before)?.header.createdBy
     if (createdBy === undefined) return
@@ -152,7 +152,7 @@ function compareDue(a: Pick<DueJob, 'at' | 'id'>, b: Pick<DueJob, 'at' | 'id'>):
   return a.at - b.at || (a.id < b.id ? -1 : Number(a.id > b.id))
 }
 
-/** Whether a header is one that the query asks for. */
+/** Whether a header matches the query. */
 function matches(header: JobHeader, { owner, status, live, kind, parentId }: ListQuery): boolean {
   return (
     (owner === undefined || header.owner === owner) &&
@@ -173,7 +173,7 @@ class Document {
   readonly #keys = new Map<string, { digest: string; at: number }>()
   #errors: ErrorRow[] = []
   #logs: LogRow[] = []
-  /** Rows in the order of their versions; those that changed again, or left a window, are still in it until it is swept. */
+  /** Rows by version. Superseded rows and rows that left a window stay until the next sweep. */
   #history: ChangedRow[] = []
 
   constructor(job: StoredJob, place: number) {
@@ -217,7 +217,7 @@ class Document {
   }
 
   #remember(key: string, digest: string, at: number): void {
-    // Deleted first, so that a key that comes again after its lifetime is the newest.
+    // Deleted first, so that a key reused after its lifetime becomes the newest in the map.
     this.#keys.delete(key)
     this.#keys.set(key, { digest, at })
     const oldest = this.#keys.size > KEYS_KEPT ? this.#keys.keys().next().value : undefined

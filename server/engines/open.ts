@@ -2,15 +2,15 @@ import type { Limits } from '../../shared/document/limits.ts'
 import { ConfigError } from '../config.ts'
 import type { Engine } from '../jobs/engine.ts'
 
-/** How an engine is opened. */
+/** Opens one kind of engine. */
 export interface Opener {
-  /** What its setting looks like: `sqlite:PATH`. */
+  /** The form of its setting: `sqlite:PATH`. */
   readonly form: string
   /** @param place what follows the colon of the setting */
   open(place: string, limits: Limits): Engine | Promise<Engine>
 }
 
-/** Those that every server of one's own has. An engine is loaded only to be opened: it may need what another runtime has. */
+/** The engines of every self-hosted server. Each is imported only when used: it may need modules that this runtime lacks. */
 const openers: Readonly<Record<string, Opener>> = {
   sqlite: {
     form: 'sqlite:PATH',
@@ -29,10 +29,10 @@ const openers: Readonly<Record<string, Opener>> = {
 }
 
 /**
- * The engine that a setting such as `sqlite:PATH` names, opened.
+ * Opens the engine that a setting such as `sqlite:PATH` names.
  *
- * @param more the engines that only this runtime has
- * @throws ConfigError for a name that there isn't
+ * @param more engines that only this runtime has
+ * @throws ConfigError for an unknown engine
  */
 export async function openEngine(
   setting: string,

@@ -97,7 +97,7 @@ describe('entries/deno.ts says what is missing', () => {
     expect(code).toBe(1)
     // Before it, Deno (2.9.5) says by itself what the thread lacks.
     expect(said).toEndWith(
-      `./data/milepost.db can't be opened (Requires read access to "${resolve('server/engines/sqlite/worker.ts')}", run again with the --allow-read flag): see to it that this user may read and write the file and its folder.`,
+      `./data/milepost.db can't be opened (Requires read access to "${resolve('server/engines/sqlite/worker.ts')}", run again with the --allow-read flag): give this user permission to read and write the file and its folder.`,
     )
   })
 

@@ -9,7 +9,7 @@ export function describeEveryone(subject: Subject, isOffered: boolean): void {
     test('everyone is not asked about, for the engine knows jobs by their owner alone', async () => {
       expect(subject.engine.knowsOwnersOnly).toBe(true)
       const refused = await subject.engine.list({ owner: undefined, limit: 1 }).catch(String)
-      expect(String(refused).endsWith('Durable Objects know jobs by their owner alone')).toBe(true)
+      expect(String(refused).endsWith('Durable Objects find jobs by their owner only')).toBe(true)
     })
     return
   }

@@ -3,13 +3,13 @@ import { problems, refuse } from '../../errors.ts'
 
 /** Keys of one `getMany`. */
 const KEYS_AT_ONCE = 10
-/** Entries that a list reads at once, at most. */
+/** Largest batch of one `list`. */
 const MOST_LISTED = 500
-/** How often something is tried before the store counts as away, and how long is waited at most in between: milliseconds. */
+/** Attempts before the store counts as unavailable, and the longest backoff between them: milliseconds. */
 const TRIES = 40
 const WAIT_MS = 50
 
-/** The calls of Deno KV that the engine makes, made until they succeed. Whatever fails for good is a `ProblemError` 503. */
+/** Deno KV with retries. A call that fails for good throws a `ProblemError` 503. */
 export class KvAccess {
   readonly #kv: Deno.Kv
   readonly #clock: Clock
@@ -25,7 +25,7 @@ export class KvAccess {
     return this.#try(() => this.#kv.get<T>(key))
   }
 
-  /** Any number of keys, ten of which are read as they are at one moment. */
+  /** Reads any number of keys; each group of ten is a consistent snapshot. */
   async getMany<T>(wanted: readonly Deno.KvKey[]): Promise<Deno.KvEntryMaybe<T>[]> {
     const reads: Promise<Deno.KvEntryMaybe<T>[]>[] = []
     for (let at = 0; at < wanted.length; at += KEYS_AT_ONCE) {
@@ -50,7 +50,7 @@ export class KvAccess {
     return committed.ok ? committed : undefined
   }
 
-  /** Commits what `prepare` makes of what it reads, anew as often as a check fails; `prepare` may also have an answer at once. */
+  /** Optimistic transaction: runs `prepare` and commits its operation, again whenever a check fails. */
   async transact<T>(prepare: () => Promise<AtomicAttempt<T>>): Promise<T> {
     for (let tries = 0; tries < TRIES; tries++) {
       const attempt = await prepare()
@@ -59,7 +59,7 @@ export class KvAccess {
         const committed = await this.commit(attempt.operation)
         if (committed) return attempt.committed(committed.versionstamp)
       }
-      // Another process was faster. Soon after, both would meet again.
+      // Another process committed first. Back off, so that the two don't collide again.
       if (tries > 1) await wait(tries, this.#clock, this.#random)
     }
     throw refuse(problems.unavailable())
@@ -82,7 +82,7 @@ export class KvAccess {
   }
 }
 
-/** Calls until the file is not locked. Two local processes meet in one file, and Deno (2.9.5) gives up at once; nothing was written. */
+/** Retries a call while another process has the file locked. Deno (2.9.5) fails at once in that case and has written nothing. */
 export async function untilUnlocked<T>(call: () => Promise<T>, clock: Clock, random: Random): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
@@ -95,13 +95,13 @@ export async function untilUnlocked<T>(call: () => Promise<T>, clock: Clock, ran
   }
 }
 
-/** Waits, longer each time, and not as long as another that has begun at the same moment. */
+/** Exponential backoff with full jitter. */
 function wait(tries: number, clock: Clock, random: Random): Promise<void> {
   const ms = Math.min(WAIT_MS, 2 ** tries) * random.number()
   return new Promise((resolve) => clock.setTimeout(resolve, ms))
 }
 
-/** What a transaction came to before its commit: something to commit, an answer without it, or nothing, for what was read did not fit together. */
+/** One attempt of a transaction: an operation to commit, an answer without a commit, or `again`, because the reads were inconsistent. */
 export type AtomicAttempt<T> =
   | { operation: Deno.AtomicOperation; committed(versionstamp: string): T }
   | { answer: T }

@@ -38,8 +38,8 @@ import { KvWatches } from './watch.ts'
 import { writeCommit, writeNew, writeRemoval } from './write.ts'
 
 /**
- * What the store can take at once. One atomic writes at most 800 KiB: a batch of so many events fits however long its texts are, and those
- * of the rows that it touches, beside a `result`, a `metadata` and the header.
+ * Upper bounds of limits with this store. An atomic operation writes at most 800 KiB: that is enough for a batch of 32 events with the
+ * longest texts, the rows that it changes, `result`, `metadata` and the header.
  */
 const MOST: Pick<Limits, 'batchEvents' | 'messageBytes' | 'titleBytes' | 'resultBytes' | 'metadataBytes'> = {
   batchEvents: 32,
@@ -49,26 +49,26 @@ const MOST: Pick<Limits, 'batchEvents' | 'messageBytes' | 'titleBytes' | 'result
   metadataBytes: defaultLimits.metadataBytes,
 }
 
-/** How often a file is asked what other processes have written to it: milliseconds. */
+/** Interval of polling a file for the changes of other processes: milliseconds. */
 const POLL_MS = 1_000
 
-/** What differs from the defaults. */
+/** All have defaults. */
 export interface DenoKvOptions {
   limits?: Limits
   clock?: Clock
   random?: Random
-  /** How often what is watched is read, where `Deno.Kv.watch` does not hear of other processes: milliseconds. */
+  /** Polls watched keys at this interval instead of using `Deno.Kv.watch`: milliseconds. */
   pollMs?: number
 }
 
 /**
- * Documents in Deno KV: a file, or the store of Deno Deploy, where any number of processes share it.
+ * Documents in Deno KV: a file, or the store of Deno Deploy, which any number of processes share.
  *
- * A job's head has a key of its own, each row another, in the order of their versions. Every batch is one atomic, taken only if the head is
- * still the one that it rests on.
+ * A job's head has one key and each row has one, ordered by version. Each batch is one atomic operation, conditional on the head's
+ * versionstamp.
  *
- * Watchers in this process are woken at once, those of other processes through `Deno.Kv.watch`. With a file that is silent about other
- * processes (Deno 2.9.5): what is watched is then read every second, and so wake-ups from another process are up to a second late.
+ * Watchers in this process are woken at once, those in other processes through `Deno.Kv.watch`. On a file `watch` does not see other
+ * processes (Deno 2.9.5), so watched keys are polled every second, which delays these wake-ups by up to a second.
  */
 export class DenoKvEngine implements Engine {
   readonly name = 'deno-kv'
@@ -82,21 +82,21 @@ export class DenoKvEngine implements Engine {
   readonly #mutex = new KeyedMutex()
   readonly #clock: Clock
   readonly #random: Random
-  /** Which of the processes that share the store this is. */
+  /** Id of this process among those that share the store. */
   readonly #by: string
   #seq = 0
   #isClosed = false
 
   /**
-   * @param place a file; the URL of a database of Deno Deploy; nothing, for the one that Deno Deploy gives
-   * @throws {EngineOpenError} when there is no using the store
+   * @param place a file, the URL of a Deno Deploy database, or empty for the database of the Deno Deploy app
+   * @throws {EngineOpenError} when the store can't be used
    */
   static async open(place: string, options: Omit<DenoKvOptions, 'pollMs'> = {}): Promise<DenoKvEngine> {
     const isFile = place !== '' && !URL.canParse(place)
     return new DenoKvEngine(await openKv(place), isFile ? { ...options, pollMs: POLL_MS } : options)
   }
 
-  /** @param kv as `openKv` gives it */
+  /** @param kv opened by `openKv` */
   constructor(kv: Deno.Kv, options: DenoKvOptions = {}) {
     const { limits = defaultLimits, clock = systemClock, random = systemRandom, pollMs } = options
     this.limits = Object.fromEntries(
@@ -115,7 +115,7 @@ export class DenoKvEngine implements Engine {
 
   create(job: JobToCreate): Promise<Created> {
     const { id, createdBy } = job.header
-    // Their number is held to a limit, so those of one creator would only be in each other's way.
+    // All creations of one principal check and change one count, so concurrent ones would fail each other's checks.
     return this.#mutex.run(`creator ${createdBy}`, () => this.#take(id, () => this.#create(job)))
   }
 
@@ -161,11 +161,11 @@ export class DenoKvEngine implements Engine {
     return this.#watches.add(target, { wake, onLost })
   }
 
-  /** Goes on, besides, with what a process that was killed has left of removed jobs. */
+  /** Also continues deleting the rows of removed jobs, where a killed process left off. */
   async due({ list, before, after, limit }: DueQuery): Promise<DueJob[]> {
     void this.#trash.clear()
     const prefix = keys.dues(list)
-    // A longer key comes right after the shorter one.
+    // Start right after the key: a longer key sorts directly after its prefix.
     const selector = after ? { prefix, start: [...keys.due({ list, at: after.at }, after.id), 0] } : { prefix }
     const jobs: DueJob[] = []
     for (const { key, value } of await this.#kv.list<string>(selector, { limit })) {
@@ -188,7 +188,7 @@ export class DenoKvEngine implements Engine {
     this.#kv.close()
   }
 
-  /** Runs work on a job in its turn: in one process batches wait for each other instead of failing each other's checks. */
+  /** Runs work under the job's mutex, so that batches of one process queue instead of failing each other's checks. */
   #take<T>(id: string, work: () => Promise<T>): Promise<T | { refused: ProblemError['problem'] }> {
     return this.#mutex.run(`job ${id}`, work).catch((error: unknown) => {
       if (error instanceof ProblemError) return { refused: error.problem }
@@ -233,7 +233,7 @@ export class DenoKvEngine implements Engine {
       if (!loaded) return { again: true }
       const outcome = applyBatch(loaded, batch, this.#limits)
       if (!('commit' in outcome)) {
-        // What was loaded may be newer than the head.
+        // Rows may have been read after a later commit: the answer holds only if the head has not changed.
         if (!(await this.#store.isCurrent(entry))) return { again: true }
         return { answer: 'refused' in outcome ? outcome : { header: outcome.repeat, repeat: true } }
       }
@@ -275,7 +275,7 @@ export class DenoKvEngine implements Engine {
     })
   }
 
-  /** What is kept of a creator. Read beside the transaction: of several processes at once each may add a little too much. */
+  /** A creator's counts. Read outside the transaction, so concurrent processes may together exceed a limit slightly. */
   async #kept(createdBy: string): Promise<Kept> {
     const [jobs, blocks] = await Promise.all(
       (['jobs', 'blocks'] as const).map((what) => this.#kv.get<Deno.KvU64>(keys.kept(createdBy, what))),
@@ -283,14 +283,14 @@ export class DenoKvEngine implements Engine {
     return { jobs: countOf(jobs?.value), blocks: countOf(blocks?.value) }
   }
 
-  /** Rises with time, in this process strictly; what two processes create in the same moment comes in any order. */
+  /** Order of creation, from the clock: strictly increasing in this process; unordered between processes within a millisecond. */
   #nextSeq(): number {
     this.#seq = Math.max(this.#seq + 1, this.#clock.now() * 1_024)
     return this.#seq
   }
 }
 
-/** A count that was summed up: less than nothing, where jobs were removed that are older than the count, is nothing. */
+/** A count as a number, at least 0: removing jobs older than the count makes the stored sum negative. */
 function countOf(sum: Deno.KvU64 | null | undefined): number {
   return Math.max(0, Number(BigInt.asIntN(64, sum?.value ?? 0n)))
 }

@@ -8,14 +8,14 @@ import { keys } from './keys.ts'
 import type { KvStore } from './store.ts'
 import type { Listed } from './values.ts'
 
-/** Entries of an index that are looked through at once, at most. */
+/** Most index entries per read. */
 const MOST_SCANNED = 1_000
 const CURSOR = /^(\d{1,16})-([A-Za-z0-9._~-]{1,128})$/
 
 /** A place in the order of creation. */
 type Place = [seq: number, id: string]
 
-/** A page of an owner's jobs, or of everyone's, newest first, by the index of the narrowest filter. */
+/** A page of one owner's or all jobs, newest first, from the index of the narrowest filter. */
 export async function listJobs(kv: KvAccess, store: KvStore, query: ListQuery): Promise<Page<JobHeader>> {
   const prefix = indexOf(query)
   let end = query.cursor === undefined ? undefined : parsePlace(query.cursor)
@@ -29,13 +29,13 @@ export async function listJobs(kv: KvAccess, store: KvStore, query: ListQuery): 
     const places = entries.map(({ key }) => key.slice(-2) as Place)
     end = places.at(-1)
     const wanted = places.filter((_, index) => isWanted(entries[index]?.value, query))
-    // A few at a time, since each may have a large result.
+    // A few per read, because each may have a large result.
     for (let at = 0; at < wanted.length && !page.isFull; at += LISTED_AT_ONCE) {
       const some = wanted.slice(at, at + LISTED_AT_ONCE)
       const jobs = await store.findMany(some.map(([, id]) => id))
       for (const [index, place] of some.entries()) {
         const { head, job: { header } = {} } = jobs[index] ?? {}
-        // It may have changed since the index was read, or be another of the same id.
+        // Since the index was read the job may have changed, or another job may have taken its id.
         if (header && head?.seq === place[0] && isTheirs(header, query) && isWanted(header, query))
           page.add(header, place.join('-'), headerBytes(header))
       }
@@ -52,7 +52,7 @@ function indexOf({ owner, parentId, status, live, kind }: ListQuery): Deno.KvKey
   return keys.list(owner, 'all', '')
 }
 
-/** Two processes may give one number to two jobs of one id, one after the other, in the same moment. */
+/** Checked, because two processes may give the same `seq` to successive jobs with one id within a millisecond. */
 const isTheirs = (job: JobHeader, { owner }: ListQuery) => owner === undefined || job.owner === owner
 
 function isWanted(job: Listed | undefined, { status, live, kind, parentId }: ListQuery): boolean {

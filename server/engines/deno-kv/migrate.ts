@@ -3,10 +3,10 @@ import { keys } from './keys.ts'
 import type { Gone, Head } from './values.ts'
 import { listedOf, listKeysOf } from './write.ts'
 
-/** Keys that are deleted at once. */
+/** Keys deleted per commit. */
 const STEP = 500
 
-/** Format 1 had one list of due jobs, and none of jobs that ended with no expiry. Can be done again, should it be broken off. */
+/** Format 1 had one due list, without the ended jobs that have no expiry. Idempotent, so it can be repeated after an interruption. */
 export async function addDueLists(kv: Deno.Kv): Promise<void> {
   for await (const entry of kv.list<Head | Gone>({ prefix: keys.jobs })) await addDue(kv, entry)
   await removeOldList(kv)
@@ -24,7 +24,7 @@ async function addDue(kv: Deno.Kv, entry: Deno.KvEntry<Head | Gone>): Promise<vo
 }
 
 async function removeOldList(kv: Deno.Kv): Promise<void> {
-  // Their keys go on with a number, the new ones with the name of a list, which comes before all numbers.
+  // The next part of old keys is a number, that of new keys a list's name; strings sort before numbers.
   const selector = { start: [...keys.oldDues, Number.NEGATIVE_INFINITY], end: [...keys.oldDues, true] }
   for (;;) {
     const old = await Array.fromAsync(kv.list(selector, { limit: STEP }))
@@ -35,14 +35,14 @@ async function removeOldList(kv: Deno.Kv): Promise<void> {
   }
 }
 
-/** Brings a store of the first format to the second, where every job is listed among everyone's too. Done again, it changes nothing. */
+/** Adds the indexes of all jobs, which format 1 lacks. Idempotent. */
 export async function listAmongEveryones(kv: Deno.Kv): Promise<void> {
   for await (const { key } of kv.list({ prefix: keys.jobs })) {
     for (let isWritten = false; !isWritten; ) {
       const found = await kv.get<Head | Gone>(key)
       if (!found.value || !('life' in found.value)) break
       const { header, seq } = found.value
-      // Only if the job is as it was read: another process may be at work on it.
+      // Commit only if the job is unchanged: another process may be writing it.
       const operation = kv.atomic().check(found)
       for (const place of listKeysOf(undefined, header, seq)) operation.set(place, listedOf(header))
       isWritten = (await operation.commit()).ok

@@ -2,13 +2,13 @@ import type { Note, Notes } from '../../jobs/engine.ts'
 import type { KvAccess } from './access.ts'
 import { keys } from './keys.ts'
 
-/** How long a note that ran out is kept: milliseconds. Deno KV has a clock of its own, which may have been set by mistake. */
+/** How long an expired note is kept: milliseconds. Deno KV expires keys by its own clock, which may be wrong. */
 const KEPT_MS = 86_400_000
 
-/** Parts of a key that are before the words of the note's path. */
+/** Key parts before the note's path. */
 const NOTE_PREFIX_LENGTH = keys.note('x').length - 1
 
-/** Notes in Deno KV: whoever takes one deletes it, in an atomic that another who does the same fails. */
+/** Notes in Deno KV. `take` deletes the note with a check, so only one of several concurrent calls gets it. */
 export class KvNotes implements Notes {
   readonly #kv: KvAccess
 
@@ -34,7 +34,7 @@ export class KvNotes implements Notes {
 
   async list({ prefix, after, limit }: Parameters<Notes['list']>[0]): Promise<Note[]> {
     const selector = { prefix: keys.note(prefix.slice(0, -1)) }
-    // A longer key comes right after the shorter one.
+    // Start right after the key: a longer key sorts directly after its prefix.
     const from = after === undefined ? selector : { ...selector, start: [...keys.note(after), 0] }
     const entries = await this.#kv.list<string>(from, { limit })
     return entries.map(({ key, value }) => ({ key: key.slice(NOTE_PREFIX_LENGTH).join('/'), text: value }))

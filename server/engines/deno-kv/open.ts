@@ -8,13 +8,13 @@ import { keys } from './keys.ts'
 import { addDueLists, listAmongEveryones } from './migrate.ts'
 import { KV_FORMAT } from './values.ts'
 
-/** Files of Deno KV don't say what they are, but they have this table. */
+/** Deno KV sets no application id in its files, but they all have this table. */
 const isOfAnother = (tables: string[]) => tables.length > 0 && !tables.includes('data_version')
 
 /**
- * Opens a store, and makes a file that is not there, its folder too. Nothing that isn't Milepost's is changed.
+ * Opens a store. Creates a missing file and its folder; does not touch another program's file.
  *
- * @param place a file, the URL of a database, or nothing for the one that Deno Deploy gives
+ * @param place a file, the URL of a database, or empty for the database of the Deno Deploy app
  * @throws {EngineOpenError}
  */
 export async function openKv(place: string): Promise<Deno.Kv> {
@@ -29,7 +29,7 @@ export async function openKv(place: string): Promise<Deno.Kv> {
   }
 }
 
-/** Throws unless there is a file of Deno KV's, or room for one: Deno (2.9.5) makes its tables in any SQLite file. */
+/** Throws if the path is another program's file or a directory: Deno (2.9.5) creates its tables in any SQLite file. */
 function inspect(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false })
   if (!found) mkdirSync(dirname(path), { recursive: true })
@@ -43,7 +43,7 @@ function inspect(path: string): void {
 function tablesOf(path: string): string[] {
   const db = new DatabaseSync(path, { readOnly: true })
   try {
-    // Deno (2.9.5) would wait for whoever holds the file.
+    // Deno (2.9.5) would wait for another process's lock.
     db.exec('PRAGMA busy_timeout = 0')
     const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
     return tables.map(({ name }) => String(name))
@@ -78,7 +78,7 @@ async function checkFormat(kv: Deno.Kv, place: string): Promise<void> {
   }
 }
 
-/** Why there is no opening it, in a sentence. */
+/** An error as a sentence for the operator. */
 function openError(place: string, error: unknown): EngineOpenError {
   if (error instanceof EngineOpenError) return error
   const reason = error instanceof Error ? error.message : String(error)
@@ -86,10 +86,10 @@ function openError(place: string, error: unknown): EngineOpenError {
 }
 
 function sentenceFor(place: string, reason: string, isPermission: boolean): string {
-  if (place === '') return `There is no store (${reason}): give the app a Deno KV database.`
+  if (place === '') return `There is no store (${reason}): add a Deno KV database to the app.`
   if (reason.includes('file is not a database'))
     return `${place} is not a file of Deno KV: name another file, or move this one away.`
-  // Deno says which permission is missing, and by which flag it is given.
+  // Deno's message names the missing permission and its flag.
   if (isPermission) return `${place} can't be opened: ${reason}.`
-  return `${place} can't be opened (${reason}): see to it that this user may read and write the file and its folder.`
+  return `${place} can't be opened (${reason}): give this user permission to read and write the file and its folder.`
 }

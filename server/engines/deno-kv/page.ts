@@ -2,12 +2,12 @@ import type { Patch } from '../../../shared/document/job.ts'
 import { buildPage, type ChangedRow } from '../../jobs/paging.ts'
 import { type FoundJob, type KvStore, windows } from './store.ts'
 
-/** Rows that are read at once at first; twice as many each time they are not enough. */
+/** Rows of the first read; each further read doubles the number. */
 const FIRST_ROWS = 128
 
 /**
- * One page of what changed in a job since a version: exactly what it was at the version of the page, although heads and rows are read one
- * after the other and the job may change in between. `undefined` when this life of the job is over.
+ * One page of the changes since a version, consistent at the version of the page although head and rows are read separately and the job may
+ * change in between. `undefined` when this life of the job has ended.
  */
 export async function readPage(
   store: KvStore,
@@ -24,9 +24,9 @@ export async function readPage(
     last = some.at(-1)?.row.version ?? last
     const { id, version } = entry.job.header
     const patch = buildPage(entry.job, from, rows.upTo(version), maxBytes)
-    // A row that has moved on since the head was read is beyond the head's version: until there is none, some may be missing here.
+    // A row changed after the head was read has a version beyond the head's, so its old state is missing: read a newer head.
     const isWhole = some.length < limit && last <= version
-    // Nor does a life that is over lose its rows before its head.
+    // A removal replaces the head before rows are deleted: if the life still exists, no row was missing.
     if (isWhole || patch.more) return (await store.isAlive(entry)) ? patch : undefined
     if (last > version) {
       const newer = await store.find(id)
@@ -36,11 +36,11 @@ export async function readPage(
   }
 }
 
-/** Rows as they were read, each as it was read last, and of the windows no more than fit. */
+/** The latest read state of each row, cut to the windows' sizes. */
 class NewestRows {
   readonly #rows = new Map<string, ChangedRow>()
 
-  /** @param rows in the order of their versions, after all that are there */
+  /** @param rows by version, all newer than those added before */
   add(rows: readonly ChangedRow[]): void {
     for (const changed of rows) {
       const { list, row } = changed
@@ -50,7 +50,7 @@ class NewestRows {
     }
   }
 
-  /** Those up to a version, in the order of their versions. */
+  /** Rows up to a version, by version. */
   upTo(version: number): ChangedRow[] {
     const rows = [...this.#rows.values()].filter(({ row }) => row.version <= version)
     const surplus = { errors: -windows.errors.size, logs: -windows.logs.size }

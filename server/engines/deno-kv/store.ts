@@ -20,10 +20,10 @@ import {
   type UsedKey,
 } from './values.ts'
 
-/** Bytes of JSON of payloads that are kept in memory, about. */
+/** Size of the LRU cache of payloads: about this many bytes of JSON. */
 const CACHE_SIZE = 4 * 1_024 * 1_024
 
-/** A job as it was read: what is written upon it is taken only while the store has this. */
+/** A job as read. Writes based on it are checked against its versionstamp. */
 export interface FoundJob {
   key: Deno.KvKey
   versionstamp: string
@@ -31,23 +31,23 @@ export interface FoundJob {
   job: StoredJob
 }
 
-/** What a batch needs of the store, and what the writing of it needs to know. */
+/** Everything read to apply a batch and to write its commit. */
 export interface KvLoaded extends Loaded {
-  /** The version at which the store has a step or an item, or the error or log line that will fall out of its window. */
+  /** The stored version of a step or item, or of the error or log line that the batch pushes out of its window. */
   versionOf(list: List, id: string | number): number | undefined
-  /** What the store has under the batch's key, be it forgotten. */
+  /** The stored entry of the batch's idempotency key, even an expired one. */
   used: UsedKey | undefined
-  /** The key that the batch's pushes out of the window. */
+  /** The idempotency key that the batch's key pushes out of the window. */
   oldestKey: string | undefined
 }
 
-/** The windows of a document: how many rows each has, and how many it ever had. */
+/** The windows of a document: their size, and the number of rows ever added. */
 export const windows = {
   errors: { size: ERROR_WINDOW, count: ({ header }: StoredJob) => header.errorCount },
   logs: { size: LOG_WINDOW, count: ({ header }: StoredJob) => header.logCount },
 } as const
 
-/** What is read of jobs. */
+/** Reads of jobs. */
 export class KvStore {
   readonly #kv: KvAccess
   readonly #payloads = new LruCache<string, unknown>(CACHE_SIZE)
@@ -63,7 +63,7 @@ export class KvStore {
     }
   }
 
-  /** Several jobs, in the order of their ids, each as it is at a moment of its own. */
+  /** Several jobs, in the order of `ids`; not one snapshot. */
   async findMany(ids: readonly string[]): Promise<(FoundJob | undefined)[]> {
     const heads = await this.#kv.getMany<Head | Gone>(ids.map((id) => keys.job(id)))
     const find = async (id: string, head: Deno.KvEntryMaybe<Head | Gone> | undefined) => {
@@ -73,18 +73,18 @@ export class KvStore {
     return Promise.all(ids.map((id, index) => find(id, heads[index])))
   }
 
-  /** Whether the store still has what was read. */
+  /** Whether the job is unchanged since it was read. */
   async isCurrent({ key, versionstamp }: FoundJob): Promise<boolean> {
     return (await this.#kv.get(key)).versionstamp === versionstamp
   }
 
-  /** Whether the job is still in the life in which it was read. */
+  /** Whether the job is still in the same life. */
   async isAlive({ key, head }: FoundJob): Promise<boolean> {
     const { value } = await this.#kv.get<Head | Gone>(key)
     return value !== null && 'life' in value && value.life === head.life
   }
 
-  /** What a batch needs, or `undefined` when the job changed while it was read. */
+  /** Reads what a batch needs; `undefined` if the job changed meanwhile. */
   async load({ head, job }: FoundJob, batch: Batch): Promise<KvLoaded | undefined> {
     const { events, key } = batch
     const wanted = [...wantedRows(events, job)]
@@ -121,13 +121,13 @@ export class KvStore {
     }
   }
 
-  /** Rows changed after a version, in the order of their versions. */
+  /** Rows changed after a version, by version. */
   async changedSince({ head }: FoundJob, version: number, limit: number): Promise<ChangedRow[]> {
     const selector = { prefix: keys.rows(head.life), start: keys.row(head.life, version + 1) }
     return (await this.#kv.list<StoredRow>(selector, { limit })).map(({ value }) => decodeRow(value))
   }
 
-  /** Keeps the payloads of a head that was written: the next batch needs them. */
+  /** Caches the payloads of a committed head, which the next batch needs. */
   remember(head: Head, { result, metadata }: JobHeader): void {
     for (const [field, value] of Object.entries({ result, metadata }) as [PayloadField, unknown][]) {
       const name = payloadName(head, field)
@@ -136,7 +136,7 @@ export class KvStore {
     }
   }
 
-  /** A head with its payloads, or `changed` when they have gone since. */
+  /** A head with its payloads; `changed` if a later commit deleted them. */
   async #complete(entry: Deno.KvEntryMaybe<Head | Gone>): Promise<FoundJob | 'changed' | undefined> {
     const { key, value: head, versionstamp } = entry
     if (head === null || 'gone' in head) return undefined
@@ -166,14 +166,14 @@ export class KvStore {
   }
 }
 
-/** The version that last changed a payload: it is never another under one name. */
+/** The version that last changed a payload, which makes its key and cache name unique. */
 function versionOf({ marks }: Head, field: PayloadField): number {
   return field === 'result' ? marks.resultVersion : marks.metadataVersion
 }
 
 const payloadName = (head: Head, field: PayloadField) => `${head.life} ${field} ${versionOf(head, field)}`
 
-/** The steps and items that events name, by their ids, and the places in the windows that their errors and log lines will take. */
+/** Ids of the steps and items that the events name, and the window places that their errors and log lines will overwrite. */
 function* wantedRows(events: readonly (JobEvent | AppliedEvent)[], job: StoredJob): Iterable<[List, string | number]> {
   const { steps, items } = namedRows(events)
   for (const id of steps) yield ['steps', id]
@@ -188,7 +188,7 @@ function* wantedRows(events: readonly (JobEvent | AppliedEvent)[], job: StoredJo
   }
 }
 
-/** Where the key with this number is named in the window of keys. */
+/** Place in the window of idempotency keys. @param n number of the key, from 1 */
 export const keyPlace = (n: number) => n % KEYS_KEPT
 
 function isKept({ n, at }: UsedKey, { keyCount }: Head, batch: Batch): boolean {

@@ -1,10 +1,10 @@
 import type { KvAccess } from './access.ts'
 import { keys } from './keys.ts'
 
-/** Keys that are deleted at once. */
+/** Keys deleted per commit. */
 const STEP = 250
 
-/** Clears away what removed jobs have left. Any process may, at any time, and go on where one was killed. */
+/** Deletes the keys of removed jobs. Any process may do so at any time, and continues where a killed one left off. */
 export class Trash {
   readonly #kv: KvAccess
   #clearing: Promise<void> | undefined
@@ -14,7 +14,7 @@ export class Trash {
     this.#kv = kv
   }
 
-  /** Resolves when there is nothing left to clear; what fails is tried again the next time. Never rejects. */
+  /** Resolves when everything is deleted or an attempt failed; the next call tries again. Never rejects. */
   clear(): Promise<void> {
     this.#clearing ??= this.#clearAll()
       .catch(() => {})

@@ -2,29 +2,29 @@ import type { JobHeader, JobStatus } from '../../../shared/document/job.ts'
 import type { Marks, StoredJob } from '../../jobs/engine.ts'
 import type { ChangedRow } from '../../jobs/paging.ts'
 
-/** The format of everything that is stored here. */
+/** The format of all stored keys and values. */
 export const KV_FORMAT = 2
 
-/** A `result` or `metadata`: small ones as JSON in the head, large ones in so many values of their own. */
+/** A `result` or `metadata`: small ones as JSON, large ones as the number of values of their own. */
 export type Payload = string | number
 
-/** A job, without what is large in it. */
+/** A job without its rows and large payloads. */
 export interface Head {
-  /** Which of the documents that had this id: never used again. */
+  /** Unique id of this life of the job id. */
   life: string
-  /** Its place in the order of creation. */
+  /** Order of creation. */
   seq: number
   header: Omit<JobHeader, 'result' | 'metadata'>
   marks: Marks
-  /** Idempotency keys that it ever took. */
+  /** Number of idempotency keys ever used on the job. */
   keyCount: number
   result?: Payload
   metadata?: Payload
-  /** The engine that wrote this: it has told its own watchers. */
+  /** The engine that wrote this; it has already woken its own watchers. */
   by: string
 }
 
-/** What stands for a while where a head was, so that those who look only now and then hear of the removal. */
+/** Tombstone of a removed job, kept for a while so that polling processes see the removal. */
 export interface Gone {
   gone: true
   epoch: string
@@ -32,7 +32,7 @@ export interface Gone {
   by: string
 }
 
-/** That a job has changed, for those who watch its owner. */
+/** A job's latest change, for subscriptions to its owner. */
 export interface ChangeNote {
   epoch: string
   version: number
@@ -40,30 +40,30 @@ export interface ChangeNote {
   by: string
 }
 
-/** What the indexes of jobs know of a job beside its place, so that most of a list's filters need no head. */
+/** Value of an index entry: fields that let most list filters work without reading heads. */
 export interface Listed {
   kind: string
   status: JobStatus
   parentId?: string | undefined
 }
 
-/** An idempotency key: what it stood for, when it was used, and its place among those of the job, from 1. */
+/** A used idempotency key: digest of its batch, time of use (ms since the epoch), and its number in the job, from 1. */
 export interface UsedKey {
   digest: string
   at: number
   n: number
 }
 
-/** Characters of a payload that stand in the head. */
+/** Longest payload stored in the head: characters. */
 const INLINE_LENGTH = 1_024
-/** Bytes of one value of a payload: a value has at most 65,536. */
+/** Bytes per value of a large payload; Deno KV allows 65,536. */
 export const PART_BYTES = 60 * 1_024
 
 const encoder = new TextEncoder()
-// A text may begin with what would be a byte order mark at the start of a file.
+// `ignoreBOM` keeps a leading U+FEFF, which may be part of a text.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** A payload as the head has it, and the values of its own that it needs. */
+/** Encodes a payload for the head, and its separate values if it is large. */
 export function encodePayload(value: unknown): { payload?: Payload; parts: Uint8Array<ArrayBuffer>[] } {
   if (value === undefined) return { parts: [] }
   const json = JSON.stringify(value)
@@ -74,18 +74,18 @@ export function encodePayload(value: unknown): { payload?: Payload; parts: Uint8
   return { payload: parts.length, parts }
 }
 
-/** The JSON of a payload in values of its own. */
+/** The JSON of a large payload, from its values. */
 export function joinParts(parts: readonly Uint8Array[]): string {
   const streaming = new TextDecoder()
   return parts.map((part) => streaming.decode(part, { stream: true })).join('')
 }
 
-/** A row as it is stored: texts may be UTF-8. */
+/** A stored row; texts may be UTF-8 bytes. */
 export type StoredRow = { list: ChangedRow['list']; row: Record<string, unknown> }
 
 /**
- * A row at no more bytes than the limits count. The store writes a text with any character beyond Latin-1 at two bytes a character;
- * such a one is stored as UTF-8.
+ * Encodes a row in no more bytes than the limits count. Deno KV stores a string with a character beyond Latin-1 at two bytes per character,
+ * so such strings are stored as UTF-8 bytes.
  */
 export function encodeRow({ list, row }: ChangedRow): StoredRow {
   const packed: Record<string, unknown> = {}
@@ -98,12 +98,12 @@ export function decodeRow({ list, row }: StoredRow): ChangedRow {
   return { list, row } as unknown as ChangedRow
 }
 
-/** Not one with half surrogate pairs: UTF-8 has none. */
+/** False for unpaired surrogates, which UTF-8 can't encode. */
 function isWide(value: unknown): value is string {
   return typeof value === 'string' && /[^\0-\xff]/.test(value) && value.isWellFormed()
 }
 
-/** The job of a head and its payloads. */
+/** A job from its head and payloads. */
 export function jobOf({ header, marks }: Head, result: unknown, metadata: unknown): StoredJob {
   const whole: JobHeader = { ...header }
   if (result !== undefined) whole.result = result

@@ -6,11 +6,11 @@ import type { KvAccess } from './access.ts'
 import { keys } from './keys.ts'
 import { type ChangeNote, type Gone, type Head, jobOf, type Payload } from './values.ts'
 
-/** Jobs of an owner of which is known what was told last. */
+/** Most jobs per owner whose last published version is remembered. */
 const MOST_KNOWN = 10_000
-/** Jobs of an owner that changed of late and are told of at once. */
+/** Most recent changes of an owner's jobs per read. */
 const MOST_NEWS = 10_000
-/** How long news of an owner's jobs gather before they are read: milliseconds. Those of this process are told at once. */
+/** How long other processes' changes of an owner's jobs are gathered for one read: milliseconds. This process's are published at once. */
 const NEWS_MS = 100
 
 interface Watcher {
@@ -18,7 +18,7 @@ interface Watcher {
   onLost(): void
 }
 
-/** What those who watch were told of a job last. Versionstamps rise with every commit, whichever process makes it. */
+/** The last published state of a job. Versionstamps increase with every commit of any process. */
 interface Known {
   stamp: string
   epoch: string
@@ -27,21 +27,20 @@ interface Known {
 
 export interface WatchOptions {
   clock: Clock
-  /** Who writes in this process: what it writes is told without the store. */
+  /** Id of this process, whose changes are published without the store. */
   by: string
-  /** How often what is watched is read, in place of `Deno.Kv.watch`: milliseconds. */
+  /** Polls at this interval instead of using `Deno.Kv.watch`: milliseconds. */
   pollMs?: number | undefined
 }
 
 /**
- * Who is to be woken.
+ * Subscriptions to jobs and owners.
  *
- * What this engine commits is told at once, with its events. What others commit comes through `Deno.Kv.watch`, from the key of a job, or
- * from one that every change of an owner's jobs writes. With a file `watch` is silent about other processes (Deno 2.9.5), and so what is
- * watched is read now and then instead.
+ * Commits of this process are published at once, with their events. Commits of other processes arrive through `Deno.Kv.watch`: on the
+ * job's key, or on a key per owner that every change writes. On a file `watch` does not see other processes (Deno 2.9.5): keys are polled.
  *
- * Who watches everyone's jobs hears of what this process commits. Nothing is written for the others, which every commit would pay for: like
- * any wake-up that is lost, theirs is made good by the hub, which asks every 30 s.
+ * Subscribers to all jobs are woken only by commits of this process: a key for all changes would slow down every commit. The hub, which
+ * asks every 30 s, finds the changes of other processes like any lost wake-up.
  */
 export class KvWatches {
   readonly #kv: KvAccess
@@ -80,7 +79,7 @@ export class KvWatches {
     return unwatch
   }
 
-  /** A change that this process has committed. */
+  /** Publishes a change that this process committed. */
   tell(owner: string, change: Change, versionstamp: string): void {
     this.#jobs.get(change.id)?.tell(change, versionstamp)
     this.#owners.get(owner)?.tell(change, versionstamp)
@@ -108,7 +107,7 @@ export class KvWatches {
     if (this.#jobs.size + this.#owners.size === 0) return
     this.#timer = clock.setTimeout(() => {
       const polled = this.#poll().catch(() => {
-        // The store is away: the next time, perhaps.
+        // The store is unavailable; the next poll tries again.
       })
       void polled.then(() => {
         this.#timer = undefined
@@ -128,7 +127,7 @@ export class KvWatches {
   }
 }
 
-/** One key that is watched for those who want to be woken. */
+/** One watched key and its subscribers. */
 abstract class Target {
   readonly watchers = new Set<Watcher>()
   ready: Promise<void> = Promise.resolve()
@@ -147,11 +146,11 @@ abstract class Target {
     this.#key = key
   }
 
-  /** Begins to watch; what the store has now is known. */
+  /** Begins to watch. The present state counts as published. */
   start(onClose: () => void): void {
     this.#onClose = onClose
     this.ready = this.#begin()
-    // Whoever adds a watcher hears of a failure; with the last of them gone nobody does.
+    // `add` reports a failure; this handler covers the case that all its callers are gone.
     this.ready.catch(() => {})
   }
 
@@ -162,7 +161,7 @@ abstract class Target {
     this.#reader?.cancel().catch(() => {})
   }
 
-  /** Wakes, after the answer to whoever made the change, unless a later one was told. */
+  /** Wakes subscribers after the response to the commit, unless a later change was already published. */
   tell(change: Change, stamp: string): void {
     const known = this.#known.get(change.id)
     if (known && known.stamp >= stamp) return
@@ -174,7 +173,7 @@ abstract class Target {
     this.#known.set(id, known, 1)
   }
 
-  /** The version that was told last in a life of a job, 0 when none was. */
+  /** The last published version in this life of a job, 0 if none. */
   protected versionOf(id: string, epoch: string): number {
     const known = this.#known.get(id)
     return known?.epoch === epoch ? known.version : 0
@@ -184,7 +183,7 @@ abstract class Target {
     return (this.#known.get(id)?.stamp ?? '') >= stamp
   }
 
-  /** Learns what the store has when the watch begins. */
+  /** Records the state of the store when the watch begins. */
   protected abstract begin(entry: Deno.KvEntryMaybe<unknown>): Promise<void>
   /** The key has changed. */
   protected abstract changed(entry: Deno.KvEntryMaybe<unknown>): void
@@ -202,7 +201,7 @@ abstract class Target {
     try {
       for (let next = await reader.read(); next.value; next = await reader.read()) this.changed(next.value[0])
     } catch {
-      // As when the stream ends: the store is away.
+      // Treated like the end of the stream: the store is unavailable.
     }
     if (this.isClosed) return
     const lost = [...this.watchers]
@@ -229,7 +228,7 @@ class JobTarget extends Target {
     this.observe(entry)
   }
 
-  /** What stood for a removed job and is gone in its turn is no news. */
+  /** Publishes another process's change. The expiry of a tombstone is no change. */
   observe({ value, versionstamp }: Deno.KvEntryMaybe<Head | Gone>): void {
     if (value === null || versionstamp === null || value.by === this.options.by) return
     const { epoch, version } = placeOf(value)
@@ -246,7 +245,7 @@ class JobTarget extends Target {
 
 class OwnerTarget extends Target {
   readonly #owner: string
-  /** The newest commit whose news were read. */
+  /** Versionstamp of the newest change read. */
   #newest = ''
   #timer: Timer | undefined
   #reading = Promise.resolve()
@@ -273,12 +272,12 @@ class OwnerTarget extends Target {
     if (this.isClosed) return
     this.#timer ??= this.options.clock.setTimeout(() => {
       this.#timer = undefined
-      // The store is away: the next change reads these too.
+      // The store is unavailable; the next change triggers another read.
       this.read().catch(() => {})
     }, NEWS_MS)
   }
 
-  /** Tells what other processes have written since the last time. */
+  /** Publishes other processes' changes since the last read. */
   read(): Promise<void> {
     this.#reading = this.#reading.catch(() => {}).then(() => this.#read())
     return this.#reading
@@ -311,7 +310,7 @@ function placeOf(value: Head | Gone): { epoch: string; version: number } {
   return 'gone' in value ? value : value.header
 }
 
-/** The whole header, if the head has all of it. */
+/** The header, if the head includes its payloads. */
 function headerOf(head: Head): Change['header'] {
   if (typeof head.result === 'number' || typeof head.metadata === 'number') return undefined
   return jobOf(head, parse(head.result), parse(head.metadata)).header

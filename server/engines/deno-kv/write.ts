@@ -9,20 +9,20 @@ import { keys, type PayloadField } from './keys.ts'
 import { type FoundJob, type KvLoaded, keyPlace, windows } from './store.ts'
 import { type ChangeNote, encodePayload, encodeRow, type Gone, type Head, type Listed, type UsedKey } from './values.ts'
 
-/** How long those who look only now and then can hear of a removal, and of a change: milliseconds. */
+/** Lifetime of a tombstone and of a change note, which polling processes read: milliseconds. */
 const GONE_MS = 3_600_000
 const NEWS_MS = 60_000
-/** Added to an unsigned number of 64 bits, it takes one away. */
+/** -1 as an unsigned 64-bit integer. */
 const MINUS_ONE = 2n ** 64n - 1n
 
 type Operation = Deno.AtomicOperation
 
-/** Who writes, which its own watchers need not be told by the store. */
+/** Id of the writing process, which ignores its own changes when it reads them back. */
 export interface KvWriter {
   by: string
 }
 
-/** A new job at its place in the order of creation. */
+/** Writes a new job. */
 export function writeNew(operation: Operation, job: StoredJob, place: { life: string; seq: number } & KvWriter): void {
   const head: Head = { ...place, ...stripped(job), keyCount: 0 }
   writePayload(operation, head, 'result', job.header.result, job.marks.resultVersion)
@@ -32,7 +32,7 @@ export function writeNew(operation: Operation, job: StoredJob, place: { life: st
   writeNews(operation, job.header, { epoch: job.header.epoch, version: job.header.version, by: place.by })
 }
 
-/** What the fold computed. Answers the head as it will be. */
+/** Writes a commit. @returns the new head */
 export function writeCommit(
   operation: Operation,
   entry: FoundJob,
@@ -78,7 +78,7 @@ export function writeCommit(
   return head
 }
 
-/** Hides a job, and leaves its rows to be cleared away. */
+/** Replaces a job by a tombstone; {@link keys.trashed} marks its rows for deletion. */
 export function writeRemoval(operation: Operation, { key, head, job }: FoundJob, by: string): void {
   const { epoch, version } = job.header
   const gone: Gone = { gone: true, epoch, version, by }
@@ -107,14 +107,14 @@ function deletePayload(operation: Operation, head: Head, field: PayloadField, ve
 }
 
 /**
- * Writes the newest key of a job in place of the oldest one. Left to the store's `expireIn`, keys would go by the wall clock, which runs on
- * while no server is there.
+ * Writes the newest idempotency key of a job and deletes the oldest. The store's `expireIn` would go by the wall clock, which also runs
+ * while no server is up.
  */
 function writeKey(operation: Operation, head: Head, loaded: KvLoaded, { key, digest }: IdempotencyKey, at: number) {
   const { life, keyCount: n } = head
   const { used: before, oldestKey } = loaded
   if (oldestKey !== undefined && oldestKey !== key) operation.delete(keys.idempotency(life, oldestKey))
-  // A key that comes again has one place: the old one would push it out.
+  // A reused key gets one place only: its old place would delete it too early.
   if (before && before.n > n - KEYS_KEPT) operation.delete(keys.keySlot(life, keyPlace(before.n)))
   operation.set(keys.keySlot(life, keyPlace(n)), key)
   operation.set(keys.idempotency(life, key), { digest, at, n } satisfies UsedKey)
@@ -151,7 +151,7 @@ function writeWindow(
   }
 }
 
-/** Brings the indexes from one state of a job to the next, where they differ. */
+/** Updates the indexes and counts for one job's change, where they differ; `undefined` means absent. */
 function writeIndexes(
   operation: Operation,
   seq: number,
@@ -187,7 +187,7 @@ function listKeys(header: JobHeader, seq: number): Deno.KvKey[] {
 
 type Indexed = Pick<JobHeader, 'id' | 'kind' | 'status' | 'parentId'>
 
-/** Where a job is in the indexes of an owner's jobs, or of everyone's. */
+/** The keys of a job in the indexes of its owner, or of all jobs. @param whose the owner; `undefined` for all jobs */
 export function listKeysOf(whose: string | undefined, job: Indexed, seq: number): Deno.KvKey[] {
   const { id, kind, status, parentId } = job
   const indexes: [string, string][] = [

@@ -16,41 +16,41 @@ import type {
   View,
 } from '../../jobs/engine.ts'
 
-/** What a Worker asks of the object of a job. Objects have no settings of their own: what they need comes with the call. */
+/** Calls from a Worker to a job's object. Objects have no settings: each call brings what it needs. */
 export interface JobCalls {
-  /** @param retentionSeconds how long the job is kept if the object has to end it */
+  /** @param retentionSeconds retention of the job if the object ends it */
   create(job: JobToCreate, retentionSeconds: number | undefined): Promise<Created>
   apply(id: string, batch: Batch, limits: Limits): Promise<Applied>
-  /** @param retentionSeconds how long an ended job is kept in which no expiry is written */
+  /** @param retentionSeconds retention of an ended job without an expiry */
   read(retentionSeconds?: number): Promise<StoredJob | undefined>
   changesSince(cursor: Cursor | undefined, page: { view: View; maxBytes: number }): Promise<Patch | undefined>
   remove(only?: RemoveOnly): Promise<boolean>
-  /** The job, if it is there by now, in this life: what became of a creation that the index object was told of before. */
+  /** The outcome of a creation that the index object admitted: the job in this life, `creating`, or `undefined` if it does not exist. */
   confirm(epoch: string): Promise<StoredJob | 'creating' | undefined>
 }
 
-/** What is asked of the index object of a principal: of the jobs that are its own, and of those that it created. */
+/** Calls to a principal's index object, which covers the jobs that it owns and those that it created. */
 export interface OwnerCalls {
-  /** Writes a job down before it is made. Refuses it when its creator has as many jobs as its limits say. */
+  /** Records a job before it is created, or refuses it when its creator has reached a limit. */
   admit(job: JobToCreate): Promise<Problem | undefined>
-  /** One of the principal's own jobs as it is now. Answers whether someone follows all of them. */
+  /** Records the present state of an owned job. @returns whether anyone is subscribed to the owner's jobs */
   update(job: StoredJob): Promise<boolean>
-  /** One of the principal's own jobs is gone. */
+  /** Deletes a removed job of the owner. */
   forget(id: string, epoch: string): Promise<void>
-  /** A job that the principal created for another has been made, or has ended. */
+  /** Records that a job created for another owner exists, or, if not live, that it ended. */
   settle(id: string, epoch: string, isLive: boolean): Promise<void>
-  /** @param retentionSeconds how long ended jobs are kept in which no expiry is written */
+  /** @param retentionSeconds retention of ended jobs without an expiry */
   list(query: ListQuery, retentionSeconds?: number): Promise<Page<JobHeader>>
-  /** The calls of {@link Notes}, in an object that has no jobs. */
+  /** The calls of {@link Notes}, to an object without jobs. */
   putNote(note: Note, until: number): Promise<void>
   getNote(key: string): Promise<string | undefined>
   takeNote(key: string): Promise<string | undefined>
   listNotes(query: Parameters<Notes['list']>[0]): Promise<Note[]>
-  /** Reads something. */
+  /** Reads from the storage. */
   check(): Promise<void>
 }
 
-/** A binding to objects of one class, each known by a name. */
+/** A binding to the objects of one class, found by name. */
 export interface Namespace<Calls> {
   getByName(name: string): Calls & { fetch(url: string, init: RequestInit): Promise<Response> }
 }
@@ -61,19 +61,19 @@ export interface ObjectBindings {
   MILEPOST_OWNERS: Namespace<OwnerCalls>
 }
 
-/** What a Worker asks over a WebSocket whether it is alive, and the answer, which the runtime gives while the object sleeps. */
+/** Keep-alive of a WebSocket. The runtime responds without waking the object. */
 export const PING = 'ping'
 export const PONG = 'pong'
 
-/** The index object of a principal. As JSON: a name of an object has to be UTF-8, which half a surrogate pair is not. */
+/** A principal's index object. Its name is JSON, because UTF-8 can't encode unpaired surrogates. */
 export function ownerObject({ MILEPOST_OWNERS }: ObjectBindings, principal: string) {
   return MILEPOST_OWNERS.getByName(JSON.stringify(principal))
 }
 
 /**
- * The object of notes whose keys are the same but for the last word. No principal has such a name: theirs are in quotes.
+ * The object of all notes whose keys differ in the last segment only. Names of index objects are quoted, so the two kinds never collide.
  *
- * @param key of a note, or the prefix of several, with the slash at its end
+ * @param key of a note, or a prefix that ends in a slash
  */
 export function noteObject({ MILEPOST_OWNERS }: ObjectBindings, key: string) {
   return MILEPOST_OWNERS.getByName(`notes ${key.slice(0, key.lastIndexOf('/'))}`)

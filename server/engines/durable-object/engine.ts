@@ -21,29 +21,29 @@ import type {
 import { noteObject, type ObjectBindings, ownerObject, PING, PONG } from './calls.ts'
 
 export type { ObjectBindings } from './calls.ts'
-// A Worker exports the classes of its objects: all that it needs is here.
+// A Worker has to export the classes of its objects.
 export { JobObject } from './job.ts'
 export { OwnerObject } from './owner.ts'
 
-/** How often a Worker asks over its WebSocket whether it is alive: milliseconds. */
+/** Interval of keep-alive pings over a WebSocket: milliseconds. */
 const PING_MS = 30_000
 
 /**
- * Documents in Durable Objects, one a job, and an index object for each principal.
+ * Documents in Durable Objects: one object per job, and one index object per principal.
  *
- * To be used within a Worker, which holds the browser's stream; the objects only ever see a WebSocket that the runtime keeps for them.
+ * The Worker holds the browser's stream and subscribes to the objects over hibernating WebSockets.
  */
 export class DurableObjectEngine implements Engine {
   readonly name = 'durable-object'
   readonly tellsAll = true
-  /** There is no object of all jobs: each event of any of them would have to pass through it. */
+  /** An object for all jobs would be a bottleneck: every event would pass through it. */
   readonly knowsOwnersOnly = true
   readonly notes: Notes
   readonly #bindings: ObjectBindings
   readonly #limits: Limits
   readonly #retentionSeconds: number | undefined
 
-  /** @param options.retentionSeconds how long jobs are kept that end by their own object's doing: as of all others */
+  /** @param options.retentionSeconds retention of ended jobs; objects apply it when they end a job by themselves */
   constructor(bindings: ObjectBindings, options: { limits?: Limits; retentionSeconds?: number | undefined } = {}) {
     this.#bindings = bindings
     this.notes = {
@@ -102,13 +102,13 @@ export class DurableObjectEngine implements Engine {
   }
 }
 
-/** @throws Error for a question about everyone's jobs, which nobody asks of this engine */
+/** @throws Error for a query of all jobs, which `knowsOwnersOnly` rules out */
 function ownerOf(query: Pick<ListQuery, 'owner'> | { all: true }): string {
   if ('owner' in query && query.owner !== undefined) return query.owner
-  throw new Error('Durable Objects know jobs by their owner alone')
+  throw new Error('Durable Objects find jobs by their owner only')
 }
 
-/** Hears changes until it is told to stop, or the connection is lost: an object that is reset takes it along (code 1006, no error). */
+/** Receives changes until unsubscribed, or until the connection is lost. A reset object closes it with code 1006 and no error. */
 function listen(socket: WebSocket, wake: (change: Change) => void, onLost: () => void): Unwatch {
   let isOpen = true
   let isAlive = true
@@ -144,7 +144,7 @@ function listen(socket: WebSocket, wake: (change: Change) => void, onLost: () =>
   }
 }
 
-/** What the runtime says of an object that is not there, and never of one that failed by itself. */
+/** Whether the object could not be reached. The runtime sets these properties only on its own errors, not on exceptions of the object. */
 const isAway = (error: unknown): boolean =>
   error instanceof Error &&
   (['durableObjectReset', 'overloaded', 'retryable'] as const).some((name) => Reflect.get(error, name) === true)

@@ -24,36 +24,36 @@ import { ObjectStorage } from './storage.ts'
 import { Teller } from './teller.ts'
 import { WatchedObject } from './watched.ts'
 
-/** When index objects that could not be told are told again: milliseconds. */
+/** Delay before an index object that could not be updated is tried again: milliseconds. */
 const RETRY_MS = 10_000
-/** The longest that an alarm is set for: milliseconds. One that comes too early looks, and is set again. */
+/** Longest delay of an alarm: milliseconds. An alarm that fires too early finds nothing due and is set again. */
 const LONGEST_WAIT = 365 * 86_400_000
 
 const RETENTION_KEY = 'retentionSeconds'
 const REMOVED_KEY = 'removed'
 const SINCE_KEY = 'since'
 
-/** What is left of a job that was removed, until the index objects have forgotten it too. */
+/** Tombstone of a removed job, kept until the index objects have deleted it too. */
 type Removed = Pick<JobHeader, 'id' | 'epoch' | 'owner' | 'createdBy'>
 
 /**
- * The object of one job: its document, and an alarm for what the server has to do with it by itself.
+ * The object of one job: its document, and an alarm for its deadlines and expiry.
  *
- * All that is written between two awaits is one commit, and nothing leaves the object before the disk has it. So `apply` needs no lock: it reads,
- * decides and writes in one go. The index objects hear of it afterwards; should they not be there, or this object go away first, the alarm
- * tells them.
+ * The runtime commits all writes between two awaits atomically and sends no message before they are on the disk. So `apply` needs no lock:
+ * it reads, decides and writes without an await. The index objects are updated afterwards. If that fails, or this object is evicted first,
+ * the alarm repeats the update.
  */
 export class JobObject extends WatchedObject implements JobCalls {
   protected readonly clock: Pick<Clock, 'now'> = systemClock
   readonly #storage: ObjectStorage
   readonly #teller = new Teller(() => this.#tell())
   #entry: StoredEntry | undefined
-  /** What of importance the index objects have not been told. An object that has just woken does not know. */
+  /** Whether the index objects lack an important update; unknown after a restart of the object. */
   #debt: 'none' | 'unknown' | 'owed' = 'unknown'
   #alarmAt: number | undefined
   #ownerIsWatched = false
   #isCreating = false
-  /** The last of what is done in turn. */
+  /** The last task in the queue of {@link #inTurn}. */
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(ctx: DurableObjectState, env: ObjectBindings) {
@@ -137,7 +137,7 @@ export class JobObject extends WatchedObject implements JobCalls {
   #doWhatIsDue(job: StoredJob): void {
     const now = this.clock.now()
     const due = dueOf(job)
-    // Had it not been away, the alarm would have come long before: a producer could not report either.
+    // An alarm this late means that the object was unavailable, so the producer could not report either: give it the grace period.
     if (due?.list === 'end' && now - due.at > CANCEL_GRACE && this.#since < due.at)
       this.ctx.storage.kv.put(SINCE_KEY, now)
     const retentionSeconds = this.ctx.storage.kv.get<number>(RETENTION_KEY)
@@ -156,7 +156,7 @@ export class JobObject extends WatchedObject implements JobCalls {
     this.#commit((group) => group.apply(job.header.id, batch))
   }
 
-  /** When the object came back after it had been away for longer than producers are waited for. That it sleeps now and then is no matter. */
+  /** When the object became available after an outage longer than the grace period. Hibernation is no outage. */
   get #since(): number {
     return this.ctx.storage.kv.get<number>(SINCE_KEY) ?? Number.NEGATIVE_INFINITY
   }
@@ -167,15 +167,15 @@ export class JobObject extends WatchedObject implements JobCalls {
     this.#setAlarm()
   }
 
-  /** When to look at the job next. */
+  /** When to check the job next: milliseconds since the epoch. */
   #dueAt({ list, at }: Due): number {
     if (list === 'ended')
       return at + (this.ctx.storage.kv.get<number>(RETENTION_KEY) ?? Number.POSITIVE_INFINITY) * 1_000
-    // It is past, and nothing was done: the grace after the object came back is not over.
+    // Overdue but not ended: the grace period after an outage is still running.
     return list === 'end' && at <= this.clock.now() ? Math.max(at, this.#since + CANCEL_GRACE) : at
   }
 
-  /** Creations, removals and alarms come one after another: they wait for index objects in between. */
+  /** A mutex for creations, removals and alarms, which await index objects in between. */
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(run)
     this.#turn = turn.catch(() => {})
@@ -198,7 +198,7 @@ export class JobObject extends WatchedObject implements JobCalls {
     return this.ctx.storage.kv.get<Removed>(REMOVED_KEY)
   }
 
-  /** Removes the job. Its rows go with the object's whole storage, which is cheaper than one by one, once the index objects know. */
+  /** Marks the job as removed. Once the index objects have deleted it, the whole storage is cleared, which is cheaper than row by row. */
   #remove(header: JobHeader): void {
     const { id, epoch, version, owner, createdBy } = header
     this.ctx.storage.kv.put<Removed>(REMOVED_KEY, { id, epoch, owner, createdBy })
@@ -206,7 +206,7 @@ export class JobObject extends WatchedObject implements JobCalls {
     this.wake({ id, epoch, from: version, to: version, header, removed: true })
   }
 
-  /** Has the index objects write the job down. One that did, before the other could not, asks after the job when it comes upon it. */
+  /** Asks the index objects to record the job. If the second one fails, the first finds out with `confirm` that the job was not created. */
   async #admit(job: JobToCreate): Promise<Problem | undefined> {
     const { header, marks } = job
     const { owner, createdBy } = header
@@ -219,14 +219,14 @@ export class JobObject extends WatchedObject implements JobCalls {
     }
   }
 
-  /** Tells the index objects what they should know at once; commits an alarm together with it, in case it can't be told. */
+  /** Updates the index objects at once. Commits an alarm first, which repeats the update if it fails. */
   async #tellAtOnce(): Promise<void> {
     this.#debt = 'owed'
     this.#setAlarm()
     await this.#teller.now()
   }
 
-  /** What was to be told may have been lost with the object's last life. */
+  /** After a restart of the object, repeats an update that may have been lost. */
   #tellAgain(): void {
     if (this.#debt === 'unknown' && this.#entry && !isTerminalStatus(this.#entry.job.header.status)) this.#teller.soon()
   }
@@ -249,7 +249,7 @@ export class JobObject extends WatchedObject implements JobCalls {
     if (createdBy !== owner && this.#debt !== 'none') {
       await ownerObject(this.env, createdBy).settle(id, epoch, !isTerminalStatus(status))
     }
-    // If it has changed again, that is told next.
+    // If the status changed meanwhile, another update follows.
     if (this.#entry?.job.header.status === status) this.#debt = 'none'
   }
 
@@ -257,12 +257,12 @@ export class JobObject extends WatchedObject implements JobCalls {
     await ownerObject(this.env, owner).forget(id, epoch)
     if (createdBy !== owner) await ownerObject(this.env, createdBy).settle(id, epoch, false)
     await this.#storage.clear()
-    // The alarm went with the rest.
+    // `clear` deleted the alarm too.
     this.#alarmAt = undefined
     this.#debt = 'none'
   }
 
-  /** Sets the alarm for what is due next, unless there is one before. */
+  /** Sets the alarm for the next deadline or retry, unless an earlier one is set. */
   #setAlarm(): void {
     const due = this.#entry && dueOf(this.#entry.job)
     const untilDue = due ? this.#dueAt(due) - this.clock.now() : Number.POSITIVE_INFINITY

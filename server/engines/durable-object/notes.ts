@@ -7,7 +7,7 @@ interface Kept {
   until: number
 }
 
-/** Notes in the storage of an object that has nothing else in it: those with the same words but for the last. */
+/** Notes whose keys differ in the last segment only, in an object of their own. */
 export class ObjectNotes {
   readonly #storage: DurableObjectStorage
 
@@ -24,7 +24,7 @@ export class ObjectNotes {
     return this.#storage.kv.get<Kept>(PREFIX + key)?.text
   }
 
-  /** Deletes it before anything is waited for: of two who take a note at once, the second finds none. */
+  /** Deletes the note before the first await, so only one of two concurrent calls gets it. */
   async take(key: string): Promise<string | undefined> {
     const text = this.get(key)
     if (text !== undefined) {
@@ -40,7 +40,7 @@ export class ObjectNotes {
     return Array.from(entries, ([key, { text }]) => ({ key: key.slice(PREFIX.length), text }))
   }
 
-  /** Deletes what has run out, and sees to it that the rest will be. */
+  /** Deletes expired notes and sets the alarm for the next expiry. */
   async clear(now: number): Promise<void> {
     let next = Number.POSITIVE_INFINITY
     for (const [key, { until }] of Array.from(this.#storage.kv.list<Kept>({ prefix: PREFIX }))) {
@@ -50,7 +50,7 @@ export class ObjectNotes {
     if (!(await this.#leaveNothing())) await this.#storage.setAlarm(next)
   }
 
-  /** What is empty costs nothing, once its alarm is gone too. */
+  /** If no note is left, deletes all storage and the alarm: an empty object costs nothing. @returns whether it did */
   async #leaveNothing(): Promise<boolean> {
     const [first] = this.#storage.kv.list({ prefix: PREFIX, limit: 1 })
     if (first === undefined) await this.#storage.deleteAll()

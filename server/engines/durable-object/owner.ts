@@ -9,20 +9,20 @@ import { ObjectNotes } from './notes.ts'
 import { ObjectStorage } from './storage.ts'
 import { WatchedObject } from './watched.ts'
 
-/** Jobs that are asked about themselves at once: when their creator has too many, and when they were kept long enough. */
+/** Most job objects asked in parallel: for unconfirmed creations, and for expired jobs. */
 const ASKED_AT_ONCE = 20
 
 const unconfirmedKey = (id: string) => `unconfirmed ${id}`
 
 /**
- * The index object of one principal: the headers of its own jobs, and of those that it created for others and that have not ended.
+ * The index object of one principal: headers of the jobs that it owns, and of the live jobs that it created for others.
  *
- * A job is written down here before it is made, so that none is ever missing; until its object says that it was made, whoever comes upon it
- * here asks that object.
+ * A job is recorded here before it is created, so none is ever missing. Until its object confirms the creation, the entry is unconfirmed,
+ * and calls that meet it ask the job's object.
  */
 export class OwnerObject extends WatchedObject implements OwnerCalls {
   readonly #storage: ObjectStorage
-  /** In an object that has no jobs. */
+  /** Used only in objects without jobs. */
   readonly #notes: ObjectNotes
 
   constructor(ctx: DurableObjectState, env: ObjectBindings) {
@@ -100,7 +100,7 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     return this.#notes.list(query)
   }
 
-  /** Notes alone have an alarm. */
+  /** Only notes use the alarm. */
   override alarm(): Promise<void> {
     return this.#notes.clear(Date.now())
   }
@@ -109,7 +109,7 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     this.ctx.storage.sql.exec('SELECT 1').one()
   }
 
-  /** Wakes jobs that ended before there was a retention: they have no alarm, and it sets one. */
+  /** Reads ended jobs without an expiry, whose objects then set an alarm for the retention: they have none yet. */
   #wakeExpired(retentionSeconds: number): void {
     const before = Date.now() - retentionSeconds * 1_000
     const expired = this.#storage.store.due({ list: 'ended', before, limit: ASKED_AT_ONCE })
@@ -130,7 +130,7 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     })
   }
 
-  /** The header of what was removed. */
+  /** @returns the header of the removed job */
   #remove(id: string, epoch: string): JobHeader | undefined {
     const stored = this.#find(id)
     if (stored?.job.header.epoch !== epoch) return undefined
@@ -139,7 +139,7 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     return stored.job.header
   }
 
-  /** What a creator has beside a job. */
+  /** A creator's counts without the job `id`. */
   #standingBeside(createdBy: string, id: string): Standing {
     const kept = this.#storage.isEmpty ? undefined : this.#storage.store.kept
     if (!kept) return NOTHING
@@ -149,13 +149,13 @@ export class OwnerObject extends WatchedObject implements OwnerCalls {
     return { live: kept.countLive(createdBy) + live, jobs: all.jobs + jobs, blocks: all.blocks + blocks }
   }
 
-  /** Jobs that were written down before they were made, and of which no more is known. */
+  /** Ids of recorded jobs whose creation is not confirmed. */
   #unconfirmed(): string[] {
     const prefix = unconfirmedKey('')
     return Array.from(this.ctx.storage.kv.list({ prefix }), ([key]) => key.slice(prefix.length))
   }
 
-  /** Asks a job's object what became of its creation. If it is not to be reached, that stays open. */
+  /** Asks a job's object whether the job was created. An unreachable one leaves the entry unconfirmed. */
   async #ask(id: string): Promise<void> {
     const epoch = this.ctx.storage.kv.get<string>(unconfirmedKey(id))
     if (epoch === undefined) return

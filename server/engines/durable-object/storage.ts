@@ -4,7 +4,7 @@ import { SqliteStore, type StoredEntry } from '../sqlite/store.ts'
 
 const FORMAT_KEY = 'format'
 
-/** Documents in an object's own SQLite. Nothing is written before the first document is: an object that was only asked for costs nothing. */
+/** Documents in an object's SQLite storage. Nothing is written before the first document, so an object that was only read costs nothing. */
 export class ObjectStorage {
   readonly store: SqliteStore
   readonly #storage: DurableObjectStorage
@@ -14,7 +14,7 @@ export class ObjectStorage {
 
   /**
    * @param scope whose documents the object holds
-   * @throws Error when a newer Milepost wrote what is there
+   * @throws Error when a newer Milepost wrote the storage
    */
   constructor(storage: DurableObjectStorage, scope: StoreScope) {
     this.#storage = storage
@@ -34,14 +34,14 @@ export class ObjectStorage {
     return this.#format === 0
   }
 
-  /** The document of an object that holds one. */
+  /** The document, in an object that holds one. */
   get first(): StoredEntry | undefined {
     if (this.isEmpty) return undefined
     const row = this.#database.prepare('SELECT id FROM jobs').get() as { id: string } | undefined
     return row && this.store.find(row.id)
   }
 
-  /** Writes all of it or nothing. Answers of the object leave once the disk has it. */
+  /** Runs writes as one transaction. The runtime holds back the object's responses until it is on the disk. */
   write<T>(run: () => T): T {
     return this.#storage.transactionSync(() => {
       if (this.#format < FORMAT) {
@@ -54,7 +54,7 @@ export class ObjectStorage {
     })
   }
 
-  /** Leaves nothing, so that nothing is left to pay for. */
+  /** Deletes the whole storage, so that the object costs nothing. */
   async clear(): Promise<void> {
     this.#format = 0
     await this.#storage.deleteAll()

@@ -1,7 +1,7 @@
-/** How often progress is told, at most: milliseconds. */
+/** Shortest interval between two progress updates: milliseconds. */
 const TELL_MS = 1_000
 
-/** When others hear of a job: of what matters at once, of the rest at most once a second, and never of two states at once. */
+/** Rate limit of a job's updates to its index objects: important ones at once, others at most once a second, one at a time. */
 export class Teller {
   readonly #tell: () => Promise<void>
   #running = Promise.resolve()
@@ -9,12 +9,12 @@ export class Teller {
   #timer: ReturnType<typeof setTimeout> | undefined
   #last = Number.NEGATIVE_INFINITY
 
-  /** @param tell tells the state as it is when it is called; never throws */
+  /** @param tell sends the present state; never rejects */
   constructor(tell: () => Promise<void>) {
     this.#tell = tell
   }
 
-  /** Resolves once the state as it is now has been told, or could not be. */
+  /** Sends the present state; resolves when that succeeded or failed. */
   now(): Promise<void> {
     if (this.#timer !== undefined) clearTimeout(this.#timer)
     this.#timer = undefined

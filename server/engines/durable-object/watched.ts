@@ -2,14 +2,14 @@ import { DurableObject } from 'cloudflare:workers'
 import type { Change } from '../../jobs/engine.ts'
 import { type ObjectBindings, PING, PONG } from './calls.ts'
 
-/** Events that a wake-up carries; of more the hub makes a patch anyway. */
+/** Most events in a wake-up: of more the hub makes a patch anyway. */
 const EVENTS_TOLD = 8
-/** The longest wake-up: characters. Beyond it whoever needs more reads it, and who has no room for it is not sent it. */
+/** Longest wake-up: characters. A larger one is reduced to versions, and the Worker reads the rest if it needs it. */
 const LONGEST_WAKE = 16 * 1024
 
 /**
- * An object that tells of changes over WebSockets. They are the runtime's to keep: while nothing happens the object sleeps, out of memory and
- * unpaid, and its watchers stay connected.
+ * An object that publishes changes over hibernating WebSockets: an idle object leaves memory and costs nothing while its watchers stay
+ * connected.
  */
 export abstract class WatchedObject extends DurableObject<ObjectBindings> {
   constructor(ctx: DurableObjectState, env: ObjectBindings) {
@@ -17,7 +17,7 @@ export abstract class WatchedObject extends DurableObject<ObjectBindings> {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG))
   }
 
-  /** Subscribes: whatever is committed from now on is told. */
+  /** Subscribes to all commits from now on. */
   override async fetch(): Promise<Response> {
     const { 0: theirs, 1: ours } = new WebSocketPair()
     this.ctx.acceptWebSocket(ours)
@@ -28,7 +28,7 @@ export abstract class WatchedObject extends DurableObject<ObjectBindings> {
     return this.ctx.getWebSockets().length > 0
   }
 
-  /** Tells of a change. It leaves once the disk has the change, as all messages of an object do. */
+  /** Publishes a change. Like all messages of an object, it is sent once the change is on the disk. */
   protected wake(change: Change): void {
     const sockets = this.ctx.getWebSockets()
     if (sockets.length === 0) return
@@ -37,13 +37,13 @@ export abstract class WatchedObject extends DurableObject<ObjectBindings> {
       try {
         socket.send(message)
       } catch {
-        // Its reader has left, and the runtime is about to take it away.
+        // The Worker has disconnected; the runtime will drop the socket.
       }
     }
   }
 }
 
-/** A change as JSON: with all of it, or with the versions alone. */
+/** A change as JSON, complete or, if that is too long, without events and header. */
 function encode({ events, header, ...versions }: Change): string {
   const isSmall = events !== undefined && events.length <= EVENTS_TOLD
   const whole = JSON.stringify({ ...versions, header, ...(isSmall ? { events } : {}) })

@@ -15,7 +15,7 @@ import { EngineOpenError } from '../../jobs/engine.ts'
 import { lockFile, openDatabase, openError } from './open.ts'
 
 /**
- * Copies a database, while a server may write to it: as it is at one moment, in one file, for this user alone.
+ * Copies a consistent snapshot of a database, which a server may have open, to one new file with mode 0600.
  *
  * @throws EngineOpenError
  */
@@ -39,8 +39,8 @@ export function backUp(path: string, target: string): void {
 }
 
 /**
- * Puts a copy that {@link backUp} made in the place of a database that no server has open. What a killed server left beside it goes with it:
- * its write-ahead log would be taken for the copy's. All sessions end.
+ * Replaces a database that no server has open by a copy from {@link backUp}. Deletes the old WAL, which SQLite would apply to the copy.
+ * Ends all sessions.
  *
  * @throws EngineOpenError
  */
@@ -54,9 +54,9 @@ export function restore(path: string, source: string): void {
     copyFileSync(source, fresh)
     // A backup may be kept read-only.
     chmodSync(fresh, 0o600)
-    // Refuses what is not a database of Milepost's, or of a newer one.
+    // Refuses the database of another program or of a newer Milepost.
     const { db, close } = openDatabase(fresh)
-    // Sessions that have ended since, and sign-in codes that were used, would be good again.
+    // Otherwise sessions ended and sign-in codes used after the backup would be valid again.
     db.exec('DELETE FROM notes')
     close()
     sync(fresh)

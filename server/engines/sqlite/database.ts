@@ -1,6 +1,6 @@
 export type SqlValue = string | number | null
 
-/** What is needed of a SQLite database: a part of what `node:sqlite` has, and other databases can be made to look like. */
+/** A SQLite database: the subset of `node:sqlite` in use, for which Durable Objects have an adapter. */
 export interface Database {
   /** Runs any number of statements. */
   exec(sql: string): void
@@ -13,7 +13,7 @@ export interface Statement {
   run(...values: SqlValue[]): unknown
 }
 
-/** Text as JSON, which has neither NUL nor unpaired surrogates: strangers choose it, and SQL has trouble with both. */
+/** Untrusted text as a JSON string, which has neither NUL nor unpaired surrogates: SQL handles both badly. */
 export function encodeText(text: string): string {
   return JSON.stringify(text)
 }

@@ -34,20 +34,19 @@ import { SqliteStore, type StoredEntry, type Write } from './store.ts'
 import { type AnyTask, type Request, Task } from './task.ts'
 import { WriterThread } from './thread.ts'
 
-/** How much JSON of jobs is kept in memory: characters, about 16 MiB. */
+/** Size of the LRU cache of job headers: characters of JSON, about 16 MiB. */
 const CACHE_SIZE = 16 * 1024 * 1024
-/** Rows from which on the reading of them takes a turn of the event loop. */
+/** Reads that may return more rows than this get a turn of the event loop of their own. */
 const LARGE_ROWS = 500
-/** Rows of removed jobs that are deleted in one go: some milliseconds of the thread that writes. */
+/** Rows of removed jobs deleted in one transaction: some milliseconds of the writer thread. */
 const TRASH_ROWS = 2_000
-/** How long to wait before more is deleted: milliseconds, when that went well and when it didn't. */
+/** Pause before the next deletion: milliseconds, after a success and after a failure. */
 const TIDY_MS = { soon: 2, later: 1_000 }
 
-/** What creating a job weighs, and how much JSON weighs as much as an event: see `fair-share.ts`. */
+/** Weight of a creation, and bytes of JSON that weigh as much as one event: see `fair-share.ts`. */
 const CREATION_WEIGHT = 8
 const BYTES_PER_WEIGHT = 1_024
 
-/** What may differ from the defaults. */
 interface SqliteOptions {
   limits?: Limits
   clock?: Clock
@@ -57,11 +56,10 @@ interface SqliteOptions {
 const refused = (problem: Problem) => ({ refused: problem })
 
 /**
- * Documents in a SQLite file that this process alone writes.
+ * Documents in a SQLite file that only this process writes.
  *
- * Requests that arrive at about the same time are decided together, here, and become one transaction, which a thread of its own commits:
- * the event loop never waits for the disk. What is read here, by a connection of its own, is committed and synced: nothing that was
- * answered can be lost.
+ * The event loop decides concurrent requests as one group, and a writer thread commits the group as one transaction, so the event loop
+ * never waits for a sync. Reads use a second, read-only connection, which sees only committed and synced data.
  */
 export class SqliteEngine implements Engine {
   readonly name = 'sqlite'
@@ -73,7 +71,7 @@ export class SqliteEngine implements Engine {
   readonly #limits: Limits
   readonly #clock: Clock
   readonly #entries = new LruCache<string, StoredEntry>(CACHE_SIZE)
-  /** This run: whoever puts the file back to an older state starts another. */
+  /** Id of this run. A restored file is always served by a later run, with another id. */
   readonly #generation: string
   readonly #wakeups = new Wakeups()
   readonly #largeReads = new LoopTurns()
@@ -82,7 +80,7 @@ export class SqliteEngine implements Engine {
   #tidyTimer: Timer | undefined
   #isClosed = false
 
-  /** @param thread whose file is open: see {@link open} */
+  /** @param thread with an open file: see {@link open} */
   constructor(
     thread: WriterThread,
     { limits = defaultLimits, clock = systemClock, random = systemRandom }: SqliteOptions = {},
@@ -98,7 +96,7 @@ export class SqliteEngine implements Engine {
     this.#tidyIn(TIDY_MS.soon)
   }
 
-  /** @throws {EngineOpenError} when there is no using the file */
+  /** @throws {EngineOpenError} when the file can't be used */
   static async open(path: string, options: SqliteOptions = {}): Promise<SqliteEngine> {
     return new SqliteEngine(await WriterThread.open(path), options)
   }
@@ -111,7 +109,7 @@ export class SqliteEngine implements Engine {
   apply(id: string, batch: Batch): Promise<Applied> {
     const { createdBy: who, events, bytes = 0 } = batch
     const weight = events.length + Math.floor(bytes / BYTES_PER_WEIGHT)
-    // Whoever watches can ask for the end of a job on a full disk too, and end its tokens.
+    // Cancel requests and the end of tokens succeed on a full disk too.
     const frees = typeof batch.decide === 'string'
     return this.#submit({ who, weight, decide: (group) => group.apply(id, batch), refused, frees })
   }
@@ -125,19 +123,19 @@ export class SqliteEngine implements Engine {
     cursor: Cursor | undefined,
     page: { view: View; maxBytes: number },
   ): Promise<Patch | undefined> {
-    // Whoever reads one in pages asks for the next at once, and when a server starts again many read one at the same time.
+    // A paging reader asks for the next page at once, and after a restart many readers page at the same time.
     if (page.view === 'all' && this.#isLarge(id, cursor)) await this.#largeReads.take()
     return this.#changesSince(id, cursor, page)
   }
 
-  /** Whether what changed since a cursor may be as many rows as take a noticeable time to read. */
+  /** Whether more than LARGE_ROWS rows may have changed since a cursor. */
   #isLarge(id: string, cursor: Cursor | undefined): boolean {
     const job = this.#find(id)?.job
     return job !== undefined && rowsSince(job, startOf(cursor, job)) > LARGE_ROWS
   }
 
   #changesSince(id: string, cursor: Cursor | undefined, page: { view: View; maxBytes: number }): Patch | undefined {
-    // The head and the rows of one moment: the other thread commits at any time.
+    // One snapshot for head and rows: the writer thread may commit in between.
     this.#db.exec('BEGIN')
     try {
       const entry = this.#readEntry(id)
@@ -177,7 +175,7 @@ export class SqliteEngine implements Engine {
     this.#isClosed = true
     await this.#requests.drain()
     if (this.#tidyTimer !== undefined) this.#clock.clearTimeout(this.#tidyTimer)
-    // The writer closes last: the last connection moves the write-ahead log into the file, and deletes it.
+    // The writer closes last: the last connection checkpoints the WAL and deletes it.
     this.#db.close()
     await this.#thread.close()
   }
@@ -204,7 +202,7 @@ export class SqliteEngine implements Engine {
     this.#entries.set(id, entry, entry.headSize + entry.payloadSize)
   }
 
-  /** @returns what answers them */
+  /** @returns a function that responds to the requests */
   async #commit(tasks: AnyTask[]): Promise<() => void> {
     const { failed, isFull } = await this.#attempt(tasks)
     if (failed === undefined) return () => this.#answer(tasks)
@@ -215,7 +213,7 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  /** On a full disk removals may have the room that is kept for them; nothing else is taken. */
+  /** On a full disk only removals are committed, in the reserved space; other requests fail. */
   async #commitRemovals(tasks: AnyTask[]): Promise<() => void> {
     const [removals, others] = [tasks.filter(({ frees }) => frees), tasks.filter(({ frees }) => !frees)]
     const { failed } = removals.length > 0 ? await this.#attempt(removals) : {}
@@ -225,7 +223,7 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  /** Decides requests upon what is committed, each upon what those before it do, and has it all written. */
+  /** Decides each request on the committed state plus the effects of the requests before it, then commits all as one transaction. */
   async #attempt(tasks: readonly AnyTask[]): Promise<CommitResult> {
     const findNote = (key: string) => this.notes.find(key)
     const group = new Group(this.#store, (id) => this.#find(id), this.#limits, findNote, this.#generation)
@@ -235,11 +233,11 @@ export class SqliteEngine implements Engine {
       saved = group.write()
       group.notes.write(this.#write)
     } catch (error) {
-      // What is half a plan must not become part of the next.
+      // Discard the partial plan: the next group must not commit it.
       this.#plan.take()
       return { failed: String(error) }
     }
-    // Even when there is nothing to write: a repeat is no answer when the file is gone.
+    // Also without statements: a repeated key must fail too when the file is gone.
     const frees = tasks.every((task) => task.frees)
     const outcome = await this.#thread.commit({ statements: this.#plan.take(), frees })
     if (outcome.failed !== undefined) {
@@ -260,7 +258,7 @@ export class SqliteEngine implements Engine {
     for (const told of tasks.map((task) => task.done())) if (told) this.#wakeups.notify(told.owner, told.change)
   }
 
-  /** Deletes a little of what was removed, and makes the file smaller, until nothing is left to do. */
+  /** Deletes rows of removed jobs and shrinks the file, slice by slice, until both are done. */
   #tidyIn(ms: number): void {
     if (this.#isClosed) return
     this.#tidyTimer ??= this.#clock.setTimeout(() => void this.#tidy(), ms)

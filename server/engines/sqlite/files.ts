@@ -1,83 +1,83 @@
 import { closeSync, fdatasyncSync, openSync, readSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
 
-/** Room on the disk that is kept for removals: bytes. As much as the write-ahead log has before it is moved into the file. */
+/** Disk space reserved for removals: bytes. As much as the WAL grows before a checkpoint. */
 export const RESERVE_BYTES = 4 * 1024 * 1024
 
-/** The file that keeps the room. */
+/** Path of the file that reserves the space. */
 export const reserveOf = (file: string): string => `${file}-reserve`
 
-/** Bytes. */
+/** File sizes in bytes. */
 interface Sizes {
-  log: number
+  wal: number
   database: number
 }
 
-/** The files of a database, apart from what is in them. */
+/** The files of a database on the disk: identity, sizes and the reserve. */
 export class DatabaseFiles {
   readonly #file: string
-  /** The files that must not change places, and what each was when it was opened. */
+  /** Files that must not be moved or replaced, each with its identity at opening. */
   readonly #identities: readonly [file: string, identity: string | undefined][]
   #sizes: Sizes
   #hasReserve = false
   #fd: number | undefined
 
-  /** @param file the database, open and read from, so that its log is there */
+  /** @param file a database that was opened and read from, so that its WAL exists */
   constructor(file: string) {
     this.#file = file
     this.#identities = [file, `${file}-wal`, `${file}-lock`].map((name) => [name, identityOf(name)])
     this.#sizes = this.#measure()
-    // One that is there is kept: on a full disk it could not be made again.
+    // Keep an existing reserve: on a full disk it could not be recreated.
     this.#hasReserve = sizeOf(reserveOf(file)) >= RESERVE_BYTES
     this.makeReserve()
   }
 
   /**
-   * Whether the database, its write-ahead log and its lock are where they were: what is written to deleted files is lost with the process, and
-   * without the lock another server may write.
+   * Whether the database, WAL and lock are still the files that were opened. Writes to deleted files are lost with the process, and without
+   * the lock file another server may write.
    */
   get isInPlace(): boolean {
     return this.#identities.every(([file, identity]) => identityOf(file) === identity)
   }
 
-  /** Which files have become shorter since {@link noteSizes}, or since this was asked. */
-  findShrunk(): { log: boolean; database: boolean } {
-    const { log, database } = this.#sizes
+  /** Which files have shrunk since the last call of this method or {@link noteSizes}. */
+  findShrunk(): { wal: boolean; database: boolean } {
+    const { wal, database } = this.#sizes
     this.#sizes = this.#measure()
-    return { log: this.#sizes.log < log, database: this.#sizes.database < database }
+    return { wal: this.#sizes.wal < wal, database: this.#sizes.database < database }
   }
 
-  /** Takes the sizes as they are, after something that may make files shorter. */
+  /** Records the present sizes, after an operation that may shrink files. */
   noteSizes(): void {
     this.#sizes = this.#measure()
   }
 
-  /** The size of the database: bytes. */
+  /** Size of the database file: bytes. */
   get size(): number {
     return this.#sizes.database
   }
 
   #measure(): Sizes {
-    return { log: sizeOf(`${this.#file}-wal`), database: sizeOf(this.#file) }
+    return { wal: sizeOf(`${this.#file}-wal`), database: sizeOf(this.#file) }
   }
 
   /** Writes the database over itself, and syncs it: see {@link rewrite}. */
   rewriteDatabase(): void {
-    // Kept open: to close it would end SQLite's locks on the file (sqlite.org/howtocorrupt.html, 2.2).
+    // Stays open: closing it would release SQLite's locks on the file (sqlite.org/howtocorrupt.html, 2.2).
     this.#fd ??= openSync(this.#file, 'r+')
     rewrite(this.#fd)
   }
 
-  /** Once SQLite has the database closed. */
+  /** Call it after SQLite has closed the database. */
   close(): void {
     if (this.#fd !== undefined) closeSync(this.#fd)
   }
 
-  /** Keeps some of the disk's room. @returns whether there is some left besides */
+  /** Reserves disk space. @returns whether the reserve exists */
   makeReserve(): boolean {
     if (this.#hasReserve) return true
     const reserve = reserveOf(this.#file)
     try {
-      // Twice as much, for a moment: a reserve that takes the last room would be what makes the disk full.
+      // First write twice the size: a reserve must not itself fill the disk.
       const fd = openSync(reserve, 'w', 0o600)
       try {
         const zeros = new Uint8Array(RESERVE_BYTES)
@@ -98,7 +98,7 @@ export class DatabaseFiles {
     return this.#hasReserve
   }
 
-  /** Gives the room away. */
+  /** Deletes the reserve, to free its space. */
   releaseReserve(): void {
     rmSync(reserveOf(this.#file), { force: true })
     this.#hasReserve = false
@@ -106,8 +106,8 @@ export class DatabaseFiles {
 }
 
 /**
- * Writes a file over itself, and syncs it. After a sync that failed, the kernel may take pages for written that are not (fsync(2)): only
- * what is written again is synced again.
+ * Writes a file over itself and syncs it. After a failed sync the kernel may treat unwritten pages as clean (fsync(2)): a later sync skips
+ * them unless they are written again.
  */
 export function rewrite(fd: number): void {
   const chunk = new Uint8Array(1024 * 1024)
@@ -120,11 +120,11 @@ export function rewrite(fd: number): void {
   fdatasyncSync(fd)
 }
 
-/** What tells a file from another in its place. */
+/** Device and inode: tells a file from its replacement. */
 function identityOf(file: string): string | undefined {
   const found = statSync(file, { throwIfNoEntry: false })
   return found && `${found.dev}:${found.ino}`
 }
 
-/** Bytes; none where there is no file. */
+/** Bytes; 0 if the file does not exist. */
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0

@@ -3,21 +3,21 @@ import type { Database } from './database.ts'
 /** Marks a SQLite file as Milepost's: "Mile". */
 export const APPLICATION_ID = 0x4d696c65
 
-/** What makes a format of the one before it. */
+/** SQL that migrates the previous format to the next one. */
 interface Migration {
-  /** What holds documents. */
+  /** Tables of documents, in every scope. */
   documents: string
-  /** What finds one of many. */
+  /** Indexes and tables for many jobs of one owner. */
   lists: string
-  /** What finds one of everyone's, and what there is beside them. */
+  /** Indexes across owners, and other tables of a server. */
   everyone?: string
 }
 
-/** The first format is made of nothing. One that was released is never edited: the next one is added. */
+/** The first migration starts from an empty database. Never edit a released migration: append another. */
 const migrations: Migration[] = [
   {
-    documents: `-- What is looked for, and what seldom changes. seq is the order of creation.
-  -- Texts that strangers chose are stored as JSON strings, for SQL has trouble with NUL and with unpaired surrogates.
+    documents: `-- Indexed columns, and columns that seldom change. seq is the order of creation.
+  -- Untrusted texts are stored as JSON strings: SQL handles NUL and unpaired surrogates badly.
   CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -32,10 +32,10 @@ const migrations: Migration[] = [
     metadata TEXT
   ) STRICT;
 
-  -- What every event changes: small, so that few pages are written. job is jobs.seq; body holds header, marks and key count.
+  -- Changed by every event: small, so that few pages are written. job is jobs.seq; body holds header, marks and key count.
   CREATE TABLE heads (job INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
 
-  -- Steps, items, errors and logs, in the order in which they came; name is the id of a step or item.
+  -- Steps, items, errors and logs, in insertion order; name is the id of a step or item.
   CREATE TABLE rows (
     job INTEGER NOT NULL,
     list INTEGER NOT NULL,
@@ -72,11 +72,11 @@ const migrations: Migration[] = [
     documents: '',
     lists: `DROP TABLE log;
 
-  -- Jobs that were removed, and whose rows and keys are still to be deleted: that many at once would hold up others.
+  -- Removed jobs whose rows and keys are still to be deleted, slice by slice: deleting all at once would delay other requests.
   CREATE TABLE trash (job INTEGER PRIMARY KEY) STRICT;`,
   },
   {
-    documents: `-- Why due_at is there: to end the job, because it expires then, or because it ended then and no expiry was written.
+    documents: `-- Meaning of due_at: 'end', the deadline of a live job; 'expire', its expiry; 'ended', when a job without an expiry ended.
   ALTER TABLE jobs ADD COLUMN due_list TEXT;
   UPDATE jobs SET due_list = CASE live WHEN 1 THEN 'end' ELSE 'expire' END WHERE due_at IS NOT NULL;
   UPDATE jobs SET due_list = 'ended', due_at = (
@@ -102,30 +102,30 @@ const migrations: Migration[] = [
   },
   {
     documents: '',
-    lists: `-- How many jobs of each creator are kept, and in how many blocks (kept.ts): kept up to date, never counted.
+    lists: `-- Stored jobs and blocks (kept.ts) per creator: updated with each commit, never recounted.
   CREATE TABLE kept (creator TEXT PRIMARY KEY, jobs INTEGER NOT NULL, blocks INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   INSERT INTO kept SELECT created_by, count(*), sum(max(1, (json_extract(body, '$.marks.bytes') + 4095) / 4096))
     FROM jobs JOIN heads ON heads.job = jobs.seq GROUP BY created_by;`,
   },
 ]
 
-/** Whose documents a database holds. */
+/** Whose documents a database holds: one job, one owner's jobs, or all jobs. */
 export type StoreScope = 'one' | 'owner' | 'everyone'
 
 /** The format that this version writes. */
 export const FORMAT = migrations.length
 
 /**
- * Brings a database of an older format, or an empty one (format 0), to this one. Within a transaction of the caller, who writes down
- * the format.
+ * Migrates a database of an older format, or an empty one (format 0), to the current format. The caller opens the transaction and stores
+ * the format number.
  *
- * @param scope whose documents it holds: of one alone nothing is looked for in it, and in an owner's nothing across owners
+ * @param scope decides which indexes are created: none for one job, none across owners for one owner's jobs
  */
 export function migrate(db: Pick<Database, 'exec'>, format: number, scope: StoreScope = 'everyone'): void {
   const statements = migrations.slice(format).map(({ documents, lists, everyone = '' }) => {
     if (scope === 'one') return documents
     return scope === 'owner' ? documents + lists : documents + lists + everyone
   })
-  // Workers refuse to run an empty text.
+  // Workers reject an empty SQL text.
   for (const sql of statements) if (sql !== '') db.exec(sql)
 }

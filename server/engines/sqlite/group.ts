@@ -17,13 +17,13 @@ import {
 import { NoteDrafts } from './notes.ts'
 import type { Draft, Key, SqliteStore, StoredEntry } from './store.ts'
 
-/** An answer, and the change that is told when it has been written. */
+/** The response to a request, and the change to publish after the commit. */
 export interface Decided<T> {
   answer: T
   told?: { owner: string; change: Change }
 }
 
-/** A job that the group has looked at: as it was, and as it will be. */
+/** A job read by the group: its stored state and its state after the group. */
 interface Slot {
   readonly stored: StoredEntry | undefined
   readonly before: StoredJob | undefined
@@ -31,8 +31,8 @@ interface Slot {
 }
 
 /**
- * What is committed together: each request is decided upon what those before it will have done, in memory, and only then is
- * everything written, each job once. So a refused request has written nothing, and several batches on one job cost one header.
+ * Requests that are committed together. Each request is decided in memory, on the state that the requests before it produced; then each
+ * changed job is written once. A refused request writes nothing, and several batches on one job write one header.
  */
 export class Group {
   readonly #store: SqliteStore
@@ -40,16 +40,16 @@ export class Group {
   readonly #limits: Limits
   readonly #slots = new Map<string, Slot>()
   readonly #generation: string | undefined
-  /** What creators have by the file, as far as it was asked, and what the group changes of it. */
+  /** Counts of creators as read from the file, and this group's changes to them. */
   readonly #keptInFile = new Map<string, Kept>()
   readonly #liveInFile = new Map<string, number>()
   readonly #changes = new Map<string, Standing>()
   readonly notes: NoteDrafts
 
   /**
-   * @param find a job as the file has it
-   * @param findNote a note as the file has it; an object has none
-   * @param generation the one that decides, where there are any
+   * @param find reads a committed job
+   * @param findNote reads a committed note; a Durable Object has none here
+   * @param generation the current one, for engines with generations
    */
   constructor(
     store: SqliteStore,
@@ -65,7 +65,7 @@ export class Group {
     this.#limits = limits
   }
 
-  /** The jobs that were looked at, whether or not they change. */
+  /** Ids of all jobs read, whether or not they change. */
   get ids(): Iterable<string> {
     return this.#slots.keys()
   }
@@ -127,9 +127,9 @@ export class Group {
   }
 
   /**
-   * Writes what was decided, within a transaction of the caller.
+   * Writes the changed jobs, within the caller's transaction.
    *
-   * @returns the jobs that changed, as the file has them now; nothing of those that were removed
+   * @returns the changed jobs as stored now; `undefined` for a removed job
    */
   write(): Map<string, StoredEntry | undefined> {
     const saved = new Map<string, StoredEntry | undefined>()
@@ -173,7 +173,7 @@ export class Group {
     draft.keyHorizon = batch.keyHorizon
   }
 
-  /** Takes note of what the group itself changes. */
+  /** Adds one job's change to the counts of its creator. */
   #count(before: StoredJob | undefined, after: StoredJob | undefined): void {
     if (!this.#store.kept) return
     const { live, jobs, blocks } = changeOfStanding(before, after)
@@ -187,7 +187,7 @@ export class Group {
     })
   }
 
-  /** Asks the file once a group. */
+  /** Reads the file once per group and creator. */
   #kept(createdBy: string): Kept {
     const inFile = this.#keptInFile.get(createdBy) ?? this.#store.kept?.of(createdBy) ?? NOTHING
     this.#keptInFile.set(createdBy, inFile)
@@ -204,7 +204,7 @@ export class Group {
 
 const isChanged = ({ stored, before, draft }: Slot): boolean => draft?.stored !== stored || draft?.job !== before
 
-/** What continues a stored job, or begins a new one. */
+/** A draft that continues a stored job or begins a new one. */
 export function draftOf(stored: StoredEntry | undefined, job: StoredJob): Draft {
   const keyCount = stored?.keyCount ?? 0
   return { stored, job, keyCount, steps: new Map(), items: new Map(), errors: [], logs: [], keys: new Map() }

@@ -2,7 +2,7 @@ import { type Kept, NOTHING } from '../../jobs/kept.ts'
 import { encodeText, type Statement } from './database.ts'
 import type { Write } from './store.ts'
 
-/** What creators have, in a table that is written with the jobs. Only those that have not ended are counted, in an index, and only for who is limited in them. */
+/** Jobs and blocks per creator, in a table updated with each job. Live jobs are counted from an index, only for creators with a limit. */
 export class SqliteKept {
   readonly #sql: (text: string) => Statement
   readonly #write: Write
@@ -17,13 +17,13 @@ export class SqliteKept {
     return (found as Kept | undefined) ?? NOTHING
   }
 
-  /** Counts the jobs of a creator that have not ended: the longer, the more there are. */
+  /** Counts a creator's live jobs, in time linear in their number. */
   countLive(createdBy: string): number {
     const sql = 'SELECT count(*) AS live FROM jobs INDEXED BY jobs_live_by_creator WHERE created_by = ? AND live = 1'
     return (this.#sql(sql).get(encodeText(createdBy)) as { live: number }).live
   }
 
-  /** @param jobs 1 for a job that comes, -1 for one that goes, 0 for one that changes */
+  /** @param jobs 1 for a new job, -1 for a removed one, 0 for a changed one */
   add(createdBy: string, jobs: -1 | 0 | 1, blocks: number): void {
     if (jobs === 0 && blocks === 0) return
     const creator = encodeText(createdBy)

@@ -4,17 +4,17 @@ import type { Decided } from './group.ts'
 import type { Write } from './store.ts'
 import type { Request } from './task.ts'
 
-/** Notes that have run out and are deleted with one that is written: more than one, so that they get fewer. */
+/** Expired notes deleted with each write: more than one, so that a backlog shrinks. */
 const CLEARED_AT_ONCE = 100
 
-/** Notes of one group: each request is decided upon what those before it will have done, as with jobs. */
+/** Changes to notes within one group: each request sees the effects of those before it. */
 export class NoteDrafts {
   readonly #find: (key: string) => string | undefined
-  /** Those that were written or taken, by their keys. */
+  /** Notes written or, as `undefined`, taken; by key. */
   readonly #changed = new Map<string, { text: string; until: number } | undefined>()
   #now: number | undefined
 
-  /** @param find a note as the file has it */
+  /** @param find reads a committed note */
   constructor(find: (key: string) => string | undefined) {
     this.#find = find
   }
@@ -42,7 +42,7 @@ export class NoteDrafts {
   }
 }
 
-/** Notes in the file: written in the groups in which documents are, and read here. */
+/** Notes in the file: written in the same groups as documents, read through the read-only connection. */
 export class SqliteNotes implements Notes {
   readonly #one: Statement
   readonly #page: Statement
@@ -62,19 +62,19 @@ export class SqliteNotes implements Notes {
     return this.find(key)
   }
 
-  /** On a full disk too: a session can be ended at any time. */
+  /** Succeeds on a full disk too, so that sessions can always be ended. */
   take(key: string): Promise<string | undefined> {
     return this.#submit({ decide: ({ notes }) => notes.take(key), frees: true })
   }
 
   async list({ prefix, after = '', limit }: Parameters<Notes['list']>[0]): Promise<Note[]> {
-    // In the order of characters "0" follows the slash at the end of the prefix.
+    // "0" is the character after the slash that ends the prefix.
     const end = `${prefix.slice(0, -1)}0`
     const rows = this.#page.all(after > prefix ? after : prefix, end, limit) as Note[]
     return rows.map(({ key, text }) => ({ key, text: JSON.parse(text) }))
   }
 
-  /** A note as the file has it. */
+  /** Reads a committed note. */
   find(key: string): string | undefined {
     const row = this.#one.get(key) as Note | undefined
     return row && JSON.parse(row.text)

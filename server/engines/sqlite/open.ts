@@ -5,12 +5,12 @@ import { EngineOpenError } from '../../jobs/engine.ts'
 import { reserveOf, rewrite } from './files.ts'
 import { APPLICATION_ID, FORMAT, migrate } from './format.ts'
 
-/** How long a commit waits for another program that has the file locked, such as a backup: milliseconds. */
+/** How long a commit waits for another program's lock on the file, such as a backup's: milliseconds. */
 const BUSY_MS = 5_000
-/** How long a reader waits: milliseconds. It is in the event loop's way, and waits for recoveries of the file alone. */
+/** The same for readers: milliseconds. Short, because it blocks the event loop; readers wait only while the WAL is recovered. */
 const READER_BUSY_MS = 20
 
-/** Permissions of new files: documents are their owner's business. */
+/** Mode of new files. */
 const OWNER_ONLY = 0o600
 /** The start of every SQLite file (sqlite.org/fileformat2.html, 1.3). */
 const MAGIC = 'SQLite format 3\0'
@@ -20,24 +20,23 @@ const PAGE_SIZE_AT = 16
 const PAGE_COUNT_AT = 28
 const USER_VERSION_AT = 60
 const APPLICATION_ID_AT = 68
-/** The largest file that is looked through before it is opened: bytes. */
+/** Largest file that is checked page by page when opened: bytes. */
 const CHECKED_BYTES = 128 * 1024 * 1024
-/** The files that there are beside a database. */
+/** Suffixes of the files beside a database. */
 const BESIDE = ['-lock', '-reserve', '-wal', '-shm', '-journal']
-/** The format that had a redo log of its own, which no other can read. */
+/** The format with a redo log of its own, which later formats can't read. */
 const UNCLEAN_FORMAT = 2
 
-/** A file that this process alone writes. */
+/** A database that only this process writes. */
 export interface OwnedDatabase {
   readonly db: DatabaseSync
-  /** Where it is, links followed. */
+  /** Its path, symbolic links resolved. */
   readonly file: string
   close(): void
 }
 
 /**
- * Opens a file to be written by this process alone, and makes it when there is none, its folder too. A file that isn't Milepost's is left
- * as it is.
+ * Opens a database for writing by this process only. Creates the file and its folder if missing; does not touch another program's file.
  *
  * @throws {EngineOpenError}
  */
@@ -45,7 +44,7 @@ export function openDatabase(path: string): OwnedDatabase {
   const lock = lockFile(path)
   try {
     inspect(path, lock.file)
-    rewriteLog(lock.file)
+    rewriteWal(lock.file)
     const db = openInRoom(path, lock.file)
     return {
       db,
@@ -61,15 +60,15 @@ export function openDatabase(path: string): OwnedDatabase {
   }
 }
 
-/** A file that no other server has, whatever is in it. */
+/** An exclusive lock on a path, whatever the file contains. */
 interface Lock {
   file: string
   close(): void
-  /** Closes it, and leaves nothing beside a file that was not opened. */
+  /** Releases the lock after a failed opening, and deletes the lock file if this lock created it. */
   discard(): void
 }
 
-/** Keeps a file, or the place for one, to this process. @throws {EngineOpenError} */
+/** Locks a database file, or the path of a new one, against other servers. @throws {EngineOpenError} */
 export function lockFile(path: string): Lock {
   try {
     const file = locate(path)
@@ -79,21 +78,21 @@ export function lockFile(path: string): Lock {
   }
 }
 
-/** A connection that reads what has been committed. @param file as {@link openDatabase} names it */
+/** Opens a read-only connection. @param file as returned by {@link openDatabase} */
 export function openReader(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { readOnly: true })
   db.exec(`PRAGMA busy_timeout = ${READER_BUSY_MS}`)
   return db
 }
 
-/** Where the file really is. A new one is made, empty, for this user alone; SQLite gives the files beside it the same permissions. */
+/** The real path of the file. Creates a missing file, empty and with mode 0600; SQLite gives the files beside it the same mode. */
 function locate(path: string): string {
   const wanted = resolve(path)
   const found = statSync(wanted, { throwIfNoEntry: false })
   if (found?.isDirectory())
     throw new EngineOpenError(`${path} is a directory: name a file, such as ${join(path, 'milepost.db')}.`)
   if (found && !found.isFile()) throw new EngineOpenError(`${path} is not a file: name one, or a new one.`)
-  // Each name would have a log and a lock of its own.
+  // Each hard link would have its own WAL and lock.
   if (found && found.nlink > 1)
     throw new EngineOpenError(
       `${path} has another name too (a hard link), by which another server may write it: remove that name, or use a copy.`,
@@ -101,7 +100,7 @@ function locate(path: string): string {
   if (!found) {
     if (statSync(`${wanted}-wal`, { throwIfNoEntry: false })?.size)
       throw new EngineOpenError(
-        `${path} is not there, but its write-ahead log ${path}-wal is: put the database back beside it, or move the log away.`,
+        `${path} is missing, but its write-ahead log ${path}-wal exists: put the database back beside it, or move the -wal file away.`,
       )
     mkdirSync(dirname(wanted), { recursive: true })
     closeSync(openSync(wanted, 'a', OWNER_ONLY))
@@ -116,13 +115,13 @@ function locate(path: string): string {
 }
 
 /**
- * Keeps other servers off the file. The lock is on a file beside it, so that programs that only read, such as a backup, are free to; it is
- * SQLite's own, which ends with the process, however it ends.
+ * Locks other servers out. The lock is on a separate file, so that programs that only read, such as backups, still can. It is SQLite's own
+ * lock, which the kernel releases when the process ends, however it ends.
  */
 function takeLock(file: string): { close(): void; discard(): void } {
   const name = `${file}-lock`
   const isNew = !existsSync(name)
-  // One that is there is left to SQLite: to close it by hand would end the lock of an engine in this very process
+  // Only SQLite may open and close an existing lock file: closing it here would release the lock of another engine in this process
   // (sqlite.org/howtocorrupt.html, 2.2).
   if (isNew) closeSync(openSync(name, 'a', OWNER_ONLY))
   const db = new DatabaseSync(name)
@@ -142,41 +141,41 @@ function takeLock(file: string): { close(): void; discard(): void } {
 }
 
 /**
- * Refuses a file of another program. By its first bytes: they say whose it is from the first commit on, whatever the write-ahead log
- * holds, and SQLite itself would write to the file.
+ * Refuses another program's file by its header bytes, which hold the application id from the first commit on, whatever the WAL contains.
+ * Opening the file with SQLite could already write to it.
  */
 function inspect(path: string, file: string): void {
   const head = new Uint8Array(HEAD_BYTES)
-  // By hand, for the lock says that no engine in this process has it open.
-  // For writing too: SQLite opens a file that is read-only all the same, and leaves others beside it.
+  // Safe to open and close here: our lock shows that no engine in this process has the file open.
+  // Read-write, so that a read-only file fails now: SQLite would open it and leave files beside it.
   const fd = openSync(file, 'r+')
   const length = readSync(fd, head)
   closeSync(fd)
-  // Nothing was written yet, or a power cut left the file before its first commit: the journal says so, and SQLite empties the file.
+  // An empty file, or a power cut during the first commit, which leaves a journal: SQLite then rolls back to an empty file.
   if (length === 0 || (existsSync(`${file}-journal`) && head.every((byte) => byte === 0))) return
   const isSqlite = length === HEAD_BYTES && new TextDecoder().decode(head.subarray(0, MAGIC.length)) === MAGIC
   if (!isSqlite) throw new EngineOpenError(`${path} is not a SQLite file: name another file, or move this one away.`)
   const view = new DataView(head.buffer)
   const size = statSync(file).size
-  // With a log the file may be in the middle of a checkpoint, with a journal of its first commit; without, it has all of its pages.
+  // A WAL may mean an interrupted checkpoint, and a journal an interrupted first commit. Without both, the file must have all its pages.
   const isSettled = !existsSync(`${file}-wal`) && !existsSync(`${file}-journal`)
   if (isSettled && size < view.getUint32(PAGE_COUNT_AT) * (view.getUint16(PAGE_SIZE_AT) || 65_536))
     throw damaged(path, 'it was cut short')
   const applicationId = view.getUint32(APPLICATION_ID_AT)
-  // `auto_vacuum` is written by itself, before there is a table. Whoever was stopped then left nothing of anybody's.
+  // `auto_vacuum` is committed before the first table. A process killed in between leaves a file without data.
   const hasTables = view.getUint32(SCHEMA_COOKIE_AT) !== 0 || existsSync(`${file}-wal`)
   if (applicationId === 0 && !hasTables) return
   checkFormat(path, applicationId, view.getUint32(USER_VERSION_AT))
 }
 
 /**
- * Writes the write-ahead log over itself and syncs it. A process that was killed after a sync failed leaves commits in the page cache that
- * the kernel takes for written, so that no later sync would put them on the disk: what is then built on them would be lost with them.
+ * Writes the WAL over itself and syncs it. A process killed after a failed sync leaves commits in the page cache that the kernel treats as
+ * clean, so no later sync would write them, and a power cut would lose them together with all commits that follow.
  */
-function rewriteLog(file: string): void {
-  const log = `${file}-wal`
-  if (!existsSync(log)) return
-  const fd = openSync(log, 'r+')
+function rewriteWal(file: string): void {
+  const wal = `${file}-wal`
+  if (!existsSync(wal)) return
+  const fd = openSync(wal, 'r+')
   try {
     rewrite(fd)
   } finally {
@@ -184,7 +183,7 @@ function rewriteLog(file: string): void {
   }
 }
 
-/** On a full disk with the room that an earlier process kept: even to be read a file needs some beside it. */
+/** On a full disk, opens the file in the space of an earlier process's reserve: even reads need space for the WAL index. */
 function openInRoom(path: string, file: string): DatabaseSync {
   try {
     return open(path, file)
@@ -199,10 +198,10 @@ function open(path: string, file: string): DatabaseSync {
   const db = new DatabaseSync(file)
   try {
     db.exec(`PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0`)
-    // Counts for a new file alone, and would write to any: what is deleted can be given back to the disk.
+    // Takes effect only in a new file, but would write to any. It lets `shrink` return free pages to the disk.
     if (pragma(db, 'schema_version') === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL')
     db.exec('BEGIN EXCLUSIVE')
-    // Asked again: the newest may be in the write-ahead log. A file whose maker was killed is empty by now.
+    // Checked again: newer values may be in the WAL, and SQLite has emptied a file whose first commit was interrupted.
     const isNew = pragma(db, 'schema_version') === 0
     const format = isNew ? 0 : pragma(db, 'user_version')
     if (!isNew) {
@@ -218,9 +217,9 @@ function open(path: string, file: string): DatabaseSync {
       db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`)
     }
     checkTables(path, db)
-    // Only now the write-ahead log, so that the file itself says whose it is from its first bytes on.
+    // WAL mode only after the first commit, so that the file itself has the application id.
     db.exec('COMMIT; PRAGMA journal_mode = WAL')
-    // The first read makes the log, whose absence then means that someone has removed it.
+    // The first read creates the WAL file. If it is missing later, someone removed it.
     db.prepare('SELECT 1 FROM jobs LIMIT 1').get()
     return db
   } catch (error) {
@@ -232,7 +231,7 @@ function open(path: string, file: string): DatabaseSync {
 const damaged = (path: string, how: string) =>
   new EngineOpenError(`${path} is damaged (${how}): move it and the files beside it away, then restore a backup.`)
 
-/** Has SQLite look at every page, in files that this takes less than about a second for. */
+/** Runs `quick_check` on files where it takes less than about a second. */
 function checkPages(path: string, db: DatabaseSync): void {
   const size = pragma(db, 'page_count') * pragma(db, 'page_size')
   if (size > CHECKED_BYTES) return
@@ -274,7 +273,7 @@ function pragma(
 
 const hasRows = (db: DatabaseSync, table: string) => db.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined
 
-/** What SQLite or the runtime says, as a sentence. By its text: not every runtime gives an error code. */
+/** An error of SQLite or the runtime as a sentence for the operator. Matches messages, because not every runtime gives error codes. */
 export function openError(path: string, error: unknown): EngineOpenError {
   if (error instanceof EngineOpenError) return error
   const reason = error instanceof Error ? error.message : String(error)
@@ -286,7 +285,7 @@ function sentenceFor(path: string, reason: string): string {
     return `${path} is in use by another process: stop that one, or name another file.`
   if (reason.includes('malformed') || reason.includes('file is not a database')) return damaged(path, reason).message
   if (reason.includes('ENOSPC') || reason.includes('disk is full'))
-    return `${path} can't be opened, for the disk is full: make room, and start again.`
+    return `${path} can't be opened because the disk is full: free some space, then start again.`
   return `${path} can't be opened (${reason}): ${remedyFor(reason)}.`
 }
 
@@ -297,5 +296,5 @@ function remedyFor(reason: string): string {
   if (reason.startsWith('ENOENT'))
     return 'a folder on the path does not exist, or a link leads nowhere. Make that folder, or name another file'
   if (reason.startsWith('ELOOP')) return 'a link on the path leads back to itself. Name another file'
-  return 'see to it that this user may read and write the file and its folder'
+  return 'give this user permission to read and write the file and its folder'
 }

@@ -1,45 +1,45 @@
 import type { SqlValue } from './database.ts'
 
 /**
- * A transaction for another thread to make.
+ * A transaction for the writer thread.
  *
- * Its statements are one string: posting an array of their values to a thread costs the event loop eight times as much.
+ * The statements are one string: posting an array of values to a thread costs the event loop eight times as much.
  */
 export interface Plan {
   /** Empty when there is nothing to write. See {@link statementsOf}. */
   statements: string
-  /** On a full disk it may have the room that is kept for removals. */
+  /** It frees space, so on a full disk it may use the reserve. */
   frees: boolean
 }
 
-/** Why nothing is written while the files are not what they were. */
+/** Why commits fail after the database files were moved or replaced. */
 export const MOVED =
   'A file of the database was moved, deleted, replaced or cut short while the server had it open. Put it back, or start the server again.'
 
-/** What became of a plan: nothing when it was committed, and synced. */
+/** Outcome of a plan: empty when it was committed and synced. */
 export interface CommitResult {
-  /** {@link MOVED}, or what SQLite says. */
+  /** {@link MOVED}, or SQLite's message. */
   failed?: string
-  /** The disk has no room: nothing was written. */
+  /** The disk is full: nothing was written. */
   isFull?: true
 }
 
-/** Separates the parts of a string of statements. No value has it: SQLite takes it for the end of a text. */
+/** Separates the parts of a statements string. No value may contain it: SQLite ends a text at a NUL. */
 const END = '\0'
 
 /** Collects the statements of a transaction. */
 export class PlanBuilder {
-  /** For each statement its SQL, the types of its values, a letter each, and the values. */
+  /** For each statement: its SQL, one letter per value for its type, then the values. */
   #parts: SqlValue[] = []
 
-  /** @throws TypeError for a text with a NUL, which SQLite can't keep */
+  /** @throws TypeError for a text with a NUL, which SQLite can't store */
   write(sql: string, ...values: SqlValue[]): void {
     let types = ''
     for (const value of values) types += typeOf(value)
     this.#parts.push(sql, types, ...values)
   }
 
-  /** What was written since it was taken before. */
+  /** Returns the statements since the last call, and forgets them. */
   take(): string {
     const statements = this.#parts.join(END)
     this.#parts = []
@@ -47,7 +47,7 @@ export class PlanBuilder {
   }
 }
 
-/** The statements of a plan, in the order in which they were written. */
+/** The statements of a plan, in order. */
 export function* statementsOf(statements: string): Iterable<{ sql: string; values: SqlValue[] }> {
   if (statements === '') return
   const parts = statements.split(END)

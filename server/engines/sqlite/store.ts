@@ -10,14 +10,14 @@ import { type ChangedRow, LISTED_AT_ONCE, ListPage } from '../../jobs/paging.ts'
 import { type Database, encodeText, type SqlValue, type Statement } from './database.ts'
 import { SqliteKept } from './kept.ts'
 
-/** A job as the file has it. */
+/** A job as stored in the file. */
 export interface StoredEntry {
   /** Its number in the order of creation. */
   seq: number
   job: StoredJob
-  /** Idempotency keys that it ever took. */
+  /** Number of idempotency keys ever used on the job. */
   keyCount: number
-  /** Characters of its JSON: of what every event rewrites, and of `result` and `metadata`. */
+  /** Characters of JSON: of the head, which every event rewrites, and of `result` and `metadata`. */
   headSize: number
   payloadSize: number
 }
@@ -30,9 +30,9 @@ export interface Key {
   n: number
 }
 
-/** A job as it is to be written. */
+/** A job to be written. */
 export interface Draft {
-  /** What it continues; nothing when the job is new. */
+  /** The stored job that it updates; `undefined` for a new job. */
   readonly stored: StoredEntry | undefined
   job: StoredJob
   keyCount: number
@@ -46,37 +46,37 @@ export interface Draft {
   keyHorizon?: number | undefined
 }
 
-/** Runs a statement that changes something. */
+/** Runs or queues a statement that changes data. */
 export type Write = (sql: string, ...values: SqlValue[]) => void
 
-/** Rows that are read from the file at once. */
+/** Rows per read. */
 const ROWS_READ = 250
 /** The value of `auto_vacuum` (sqlite.org/pragma.html#pragma_auto_vacuum). */
 const INCREMENTAL = 2
-/** Free pages from which on the file is made smaller, if they are a quarter of it. */
+/** The file is shrunk when it has this many free pages and they are a quarter of it. */
 const FREE_PAGES = 1_024
 
-/** The lists of a document, at the numbers by which the file knows them. */
+/** The lists of a document; the index is the number stored in `rows.list`. */
 const LISTS = ['steps', 'items', 'errors', 'logs'] as const
 const STEPS = 0
 const ITEMS = 1
 const ERRORS = 2
 const LOGS = 3
 
-/** The SQL: what is read from the file, and what is written to it. Transactions are the caller's. */
+/** All SQL on documents. The caller opens and commits transactions. */
 export class SqliteStore {
   readonly #db: Database
   readonly #statements = new Map<string, Statement>()
   readonly #write: Write
   readonly #hasTrash: boolean
-  /** What creators have, where it is counted. */
+  /** Counts per creator, if this database has them. */
   readonly kept: SqliteKept | undefined
-  /** The last number given to a job. */
+  /** The highest `seq` in use. */
   #lastSeq: number | undefined
 
   /**
-   * @param write what runs a statement that changes something: at once, or later, in the order in which they came
-   * @param tables which the file has besides: of jobs whose rows are deleted later, and of what creators have
+   * @param write runs a changing statement at once, or queues it in order
+   * @param tables optional tables of this database: `trash` for rows to be deleted later, `kept` for the counts of creators
    */
   constructor(
     db: Database,
@@ -106,12 +106,12 @@ export class SqliteStore {
     return this.#sql('SELECT digest, at, n FROM keys WHERE job = ? AND key = ?').get(job, key) as Key | undefined
   }
 
-  /** The rows changed after a version, in the order of their versions; read a few at a time, only as far as the caller goes. */
+  /** Rows changed after `version`, by version. Read lazily, {@link ROWS_READ} at a time. */
   *changedSince({ seq, job }: Pick<StoredEntry, 'seq' | 'job'>, version: number): Iterable<ChangedRow> {
     const lists = filledLists(job)
     if (lists.length === 0) return
     const select = this.#sql(selectChanged(lists))
-    // Not by an iterator of SQLite's: on Bun (1.4.5) it reads all rows before it gives the first.
+    // Not `iterate`: on Bun (1.4.5) it reads all rows before it returns the first.
     for (let after = version; ; ) {
       const rows = select.all(after, seq, ROWS_READ) as { list: number; version: number; body: string }[]
       for (const { list, body } of rows) yield { list: LISTS[list], row: JSON.parse(body) } as ChangedRow
@@ -124,7 +124,7 @@ export class SqliteStore {
   list({ owner, live, kind, status, parentId, limit, cursor }: ListQuery): Page<JobHeader> {
     const where = ['seq < ?']
     const values: SqlValue[] = []
-    // The planner knows nothing of the data, so the index is named: that of the last, narrowest filter. Without any it is the order of creation.
+    // The planner has no statistics, so name the index: that of the last, narrowest filter. Without a filter, scan by seq.
     let index: string | undefined
     const of = owner === undefined ? 'all_' : ''
     if (owner !== undefined) {
@@ -147,7 +147,7 @@ export class SqliteStore {
     const select = this.#sql(sql)
     const page = new ListPage(limit)
     let before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
-    // A few at a time, since each may have a large result.
+    // A few per read, because each may have a large result.
     for (let isLast = false; !page.isFull && !isLast; ) {
       const rows = select.all(before, ...values, LISTED_AT_ONCE) as EntryRow[]
       isLast = rows.length < LISTED_AT_ONCE
@@ -168,7 +168,7 @@ export class SqliteStore {
     return rows.map((row) => ({ ...row, createdBy: JSON.parse(row.createdBy) }))
   }
 
-  /** Where there is a trash, rows and keys go later: see {@link emptyTrash}. */
+  /** Removes a job. With a trash table, its rows and keys are deleted later: see {@link emptyTrash}. */
   remove({ seq: job, job: removed }: StoredEntry): void {
     this.kept?.add(removed.header.createdBy, -1, -blocksOf(removed))
     this.#write('DELETE FROM jobs WHERE seq = ?', job)
@@ -177,7 +177,7 @@ export class SqliteStore {
     else for (const table of ['rows', 'keys']) this.#write(`DELETE FROM ${table} WHERE job = ?`, job)
   }
 
-  /** Deletes so many rows of a removed job. @returns whether there was something to delete */
+  /** Deletes up to `limit` rows of a removed job. @returns whether there was something to delete */
   emptyTrash(limit: number): boolean {
     const found = this.#sql('SELECT job FROM trash LIMIT 1').get() as { job: number } | undefined
     if (!found) return false
@@ -189,11 +189,11 @@ export class SqliteStore {
     return true
   }
 
-  /** Gives some of the pages that nothing is on back to the disk, once there are many. @returns whether there were */
+  /** Returns some free pages to the disk, if there are many. @returns whether it did */
   shrink(): boolean {
     const count = (name: string) => Number(Object.values(this.#sql(`PRAGMA ${name}`).get() ?? {})[0])
     const free = count('freelist_count')
-    // A file of an older format can't be made smaller, and uses its free pages again.
+    // A file created by an older format can't shrink; it reuses its free pages.
     if (count('auto_vacuum') !== INCREMENTAL || free < FREE_PAGES || free < count('page_count') / 4) return false
     this.#write(`PRAGMA incremental_vacuum(${FREE_PAGES / 4})`)
     return true
@@ -235,7 +235,7 @@ export class SqliteStore {
     return seq
   }
 
-  /** A number that no job has, and no row in the trash. */
+  /** A `seq` that no job and no trash entry uses. */
   #nextSeq(): number {
     const inTrash = this.#hasTrash ? 'ifnull((SELECT max(job) FROM trash), 0)' : '0'
     const last = `SELECT max(ifnull((SELECT max(seq) FROM jobs), 0), ${inTrash}) AS last`
@@ -248,7 +248,7 @@ export class SqliteStore {
     this.#write(sql, status, live, dueList, dueAt, result, metadata, seq)
   }
 
-  /** Rows get the next free index when they are new, so those below `count` are there already. */
+  /** New rows get the next free index, so a row with an index below `count` exists already. */
   #saveNamed(job: number, list: number, rows: Map<string, Step | Item>, count: number): void {
     const insert = 'INSERT INTO rows (version, body, job, list, name) VALUES (?, ?, ?, ?, ?)'
     const update = 'UPDATE rows SET version = ?, body = ? WHERE job = ? AND list = ? AND name = ?'
@@ -287,7 +287,7 @@ export class SqliteStore {
     if (generation(keyCount) > generation(stored?.keyCount ?? 0))
       this.#write('DELETE FROM keys WHERE job = ? AND n <= ?', job, keyCount - KEYS_KEPT)
     if (keyHorizon === undefined) return
-    // Some of those past their lifetime: the oldest are the table's first rows. Twice what came, so that what piled up once gets less.
+    // Delete expired keys, oldest rowid first: twice as many as were added, so that a backlog shrinks.
     const prune = 'DELETE FROM keys WHERE at <= ? AND rowid IN (SELECT rowid FROM keys ORDER BY rowid LIMIT ?)'
     this.#write(prune, keyHorizon, 2 * keys.size)
   }
@@ -310,13 +310,13 @@ export class SqliteStore {
   }
 }
 
-/** The numbers of the lists that a job has rows in: most have few, and to merge one with nothing costs as much as with a full one. */
+/** Numbers of the job's non-empty lists: merging an empty list costs as much as a full one, and most jobs use few lists. */
 function filledLists({ header, marks }: StoredJob): number[] {
   const counts = [marks.stepCount, countItems(header), header.errorCount, header.logCount]
   return counts.flatMap((count, list) => (count > 0 ? [list] : []))
 }
 
-/** Flat, so that SQLite merges the indexes and sorts nothing. */
+/** A flat UNION ALL, so that SQLite merges the indexes instead of sorting. */
 function selectChanged(lists: readonly number[]): string {
   const selects = lists.map(
     (list) => `SELECT list, version, body FROM rows WHERE job = ?2 AND list = ${list} AND version > ?1`,
@@ -335,12 +335,12 @@ type EntryRow = { seq: number; result: string | null; metadata: string | null; b
 const bytesOf = ({ body, result, metadata }: EntryRow) =>
   utf8Length(body) + utf8Length(result ?? '') + utf8Length(metadata ?? '')
 
-/** `heads.body`: all that most events change, in one text. */
+/** The JSON in `heads.body`: everything that most events change. */
 interface Head extends StoredJob {
   keyCount: number
 }
 
-/** A header without what has columns of its own. */
+/** A header without the fields that have columns of their own. */
 function withoutBulk(header: JobHeader): JobHeader {
   if (header.result === undefined && header.metadata === undefined) return header
   const { result: _result, metadata: _metadata, ...rest } = header
@@ -355,7 +355,7 @@ function decodeEntry({ seq, result, metadata, body }: EntryRow): StoredEntry {
   return { seq, job: { header, marks }, keyCount, headSize: body.length, payloadSize }
 }
 
-/** What the table `jobs` has of a job and can change. */
+/** The mutable columns of the table `jobs`. */
 interface Seldom {
   status: string
   live: number
@@ -378,7 +378,7 @@ function seldomColumns(job: StoredJob): Seldom {
   }
 }
 
-/** Whether those columns differ; `result` and `metadata` are big, and told apart by their versions. */
+/** Whether those columns differ. Compares the versions of `result` and `metadata`, which may be large. */
 function changesSeldom(before: StoredJob, after: StoredJob): boolean {
   return (
     before.header.status !== after.header.status ||

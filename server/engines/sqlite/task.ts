@@ -2,14 +2,14 @@ import { type Problem, refuse } from '../../errors.ts'
 import type { Share } from '../support/fair-share.ts'
 import type { Decided, Group } from './group.ts'
 
-/** Whose what is that no producer sent. No principal has this name. */
+/** Principal of requests by the server itself. No real principal has this name. */
 const SERVER = ''
 
-/** A request that waits for its group. */
+/** A request that waits for its group commit. */
 export class Task<T> implements Share {
   readonly who: string
   readonly weight: number
-  /** It frees room, or is what people ask for to free some, and is taken on a full disk too. */
+  /** It frees space or asks a producer to stop, so it may use the reserve on a full disk. */
   readonly frees: boolean
   readonly #decide: (group: Group) => Decided<T>
   readonly #refused: ((problem: Problem) => T) | undefined
@@ -18,7 +18,7 @@ export class Task<T> implements Share {
   #decided: Decided<T> | undefined
   #error: unknown
 
-  /** @param refused the answer that says a problem, where there is one; otherwise the request is rejected with it */
+  /** @param refused makes a response of a problem; without it the request is rejected with the problem */
   constructor(
     { who = SERVER, weight = 1, decide, refused, frees = false }: Request<T>,
     resolve: (answer: T) => void,
@@ -33,7 +33,7 @@ export class Task<T> implements Share {
     this.#reject = reject
   }
 
-  /** Decided anew each time: on a full disk a group is tried again without those that need room. */
+  /** May run again: on a full disk the group is retried with only the requests that free space. */
   decide(group: Group): void {
     this.#decided = undefined
     try {
@@ -43,7 +43,7 @@ export class Task<T> implements Share {
     }
   }
 
-  /** The disk has it: answers, and says who is to be told of what. */
+  /** The group was committed: responds. @returns the change to publish, if any */
   done(): Decided<T>['told'] {
     if (this.#decided) this.#resolve(this.#decided.answer)
     else this.#reject(this.#error)
@@ -57,7 +57,7 @@ export class Task<T> implements Share {
   }
 }
 
-/** What is asked of a group. */
+/** A request to a group. */
 export interface Request<T> {
   who?: string | undefined
   weight?: number

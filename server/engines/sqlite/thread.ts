@@ -2,10 +2,10 @@ import { EngineOpenError } from '../../jobs/engine.ts'
 import { openError } from './open.ts'
 import type { CommitResult, Plan } from './plan.ts'
 
-/** What the thread is asked: its first message is the path of the file. */
+/** A message to the thread: first the path of the file, then plans, `check` and `close`. */
 export type Question = string | Plan
 
-/** What a `Worker` has, as far as it is used. */
+/** The subset of `Worker` in use. */
 export interface Port {
   postMessage(message: Question): void
   terminate(): void
@@ -13,15 +13,15 @@ export interface Port {
   onerror: ((event: ErrorEvent) => void) | null
 }
 
-/** The thread that writes, as others see it. It answers in the order in which it is asked. */
+/** Client of the writer thread, which replies in the order of the messages. */
 export class WriterThread {
-  /** The file that it writes, links followed. */
+  /** Path of the file, symbolic links resolved. */
   readonly file: string
   readonly #worker: Port
   readonly #waiting: ((outcome: CommitResult) => void)[] = []
   #failure: CommitResult | undefined
 
-  /** @param worker whose file is open: see {@link open} */
+  /** @param worker with an open file: see {@link open} */
   constructor(worker: Port, file: string) {
     this.#worker = worker
     this.file = file
@@ -55,7 +55,7 @@ export class WriterThread {
     return this.#ask('check')
   }
 
-  /** Closes the file, and ends the thread. */
+  /** Closes the file and ends the thread. */
   async close(): Promise<void> {
     await this.#ask('close')
     this.#worker.terminate()
@@ -70,7 +70,7 @@ export class WriterThread {
   }
 }
 
-/** The thread's own module: beside this one, or in a binary under the path that it was built from. */
+/** URL of the thread's module: beside this one, or inside a binary under its source path. */
 function moduleBeside(here: string): string {
   const beside = here.replace(/\/thread(\.[jt]s)$/, '/worker$1')
   return beside === here ? new URL('./server/engines/sqlite/worker.js', here).href : beside

@@ -1,17 +1,17 @@
-/** The thread that writes a SQLite file: its first message names the file, each other one is a plan, or asks how things are. */
+/** The writer thread of a SQLite file. The first message names the file; later ones are plans, `check` or `close`. */
 import { DatabaseFiles } from './files.ts'
 import { type OwnedDatabase, openDatabase } from './open.ts'
 import type { CommitResult } from './plan.ts'
 import type { Question } from './thread.ts'
 import { Writer } from './writer.ts'
 
-/** A thread's own scope, as far as it is used: the standard's types have either a window or this. */
+/** The subset of the worker's global scope in use. TypeScript's DOM types exclude those of workers. */
 const thread = globalThis as unknown as {
   onmessage: ((event: MessageEvent<Question>) => void) | null
   postMessage(message: CommitResult & { file?: string }): void
 }
 
-/** Opens the file, says how that went, and answers each message from then on. */
+/** Opens the file, posts the outcome, then replies to each message. */
 function open(path: string): void {
   let owned: OwnedDatabase
   try {
@@ -37,7 +37,7 @@ function open(path: string): void {
       return
     }
     thread.postMessage(typeof data === 'string' ? writer.check() : writer.commit(data))
-    // Those who were answered are not kept waiting for it.
+    // After the reply, so that no request waits for the checkpoint.
     writer.checkpoint()
     if (timer === undefined && !writer.isWell) recoverIn(0)
   }

@@ -4,32 +4,32 @@ import type { DatabaseFiles } from './files.ts'
 import { FORMAT } from './format.ts'
 import { type CommitResult, MOVED, type Plan, statementsOf } from './plan.ts'
 
-/** How long after a failure the disk is tried again, though nobody asks: milliseconds. */
+/** Interval of recovery attempts after a failure: milliseconds. */
 const RETRY_MS = 1_000
 
-/** Pages of the write-ahead log from which on it is moved into the file: SQLite's own default. */
+/** WAL pages that trigger a checkpoint: SQLite's default. */
 const CHECKPOINT_PAGES = 1_000
-/** SQLite's own default: bytes. */
+/** SQLite's default: bytes. */
 const PAGE_SIZE = 4_096
 
 /**
- * The one writer of a file, in a thread that may wait for the disk.
+ * The only writer of a file, in a thread that may wait for the disk.
  *
- * SQLite syncs the write-ahead log before a commit is done (`synchronous=FULL`), and only then lets readers see it. A commit whose sync
- * fails is rolled back, and the next one is written over it: so nobody is told of anything that a power cut can undo. Only who asked for
- * it does not know the outcome, since a power cut may leave it on the disk.
+ * With `synchronous=FULL` SQLite syncs the WAL before readers see a commit. A commit whose sync fails is rolled back and overwritten by
+ * the next one, so readers never see a state that a power cut can undo. Only its producer can't know the outcome, since a power cut may
+ * leave the commit on the disk.
  */
 export class Writer {
   readonly #db: DatabaseSync
   readonly #files: DatabaseFiles
   readonly #statements = new Map<string, Statement>()
-  /** Why the last commit failed, until one succeeds. */
+  /** Why the last commit failed; cleared by the next success. */
   #failure: string | undefined
-  /** About how many pages the write-ahead log has that are not in the file. */
+  /** Estimated pages in the WAL since the last checkpoint. */
   #pages = 0
-  /** A checkpoint failed, and what it wrote may not be on the disk though a later sync succeeds. */
+  /** A checkpoint failed: pages that it wrote may be missing on the disk even after a later sync succeeds. */
   #isDoubtful = false
-  /** Another program has cut a file short: what this process knows of it is not there any more. */
+  /** Another program truncated a file, so SQLite's cached view of it is invalid. */
   #isCutShort = false
 
   constructor(db: DatabaseSync, files: DatabaseFiles) {
@@ -37,10 +37,10 @@ export class Writer {
     this.#files = files
   }
 
-  /** Makes a transaction. One without statements writes nothing, and fails only when the file is gone. */
+  /** Commits a plan. Without statements it writes nothing and fails only when the file is gone. */
   commit(plan: Plan): CommitResult {
     if (!this.#isIntact()) return { failed: MOVED }
-    // Until there is room for removals again, nothing else may have what they made.
+    // Refuse other plans until the reserve exists again: space freed by removals refills it first.
     if (plan.statements !== '' && !plan.frees && !this.#files.hasReserve) return { failed: FULL, isFull: true }
     try {
       this.#makeRoomFor(plan, () => this.#run(plan))
@@ -54,35 +54,35 @@ export class Writer {
   }
 
   /**
-   * Moves the write-ahead log into the file, once it is long.
+   * Checkpoints a long WAL.
    *
-   * Not by SQLite's own counting, which takes no note of a failure: pages that an earlier checkpoint wrote and did not sync would then be
-   * lost, since the next one writes only those after them.
+   * Replaces SQLite's automatic checkpoints, which ignore failures: the next one skips the pages that the failed one wrote but did not
+   * sync, and a power cut would lose them.
    */
   checkpoint(): void {
     if (this.#isDoubtful || this.#pages < CHECKPOINT_PAGES) return
     try {
-      this.#moveLog('PASSIVE')
+      this.#runCheckpoint('PASSIVE')
     } catch (reason) {
       if (!isFull(reason)) this.#failure = messageOf(reason)
     }
   }
 
-  /** Whether the file must not be closed: that would delete the log, which the next start mends it from. */
+  /** Whether the database must not be closed: closing deletes the WAL, which the next start needs for repair. */
   get isDoubtful(): boolean {
     return this.#isDoubtful
   }
 
-  /** Whether commits succeed, as far as is known without writing. */
+  /** Whether commits are expected to succeed. Does not write. */
   check(): CommitResult {
     const failed = this.#isIntact() ? this.#failure : MOVED
     return failed === undefined ? {} : { failed }
   }
 
   /**
-   * Tries a disk that failed again, and keeps room again where it was given away.
+   * Tries a failed disk again, and recreates a missing reserve.
    *
-   * @returns when to call it again: milliseconds from now; nothing when all is well
+   * @returns when to call it again: milliseconds from now; `undefined` when everything has recovered
    */
   recover(): number | undefined {
     try {
@@ -98,30 +98,30 @@ export class Writer {
     return this.isWell ? undefined : RETRY_MS
   }
 
-  /** Whether there is nothing for {@link recover} to do. */
+  /** Whether {@link recover} has nothing to do. */
   get isWell(): boolean {
     return this.#failure === undefined && this.#files.hasReserve && !this.#isDoubtful
   }
 
-  /** Whether the files are where they were, and hold what was written to them. */
+  /** Whether the files are in place and complete. */
   #isIntact(): boolean {
     if (this.#isCutShort || !this.#files.isInPlace) return false
     const shrunk = this.#files.findShrunk()
-    this.#isCutShort = (shrunk.log && !this.#hasLog()) || (shrunk.database && !this.#hasPages())
+    this.#isCutShort = (shrunk.wal && !this.#hasWal()) || (shrunk.database && !this.#hasPages())
     return !this.#isCutShort
   }
 
-  /** Whether SQLite finds what it has in the write-ahead log. Other programs may have moved that into the file, as Litestream does. */
-  #hasLog(): boolean {
+  /** Whether SQLite still finds its frames in the WAL. Another program's checkpoint, such as Litestream's, also shortens it. */
+  #hasWal(): boolean {
     try {
-      this.#moveLog('PASSIVE')
+      this.#runCheckpoint('PASSIVE')
       return true
     } catch {
       return false
     }
   }
 
-  /** Whether the file has all pages that there are. One that was made smaller has fewer, and no more. */
+  /** Whether the file is large enough for its page count. A vacuum shortens the file and lowers the count too. */
   #hasPages(): boolean {
     const { page_count: pages } = this.#prepare('PRAGMA page_count').get() as { page_count: number }
     return this.#files.size >= pages * PAGE_SIZE
@@ -131,7 +131,7 @@ export class Writer {
     if (statements === '') return
     this.#transaction(() => {
       for (const { sql, values } of statementsOf(statements)) {
-        // By `all`, since a PRAGMA that has rows is done only when all were read.
+        // `all`, because a PRAGMA with rows completes only when they were all read.
         this.#prepare(sql).all(...values)
         this.#pages += 1
       }
@@ -139,9 +139,9 @@ export class Writer {
     this.#pages += statements.length / PAGE_SIZE
   }
 
-  /** Runs again, when the disk is full, with the room of the write-ahead log; and with what is kept, if the plan frees some. */
+  /** On a full disk, retries after truncating the WAL, then, for a plan that frees space, after deleting the reserve. */
   #makeRoomFor({ frees }: Plan, run: () => void): void {
-    const ways = [() => {}, () => this.#moveLog('TRUNCATE'), ...(frees ? [() => this.#giveReserve()] : [])]
+    const ways = [() => {}, () => this.#runCheckpoint('TRUNCATE'), ...(frees ? [() => this.#giveReserve()] : [])]
     for (const [index, makeRoom] of ways.entries()) {
       try {
         makeRoom()
@@ -153,9 +153,9 @@ export class Writer {
     }
   }
 
-  /** Into the file, so that its room is used again. */
-  #moveLog(mode: 'PASSIVE' | 'TRUNCATE'): void {
-    if (this.#isDoubtful) throw new Error('A checkpoint failed, and was not made good yet')
+  /** Copies the WAL into the database file, so that its space is reused. */
+  #runCheckpoint(mode: 'PASSIVE' | 'TRUNCATE'): void {
+    if (this.#isDoubtful) throw new Error('A checkpoint failed and was not repaired yet')
     try {
       this.#db.exec(`PRAGMA wal_checkpoint(${mode})`)
       this.#pages = 0
@@ -168,13 +168,13 @@ export class Writer {
 
   #giveReserve(): void {
     this.#files.releaseReserve()
-    this.#moveLog('TRUNCATE')
+    this.#runCheckpoint('TRUNCATE')
   }
 
-  /** Gives what removals have freed back to the disk, for the reserve. */
+  /** Returns the pages that removals freed to the disk, to make the reserve of them. */
   #shrink(): void {
     this.#transaction(() => this.#db.prepare('PRAGMA incremental_vacuum').all())
-    this.#moveLog('TRUNCATE')
+    this.#runCheckpoint('TRUNCATE')
     this.#files.makeReserve()
   }
 
@@ -196,7 +196,7 @@ export class Writer {
       try {
         this.#db.exec('ROLLBACK')
       } catch {
-        // SQLite has rolled back by itself, as it does when the disk fails.
+        // SQLite has already rolled back, as it does after an I/O error.
       }
       throw error
     }
@@ -207,5 +207,5 @@ const FULL = 'database or disk is full'
 
 const messageOf = (reason: unknown) => (reason instanceof Error ? reason.message : String(reason))
 
-/** By its text: not every runtime gives SQLite's code. */
+/** Matches the message, because not every runtime gives SQLite's code. */
 const isFull = (reason: unknown) => messageOf(reason).includes(FULL)

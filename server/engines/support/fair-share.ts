@@ -1,20 +1,20 @@
-/** What a request takes of a group, and whose it is. */
+/** A request's cost in a group, and its principal. */
 export interface Share {
   readonly who: string
-  /** About as many as events that take as long. */
+  /** Cost, in events that take about as long. */
   readonly weight: number
 }
 
-/** What a group takes at most, unless a single request takes more: some milliseconds of the event loop, and of the thread that writes. */
+/** Most weight of a group, unless a single request weighs more: some milliseconds of the event loop and of the writer thread. */
 const GROUP_WEIGHT = 2_000
-/** Up to this weight a principal's first request is always taken: it makes no group much longer. */
+/** A principal's first request of at most this weight always gets into the group: it hardly lengthens it. */
 const LIGHT = 16
-/** From this weight on a request makes others in its group wait noticeably. */
+/** From this weight on, a request delays the others in its group noticeably. */
 export const HEAVY = 250
 
 /**
- * Chooses, from the requests that wait, those of principals that have nothing heavy among them: a group of theirs takes a moment. Without heavy
- * ones, or without others, the group is empty.
+ * Chooses a short group: the waiting requests of principals without a heavy request. The group is empty when no request is heavy, or when
+ * every principal has a heavy one.
  */
 export function takeLight<T extends Share>(waiting: T[]): { group: T[]; rest: T[] } {
   const heavy = new Set(waiting.flatMap(({ who, weight }) => (weight >= HEAVY ? [who] : [])))
@@ -24,10 +24,10 @@ export function takeLight<T extends Share>(waiting: T[]): { group: T[]; rest: T[
 }
 
 /**
- * Chooses a group from the requests that wait: all, if that is little work; otherwise the principals in turn, each in the order of its own
- * requests. So a principal that sends more than the server can take waits for itself, and hardly keeps others waiting.
+ * Chooses a group from the waiting requests: all of them if they fit, otherwise round-robin over principals, each principal's requests in
+ * order. So a principal that floods the server delays itself and hardly anyone else.
  *
- * @returns the group, and the rest: those who got nothing are the first in it
+ * @returns the group and the rest, principals without a request in the group first
  */
 export function takeShares<T extends Share>(waiting: T[]): { group: T[]; rest: T[] } {
   if (waiting.reduce((sum, { weight }) => sum + weight, 0) <= GROUP_WEIGHT) return { group: waiting, rest: [] }

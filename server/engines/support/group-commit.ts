@@ -1,32 +1,34 @@
 import type { Clock, Timer } from '../../../shared/time/clock.ts'
 import { HEAVY, type Share, takeLight, takeShares } from './fair-share.ts'
 
-/** The longest that a request waits for others to be committed with: milliseconds. */
+/** Longest time that a request waits for a group to fill: milliseconds. */
 export const GATHER_MS = 2
-/** A group this large is not waited with: another request would make it hardly any cheaper. */
+/** A group of this size commits at once: more requests would hardly make it cheaper per request. */
 export const ENOUGH = 32
 
 /**
- * Gathers requests into groups, one of which is committed at a time: a commit costs about the same for one and for thirty.
+ * Group commit, one group at a time: a commit costs about the same for one request and for thirty.
  *
- * A request waits only while others can be expected. Producers who publish again when they are answered are all here at last, and then
- * there is nobody to wait for: so a group is complete when it is as large as what was under way at once before, and one who is alone
- * never waits.
+ * A group is complete when it has as many requests as were concurrent before: producers that publish again after each response have then
+ * all arrived. A lone publish commits at once.
  */
 export class GroupCommit<T extends Share> {
   readonly #clock: Clock
   readonly #commit: (group: T[]) => Promise<() => void>
   #waiting: T[] = []
-  /** How many are being committed. */
+  /** Size of the group being committed. */
   #committing = 0
-  /** How many were under way at once, waiting or being committed. */
+  /** Highest number of requests waiting or being committed at once, since the last group began. */
   #expected = 1
   #timer: Timer | undefined
   #isScheduled = false
-  /** The last group kept others waiting: those come next that take a moment. */
+  /** The last group had a heavy request: principals without one go first now. */
   #isLightNext = false
 
-  /** @param commit never rejects; resolves with what answers the group, called when it is under way no more: who is answered may come back at once */
+  /**
+   * @param commit never rejects; resolves with a function that responds to the group's requests. It is called when the group no longer
+   * counts as being committed, because a producer may publish again at once
+   */
   constructor(clock: Clock, commit: (group: T[]) => Promise<() => void>) {
     this.#clock = clock
     this.#commit = commit
@@ -38,7 +40,7 @@ export class GroupCommit<T extends Share> {
     if (this.#committing === 0) this.#schedule()
   }
 
-  /** Commits all that waits, and resolves once nothing does any more. */
+  /** Commits all waiting requests; resolves when none is left. */
   async drain(): Promise<void> {
     while (this.#waiting.length > 0 || this.#committing > 0) {
       if (this.#committing === 0) await this.#next()
@@ -53,7 +55,7 @@ export class GroupCommit<T extends Share> {
   #schedule(): void {
     if (this.#isScheduled || (this.#timer !== undefined && !this.#isComplete)) return
     this.#isScheduled = true
-    // A microtask would come before the next request is read from its socket: nothing would ever be grouped.
+    // Not a microtask: it would run before the next request is read from its socket, so no group would form.
     setImmediate(() => {
       this.#isScheduled = false
       if (this.#committing > 0 || this.#waiting.length === 0) return
@@ -74,7 +76,7 @@ export class GroupCommit<T extends Share> {
     this.#isLightNext = group.some(({ weight }) => weight >= HEAVY)
     this.#waiting = rest
     this.#committing = group.length
-    // Whoever is not here by now was waited for in vain.
+    // Requests that have not arrived by now are not expected again.
     this.#expected = group.length
     const answer = await this.#commit(group)
     this.#committing = 0

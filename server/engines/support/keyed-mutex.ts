@@ -1,9 +1,9 @@
 /** A mutex per key. */
 export class KeyedMutex {
-  /** The last work under each key. */
+  /** The last task of each key. */
   readonly #last = new Map<string, Promise<unknown>>()
 
-  /** Runs work when all earlier work under the same key has ended, whether it failed or not. */
+  /** Runs a task after all earlier tasks of the same key have settled. */
   run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const run = (this.#last.get(key) ?? Promise.resolve()).then(work, work)
     this.#last.set(key, run)
@@ -14,7 +14,7 @@ export class KeyedMutex {
     return run
   }
 
-  /** Resolves when all work of this moment has ended. */
+  /** Resolves when all tasks queued so far have settled. */
   async end(): Promise<void> {
     await Promise.allSettled(this.#last.values())
   }

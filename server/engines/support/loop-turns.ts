@@ -1,9 +1,9 @@
-/** Lets pieces of work through one at a time, in the order in which they came, each in a turn of the event loop of its own. */
+/** Runs at most one task in each turn of the event loop, in FIFO order. */
 export class LoopTurns {
   readonly #waiting: (() => void)[] = []
   #isTaken = false
 
-  /** Resolves in a turn that no other piece has: this one, if it is free. */
+  /** Resolves in a turn without another task: in this one, if it is free. */
   async take(): Promise<void> {
     if (this.#isTaken) return new Promise((resolve) => this.#waiting.push(resolve))
     this.#isTaken = true

@@ -6,24 +6,24 @@ interface Waiting<T> {
 
 type Schedule = (run: () => void) => unknown
 
-/** A turn of the event loop later: answers that are ready by then have left. */
+/** Runs one turn of the event loop later, when pending responses have been sent. */
 const nextTurn: Schedule = (run) => setImmediate(run)
 
 /**
- * Wakes those who listen, in order, after the answers: who has committed something waits for nobody's wake-up.
+ * Wakes listeners in order, after the response to the commit: a producer never waits for wake-ups.
  *
- * One that throws is told to the operator, and nobody else notices.
+ * An exception of a listener is written to the server log and does not affect the others.
  */
 export class WakeQueue<T> {
   readonly #schedule: Schedule
   #waiting: Waiting<T>[] = []
 
-  /** @param schedule runs what wakes, after the answers */
+  /** @param schedule runs a function after pending responses */
   constructor(schedule: Schedule = nextTurn) {
     this.#schedule = schedule
   }
 
-  /** Wakes those who listen now, and still do by then. */
+  /** Wakes the present listeners, except those removed before their turn. */
   add(listeners: ReadonlySet<T>, wake: (listener: T) => void): void {
     for (const listener of listeners) {
       if (this.#waiting.length === 0) this.#schedule(() => this.#flush())

@@ -3,14 +3,14 @@ import { WakeQueue } from './wake-queue.ts'
 
 type Wake = (change: Change) => void
 
-/** Who is to be woken when a job, an owner's jobs or anyone's change, for engines whose watchers are all in this process. */
+/** Subscriptions to one job, an owner's jobs or all jobs, for engines whose watchers are all in this process. */
 export class Wakeups {
   readonly #jobs = new Map<string, Set<Wake>>()
   readonly #owners = new Map<string, Set<Wake>>()
   readonly #everyone = new Set<Wake>()
   readonly #queue: WakeQueue<Wake>
 
-  /** @param schedule runs what wakes, after the answers: a turn of the event loop later unless an engine knows better */
+  /** @param schedule runs a function after pending responses; one turn of the event loop later by default */
   constructor(schedule?: (run: () => void) => unknown) {
     this.#queue = new WakeQueue(schedule)
   }
@@ -29,18 +29,18 @@ export class Wakeups {
     }
   }
 
-  /** Whether anyone would be woken. */
+  /** Whether a change of this job would wake anyone. */
   hears(job: string, owner: string): boolean {
     return this.#everyone.size > 0 || this.#jobs.has(job) || this.#owners.has(owner)
   }
 
-  /** Wakes them once whoever made the change has been answered. */
+  /** Wakes subscribers after the response to the commit. */
   notify(owner: string, change: Change): void {
     for (const wakes of [this.#jobs.get(change.id), this.#owners.get(owner), this.#everyone])
       if (wakes) this.#queue.add(wakes, (wake) => wake(change))
   }
 
-  /** Watches that are open. */
+  /** Number of subscriptions. */
   get size(): number {
     let size = this.#everyone.size
     for (const wakes of this.#jobs.values()) size += wakes.size

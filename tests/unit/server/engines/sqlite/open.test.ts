@@ -215,7 +215,7 @@ describe('openDatabase', () => {
     const path = freshPath()
     writeFileSync(`${path}-wal`, 'frames')
     expect(refusalOf(path)).toBe(
-      `${path} is not there, but its write-ahead log ${path}-wal is: put the database back beside it, or move the log away.`,
+      `${path} is missing, but its write-ahead log ${path}-wal exists: put the database back beside it, or move the -wal file away.`,
     )
     expect(readdirSync(dirname(path))).toEqual(['milepost.db-wal'])
   })
