@@ -10,21 +10,21 @@ import { decide } from './decide.ts'
 import type { Batch, Change, Commit, IdempotencyKey, Marks, StoredJob } from './engine.ts'
 import { enter } from './generations.ts'
 
-/** What an engine loads before a batch is applied. */
+/** What an engine loads before it applies a batch. */
 export interface Loaded {
   job: StoredJob
-  /** The steps and items that the batch names (see {@link namedRows}), as they are stored. */
+  /** Stored steps and items that the batch names (see {@link namedRows}). */
   step(id: string): Step | undefined
   item(id: string): Item | undefined
-  /** What is stored under the batch's key, if it has one and it is known. */
+  /** The stored entry of the batch's key, if any. */
   key?: Pick<IdempotencyKey, 'digest'> | undefined
-  /** The generation that applies the batch, where engines have any. */
+  /** The generation that applies the batch, for engines with generations. */
   generation?: string | undefined
 }
 
 export type Outcome = { commit: Commit } | { repeat: JobHeader } | { refused: Problem }
 
-/** The ids of the rows that events name: what an engine that can't look them up one by one has to load. */
+/** Ids of the rows that events name, for engines that must load them in advance. */
 export function namedRows(events: readonly JobEvent[]): { steps: Set<string>; items: Set<string> } {
   const steps = new Set<string>()
   const items = new Set<string>()
@@ -36,10 +36,10 @@ export function namedRows(events: readonly JobEvent[]): { steps: Set<string>; it
 }
 
 /**
- * What a batch does to a job: a commit for the engine to write, or why it is refused. Pure. All of a batch is applied or none.
+ * Computes what a batch does to a job: a commit for the engine to write, a repeat, or a refusal. Pure. Applies all of a batch or none.
  *
- * A repeated idempotency key is answered before anything else is looked at, so that a producer that lost an answer gets it
- * even when the job has ended since.
+ * A repeated idempotency key is recognized before the job's status is checked, so that a producer that lost a response gets it even if the
+ * job has ended since.
  */
 export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcome {
   const { header: before, marks } = loaded.job
@@ -60,14 +60,14 @@ export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcom
   return new Application(loaded, { ...batch, events }, limits, { ...marks }).run()
 }
 
-/** The job as it is, in the next series of its tokens. */
+/** A commit that changes nothing but the token series. */
 function nextSeries(job: StoredJob): Commit {
   const { header, marks } = job
   const rows = { events: [], steps: [], items: [], errors: [], logs: [] }
   return { header, marks: { ...marks, tokenSeries: tokenSeries(job) + 1 }, from: header.version, ...rows }
 }
 
-/** What is told of a commit. */
+/** The wake-up for a commit. */
 export function changeOf({ header, marks, from, events }: Commit): Change {
   const { id, epoch, version } = header
   const change: Change = { id, epoch, from, to: version, events, header }
@@ -75,7 +75,7 @@ export function changeOf({ header, marks, from, events }: Commit): Change {
   return change
 }
 
-/** An event with what the server derives, so that the fold needs no clock and no settings. */
+/** Adds the fields that the server derives, so that the fold needs no clock and no settings. */
 export function eventAt(event: JobEvent, version: number, { at, retentionSeconds }: Batch): AppliedEvent {
   const applied: AppliedEvent = Object.assign({ type: event.type, version, at }, event)
   if (retentionSeconds !== undefined && event.type === 'status' && isTerminalStatus(event.status)) {
@@ -84,7 +84,7 @@ export function eventAt(event: JobEvent, version: number, { at, retentionSeconds
   return applied
 }
 
-/** One batch on its way through the fold. */
+/** Folds one batch into a job. */
 class Application {
   readonly #loaded: Loaded
   readonly #batch: Batch
@@ -131,7 +131,7 @@ class Application {
       if (patch.errors) commit.errors.push(...patch.errors)
       if (patch.logs) commit.logs.push(...patch.logs)
       this.#header = mergeHeader(this.#header, patch.job)
-      // What makes no job larger passes even over the limit: an operator may have lowered it, and the job has to end some day.
+      // An event that doesn't grow the job passes even over the limit: an operator may have lowered it, and the job must be able to end.
       if (this.#marks.bytes > Math.max(bytes, this.#limits.documentBytes))
         return { refused: this.#tooLarge(event, index) }
     }
@@ -151,7 +151,7 @@ class Application {
     const { status } = this.#header
     const name = (key: string) => this.#field(index, key)
     if (isTerminalStatus(status)) {
-      return problems.conflict(`The job is ${status}: it takes no more events.`, [
+      return problems.conflict(`The job is ${status}: it accepts no more events.`, [
         { field: name('type'), detail: `the job is ${status}` },
       ])
     }
@@ -180,7 +180,7 @@ class Application {
     ])
   }
 
-  /** The name of a field of an event: `done`, or `3.done` among others. */
+  /** The name of an event's field: `done`, or `3.done` in a batch of several. */
   #field(index: number, key: string): string {
     return this.#batch.events.length > 1 ? `${index}.${key}` : key
   }
@@ -204,7 +204,7 @@ class Application {
   }
 }
 
-/** What a row without any text takes in JSON, roughly. */
+/** Approximate JSON size of a row without text: bytes. */
 const BARE_ROW = 80
 
 function rowBytes(row: Step | Item | undefined): number {
@@ -218,7 +218,7 @@ function jsonBytes(value: unknown): number {
   return value === undefined || value === null ? 0 : utf8Length(JSON.stringify(value))
 }
 
-/** The bytes of a new job, as the limit counts them. */
+/** Bytes of a new job, as counted against the limit. */
 export function headerBytes(header: JobHeader): number {
   return jsonBytes(header)
 }

@@ -4,7 +4,7 @@ import { type Problem, problems } from '../errors.ts'
 import { dueEvent } from './due.ts'
 import type { DueTerms, Operation, StoredJob } from './engine.ts'
 
-/** The events of a decision, none when there is nothing to do. */
+/** Converts a decision to events, or a refusal. No events when there is nothing to do. */
 export function decide(job: StoredJob, decision: Operation | DueTerms): JobEvent[] | { refused: Problem } {
   const { status } = job.header
   if (typeof decision === 'object') {
@@ -19,7 +19,7 @@ export function decide(job: StoredJob, decision: Operation | DueTerms): JobEvent
       return [{ type: 'control', pauseRequested: false }]
     case 'cancel': {
       const asked: JobEvent = { type: 'control', cancelRequested: true }
-      // Nobody has begun, so nobody has to be asked.
+      // No producer has started, so the job ends at once.
       return status === 'pending' ? [asked, { type: 'status', status: 'cancelled' }] : [asked]
     }
   }

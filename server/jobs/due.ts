@@ -2,7 +2,7 @@ import type { JobEvent } from '../../shared/document/events.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import type { Due, DueList, DueTerms, RemoveOnly, StoredJob } from './engine.ts'
 
-/** How long a producer may stay silent after it was asked to stop, or after the server came back, before the server ends the job: milliseconds. */
+/** How long a producer may stay silent after a cancel request, or after the server's start, before the server ends the job: milliseconds. */
 export const CANCEL_GRACE = 60_000
 
 const beganAt = ({ header }: StoredJob) => Date.parse(header.startedAt ?? header.createdAt)
@@ -15,7 +15,7 @@ const timesOutAt = (job: StoredJob) => beganAt(job) + (job.header.timeoutSeconds
 const givesUpAt = (job: StoredJob) =>
   job.header.cancelRequested ? silentSince(job) + CANCEL_GRACE : Number.POSITIVE_INFINITY
 
-/** When the server has to look at a job by itself, at the earliest; `undefined` for never. */
+/** The earliest time at which the server must end or remove a job by itself; `undefined` for never. */
 export function dueOf(job: StoredJob): Due | undefined {
   const { status, expiresAt, endedAt } = job.header
   if (isTerminalStatus(status)) {
@@ -26,23 +26,23 @@ export function dueOf(job: StoredJob): Due | undefined {
   return Number.isFinite(at) ? { list: 'end', at } : undefined
 }
 
-/** The latest moment of a list at which something can be due. */
+/** The latest index time at which a job of a list can be due: milliseconds since the Unix epoch. */
 export function dueBefore(list: DueList, { now, retentionSeconds }: DueTerms): number {
   return list === 'ended' ? now - retentionSeconds * 1_000 : now
 }
 
-/** The time for what is counted from a moment: what the clock was set forward after it, all in all, is not known to have passed. */
+/** `now` for a duration that began at `moment`, without what the clock was set forward since: that time has not passed. */
 function nowSince(moment: number, { now, steps }: DueTerms): number {
   const skipped = steps.reduce((sum, { at, by }) => (moment < at ? sum + by : sum), 0)
   return now - Math.max(0, skipped)
 }
 
 /**
- * The event that ends a job which is due, if it is.
+ * The event that ends a due job; `undefined` if the job is not due.
  *
- * A producer is silent only while the server could hear it, so silence counts from the server's start at the earliest. The time-out is a
- * deadline, and runs while the server is away; but a job that began before has a minute from the server's start, in which its producer can
- * report what it has done meanwhile.
+ * Silence counts from the server's start at the earliest, because a stopped server cannot hear the producer. The time-out is a deadline and
+ * runs while the server is down; but a job that began before gets a minute from the server's start, for its producer to report what it did
+ * meanwhile.
  */
 export function dueEvent(job: StoredJob, terms: DueTerms): JobEvent | undefined {
   const { now, since } = terms
@@ -55,7 +55,7 @@ export function dueEvent(job: StoredJob, terms: DueTerms): JobEvent | undefined 
   return { type: 'status', status: 'failed', message: `Not done within ${timeoutSeconds} seconds` }
 }
 
-/** Whether a job has been kept long enough. The present retention is that of jobs in which no expiry is written. */
+/** Whether a job's retention is over. Jobs without `expiresAt` have the retention that is set now. */
 export function isExpired(job: StoredJob, terms: DueTerms): boolean {
   const due = dueOf(job)
   if (!due || due.list === 'end') return false
@@ -63,7 +63,7 @@ export function isExpired(job: StoredJob, terms: DueTerms): boolean {
   return due.at <= dueBefore(due.list, { ...terms, now: nowSince(endedAt, terms) })
 }
 
-/** Whether a job may be removed on these conditions. */
+/** Whether the conditions of a removal hold. */
 export function mayRemove(job: StoredJob, { epoch, expired }: RemoveOnly): boolean {
   return (epoch === undefined || epoch === job.header.epoch) && (expired === undefined || isExpired(job, expired))
 }

@@ -3,17 +3,17 @@ import { Batcher, type Receipt, type Sent } from '../../shared/producer/batcher.
 import type { Clock, Random, Timer } from '../../shared/time/clock.ts'
 import type { Unwatch } from './engine.ts'
 
-/** How a service hears what its watchers asked for. */
+/** How a service receives the requests of watchers. */
 export interface JobControl {
-  /** Aborts when a watcher asks for the job's end. */
+  /** Aborts when a watcher cancels the job or the server ends its work. */
   readonly signal: AbortSignal
-  /** Resolves at once, or, while a watcher has asked for a pause, once it is over. Rejects when the job is to end. */
+  /** Resolves as soon as no pause is requested. Rejects when `signal` has aborted. */
   untilResumed(): Promise<void>
 }
 
-/** The control of a job that nobody watches: never aborts, never pauses. */
+/** A control that never aborts and never pauses. */
 export const noControl: JobControl = {
-  // Made when it is asked for: Workers make none outside of a request.
+  // Created on access: Workers can create none outside a request.
   get signal() {
     return new AbortController().signal
   },
@@ -21,20 +21,20 @@ export const noControl: JobControl = {
 }
 
 export interface RunOptions {
-  /** Ends work that is paused for longer, as failed: milliseconds. For work that holds much while it waits. */
+  /** Longest pause before the work ends as failed: milliseconds. For work that holds much memory. */
   longestPauseMs?: number
 }
 
-/** What the watchers of a job asked for, as it stands at a version. */
+/** The requests of a job's watchers, as of a version. */
 export type Asked = Pick<Receipt, 'cancelRequested' | 'pauseRequested'> & { version?: number }
 
-/** What the emitter needs of the server around it. */
+/** What the emitter needs from the server. */
 export interface JobEventsPort {
   /** Publishes a batch; never throws. */
   publish(jobId: string, events: ProducerEvent[], key: string): Promise<Sent>
-  /** Wakes whenever what the watchers of a job asked for may have changed. */
+  /** Calls `wake` whenever the requests of a job's watchers may have changed. */
   watch(jobId: string, wake: (asked: Asked) => void): Promise<Unwatch>
-  /** The event as it may be published, or `undefined` when it is not valid. */
+  /** Returns the event to publish, or `undefined` when it is invalid. */
   validate(event: ProducerEvent): ProducerEvent | undefined
   clock: Clock
   random: Random
@@ -43,12 +43,12 @@ export interface JobEventsPort {
 /**
  * Reports on jobs from within the server's process.
  *
- * Synchronous, bounded, and silent: it never throws into the work that it reports on.
+ * Synchronous and bounded. Never throws into the work that it reports on.
  */
 export class JobEventEmitter {
   readonly #port: JobEventsPort
   readonly #batchers = new Map<string, Batcher>()
-  /** The jobs that are run here. */
+  /** Jobs running in this process. */
   readonly #controls = new Map<string, Control>()
   readonly #runs = new Set<Promise<void>>()
   #dropped = 0
@@ -57,32 +57,32 @@ export class JobEventEmitter {
     this.#port = port
   }
 
-  /** Events that were dropped: invalid, refused by the server, or more than wait. */
+  /** Number of dropped events: invalid, refused by the server, or over the queue's bound. */
   get dropped(): number {
     let dropped = this.#dropped
     for (const batcher of this.#batchers.values()) dropped += batcher.dropped
     return dropped
   }
 
-  /** Reports an event. One that is not valid is dropped. Never throws. */
+  /** Reports an event. Drops an invalid one. Never throws. */
   emit(jobId: string, event: ProducerEvent): void {
     this.#emitFirstValid(jobId, [event])
   }
 
-  /** Counts an event that its sender could not even put together. */
+  /** Counts an event that its sender could not construct. */
   drop(): void {
     this.#dropped += 1
   }
 
-  /** Sends what waits, of one job or of all. Never rejects. */
+  /** Sends the queued events of one job or of all. Never rejects. */
   async flush(jobId?: string): Promise<void> {
     const batchers = jobId === undefined ? [...this.#batchers.values()] : [this.#batchers.get(jobId)]
     await Promise.all(batchers.map((batcher) => batcher?.flush()))
   }
 
   /**
-   * Does a job's work and reports how it went: `running` before; then `completed` with what the work came to, `failed` with what it
-   * threw, or `cancelled` when it stopped because a watcher had asked. A result that can't be kept is a failure. Never rejects.
+   * Runs a job's work and reports its status: `running`; then `completed` with the result, `failed` with the error, or `cancelled` if a
+   * watcher cancelled it. A result that can't be stored is a failure. Never rejects.
    */
   async run(jobId: string, work: (control: JobControl) => Promise<unknown>, options: RunOptions = {}): Promise<void> {
     const run = this.#run(jobId, work, options)
@@ -91,7 +91,7 @@ export class JobEventEmitter {
     this.#runs.delete(run)
   }
 
-  /** Ends the work that is run here, as failed, and sends what waits. Doesn't wait for work that takes longer than a moment to end. */
+  /** Ends running work as failed, waiting at most `CLOSING_MS` for it, and sends queued events. */
   async close(): Promise<void> {
     for (const control of this.#controls.values()) control.stop()
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -114,7 +114,7 @@ export class JobEventEmitter {
     await this.flush(jobId)
     const ends = await outcomes(work, control)
     unwatch()
-    control.end()
+    control.clearPauseTimer()
     this.#controls.delete(jobId)
     this.#emitFirstValid(jobId, ends)
     await this.flush(jobId)
@@ -130,7 +130,7 @@ export class JobEventEmitter {
         }
       }
     } catch {
-      // What throws when it is read is not valid.
+      // An event with a getter that throws is invalid.
     }
     this.drop()
   }
@@ -142,7 +142,7 @@ export class JobEventEmitter {
       clock: this.#port.clock,
       random: this.#port.random,
       send: (events, key) => this.#port.publish(jobId, events, key),
-      // Wake-ups may be lost; an answer says the same.
+      // Wake-ups may be lost; receipts carry the same requests.
       onReceipt: (receipt) => this.#controls.get(jobId)?.update(receipt),
       onIdle: () => this.#release(jobId, batcher),
     })
@@ -157,7 +157,7 @@ export class JobEventEmitter {
   }
 }
 
-/** How work ended, as an event, and as what is said instead when that is not valid. */
+/** How work ended: an event, and those to try in turn if it is invalid. */
 async function outcomes(
   work: (control: JobControl) => Promise<unknown>,
   control: JobControl,
@@ -182,21 +182,21 @@ async function outcomes(
   }
 }
 
-/** Characters of a message that are kept when all of it is too long. */
+/** Characters kept of a message that is too long. */
 const SHORT_MESSAGE = 200
 
 function messageOf(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message || error.name : error)
   } catch {
-    return 'The work failed, and what it threw has no text'
+    return 'The work failed with an error that has no message'
   }
 }
 
-/** How long a server that stops waits for the work in it to end: milliseconds. */
+/** How long a stopping server waits for its work to end: milliseconds. */
 const CLOSING_MS = 3_000
 
-/** Why the server itself ended work. Nobody asked for that: the job has failed. */
+/** The server itself ended the work: the job has failed and was not cancelled. */
 class Stopped extends Error {}
 
 class Control implements JobControl {
@@ -220,7 +220,7 @@ class Control implements JobControl {
 
   async untilResumed(): Promise<void> {
     while (this.#pause && !this.signal.aborted) {
-      // However many wait, the job pauses once.
+      // Reports one pause, however many callers wait.
       if (!this.#pause.isReported) {
         this.#report('paused')
         this.#boundPause()
@@ -231,24 +231,23 @@ class Control implements JobControl {
     this.signal.throwIfAborted()
   }
 
-  /** The server stops, and with it the work. */
-  stop(reason = 'The server was stopped before this was done'): void {
+  /** Ends the work as failed. */
+  stop(reason = 'The server stopped before the work was done'): void {
     this.#abort.abort(new Stopped(reason))
     this.#pause?.resolve()
   }
 
-  /** The work is over. */
-  end(): void {
+  clearPauseTimer(): void {
     this.#clock.clearTimeout(this.#pauseTimer)
   }
 
   #boundPause(): void {
     if (this.#longestPauseMs === undefined) return
-    const tooLong = 'It was paused for too long, and what it holds in memory is not kept for longer. Start it again.'
+    const tooLong = 'The job was paused for too long, and the server released its memory. Start it again.'
     this.#pauseTimer = this.#clock.setTimeout(() => this.stop(tooLong), this.#longestPauseMs)
   }
 
-  /** Takes what watchers asked for, unless something newer was taken before. */
+  /** Applies the requests of watchers, unless newer ones were applied before. */
   update({ version = this.#version, cancelRequested, pauseRequested }: Asked): void {
     if (version < this.#version) return
     this.#version = version
@@ -257,7 +256,7 @@ class Control implements JobControl {
     else if (this.#pause) {
       const { isReported, resolve } = this.#pause
       this.#pause = undefined
-      this.end()
+      this.clearPauseTimer()
       if (isReported && !cancelRequested) this.#report('running')
       resolve()
     }
@@ -266,7 +265,7 @@ class Control implements JobControl {
 
 let wired: JobEventEmitter | undefined
 
-/** Wires the helpers below to an emitter. Until then, and with `undefined`, they do nothing. */
+/** Sets the emitter of the helpers below. Without one they do nothing. */
 export function setJobEvents(emitter: JobEventEmitter | undefined): void {
   wired = emitter
 }
@@ -277,39 +276,39 @@ function report<T extends EventType>(jobId: string, type: T, fields: EventFields
   try {
     event = { ...fields, type }
   } catch {
-    // Fields that throw when they are read.
+    // A getter of the fields throws.
     wired.drop()
     return
   }
   wired.emit(jobId, event as ProducerEvent)
 }
 
-/** Reports how much is done. Does nothing when nothing is wired; never throws. */
+/** Reports progress. Does nothing without an emitter; never throws. */
 export function emitProgress(jobId: string, fields: EventFields<'progress'>): void {
   report(jobId, 'progress', fields)
 }
 
-/** Reports a change of status. Does nothing when nothing is wired; never throws. */
+/** Reports a change of status. Does nothing without an emitter; never throws. */
 export function emitStatus(jobId: string, fields: EventFields<'status'>): void {
   report(jobId, 'status', fields)
 }
 
-/** Reports on one unit of the work. Does nothing when nothing is wired; never throws. */
+/** Reports on one unit of the work. Does nothing without an emitter; never throws. */
 export function emitItem(jobId: string, fields: EventFields<'item'>): void {
   report(jobId, 'item', fields)
 }
 
-/** Reports on one stage of the work. Does nothing when nothing is wired; never throws. */
+/** Reports on one stage of the work. Does nothing without an emitter; never throws. */
 export function emitStep(jobId: string, fields: EventFields<'step'>): void {
   report(jobId, 'step', fields)
 }
 
-/** Reports an error that did not end the job. Does nothing when nothing is wired; never throws. */
+/** Reports an error that did not end the job. Does nothing without an emitter; never throws. */
 export function emitError(jobId: string, fields: EventFields<'error'>): void {
   report(jobId, 'error', fields)
 }
 
-/** Reports a line of the log. Does nothing when nothing is wired; never throws. */
+/** Reports a log line. Does nothing without an emitter; never throws. */
 export function emitLog(jobId: string, fields: EventFields<'log'>): void {
   report(jobId, 'log', fields)
 }

@@ -4,27 +4,27 @@ import type { ErrorRow, Item, JobHeader, JobStatus, LogRow, Patch, Step } from '
 import type { Limits } from '../../shared/document/limits.ts'
 import type { Problem } from '../errors.ts'
 
-/** What the server keeps of a job beside its document: nothing that a watcher sees. */
+/** What the server stores of a job beside its document. Watchers never see it. */
 export interface Marks {
   /** The version that last changed `result`. */
   resultVersion: number
   /** The version that last changed `metadata`. */
   metadataVersion: number
-  /** How many steps the job has. */
+  /** Number of steps. */
   stepCount: number
-  /** Bytes of its header, steps and items, as counted against the limit. */
+  /** Bytes of header, steps and items, as counted against the limit. */
   bytes: number
-  /** A digest of the request that created it, to tell a repeated request from another. */
+  /** Digest of the request that created the job, to recognize a repeated request. */
   requestDigest: string
-  /** When a watcher asked for its end: ISO 8601. */
+  /** When a watcher first requested cancellation: ISO 8601. */
   cancelRequestedAt?: string
-  /** In which generations its events were applied, and from which version on each: the newest few. See `generations.ts`. */
+  /** The newest generations that applied events, each with its first version. See `generations.ts`. */
   generations?: [id: string, from: number][]
-  /** How often all tokens of the job were ended: those made before hold no more. Left out, never. */
+  /** Current series of the job's tokens; revoking all tokens starts the next. Omitted: the first. */
   tokenSeries?: number
 }
 
-/** A job as engines keep it, without its rows. */
+/** A job as engines store it, without its rows. */
 export interface StoredJob {
   header: JobHeader
   marks: Marks
@@ -32,83 +32,83 @@ export interface StoredJob {
 
 /** A job to be created: its document at version 1, complete. */
 export interface JobToCreate extends StoredJob {
-  /** Refuses the job when its creator has this many that have not ended. */
+  /** Refuses the job when its creator has this many jobs that have not ended. */
   liveLimit?: number
-  /** Refuses the job when its creator's jobs that are kept are so many, or have so many bytes. */
+  /** Refuses the job when its creator's stored jobs would exceed this number or size. */
   keptLimit?: { jobs: number; bytes: number }
 }
 
 export type Created =
   | { created: true; job: StoredJob }
-  /** The id is taken; `job` is the one that has it. */
+  /** The id is taken, by `job`. */
   | { created: false; job: StoredJob }
   | { refused: Problem }
 
-/** Why the server will look at a job by itself: it may have to be ended, it expires at a moment that is written in it, or it ended without one. */
+/** Lists of the due index: jobs to `end`, ended jobs with an `expiresAt` (`expire`), and ended jobs without one (`ended`). */
 export type DueList = 'end' | 'expire' | 'ended'
 
-/** Where an engine's index has a job. */
+/** A job's place in the due index. */
 export interface Due {
   list: DueList
-  /** Milliseconds since the epoch: the deadline, the expiry, the end. */
+  /** The deadline, the expiry or the end: milliseconds since the Unix epoch. */
   at: number
 }
 
-/** A clock was set. */
+/** A change of the server's clock. */
 export interface ClockStep {
-  /** What it was set to: milliseconds since the epoch. */
+  /** The new time: milliseconds since the Unix epoch. */
   at: number
-  /** How far it went forward, or back, which is negative: milliseconds. */
+  /** New minus old time: milliseconds. */
   by: number
 }
 
-/** By what the server decides what is due. Plain data, for engines decide within their commit. Moments are milliseconds since the epoch. */
+/** Inputs to due decisions. Plain data, because engines decide within the commit. Times are milliseconds since the Unix epoch. */
 export interface DueTerms {
   now: number
-  /** Since when the server is there and its clock was not set. */
+  /** When the server started, or its clock was last set. */
   since: number
-  /** When the clock was set while the server ran, the earliest first. What is from before seems to be older by that. */
+  /** Clock changes since the server's start, the earliest first. Each makes earlier times seem older by `by`. */
   steps: readonly ClockStep[]
-  /** How long ended jobs are kept whose expiry is not written in them: seconds. */
+  /** Retention of ended jobs without `expiresAt`: seconds. */
   retentionSeconds: number
 }
 
-/** What a watcher asks of a job. */
+/** A watcher's request. */
 export type Operation = 'cancel' | 'pause' | 'resume'
 
 /**
- * What the server decides on a job as the commit finds it: what a watcher asked for, or what is due; or that all of its tokens end, which
- * is no event and leaves the version as it is. Plain data, so that it can be decided
- * wherever the commit is made: a decision on what was read before would have to be taken again as often as a producer is faster.
+ * A decision made within the commit, on the job's state there: a watcher's request, what is due, or to revoke all tokens, which is no event
+ * and keeps the version. Plain data, so that any thread or machine can decide. Decided on an earlier read, it would have to be repeated
+ * whenever a producer commits first.
  */
 export type Decision = Operation | 'end-tokens' | DueTerms
 
-/** Events that are applied together or not at all. */
+/** Events that are applied all or not at all. */
 export interface Batch {
   events: JobEvent[]
-  /** When the server took them: ISO 8601. */
+  /** When the server received them: ISO 8601. */
   at: string
-  /** About how much JSON they are. By it an engine may bound what it commits at once. */
+  /** Approximate JSON size, by which an engine may bound a group commit. */
   bytes?: number
-  /** The job must have been created by this principal; otherwise the answer is as for a job that is not there. */
+  /** The required creator of the job; for another, the result is as for a missing job. */
   createdBy?: string
-  /** The job must be in this life; otherwise the answer is as for a job that is not there. */
+  /** The required epoch of the job; for another, the result is as for a missing job. */
   epoch?: string
-  /** The tokens of the job must be in this series; otherwise the one that was used has been ended. */
+  /** The required token series of the job; in another, the producer's token has been revoked. */
   tokenSeries?: number
-  /** In place of `events`, which are empty then: decided on the job as the commit finds it. With nothing to do, the answer is a repeat. */
+  /** Replaces `events`, which are then empty. With nothing to do, the result is a repeat. */
   decide?: Decision
-  /** A repeated key answers the present version and applies nothing. */
+  /** A repeated key returns the current header and applies nothing. */
   key?: IdempotencyKey
-  /** Keys of the job that were used at this moment or earlier are forgotten: milliseconds since the epoch. Without it none is for its age. */
+  /** Forgets the job's keys used up to this time: milliseconds since the Unix epoch. Omitted: forgets none for its age. */
   keyHorizon?: number
-  /** How long an ended job is kept, in seconds; without it, for good. */
+  /** Retention of the job once it has ended: seconds. Omitted: for ever. */
   retentionSeconds?: number
 }
 
 export interface IdempotencyKey {
   key: string
-  /** A digest of the batch: the same key with another digest is refused. */
+  /** Digest of the batch: the same key with another digest is refused. */
   digest: string
 }
 
@@ -116,16 +116,16 @@ export type Applied =
   | {
       header: JobHeader
       repeat: boolean
-      /** Someone follows the job, here or elsewhere. Said by engines that know; others leave it to the hub, which knows who is here. */
+      /** The job has followers in any process. Set by engines that know; otherwise the hub knows those of this process. */
       watched?: true
     }
   | { refused: Problem }
 
-/** The view of a job: everything, or its header alone. */
+/** View of a job: everything, or the header alone. */
 export type View = 'all' | 'header'
 
 export interface ListQuery {
-  /** Whose jobs. `undefined`: everyone's. */
+  /** `undefined`: all owners. */
   owner: string | undefined
   status?: JobStatus
   /** Only jobs that have not ended. */
@@ -134,7 +134,7 @@ export interface ListQuery {
   parentId?: string
   /** 1 to 100. */
   limit: number
-  /** As a page before gave it. */
+  /** `nextCursor` of the previous page. */
   cursor?: string
 }
 
@@ -143,84 +143,83 @@ export interface Page<T> {
   nextCursor?: string
 }
 
-/** What an engine tells of a job after the commit: a wake-up, complete enough that most need no read. */
+/** A wake-up after a commit. It has enough data to save most reads. */
 export interface Change {
   id: string
   epoch: string
   /** The versions before and after. */
   from: number
   to: number
-  /** The events between them, when there are few enough to be worth it. */
+  /** The events between them, if they are few. */
   events?: AppliedEvent[]
   /** The header at `to`. */
   header?: JobHeader
-  /** Tokens of an earlier series are over. Left out, none were ended that anyone has to hear of. */
+  /** Tokens of earlier series are revoked. Omitted: none to report. */
   tokenSeries?: number
-  /** The job is gone. */
+  /** The job was removed. */
   removed?: true
 }
 
-/** On what condition a job is removed. */
+/** Conditions of a removal. */
 export interface RemoveOnly {
-  /** Only in this life. */
+  /** Only in this epoch. */
   epoch?: string
-  /** Only when it has been kept long enough. */
+  /** Only when the retention is over. */
   expired?: DueTerms
 }
 
 export interface DueQuery {
   list: DueList
-  /** At this moment or earlier: milliseconds since the epoch. */
+  /** Due at this time or earlier: milliseconds since the Unix epoch. */
   before: number
-  /** What comes after this job, the last of a page before, whether it is still there or not. */
+  /** The last job of the previous page, whether it still exists or not. */
   after?: Pick<DueJob, 'at' | 'id'>
   limit: number
 }
 
-/** A job in an index of what may be due. */
+/** An entry of the due index. */
 export interface DueJob {
   id: string
   at: number
   createdBy: string
 }
 
-/** What is watched: one job, all jobs of an owner, or everyone's. */
+/** What to watch: one job, the jobs of an owner, or all jobs. */
 export type WatchTarget = { job: string } | { owner: string } | { all: true }
 
 export type Unwatch = () => void
 
-/** A short text that is kept for a time, such as a session. */
+/** A short text with an expiry, such as a session. */
 export interface Note {
-  /** A path: words of `[0-9a-z-]`, separated by slashes, 64 characters each at most. */
+  /** A path: words of `[0-9a-z-]`, at most 64 characters each, separated by slashes. */
   key: string
   text: string
 }
 
-/** Short texts beside the jobs. Every process that shares the store sees them. */
+/** Short texts stored beside the jobs, shared by all processes on the store. */
 export interface Notes {
   /**
-   * Writes a note, in the place of one with the same key.
+   * Writes a note, or replaces the one with the same key.
    *
-   * @param until when nobody will ask for it any more: milliseconds since the epoch. The engine may clear it away from then on, and MUST
-   * do so some time
-   * @param now by the caller's clock: what ran out before may be cleared away by this call
+   * @param until expiry: milliseconds since the Unix epoch. From then on the engine may delete the note, and MUST do so eventually
+   * @param now the caller's time: this call may delete notes that expired before
    */
   put(note: Note, until: number, now: number): Promise<void>
   get(key: string): Promise<string | undefined>
-  /** Deletes a note and answers its text: of several who take it at once one alone gets it. */
+  /** Deletes a note and returns its text, to only one of several concurrent callers. */
   take(key: string): Promise<string | undefined>
   /**
-   * Notes whose keys begin with a prefix, in the order of their keys. Those that ran out may be among them.
+   * Notes whose keys begin with a prefix, in the order of their keys. May include expired notes.
    *
-   * @param prefix ends in a slash. Where the engine `knowsOwnersOnly`, all but the last word of the keys: it finds no others
-   * @param after the key of the last note of a page before
+   * @param prefix ends in a slash. An engine with `knowsOwnersOnly` finds only keys with exactly one word after it
+   * @param after the last key of the previous page
    */
   list(query: { prefix: string; after?: string | undefined; limit: number }): Promise<Note[]>
 }
 
-/** A change that the fold computed, for an engine to commit. */
+/** A change computed by the fold, for an engine to commit. */
 export interface Commit extends StoredJob {
-  /** The version that it rests on. */
+  /** The version that the change applies to. */
   from: number
   events: AppliedEvent[]
   /** Rows to write, each in its newest state. */
@@ -231,21 +230,21 @@ export interface Commit extends StoredJob {
 }
 
 /**
- * Where documents live, and how those who watch them are woken.
+ * Stores documents and wakes their watchers.
  *
- * An engine MUST load the header and the named rows, call `applyBatch`, and commit what it computed, atomically and only
- * if the version has not moved in between; an acknowledged batch MUST survive a crash (but for `memory`). Its cost MUST NOT grow
- * with the items, events or watchers that are there already. Answers MUST leave after the commit and wake-ups after the answers; one
- * who is woken and throws MUST NOT keep others from being woken. Wake-ups MAY be lost, and MUST NOT come out of order for one job.
+ * An engine MUST load the header and the named rows, call `applyBatch`, and commit its result, atomically and only if the version has not
+ * changed in between. An acknowledged batch MUST survive a crash (except with `memory`). The cost of a batch MUST NOT grow with the number
+ * of existing items, events or watchers. A call MUST return after its commit, and wake-ups MUST follow the return. A wake-up callback that
+ * throws MUST NOT keep others from being called. Wake-ups MAY be lost, and MUST NOT be out of order for one job.
  */
 export interface Engine {
   /** A short name for people: `sqlite`. */
   readonly name: string
-  /** What this engine can't take as much of as the server would. */
+  /** Limits that are lower than the server's. */
   readonly limits?: Partial<Limits>
-  /** No wake-up is lost unless `onLost` is called. So nobody asks now and then, and documents of which there is nothing new can sleep. */
+  /** No wake-up is lost unless `onLost` is called. So the hub does not poll, and idle documents can sleep. */
   readonly tellsAll?: true
-  /** Jobs are found by their owner alone: it is never asked for everyone's. */
+  /** Jobs are indexed by owner only: the server never queries all owners. */
   readonly knowsOwnersOnly?: true
   readonly notes: Notes
   create(job: JobToCreate): Promise<Created>
@@ -253,8 +252,8 @@ export interface Engine {
   /** The stored header and marks, or `undefined` when there is no such job. */
   read(id: string): Promise<StoredJob | undefined>
   /**
-   * What changed since a cursor, at most about `maxBytes` of it: rows in the order of their versions, `more` when there are others.
-   * Without a cursor, or with one of another life or ahead of the document, everything, from 0. Nothing new is a patch with
+   * Reads the changes since a cursor, at most about `maxBytes`: rows in the order of their versions, `more` if there are others.
+   * Without a cursor, or with one of another epoch or ahead of the document, everything from 0. Without changes, a patch with
    * `from` = `to`. `undefined` when there is no such job.
    */
   changesSince(
@@ -264,26 +263,26 @@ export interface Engine {
   ): Promise<Patch | undefined>
   /** Newest first, by creation. */
   list(query: ListQuery): Promise<Page<JobHeader>>
-  /** Removes a job if the conditions hold when it is committed. Answers whether it did. */
+  /** Removes a job if the conditions hold in the commit. @returns whether it did */
   remove(id: string, only?: RemoveOnly): Promise<boolean>
   /**
-   * Resolves once changes from now on will wake.
+   * Subscribes to changes. Resolves once every later change calls `wake`.
    *
-   * @param onLost called at most once, when nothing will wake any more though nobody said so: whoever watches begins anew
+   * @param onLost called at most once, when the subscription was lost: the caller has to start over
    */
   watch(target: WatchTarget, wake: (change: Change) => void, onLost?: () => void): Promise<Unwatch>
-  /** A page of the jobs that may be due, from an index (`dueOf`), earliest first. An engine with alarms of its own has none. */
+  /** A page of the due index (`dueOf`), earliest first. Omitted by engines with alarms of their own. */
   due?(query: DueQuery): Promise<DueJob[]>
   /**
-   * Throws when documents can't be read now, or when the engine knows that they can't be written. Anyone may ask, by `/readyz`: so it
-   * MUST NOT write.
+   * Throws when documents can't be read, or when the engine knows that they can't be written. MUST NOT write, because anyone can call it
+   * through `/readyz`.
    */
   check(): Promise<void>
-  /** Lets go of files and connections. */
+  /** Releases files and connections. */
   close(): Promise<void>
 }
 
-/** Why an engine can't be opened, in a sentence for the operator that says what to do. */
+/** An engine can't be opened. The message tells the operator what to do. */
 export class EngineOpenError extends Error {
   override readonly name = 'EngineOpenError'
 }

@@ -1,15 +1,14 @@
 import type { Clock } from '../../shared/time/clock.ts'
 
-/** How long work may go on before all else gets its turn of the event loop: milliseconds. */
+/** How long work may hold the event loop in one turn: milliseconds. */
 const TURN_MS = 4
 
 /**
- * Does work that takes a while of the event loop: a little in each turn of it, and what is more later. Principals take turns, so one that
- * brings much waits for itself, and all others are in between.
+ * Spreads work over turns of the event loop, with principals in round-robin order: a principal with much work delays itself, not others.
  */
 export class FairTurns {
   readonly #clock: Pick<Clock, 'monotonic' | 'setTimeout'>
-  /** What waits, by principal: those who are next first, each in the order in which it came. */
+  /** Queued work by principal. The map is in round-robin order, each queue in order of arrival. */
   readonly #waiting = new Map<string, (() => void)[]>()
   #isTurn = false
   #turnEnds = 0
@@ -18,7 +17,7 @@ export class FairTurns {
     this.#clock = clock
   }
 
-  /** Does the work of a principal: at once, when little was done in this turn of the loop. */
+  /** Runs the work of a principal; synchronously if nothing is queued and this turn has time left. */
   run<T>(who: string, work: () => T): T | Promise<T> {
     if (this.#waiting.size === 0 && this.#hasTime) return work()
     return new Promise<T>((resolve, reject) => {
@@ -35,22 +34,22 @@ export class FairTurns {
     })
   }
 
-  /** Whether this turn has time for more. The first who asks begins it. */
+  /** Whether this turn has time left. The first call starts the turn. */
   get #hasTime(): boolean {
     if (this.#isTurn) return this.#clock.monotonic() < this.#turnEnds
     this.#isTurn = true
     this.#turnEnds = this.#clock.monotonic() + TURN_MS
     this.#clock.setTimeout(() => {
       this.#isTurn = false
-      this.#goOn()
+      this.#runQueued()
     }, 0)
     return true
   }
 
-  #goOn(): void {
+  #runQueued(): void {
     for (const [who, queue] of this.#waiting) {
       if (!this.#hasTime) return
-      // The last from now on.
+      // Moves the principal to the end of the round.
       this.#waiting.delete(who)
       const work = queue.shift()
       if (queue.length > 0) this.#waiting.set(who, queue)

@@ -1,21 +1,21 @@
 import type { TrustedClock } from './trusted-clock.ts'
 
-/** Idempotency keys that a job keeps. */
+/** Most idempotency keys kept per job. */
 export const KEYS_KEPT = 256
-/** How long it keeps them at least, by the server's clock, if no more come: milliseconds. */
+/** How long a key is kept at least, unless newer keys displace it: milliseconds of the server's clock. */
 export const KEY_LIFETIME = 3_600_000
 
 /**
- * The moment before which a batch that is taken now forgets keys, that one included: milliseconds since the epoch.
+ * A batch that is applied at `now` forgets keys used up to this time: milliseconds since the Unix epoch; `undefined` for none.
  *
- * Time while the server was away does not count, nor does a step of its clock: a producer could not have tried again meanwhile. So until the
- * server has been there for the lifetime of keys there is no such moment.
+ * Downtime and clock steps do not count, because a producer could not have retried meanwhile: there is no horizon until the server has been
+ * up for `KEY_LIFETIME`.
  */
 export function keyHorizon({ since }: Pick<TrustedClock, 'since'>, now: number): number | undefined {
   return now - since < KEY_LIFETIME ? undefined : now - KEY_LIFETIME
 }
 
-/** Whether a key that was used at a moment is old enough to be forgotten by a batch. */
+/** Whether a batch with this horizon forgets a key that was used at `at`. */
 export function isForgotten(at: number, { keyHorizon: horizon }: { keyHorizon?: number | undefined }): boolean {
   return horizon !== undefined && at <= horizon
 }

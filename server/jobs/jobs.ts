@@ -16,12 +16,12 @@ import type { ListCursors } from './list-cursors.ts'
 import { Removals } from './removals.ts'
 import type { TrustedClock } from './trusted-clock.ts'
 
-/** How long a producer does well to gather events: milliseconds, when someone watches and when nobody does. */
+/** Recommended time for producers to gather events before a flush: milliseconds. */
 export const FLUSH_MS = { watched: 250, unwatched: 5_000 }
 
 export interface JobsContext {
   engine: Engine
-  /** Whether someone follows a job here. */
+  /** Whether a job has followers in this process. */
   isWatched: (header: JobHeader) => boolean
   auth: Auth
   cursors: ListCursors
@@ -29,11 +29,11 @@ export interface JobsContext {
   clock: TrustedClock
   random: Random
   metrics: Metrics
-  /** How long ended jobs are kept: seconds. */
+  /** Retention of ended jobs: seconds. */
   retentionSeconds: number
 }
 
-/** What can be done with jobs, and by whom. Everything throws `ProblemError`s. */
+/** Operations on jobs, with their access checks. All throw `ProblemError`s. */
 export class Jobs {
   readonly #context: JobsContext
   readonly #removals: Removals
@@ -44,7 +44,7 @@ export class Jobs {
     this.#removals = new Removals(context.engine, context.clock)
   }
 
-  /** Creates a job, or finds the one that the same request has created before. */
+  /** Creates a job, or returns the one that the same request created before. */
   async create(principal: Principal, input: CreateJob, key?: string): Promise<{ header: JobHeader; created: boolean }> {
     requireScope(principal, 'jobs:write')
     permitOwner(principal, input.owner ?? principal.sub)
@@ -64,11 +64,11 @@ export class Jobs {
   }
 
   /**
-   * Applies a batch for its producer. The one way in: what services in this process emit comes through here too.
+   * Applies a producer's batch. All events pass here, also those of services in this process.
    *
-   * @param events as the schema took them; not empty
-   * @param epoch the life of the job that they are about; left out, whichever it is in
-   * @param bytes about how much JSON they are
+   * @param events validated by the schema; not empty
+   * @param epoch required epoch of the job; omitted: any
+   * @param bytes approximate JSON size of the events
    */
   async publish(
     principal: Principal,
@@ -82,16 +82,16 @@ export class Jobs {
     const batch: Batch = { events, at: this.#now(), bytes }
     if (key) this.#addKey(batch, key)
     if (epoch !== undefined) batch.epoch = epoch
-    // The usual producer needs no look at the job before: the engine compares its creator with it on the way.
+    // The usual producer needs no read beforehand: the engine compares it with the job's creator in the commit.
     const isUsual = !principal.jobs && !isAdmin(principal) && principal.scopes.includes('jobs:write')
-    // Others are: its creator is looked up, and has to be the same when the batch is applied.
+    // For others the creator is read first, and has to be the same in the commit.
     if (isUsual) batch.createdBy = principal.sub
     else {
       const stored = await this.read(principal, id, 'publish')
       const { header } = stored
       batch.createdBy = header.createdBy
       if (epoch !== undefined && epoch !== header.epoch) throw refuse(problems.notFound())
-      // A token is for one life of its job, and the next may have begun when the batch is applied.
+      // A token is valid for one epoch of its job, and the next may have begun by the commit.
       if (principal.jobs) {
         batch.epoch = header.epoch
         batch.tokenSeries = tokenSeries(stored)
@@ -106,7 +106,7 @@ export class Jobs {
     return { version, cancelRequested, pauseRequested, watched, flushMs }
   }
 
-  /** A job that the principal may do this with. */
+  /** Reads a job and checks that the principal may perform the action on it. */
   async read(principal: Principal, id: string, action: Action = 'read'): Promise<StoredJob> {
     const stored = isJobId(id) ? await this.#context.engine.read(id) : undefined
     if (!stored) throw refuse(problems.notFound())
@@ -114,7 +114,7 @@ export class Jobs {
     return stored
   }
 
-  /** Jobs, newest first: the principal's own, unless it may ask for others. */
+  /** Lists jobs, newest first: by default the principal's own (see `ownerOf`). */
   async list(
     principal: Principal,
     { owner: asked, cursor, ...query }: Partial<ListQuery> & Pick<ListQuery, 'limit'>,
@@ -131,16 +131,16 @@ export class Jobs {
   }
 
   /**
-   * Whose jobs a principal asks for: its own, or with `jobs:admin` those of any owner by name, or, with `*`, everyone's, which is `undefined`.
+   * The owner whose jobs a principal asks for: by default itself; with `jobs:admin` anyone, or all owners (`undefined`) for `*`.
    *
-   * @throws ProblemError 403 for those of others, without that scope; 422 for everyone's, where the engine knows of none
+   * @throws ProblemError 403 for another owner without that scope; 422 for `*` if the engine can't list all jobs
    */
   ownerOf(principal: Principal, asked: string | undefined): string | undefined {
     requireScope(principal, 'jobs:read')
     if (asked === undefined) return principal.sub
     if (!isAdmin(principal)) {
-      const errors = [{ field: 'owner', detail: 'takes the scope jobs:admin' }]
-      throw refuse(problems.forbidden('owner: takes the scope jobs:admin. Leave it out for your own jobs.', errors))
+      const errors = [{ field: 'owner', detail: 'needs the scope jobs:admin' }]
+      throw refuse(problems.forbidden('owner: needs the scope jobs:admin. Leave it out for your own jobs.', errors))
     }
     if (asked !== '*') return asked
     if (!this.#context.engine.knowsOwnersOnly) return undefined
@@ -148,13 +148,13 @@ export class Jobs {
     throw refuse(problems.invalid([{ field: 'owner', detail }]))
   }
 
-  /** Writes down what a watcher asks for; cancels at once what has not begun. */
+  /** Records a watcher's request. Cancels a pending job at once. */
   async operate(principal: Principal, id: string, operation: Operation): Promise<JobHeader> {
     const { epoch } = (await this.read(principal, id, 'control')).header
     return this.#count(await this.#apply(id, { events: [], at: this.#now(), epoch, decide: operation }), 1)
   }
 
-  /** A token for those who have no account here. */
+  /** Creates a token for people without an account. */
   async share(principal: Principal, id: string, { can, parts, seconds }: CreateToken) {
     const stored = await this.read(principal, id, can === 'watch' ? 'share-watch' : 'share-publish')
     const { epoch } = stored.header
@@ -162,7 +162,7 @@ export class Jobs {
     return this.#context.auth.createJobToken(principal, grant, seconds)
   }
 
-  /** Ends all watch and publish tokens that were made of a job so far, and the streams that they opened. */
+  /** Revokes all watch and publish tokens of a job, and ends the streams that they opened. */
   async endTokens(principal: Principal, id: string): Promise<void> {
     const { epoch } = (await this.read(principal, id, 'end-tokens')).header
     const applied = await this.#apply(id, { events: [], at: this.#now(), epoch, decide: 'end-tokens' })
@@ -176,17 +176,17 @@ export class Jobs {
   }
 
   /**
-   * Removes the ended jobs of an owner, the principal itself unless it says otherwise.
+   * Removes the ended jobs of an owner, by default the principal.
    *
    * @returns resolves when they are removed
-   * @throws ProblemError at once when that is not allowed
+   * @throws ProblemError synchronously: 403 for another's jobs, 429 when too many removals wait
    */
   removeEnded(principal: Principal, { owner = principal.sub, status, endedBefore }: RemoveQuery): Promise<void> {
     requireScope(principal, 'jobs:read')
     if (owner !== principal.sub && !isAdmin(principal)) {
-      throw refuse(problems.forbidden("owner: removing another's jobs takes the scope jobs:admin."))
+      throw refuse(problems.forbidden("owner: removing another's jobs needs the scope jobs:admin."))
     }
-    // What ends from now on is not meant.
+    // Excludes jobs that end later.
     const before = endedBefore === undefined ? this.#context.clock.now() + 1 : Date.parse(endedBefore)
     return this.#removals.start({ owner, endedBefore: before, ...(status ? { status } : {}) })
   }
@@ -241,7 +241,7 @@ export class Jobs {
     return applied.header
   }
 
-  /** The time in ISO 8601: written once a millisecond, for it takes as long as to fold an event. */
+  /** The time in ISO 8601. Formatted once per millisecond, because formatting takes as long as folding an event. */
   #now(): string {
     const ms = this.#context.clock.now()
     if (ms !== this.#written.ms) this.#written = { ms, text: new Date(ms).toISOString() }

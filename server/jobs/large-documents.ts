@@ -6,24 +6,22 @@ import { type Clock, nextTurn, systemClock } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Engine, View } from './engine.ts'
 
-/** Large documents that may be read at once: of all jobs, and of one. Each may take tens of megabytes until it has been sent. */
+/** Most concurrent reads of large documents, in total and per job. Each may hold tens of megabytes until it has been sent. */
 export const LARGE_READS = { all: 16, job: 4 }
-/** How long one of them counts at most: milliseconds. A reader that stalls must not keep others out for good. */
+/** How long a read counts at most: milliseconds. A stalled client must not keep others out for good. */
 const LARGE_READ_MS = 60_000
-/** Bytes of JSON that are read before others get their turn: some milliseconds. */
+/** Bytes of JSON read per turn of the event loop: some milliseconds. */
 const READ_BYTES = 64 * 1024
-/** Rows that are encoded before others get their turn: some milliseconds. */
+/** Rows encoded per turn of the event loop: some milliseconds. */
 const ROWS_ENCODED = 250
 
 const encoder = new TextEncoder()
 
-/**
- * Reads documents of any size without holding up the event loop: in pages, with a turn of the loop between any two.
- */
+/** Reads documents of any size without blocking the event loop: in pages, with a turn of the loop between any two. */
 export class LargeDocuments {
   readonly #engine: Engine
   readonly #clock: Clock
-  /** Reads that have not been sent yet, by job. */
+  /** Number of unreleased reads, by job. */
   readonly #open = new Map<string, number>()
   #count = 0
 
@@ -33,9 +31,9 @@ export class LargeDocuments {
   }
 
   /**
-   * What changed since a cursor, all of it; everything without one. `undefined` when there is no such job.
+   * Reads all changes since a cursor, or everything without one. `undefined` when there is no such job.
    *
-   * @returns the patch, and for a large one what has to be called once it was sent, or never will be
+   * @returns the patch; for a large one with `release`, to call once the patch was sent or discarded
    * @throws ProblemError 429 when too many large documents are being read
    */
   async read(
@@ -46,7 +44,7 @@ export class LargeDocuments {
     const page = { view, maxBytes: READ_BYTES }
     let patch = await this.#engine.changesSince(id, cursor, page)
     if (!patch?.more) return patch && { patch }
-    const release = this.#take(id)
+    const release = this.#reserve(id)
     try {
       let whole = new MergedPatch(patch)
       while (patch.more) {
@@ -56,7 +54,7 @@ export class LargeDocuments {
           release()
           return undefined
         }
-        // From 0 again: the job was made anew in between.
+        // From 0: the job was created again in between.
         if (patch.from === 0) whole = new MergedPatch(patch)
         else whole.add(patch)
       }
@@ -67,7 +65,7 @@ export class LargeDocuments {
     }
   }
 
-  #take(id: string): () => void {
+  #reserve(id: string): () => void {
     const open = this.#open.get(id) ?? 0
     if (this.#count >= LARGE_READS.all || open >= LARGE_READS.job)
       throw refuse(
@@ -93,14 +91,14 @@ export class LargeDocuments {
   }
 }
 
-/** Pages as one patch: of a row that came twice the newer one, and of windows what is still in them. */
+/** Merges pages into one patch: each row in its newest state, and windows cut to their length. */
 class MergedPatch {
   readonly #first: Patch
   #last: Patch
   #result: Patch['job']['result']
   #metadata: Patch['job']['metadata']
   readonly #steps = new Map<string, Step>()
-  /** At their places: to sort them at the end would take long, and so would a large map to grow. No holes: those make an array slow. */
+  /** By index, because sorting items or growing a large map takes long. Filled with `undefined`, because holes make an array slow. */
   readonly #items: (Item | undefined)[]
   readonly #errors: ErrorRow[] = []
   readonly #logs: LogRow[] = []
@@ -137,9 +135,9 @@ class MergedPatch {
 }
 
 /**
- * An object as JSON, whose long arrays are encoded a few elements at a time, each time that the reader has room for more.
+ * Encodes an object as JSON: long arrays in slices, each when the client has room for more.
  *
- * @param done called once, when all was read or the reader has left
+ * @param done called once, after the last slice or when the client disconnects
  */
 export function encodeInSlices(object: object, done: () => void): ReadableStream<Uint8Array> {
   const slices = jsonSlices(object)

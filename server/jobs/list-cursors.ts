@@ -2,32 +2,32 @@ import { decodeBase64Url, encodeBase64Url } from 'hono/utils/encode'
 import type { Random } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 
-/** The nonce of AES-GCM (NIST SP 800-38D): bytes. */
+/** Length of an AES-GCM nonce (NIST SP 800-38D): bytes. */
 const NONCE = 12
-/** Cursors are filled up to a multiple of so many bytes: the length of a number tells how large it is. */
+/** Cursors are padded to a multiple of this many bytes, because the length of a number reveals its magnitude. */
 const BLOCK = 32
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /**
- * The cursors of lists as clients see them: sealed, for one principal and the owner whose jobs it lists.
+ * Encrypts list cursors for clients, each bound to a principal and the owner whose jobs it lists.
  *
- * What engines count by is the order of all jobs, so a plain cursor would tell how many jobs others have made.
+ * Engines number jobs of all owners in one order, so a plain cursor would reveal how many jobs others have created.
  */
 export class ListCursors {
   readonly #secrets: readonly string[]
-  /** By their secrets. Not as promises: Workers end those of a request with it, and another that waits for one waits for good. */
+  /** Keys by secret. Not promises: on Workers a promise ends with its request, and another request would await it for ever. */
   readonly #keys = new Map<string, CryptoKey>()
   readonly #random: Random
 
-  /** @param secrets the first seals, all open */
+  /** @param secrets the first encrypts, all decrypt */
   constructor(secrets: string | readonly string[], random: Random) {
     this.#secrets = [secrets].flat()
     this.#random = random
   }
 
-  /** @param cursor as an engine gave it: no spaces at its end */
+  /** @param cursor from an engine, without trailing spaces */
   async seal(cursor: string, sub: string, owner: string | undefined): Promise<string> {
     const key = await this.#keyOf(this.#secrets[0] ?? '')
     const nonce = new Uint8Array(this.#random.bytes(NONCE))
@@ -39,7 +39,7 @@ export class ListCursors {
     return encodeBase64Url(bytes.buffer).replace(/=+$/, '')
   }
 
-  /** The engine's cursor. @throws ProblemError 422 for one that was not sealed for this principal and owner */
+  /** Returns the engine's cursor. @throws ProblemError 422 if it was not sealed for this principal and owner */
   async open(cursor: string, sub: string, owner: string | undefined): Promise<string> {
     const bytes = bytesOf(cursor)
     const terms = termsOf(bytes.subarray(0, NONCE), sub, owner)
@@ -48,7 +48,7 @@ export class ListCursors {
       try {
         return decoder.decode(await crypto.subtle.decrypt(terms, key, bytes.subarray(NONCE))).trimEnd()
       } catch {
-        // Sealed with another secret, perhaps.
+        // It may have been sealed with another secret.
       }
     }
     const detail = 'is not the nextCursor of a page of this list. Leave it out to begin with the newest job'
@@ -64,7 +64,7 @@ export class ListCursors {
   }
 }
 
-/** What base64url text stands for; of text that is none, nothing that opens. */
+/** Decodes base64url. Invalid text gives bytes that do not decrypt. */
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(decodeBase64Url(text))

@@ -6,19 +6,19 @@ import { utf8Length } from '../../shared/document/text-size.ts'
 import type { Page, StoredJob } from './engine.ts'
 import { generationAt } from './generations.ts'
 
-/** Bytes of a message of a stream, about, before the rest goes into the next page. */
+/** Approximate size of a page in a stream: bytes. */
 export const PAGE_BYTES = 256 * 1024
-/** Bytes of a page of what certainly needs several: to read and encode one holds the event loop for a few milliseconds. */
+/** Size of a page when several are needed anyway: bytes. Reading and encoding it blocks the event loop for a few milliseconds. */
 const SMALL_PAGE_BYTES = 64 * 1024
-/** What a row is in JSON besides its texts, about: bytes. */
+/** Approximate JSON size of a row without its texts: bytes. */
 const ROW_BYTES = 100
 
-/** Bytes of the jobs on a page of a list, before the rest goes into the next: with what is around them the page stays below 1 MiB. */
+/** Most bytes of jobs on a page of a list: with the surrounding JSON a page stays below 1 MiB. */
 export const LIST_BYTES = 1_000_000
-/** Jobs that an engine reads at once for a list: a few beyond the page's end, where they are large. */
+/** Jobs that an engine reads at a time for a list. If they are large, it reads a few past the end of the page. */
 export const LISTED_AT_ONCE = 16
 
-/** A page of a list as it is filled, in the list's order: with as many jobs as were asked for, or as fit, but one at least. */
+/** Builds a page of a list: as many jobs as fit into `limit` and `LIST_BYTES`, but at least one. */
 export class ListPage {
   readonly page: Page<JobHeader> = { rows: [] }
   readonly #limit: number
@@ -29,16 +29,16 @@ export class ListPage {
     this.#limit = limit
   }
 
-  /** Nothing more belongs on it. */
+  /** Whether a job was refused for lack of room. */
   get isFull(): boolean {
     return this.page.nextCursor !== undefined
   }
 
   /**
-   * Takes the next job of the list, if it belongs on this page; else the page is full.
+   * Adds the next job of the list, or marks the page as full.
    *
-   * @param cursor the place after it
-   * @param bytes of its JSON, about
+   * @param cursor position after the job
+   * @param bytes approximate size of its JSON
    */
   add(header: JobHeader, cursor: string, bytes: number): void {
     const { rows } = this.page
@@ -51,7 +51,7 @@ export class ListPage {
   }
 }
 
-/** The rows of a document that a patch may carry, each under the name of its list. */
+/** A row of a patch, with the name of its list. */
 export type ChangedRow =
   | { list: 'steps'; row: Step }
   | { list: 'items'; row: Item }
@@ -59,20 +59,20 @@ export type ChangedRow =
   | { list: 'logs'; row: LogRow }
 
 /**
- * The version that a patch has to begin at for a watcher with this cursor: 0 when the cursor is of no use. Its generation is not looked at: what
- * a client sends is judged by `versionHeld`.
+ * The version at which a patch for this cursor starts: 0 if the cursor is of another epoch or ahead of the job. Ignores the generation:
+ * `versionHeld` checks the cursors of clients.
  */
 export function startOf(cursor: Cursor | undefined, job: StoredJob): number {
   return cursor && cursor.epoch === job.header.epoch && cursor.version <= job.header.version ? cursor.version : 0
 }
 
-/** The version that a client with this cursor has of this very history: 0 when it has none of it. */
+/** The version that a client with this cursor has, if it is of this store's history; otherwise 0. */
 export function versionHeld(cursor: Cursor | undefined, job: StoredJob): number {
   const version = startOf(cursor, job)
   return cursor?.generation === generationAt(job.marks, version) ? version : 0
 }
 
-/** How many rows may have changed since a version: no more than there are, and than there were changes. */
+/** Upper bound of the rows changed since a version: the number of rows, or of changes if that is lower. */
 export function rowsSince({ header, marks }: StoredJob, from: number): number {
   const windows = Math.min(header.errorCount, ERROR_WINDOW) + Math.min(header.logCount, LOG_WINDOW)
   const rows = countItems(header) + marks.stepCount + windows
@@ -80,11 +80,11 @@ export function rowsSince({ header, marks }: StoredJob, from: number): number {
 }
 
 /**
- * One page of what changed since `from`. Takes only as many rows as fit, so an engine can hand over a lazy reader; the page ends
- * at the version of its last row, which is a valid cursor for the next.
+ * Builds a page of the changes since `from`. Reads only as many rows as fit, so an engine can pass a lazy iterable. The page ends at the
+ * version of its last row, which is a valid cursor for the next.
  *
  * @param rows rows changed after `from`, in the order of their versions
- * @param maxBytes of JSON, about; one row is always taken. Of what is far more the page has less, so that it takes no longer than others
+ * @param maxBytes approximate JSON size; the page has at least one row. If all rows need several pages, pages are smaller, to take less time
  */
 export function buildPage(job: StoredJob, from: number, rows: Iterable<ChangedRow>, maxBytes: number): Patch {
   const { header, marks } = job
@@ -105,14 +105,14 @@ export function buildPage(job: StoredJob, from: number, rows: Iterable<ChangedRo
     bytes += rowLength(changed.row)
     last = changed.row.version
   }
-  // Like the rows, each goes into the page that covers the version of its change: into one, not into all.
+  // Like a row, each goes only into the page that covers the version of its change.
   const changedAt = (version: number) => from < version && version <= patch.to
   if (changedAt(marks.resultVersion)) patch.job.result = result ?? null
   if (changedAt(marks.metadataVersion)) patch.job.metadata = metadata ?? null
   return patch
 }
 
-/** The header as a page before the last has it: with the version and the generation that make its cursor. */
+/** The header of a page before the last, with the version and generation of the page's cursor. */
 function atPage({ marks }: StoredJob, header: PatchHeader, version: number): PatchHeader {
   if (header.generation === undefined) return { ...header, version }
   const { generation: _newest, ...rest } = header
@@ -141,7 +141,7 @@ function push(patch: Patch, { list, row }: ChangedRow): void {
   }
 }
 
-/** About how long a row is in JSON: keys and numbers by a constant, text by its length. */
+/** Approximate JSON size of a row: a constant for keys and numbers, plus the length of its texts. */
 function rowLength(row: ChangedRow['row']): number {
   let length = ROW_BYTES
   for (const value of Object.values(row)) if (typeof value === 'string') length += utf8Length(value)

@@ -3,20 +3,20 @@ import { type Clock, nextTurn } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Engine } from './engine.ts'
 
-/** Jobs that are looked at in one go; then whatever else waits has its turn. */
+/** Jobs processed per turn of the event loop. */
 const PAGE = 100
-/** Requests of one owner that may be under way or wait. */
-const MOST_REQUESTS = 10
+/** Most running and queued requests per owner. */
+const MAX_REQUESTS = 10
 
-/** Which ended jobs of an owner are to be removed. */
+/** Selects ended jobs of an owner. */
 export interface EndedJobs {
   owner: string
   status?: JobStatus
-  /** Only those that ended before this moment: milliseconds since the epoch. */
+  /** Only jobs that ended before this time: milliseconds since the Unix epoch. */
   endedBefore: number
 }
 
-/** Removes ended jobs on request, of one owner after the other's turn: there may be a hundred thousand. */
+/** Removes ended jobs on request. Requests of one owner run one after another, because each may remove a hundred thousand jobs. */
 export class Removals {
   readonly #engine: Engine
   readonly #clock: Clock
@@ -28,31 +28,31 @@ export class Removals {
   }
 
   /**
-   * Begins, or waits for the owner's requests before.
+   * Starts a removal after the earlier ones of the owner.
    *
-   * @returns resolves when all are removed
-   * @throws ProblemError 429 when too many wait
+   * @returns resolves when all jobs are removed
+   * @throws ProblemError 429, synchronously, when too many are queued
    */
   start(jobs: EndedJobs): Promise<void> {
     const { owner } = jobs
-    const line = this.#owners.get(owner) ?? { requests: 0, last: Promise.resolve() }
-    if (line.requests >= MOST_REQUESTS) {
+    const queue = this.#owners.get(owner) ?? { requests: 0, last: Promise.resolve() }
+    if (queue.requests >= MAX_REQUESTS) {
       throw refuse(
-        problems.tooMany('removals', `${MOST_REQUESTS} such removals are under way. Try again when some are done.`),
+        problems.tooMany('removals', `${MAX_REQUESTS} such removals are under way. Try again when some are done.`),
       )
     }
-    line.requests += 1
-    this.#owners.set(owner, line)
+    queue.requests += 1
+    this.#owners.set(owner, queue)
     const work = () => this.#removeAll(jobs)
-    const removed = line.last.then(work, work).finally(() => {
-      line.requests -= 1
-      if (line.requests === 0) this.#owners.delete(owner)
+    const removed = queue.last.then(work, work).finally(() => {
+      queue.requests -= 1
+      if (queue.requests === 0) this.#owners.delete(owner)
     })
-    line.last = removed
+    queue.last = removed
     return removed
   }
 
-  /** An ended job does not change any more: nothing can have come in between, if it is removed in the life in which it was read. */
+  /** Ended jobs never change, so a job is still as it was listed if its epoch is the same. */
   async #removeAll({ owner, status, endedBefore }: EndedJobs): Promise<void> {
     const failures: unknown[] = []
     const query = { owner, live: false, limit: PAGE, ...(status ? { status } : {}) }

@@ -3,11 +3,11 @@ import { CANCEL_GRACE, dueBefore } from './due.ts'
 import type { DueJob, DueList, DueQuery, DueTerms, Engine } from './engine.ts'
 import type { TrustedClock } from './trusted-clock.ts'
 
-/** How often the server looks for jobs that are due: milliseconds. */
+/** Interval of sweeps: milliseconds. */
 const SWEEP_MS = 5_000
-/** Jobs that are done at once; then whatever else waits has its turn. An engine commits as many together. */
+/** Jobs processed per turn of the event loop. An engine commits as many together. */
 const SLICE = 64
-/** Jobs of a page of the index, and how many are gathered before the principals take turns. */
+/** Jobs per page of the index, and jobs gathered before they are interleaved by principal. */
 const PAGE = 1_000
 const GATHERED = 10_000
 
@@ -15,30 +15,29 @@ interface SweeperOptions {
   engine: Engine
   clock: TrustedClock
   retentionSeconds: number
-  /** Told of each job that fails, once until it succeeds. */
+  /** Called for each job that fails, once until it succeeds. */
   onError: (error: unknown) => void
 }
 
 /**
- * Does what is due by itself: ends jobs that ran out of time or whose producer does not answer, and removes those that were kept long enough.
+ * Ends jobs that timed out or whose producer ignores a cancel request, and removes jobs after their retention.
  *
- * One pass goes through the index from its beginning to its end: jobs to be ended first, and again while the removals take their time. What
- * fails stands in nobody's way, and is tried again in the next pass. The principals take turns, so that one with many due jobs delays
- * others by no more than a slice.
+ * A sweep reads the whole due index: first jobs to end, which it looks for again if removals take long. A job that fails blocks no others;
+ * the next sweep retries it. Principals take turns, so that one with many due jobs delays others by at most a slice.
  */
 export class Sweeper {
   readonly #options: SweeperOptions
   readonly #failing = new Set<string>()
   #timer: Timer | undefined
   #isStopped = false
-  /** When jobs were last looked for that are to be ended, by the monotonic clock. */
+  /** When the sweep last looked for jobs to end: milliseconds of the monotonic clock. */
   #endedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: SweeperOptions) {
     this.#options = options
   }
 
-  /** Sweeps now and then, until it is stopped. An engine with alarms of its own needs none of it. */
+  /** Sweeps at intervals until `stop()`. Does nothing for an engine with alarms of its own. */
   start(): void {
     const { engine, clock, onError } = this.#options
     if (!engine.due || this.#isStopped) return
@@ -49,13 +48,13 @@ export class Sweeper {
     }, SWEEP_MS)
   }
 
-  /** Ends with the slice that is under way. */
+  /** Stops after the current slice. */
   stop(): void {
     this.#isStopped = true
     if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer)
   }
 
-  /** Does all that is due. Rejects when the engine can't tell what is. */
+  /** Ends and removes all due jobs. Rejects when the due index can't be read. */
   async sweep(): Promise<void> {
     await this.#endAll()
     for (const list of ['expire', 'ended'] as const) {
@@ -81,12 +80,12 @@ export class Sweeper {
 
   #terms(): DueTerms {
     const { clock, retentionSeconds } = this.#options
-    // First: it may find that the clock was set.
+    // `now()` first: it updates `since` and `steps` if the clock was set.
     const now = clock.now()
     return { now, since: clock.since, steps: clock.steps, retentionSeconds }
   }
 
-  /** Does the same with several jobs at once; the failure of one is its own. */
+  /** Processes jobs concurrently. A failure does not affect other jobs. */
   async #each(jobs: readonly DueJob[], work: (job: DueJob) => Promise<unknown>): Promise<void> {
     const outcomes = await Promise.allSettled(jobs.map(work))
     for (const [index, { id }] of jobs.entries()) {
@@ -95,17 +94,19 @@ export class Sweeper {
       else if (!this.#failing.has(id)) {
         this.#failing.add(id)
         this.#options.onError(
-          new Error(`Job ${id} is due, but ending or removing it failed; it is tried again`, { cause: outcome.reason }),
+          new Error(`Job ${id} is due, but ending or removing it failed; the next sweep retries`, {
+            cause: outcome.reason,
+          }),
         )
       }
     }
   }
 
-  /** The due jobs of a list, a slice at a time. */
+  /** The due jobs of a list, in slices. */
   async *#slices(list: DueList): AsyncIterable<DueJob[]> {
     const { clock } = this.#options
     for await (const gathered of this.#gather(list)) {
-      const jobs = takingTurns(gathered)
+      const jobs = interleave(gathered)
       for (let at = 0; at < jobs.length && !this.#isStopped; at += SLICE) {
         yield jobs.slice(at, at + SLICE)
         await nextTurn(clock)
@@ -116,7 +117,7 @@ export class Sweeper {
   async *#gather(list: DueList): AsyncIterable<DueJob[]> {
     const terms = this.#terms()
     const before = dueBefore(list, terms)
-    // Soon after the start, whoever was due before it has a grace.
+    // Shortly after the server's start, jobs that were due before it have a grace period.
     const isGrace = list === 'end' && terms.now < terms.since + CANCEL_GRACE
     let after: DueQuery['after'] = isGrace ? { at: terms.since, id: '' } : undefined
     do {
@@ -132,8 +133,8 @@ export class Sweeper {
   }
 }
 
-/** The jobs of the principals in turn, each principal's in their order. */
-export function takingTurns(jobs: readonly DueJob[]): DueJob[] {
+/** Interleaves the jobs of principals; the jobs of each keep their order. */
+export function interleave(jobs: readonly DueJob[]): DueJob[] {
   const queues = new Map<string, DueJob[]>()
   for (const job of jobs) {
     const queue = queues.get(job.createdBy)

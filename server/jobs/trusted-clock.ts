@@ -1,29 +1,28 @@
 import type { Clock, Timer } from '../../shared/time/clock.ts'
 import type { ClockStep } from './engine.ts'
 
-/** What the wall clock may differ without having been set: it is steered by so much at once. Milliseconds. */
+/** How far the wall clock may differ without having been set: milliseconds. NTP corrects smaller errors gradually. */
 const TOLERANCE_MS = 1_000
-/** How long the wall clock has to keep the time that it was set to, before that is believed: milliseconds. */
+/** How long the wall clock must keep a new time before that is trusted: milliseconds. */
 export const SETTLE_MS = 300_000
-/** Steps that are told apart: of more, the earliest count as one. */
+/** Most steps kept; the earliest are merged. */
 const STEPS_KEPT = 32
 
 /**
- * The wall clock, as far as it can be trusted.
+ * A wall clock that ignores changes which are soon reverted.
  *
- * A wall clock can be set, by hand, by NTP or by a virtual machine that wakes up, and deadlines, expiries and tokens must not be judged by
- * a mistake that is mended a moment later. So time goes on with the monotonic clock, from what the wall clock showed at the start, and
- * follows the wall clock where the two agree. When they part by more than a second, the monotonic clock is followed for as long as the
- * wall clock has not kept its new time for five minutes; that long nothing is held up, for time passes as it should. After that it was set on
- * purpose, or the machine slept, and `now()` takes it over.
+ * A wall clock can be set by hand, by NTP or when a virtual machine resumes, and a short-lived mistake must not end jobs or expire tokens.
+ * So `now()` starts at the wall clock's time, advances with the monotonic clock, and follows the wall clock while the two agree. When they
+ * differ by more than a second, `now()` follows the monotonic clock until the wall clock has kept its new time for five minutes. Then the
+ * clock was set on purpose, or the machine slept, and `now()` adopts the new time.
  *
- * What was written before that is on the old time. Of a clock that was set forward, `since` and `steps` tell decisions what to take off, so
- * that nothing ends or expires the earlier for it; of one that was set back, deadlines from before come as much later.
+ * Times stored before are on the old time. After a step forward, decisions correct for it with `since` and `steps`, so that nothing ends or
+ * expires early; after a step back, earlier deadlines come later by as much.
  */
 export class TrustedClock implements Clock {
   readonly #clock: Clock
   #offset: number
-  /** Where the wall clock stands instead, and since when, by the monotonic clock. */
+  /** A differing offset of the wall clock, and since when it has held on the monotonic clock. */
   #other: { offset: number; since: number } | undefined
   #since: number
   #steps: readonly ClockStep[] = []
@@ -34,12 +33,12 @@ export class TrustedClock implements Clock {
     this.#since = clock.now()
   }
 
-  /** When the server started, or its clock was set last: milliseconds since the epoch. */
+  /** When the server started, or its clock was last set: milliseconds since the Unix epoch. */
   get since(): number {
     return this.#since
   }
 
-  /** When the clock was set since the start, the earliest first. */
+  /** Clock changes since the start, the earliest first. */
   get steps(): readonly ClockStep[] {
     return this.#steps
   }
@@ -53,7 +52,7 @@ export class TrustedClock implements Clock {
     } else if (!this.#other || Math.abs(offset - this.#other.offset) > TOLERANCE_MS) {
       this.#other = { offset, since: monotonic }
     } else if (monotonic - this.#other.since >= SETTLE_MS) {
-      this.#take({ at: monotonic + offset, by: offset - this.#offset })
+      this.#addStep({ at: monotonic + offset, by: offset - this.#offset })
       this.#offset = offset
       this.#other = undefined
       this.#since = monotonic + offset
@@ -62,7 +61,7 @@ export class TrustedClock implements Clock {
     return Math.round(monotonic + this.#offset)
   }
 
-  #take(step: ClockStep): void {
+  #addStep(step: ClockStep): void {
     const [first, second, ...rest] = [...this.#steps, step]
     if (!first || !second || rest.length + 2 <= STEPS_KEPT) this.#steps = [...this.#steps, step]
     else this.#steps = [{ at: second.at, by: first.by + second.by }, ...rest]

@@ -342,7 +342,7 @@ describe('POST /api/services/:name', () => {
     await app.clock.advance(60_000)
     expect(await app.document(id)).toMatchObject({
       status: 'failed',
-      message: 'It was paused for too long, and what it holds in memory is not kept for longer. Start it again.',
+      message: 'The job was paused for too long, and the server released its memory. Start it again.',
     })
     for (let i = 0; i < 4; i++) expect((await start()).status).toBe(202)
   })

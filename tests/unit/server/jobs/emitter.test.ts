@@ -132,8 +132,8 @@ describe('run', () => {
       [new RangeError(''), 'RangeError'],
       ['a string', 'a string'],
       [undefined, 'undefined'],
-      [Object.create(null), 'The work failed, and what it threw has no text'],
-      [hostile, 'The work failed, and what it threw has no text'],
+      [Object.create(null), 'The work failed with an error that has no message'],
+      [hostile, 'The work failed with an error that has no message'],
       [new Error('x'.repeat(10_000)), 'x'.repeat(200)],
     ]) {
       const { id, statuses } = await jobOf(app)
@@ -265,7 +265,7 @@ describe('run', () => {
     await test.app.close()
     expect(await test.document(id)).toMatchObject({
       status: 'failed',
-      message: 'The server was stopped before this was done',
+      message: 'The server stopped before the work was done',
     })
   })
 

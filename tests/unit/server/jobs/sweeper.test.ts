@@ -3,7 +3,7 @@ import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import { SqliteEngine } from '../../../../server/engines/sqlite/engine.ts'
 import { problems } from '../../../../server/errors.ts'
 import type { Change, DueJob, Engine } from '../../../../server/jobs/engine.ts'
-import { Sweeper, takingTurns } from '../../../../server/jobs/sweeper.ts'
+import { interleave, Sweeper } from '../../../../server/jobs/sweeper.ts'
 import { TrustedClock } from '../../../../server/jobs/trusted-clock.ts'
 import type { JobHeader } from '../../../../shared/document/job.ts'
 import { systemClock } from '../../../../shared/time/clock.ts'
@@ -189,8 +189,8 @@ describe('Sweeper', () => {
     await fixture.sweep()
     const told = fixture.errors.map((error) => error instanceof Error && [error.message, String(error.cause)])
     expect(told).toEqual([
-      ['Job job-0 is due, but ending or removing it failed; it is tried again', 'Error: broken'],
-      ['Job job-77 is due, but ending or removing it failed; it is tried again', 'Error: The disk is full'],
+      ['Job job-0 is due, but ending or removing it failed; the next sweep retries', 'Error: broken'],
+      ['Job job-77 is due, but ending or removing it failed; the next sweep retries', 'Error: The disk is full'],
     ])
     failing.clear()
     await fixture.sweep()
@@ -312,11 +312,11 @@ describe('Sweeper with 10,000 due jobs', () => {
   }, 20_000)
 })
 
-describe('takingTurns', () => {
-  test('takingTurns gives each principal one of its jobs at a time, in their order', () => {
+describe('interleave', () => {
+  test('interleave gives each principal one of its jobs at a time, in their order', () => {
     const jobs = (createdBy: string, ids: string) => [...ids].map((id, at): DueJob => ({ id, at, createdBy }))
-    const ordered = takingTurns([...jobs('a', 'uvw'), ...jobs('b', 'x'), ...jobs('c', 'yz')])
+    const ordered = interleave([...jobs('a', 'uvw'), ...jobs('b', 'x'), ...jobs('c', 'yz')])
     expect(ordered.map(({ id }) => id).join('')).toBe('uxyvzw')
-    expect(takingTurns([])).toEqual([])
+    expect(interleave([])).toEqual([])
   })
 })
