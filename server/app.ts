@@ -7,6 +7,7 @@ import type { Sent } from '../shared/producer/batcher.ts'
 import { type Clock, type Random, systemClock, systemRandom } from '../shared/time/clock.ts'
 import type { Principal } from './auth/access.ts'
 import { Auth, type AuthOptions } from './auth/auth.ts'
+import { type Authenticate, checkedAuthenticate } from './auth/authenticate.ts'
 import { Sessions } from './auth/sessions.ts'
 import { SignInCodes } from './auth/sign-in-codes.ts'
 import { DEFAULT_RETENTION_SECONDS } from './config.ts'
@@ -38,7 +39,14 @@ import type { Services } from './services/kit/service.ts'
 /** What {@link createApp} puts together. Only the engine and the secret have no default. */
 export interface AppOptions extends FrontOptions {
   engine: Engine
-  auth: AuthOptions
+  auth: AuthOptions & {
+    /**
+     * Identifies requests by the app's own sessions: cookies, a gateway's header. Asked for every request without a token of Milepost; where
+     * it returns nothing, tokens and sign-in links work as ever. What changes something has to come from a page of this origin, unless it
+     * has a bearer token.
+     */
+    authenticate?: Authenticate | undefined
+  }
   /** What differs from the defaults. */
   limits?: Partial<Limits>
   /** How long changes gather before they leave together: milliseconds, 25 by default; 0 is every turn of the event loop. */
@@ -100,7 +108,8 @@ export function createApp(options: AppOptions): Milepost {
   const limits: Limits = { ...defaultLimits, ...options.limits, ...engine.limits }
   const metrics = new Metrics()
   const sessions = new Sessions({ engine, clock, random, onEnd: (id) => hub.endSession(id) })
-  const auth = new Auth(options.auth, clock, sessions)
+  const auth = new Auth(options.auth, clock, sessions, onError)
+  const { authenticate } = options.auth
   const signIns = new SignInCodes({ engine, clock, random })
   const front = new Front(options)
   const onEach = everyAnswer(options.hstsSeconds)
@@ -120,6 +129,7 @@ export function createApp(options: AppOptions): Milepost {
     hub,
     jobs,
     auth,
+    authenticate: authenticate && checkedAuthenticate(authenticate, clock, onError),
     sessions,
     signIns,
     front,

@@ -17,6 +17,10 @@ export interface Config {
   audience: string | undefined
   /** The longest life of an access token: seconds. */
   tokenSeconds: number
+  /** Where the keys of an identity provider are published. Comes with an issuer and an audience. */
+  jwksUrl: string | undefined
+  subClaim: string | undefined
+  scopeClaim: string | undefined
   /** As `MILEPOST_ENGINE` names it: `sqlite:PATH`, `memory:`, `deno-kv:PATH`. */
   engine: string
   origins: string[]
@@ -49,6 +53,11 @@ export const settings = {
   MILEPOST_ISSUER: 'Required iss of access tokens. Any by default.',
   MILEPOST_AUDIENCE: 'Required aud of access tokens. Any by default.',
   MILEPOST_TOKEN_SECONDS: 'Longest life of an access token, in seconds. 7776000 (90 days) by default.',
+  MILEPOST_JWKS_URL:
+    'Keys of an identity provider whose access tokens are accepted: https://id.example.com/jwks. Needs MILEPOST_ISSUER and MILEPOST_AUDIENCE.',
+  MILEPOST_SUB_CLAIM: 'Claim of access tokens that names the principal. sub by default.',
+  MILEPOST_SCOPE_CLAIM:
+    'Claim of access tokens that has the scopes. The first of scope, scp and permissions by default.',
   MILEPOST_ENGINE:
     'Where jobs live: sqlite:PATH, memory: or, on Deno, deno-kv:PATH. sqlite:./data/milepost.db by default.',
   MILEPOST_ORIGINS: 'Origins whose pages may call the API, separated by commas. None by default.',
@@ -139,6 +148,9 @@ export function readConfig(environment: Environment): Config {
     issuer: text('MILEPOST_ISSUER'),
     audience: text('MILEPOST_AUDIENCE'),
     tokenSeconds: wholeNumber(environment, 'MILEPOST_TOKEN_SECONDS', 1, MOST_SECONDS) ?? DEFAULT_TOKEN_SECONDS,
+    ...provider(text('MILEPOST_JWKS_URL'), text('MILEPOST_ISSUER'), text('MILEPOST_AUDIENCE')),
+    subClaim: text('MILEPOST_SUB_CLAIM'),
+    scopeClaim: text('MILEPOST_SCOPE_CLAIM'),
     engine: text('MILEPOST_ENGINE') ?? 'sqlite:./data/milepost.db',
     origins: (list('MILEPOST_ORIGINS') ?? []).map(checkOrigin),
     ...address(text('MILEPOST_PUBLIC_URL'), text('MILEPOST_BASE_PATH')),
@@ -172,6 +184,25 @@ function checkSecret(secret: string): string {
   throw new ConfigError(
     `MILEPOST_SECRET has a secret of ${bytes} bytes. Give it ${SECRET_BYTES} or more: "openssl rand -hex 32" makes one.`,
   )
+}
+
+/** An identity provider: without issuer and audience, tokens that it made for other services would be accepted. */
+function provider(
+  jwksUrl: string | undefined,
+  issuer: string | undefined,
+  audience: string | undefined,
+): Pick<Config, 'jwksUrl'> {
+  if (jwksUrl === undefined) return { jwksUrl }
+  const { protocol, hostname } = URL.canParse(jwksUrl) ? new URL(jwksUrl) : { protocol: '', hostname: '' }
+  const isLocal = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
+  if (protocol !== 'https:' && !(protocol === 'http:' && isLocal)) {
+    throw new ConfigError(
+      `MILEPOST_JWKS_URL is "${jwksUrl}". Give it an https URL: whoever can change the keys signs tokens.`,
+    )
+  }
+  const missing = issuer === undefined ? 'MILEPOST_ISSUER' : audience === undefined ? 'MILEPOST_AUDIENCE' : undefined
+  if (missing) throw new ConfigError(`MILEPOST_JWKS_URL needs ${missing}: the provider signs tokens for others too.`)
+  return { jwksUrl }
 }
 
 /** Where people reach the server: an origin, and a path under it. */

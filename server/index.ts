@@ -3,6 +3,8 @@
 export { type AppOptions, createApp, type Milepost } from './app.ts'
 export type { Grant, Principal, Scope } from './auth/access.ts'
 export type { AuthOptions } from './auth/auth.ts'
+export type { AppPrincipal, Authenticate } from './auth/authenticate.ts'
+export type { JwksOptions } from './auth/jwks.ts'
 export {
   emitError,
   emitItem,

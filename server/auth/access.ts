@@ -108,6 +108,11 @@ export function permitOwner({ sub, scopes }: Principal, owner: string): void {
   )
 }
 
+/** Whether a value can be the name of a principal: 1 to 512 characters. Unpaired surrogates are refused: in UTF-8 two such names are one. */
+export function isPrincipalName(sub: unknown): sub is string {
+  return typeof sub === 'string' && sub !== '' && sub.length <= 512 && sub.isWellFormed()
+}
+
 /** Lets a principal with a scope pass. @throws ProblemError 403 */
 export function requireScope(principal: Principal, scope: Scope): void {
   if (principal.jobs)

@@ -2,7 +2,8 @@ import { sign, verify } from 'hono/jwt'
 import { type Clock, randomId } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import { LruCache } from '../support/lru.ts'
-import { type Grant, type Principal, type Scope, scopes } from './access.ts'
+import { type Grant, isPrincipalName, type Principal, scopes } from './access.ts'
+import { FRESH_MS, Jwks, type JwksOptions } from './jwks.ts'
 import type { Sessions } from './sessions.ts'
 import { withoutPrefix, withPrefix } from './token-prefix.ts'
 
@@ -19,6 +20,15 @@ export interface AuthOptions {
   audience?: string | undefined
   /** How far ahead the `exp` of an access token may be: seconds, 90 days by default. */
   tokenSeconds?: number | undefined
+  /** An identity provider whose access tokens are accepted too. Needs `issuer` and `audience`. */
+  jwks?: JwksOptions | undefined
+  /** The claim of an access token that names the principal: `sub` by default. */
+  subClaim?: string | undefined
+  /**
+   * The claim that has the scopes, as a list or separated by spaces. By default the first of `scope`, `scp` and `permissions` that there
+   * is.
+   */
+  scopeClaim?: string | undefined
 }
 
 /** The longest life of an access token unless a setting says otherwise: 90 days, in seconds. */
@@ -37,6 +47,10 @@ type Claims = Record<string, unknown>
 /** A token whose signature is good. */
 interface Verified {
   readonly claims: Claims
+  /** Whether an identity provider signed it. Such a token is never one of a single job. */
+  readonly isForeign: boolean
+  /** When it has to be verified again, by the monotonic clock: its key may have been withdrawn. */
+  readonly verifiedUntil: number
   /** Who it speaks for as `Authorization`, once asked. */
   bearer?: Principal
 }
@@ -50,11 +64,20 @@ export class Auth {
   readonly #options: AuthOptions
   readonly #clock: Clock
   readonly #sessions: Sessions
+  readonly #jwks: Jwks | undefined
   readonly #remembered = new LruCache<string, Verified>(TOKENS_REMEMBERED)
 
-  /** @throws TypeError when a secret is missing or too short */
-  constructor(options: AuthOptions, clock: Clock, sessions: Sessions) {
+  /**
+   * @param onError told of failures of the identity provider
+   * @throws TypeError when a secret is missing or too short, or an identity provider comes without issuer and audience
+   */
+  constructor(options: AuthOptions, clock: Clock, sessions: Sessions, onError: (error: unknown) => void) {
     this.#secrets = [options.secret].flat()
+    // Without them a token that the provider made for another service would be accepted.
+    if (options.jwks && (options.issuer === undefined || options.audience === undefined)) {
+      throw new TypeError('An identity provider needs an issuer and an audience')
+    }
+    this.#jwks = options.jwks && new Jwks(options.jwks, clock, onError)
     this.#options = options
     this.#clock = clock
     this.#sessions = sessions
@@ -69,7 +92,7 @@ export class Auth {
   /** The principal of a token that was verified before and still holds, without a turn of waiting; nothing when it takes more. */
   remembered(token: string): Principal | undefined {
     const verified = this.#remembered.get(token)
-    if (!verified?.bearer || !this.#isNow(verified.claims)) return undefined
+    if (!verified?.bearer || !this.#isGood(verified)) return undefined
     const session = sessionOf(verified.bearer)
     return session === undefined || this.#sessions.isKnown(session) ? verified.bearer : undefined
   }
@@ -77,13 +100,13 @@ export class Auth {
   /** The principal of a token as it stands in `Authorization`: an access token, or one of a single job. @throws ProblemError 401 */
   async bearer(token: string): Promise<Principal> {
     const verified = await this.#verify(token)
-    verified.bearer ??= this.#bearerOf(verified.claims)
+    verified.bearer ??= this.#bearerOf(verified)
     await this.#requireSession(sessionOf(verified.bearer))
     return verified.bearer
   }
 
-  #bearerOf(claims: Claims): Principal {
-    if (claims.typ === types.job) {
+  #bearerOf({ claims, isForeign }: Verified): Principal {
+    if (claims.typ === types.job && !isForeign) {
       const { sub, grant } = grantOf(claims)
       return { sub, scopes: [], jobs: [grant] }
     }
@@ -94,7 +117,7 @@ export class Auth {
       const detail = `The token lives longer than ${tokenSeconds} seconds, the maximum here.`
       throw refuse(problems.unauthenticated(`${detail} Sign one with an earlier exp.`))
     }
-    return principalOf(claims)
+    return this.#principalOf(claims)
   }
 
   /** The principal of a dashboard's cookie. @throws ProblemError 401 */
@@ -106,7 +129,8 @@ export class Auth {
 
   /** What a watch or publish token allows. @throws ProblemError 401 */
   async jobToken(token: string): Promise<{ sub: string; grant: Grant }> {
-    const { claims } = await this.#verify(token)
+    const { claims, isForeign } = await this.#verify(token)
+    if (isForeign) throw invalidToken()
     const granted = grantOf(claims)
     await this.#requireSession(granted.grant.session)
     return granted
@@ -137,12 +161,19 @@ export class Auth {
   }
 
   async #verify(token: string): Promise<Verified> {
-    const verified = this.#remembered.get(token) ?? (await this.#verifySignature(token))
+    const known = this.#remembered.get(token)
+    const isKnown = known !== undefined && this.#clock.monotonic() < known.verifiedUntil
+    const verified = isKnown ? known : await this.#verifySignature(token)
     if (verified.claims.exp === undefined) {
       throw refuse(problems.unauthenticated('The token has no exp. Sign one that has.'))
     }
     if (!this.#isNow(verified.claims)) throw invalidToken()
     return verified
+  }
+
+  /** Whether a remembered token can be accepted without verifying it again. */
+  #isGood({ claims, verifiedUntil }: Verified): boolean {
+    return this.#isNow(claims) && this.#clock.monotonic() < verifiedUntil
   }
 
   #isNow({ exp, nbf }: Claims): boolean {
@@ -152,24 +183,33 @@ export class Auth {
   }
 
   async #verifySignature(token: string): Promise<Verified> {
+    const claims = (await this.#verifyOwn(withoutPrefix(token))) ?? (await this.#verifyForeign(token))
+    if (!claims) throw invalidToken()
+    this.#remembered.set(token, claims, 1)
+    return claims
+  }
+
+  async #verifyOwn(token: string): Promise<Verified | undefined> {
     for (const secret of this.#secrets) {
       try {
-        // Times are held against our own clock, each time: a remembered token runs out too.
-        const claims: unknown = await verify(withoutPrefix(token), secret, {
-          alg: 'HS256',
-          exp: false,
-          nbf: false,
-          iat: false,
-        })
-        if (typeof claims !== 'object' || claims === null) break
-        const verified = { claims: { ...claims } }
-        this.#remembered.set(token, verified, 1)
-        return verified
+        // Times are compared with our own clock, at each use: a remembered token expires too.
+        const claims: unknown = await verify(token, secret, { alg: 'HS256', exp: false, nbf: false, iat: false })
+        if (typeof claims !== 'object' || claims === null) return undefined
+        return { claims: { ...claims }, isForeign: false, verifiedUntil: Number.POSITIVE_INFINITY }
       } catch {
-        // Signed with another secret, perhaps.
+        // Perhaps signed with another secret.
       }
     }
-    throw invalidToken()
+    return undefined
+  }
+
+  async #verifyForeign(token: string): Promise<Verified | undefined> {
+    const claims = await this.#jwks?.verify(token)
+    if (!claims) return undefined
+    // The provider's clock may differ from ours.
+    if (typeof claims.exp === 'number') claims.exp += LEEWAY_SECONDS
+    if (typeof claims.nbf === 'number') claims.nbf -= LEEWAY_SECONDS
+    return { claims, isForeign: true, verifiedUntil: this.#clock.monotonic() + FRESH_MS }
   }
 
   async #requireSession(session: string | undefined): Promise<void> {
@@ -181,6 +221,17 @@ export class Auth {
     return (issuer === undefined || iss === issuer) && (audience === undefined || [aud].flat().includes(audience))
   }
 
+  #principalOf(claims: Claims): Principal {
+    const { subClaim = 'sub', scopeClaim } = this.#options
+    const sub = claims[subClaim]
+    if (!isPrincipalName(sub)) throw invalidToken()
+    const granted = scopeClaim === undefined ? (claims.scope ?? claims.scp ?? claims.permissions) : claims[scopeClaim]
+    const words: readonly unknown[] = typeof granted === 'string' ? granted.split(' ') : [granted].flat()
+    const principal: Principal = { sub, scopes: scopes.filter((scope) => words.includes(scope)) }
+    if (typeof claims.exp === 'number') principal.expiresAt = claims.exp * 1_000
+    return principal
+  }
+
   #sign(claims: Claims): Promise<string> {
     return sign(claims, this.#secrets[0] ?? '', 'HS256')
   }
@@ -188,15 +239,6 @@ export class Auth {
   #seconds(): number {
     return Math.floor(this.#clock.now() / 1_000)
   }
-}
-
-function principalOf({ sub, scope, exp }: Claims): Principal {
-  // Half a surrogate pair has no UTF-8: stores would take one such name for another.
-  if (typeof sub !== 'string' || sub === '' || sub.length > 512 || !sub.isWellFormed()) throw invalidToken()
-  const granted = typeof scope === 'string' ? scope.split(' ') : []
-  const principal: Principal = { sub, scopes: granted.filter((word): word is Scope => scopes.some((s) => s === word)) }
-  if (typeof exp === 'number') principal.expiresAt = exp * 1_000
-  return principal
 }
 
 function grantOf({ typ, sub, job, epoch, can, parts, series = 0, sid, exp }: Claims): { sub: string; grant: Grant } {

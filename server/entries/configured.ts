@@ -8,10 +8,18 @@ type Parts = Pick<AppOptions, 'engine' | 'addressOf' | 'hosts' | 'openStream' | 
 
 /** The app that a configuration describes, and what serves it under its path. */
 export function configuredApp(config: Config & { secret: string[] }, parts: Parts): { app: Milepost; serve: Serve } {
-  const { secret, issuer, audience, tokenSeconds, basePath } = config
+  const { secret, issuer, audience, tokenSeconds, jwksUrl, subClaim, scopeClaim, basePath } = config
   const { origins, publicOrigin, trustedProxies, hstsSeconds, frameMs, retentionSeconds, limits } = config
   const app = createApp({
-    auth: { secret, issuer, audience, tokenSeconds },
+    auth: {
+      secret,
+      issuer,
+      audience,
+      tokenSeconds,
+      jwks: jwksUrl === undefined ? undefined : { url: jwksUrl },
+      subClaim,
+      scopeClaim,
+    },
     origins,
     publicOrigin,
     trustedProxies,

@@ -27,6 +27,8 @@ export interface RouteContext {
   hub: Hub
   jobs: Jobs
   auth: Auth
+  /** The app's own sessions, where it has some. */
+  authenticate: ((request: Request) => Promise<Principal | undefined>) | undefined
   sessions: Sessions
   front: Front
   signIns: SignInCodes

@@ -27,7 +27,8 @@ const goOn = async () => {}
  * Of all requests the most frequent: one handler does everything, for each middleware on its way would cost as much as the validation.
  * So this comes before the middleware of the other routes.
  */
-export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates, turns }: RouteContext): void {
+export function eventRoutes(app: App, context: RouteContext): void {
+  const { auth, jobs, limits, onEach, rates, turns } = context
   const eventSchema = createEventSchema(limits)
   const schemas = createRequestSchemas(limits)
   const limitBody = atMost(limits.bodyBytes)
@@ -36,7 +37,7 @@ export function eventRoutes(app: App, { auth, front, jobs, limits, onEach, rates
 
   app.post('/api/jobs/:id/events', async (c) => {
     await onEach(c, goOn)
-    const principal = rememberedOf(c, auth) ?? (await identify(c, { auth, front }))
+    const principal = rememberedOf(c, auth) ?? (await identify(c, context))
     const length = lengthOf(c)
     // No more than would be read: a length costs nothing to make up, and a guest's counts as that of who gave the token.
     rates.takePublish(principal, length === undefined ? undefined : Math.min(length, limits.bodyBytes))

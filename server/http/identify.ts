@@ -10,6 +10,8 @@ import type { Front } from './front.ts'
 export interface Identifying {
   auth: Auth
   front: Front
+  /** The app's own sessions, where it has some. */
+  authenticate?: ((request: Request) => Promise<Principal | undefined>) | undefined
 }
 
 /**
@@ -24,6 +26,9 @@ export function sessionCookie(c: Context, front: Front): { name: string; secure:
 
 const BEARER = 'Bearer '
 
+/** Whether this server made a token: the app has no say in it. */
+const isOurs = (token: string | undefined) => token?.startsWith('mpst_') === true
+
 /** Where a watch token may stand in the URL: EventSource can't send headers. */
 const TAKES_URL_TOKENS = /\/api\/(jobs\/[^/]+(\/progress)?|progress)$/
 
@@ -32,13 +37,19 @@ const TAKES_URL_TOKENS = /\/api\/(jobs\/[^/]+(\/progress)?|progress)$/
  *
  * @throws ProblemError 401 without valid credentials; 422 for too many tokens; 403 for a cookie on a request that another site may have made
  */
-export async function identify(c: Context, { auth, front }: Identifying): Promise<Principal> {
+export async function identify(c: Context, { auth, front, authenticate }: Identifying): Promise<Principal> {
   const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
   const urlTokens = isRead && TAKES_URL_TOKENS.test(c.req.path) ? c.req.queries('token') : undefined
   if (urlTokens) return jobTokens(auth, urlTokens)
   const authorization = c.req.header('authorization')
+  const token = authorization === undefined ? undefined : /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1]
+  if (authenticate && !isOurs(token)) {
+    const principal = await authenticate(c.req.raw)
+    // A browser adds cookies, certificates and passwords to the requests of other sites too, but no bearer token.
+    if (principal && !isRead && token === undefined) requireOurPage(c, front)
+    if (principal) return principal
+  }
   if (authorization !== undefined) {
-    const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1]
     if (!token) throw refuse(problems.unauthenticated())
     return auth.bearer(token)
   }

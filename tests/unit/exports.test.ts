@@ -23,7 +23,8 @@ const api: Record<string, { values: string; types: string }> = {
   'client/element/define.ts': { values: '', types: '' },
   'server/index.ts': {
     values: `JobEventEmitter createApp emitError emitItem emitLog emitProgress emitStatus emitStep noControl setJobEvents`,
-    types: 'AppOptions AuthOptions Engine Grant JobControl Milepost Principal Scope Service Services Work',
+    types: `AppOptions AppPrincipal AuthOptions Authenticate Engine Grant JobControl JwksOptions Milepost Principal Scope Service Services
+      Work`,
   },
   'server/engines/memory.ts': { values: 'MemoryEngine', types: '' },
   'server/engines/sqlite/engine.ts': { values: 'SqliteEngine', types: '' },

@@ -27,7 +27,7 @@ const types = {
 
 /** The dashboard, and the element for other people's pages. */
 export function pageRoutes(app: App, context: RouteContext, assets: Assets): void {
-  const { auth, engine, front, rates, sessions, signIns } = context
+  const { engine, front, rates, sessions, signIns } = context
   // Anyone's page may load the element.
   const forWidget = secureHeaders({ strictTransportSecurity: false, crossOriginResourcePolicy: 'cross-origin' })
 
@@ -35,7 +35,7 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
   /** Who looks; nobody when they are not signed in. @throws ProblemError 429 for strangers; what else fails, as a store that is away */
   const readerOf = async (c: Context): Promise<Principal | undefined> => {
     try {
-      return await identify(c, { auth, front })
+      return await identify(c, context)
     } catch (error) {
       if (!(error instanceof ProblemError) || error.problem.status !== 401) throw error
       rates.takeStranger(front.addressOf(c.req.raw, c.env))

@@ -24,6 +24,9 @@ describe('readConfig', () => {
       issuer: undefined,
       audience: undefined,
       tokenSeconds: 7_776_000,
+      jwksUrl: undefined,
+      subClaim: undefined,
+      scopeClaim: undefined,
       engine: 'sqlite:./data/milepost.db',
       origins: [],
       publicOrigin: undefined,
@@ -44,6 +47,9 @@ describe('readConfig', () => {
       MILEPOST_ISSUER: 'https://id.example',
       MILEPOST_AUDIENCE: 'milepost',
       MILEPOST_TOKEN_SECONDS: '3600',
+      MILEPOST_JWKS_URL: 'https://id.example/jwks',
+      MILEPOST_SUB_CLAIM: 'email',
+      MILEPOST_SCOPE_CLAIM: 'roles',
       MILEPOST_ENGINE: 'memory:',
       MILEPOST_ORIGINS: 'https://a.example, http://localhost:3000 ,*',
       MILEPOST_PUBLIC_URL: 'https://example.com',
@@ -62,6 +68,9 @@ describe('readConfig', () => {
       issuer: 'https://id.example',
       audience: 'milepost',
       tokenSeconds: 3_600,
+      jwksUrl: 'https://id.example/jwks',
+      subClaim: 'email',
+      scopeClaim: 'roles',
       engine: 'memory:',
       origins: ['https://a.example', 'http://localhost:3000', '*'],
       publicOrigin: 'https://example.com',
@@ -166,6 +175,20 @@ describe('readConfig', () => {
     for (const value of ['proxy', '10.0.0', '10.0.0.256', '10.0.0.0/33', '::1/129', ':::', '10.0.0.0/8/9', '1.2.3.4/'])
       expect(fault({ MILEPOST_TRUSTED_PROXIES: `127.0.0.1,${value}` })).toBe(
         `MILEPOST_TRUSTED_PROXIES has "${value}". Give it addresses such as 10.0.0.7, or ranges such as 10.0.0.0/8.`,
+      )
+    const us = { MILEPOST_ISSUER: 'https://id.example', MILEPOST_AUDIENCE: 'milepost' }
+    for (const value of [
+      'http://id.example/jwks',
+      'id.example/jwks',
+      'file:///etc/keys',
+      'http://localhost.evil.example/',
+    ])
+      expect(fault({ ...us, MILEPOST_JWKS_URL: value })).toBe(
+        `MILEPOST_JWKS_URL is "${value}". Give it an https URL: whoever can change the keys signs tokens.`,
+      )
+    for (const name of ['MILEPOST_ISSUER', 'MILEPOST_AUDIENCE'])
+      expect(fault({ ...us, [name]: '', MILEPOST_JWKS_URL: 'http://localhost:3000/jwks' })).toBe(
+        `MILEPOST_JWKS_URL needs ${name}: the provider signs tokens for others too.`,
       )
     expect(fault({ MILEPOST_SECERT: 'x' })).toBe(
       'MILEPOST_SECERT is not a setting. "milepost --help" lists all settings.',

@@ -1,0 +1,62 @@
+import type { Clock } from '../../shared/time/clock.ts'
+import { problems, refuse } from '../errors.ts'
+import { isPrincipalName, type Principal, type Scope, scopes } from './access.ts'
+
+/** Who a request speaks for, by the sessions of the app that Milepost is mounted in. */
+export interface AppPrincipal {
+  /** 1 to 512 characters. */
+  sub: string
+  scopes: readonly Scope[]
+  /** When the session ends, and with it open streams and tokens made in it: milliseconds since the epoch. */
+  expiresAt?: number | undefined
+}
+
+/** @returns nothing for a request without a session of the app */
+export type Authenticate = (request: Request) => AppPrincipal | undefined | Promise<AppPrincipal | undefined>
+
+/** The longest that an app may take to identify a request: milliseconds. */
+const AUTHENTICATE_MS = 5_000
+
+/**
+ * An app's `authenticate`, as far as it can be trusted: what it returns is checked, and a failure is no answer.
+ *
+ * @param onError told why it failed; the client is not told
+ * @returns a function that throws ProblemError 503 when `authenticate` throws, takes too long or returns anything else
+ */
+export function checkedAuthenticate(
+  authenticate: Authenticate,
+  clock: Clock,
+  onError: (error: unknown) => void,
+): (request: Request) => Promise<Principal | undefined> {
+  return async (request) => {
+    let timer: unknown
+    try {
+      const late = new Promise<never>((_, reject) => {
+        timer = clock.setTimeout(
+          () => reject(new Error(`authenticate has not answered for ${AUTHENTICATE_MS} ms`)),
+          AUTHENTICATE_MS,
+        )
+      })
+      const principal = await Promise.race([authenticate(request), late])
+      return principal === undefined || principal === null ? undefined : checked(principal, clock.now())
+    } catch (error) {
+      onError(error)
+      throw refuse(problems.unavailable('Sign-in does not work now. Try again later.'))
+    } finally {
+      clock.clearTimeout(timer)
+    }
+  }
+}
+
+/** @throws TypeError for a principal that is none */
+function checked(principal: AppPrincipal, now: number): Principal | undefined {
+  const { sub, scopes: granted, expiresAt } = Object(principal) as AppPrincipal
+  if (!isPrincipalName(sub))
+    throw new TypeError('authenticate returned a principal whose sub is not 1 to 512 characters')
+  if (!Array.isArray(granted) || !granted.every((scope) => scopes.includes(scope))) {
+    throw new TypeError(`authenticate returned a principal whose scopes are not of ${scopes.join(', ')}`)
+  }
+  if (expiresAt === undefined) return { sub, scopes: [...granted] }
+  if (!Number.isFinite(expiresAt)) throw new TypeError('authenticate returned a principal whose expiresAt is no time')
+  return expiresAt > now ? { sub, scopes: [...granted], expiresAt } : undefined
+}
