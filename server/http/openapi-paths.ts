@@ -34,6 +34,7 @@ const idempotency = header(
   'Idempotency-Key',
   'A repeat, with the same key and body, changes nothing. Its answer has the present version of the job.',
 )
+const ifNoneMatch = header('If-None-Match', 'An ETag that this call gave before.')
 
 const anyone = { security: [] }
 const text = (type: string, description: string) => ({
@@ -57,16 +58,39 @@ const serviceForm: Json = {
   },
 }
 
+/** An object that has all of these fields. */
+const record = (properties: Json): Json => ({ type: 'object', properties, required: Object.keys(properties) })
+const ok = { type: 'string', const: 'ok' }
+
 const operationPaths: Json = {
-  '/healthz': { get: { summary: 'Whether the process lives', ...anyone, responses: { 200: answer('It does') } } },
+  '/healthz': {
+    get: {
+      summary: 'Whether the process lives',
+      ...anyone,
+      responses: { 200: { description: 'It does', content: json(record({ status: ok })) } },
+    },
+  },
   '/readyz': {
     get: {
       summary: 'Whether the store answers',
       ...anyone,
-      responses: { 200: answer('It does'), 503: { ...problem, description: 'It does not' } },
+      responses: {
+        200: { description: 'It does', content: json(record({ status: ok, engine: { type: 'string' } })) },
+        503: { ...problem, description: 'It does not' },
+      },
     },
   },
-  '/openapi.json': { get: { summary: 'This document', ...anyone, responses: { 200: answer('OpenAPI 3.1') } } },
+  '/openapi.json': {
+    get: {
+      summary: 'This document',
+      ...anyone,
+      parameters: [ifNoneMatch],
+      responses: {
+        200: { description: 'OpenAPI 3.1', content: json({ type: 'object' }) },
+        304: answer('Nothing changed'),
+      },
+    },
+  },
   '/metrics': {
     get: {
       summary: 'What the server counts, for jobs:admin',
@@ -102,7 +126,11 @@ const pagePaths: Json = {
       summary: 'Sign in with a code that works once',
       ...anyone,
       parameters: [{ ...query('code', 'As the server printed it.'), required: true }],
-      responses: { 303: answer('Signed in: on to the dashboard'), 401: html('How to get a code') },
+      responses: {
+        200: answer('To HEAD, which does not use the code up'),
+        303: answer('Signed in: on to the dashboard'),
+        401: html('How to get a code'),
+      },
     },
   },
   '/sign-out': {
@@ -157,10 +185,13 @@ export function createPaths(): Json {
       get: call(
         'Read a job, or what changed in it',
         {
-          200: { description: 'The job; with since, a patch', content: json({ anyOf: [ref('Job'), ref('Patch')] }) },
+          200: {
+            description: 'The job; with parts=header, its header; with since, a patch',
+            content: json({ anyOf: [ref('Job'), ref('JobHeader'), ref('Patch')] }),
+          },
           304: answer('Nothing changed'),
         },
-        { parameters: [id, since, parts, header('If-None-Match', 'An ETag that this call gave before.')] },
+        { parameters: [id, since, parts, ifNoneMatch] },
       ),
       delete: call('Remove a job', { 204: answer('Removed') }, { parameters: [id] }),
     },

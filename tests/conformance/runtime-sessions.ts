@@ -2,7 +2,6 @@ import { describe, expect, test } from 'bun:test'
 import type { SessionList } from '../../shared/wire/api.ts'
 import { ApiClient, unique } from '../support/api-client.ts'
 import { signIn } from '../support/sign-in.ts'
-import { StreamReader } from '../support/stream-reader.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
 /** Sessions: kept by the server, listed and ended. */
@@ -33,7 +32,7 @@ export function describeSessions(subject: RuntimeSubject): void {
         subject.anyone.stream(`api/progress?job=${id}`, browser),
         subject.anyone.stream('api/progress', browser),
         guest.stream(`api/jobs/${id}/progress`),
-        StreamReader.open(`${subject.server.url}api/progress?token=${token}`),
+        subject.anyone.stream(`api/progress?token=${token}`),
       ])
       await using mine = await subject.anyone.stream(`api/jobs/${id}/progress`, other)
       for (const stream of [...streams, mine]) expect((await stream.next())?.event).toBe('snapshot')

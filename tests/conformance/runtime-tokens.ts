@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'bun:test'
 import { ApiClient, unique } from '../support/api-client.ts'
-import { StreamReader } from '../support/stream-reader.ts'
 import { accessToken } from '../support/tokens.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
@@ -68,7 +67,7 @@ export function describeTokens(subject: RuntimeSubject): void {
         await using stream = await subject.anyone.stream(path)
         expect((await stream.next())?.event).toBe('snapshot')
       }
-      await using named = await StreamReader.open(url)
+      await using named = await subject.anyone.stream(url)
       await using bearer = await guest.stream(`api/jobs/${id}/progress`)
       await using all = await guest.stream('api/progress')
       for (const stream of [named, bearer, all]) expect((await stream.next())?.data.id).toBe(id)
@@ -167,7 +166,7 @@ export function describeTokens(subject: RuntimeSubject): void {
       const { id: second } = await ada.create()
       const { token, url } = await ada.share(id, { seconds: 2 })
       const { token: longer } = await ada.share(second)
-      await using stream = await StreamReader.open(url)
+      await using stream = await subject.anyone.stream(url)
       await using several = await subject.anyone.stream(`api/progress?token=${token}&token=${longer}`)
       const messages = await stream.rest()
       expect(messages.map(({ event, data }) => [event, data.reason])).toEqual([

@@ -2,6 +2,7 @@ import type { ProducerEvent } from '../../shared/document/events.ts'
 import type { Job, JobHeader } from '../../shared/document/job.ts'
 import type { Receipt } from '../../shared/producer/batcher.ts'
 import type { CreateJob } from '../../shared/wire/api.ts'
+import { expectDescribed } from './described-answers.ts'
 import { StreamReader } from './stream-reader.ts'
 
 /** What a refusal says. */
@@ -18,7 +19,7 @@ export function unique(word: string): string {
   return `${word}-${count}`
 }
 
-/** Somebody who calls the API of a server, with a token. */
+/** Somebody who calls the API of a server, with a token. Each answer has to be one that `/openapi.json` describes. */
 export class ApiClient {
   readonly #url: string
   readonly #token: string | undefined
@@ -34,17 +35,22 @@ export class ApiClient {
     return new URL(path, this.#url).href
   }
 
-  /** @param body text, bytes and forms as they are; anything else as JSON */
-  request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
+  /**
+   * @param body text, bytes and forms as they are; anything else as JSON
+   * @throws Error for an answer that is not described
+   */
+  async request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
     const isForm = body instanceof FormData
     const isRaw = isForm || typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream
     const type: Record<string, string> = body === undefined || isForm ? {} : { 'content-type': 'application/json' }
-    return fetch(this.at(path), {
+    const response = await fetch(this.at(path), {
       method,
       headers: { ...this.#authorization, ...type, ...headers },
       redirect: 'manual',
       ...(body === undefined ? {} : { body: isRaw ? (body as BodyInit) : JSON.stringify(body) }),
     })
+    await this.#expectDescribed(method, path, response)
+    return response
   }
 
   /** The JSON of an answer that must have a status. */
@@ -80,8 +86,15 @@ export class ApiClient {
     return this.json(201, 'POST', `api/jobs/${id}/tokens`, request)
   }
 
-  stream(path: string, headers: Record<string, string> = {}): Promise<StreamReader> {
-    return StreamReader.open(this.at(path), { ...this.#authorization, ...headers })
+  async stream(path: string, headers: Record<string, string> = {}): Promise<StreamReader> {
+    const stream = await StreamReader.open(this.at(path), { ...this.#authorization, ...headers })
+    await this.#expectDescribed('GET', path, stream.response)
+    return stream
+  }
+
+  #expectDescribed(method: string, path: string, response: Response): Promise<void> {
+    const mount = new URL(this.#url).pathname.replace(/\/$/, '')
+    return expectDescribed(method, new URL(this.at(path)).pathname.slice(mount.length), response)
   }
 
   get #authorization(): Record<string, string> {

@@ -1,9 +1,17 @@
 import { z } from 'zod'
 
+type Schemas = Record<string, object>
+
 /** The schemas of an OpenAPI 3.1 document, ready to check values with, by their names. Throws for one that can't be compiled. */
-export function compileSchemas(document: object): Record<string, z.ZodType> {
-  const moved = JSON.stringify(document).replaceAll('#/components/schemas/', '#/$defs/')
-  const { components } = JSON.parse(moved) as { components: { schemas: Record<string, object> } }
-  const compile = (name: string) => z.fromJSONSchema({ $defs: components.schemas, $ref: `#/$defs/${name}` } as never)
-  return Object.fromEntries(Object.keys(components.schemas).map((name) => [name, compile(name)]))
+export function compileSchemas({ components }: { components: { schemas: Schemas } }): Record<string, z.ZodType> {
+  const { schemas } = components
+  return Object.fromEntries(
+    Object.keys(schemas).map((name) => [name, compileSchema(schemas, { $ref: `#/components/schemas/${name}` })]),
+  )
+}
+
+/** One schema that refers to the named ones. Throws for one that can't be compiled. */
+export function compileSchema(schemas: Schemas, schema: object): z.ZodType {
+  const moved = JSON.stringify({ ...schema, $defs: schemas }).replaceAll('#/components/schemas/', '#/$defs/')
+  return z.fromJSONSchema(JSON.parse(moved))
 }

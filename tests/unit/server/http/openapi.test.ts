@@ -9,7 +9,7 @@ interface Document {
   openapi: string
   servers?: { url: string }[]
   paths: Record<string, Record<string, unknown>>
-  components: { schemas: Record<string, unknown> }
+  components: { schemas: Record<string, object> }
 }
 
 const document = createOpenApi(defaultLimits) as unknown as Document
