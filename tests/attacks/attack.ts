@@ -14,7 +14,7 @@ export function attack(begins: string, run: () => Promise<Found>): void {
   test(known.attack, async () => {
     const { gets, others } = await run()
     expect({ gets, others }).toEqual({ gets: known.gets, others: known.others })
-  }, 60_000)
+  }, 180_000)
 }
 
 /** How a number of answers went: `401, 12 of 12 times`, or what else there was. */

@@ -22,13 +22,13 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       attack:
         'Forged tokens: unsigned, of another secret, RS256 with HS256’s signature, changed, cut, run out, not yet valid, without an end or with a far one, of other types; on 15 calls and in URLs',
       gets: '401, 240 of 240 times',
-      others: nothing,
+      others: arrives,
       file: 'attacks/tokens.test.ts',
     },
     {
       attack: 'Watch and publish tokens of one’s own, of an earlier life of the job, and for more than they are for',
       gets: '401 or 404, 34 of 34 times',
-      others: nothing,
+      others: arrives,
       file: 'attacks/tokens.test.ts',
     },
     {
@@ -57,7 +57,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       attack:
         'Another’s job by every call, with an access token: read, followed, reported on, controlled, shared, removed',
       gets: '404, 15 of 15 times, byte for byte that of a job that is not there',
-      others: 'nothing: the job is as it was',
+      others: arrives,
       file: 'attacks/jobs.test.ts',
     },
     {
@@ -160,7 +160,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
     {
       attack: 'More streams than a principal may have',
       gets: '429, with Retry-After',
-      others: 'nothing: theirs open',
+      others: arrives,
       file: 'attacks/floods.test.ts',
     },
     {

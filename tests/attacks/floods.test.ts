@@ -1,4 +1,4 @@
-import { describe, expect } from 'bun:test'
+import { describe } from 'bun:test'
 import { defaultLimits } from '../../shared/document/limits.ts'
 import { ApiClient, refusalOf } from '../support/api-client.ts'
 import { RawConnection } from '../support/raw-connection.ts'
@@ -16,15 +16,16 @@ describe('floods', () => {
     await using server = await ServerProcess.start()
     const ada = new ApiClient(server.url, await accessToken('ada'))
     const strangers = [new ApiClient(server.url), new ApiClient(server.url, 'x.y.z')]
+    const seen = new Set<number | undefined>()
     const flood = Array.from({ length: 2_000 }, async (_, n) => {
       const response = await strangers[n % 2]?.request('GET', 'api/jobs')
       await response?.body?.cancel()
-      return response?.status
+      seen.add(response?.status)
     })
     const others = await othersNotice(ada)
-    const seen = new Set(await Promise.all(flood))
-    expect([...seen].sort()).toEqual([401, 429])
-    return { gets: '401 for the first, then 429', others }
+    await Promise.all(flood)
+    const [first, ...then] = seen
+    return { gets: `${first} for the first, then ${then.join(' and ')}`, others }
   })
 
   attack('300 connections with half', async () => {
@@ -71,10 +72,9 @@ describe('floods', () => {
     const fourth = await mallory.request('GET', 'api/progress')
     const hasWait = fourth.headers.get('retry-after') !== null
     const { status } = await refusalOf(fourth)
-    const theirs = await ada.stream('api/progress')
-    await theirs.untilGreeted()
-    for (const stream of [...streams, theirs]) await stream.close()
-    return { gets: `${status}${hasWait ? ', with Retry-After' : ''}`, others: 'nothing: theirs open' }
+    const others = await othersNotice(ada)
+    for (const stream of streams) await stream.close()
+    return { gets: `${status}${hasWait ? ', with Retry-After' : ''}`, others }
   })
 
   attack('An upload that says', async () => {

@@ -32,6 +32,7 @@ describe('attacks on jobs', () => {
     const ada = new ApiClient(server.url, await accessToken('ada'))
     const mallory = new ApiClient(server.url, await accessToken('mallory'))
     const job = await ada.create({ id: 'theirs' })
+    const others = othersNotice(ada)
     const answers = async (id: string) => {
       const all: string[] = []
       for (const request of calls(id)) {
@@ -45,7 +46,7 @@ describe('attacks on jobs', () => {
     expect(await ada.read(job.id)).toEqual(job)
     return {
       gets: `404, ${same.length} of ${there.length} times, byte for byte that of a job that is not there`,
-      others: 'nothing: the job is as it was',
+      others: await others,
     }
   })
 

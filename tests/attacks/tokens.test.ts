@@ -5,6 +5,7 @@ import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
 import { attack, tally } from './attack.ts'
+import { othersNotice } from './others.ts'
 
 const seconds = (from: number) => Math.floor(Date.now() / 1_000) + from
 const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
@@ -59,6 +60,7 @@ describe('attacks with tokens', () => {
     await using server = await ServerProcess.start(unlimited)
     const ada = new ApiClient(server.url, await accessToken('ada'))
     const job = await ada.create()
+    const others = othersNotice(ada)
     const statuses: number[] = []
     const ask = async (client: ApiClient, ...request: Parameters<ApiClient['request']>) => {
       const response = await client.request(...request)
@@ -70,7 +72,7 @@ describe('attacks with tokens', () => {
       await ask(new ApiClient(server.url), 'GET', `api/jobs/${job.id}?token=${token}`)
     }
     expect(await ada.read(job.id)).toEqual(job)
-    return { gets: tally(statuses, [401]), others: 'nothing' }
+    return { gets: tally(statuses, [401]), others: await others }
   })
 
   attack('Watch and publish tokens', async () => {
@@ -82,6 +84,7 @@ describe('attacks with tokens', () => {
     await ada.request('DELETE', `api/jobs/${earlier.id}`)
     const job = await ada.create({ id: 'again' })
     const own = await mallory.create()
+    const others = othersNotice(ada)
     const theirs = await Promise.all((['watch', 'publish'] as const).map((can) => mallory.share(own.id, { can })))
     const statuses: number[] = []
     const ask = async (token: string, ...request: Parameters<ApiClient['request']>) => {
@@ -98,6 +101,6 @@ describe('attacks with tokens', () => {
     await ask(watch?.token ?? '', 'POST', `api/jobs/${own.id}/events`, { type: 'progress', done: 1 })
     await ask(publish?.token ?? '', 'GET', `api/jobs/${own.id}`)
     expect(await ada.read(job.id)).toEqual(job)
-    return { gets: tally(statuses, [401, 404]), others: 'nothing' }
+    return { gets: tally(statuses, [401, 404]), others: await others }
   })
 })
