@@ -10,7 +10,7 @@ import { Auth, type AuthOptions } from './auth/auth.ts'
 import { type Authenticate, checkedAuthenticate } from './auth/authenticate.ts'
 import { Sessions } from './auth/sessions.ts'
 import { SignInCodes } from './auth/sign-in-codes.ts'
-import { DEFAULT_RETENTION_SECONDS } from './config.ts'
+import { DEFAULT_PING_SECONDS, DEFAULT_RETENTION_SECONDS } from './config.ts'
 import { ProblemError, problems } from './errors.ts'
 import type { App, Env, RouteContext } from './http/context.ts'
 import { eventRoutes } from './http/events.ts'
@@ -51,6 +51,8 @@ export interface AppOptions extends FrontOptions {
   limits?: Partial<Limits>
   /** How long changes gather before they leave together: milliseconds, 25 by default; 0 is every turn of the event loop. */
   frameMs?: number
+  /** How often a stream is pinged: seconds, 30 by default and at most, since clients take a longer silence for a lost connection. */
+  pingSeconds?: number
   /** How long ended jobs are kept: seconds, 30 days by default. */
   retentionSeconds?: number | undefined
   /** How long browsers are to remember that this host is reached over TLS alone: seconds. Not said by default. */
@@ -114,10 +116,12 @@ export function createApp(options: AppOptions): Milepost {
   const front = new Front(options)
   const onEach = everyAnswer(options.hstsSeconds)
   const seam = options.openStream ? { openStream: options.openStream } : {}
-  const { retentionSeconds = DEFAULT_RETENTION_SECONDS, subscriptionsPerStream } = options
+  const { retentionSeconds = DEFAULT_RETENTION_SECONDS, pingSeconds = DEFAULT_PING_SECONDS } = options
+  const { subscriptionsPerStream } = options
+  const pingMs = pingSeconds * 1_000
   const isSessionOpen = (id: string) => sessions.isOpen(id)
   const bounds = { limits, subscriptionsPerStream, isSessionOpen }
-  const hub = new Hub({ engine, clock, random, metrics, frameMs, ...bounds, ...seam })
+  const hub = new Hub({ engine, clock, random, metrics, frameMs, pingMs, ...bounds, ...seam })
   const cursors = new ListCursors(options.auth.secret, random)
   const isWatched = hub.isWatched.bind(hub)
   const jobs = new Jobs({ engine, isWatched, auth, cursors, limits, clock, random, metrics, retentionSeconds })

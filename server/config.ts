@@ -32,12 +32,16 @@ export interface Config {
   trustedProxies: string[]
   hstsSeconds: number | undefined
   frameMs: number
+  pingSeconds: number
   retentionSeconds: number
   limits: Limits
 }
 
 /** How long ended jobs are kept unless a setting says otherwise: 30 days, in seconds. */
 export const DEFAULT_RETENTION_SECONDS = 2_592_000
+
+/** How often streams are pinged, and the most that it may be: clients take 75 s of silence for a lost connection. */
+export const DEFAULT_PING_SECONDS = 30
 
 /** A hundred years: what is longer is a mistake of units, and may be no date any more. */
 const MOST_SECONDS = 3_155_760_000
@@ -68,6 +72,7 @@ export const settings = {
     'Addresses of proxies whose X-Forwarded-For, -Proto and -Host (or Forwarded) are believed: 10.0.0.7,fd00::/8. None by default.',
   MILEPOST_HSTS_SECONDS: 'max-age of Strict-Transport-Security, in seconds. Not sent by default.',
   MILEPOST_FRAME_MS: 'How long changes are gathered into one frame, in milliseconds. 25 by default.',
+  MILEPOST_PING_SECONDS: 'How often streams are pinged, in seconds. 30 by default, and at most.',
   MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept, in seconds. 2592000 (30 days) by default.',
 } as const
 
@@ -157,6 +162,7 @@ export function readConfig(environment: Environment): Config {
     trustedProxies: (list('MILEPOST_TRUSTED_PROXIES') ?? []).map(checkProxy),
     hstsSeconds: wholeNumber(environment, 'MILEPOST_HSTS_SECONDS', 0, MOST_SECONDS),
     frameMs: wholeNumber(environment, 'MILEPOST_FRAME_MS', 0, 60_000) ?? 25,
+    pingSeconds: wholeNumber(environment, 'MILEPOST_PING_SECONDS', 1, DEFAULT_PING_SECONDS) ?? DEFAULT_PING_SECONDS,
     retentionSeconds: retention ?? DEFAULT_RETENTION_SECONDS,
     limits,
   }

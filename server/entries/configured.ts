@@ -9,7 +9,7 @@ type Parts = Pick<AppOptions, 'engine' | 'addressOf' | 'hosts' | 'openStream' | 
 /** The app that a configuration describes, and what serves it under its path. */
 export function configuredApp(config: Config & { secret: string[] }, parts: Parts): { app: Milepost; serve: Serve } {
   const { secret, issuer, audience, tokenSeconds, jwksUrl, subClaim, scopeClaim, basePath } = config
-  const { origins, publicOrigin, trustedProxies, hstsSeconds, frameMs, retentionSeconds, limits } = config
+  const { origins, publicOrigin, trustedProxies, hstsSeconds, frameMs, pingSeconds, retentionSeconds, limits } = config
   const app = createApp({
     auth: {
       secret,
@@ -25,6 +25,7 @@ export function configuredApp(config: Config & { secret: string[] }, parts: Part
     trustedProxies,
     hstsSeconds,
     frameMs,
+    pingSeconds,
     retentionSeconds,
     limits,
     assets,

@@ -6,7 +6,7 @@ import { problems, refuse } from '../errors.ts'
 import type { Engine, View } from '../jobs/engine.ts'
 import type { Metrics } from '../metrics.ts'
 import { type Access, EventStream, type Viewer } from './event-stream.ts'
-import { JobChannel, PING_MS, type WatchJob } from './job-channel.ts'
+import { JobChannel, type WatchJob } from './job-channel.ts'
 import { JobFollower } from './job-follower.ts'
 import { endMessage } from './messages.ts'
 import { OwnerChannel } from './owner-channel.ts'
@@ -19,7 +19,7 @@ export type { Viewer } from './event-stream.ts'
 
 /** Lifetime of a stream, ± 20 %, in milliseconds. Bounds the cost of a client that vanished silently. */
 const STREAM_LIFE_MS = 900_000
-/** Interval at which a stream checks whether its session has ended in another process, in milliseconds. */
+/** Longest interval at which a stream checks whether its session has ended in another process, in milliseconds. */
 const SESSION_CHECK_MS = 20_000
 /** Range of the reconnect delay sent to clients, in milliseconds. Random, to spread reconnects. */
 const RETRY_MS = { least: 1_000, most: 5_000 }
@@ -32,6 +32,8 @@ export interface HubContext {
   metrics: Metrics
   /** How long changes are gathered before they are sent together, in milliseconds. */
   frameMs: number
+  /** Interval of pings, in milliseconds. */
+  pingMs: number
 }
 
 export interface HubOptions extends HubContext {
@@ -221,7 +223,7 @@ export class Hub {
   }
 
   #checkSession(stream: EventStream, session: string): void {
-    stream.after(SESSION_CHECK_MS, async () => {
+    stream.after(Math.min(SESSION_CHECK_MS, this.#context.pingMs), async () => {
       // An unavailable store must not sign anyone out.
       const isOpen = await this.#isSessionOpen(session).catch(() => true)
       if (isOpen) this.#checkSession(stream, session)
@@ -230,7 +232,7 @@ export class Hub {
   }
 
   #schedulePings(stream: EventStream): void {
-    stream.after(PING_MS, () => {
+    stream.after(this.#context.pingMs, () => {
       stream.ping()
       this.#schedulePings(stream)
     })

@@ -21,8 +21,6 @@ import {
   touchesBulk,
 } from './messages.ts'
 
-/** Interval of pings, in milliseconds. */
-export const PING_MS = 30_000
 /** Most events that a frame carries individually; more become one patch. */
 const EVENTS_PER_FRAME = 8
 
@@ -276,7 +274,7 @@ export class JobChannel {
       if (!this.#hub.engine.tellsAll) void this.#checkVersion()
       // Retries a read that failed.
       else if (this.#sent < this.#version) this.#requestFrame()
-    }, PING_MS)
+    }, this.#hub.pingMs)
   }
 
   /** Reads the stored version, because most engines may lose wake-ups. */

@@ -8,7 +8,6 @@ import { PAGE_BYTES } from '../jobs/paging.ts'
 import { encode } from './event-stream.ts'
 import { FrameTimer } from './frame-timer.ts'
 import type { HubContext } from './hub.ts'
-import { PING_MS } from './job-channel.ts'
 import { KnownJobs } from './known-jobs.ts'
 import { touchesBulk } from './messages.ts'
 import type { OwnerFollower } from './owner-follower.ts'
@@ -245,7 +244,7 @@ export class OwnerChannel {
       this.#ping = this.#schedulePing()
       void this.#readUnread()
       if (!this.#hub.engine.tellsAll) void this.#checkVersions()
-    }, PING_MS)
+    }, this.#hub.pingMs)
   }
 
   /** Lists the live jobs and reads known ones that are missing there, because most engines may lose wake-ups. */

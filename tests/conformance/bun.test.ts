@@ -2,4 +2,4 @@ import { onBun } from '../support/server-process.ts'
 import { describeRuntime } from './runtime.ts'
 import { startProcess } from './start-process.ts'
 
-describeRuntime('bun', startProcess(onBun), { noticesWithinMs: 1_000 })
+describeRuntime('bun', startProcess(onBun))

@@ -227,6 +227,6 @@ export function describeHostility(subject: RuntimeSubject): void {
       expect((await ada.operate(id, 'cancel')).cancelRequested).toBe(true)
       isDone = true
       await Promise.all(producers)
-    }, 20_000)
+    }, 180_000)
   })
 }

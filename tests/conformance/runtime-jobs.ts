@@ -254,7 +254,7 @@ export function describeJobs(subject: RuntimeSubject): void {
       await using stream = await ada.stream('api/progress')
       const shown = await stream.take(40)
       expect(shown.filter(({ event }) => event === 'snapshot').map(({ data }) => data.jobId)).toEqual(made)
-    }, 20_000)
+    }, 180_000)
 
     test('GET /api/jobs?owner= lists the jobs of anyone by name, and of everyone, for jobs:admin alone', async () => {
       const [owner, kind] = [unique('owner'), unique('kind')]

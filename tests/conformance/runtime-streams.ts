@@ -3,6 +3,8 @@ import { FoldedJob } from '../support/folded-job.ts'
 import type { Received } from '../support/stream-reader.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
+const PINGS = /event: ping\n.*\n\n/g
+
 const names = (messages: Received[]) => messages.map(({ event }) => event)
 
 /** One job, followed live. */
@@ -17,7 +19,7 @@ export function describeStreams(subject: RuntimeSubject): void {
       expect(stream.response.headers.get('x-accel-buffering')).toBe('no')
       expect(stream.response.headers.get('content-encoding')).toBeNull()
       await stream.next()
-      const { at } = (await stream.untilGreeted()).data
+      const { at } = (await stream.ping()).data
       const document = JSON.stringify({ id, epoch, ...header, steps, items, errors, logs })
       const [retry] = /^retry: [1-5]\d{3}\n/.exec(stream.text) ?? []
       const ping = `event: ping\ndata: {"at":"${at}","version":1}\n\n`
@@ -28,7 +30,7 @@ export function describeStreams(subject: RuntimeSubject): void {
       await ada.publish(id, { type: 'error', message: 'a\r\n\ndata: b\u2028\u2029\0' })
       await stream.next()
       const { updatedAt, errors: rows } = await ada.read(id)
-      const sent = stream.text.slice(stream.text.indexOf('event: progress'))
+      const sent = stream.text.slice(stream.text.indexOf('event: progress')).replace(PINGS, '')
       expect(sent).toMatch(
         new RegExp(
           `^event: progress\\nid: ${epoch}-2\\ndata: \\{"type":"progress","version":2,"at":"[^"]+","done":13,"total":100\\}\\n\\n` +

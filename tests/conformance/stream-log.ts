@@ -63,6 +63,7 @@ export async function openLog(
     random: systemRandom,
     metrics: new Metrics(),
     frameMs: 0,
+    pingMs: 30_000,
     limits: { streams: 10, jobStreams: 10 },
     openStream,
     ...options,

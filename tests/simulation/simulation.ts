@@ -92,6 +92,7 @@ class Simulation {
       clock,
       random,
       metrics: new Metrics(),
+      pingMs: 30_000,
       frameMs: [0, 25, 250][random.below(3)] ?? 25,
       limits: { streams: 1_000, jobStreams: 1_000 },
       openStream: random.chance(0.7) ? narrowStream : openStandardStream,

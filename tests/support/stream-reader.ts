@@ -33,22 +33,18 @@ export class StreamReader {
     return new StreamReader(response, abort)
   }
 
-  /** The ping that says what time it is once all that there was is sent. It is no part of the messages that follow. */
-  greeting: Received | undefined
-
-  /** The next message but for the greeting, or `undefined` when the server has closed the stream. */
+  /** The next message but for pings, which come when they come; `undefined` when the server has closed the stream. */
   async next(): Promise<Received | undefined> {
-    const message = await this.#read()
-    if (message?.event !== 'ping' || this.greeting) return message
-    this.greeting = message
-    return this.#read()
+    for (;;) {
+      const message = await this.#read()
+      if (message?.event !== 'ping') return message
+    }
   }
 
-  /** Resolves once the stream has said what time it is. Nothing else may come before. */
-  async untilGreeted(): Promise<Received> {
-    const message = this.greeting ?? (await this.#read())
-    if (message?.event !== 'ping') throw new Error(`It says nothing of the time:\n${this.text}`)
-    this.greeting = message
+  /** The next message, which has to be a ping. The first one says what time it is, once all that there was is sent. */
+  async ping(): Promise<Received> {
+    const message = await this.#read()
+    if (message?.event !== 'ping') throw new Error(`It is not pinged:\n${this.text}`)
     return message
   }
 

@@ -34,6 +34,7 @@ describe('readConfig', () => {
       trustedProxies: [],
       hstsSeconds: undefined,
       frameMs: 25,
+      pingSeconds: 30,
       retentionSeconds: 2_592_000,
       limits: { ...defaultLimits },
     })
@@ -57,6 +58,7 @@ describe('readConfig', () => {
       MILEPOST_TRUSTED_PROXIES: '10.0.0.7, fd00::/8',
       MILEPOST_HSTS_SECONDS: '31536000',
       MILEPOST_FRAME_MS: '0',
+      MILEPOST_PING_SECONDS: '2',
       MILEPOST_RETENTION_SECONDS: '3155760000',
       MILEPOST_EVENT_BYTES: '1',
       PATH: '/bin',
@@ -78,6 +80,7 @@ describe('readConfig', () => {
       trustedProxies: ['10.0.0.7', 'fd00::/8'],
       hstsSeconds: 31_536_000,
       frameMs: 0,
+      pingSeconds: 2,
       retentionSeconds: 3_155_760_000,
       limits: { ...defaultLimits, eventBytes: 1 },
     })

@@ -117,5 +117,5 @@ describe('a restored database', () => {
       ),
       { numRuns: 40 },
     )
-  }, 60_000)
+  }, 180_000)
 })

@@ -36,6 +36,7 @@ async function setUp(override: (inner: MemoryEngine) => Partial<Engine> = () => 
     random: new SeededRandom(1),
     metrics: new Metrics(),
     frameMs: 25,
+    pingMs: 30_000,
     limits: { streams: 100, jobStreams: 100 },
   })
   const publish = (...events: JobEvent[]) => inner.apply('job-1', { events, at: CREATED_AT })

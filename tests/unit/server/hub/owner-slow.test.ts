@@ -119,7 +119,12 @@ describe('OwnerChannel', () => {
   function channelOf(hub: TestHub) {
     const { engine, clock, metrics } = hub
     const random = { number: () => 0, bytes: (length: number) => new Uint8Array(length) }
-    const channel = new OwnerChannel({ engine, clock, metrics, random, frameMs: 25 }, 'ada', undefined, () => {})
+    const channel = new OwnerChannel(
+      { engine, clock, metrics, random, frameMs: 25, pingMs: 30_000 },
+      'ada',
+      undefined,
+      () => {},
+    )
     const follower = () => {
       const stub = { position: channel.sent, receive: () => {}, disconnect: () => {} } as unknown as OwnerFollower
       channel.join(stub)

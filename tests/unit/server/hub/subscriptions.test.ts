@@ -52,6 +52,7 @@ async function setUp(owners: string[]) {
     random: new SeededRandom(1),
     metrics: new Metrics(),
     frameMs: 25,
+    pingMs: 30_000,
     limits: { streams: 100, jobStreams: 100 },
   }
   const hub = new Hub({ engine, clock, ...rest, subscriptionsPerStream: 2 })

@@ -105,6 +105,7 @@ export class TestHub {
       random: new SeededRandom(1),
       metrics: this.metrics,
       frameMs: 25,
+      pingMs: 30_000,
       limits: { streams: 10_000, jobStreams: 10_000 },
       ...(options.real ? {} : { openStream: seam }),
       ...options,

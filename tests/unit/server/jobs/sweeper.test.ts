@@ -301,7 +301,7 @@ describe('Sweeper with 10,000 due jobs', () => {
 
   test('sweep does them all in one go, with memory', async () => {
     await sweepAll(new MemoryEngine())
-  }, 20_000)
+  }, 180_000)
 
   test('sweep does them all in one go, with SQLite', async () => {
     await withPath(async (path) => {
@@ -309,7 +309,7 @@ describe('Sweeper with 10,000 due jobs', () => {
       await sweepAll(engine)
       await engine.close()
     })
-  }, 20_000)
+  }, 180_000)
 })
 
 describe('interleave', () => {
