@@ -2,7 +2,7 @@ import { sign } from 'hono/jwt'
 import { withPrefix } from '../auth/token-prefix.ts'
 import type { ServerSettings } from './settings.ts'
 
-/** An access token that the server with these settings takes, from now on. */
+/** Signs an access token for a server with these settings, valid for `seconds` from now. */
 export async function signAccessToken(
   { secret, issuer, audience }: Pick<ServerSettings, 'secret' | 'issuer' | 'audience'>,
   { sub, scope, seconds }: { sub: string; scope: string; seconds: number },

@@ -5,14 +5,14 @@ import { backUp, restore } from '../engines/sqlite/backup.ts'
 const usage = `milepost backup FILE [--engine sqlite:PATH]
 milepost restore FILE [--engine sqlite:PATH]
 
-backup copies the database of MILEPOST_ENGINE to a new file, while the server runs.
-restore puts such a copy in the place of the database; stop the server first. Everyone has to sign in again.`
+backup copies the database of MILEPOST_ENGINE to a new file; the server may be running.
+restore replaces the database by such a copy; stop the server first. All sessions end.`
 
 /**
- * Copies the database to a file, or the other way round.
+ * Runs `milepost backup` or `milepost restore`.
  *
- * @returns what was done, or how to call it
- * @throws ConfigError for arguments that can't be used; EngineOpenError for files that can't
+ * @returns the text to print
+ * @throws ConfigError for invalid arguments; EngineOpenError for files that can't be used
  */
 export function copyDatabase(
   direction: 'backup' | 'restore',
@@ -29,13 +29,13 @@ export function copyDatabase(
   if (file === undefined || more.length > 0) throw new ConfigError(`Name one file: milepost ${direction} FILE.`)
   const { engine } = readConfig({ MILEPOST_ENGINE: values.engine ?? environment.MILEPOST_ENGINE })
   if (!engine.startsWith('sqlite:')) {
-    throw new ConfigError(`MILEPOST_ENGINE is "${engine}". Only sqlite:PATH is a file that can be copied.`)
+    throw new ConfigError(`MILEPOST_ENGINE is "${engine}". Only sqlite:PATH can be copied.`)
   }
   const path = engine.slice('sqlite:'.length)
   if (direction === 'backup') {
     backUp(path, file)
-    return `${path} is copied to ${file}.`
+    return `Copied ${path} to ${file}.`
   }
   restore(path, file)
-  return `${path} is as ${file} has it.`
+  return `Restored ${path} from ${file}.`
 }

@@ -14,20 +14,19 @@ import { OpenFolder } from './open-folder.ts'
 import { codeOf, inWords } from './refusals.ts'
 
 const CHUNK = 64 * 1024
-/** Folders in folders. Deeper ones are left out: each is opened once for each file in it. */
+/** Deepest nesting of folders. Deeper ones are left out, because every folder on the way is opened for each file. */
 const DEEPEST = 100
-/** What is being written. Neither listed nor seen by anyone who looks for the file. */
+/** Names of unfinished files, which are not listed. */
 const UNFINISHED = /^\.milepost-[0-9a-f]{16}\.part$/
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_WRONLY, O_CREAT, O_EXCL } = constants
-/** O_NONBLOCK: a pipe in the place of a file would be waited for, for as long as nobody writes into it. */
+/** O_NONBLOCK, because opening a pipe that replaced a file would otherwise block until someone writes to it. */
 const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
 const WRITE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 
 /**
- * A directory. Regular files are its files; symbolic links are listed and never followed, nor are pipes, sockets and devices opened. Each
- * step on the way to a file is taken from the folder that was opened before, so nothing outside is read or written, even while others
- * exchange folders and files for links.
+ * A directory on the disk. Symbolic links are listed and never followed; pipes, sockets and devices are never opened. Each folder on a path
+ * is opened relative to its open parent, so nothing outside is read or written even while others replace folders and files by links.
  */
 export class DirectoryTree implements Tree {
   readonly name: string
@@ -38,17 +37,16 @@ export class DirectoryTree implements Tree {
     this.#root = root
   }
 
-  /** Opens a directory, which may be moved from then on. Ends with `await using`. @throws TreeRefusal when it can't be, a link too */
+  /** Opens a directory, which may be moved afterwards. Close it with `await using`. @throws TreeRefusal for a link or an unreadable one */
   static async open(path: string): Promise<DirectoryTree> {
     const absolute = resolve(path)
     return inWords(async () => {
-      if ((await lstat(absolute)).isSymbolicLink())
-        throw new TreeRefusal('It is a symbolic link: name what it leads to')
+      if ((await lstat(absolute)).isSymbolicLink()) throw new TreeRefusal('It is a symbolic link: name its target')
       return new DirectoryTree(absolute, await OpenFolder.open(absolute))
     }, `${path}: `)
   }
 
-  /** Who may do what with the directory itself. */
+  /** Permission bits of the directory itself. */
   get mode(): number {
     return this.#root.mode
   }
@@ -66,7 +64,7 @@ export class DirectoryTree implements Tree {
     return inWords(async () => {
       await using way = await this.#enter(folders)
       const at = way.folder.at(name)
-      // A device may do something as soon as it is opened.
+      // Checked first: merely opening a device may have side effects.
       requireFile(await lstat(at))
       const file = await open(at, READ)
       try {
@@ -79,7 +77,7 @@ export class DirectoryTree implements Tree {
     })
   }
 
-  /** Writes beside the file, waits until the disk has it, and then renames: a copy that was cut short, even by a power cut, is never seen. */
+  /** Writes to a temporary file, syncs it and renames it, so that a partial copy is never visible, even after a power cut. */
   async write(path: string, content: ReadableStream<Uint8Array>, modes?: FileModes): Promise<void> {
     const { folders, name } = parse(path)
     await inWords(async () => {
@@ -120,7 +118,7 @@ export class DirectoryTree implements Tree {
     }
   }
 
-  /** What is in a folder, by name. It is closed by then, so that however deep folders are, few are open. */
+  /** The entries of a folder, by name. Closes the folder before it returns, so that few are open however deep the tree is. */
   async #look(parts: readonly string[]): Promise<[name: string, found: Stats | undefined][]> {
     return inWords(async () => {
       const entries: [string, Stats | undefined][] = []
@@ -131,7 +129,7 @@ export class DirectoryTree implements Tree {
           if (codeOf(error) === 'ENOENT') return undefined
           throw error
         })
-        // What is gone since is as if it had gone before; but a name that could not be read as text is nowhere to be found either.
+        // Skip an entry deleted meanwhile, but not a name that is not UTF-8, whose decoded form can't be found either.
         if (found || name.includes('\uFFFD')) entries.push([name, found])
       }
       return entries
@@ -139,9 +137,9 @@ export class DirectoryTree implements Tree {
   }
 
   /**
-   * Goes from folder to folder, each opened from within the one before.
+   * Opens nested folders, each relative to its parent.
    *
-   * @param makeWith the modes of those that are not there, to be made; left out, none is made
+   * @param makeWith modes for creating missing folders; without it none is created
    */
   async #enter(names: readonly string[], makeWith?: readonly number[]): Promise<Way> {
     const modes: number[] = []
@@ -152,7 +150,7 @@ export class DirectoryTree implements Tree {
     for (const [depth, name] of names.entries()) {
       const before = folder
       try {
-        // Without these three bits nothing could be put into it.
+        // Writing files into the folder needs the owner's three bits.
         folder = await before.enter(name, makeWith && (makeWith[depth] ?? 0o777) | 0o700)
       } catch (error) {
         if (!['ENOTDIR', 'ELOOP'].includes(codeOf(error) ?? '')) throw error
@@ -166,13 +164,13 @@ export class DirectoryTree implements Tree {
   }
 }
 
-/** A folder that was gone to, and the modes of all on the way, its own as the last. */
+/** An opened folder, and the modes of all folders on its path, its own last. */
 interface Way extends AsyncDisposable {
   folder: OpenFolder
   modes: number[]
 }
 
-/** @throws TreeRefusal for a path that leads out */
+/** @throws TreeRefusal for an invalid path, or one that leaves the tree */
 function parse(path: string): { folders: string[]; name: string } {
   const problem = pathProblem(path)
   if (problem) throw new TreeRefusal(`The path ${problem}`)
@@ -192,14 +190,14 @@ function kindOf(found: Stats): string {
   return 'A device, not a file'
 }
 
-/** Whoever made a file may change its mode, unless the disk has none. */
+/** Sets the mode. Ignores file systems without modes. */
 async function keepMode(file: FileHandle, mode: number): Promise<void> {
   await file.chmod(mode).catch((error: unknown) => {
     if (!['EPERM', 'ENOTSUP'].includes(codeOf(error) ?? '')) throw error
   })
 }
 
-/** @param size what the file had when it was opened: one that grows while it is read would have no end */
+/** @param size bytes when the file was opened; a file that grows is refused, since it might never end */
 function streamOf(file: FileHandle, size: number): ReadableStream<Uint8Array> {
   let left = size
   return new ReadableStream({

@@ -4,7 +4,7 @@ import { ConfigError, limitHelp, limitVariable, secretSettings, settings } from 
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** The flag that stands for an environment variable: `MILEPOST_FRAME_MS` → `frame-ms`. */
+/** The flag of an environment variable: `MILEPOST_FRAME_MS` → `frame-ms`. */
 const flagOf = (variable: string) =>
   variable
     .replace(/^MILEPOST_/, '')
@@ -16,9 +16,9 @@ const limitVariables = Object.entries(limitHelp).map(
 )
 
 /**
- * Refuses a secret among the arguments, where everyone on the machine can read it (`ps`), and which shells keep in their histories.
+ * Refuses a secret among the arguments: other users can read arguments (`ps`), and shells keep them in their history.
  *
- * @throws ConfigError that says where it belongs, and does not repeat it
+ * @throws ConfigError that does not repeat the secret
  */
 export function refuseSecret(args: readonly string[], flag: string, instead: string): void {
   if (!args.some((arg) => arg === `--${flag}` || arg.startsWith(`--${flag}=`))) return
@@ -26,9 +26,9 @@ export function refuseSecret(args: readonly string[], flag: string, instead: str
 }
 
 /**
- * The environment with what flags say over it.
+ * Merges flags into the environment; flags win.
  *
- * @throws ConfigError for a secret among the flags; TypeError, with a code of ERR_PARSE_ARGS, for a flag that there isn't
+ * @throws ConfigError for a secret among the flags; TypeError with a code ERR_PARSE_ARGS… for an unknown flag
  */
 export function environmentFrom(args: string[], environment: Environment): Environment {
   for (const secret of secretSettings) refuseSecret(args, flagOf(secret), `Set ${secret} or ${secret}_FILE instead.`)
@@ -44,7 +44,7 @@ export function environmentFrom(args: string[], environment: Environment): Envir
   return { ...environment, ...Object.fromEntries(set) }
 }
 
-/** What there is to be done, and the settings with their defaults. */
+/** The text of `milepost --help`: commands, and settings with their defaults. */
 export function help(): string {
   const line = ([variable, meaning]: readonly [string, string]) =>
     [
@@ -57,12 +57,12 @@ export function help(): string {
     '',
     'milepost serve [settings]       runs the server and its dashboard',
     'milepost sign-in [--admin]      prints a sign-in link to a running server',
-    'milepost sync SOURCE TARGET     copies what differs between two directories, and reports progress',
+    'milepost sync SOURCE TARGET     copies new and changed files to a directory, and reports progress',
     'milepost token --sub NAME       prints an access token, signed with MILEPOST_SECRET',
     'milepost backup FILE            copies the database while the server runs',
     'milepost restore FILE           replaces the database by a backup; stop the server first',
     'milepost --version              prints the version',
-    'Each command but serve explains itself with --help.',
+    'Every command except serve has its own --help.',
     '',
     'Settings, as flags or environment variables (secrets: environment variables or files):',
     ...Object.entries(settings).map(line),

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S bun --no-env-file --config=/dev/null --tsconfig-override=/dev/null
-// The flags above turn off what Bun obeys in the folder that it is called from: .env sets secrets, bunfig.toml and tsconfig.json run code.
+// The flags above stop Bun from reading files of the current folder: .env can set secrets, bunfig.toml and tsconfig.json can run code.
 /** The command line: `milepost serve | sign-in | sync | token | backup | restore | --version | --help`. */
 import { ConfigError } from '../config.ts'
 import { EngineOpenError } from '../jobs/engine.ts'
@@ -12,7 +12,7 @@ import { createSignInLink } from './sign-in.ts'
 import { sync } from './sync.ts'
 import { createToken } from './token.ts'
 
-/** What the user can mend: said in a sentence, without a stack. */
+/** Whether the user can fix the error: it is printed without a stack. */
 const isForTheUser = (error: unknown): error is Error =>
   error instanceof ConfigError ||
   error instanceof EngineOpenError ||
@@ -54,7 +54,7 @@ try {
   await main(process.argv.slice(2))
 } catch (error) {
   if (!isForTheUser(error)) throw error
-  // It may repeat an argument, which may be the name of anybody's file.
+  // The message may contain an argument, and so a file name with terminal escapes.
   console.error(error.message.split('\n').map(escapeControls).join('\n'))
   process.exit(1)
 }

@@ -6,11 +6,11 @@ import { codeOf } from './refusals.ts'
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
 /**
- * An open directory. What is done in it is done in that directory, whatever others put in the place of its path meanwhile: neither Bun nor
- * Node has openat(2), but Linux resolves `/proc/self/fd/N/NAME` from the descriptor. Names are followed nowhere if they are links.
+ * An open directory. Operations stay in this directory even if its path is replaced meanwhile: Bun and Node have no openat(2), but Linux
+ * resolves `/proc/self/fd/N/NAME` from the descriptor. Links are never followed.
  */
 export class OpenFolder {
-  /** Who may do what with it. */
+  /** Permission bits. */
   readonly mode: number
   readonly #handle: FileHandle
 
@@ -20,19 +20,19 @@ export class OpenFolder {
   }
 
   /**
-   * Opens a directory by its path, of which the last part must be no link.
+   * Opens a directory by its path, whose last part must not be a link.
    *
-   * @throws TreeRefusal where it can't be opened, and on systems without `/proc`: there nothing else would keep links out for certain
+   * @throws TreeRefusal on systems without `/proc`, where links could not be excluded reliably; errors of `node:fs` when it can't be opened
    */
   static async open(path: string): Promise<OpenFolder> {
     const folder = await OpenFolder.#open(path)
     const [byHandle, byPlace] = await Promise.all([folder.#handle.stat(), lstat(folder.at('.')).catch(() => undefined)])
     if (byHandle.ino === byPlace?.ino && byHandle.dev === byPlace.dev) return folder
     await folder[Symbol.asyncDispose]()
-    throw new TreeRefusal('This needs Linux with /proc: without it links could not be told from folders for certain')
+    throw new TreeRefusal('This needs Linux with /proc, to tell links from folders reliably')
   }
 
-  /** @param name of a file or a folder in it, without a slash */
+  /** The path of an entry. @param name without a slash */
   at(name: string): string {
     return `/proc/self/fd/${this.#handle.fd}/${name}`
   }
@@ -41,7 +41,7 @@ export class OpenFolder {
     return readdir(this.at('.'))
   }
 
-  /** Opens a folder in this one, which is made if it is not there and `makeWith` says with which mode. */
+  /** Opens a subfolder. @param makeWith mode for creating a missing one; without it none is created */
   async enter(name: string, makeWith?: number): Promise<OpenFolder> {
     if (makeWith !== undefined) {
       await mkdir(this.at(name), { mode: makeWith }).catch((error: unknown) => {

@@ -1,6 +1,6 @@
 import { TreeRefusal } from '../services/sync/tree.ts'
 
-/** What the system says, in words for the one who can do something about it. Trying again would not help. */
+/** Permanent errors of the file system, as sentences for the user. */
 const REFUSALS: Record<string, string> = {
   EACCES: 'There is no permission for it',
   EPERM: 'There is no permission for it',
@@ -19,7 +19,7 @@ const REFUSALS: Record<string, string> = {
   ENXIO: 'It is not a file',
 }
 
-/** Does something with files, and says in words why it can't be done. */
+/** Runs work with files. @throws TreeRefusal, a sentence that begins with `about`, in place of a permanent error */
 export async function inWords<T>(work: () => Promise<T>, about = ''): Promise<T> {
   try {
     return await work()

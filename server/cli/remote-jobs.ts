@@ -16,26 +16,26 @@ interface Seams {
   fetch?: (url: URL, init: RequestInit) => Promise<Response>
 }
 
-/** The longest that one request takes, before it is tried again: milliseconds. */
+/** Time-out of one request: milliseconds. */
 const REQUEST_MS = 30_000
-/** How long a server that is away is waited for at the end, from try to try: milliseconds. */
+/** Waits between the last attempts to send the remaining events: milliseconds. */
 const LAST_WAITS_MS = [1_000, 2_000, 4_000, 8_000, 16_000]
 
-/** A server elsewhere, as one that work in this process reports to. */
+/** Client of a server that work in this process reports to. */
 export class RemoteJobs {
-  /** Reports on the server's jobs. What watchers ask for arrives with the answers. */
+  /** Publishes events. Requests to cancel or pause arrive with the receipts. */
   readonly emitter: JobEventEmitter
   readonly #url: URL
   readonly #token: string
   readonly #clock: Clock
   readonly #fetch: (url: URL, init: RequestInit) => Promise<Response>
-  /** The lives of the jobs that were created. */
+  /** Epochs of the created jobs, by id. */
   readonly #epochs = new Map<string, string>()
   readonly #wakes = new Map<string, Wake>()
-  /** Why the last batch was not taken, of those that are tried again. */
+  /** Why the last batch failed, if it will be retried. */
   #delay: string | undefined
 
-  /** @param url where the server's dashboard is */
+  /** @param url of the server's dashboard */
   constructor(url: URL, token: string, { clock = systemClock, fetch = globalThis.fetch }: Seams = {}) {
     this.#url = url
     this.#token = token
@@ -53,7 +53,7 @@ export class RemoteJobs {
     })
   }
 
-  /** Creates a job, and answers its id. @throws ConfigError when the server does not take it */
+  /** Creates a job. @returns its id. @throws ConfigError when the server does not respond or refuses the job */
   async create(job: { kind: string; title: string; heartbeatSeconds?: number }): Promise<string> {
     const response = await this.#post('api/jobs', job).catch(() => undefined)
     if (!response) throw new ConfigError(`${this.#url.href} does not answer`)
@@ -68,7 +68,7 @@ export class RemoteJobs {
     )
   }
 
-  /** Waits until the server has all that was reported on a job, but not for ever. Answers what keeps it from that, if anything does. */
+  /** Waits a limited time until all events of a job are acknowledged. @returns why some are not; `undefined` on success */
   async finish(jobId: string): Promise<string | undefined> {
     for (const ms of LAST_WAITS_MS) {
       await this.emitter.flush(jobId)
@@ -79,7 +79,7 @@ export class RemoteJobs {
     return this.#delay
   }
 
-  /** Where people watch a job. */
+  /** URL of the job's page. */
   pageOf(jobId: string): string {
     return new URL(`jobs/${jobId}`, this.#url).href
   }
@@ -107,7 +107,7 @@ export class RemoteJobs {
     return new URL(path, this.#url)
   }
 
-  /** The answer, all of it. @throws when there is none in time */
+  /** Sends a request and reads the whole response. @throws on a network error or time-out */
   async #post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
     const abort = new AbortController()
     const timer = this.#clock.setTimeout(() => abort.abort(), REQUEST_MS)
@@ -127,10 +127,10 @@ export class RemoteJobs {
   }
 }
 
-/** Why a server refused what was requested at a URL, on one line: a terminal must not obey what the answer says. */
+/** Why a server refused a request to `url`: one line, with terminal control characters escaped. */
 export function refusalReason(response: Response, problem: ProblemDocument | undefined, url: URL): string {
   const redirect = explainRedirect(response, url.href)
   if (redirect !== undefined) return `It ${redirect}`
-  const why = problem?.detail ?? 'That is no answer of Milepost: look at what stands in front of it.'
+  const why = problem?.detail ?? 'This is not a response of Milepost: check the proxy in front of it.'
   return `It answers ${response.status}: ${escapeControls(why)}`
 }

@@ -3,15 +3,15 @@ import { fileURLToPath } from 'node:url'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Serves until the process is asked to stop, after a build where there was none. @throws what `serve` of `entries/bun.ts` throws */
+/** Builds the dashboard if missing, then serves until a stop signal. @throws what `serve` of `entries/bun.ts` throws */
 export async function buildAndServe(environment: Environment): Promise<void> {
   buildOnce()
-  // Not before: every other command does without what is built.
+  // Imported lazily: the other commands run without a build.
   const entry = await import('../entries/bun.ts')
   await entry.serve(environment)
 }
 
-/** Sources that were never built have no dashboard yet. A package and a binary bring it, and can't build it. */
+/** Only a source checkout can lack the build. Packages and binaries include it, and can't build it. */
 function buildOnce(): void {
   const isSource = import.meta.url.endsWith('/server/cli/serve.ts')
   if (!isSource || existsSync(new URL('../generated/samples.ts', import.meta.url))) return

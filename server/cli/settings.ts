@@ -2,14 +2,13 @@ import { type Config, ConfigError, readConfig } from '../config.ts'
 import { readOwnSecret } from '../entries/own-secret.ts'
 import { readSecret } from '../entries/read-secret.ts'
 
-/** The settings of a server, and a secret that it verifies with. */
+/** The settings of a server, with a secret that it accepts. */
 export type ServerSettings = Omit<Config, 'secret'> & { secret: string }
 
 /**
- * The settings of the server on this machine, and the secret that it signs with: the first of `MILEPOST_SECRET`, or the one that it made itself
- * and keeps beside its store.
+ * Reads the settings of the server on this machine. The secret is the first of `MILEPOST_SECRET`, or the generated one beside its store.
  *
- * @throws ConfigError when there is none, and for a setting that can't be used
+ * @throws ConfigError without a secret, and for an invalid setting
  */
 export async function settingsOf(env: Readonly<Record<string, string | undefined>>): Promise<ServerSettings> {
   const MILEPOST_SECRET = await readSecret(env, 'MILEPOST_SECRET')
@@ -17,6 +16,6 @@ export async function settingsOf(env: Readonly<Record<string, string | undefined
   const secret = config.secret?.[0] ?? (await readOwnSecret(config.engine))
   if (secret !== undefined) return { ...config, secret }
   throw new ConfigError(
-    `Set MILEPOST_SECRET or MILEPOST_SECRET_FILE to the secret of the server. There is no file with one beside its store, ${config.engine}.`,
+    `Set MILEPOST_SECRET or MILEPOST_SECRET_FILE to the secret of the server. There is no generated secret beside its store, ${config.engine}.`,
   )
 }

@@ -13,15 +13,15 @@ import { settingsOf } from './settings.ts'
 
 const usage = `milepost sign-in [--sub NAME] [--admin] [--job ID] [--url http://localhost:8787/]
 
-Prints a link to a running server that signs a person in, once, within ten minutes: NAME, or, without --sub, "local", as the link that the server
-printed when it started. They see and control their own jobs; with --admin they see and control everyone's. With --job the link leads to the page of that job.
+Prints a link to a running server that signs NAME in. The link works once, within ten minutes. Without --sub NAME is "local", as in the link that
+the server prints when it starts. NAME sees and controls its own jobs; with --admin, everyone's. With --job the link opens the page of that job.
 
-The request is signed with the first MILEPOST_SECRET, which may be in a file, or with the secret that a server without one keeps beside its store.`
+The request is signed with the first MILEPOST_SECRET (or MILEPOST_SECRET_FILE), or with the secret that the server generated beside its store.`
 
-/** How long the answer is waited for: milliseconds. */
+/** Time-out of the request: milliseconds. */
 const REQUEST_MS = 30_000
 
-/** A link that signs in, made by a server that runs. @throws ConfigError when it can't be had */
+/** Asks a running server for a sign-in link. @returns the link. @throws ConfigError for invalid arguments, or when the server gives none */
 export async function createSignInLink(
   args: string[],
   env: Readonly<Record<string, string | undefined>>,
@@ -42,7 +42,7 @@ export async function createSignInLink(
   const { port, basePath } = settings
   const url = values.url ?? `http://localhost:${port}${basePath}/`
   if (!URL.canParse(url)) throw new ConfigError(`"${url}" is not a URL. Try http://localhost:8787/.`)
-  // A session lasts no longer than the token that its link was made with.
+  // A session ends no later than the token that requested its link, so the token has to last as long.
   const seconds = Math.min(SESSION_SECONDS + SIGN_IN_SECONDS, settings.tokenSeconds)
   const token = await signAccessToken(settings, { sub: operator.sub, scope: 'jobs:admin' satisfies Scope, seconds })
   return ask(new URL('api/sign-in-links', url.endsWith('/') ? url : `${url}/`), token, {
@@ -62,5 +62,5 @@ async function ask(url: URL, token: string, body: CreateSignInLink): Promise<str
   if (typeof link === 'string') return new URL(link, url).href
   if (answer.status === 401)
     throw new ConfigError(`${url.href} refuses this secret. Set MILEPOST_SECRET to the server's.`)
-  throw new ConfigError(`${url.href} makes no link. ${refusalReason(answer, await readProblem(answer), url)}`)
+  throw new ConfigError(`${url.href} gave no link. ${refusalReason(answer, await readProblem(answer), url)}`)
 }

@@ -14,11 +14,12 @@ import { RemoteJobs } from './remote-jobs.ts'
 
 const usage = `milepost sync SOURCE TARGET [--url http://localhost:8787/] [--token-file FILE] [--title TITLE] [--concurrency 4]
 
-Copies to TARGET, which is made if need be, what it lacks of SOURCE or has otherwise, modes included. No link is followed, and what is neither a file nor a
-folder is left out and named. Neither may be in the other. With --url, it is a job there, to be watched, paused and cancelled; the
-token of its producer is in MILEPOST_TOKEN, or in the file that --token-file or MILEPOST_TOKEN_FILE names. Ends with 1 when something could not be copied or was left out. Needs Linux.`
+Copies files of SOURCE that TARGET lacks or that differ, with their modes. Creates TARGET if it is missing. Follows no links; lists and leaves out everything
+that is neither a file nor a folder. Neither directory may contain the other. With --url the sync is a job on that server, which can be watched, paused and
+cancelled; its producer's token is in MILEPOST_TOKEN, or in the file named by --token-file or MILEPOST_TOKEN_FILE. Exits with 1 if anything failed or was left
+out. Needs Linux.`
 
-/** Syncs two directories, and reports on it to a server if there is one. */
+/** Runs `milepost sync`: copies a directory, and reports to a server if `--url` names one. */
 export async function sync(args: string[], env: Readonly<Record<string, string | undefined>>): Promise<void> {
   refuseSecret(args, 'token', 'Set MILEPOST_TOKEN, or name a file that holds it: --token-file FILE.')
   const { values, positionals } = parseArgs({
@@ -45,7 +46,7 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
   await using source = await openTree(from)
   await requireApart(from, to)
   await mkdir(to, { recursive: true, mode: source.mode | 0o700 }).catch(({ code }) => {
-    throw new ConfigError(`"${to}" can't be made (${code}). Name a directory, or a place for one.`)
+    throw new ConfigError(`"${to}" can't be created (${code}). Name a directory, or a path for a new one.`)
   })
   await using target = await openTree(to)
   let isComplete = false
@@ -81,24 +82,24 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
     const delay = await jobs.finish(jobId)
     if (delay !== undefined) {
       console.error(`${jobs.pageOf(jobId)} does not show the end of it. ${delay}`)
-      // What waits to be sent would keep the process for as long as the server is away.
+      // Otherwise unsent events would keep the process alive while the server is unavailable.
       process.exit(isComplete ? 0 : 1)
     }
   }
   process.exitCode = isComplete ? 0 : 1
 }
 
-/** A copy in its own source would be copied again by each sync. @throws ConfigError when one directory is, or will be, in the other */
+/** Each sync into a folder of its source would copy the earlier copies again. @throws ConfigError when the two overlap */
 async function requireApart(from: string, to: string): Promise<void> {
   const [source, target] = [await realPlace(from), await realPlace(to)]
   if (isWithin(source, target) || isWithin(target, source)) {
-    throw new ConfigError(`"${from}" and "${to}" are in one another. Name two directories that are apart.`)
+    throw new ConfigError(`"${from}" and "${to}" overlap. Name two separate directories.`)
   }
 }
 
 const isWithin = (inner: string, outer: string) => `${inner}/`.startsWith(outer.endsWith('/') ? outer : `${outer}/`)
 
-/** Where a path leads by its links, also one that is yet to be made. */
+/** The real path, also of a directory that does not exist yet. */
 async function realPlace(path: string): Promise<string> {
   const place = resolve(path)
   return realpath(place).catch(async () => join(await realPlace(dirname(place)), basename(place)))

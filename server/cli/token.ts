@@ -7,12 +7,11 @@ import { settingsOf } from './settings.ts'
 
 const usage = `milepost token --sub NAME [--scope "jobs:read jobs:write"] [--seconds 3600]
 
-A backend that creates jobs for its users takes --scope "jobs:write jobs:assign".
+A backend that creates jobs for its users needs --scope "jobs:write jobs:assign".
 
-Prints an access token for NAME, signed with the first MILEPOST_SECRET, which may be in a file: MILEPOST_SECRET_FILE; or with the secret that a server without one
-keeps beside its store.`
+Prints an access token for NAME, signed with the first MILEPOST_SECRET (or MILEPOST_SECRET_FILE), or with the secret that the server generated beside its store.`
 
-/** An access token for those who run the server: for a producer, or to try things with. */
+/** Runs `milepost token`. @returns an access token, or the usage. @throws ConfigError for invalid arguments */
 export async function createToken(args: string[], env: Readonly<Record<string, string | undefined>>): Promise<string> {
   refuseSecret(args, 'secret', 'Set MILEPOST_SECRET or MILEPOST_SECRET_FILE instead.')
   const { values } = parseArgs({
@@ -30,10 +29,10 @@ export async function createToken(args: string[], env: Readonly<Record<string, s
   const seconds = Number(values.seconds)
   if (!Number.isInteger(seconds) || seconds < 1 || seconds > settings.tokenSeconds) {
     throw new ConfigError(
-      `Give --seconds a whole number from 1 to ${settings.tokenSeconds}, the longest by MILEPOST_TOKEN_SECONDS.`,
+      `Give --seconds a whole number from 1 to ${settings.tokenSeconds}, the maximum set by MILEPOST_TOKEN_SECONDS.`,
     )
   }
   const unknown = values.scope.split(' ').find((word) => !scopes.some((scope) => scope === word))
-  if (unknown !== undefined) throw new ConfigError(`"${unknown}" is not a scope. There are: ${scopes.join(', ')}.`)
+  if (unknown !== undefined) throw new ConfigError(`"${unknown}" is not a scope. The scopes are: ${scopes.join(', ')}.`)
   return signAccessToken(settings, { sub: values.sub, scope: values.scope, seconds })
 }

@@ -1,15 +1,15 @@
 import { closeSync, openSync } from 'node:fs'
 
-/** How often the process looks whether it is out of descriptors: milliseconds. */
+/** Interval of checks for free file descriptors: milliseconds. */
 const LOOK_MS = 500
-/** How long the event loop rests at a time while it is: milliseconds. Those who are connected wait so much longer. */
+/** Length of one pause of the event loop while there are none: milliseconds. It delays open connections too. */
 const REST_MS = 20
 
 /**
- * Lets the event loop rest while the process is out of descriptors.
+ * Pauses the event loop repeatedly while the process is out of file descriptors.
  *
- * Bun (1.4.5) then tries to accept the next connection in each turn of the loop, without a pause, and takes a whole core for it. To stop
- * listening is no way out: Bun closes idle connections with it, and who is connected would be cut off.
+ * Without pauses Bun (1.4.5) retries `accept` in every turn of the loop and uses a whole core. Not listening is no alternative: Bun would
+ * also close idle connections.
  */
 export function restWithoutDescriptors(): void {
   const look = () => {

@@ -1,15 +1,15 @@
 import type { OpenStream, Sink, StreamSource } from '../hub/stream.ts'
 
 /**
- * A stream that Bun writes to its socket with no queue in between: half the memory of a standard one, and less work a write.
+ * A stream that Bun writes to the socket without a queue: half the memory of a standard stream, and less work per write.
  *
- * What is written in one turn of the event loop leaves together, the first time with the headers in front of it.
+ * All writes of one turn of the event loop are sent together, the first ones with the response headers.
  */
 export const openBunStream: OpenStream = (source) =>
-  // The standard's types hide Bun's own of the constructor.
+  // The DOM types hide Bun's overload of the constructor.
   new ReadableStream(new DirectStream(source) as unknown as UnderlyingDefaultSource<Uint8Array>)
 
-/** Both ends of a stream in one object: there are many. */
+/** Source and sink in one object, to save memory per stream. */
 class DirectStream implements Bun.DirectUnderlyingSource<Uint8Array>, Sink {
   readonly type = 'direct'
   hasRoom = true
@@ -20,7 +20,7 @@ class DirectStream implements Bun.DirectUnderlyingSource<Uint8Array>, Sink {
     this.#source = source
   }
 
-  /** Called once, when the body goes to a socket; each time that more is asked for, when it goes to a reader. */
+  /** Called once if the body goes to a socket, and for each read if it goes to a reader. */
   pull(controller: ReadableStreamDirectController): void {
     if (!this.#controller) {
       this.#controller = controller
@@ -36,7 +36,7 @@ class DirectStream implements Bun.DirectUnderlyingSource<Uint8Array>, Sink {
   write(bytes: Uint8Array): void {
     const written = this.#controller?.write(bytes)
     if (typeof written !== 'object') return
-    // The socket is full. Bun holds the bytes, and resolves once they or the reader are gone.
+    // The socket is full. Bun buffers the bytes and resolves when they were sent or the client has disconnected.
     this.hasRoom = false
     const resume = () => {
       this.hasRoom = true

@@ -3,13 +3,13 @@ import { restWithoutDescriptors } from './bun-descriptors.ts'
 import { openBunStream } from './bun-stream.ts'
 import { greeting, type LocalServer, listenError, openLocal, stopOnSignal } from './local.ts'
 
-/** Bun closes a connection that is silent for longer: seconds, 255 at most. Streams ping every 30. */
+/** Bun closes a connection that is idle for longer: seconds, 255 at most. Streams ping every 30 s. */
 const IDLE_SECONDS = 255
 
 /**
  * Serves until the process is asked to stop.
  *
- * @throws ConfigError for a setting that can't be used or a port that is taken; EngineOpenError for a store that can't be opened
+ * @throws ConfigError for an invalid setting or a port in use; EngineOpenError for a store that can't be opened
  */
 export async function serve(environment: Readonly<Record<string, string | undefined>>): Promise<void> {
   const local = await openLocal(environment, {
@@ -24,9 +24,9 @@ export async function serve(environment: Readonly<Record<string, string | undefi
 
 function listen({ serve, config: { port }, hostname }: LocalServer): Bun.Server<undefined> {
   try {
-    // `development: false`: the default error page shows sources. But then Bun 1.4 shares ports with other processes, unless told not to.
+    // `development: false`, because the default error page shows sources. Bun 1.4 then shares the port with other processes by default.
     const options = { hostname, port, idleTimeout: IDLE_SECONDS, development: false, reusePort: false } as const
-    // Our own limits say what is too large; Bun's would come before them, and answer without a word.
+    // Our limits reject large bodies with a problem document; Bun's limit would reject them first, without a body.
     const maxRequestBodySize = Number.MAX_SAFE_INTEGER
     return Bun.serve({ ...options, maxRequestBodySize, fetch: serve })
   } catch (error) {

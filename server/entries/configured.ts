@@ -3,10 +3,10 @@ import type { Config } from '../config.ts'
 import { assets } from '../generated/assets.ts'
 import { type Serve, serveAt } from '../http/base-path.ts'
 
-/** What a runtime adds to the configuration. */
+/** The options that depend on the runtime. */
 type Parts = Pick<AppOptions, 'engine' | 'addressOf' | 'hosts' | 'openStream' | 'services' | 'subscriptionsPerStream'>
 
-/** The app that a configuration describes, and what serves it under its path. */
+/** Creates the app for a configuration, and the handler that serves it under its base path. */
 export function configuredApp(config: Config & { secret: string[] }, parts: Parts): { app: Milepost; serve: Serve } {
   const { secret, issuer, audience, tokenSeconds, jwksUrl, subClaim, scopeClaim, basePath } = config
   const { origins, publicOrigin, trustedProxies, hstsSeconds, frameMs, pingSeconds, retentionSeconds, limits } = config

@@ -9,16 +9,16 @@ import { greeting, listenError, openLocal, stopOnSignal } from './local.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** What serves, whoever listens. */
+/** A request handler, and two ways of listening. */
 export interface DenoServer {
   readonly fetch: Serve
-  /** Listens where the settings say. */
+  /** Listens on the address in the settings. */
   listen(): void
-  /** `deno serve` listens, where its own flags say. */
+  /** Called when `deno serve` listens, on the address in its flags. */
   onListen(address: Deno.NetAddr): void
 }
 
-/** What Deno tells a handler of the connection. */
+/** Address of the client, from Deno's connection info. */
 const addressOf = (_request: Request, info: unknown) => {
   const { remoteAddr } = info as Deno.ServeHandlerInfo
   return 'hostname' in remoteAddr ? remoteAddr.hostname : undefined
@@ -32,10 +32,10 @@ const deploy: Platform = {
   howToSetSecret: 'Make one with "openssl rand -hex 32", and add it to the environment variables of the app.',
 }
 
-/** How long a server that ran out of descriptors waits for some to be given back: milliseconds. */
+/** Delay before listening again after running out of file descriptors: milliseconds. */
 const LISTEN_AGAIN_MS = 250
 
-/** A server of one's own. */
+/** Opens a self-hosted server. */
 export async function openOwn(environment: Environment): Promise<DenoServer> {
   const local = await openLocal(environment, { engines: { 'deno-kv': denoKv }, addressOf })
   const { serve: fetch, hostname, config } = local
@@ -46,7 +46,7 @@ export async function openOwn(environment: Environment): Promise<DenoServer> {
     await server?.shutdown()
   })
 
-  /** Listens, and again when Deno has ceased to: it does (2.9.5) once it is out of descriptors, and leaves open what is open. */
+  /** Listens, and again after Deno stopped: it does so (2.9.5) when it is out of file descriptors; open connections stay open. */
   function listenAt(port: number, onListen: (address: Deno.NetAddr) => void): void {
     let listened = port
     server = Deno.serve(
@@ -61,7 +61,7 @@ export async function openOwn(environment: Environment): Promise<DenoServer> {
       fetch,
     )
     server.finished.catch((error) => {
-      console.error(`Listening stopped, and begins again: ${error.message}`)
+      console.error(`Listening stopped; trying again: ${error.message}`)
       listenAgain(listened)
     })
   }
@@ -72,7 +72,7 @@ export async function openOwn(environment: Environment): Promise<DenoServer> {
       try {
         listenAt(port, () => {})
       } catch {
-        // It takes a descriptor to listen, too.
+        // Listening needs a descriptor too.
         listenAgain(port)
       }
     }, LISTEN_AGAIN_MS)
@@ -90,7 +90,7 @@ export async function openOwn(environment: Environment): Promise<DenoServer> {
     onListen({ hostname, port }) {
       if (!config.secret && hostname !== '127.0.0.1') {
         throw new ConfigError(
-          'Without MILEPOST_SECRET the server listens on this machine only: set it, or add --host 127.0.0.1.',
+          'Without MILEPOST_SECRET the server may listen on this machine only: set it, or add --host 127.0.0.1.',
         )
       }
       console.log(greeting({ ...local, hostname }, port))
@@ -98,13 +98,13 @@ export async function openOwn(environment: Environment): Promise<DenoServer> {
   }
 }
 
-/** A server on Deno Deploy, where nobody reads what is printed as it starts. */
+/** Opens a server on Deno Deploy. Errors of the configuration become responses, because nobody reads the start-up output there. */
 export async function openDeployed(environment: Environment): Promise<DenoServer> {
   const serverOf = (fetch: DenoServer['fetch']) => ({ fetch, listen: () => void Deno.serve(fetch), onListen: () => {} })
   try {
     const config = readHostedConfig(deploy, environment)
     const engine = await DenoKvEngine.open('', config)
-    // Deploy routes by the host: a request with another name does not come here.
+    // Deploy routes by host name, so requests with a forged `Host` don't arrive here.
     return serverOf(configuredApp(config, { engine, hosts: ['*'], addressOf }).serve)
   } catch (error) {
     if (!isForTheUser(error)) throw error
@@ -112,7 +112,7 @@ export async function openDeployed(environment: Environment): Promise<DenoServer
   }
 }
 
-/** What the user can mend: a setting, a store, or a permission, of which Deno says which it is. */
+/** Whether the operator can fix the error: a setting, a store, or a permission, which Deno's message names. */
 export function isForTheUser(error: unknown): error is Error {
   return error instanceof ConfigError || error instanceof EngineOpenError || error instanceof Deno.errors.NotCapable
 }

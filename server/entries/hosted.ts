@@ -1,19 +1,19 @@
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import { problems } from '../errors.ts'
 
-/** A platform that runs the code for its owner. */
+/** A hosting platform. */
 export interface Platform {
   name: string
-  /** The only engine there. */
+  /** The only engine available there. */
   engine: string
-  /** How to make a secret and set it there, in a sentence. */
+  /** A sentence for the operator: how to create a secret and set it there. */
   howToSetSecret: string
 }
 
 /**
- * The configuration where nobody could click a link that is printed, so that a secret has to be set.
+ * Reads the configuration on a platform. The secret is required: nobody reads a printed sign-in link there.
  *
- * @throws ConfigError for a setting that is missing, or that can't be used
+ * @throws ConfigError for a missing or invalid setting
  */
 export function readHostedConfig(
   { name, engine, howToSetSecret }: Platform,
@@ -21,14 +21,14 @@ export function readHostedConfig(
 ): Config & { secret: string[] } {
   const config = readConfig({ ...environment, MILEPOST_ENGINE: environment.MILEPOST_ENGINE ?? engine })
   if (config.engine !== engine) {
-    throw new ConfigError(`MILEPOST_ENGINE is "${config.engine}". On ${name} jobs live in ${engine}, so leave it out.`)
+    throw new ConfigError(`MILEPOST_ENGINE is "${config.engine}". ${name} supports only ${engine}, so unset it.`)
   }
   const { secret } = config
   if (!secret) throw new ConfigError(`There is no MILEPOST_SECRET. ${howToSetSecret}`)
   return { ...config, secret }
 }
 
-/** The answer to every request while something is missing: what it is, and how to add it. */
+/** The response to every request while the configuration is invalid: a 503 with the error's message. */
 export function notConfigured({ message }: Error): Response {
   const problem = problems.unavailable(message)
   const headers = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }

@@ -1,4 +1,4 @@
-/** What servers of one's own have in common, whatever runs them. */
+/** Common parts of self-hosted servers on all runtimes. */
 import process from 'node:process'
 import type { Milepost } from '../app.ts'
 import { operator } from '../auth/access.ts'
@@ -15,35 +15,35 @@ import { configuredApp } from './configured.ts'
 import { keepOwnSecret, makeSecret } from './own-secret.ts'
 import { readSecret } from './read-secret.ts'
 
-/** What only one runtime has. */
+/** Parts that depend on the runtime. */
 export interface Runtime {
   engines?: Readonly<Record<string, Opener>>
-  /** A stream that it writes faster than the standard one. */
+  /** A faster stream than the standard one. */
   openStream?: OpenStream
-  /** Who is at the other end of a connection. */
+  /** Address of the client of a request. */
   addressOf: NonNullable<FrontOptions['addressOf']>
 }
 
-/** How long answers that are on their way have, once the server is to stop: milliseconds. */
+/** Time for pending responses after a stop signal: milliseconds. */
 const STOP_MS = 3_000
 
-/** An app that is ready to be served. */
+/** An app that is ready to listen. */
 export interface LocalServer {
   app: Milepost
-  /** The app under its path: what is to be listened with. */
+  /** The request handler, under the base path. */
   serve: Serve
   engine: Engine
   config: Config
   /** The address to listen on. */
   hostname: string
-  /** Whether the command line on this machine knows the secret too, or can be told it. */
+  /** Whether the secret is stored or set, so that the command line on this machine can use it too. */
   isSecretKept: boolean
 }
 
 /**
- * Everything but a socket.
+ * Reads the configuration, opens the engine and creates the app; does not listen.
  *
- * @throws ConfigError for a setting that can't be used; EngineOpenError for a store that can't be opened
+ * @throws ConfigError for an invalid setting; EngineOpenError for a store that can't be opened
  */
 export async function openLocal(
   environment: Readonly<Record<string, string | undefined>>,
@@ -51,7 +51,7 @@ export async function openLocal(
 ): Promise<LocalServer> {
   const MILEPOST_SECRET = await readSecret(environment, 'MILEPOST_SECRET')
   const config = readConfig({ ...environment, MILEPOST_SECRET, MILEPOST_SECRET_FILE: undefined })
-  // Without a secret of its owner's, a server is nobody's business but this machine's.
+  // Without a configured secret the server is reachable from this machine only.
   const hostname = config.host ?? (config.secret ? '0.0.0.0' : '127.0.0.1')
   const engine = await openEngine(config.engine, config.limits, engines)
   const known = config.secret ?? (await keepOwnSecret(config.engine))
@@ -61,7 +61,7 @@ export async function openLocal(
   return { app, serve, engine, config, hostname, isSecretKept: known !== undefined }
 }
 
-/** What to print once the server listens: where it is, the link that signs its operator in, and how to get another. */
+/** Start-up message: the server's URL, a sign-in link for the operator, and how to get another link. */
 export function greeting({ app, engine, hostname, config, isSecretKept }: LocalServer, port: number): string {
   const { publicOrigin, basePath } = config
   const isEverywhere = hostname === '0.0.0.0' || hostname === '::'
@@ -85,7 +85,7 @@ export function greeting({ app, engine, hostname, config, isSecretKept }: LocalS
   return lines.join('\n')
 }
 
-/** Why there is no listening, in a sentence. */
+/** An error of listening as a sentence for the operator. */
 export function listenError(error: unknown, hostname: string, port: number): ConfigError {
   const reason = error instanceof Error && 'code' in error ? error.code : error
   return reason === 'EADDRINUSE'
@@ -93,16 +93,16 @@ export function listenError(error: unknown, hostname: string, port: number): Con
     : new ConfigError(`Can't listen on ${hostname}:${port} (${reason}). Set HOST and PORT to a free address.`)
 }
 
-/** Ends streams and commits what waits, then exits. A second signal exits at once. */
+/** On SIGINT or SIGTERM ends streams, commits waiting requests and exits. A second signal exits at once. */
 export function stopOnSignal({ app, engine }: LocalServer, stopListening: () => Promise<void>): void {
   const stop = async () => {
     await app.close()
-    // Readers that read no more keep their connections open for as long as they like.
+    // A client that stopped reading would keep its connection open without end.
     await Promise.race([stopListening(), new Promise((resolve) => setTimeout(resolve, STOP_MS))])
     await engine.close()
     process.exit(0)
   }
-  // Listeners are there from the start: one that is added while a signal is told of is told of it too, on Deno (2.9.5).
+  // No listener may be added inside a listener: Deno (2.9.5) would call it for the same signal.
   let isStopping = false
   const codes = { SIGINT: 130, SIGTERM: 143 } as const
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -117,7 +117,7 @@ export function stopOnSignal({ app, engine }: LocalServer, stopListening: () => 
 /** Time to find the job and to see it end. */
 const FIRST_JOB_SECONDS = '20'
 
-/** On first use the dashboard would be empty: it begins with work to look at. */
+/** On first use starts a sample job, so that the dashboard is not empty. */
 async function showAround(app: Milepost, engine: Engine): Promise<void> {
   const { rows } = await engine.list({ owner: operator.sub, limit: 1 })
   if (rows.length > 0) return

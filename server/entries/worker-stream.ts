@@ -1,11 +1,11 @@
 import type { OpenStream } from '../hub/stream.ts'
 
-/** Bytes that wait for the reader before it counts as slow. */
+/** Buffered bytes from which on the reader counts as slow. */
 const HIGH_WATER_MARK = 16 * 1024
 
 /**
- * A stream of workerd's own, which tells when its reader has left: the standard one does not in workerd 1.20260426, if the reader leaves while
- * bytes are on their way to it.
+ * A stream on workerd's own transform, which reports a disconnect of its reader. The standard stream of workerd 1.20260426 does not if
+ * bytes are in flight.
  */
 export const openWorkerStream: OpenStream = (source) => {
   const { readable, writable } = new IdentityTransformStream()
@@ -16,7 +16,7 @@ export const openWorkerStream: OpenStream = (source) => {
     waiting -= bytes
     if (!hadRoom && waiting < HIGH_WATER_MARK) source.pull()
   }
-  // Also what `write` and `close` reject with, once the reader has left.
+  // Also handles rejections of `write` and `close` after the reader has disconnected.
   const left = () => source.cancel()
   writer.closed.catch(left)
   source.start({

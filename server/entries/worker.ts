@@ -10,10 +10,10 @@ import { openWorkerStream } from './worker-stream.ts'
 export { JobObject } from '../engines/durable-object/job.ts'
 export { OwnerObject } from '../engines/durable-object/owner.ts'
 
-/** What `wrangler.jsonc` binds, as far as it does. The settings are there too, as text. */
+/** The bindings of `wrangler.jsonc`, any of which may be missing. Settings are in the same object, as strings. */
 type WorkerEnvironment = Partial<ObjectBindings>
 
-/** A request may have few connections open (six, by Cloudflare's limits): subscriptions leave one for what is read meanwhile. */
+/** Cloudflare allows six open connections per request: five for subscriptions leave one for reads. */
 const SUBSCRIPTIONS_PER_STREAM = 5
 
 const platform: Platform = {
@@ -23,7 +23,7 @@ const platform: Platform = {
     'Make one with "openssl rand -hex 32 | npx wrangler secret put MILEPOST_SECRET"; on this machine, set it in the environment or in .dev.vars.',
 }
 
-/** @throws ConfigError for a binding or a setting that is missing, or that can't be used */
+/** @throws ConfigError for a missing binding, or a missing or invalid setting */
 function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: WorkerEnvironment): Serve {
   if (!MILEPOST_JOBS) throw missing('MILEPOST_JOBS', 'JobObject')
   if (!MILEPOST_OWNERS) throw missing('MILEPOST_OWNERS', 'OwnerObject')
@@ -34,7 +34,7 @@ function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: WorkerEnvironm
   const engine = new DurableObjectEngine({ MILEPOST_JOBS, MILEPOST_OWNERS }, config)
   return configuredApp(config, {
     engine,
-    // Cloudflare routes by the host: a request with another name does not come here.
+    // Cloudflare routes by host name, so requests with a forged `Host` don't arrive here.
     hosts: ['*'],
     addressOf: ({ headers }) => headers.get('cf-connecting-ip') ?? undefined,
     openStream: openWorkerStream,
@@ -44,7 +44,7 @@ function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: WorkerEnvironm
 
 function missing(binding: string, className: string): ConfigError {
   return new ConfigError(
-    `There is no binding ${binding}. Add it to durable_objects.bindings in wrangler.jsonc, with the class ${className}, and deploy again.`,
+    `The binding ${binding} is missing. Add it to durable_objects.bindings in wrangler.jsonc, with the class ${className}, and deploy again.`,
   )
 }
 
@@ -53,7 +53,7 @@ let serve: Serve | undefined
 export default {
   fetch(request: Request, environment: WorkerEnvironment, context?: ExecutionContext): Response | Promise<Response> {
     try {
-      // Once for all requests of an isolate; what it is made of is known only with the first.
+      // Once per isolate, on the first request: bindings are not available earlier.
       serve ??= open(environment)
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error

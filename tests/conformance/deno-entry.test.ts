@@ -79,7 +79,7 @@ describe('deno.json', () => {
 
 describe('entries/deno.ts says what is missing', () => {
   test('a permission: which, and how it is given', async () => {
-    const hint = '"deno task start" gives all that is needed.'
+    const hint = '"deno task start" grants all permissions needed.'
     expect(await refusal([ENTRY])).toEqual([
       1,
       `Requires env access to "PORT", run again with the --allow-env flag. ${hint}`,
@@ -132,7 +132,7 @@ describe('entries/deno.ts says what is missing', () => {
     const flags = ['--allow-net', ENVIRONMENT, '--port=0', ENTRY]
     expect(await refusal(flags, { command: 'serve', env: { MILEPOST_ENGINE: 'memory:' } })).toEqual([
       1,
-      'Without MILEPOST_SECRET the server listens on this machine only: set it, or add --host 127.0.0.1.',
+      'Without MILEPOST_SECRET the server may listen on this machine only: set it, or add --host 127.0.0.1.',
     ])
   })
 })
@@ -186,7 +186,7 @@ describe('entries/deno.ts on Deno Deploy', () => {
     await using server = new DenoProcess(flags, { env })
     const url = await server.url
     expect(await (await fetch(url)).json()).toMatchObject({
-      detail: 'MILEPOST_ENGINE is "sqlite:jobs.db". On Deno Deploy jobs live in deno-kv:, so leave it out.',
+      detail: 'MILEPOST_ENGINE is "sqlite:jobs.db". Deno Deploy supports only deno-kv:, so unset it.',
     })
   })
 

@@ -101,9 +101,12 @@ test('a Worker that lacks something answers 503, and says what and how to add it
   expect([...misconfigurations]).toEqual([
     ['MILEPOST_SECRET ', [503, type, expect.stringContaining('npx wrangler secret put MILEPOST_SECRET')]],
     ['MILEPOST_SECRET short', [503, type, expect.stringMatching(/^MILEPOST_SECRET has a secret of 5 bytes\. /)]],
-    ['MILEPOST_JOBS ', [503, type, expect.stringMatching(/no binding MILEPOST_JOBS\. .*the class JobObject/)]],
-    ['MILEPOST_OWNERS ', [503, type, expect.stringMatching(/no binding MILEPOST_OWNERS\. .*the class OwnerObject/)]],
-    ['MILEPOST_ENGINE memory:', [503, type, expect.stringMatching(/^MILEPOST_ENGINE is "memory:"\. .*leave it out/)]],
+    ['MILEPOST_JOBS ', [503, type, expect.stringMatching(/binding MILEPOST_JOBS is missing\. .*the class JobObject/)]],
+    [
+      'MILEPOST_OWNERS ',
+      [503, type, expect.stringMatching(/binding MILEPOST_OWNERS is missing\. .*the class OwnerObject/)],
+    ],
+    ['MILEPOST_ENGINE memory:', [503, type, expect.stringMatching(/^MILEPOST_ENGINE is "memory:"\. .*unset it/)]],
     ['MILEPOST_RETENTION 1', [503, type, expect.stringMatching(/^MILEPOST_RETENTION is not a setting/)]],
   ])
 })

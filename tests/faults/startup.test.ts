@@ -136,7 +136,7 @@ describe('milepost', () => {
     const env = { ...settings, MILEPOST_SECRET: SECRET }
     const { err, code } = await run(['token', '--sub', 'ada', '--seconds', '7201'], env)
     expect([err, code]).toEqual([
-      'Give --seconds a whole number from 1 to 7200, the longest by MILEPOST_TOKEN_SECONDS.\n',
+      'Give --seconds a whole number from 1 to 7200, the maximum set by MILEPOST_TOKEN_SECONDS.\n',
       1,
     ])
     const { out } = await run(['token', '--sub', 'ada', '--seconds', '7200'], env)
@@ -261,15 +261,15 @@ describe('milepost sync', () => {
     await mkdir(apart)
     await symlink(apart, link)
     await symlink(apart, into)
-    const inOneAnother = 'are in one another. Name two directories that are apart.\n'
+    const overlap = 'overlap. Name two separate directories.\n'
     const cases = [
       [[join(folder, 'no\u001bwhere'), folder], 'no\\u{1b}where: It is not there.\n'],
-      [[link, join(folder, 'x')], 'link-to-nothing: It is a symbolic link: name what it leads to.\n'],
-      [['server', link], 'link-to-nothing: It is a symbolic link: name what it leads to.\n'],
-      [[apart, join(apart, 'made', 'here')], inOneAnother],
-      [[apart, join(into, 'made')], inOneAnother],
-      [[apart, folder], inOneAnother],
-      [[apart, apart], inOneAnother],
+      [[link, join(folder, 'x')], 'link-to-nothing: It is a symbolic link: name its target.\n'],
+      [['server', link], 'link-to-nothing: It is a symbolic link: name its target.\n'],
+      [[apart, join(apart, 'made', 'here')], overlap],
+      [[apart, join(into, 'made')], overlap],
+      [[apart, folder], overlap],
+      [[apart, apart], overlap],
     ] as const
     for (const [args, sentence] of cases) {
       const { out, err, code } = await run(['sync', ...args])

@@ -1,4 +1,4 @@
-/** Builds `dist/milepost` for this platform, and reports what it costs: `bun server/cli/build/build-binary.ts`. */
+/** Builds `dist/milepost` for this platform, and prints its size, start time and memory: `bun server/cli/build/build-binary.ts`. */
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,10 +11,10 @@ const root = fileURLToPath(new URL('../../../', import.meta.url))
 const binary = join(root, 'dist/milepost')
 
 const { success, logs } = await Bun.build({
-  // The thread that writes is a module of its own: see WriterThread, which knows where a binary has it.
+  // The SQLite writer thread needs its own entry. `WriterThread` knows its path inside a binary.
   entrypoints: [join(root, 'server/cli/main.ts'), join(root, 'server/engines/sqlite/worker.ts')],
   root,
-  // By default a binary obeys files of the folder that it is called from: bunfig.toml has it run code, .env sets the secret.
+  // By default a binary reads files of the current folder: bunfig.toml can run code, .env can set the secret.
   compile: {
     outfile: binary,
     autoloadBunfig: false,
@@ -41,7 +41,7 @@ console.table({
   'memory when idle': megabytes(median(starts.map(({ bytes }) => bytes))),
 })
 
-/** From the start of the process to its first answer, and what is resident then: the median of several starts is worth something. */
+/** Time from process start to the first response, and resident memory 500 ms later. */
 async function measureStart(): Promise<{ ms: number; bytes: number }> {
   const folder = await mkdtemp(join(tmpdir(), 'milepost-binary-'))
   const env = { PORT: '0', MILEPOST_ENGINE: `sqlite:${join(folder, 'jobs.db')}` }

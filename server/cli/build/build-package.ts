@@ -1,7 +1,7 @@
 /**
- * Compiles what `package.json` exports, and its command, to JavaScript and declarations in `dist`: `bun server/cli/build/build-package.ts`.
+ * Compiles the exports of `package.json` and its command to JavaScript and declarations in `dist`: `bun server/cli/build/build-package.ts`.
  *
- * Only what those reach is compiled, so that nothing else is published.
+ * Only modules that these import are compiled and published.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, relative } from 'node:path'
@@ -9,11 +9,11 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** The source that a file of the package is made of: `./dist/client/index.js` → `client/index.ts`. */
+/** The source of a file of the package: `./dist/client/index.js` → `client/index.ts`. */
 const sourceOf = (built: string) => built.replace(/^(\.\/)?dist\//, '').replace(/\.js$/, '.ts')
 
 const packageJson = await Bun.file(join(root, 'package.json')).json()
-/** What no entry imports: the thread that writes SQLite is started by its name. */
+/** Modules that no entry imports: the SQLite writer thread is started by its path. */
 const THREADS = ['dist/server/engines/sqlite/worker.js']
 const entries: string[] = [...Object.values<string>(packageJson.exports), packageJson.bin.milepost, ...THREADS]
 const sources = [...new Set(entries.map(sourceOf))]
@@ -25,10 +25,10 @@ await Promise.all(
   ['client', 'server', 'shared'].map((part) => rm(join(root, 'dist', part), { recursive: true, force: true })),
 )
 await mkdir(join(root, 'dist'), { recursive: true })
-// Within the project, so that its packages are found.
+// Inside the project, so that `node_modules` is found.
 const folder = await mkdtemp(join(root, 'dist/build-'))
 try {
-  // Each runtime's own types would contradict those of the others, so each has its turn.
+  // One compilation per runtime: their global types contradict each other.
   await compile('tests/tsconfig.json', others)
   await compile('server/entries/tsconfig.json', forWorkers)
   const denoTypes = join(folder, 'deno.d.ts')
@@ -38,7 +38,7 @@ try {
   await rm(folder, { recursive: true })
 }
 
-/** @param base the configuration that says how these files are checked */
+/** @param base the tsconfig.json to extend */
 async function compile(base: string, files: string[], options: object = {}): Promise<void> {
   const config = {
     extends: join(root, base),
@@ -58,7 +58,7 @@ async function compile(base: string, files: string[], options: object = {}): Pro
   await run('tsc', '-p', folder)
 }
 
-/** What a tool prints. @throws Error when it fails, with that */
+/** Runs a tool of `node_modules`. @returns its output. @throws Error with the output when it fails */
 async function run(tool: string, ...args: string[]): Promise<string> {
   const child = Bun.spawn([join(root, 'node_modules/.bin', tool), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   const output = await new Response(child.stdout).text()

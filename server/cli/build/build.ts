@@ -1,5 +1,5 @@
 /**
- * Builds the client, the documents and the samples of the services into generated modules, which every runtime can load:
+ * Builds the client, the documents and the samples of the services into generated modules that every runtime can import:
  * `bun server/cli/build/build.ts`.
  */
 import { mkdir } from 'node:fs/promises'
@@ -13,8 +13,8 @@ const root = new URL('../../../', import.meta.url)
 const path = (relative: string) => fileURLToPath(new URL(relative, root))
 
 /**
- * A style sheet with those that it imports in their places. Bun's own bundler would lower it for old browsers: `:dir()` and logical
- * properties to lists of languages, so that `dir="rtl"` changes nothing, and `light-dark()` to a media query.
+ * Inlines the imports of a style sheet. Bun's bundler would lower it for old browsers: `:dir()` and logical properties to lists of
+ * languages, so that `dir="rtl"` has no effect, and `light-dark()` to a media query.
  */
 async function joinStyles(entrypoint: string): Promise<string> {
   const file = new URL(entrypoint, root)
@@ -32,7 +32,7 @@ const assets: Assets = {
   docs: await buildDocs(new URL('server/docs/', root)),
 }
 
-/** A file that is as it should be is left alone: servers that are being developed watch it, and would start again. */
+/** Writes a generated module only if it changed: development servers watch it and would restart. */
 async function write(name: string, type: string, from: string, value: unknown): Promise<void> {
   const file = Bun.file(path(`server/generated/${name}.ts`))
   const text = `import type { ${type} } from '${from}'\n\nexport const ${name}: ${type} = ${JSON.stringify(value)}\n`

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 
 /**
- * The bundle of an entry of the client, as it is served: one module, for browsers.
+ * Bundles an entry of the client into one minified module for browsers.
  *
- * @param entrypoint from the top of the repository: `client/element/define.ts`
- * @throws AggregateError when it can't be built
+ * @param entrypoint relative to the repository's root: `client/element/define.ts`
+ * @throws AggregateError when the build fails
  */
 export async function bundle(entrypoint: string): Promise<string> {
   const { outputs } = await Bun.build({
@@ -19,13 +19,13 @@ export async function bundle(entrypoint: string): Promise<string> {
   return output.text()
 }
 
-/** A module whose template strings are style sheets, without the space that nobody reads but people. */
+/** Minifies the style sheets in a module's template strings. */
 async function shortenStyles({ path }: { path: string }): Promise<{ contents: string; loader: 'ts' }> {
   const text = await Bun.file(path).text()
   return { contents: text.replace(/`\n[^`]+`/g, shorten), loader: 'ts' }
 }
 
-/** A space before a colon makes a selector another one; all others around punctuation say nothing. */
+/** Removes spaces around punctuation, except before a colon, where a space changes the selector. */
 const shorten = (styles: string) =>
   styles
     .replaceAll(/\s+/g, ' ')

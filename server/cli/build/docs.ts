@@ -1,32 +1,32 @@
 import { Marked, type Tokens } from 'marked'
 import type { DocPage, Docs } from '../../http/pages/docs.ts'
 
-/** The pages in the order of their navigation, by the names of their files in `server/docs`. */
+/** File names in `server/docs`, in the order of the navigation. */
 const names = ['index', 'app', 'wire', 'errors', 'settings', 'running', 'engines']
 
 /**
  * Turns the users' documents into HTML.
  *
- * @param folder of the Markdown files, with a slash at its end
- * @throws Error for Markdown that a page may not hold: raw HTML, an image, or a link to a file that is no page
+ * @param folder of the Markdown files, ending in a slash
+ * @throws Error for raw HTML, an image, or a link to anything but a page
  */
 export async function buildDocs(folder: URL): Promise<Docs> {
   const pages = names.map(async (name) => toPage(name, await Bun.file(new URL(`${name}.md`, folder)).text()))
   return Promise.all(pages)
 }
 
-/** The page of a document: its title is the first line, a heading of level 1. */
+/** Renders a document as a page. The title is its heading of level 1. */
 export function toPage(name: string, markdown: string): DocPage {
   const path = pathOf(name)
   const sections: DocPage['sections'][number][] = []
   let title = ''
-  /** The heading that stands above what is rendered, and the regions below it: each region has a name of its own. */
+  /** The current heading and the number of regions below it, which together give each region a unique label. */
   let heading = ''
   let regions = 0
   const region = (kind: string, className: string, html: string) => {
     regions += 1
     const label = escapeHtml(`${heading}: ${kind} ${regions}`)
-    // A region that scrolls and holds nothing to be focused needs a stop for the keyboard (WCAG 2.1.1).
+    // A scrolling region without focusable content needs `tabindex` for the keyboard (WCAG 2.1.1).
     return `<section class="${className}" aria-label="${label}" tabindex="0">${html}</section>\n`
   }
   const marked = new Marked({
@@ -70,10 +70,10 @@ export function toPage(name: string, markdown: string): DocPage {
   return { path, title, html, sections }
 }
 
-/** Where the server shows a document, relative to where it is mounted. */
+/** Path of a document's page, relative to the base path. */
 const pathOf = (name: string) => (name === 'index' ? 'docs' : `docs/${name}`)
 
-/** A link as it stands in a page, whose addresses are relative to where the server is mounted. */
+/** Rewrites a link of a document for its page, whose links are relative to the base path. */
 function addressOf(href: string, path: string, name: string): string {
   if (/^https?:/.test(href)) return href
   const [, file, hash = ''] = /^(?:(\w+)\.md)?(#.+)?$/.exec(href) ?? []
@@ -82,7 +82,7 @@ function addressOf(href: string, path: string, name: string): string {
   throw new Error(`server/docs/${name}.md: ${href} is no page`)
 }
 
-/** The anchor of a heading, as code hosts make it. */
+/** The anchor of a heading, as on GitHub. */
 export function slugOf(heading: string): string {
   return heading
     .toLowerCase()
@@ -90,7 +90,7 @@ export function slugOf(heading: string): string {
     .replaceAll(' ', '-')
 }
 
-/** The words of a heading without the marks of Markdown. */
+/** The text of a heading without Markdown markup. */
 const plain = (text: string) => text.replaceAll(/[`*]/g, '')
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }

@@ -197,7 +197,7 @@ describe('DirectoryTree', () => {
 
   test('DirectoryTree opens no link, and goes on in its directory when another has taken its path', async () => {
     await symlink(outside, join(root, 'link'))
-    await expect(DirectoryTree.open(join(root, 'link'))).rejects.toThrow('It is a symbolic link: name what it leads to')
+    await expect(DirectoryTree.open(join(root, 'link'))).rejects.toThrow('It is a symbolic link: name its target')
     await writeFile(join(root, 'mine'), '')
     await using tree = await DirectoryTree.open(root)
     await rename(root, `${root}-moved`)

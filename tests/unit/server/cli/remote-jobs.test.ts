@@ -88,7 +88,7 @@ describe('RemoteJobs', () => {
     answer = () => page(404)
     emitLogs(1)
     expect(await finish(jobs.finish('job'), clock)).toBe(
-      'It answers 404: That is no answer of Milepost: look at what stands in front of it.',
+      'It answers 404: This is not a response of Milepost: check the proxy in front of it.',
     )
   })
 
@@ -115,7 +115,7 @@ describe('RemoteJobs', () => {
     expect(urls.at(-1)).toBe('http://milepost.example/api/jobs/j1/events?epoch=e1')
     for (const status of [200, 404]) {
       answer = () => page(status)
-      expect(jobs.create({ kind: 'sync', title: 'Files' })).rejects.toThrow('That is no answer of Milepost')
+      expect(jobs.create({ kind: 'sync', title: 'Files' })).rejects.toThrow('This is not a response of Milepost')
     }
   })
 

@@ -75,14 +75,14 @@ describe('milepost backup and restore', () => {
       const engine = await SqliteEngine.open(path)
       const { id } = await created(engine)
       const of = ['--engine', `sqlite:${path}`]
-      expect(milepost('backup', `${path}.copy`, ...of)).toEqual([0, `${path} is copied to ${path}.copy.`])
+      expect(milepost('backup', `${path}.copy`, ...of)).toEqual([0, `Copied ${path} to ${path}.copy.`])
       await publish(engine, id, items('second'))
       expect(milepost('restore', `${path}.copy`, ...of)).toEqual([
         1,
         `${path} is in use by another process: stop that one, or name another file.`,
       ])
       await engine.close()
-      expect(milepost('restore', `${path}.copy`, ...of)).toEqual([0, `${path} is as ${path}.copy has it.`])
+      expect(milepost('restore', `${path}.copy`, ...of)).toEqual([0, `Restored ${path} from ${path}.copy.`])
       const again = await SqliteEngine.open(path)
       expect((await again.read(id))?.header.version).toBe(1)
       await again.close()
@@ -92,7 +92,7 @@ describe('milepost backup and restore', () => {
     expect(milepost('backup')).toEqual([1, 'Name one file: milepost backup FILE.'])
     expect(milepost('backup', 'x', '--engine', 'memory:')).toEqual([
       1,
-      'MILEPOST_ENGINE is "memory:". Only sqlite:PATH is a file that can be copied.',
+      'MILEPOST_ENGINE is "memory:". Only sqlite:PATH can be copied.',
     ])
   })
 })
