@@ -4,48 +4,48 @@ import type { StoredJob } from '../jobs/engine.ts'
 
 export const scopes = ['jobs:read', 'jobs:write', 'jobs:assign', 'jobs:admin'] as const
 /**
- * What an access token may allow: to see and control one's own jobs; to create jobs for oneself and report on those one created; to create
- * them for others too; everything.
+ * What an access token allows. `jobs:read`: read and control the jobs that one owns; `jobs:write`: create jobs for oneself and publish to
+ * those that one created; `jobs:assign`: create jobs for other owners; `jobs:admin`: everything.
  */
 export type Scope = (typeof scopes)[number]
 
-/** What a watch or publish token allows with one job. */
+/** What a watch or publish token allows on one job. */
 export interface Grant {
   job: string
-  /** The life of the job that it was given for: an id made again is another job. */
+  /** The epoch of the job: an id that was created again is another job. */
   epoch: string
   can: 'watch' | 'publish'
-  /** A watch token that shows the header alone, whatever is asked for. */
+  /** Limits a watch token to the header view. */
   parts?: 'header'
-  /** Which series of the job's tokens it belongs to: when all of them are ended, the next series begins ({@link tokenSeries}). */
+  /** The token's series: revoking all tokens of the job starts the next ({@link tokenSeries}). */
   series: number
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the Unix epoch. */
   expiresAt: number
-  /** The session that it ends with. */
+  /** Id of the session that the token ends with. */
   session?: string
 }
 
-/** Who a request speaks for. */
+/** The authenticated identity of a request. */
 export interface Principal {
   sub: string
   scopes: readonly Scope[]
   /** Set for tokens of single jobs, which allow nothing else. */
   jobs?: readonly Grant[]
-  /** When the credentials run out: milliseconds since the epoch. */
+  /** Expiry of the credentials: milliseconds since the Unix epoch. */
   expiresAt?: number
-  /** The session that they end with: its id. */
+  /** Id of the session that the credentials end with. */
   session?: string
 }
 
-/** What can be done with a job. */
+/** An action on a job. */
 export type Action = 'read' | 'publish' | 'control' | 'remove' | 'share-watch' | 'share-publish' | 'end-tokens'
 
 export const isAdmin = (principal: Principal): boolean => principal.scopes.includes('jobs:admin')
 
-/** The series that tokens of the job are made in: how often all of them were ended. */
+/** The current token series of a job: how often all of its tokens were revoked. */
 export const tokenSeries = ({ marks }: StoredJob): number => marks.tokenSeries ?? 0
 
-/** The grant of a token for this very job, if it has one that was not ended. */
+/** The principal's grant for this job and epoch, unless it was revoked. */
 export function grantFor(principal: Principal, job: StoredJob): Grant | undefined {
   return principal.jobs?.find((grant) => isFor(grant, job) && grant.series === tokenSeries(job))
 }
@@ -53,10 +53,10 @@ export function grantFor(principal: Principal, job: StoredJob): Grant | undefine
 const isFor = ({ job, epoch }: Grant, { header }: StoredJob) => job === header.id && epoch === header.epoch
 
 /**
- * Lets an action pass, or throws.
+ * Checks that a principal may perform an action on a job.
  *
- * @throws ProblemError 404 when the principal may not know of the job; 403 when it may, but lacks the scope or the role; 401 for a token
- *   that was ended
+ * @throws ProblemError 404 for a principal without access to the job; 403 if only the scope or role is missing; 401 for a job token that
+ *   was revoked or is of the other kind
  */
 export function permit(principal: Principal, job: StoredJob, action: Action): void {
   if (principal.jobs) permitGrant(principal, job, action)
@@ -90,37 +90,37 @@ function permitGrant(principal: Principal, job: StoredJob, action: Action): void
 }
 
 const reasons: Record<Action, string> = {
-  read: 'Reading a job takes the scope jobs:read as its owner, or jobs:write as its creator.',
+  read: 'Reading a job needs the scope jobs:read as its owner, or jobs:write as its creator.',
   publish: 'Only the creator of a job publishes to it, with the scope jobs:write.',
   control: 'Only the owner of a job cancels, pauses or resumes it, with the scope jobs:read.',
-  remove: 'Removing a job takes the scope jobs:read as its owner, or jobs:write as its creator.',
-  'share-watch': 'A watch token takes the scope jobs:read as the owner of the job, or jobs:write as its creator.',
-  'end-tokens': "Ending a job's tokens takes the scope jobs:read as its owner, or jobs:write as its creator.",
+  remove: 'Removing a job needs the scope jobs:read as its owner, or jobs:write as its creator.',
+  'share-watch': 'A watch token needs the scope jobs:read as the owner of the job, or jobs:write as its creator.',
+  'end-tokens': "Revoking a job's tokens needs the scope jobs:read as its owner, or jobs:write as its creator.",
   'share-publish': 'Only the creator of a job hands out publish tokens, with the scope jobs:write.',
 }
 
-/** Lets a principal pass that may create a job for this owner. @throws ProblemError 403 that names `owner` */
+/** Checks that a principal may create a job for this owner. @throws ProblemError 403 that names `owner` */
 export function permitOwner({ sub, scopes }: Principal, owner: string): void {
   if (owner === sub || scopes.includes('jobs:assign') || scopes.includes('jobs:admin')) return
-  const detail = 'for anyone but yourself takes the scope jobs:assign'
+  const detail = 'for anyone but yourself needs the scope jobs:assign'
   throw refuse(
     problems.forbidden(`owner: ${detail}. Leave it out to create the job for yourself.`, [{ field: 'owner', detail }]),
   )
 }
 
-/** Whether a value can be the name of a principal: 1 to 512 characters. Unpaired surrogates are refused: in UTF-8 two such names are one. */
+/** Whether a value is a valid name of a principal: 1 to 512 characters, without unpaired surrogates, which UTF-8 encoding would replace. */
 export function isPrincipalName(sub: unknown): sub is string {
   return typeof sub === 'string' && sub !== '' && sub.length <= 512 && sub.isWellFormed()
 }
 
-/** Lets a principal with a scope pass. @throws ProblemError 403 */
+/** Checks that a principal has a scope. @throws ProblemError 403; 401 for a token of one job */
 export function requireScope(principal: Principal, scope: Scope): void {
   if (principal.jobs)
     throw refuse(problems.unauthenticated('A token of one job does not allow this. Use an access token.'))
   if (!principal.scopes.includes(scope) && !isAdmin(principal)) {
-    throw refuse(problems.forbidden(`This takes the scope ${scope}.`))
+    throw refuse(problems.forbidden(`This needs the scope ${scope}.`))
   }
 }
 
-/** Whoever follows the link that the server printed: its operator, with the jobs of their own. Everyone's are asked for. */
+/** The principal of the sign-in link that the server prints: it sees its own jobs only. */
 export const operator: Principal = { sub: 'local', scopes: ['jobs:read', 'jobs:write'] }

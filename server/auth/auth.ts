@@ -7,69 +7,68 @@ import { FRESH_MS, Jwks, type JwksOptions } from './jwks.ts'
 import type { Sessions } from './sessions.ts'
 import { withoutPrefix, withPrefix } from './token-prefix.ts'
 
-/** The shortest secret that HS256 allows: 256 bits (RFC 7518, 3.2), in bytes. */
+/** Minimum length of an HS256 secret (RFC 7518, 3.2): bytes. */
 export const SECRET_BYTES = 32
 
-/** How tokens are verified and signed. */
+/** How tokens are signed and verified. */
 export interface AuthOptions {
-  /** For HS256. The first signs; all verify, so that one can be replaced without signing anyone out. */
+  /** HS256 secrets. The first signs, all verify, so that a secret can be rotated without signing anyone out. */
   secret: string | readonly string[]
-  /** The `iss` that access tokens must have. */
+  /** Required `iss` of access tokens. */
   issuer?: string | undefined
-  /** The `aud` that access tokens must have. */
+  /** Required `aud` of access tokens. */
   audience?: string | undefined
-  /** How far ahead the `exp` of an access token may be: seconds, 90 days by default. */
+  /** Longest remaining life of an access token: seconds. Default: 90 days. */
   tokenSeconds?: number | undefined
   /** An identity provider whose access tokens are accepted too. Needs `issuer` and `audience`. */
   jwks?: JwksOptions | undefined
-  /** The claim of an access token that names the principal: `sub` by default. */
+  /** The claim of an access token that names the principal. Default: `sub`. */
   subClaim?: string | undefined
   /**
-   * The claim that has the scopes, as a list or separated by spaces. By default the first of `scope`, `scp` and `permissions` that there
-   * is.
+   * The claim with the scopes, as a list or separated by spaces. Default: the first that exists of `scope`, `scp` and `permissions`.
    */
   scopeClaim?: string | undefined
 }
 
-/** The longest life of an access token unless a setting says otherwise: 90 days, in seconds. */
+/** Default of `tokenSeconds`: 90 days. */
 export const DEFAULT_TOKEN_SECONDS = 7_776_000
-/** What the clock of whoever signs a token may be ahead of ours: seconds. */
+/** How far a signer's clock may be ahead of ours: seconds. */
 const LEEWAY_SECONDS = 60
 
-/** Verified tokens that are remembered, those used last: verifying costs more than all else that a publish does. */
-const TOKENS_REMEMBERED = 1_000
+/** Most verified tokens in the LRU cache: verifying one costs more than the rest of a publish. */
+const CACHE_SIZE = 1_000
 
-/** The `typ` claims of the tokens that this server makes for itself. */
+/** `typ` claims of the tokens that this server issues. */
 const types = { job: 'milepost-job' } as const
 
 type Claims = Record<string, unknown>
 
-/** A token whose signature is good. */
+/** A token with a valid signature. */
 interface Verified {
   readonly claims: Claims
   /** Whether an identity provider signed it. Such a token is never one of a single job. */
   readonly isForeign: boolean
   /** When it has to be verified again, by the monotonic clock: its key may have been withdrawn. */
   readonly verifiedUntil: number
-  /** Who it speaks for as `Authorization`, once asked. */
+  /** Its principal when sent as `Authorization`; set on first use. */
   bearer?: Principal
 }
 
-/** What a derived token passes on. */
+/** What a derived token inherits from its maker. */
 type Maker = Pick<Principal, 'sub' | 'expiresAt' | 'session'>
 
-/** Who a token speaks for, and the tokens that this server hands out. */
+/** Authenticates tokens, and issues tokens of single jobs. */
 export class Auth {
   readonly #secrets: readonly string[]
   readonly #options: AuthOptions
   readonly #clock: Clock
   readonly #sessions: Sessions
   readonly #jwks: Jwks | undefined
-  readonly #remembered = new LruCache<string, Verified>(TOKENS_REMEMBERED)
+  readonly #cache = new LruCache<string, Verified>(CACHE_SIZE)
 
   /**
-   * @param onError told of failures of the identity provider
-   * @throws TypeError when a secret is missing or too short, or an identity provider comes without issuer and audience
+   * @param onError called for failures of the identity provider
+   * @throws TypeError when a secret is missing or too short, or an identity provider has no issuer or audience
    */
   constructor(options: AuthOptions, clock: Clock, sessions: Sessions, onError: (error: unknown) => void) {
     this.#secrets = [options.secret].flat()
@@ -89,15 +88,15 @@ export class Auth {
     }
   }
 
-  /** The principal of a token that was verified before and still holds, without a turn of waiting; nothing when it takes more. */
+  /** The principal of a cached, still valid token, synchronously; `undefined` if `bearer()` has to check it. */
   remembered(token: string): Principal | undefined {
-    const verified = this.#remembered.get(token)
-    if (!verified?.bearer || !this.#isGood(verified)) return undefined
+    const verified = this.#cache.get(token)
+    if (!verified?.bearer || !this.#isUsable(verified)) return undefined
     const session = sessionOf(verified.bearer)
     return session === undefined || this.#sessions.isKnown(session) ? verified.bearer : undefined
   }
 
-  /** The principal of a token as it stands in `Authorization`: an access token, or one of a single job. @throws ProblemError 401 */
+  /** Authenticates a token from `Authorization`: an access token, or one of a single job. @throws ProblemError 401 */
   async bearer(token: string): Promise<Principal> {
     const verified = await this.#verify(token)
     verified.bearer ??= this.#bearerOf(verified)
@@ -120,14 +119,14 @@ export class Auth {
     return this.#principalOf(claims)
   }
 
-  /** The principal of a dashboard's cookie. @throws ProblemError 401 */
+  /** Authenticates a session cookie. @throws ProblemError 401 */
   async session(cookie: string): Promise<Principal> {
     const principal = await this.#sessions.principalOf(cookie)
     if (!principal) throw sessionOver()
     return principal
   }
 
-  /** What a watch or publish token allows. @throws ProblemError 401 */
+  /** Verifies a watch or publish token. @throws ProblemError 401 */
   async jobToken(token: string): Promise<{ sub: string; grant: Grant }> {
     const { claims, isForeign } = await this.#verify(token)
     if (isForeign) throw invalidToken()
@@ -137,9 +136,10 @@ export class Auth {
   }
 
   /**
-   * A token that allows one thing with one job, for those who have no account here.
+   * Issues a token for one job, for people without an account.
    *
-   * @param maker whose rights it passes on: it runs out no later than they do, and ends with their session
+   * @param maker principal whose access is passed on: the token expires no later than it, and ends with its session
+   * @param seconds life of the token
    */
   async createJobToken(maker: Maker, grant: Omit<Grant, 'expiresAt' | 'session'>, seconds: number) {
     const { sub, expiresAt = Number.POSITIVE_INFINITY, session: sid } = maker
@@ -149,8 +149,8 @@ export class Auth {
   }
 
   /**
-   * The job id that stands for an idempotency key: the same for the same principal and key, and not to be guessed by anyone else, who could
-   * otherwise learn of a job by trying to take its id.
+   * Derives a job id from an idempotency key: the same for the same principal and key. Nobody else can guess it; otherwise they could detect
+   * a job by trying to create its id.
    */
   async deriveJobId(sub: string, key: string): Promise<string> {
     const encoder = new TextEncoder()
@@ -161,7 +161,7 @@ export class Auth {
   }
 
   async #verify(token: string): Promise<Verified> {
-    const known = this.#remembered.get(token)
+    const known = this.#cache.get(token)
     const isKnown = known !== undefined && this.#clock.monotonic() < known.verifiedUntil
     const verified = isKnown ? known : await this.#verifySignature(token)
     if (verified.claims.exp === undefined) {
@@ -171,8 +171,8 @@ export class Auth {
     return verified
   }
 
-  /** Whether a remembered token can be accepted without verifying it again. */
-  #isGood({ claims, verifiedUntil }: Verified): boolean {
+  /** Whether a cached token can be accepted without verifying it again. */
+  #isUsable({ claims, verifiedUntil }: Verified): boolean {
     return this.#isNow(claims) && this.#clock.monotonic() < verifiedUntil
   }
 
@@ -185,19 +185,19 @@ export class Auth {
   async #verifySignature(token: string): Promise<Verified> {
     const claims = (await this.#verifyOwn(withoutPrefix(token))) ?? (await this.#verifyForeign(token))
     if (!claims) throw invalidToken()
-    this.#remembered.set(token, claims, 1)
+    this.#cache.set(token, claims, 1)
     return claims
   }
 
   async #verifyOwn(token: string): Promise<Verified | undefined> {
     for (const secret of this.#secrets) {
       try {
-        // Times are compared with our own clock, at each use: a remembered token expires too.
+        // `#isNow` checks times on every use, because cached tokens expire too.
         const claims: unknown = await verify(token, secret, { alg: 'HS256', exp: false, nbf: false, iat: false })
         if (typeof claims !== 'object' || claims === null) return undefined
         return { claims: { ...claims }, isForeign: false, verifiedUntil: Number.POSITIVE_INFINITY }
       } catch {
-        // Perhaps signed with another secret.
+        // It may have been signed with another secret.
       }
     }
     return undefined
@@ -249,7 +249,7 @@ function grantOf({ typ, sub, job, epoch, can, parts, series = 0, sid, exp }: Cla
     throw invalidToken()
   }
   const grant: Grant = { job, epoch, can, series, expiresAt: exp * 1_000 }
-  // What is not understood was meant to restrict.
+  // An unknown value may be a restriction, so refuse it.
   if (parts === 'header') grant.parts = parts
   else if (parts !== undefined) throw invalidToken()
   if (typeof sid === 'string') grant.session = sid
@@ -257,9 +257,9 @@ function grantOf({ typ, sub, job, epoch, can, parts, series = 0, sid, exp }: Cla
   return { sub, grant }
 }
 
-/** The session that a token of a single job ends with. */
+/** Id of the session that a token of a single job ends with. */
 const sessionOf = ({ jobs }: Principal) => jobs?.[0]?.session
 
 const sessionOver = () => refuse(problems.unauthenticated('The session has ended. Sign in again.'))
 
-const invalidToken = () => refuse(problems.unauthenticated('The token is not valid, or has run out. Get a new one.'))
+const invalidToken = () => refuse(problems.unauthenticated('The token is invalid or expired. Get a new one.'))

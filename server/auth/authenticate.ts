@@ -2,12 +2,12 @@ import type { Clock } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import { isPrincipalName, type Principal, type Scope, scopes } from './access.ts'
 
-/** Who a request speaks for, by the sessions of the app that Milepost is mounted in. */
+/** The principal of a request, from a session of the app that Milepost is mounted in. */
 export interface AppPrincipal {
   /** 1 to 512 characters. */
   sub: string
   scopes: readonly Scope[]
-  /** When the session ends, and with it open streams and tokens made in it: milliseconds since the epoch. */
+  /** When the session ends, and with it open streams and tokens made in it: milliseconds since the Unix epoch. */
   expiresAt?: number | undefined
 }
 
@@ -18,9 +18,9 @@ export type Authenticate = (request: Request) => AppPrincipal | undefined | Prom
 const AUTHENTICATE_MS = 5_000
 
 /**
- * An app's `authenticate`, as far as it can be trusted: what it returns is checked, and a failure is no answer.
+ * Wraps an app's `authenticate`: validates its result and bounds its time.
  *
- * @param onError told why it failed; the client is not told
+ * @param onError called with the cause of a failure; the client does not get it
  * @returns a function that throws ProblemError 503 when `authenticate` throws, takes too long or returns anything else
  */
 export function checkedAuthenticate(
@@ -48,7 +48,7 @@ export function checkedAuthenticate(
   }
 }
 
-/** @throws TypeError for a principal that is none */
+/** @throws TypeError for an invalid principal */
 function checked(principal: AppPrincipal, now: number): Principal | undefined {
   const { sub, scopes: granted, expiresAt } = Object(principal) as AppPrincipal
   if (!isPrincipalName(sub))

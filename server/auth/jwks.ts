@@ -29,7 +29,7 @@ export const FRESH_MS = 600_000
 /** Fetches for unknown keys in {@link REFRESH_WINDOW_MS}: forged tokens must not make this server a load on the provider. */
 const REFRESHES = 5
 const REFRESH_WINDOW_MS = 60_000
-/** Pause after a failed fetch, in which the keys of before are used: milliseconds. */
+/** Pause after a failed fetch, in which the previous keys are used: milliseconds. */
 const RETRY_MS = 5_000
 /** Time-out of a fetch: milliseconds. */
 const FETCH_MS = 5_000
@@ -58,12 +58,12 @@ export class Jwks {
   readonly #clock: Clock
   readonly #onError: (error: unknown) => void
   #set: KeySet | undefined
-  /** When fetches for unknown keys began, within the window. */
+  /** Start times of the fetches for unknown keys within the window. */
   #refreshes: number[] = []
   #failedAt = Number.NEGATIVE_INFINITY
   #isAway = false
 
-  /** @param onError told once when the provider goes away, and once when it is back */
+  /** @param onError called once when the provider becomes unavailable, and once when it is back */
   constructor({ url, fetch = globalThis.fetch }: JwksOptions, clock: Clock, onError: (error: unknown) => void) {
     this.#url = url
     this.#fetch = fetch
@@ -148,7 +148,7 @@ export class Jwks {
   }
 }
 
-/** @throws Error for what is no key set */
+/** @throws Error for text that is no key set */
 function parseKeys(text: string): readonly JsonWebKey[] {
   if (text.length > MOST_CHARACTERS) throw new Error(`the key set has more than ${MOST_CHARACTERS} characters`)
   const { keys } = Object(JSON.parse(text)) as { keys?: unknown }

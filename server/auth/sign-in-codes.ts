@@ -3,24 +3,24 @@ import type { Engine, Notes } from '../jobs/engine.ts'
 import { textDigest } from '../support/digest.ts'
 import type { Principal } from './access.ts'
 
-/** How long a sign-in code can be used: seconds. */
+/** Life of a sign-in code: seconds. */
 export const SIGN_IN_SECONDS = 600
-/** Bits enough that nobody guesses one. */
+/** Characters of a code, 5 bits each: too many to guess. */
 const CODE_LENGTH = 26
 
-/** What a code is good for. */
+/** What a code grants. */
 export interface SignIn {
   principal: Principal
-  /** The job whose page comes next; without it, the list. */
+  /** The job whose page follows the sign-in; omitted: the list. */
   job?: string | undefined
 }
 
-/** Codes for `/sign-in?code=`: each signs a principal in, once, within ten minutes. The store has digests of them alone. */
+/** One-time codes for `/sign-in?code=`, valid for ten minutes. The store has only their digests. */
 export class SignInCodes {
   readonly #clock: Clock
   readonly #random: Random
   readonly #notes: Notes
-  /** Those of {@link create}, which have something to run. */
+  /** Codes of {@link create}, which are not in the store. */
   readonly #own = new Map<string, { principal: Principal; onUse: (() => void) | undefined; until: number }>()
 
   constructor({ engine, clock, random }: { engine: Pick<Engine, 'notes'>; clock: Clock; random: Random }) {
@@ -29,10 +29,10 @@ export class SignInCodes {
     this.#notes = engine.notes
   }
 
-  /** A code that this process takes. `onUse` is called when it does. */
+  /** Creates a code for this process. `onUse` is called when it is redeemed. */
   create(principal: Principal, onUse?: () => void): string {
     const now = this.#clock.now()
-    // All live equally long, so the oldest are the first to run out.
+    // All codes have the same life, so the map is in the order of their expiry.
     for (const [old, { until }] of this.#own) {
       if (until > now) break
       this.#own.delete(old)
@@ -43,20 +43,21 @@ export class SignInCodes {
   }
 
   /**
-   * A code that every process takes which shares the store, and when it runs out: milliseconds.
+   * Creates a code for every process on the store.
    *
-   * @param signIn whose principal may run out earlier than codes do: the code does too then
+   * @param signIn if its principal expires earlier than codes do, so does the code
+   * @returns the code and its expiry: milliseconds since the Unix epoch
    */
   async createShared(signIn: SignIn): Promise<{ code: string; until: number }> {
     const code = randomId(this.#random, CODE_LENGTH)
     const now = this.#clock.now()
     const until = Math.min(now + SIGN_IN_SECONDS * 1_000, signIn.principal.expiresAt ?? Number.POSITIVE_INFINITY)
-    const text = JSON.stringify({ ...signIn, until } satisfies Kept)
+    const text = JSON.stringify({ ...signIn, until } satisfies StoredCode)
     await this.#notes.put({ key: await keyOf(code), text }, until, now)
     return { code, until }
   }
 
-  /** What a code is good for that has not been used and has not run out. */
+  /** Uses up a code. @returns what it grants; `undefined` if it is unknown, used or expired */
   async redeem(code: string): Promise<SignIn | undefined> {
     const own = this.#own.get(code)
     if (own) {
@@ -67,12 +68,12 @@ export class SignInCodes {
     }
     const text = code.length === CODE_LENGTH ? await this.#notes.take(await keyOf(code)) : undefined
     if (text === undefined) return undefined
-    const { until, ...signIn }: Kept = JSON.parse(text)
+    const { until, ...signIn }: StoredCode = JSON.parse(text)
     return until > this.#clock.now() ? signIn : undefined
   }
 }
 
-/** What the store has of a code. */
-type Kept = SignIn & { until: number }
+/** A code in the store. */
+type StoredCode = SignIn & { until: number }
 
 const keyOf = async (code: string) => `sign-in/${await textDigest(code)}`

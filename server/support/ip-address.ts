@@ -1,4 +1,4 @@
-/** The bytes of an IP address: 4 or 16. An IPv4 address that is written as IPv6 (`::ffff:192.0.2.1`) is IPv4. */
+/** Parses an IP address to 4 or 16 bytes; an IPv4-mapped address (`::ffff:192.0.2.1`) to 4. `undefined` for other text. */
 export function parseAddress(text: string): Uint8Array | undefined {
   return text.includes(':') ? parseIpv6(text) : parseIpv4(text)
 }
@@ -10,10 +10,10 @@ function parseIpv4(text: string): Uint8Array | undefined {
 }
 
 function parseIpv6(text: string): Uint8Array | undefined {
-  // A zone (`fe80::1%eth0`) is a name of this machine's, not a part of the address.
+  // A zone (`fe80::1%eth0`) names a local interface and is no part of the address.
   const address = `http://[${text.replace(/%.*$/, '')}]/`
   if (!URL.canParse(address)) return undefined
-  // The URL's own parser writes any form in the shortest one, in hexadecimal.
+  // The URL parser normalizes any form to the shortest one, in hexadecimal.
   const [head = '', tail] = new URL(address).hostname.slice(1, -1).split('::')
   const words = (part: string) => part.split(':').filter((word) => word !== '')
   const [first, last] = [words(head), words(tail ?? '')]
@@ -23,13 +23,13 @@ function parseIpv6(text: string): Uint8Array | undefined {
   return isIpv4 ? bytes.subarray(12) : bytes
 }
 
-/** Addresses that begin with the same bits, as `10.0.0.0/8` or `::1` names them. */
+/** Addresses with a common prefix: `10.0.0.0/8`, or `::1` alone. */
 export interface AddressRange {
   bytes: Uint8Array
   bits: number
 }
 
-/** The addresses that a text names, or nothing when it names none. */
+/** Parses an address or a range; `undefined` for other text. */
 export function parseRange(text: string): AddressRange | undefined {
   const [address = '', length, ...rest] = text.split('/')
   const bytes = parseAddress(address)

@@ -1,22 +1,22 @@
-/** Values that get a second chance before one is dropped: of a cache in which all are used, one is dropped all the same, in a moment. */
-const CHANCES = 32
+/** Most marked values that are spared before one is evicted, to bound the time when all are marked. */
+const MAX_SPARED = 32
 
 interface Entry<V> {
   value: V
   size: number
-  /** Since it was looked at last for being dropped. */
+  /** The mark: whether the value was used since it was last considered for eviction. */
   isUsed: boolean
 }
 
 /**
- * The values used last, as many as fit in a given size in all: an LRU cache, by second chance.
+ * An LRU cache bounded by total size, with the second-chance algorithm.
  *
- * A use sets a mark and moves nothing, since a `Map` that is reordered with each use costs more than the rest of a lookup. What is to be
- * dropped and has the mark loses it, and goes to the end.
+ * A use sets a mark and moves nothing, because reordering a `Map` costs more than the rest of a lookup. Eviction spares a marked value: it
+ * loses the mark and moves to the end.
  */
 export class LruCache<K, V> {
   readonly #limit: number
-  /** Those that are to be dropped next first. */
+  /** In the order of eviction. */
   readonly #entries = new Map<K, Entry<V>>()
   #size = 0
 
@@ -32,7 +32,7 @@ export class LruCache<K, V> {
     return entry.value
   }
 
-  /** @param size in the unit of the limit; a value larger than the limit is not kept, and leaves the others alone */
+  /** @param size in the unit of the limit; a value larger than the limit is not cached, and evicts nothing */
   set(key: K, value: V, size: number): void {
     if (size > this.#limit) {
       this.delete(key)
@@ -45,7 +45,7 @@ export class LruCache<K, V> {
       known.size = size
       known.isUsed = true
     } else this.#entries.set(key, { value, size, isUsed: false })
-    if (this.#size > this.#limit) this.#dropFor(key)
+    if (this.#size > this.#limit) this.#evictFor(key)
   }
 
   delete(key: K): void {
@@ -53,13 +53,13 @@ export class LruCache<K, V> {
     this.#entries.delete(key)
   }
 
-  #dropFor(newest: K): void {
-    let chances = CHANCES
+  #evictFor(newest: K): void {
+    let spares = MAX_SPARED
     for (const [key, entry] of this.#entries) {
       if (this.#size <= this.#limit) return
       if (key === newest) continue
       this.#entries.delete(key)
-      if (entry.isUsed && chances-- > 0) {
+      if (entry.isUsed && spares-- > 0) {
         entry.isUsed = false
         this.#entries.set(key, entry)
       } else this.#size -= entry.size

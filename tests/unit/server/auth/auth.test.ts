@@ -135,7 +135,7 @@ describe('bearer', () => {
     )
     // What is not signed by us is told nothing of the kind.
     const forged = await sign({ sub: 'ada', exp: last + 1 }, OLD_SECRET)
-    expect((await problemOf(auth.bearer(forged))).detail).toBe('The token is not valid, or has run out. Get a new one.')
+    expect((await problemOf(auth.bearer(forged))).detail).toBe('The token is invalid or expired. Get a new one.')
     const days = create()
     const ninety = seconds(clock) + 90 * 86_400
     expect((await bearer({ exp: ninety + 60 }, days.auth)).sub).toBe('ada')
