@@ -21,7 +21,7 @@ import { operationRoutes } from './http/operations.ts'
 import { type Assets, pageRoutes } from './http/pages/routes.ts'
 import { progressRoutes } from './http/progress.ts'
 import { Rates } from './http/rates.ts'
-import { everyAnswer, problemResponse } from './http/responses.ts'
+import { commonHeaders, problemResponse } from './http/responses.ts'
 import { createStartService, type StartService, serviceRoutes } from './http/services.ts'
 import { sessionRoutes, signInRoutes } from './http/sessions.ts'
 import { Hub } from './hub/hub.ts'
@@ -36,61 +36,61 @@ import { TrustedClock } from './jobs/trusted-clock.ts'
 import { Metrics } from './metrics.ts'
 import type { Services } from './services/kit/service.ts'
 
-/** What {@link createApp} puts together. Only the engine and the secret have no default. */
+/** Options of {@link createApp}. Only the engine and the secret have no default. */
 export interface AppOptions extends FrontOptions {
   engine: Engine
   auth: AuthOptions & {
     /**
-     * Identifies requests by the app's own sessions: cookies, a gateway's header. Asked for every request without a token of Milepost; where
-     * it returns nothing, tokens and sign-in links work as ever. What changes something has to come from a page of this origin, unless it
-     * has a bearer token.
+     * Identifies requests by the app's own sessions: cookies, a gateway's header. Called for every request without a token of Milepost; if
+     * it returns nothing, tokens and sign-in links apply. A request that changes something has to come from a page of this origin, unless
+     * it has a bearer token.
      */
     authenticate?: Authenticate | undefined
   }
-  /** What differs from the defaults. */
+  /** Overrides of the default limits. */
   limits?: Partial<Limits>
-  /** How long changes gather before they leave together: milliseconds, 25 by default; 0 is every turn of the event loop. */
+  /** How long changes are gathered before they are sent together: milliseconds. Default: 25; 0: one turn of the event loop. */
   frameMs?: number
-  /** How often a stream is pinged: seconds, 30 by default and at most, since clients take a longer silence for a lost connection. */
+  /** Interval of pings: seconds. Default and maximum: 30, because clients take a longer silence for a lost connection. */
   pingSeconds?: number
-  /** How long ended jobs are kept: seconds, 30 days by default. */
+  /** Retention of ended jobs: seconds. Default: 30 days. */
   retentionSeconds?: number | undefined
-  /** How long browsers are to remember that this host is reached over TLS alone: seconds. Not said by default. */
+  /** `max-age` of Strict-Transport-Security: seconds. Not sent by default. */
   hstsSeconds?: number | undefined
   /** Origins whose pages may call the API with a token. None by default. */
   origins?: readonly string[]
-  /** The reference services to offer. */
+  /** Reference services to offer. */
   services?: Services
-  /** The built dashboard and element. Without them there are no pages. */
+  /** The built dashboard and element. Omitted: no pages. */
   assets?: Assets
   clock?: Clock
   random?: Random
-  /** A stream that the runtime writes faster than the standard one. */
+  /** The runtime's own stream, if it is faster than the standard one. */
   openStream?: OpenStream
   /**
-   * Subscriptions to the engine that one stream may hold, where a request must not touch what another has opened, as on Workers.
-   * Left out, streams of one job share all that they are sent.
+   * Engine subscriptions that one stream may hold, where a request must not use what another has opened, as on Workers.
+   * Omitted: the streams of a job share one subscription and their frames.
    */
   subscriptionsPerStream?: number
-  /** Told of failures that no request is to blame for: errors, or sentences for whoever runs the server. Logged by default. */
+  /** Called for failures that no request caused: with errors, or with messages for the operator. Default: the server log. */
   onError?: (error: unknown) => void
 }
 
-/** The app: a Hono app, to be served as it is or mounted inside another, and what there is beside its routes. */
+/** A Hono app to serve or to mount inside another, with functions to use it in this process. */
 export type Milepost = App & {
   /** Reports on jobs from within this process. */
   readonly jobs: JobEventEmitter
   readonly hub: Hub
   readonly startService: StartService
-  /** A code for `/sign-in?code=` that signs a principal in, once, within ten minutes, here. `onUse` is called when it does. */
+  /** Creates a code for `/sign-in?code=` that works once, within ten minutes, in this process. `onUse` is called when it is used. */
   createSignInCode(principal: Principal, onUse?: () => void): string
-  /** Ends the work that is run here, and all streams and timers. Clients go on with whoever answers next. */
+  /** Ends the work of this process, all streams and all timers. Clients reconnect, maybe to another server, and resume. */
   close(): Promise<void>
 }
 
 const DEFAULT_FRAME_MS = 25
 
-/** The server itself, when it reports on the jobs of its own services. */
+/** The principal that publishes for the services of this process. */
 const server: Principal = { sub: 'milepost', scopes: ['jobs:admin'] }
 
 /**
@@ -114,7 +114,7 @@ export function createApp(options: AppOptions): Milepost {
   const { authenticate } = options.auth
   const signIns = new SignInCodes({ engine, clock, random })
   const front = new Front(options)
-  const onEach = everyAnswer(options.hstsSeconds)
+  const onEach = commonHeaders(options.hstsSeconds)
   const seam = options.openStream ? { openStream: options.openStream } : {}
   const { retentionSeconds = DEFAULT_RETENTION_SECONDS, pingSeconds = DEFAULT_PING_SECONDS } = options
   const { subscriptionsPerStream } = options
@@ -145,7 +145,7 @@ export function createApp(options: AppOptions): Milepost {
     onError,
   }
 
-  /** Why a request without valid credentials is refused: for that, or because its address has sent too many. */
+  /** The refusal of a request without valid credentials: 401, or 429 if its address has sent too many. */
   const limitStranger = (unauthenticated: ProblemError, c: Context): ProblemError => {
     return rates.refusalOfStranger(front.addressOf(c.req.raw, c.env)) ?? unauthenticated
   }
@@ -158,7 +158,7 @@ export function createApp(options: AppOptions): Milepost {
       if (problem.limit !== undefined) metrics.countLimited(problem.limit)
       return problemResponse(c, problem, headers)
     }
-    // What the JSON validator throws, in plain text, for a body that is not JSON.
+    // The JSON validator throws this, as plain text, for a body that is not JSON.
     if (error instanceof HTTPException && error.status === 400) {
       const errors = [{ field: 'body', detail: 'is not valid' }]
       return problemResponse(c, problems.malformed('The body does not match its content type.', errors))
@@ -203,14 +203,14 @@ export function createApp(options: AppOptions): Milepost {
 /** Lets pages of these origins call the API. */
 function allowOrigins(app: App, origins: readonly string[]): void {
   const crossOrigin = cors({
-    // Among others in a list, a star would be an origin's name.
+    // In a list, `*` would be compared as an origin.
     origin: origins.includes('*') ? '*' : [...origins],
     allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id'],
     exposeHeaders: ['etag', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy', 'date'],
   })
   app.use('/api/*', (c, next) => {
     if (c.req.header('origin') !== undefined) return crossOrigin(c, next)
-    // Who does not say where it comes from is told what is for all: for the middleware it would be made anew, which is dear.
+    // Skip the middleware for requests without `Origin`: it would rebuild the response, which is slow.
     c.header('vary', 'Origin')
     return next()
   })
@@ -235,7 +235,7 @@ function createEmitter(jobs: Jobs, { engine, limits, clock, random }: EmitterCon
         if (removed) wake({ cancelRequested: true, pauseRequested: false })
         else if (header) wake(header)
       })
-      // Asked for before anyone listened, perhaps.
+      // A watcher may have made requests before the subscription.
       const stored = await engine.read(jobId).catch(() => undefined)
       if (stored) wake(stored.header)
       return unwatch
@@ -245,9 +245,9 @@ function createEmitter(jobs: Jobs, { engine, limits, clock, random }: EmitterCon
 
 async function publishOnce(jobs: Jobs, jobId: string, events: ProducerEvent[], key: string): Promise<Sent> {
   try {
-    // The emitter tries the very same batch again, so its key says all that a digest would.
+    // The emitter retries the same batch with the same key, so the key serves as the digest.
     const receipt = await jobs.publish(server, jobId, events, { key, digest: key })
-    // In this process a batch costs little: whoever begins to watch is not kept waiting.
+    // In this process a batch costs little, so a new watcher need not wait for a long interval.
     return { receipt: { ...receipt, flushMs: FLUSH_MS.watched } }
   } catch (error) {
     if (!(error instanceof ProblemError)) return { retry: true }

@@ -2,33 +2,33 @@ import { defaultLimits, type Limits } from '../shared/document/limits.ts'
 import { DEFAULT_TOKEN_SECONDS, SECRET_BYTES } from './auth/auth.ts'
 import { parseRange } from './support/ip-address.ts'
 
-/** A setting that can't be used: what is wrong with it, and what would do. */
+/** A setting is invalid. The message says what is wrong and what is valid. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
 export interface Config {
   port: number
-  /** The address to listen on; left out, the entry chooses. */
+  /** The address to listen on. Omitted: the entry chooses. */
   host: string | undefined
-  /** Left out, nothing is configured, and the entry makes one for the run. */
+  /** Omitted: not configured; the entry makes one. */
   secret: string[] | undefined
   issuer: string | undefined
   audience: string | undefined
-  /** The longest life of an access token: seconds. */
+  /** Longest life of an access token: seconds. */
   tokenSeconds: number
-  /** Where the keys of an identity provider are published. Comes with an issuer and an audience. */
+  /** URL of an identity provider's keys. Needs an issuer and an audience. */
   jwksUrl: string | undefined
   subClaim: string | undefined
   scopeClaim: string | undefined
-  /** As `MILEPOST_ENGINE` names it: `sqlite:PATH`, `memory:`, `deno-kv:PATH`. */
+  /** In the form of `MILEPOST_ENGINE`: `sqlite:PATH`, `memory:`, `deno-kv:PATH`. */
   engine: string
   origins: string[]
-  /** The origin at which people reach the server, whatever is in between. */
+  /** Public origin of the server. */
   publicOrigin: string | undefined
-  /** The path under which everything is, without a slash at its end; empty for the root. */
+  /** Path of the server without a slash at its end; empty for the root. */
   basePath: string
-  /** Addresses and ranges of them. */
+  /** Addresses and address ranges. */
   trustedProxies: string[]
   hstsSeconds: number | undefined
   frameMs: number
@@ -37,18 +37,18 @@ export interface Config {
   limits: Limits
 }
 
-/** How long ended jobs are kept unless a setting says otherwise: 30 days, in seconds. */
+/** Default retention of ended jobs: 30 days, in seconds. */
 export const DEFAULT_RETENTION_SECONDS = 2_592_000
 
-/** How often streams are pinged, and the most that it may be: clients take 75 s of silence for a lost connection. */
+/** Default and maximum interval of pings: clients take 75 s of silence for a lost connection. */
 export const DEFAULT_PING_SECONDS = 30
 
-/** A hundred years: what is longer is a mistake of units, and may be no date any more. */
+/** A hundred years. More is a mistake of units, and may exceed the range of dates. */
 const MOST_SECONDS = 3_155_760_000
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** The settings that there are, beside one for each limit: what the help prints. */
+/** Help texts of the settings that are not limits. */
 export const settings = {
   PORT: 'The port to listen on. 8787 by default.',
   HOST: 'The address to listen on. 127.0.0.1 by default, all addresses once MILEPOST_SECRET is set.',
@@ -63,7 +63,7 @@ export const settings = {
   MILEPOST_SCOPE_CLAIM:
     'Claim of access tokens that has the scopes. The first of scope, scp and permissions by default.',
   MILEPOST_ENGINE:
-    'Where jobs live: sqlite:PATH, memory: or, on Deno, deno-kv:PATH. sqlite:./data/milepost.db by default.',
+    'Where jobs are stored: sqlite:PATH, memory: or, on Deno, deno-kv:PATH. sqlite:./data/milepost.db by default.',
   MILEPOST_ORIGINS: 'Origins whose pages may call the API, separated by commas. None by default.',
   MILEPOST_PUBLIC_URL:
     'Public address of the server: https://example.com or, under a path, https://example.com/mp. Links begin with it.',
@@ -76,7 +76,7 @@ export const settings = {
   MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept, in seconds. 2592000 (30 days) by default.',
 } as const
 
-/** What each limit limits, with its unit: what the help prints. */
+/** Help texts of the limits, with units. */
 export const limitHelp: Readonly<Record<keyof Limits, string>> = {
   eventBytes: 'Bytes of one event.',
   bodyBytes: 'Bytes of one publish request.',
@@ -91,11 +91,11 @@ export const limitHelp: Readonly<Record<keyof Limits, string>> = {
   streams: 'Open streams of one principal.',
   jobStreams: 'Open streams of the watch tokens of one job.',
   liveJobs: 'Jobs that one principal created and that have not ended.',
-  keptJobs: 'Jobs that one principal created and that are kept.',
-  keptBytes: 'Bytes of the documents that one principal created.',
+  keptJobs: 'Stored jobs that one principal created.',
+  keptBytes: 'Bytes of the stored jobs that one principal created.',
   uploadBytes: 'Bytes of an upload to a reference service.',
   formParts: 'Parts of the form of an upload: files and other fields.',
-  services: 'Reference services of one principal that run at once.',
+  services: 'Reference services of one principal running at once.',
   publishesPerSecond: 'Publishes of one principal.',
   publishBytesPerSecond: 'Bytes of events of one principal.',
   createsPerSecond: 'Jobs that one principal creates.',
@@ -105,10 +105,10 @@ export const limitHelp: Readonly<Record<keyof Limits, string>> = {
   strangersPerSecond: 'Requests without valid credentials of one address.',
 }
 
-/** Settings that are read from the environment or from a file, and never from arguments: those are seen by everyone on the machine. */
+/** Settings that are never read from arguments, because all users of the machine can see those. */
 export const secretSettings: readonly string[] = ['MILEPOST_SECRET'] satisfies (keyof typeof settings)[]
 
-/** What commands that speak to a server take from the same environment. */
+/** Variables of the client commands, which use the same environment. */
 const clientVariables: readonly string[] = ['MILEPOST_TOKEN', 'MILEPOST_TOKEN_FILE']
 
 /** The environment variable that sets a limit: `eventBytes` → `MILEPOST_EVENT_BYTES`. */
@@ -118,13 +118,13 @@ export function limitVariable(limit: string): string {
 
 const limitNames = Object.keys(defaultLimits) as (keyof Limits)[]
 
-/** Every environment variable that is read: what a runtime has to be allowed to tell. */
+/** All environment variables that are read, for runtimes that need permission for each. */
 export const variables: readonly string[] = [...Object.keys(settings), ...limitNames.map(limitVariable)]
 
 /**
  * Reads the configuration.
  *
- * @throws ConfigError that names the setting and says what would do; for an unknown `MILEPOST_…` too, which is a slip of the pen
+ * @throws ConfigError that names the setting and says what is valid; also for an unknown `MILEPOST_…`, probably a typing error
  */
 export function readConfig(environment: Environment): Config {
   for (const name of Object.keys(environment)) {
@@ -137,7 +137,7 @@ export function readConfig(environment: Environment): Config {
     text(name)
       ?.split(',')
       .map((part) => part.trim())
-  // Whoever has a disk has read it by now.
+  // Entries with a file system have read the file by now.
   if (text('MILEPOST_SECRET_FILE')) {
     throw new ConfigError(
       'MILEPOST_SECRET_FILE does not work here, where there are no files. Set MILEPOST_SECRET instead.',
@@ -211,7 +211,7 @@ function provider(
   return { jwksUrl }
 }
 
-/** Where people reach the server: an origin, and a path under it. */
+/** Splits the public address of the server into its origin and path. */
 function address(publicUrl = '', basePath: string | undefined): Pick<Config, 'publicOrigin' | 'basePath'> {
   const path = basePath === undefined ? undefined : checkPath(basePath)
   if (publicUrl === '') return { publicOrigin: undefined, basePath: path ?? '' }
@@ -232,7 +232,7 @@ function address(publicUrl = '', basePath: string | undefined): Pick<Config, 'pu
 /** A path without the slash at its end; empty for the root. */
 function checkPath(text: string, name = 'MILEPOST_BASE_PATH'): string {
   const path = text.replace(/\/$/, '')
-  // What a proxy may take off must not be what a route of ours begins with.
+  // A proxy may strip this path, so no route may begin with it.
   if (path === '' || (/^(\/[\w.~-]+)+$/.test(path) && !/^\/(api|jobs|docs)(\/|$)|\/\.{1,2}(\/|$)/.test(path)))
     return path
   throw new ConfigError(

@@ -1,33 +1,33 @@
 import type { Limits } from '../shared/document/limits.ts'
 import type { ProblemType } from '../shared/wire/api.ts'
 
-/** What went wrong with one field of a request. */
+/** An error in one field of a request. */
 export interface FieldError {
-  /** Where: `done`, `3.status`, `Idempotency-Key`. */
+  /** Name of the field: `done`, `3.status`, `Idempotency-Key`. */
   field: string
   detail: string
 }
 
-/** A problem document (RFC 9457). The same problem is the same bytes, whoever asks. */
+/** A problem document (RFC 9457). The same problem has the same bytes for every client. */
 export interface Problem {
   type: ProblemType
   status: 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 429 | 500 | 503 | 507
   title: string
-  /** What to do about it, in a sentence. */
+  /** What is wrong and what to do, in a sentence or two. */
   detail: string
   errors?: FieldError[]
-  /** What there was too much of: a limit by the name of its setting, or one that is no setting. */
+  /** The limit that was exceeded. */
   limit?: LimitName
 }
 
-/** What a 429 may be about. */
+/** Limits that a 429 may name: settings, and two fixed ones. */
 export type LimitName = keyof Limits | 'largeReads' | 'removals'
 
-/** A refusal on its way to the one who asked. */
+/** A refusal of a request, thrown by handlers. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError'
   readonly problem: Problem
-  /** What the answer says besides: its names in lower case. */
+  /** Additional response headers, with names in lower case. */
   readonly headers: Readonly<Record<string, string>>
 
   constructor(problem: Problem, headers: Readonly<Record<string, string>> = {}) {
@@ -39,7 +39,7 @@ export class ProblemError extends Error {
 
 const fields = (errors: FieldError[] | undefined) => (errors && errors.length > 0 ? { errors } : {})
 
-/** The refusals, each under the name of what went wrong. */
+/** Creates problem documents. */
 export const problems = {
   malformed: (detail: string, errors?: FieldError[]): Problem => ({
     type: 'urn:milepost:malformed',
@@ -54,9 +54,8 @@ export const problems = {
     title: 'Not signed in',
     detail,
   }),
-  /** For a watch or publish token that ran out, or was ended. */
-  tokenEnded: (): Problem =>
-    problems.unauthenticated('The token is not valid, has run out, or was ended. Get a new one.'),
+  /** For a watch or publish token that has expired or was revoked. */
+  tokenEnded: (): Problem => problems.unauthenticated('The token is invalid, expired or revoked. Get a new one.'),
   forbidden: (detail: string, errors?: FieldError[]): Problem => ({
     type: 'urn:milepost:forbidden',
     status: 403,
@@ -64,14 +63,14 @@ export const problems = {
     detail,
     ...fields(errors),
   }),
-  /** For a job that isn't there and for one that isn't yours alike: the answer must not tell which. */
+  /** For a missing job and for one without access alike: the response must not reveal which. */
   notFound: (): Problem => ({
     type: 'urn:milepost:not-found',
     status: 404,
     title: 'Not found',
     detail: "This job does not exist, or it isn't yours.",
   }),
-  /** For an address that is nobody's. */
+  /** For an unknown path. */
   nothingHere: (): Problem => ({
     type: 'urn:milepost:not-found',
     status: 404,
@@ -119,7 +118,7 @@ export const problems = {
     title: 'Server error',
     detail: 'The server failed on this request and acknowledged nothing. Try again.',
   }),
-  /** Whether the request was applied is not known: a commit that failed may be on the disk all the same. */
+  /** The outcome of the request is unknown: a failed commit may still be on the disk. */
   unavailable: (
     detail = 'The store failed, and the outcome is unknown. Send the request again, with the same Idempotency-Key if it had one.',
   ): Problem => ({
@@ -137,7 +136,7 @@ export const problems = {
   }),
 }
 
-/** A `ProblemError`, to be thrown. */
+/** Creates a `ProblemError` to throw. */
 export function refuse(problem: Problem, headers?: Readonly<Record<string, string>>): ProblemError {
   return new ProblemError(problem, headers)
 }

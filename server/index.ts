@@ -1,4 +1,4 @@
-/** Milepost as a Hono app, to be mounted inside another, and the way to report from within its process. */
+/** Milepost as a Hono app to mount inside another, and helpers to report from the same process. */
 
 export { type AppOptions, createApp, type Milepost } from './app.ts'
 export type { Grant, Principal, Scope } from './auth/access.ts'

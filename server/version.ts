@@ -1,2 +1,2 @@
-/** The version of Milepost: what `package.json` says, which is not there everywhere. */
+/** The version in `package.json`, which is not readable on every runtime. */
 export const version = '0.1.0'

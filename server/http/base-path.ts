@@ -4,12 +4,11 @@ import type { Milepost } from '../app.ts'
 import { problems } from '../errors.ts'
 import { problemResponse } from './responses.ts'
 
-/** What answers requests; `env` is what the runtime gives with them, `context` what lets work go on after the answer, on Workers. */
+/** Handles requests. `env` comes from the runtime; `context` lets work continue after the response, on Workers. */
 export type Serve = (request: Request, env?: unknown, context?: ExecutionContext) => Response | Promise<Response>
 
 /**
- * Serves an app under a path: `/mp`, or `` for the root. A proxy may leave the path on what it passes on, or take it off: what does not
- * begin with it is taken for what was under it.
+ * Serves an app under a path: `/mp`, or `` for the root. A proxy may strip the path, so a request without it is handled as one with it.
  */
 export function serveAt(basePath: string, app: Milepost): Serve {
   if (basePath === '') return (request, env, context) => app.fetch(request, env, context)

@@ -14,20 +14,20 @@ import type { Metrics } from '../metrics.ts'
 import type { Front } from './front.ts'
 import type { Rate, Rates } from './rates.ts'
 
-/** What requests carry on their way through the app. */
+/** Hono's variables of a request. */
 export interface Env {
   Variables: { principal: Principal }
 }
 
 export type App = Hono<Env>
 
-/** What the routes are made of. */
+/** Dependencies of the routes. */
 export interface RouteContext {
   engine: Engine
   hub: Hub
   jobs: Jobs
   auth: Auth
-  /** The app's own sessions, where it has some. */
+  /** The app's own sessions, if any. */
   authenticate: ((request: Request) => Promise<Principal | undefined>) | undefined
   sessions: Sessions
   front: Front
@@ -36,15 +36,15 @@ export interface RouteContext {
   rates: Rates
   metrics: Metrics
   clock: Clock
-  /** Does what takes long in turn. Left out where a request must not wait for what another has begun, as on Workers. */
+  /** Spreads long work over turns. Omitted where a request must not wait for another request's work, as on Workers. */
   turns?: FairTurns | undefined
-  /** What every answer has. */
+  /** Middleware of every response. */
   onEach: MiddlewareHandler
-  /** Told of failures that no request is to blame for. */
+  /** Called for failures that no request caused. */
   onError: (error: unknown) => void
 }
 
-/** Counts what a principal asks for by a request. */
+/** Middleware that counts a request against a rate of its principal. @throws ProblemError 429 */
 export function counted(rates: Rates, rate: Rate): MiddlewareHandler<Env> {
   return async (c, next) => {
     rates.take(c.get('principal'), rate)
@@ -52,12 +52,12 @@ export function counted(rates: Rates, rate: Rate): MiddlewareHandler<Env> {
   }
 }
 
-/** A path of this app, under wherever it is mounted. */
+/** A path of this app, below its mount path. */
 export function linkTo(c: Context, path: string): string {
   return basePath(c).replace(/\/$/, '') + path
 }
 
-/** A path of this app as an absolute URL; as it is, where it is not known how the client reaches the server. */
+/** A path of this app as an absolute URL; as a path if the server's public origin is unknown. */
 export function absoluteLinkTo(c: Context, front: Front, path: string): string {
   const origin = front.originOf(c.req.raw, c.env)
   return (origin ?? '') + linkTo(c, path)

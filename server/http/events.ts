@@ -15,33 +15,33 @@ const JSON_TYPE = 'application/json'
 const NDJSON_TYPE = 'application/x-ndjson'
 const TYPES = [JSON_TYPE, NDJSON_TYPE]
 
-/** From here on a body takes a good part of a millisecond of the event loop, and may have to wait for its turn: characters. */
+/** Length from which a body waits for its turn, because parsing it blocks the event loop for a good part of a millisecond: characters. */
 const LARGE_BODY = 16 * 1_024
 
-/** What follows a middleware that is called by hand. */
-const goOn = async () => {}
+/** A no-op `next()`. */
+const noNext = async () => {}
 
 /**
- * Events, from those who do the work.
+ * The route to publish events.
  *
- * Of all requests the most frequent: one handler does everything, for each middleware on its way would cost as much as the validation.
- * So this comes before the middleware of the other routes.
+ * It is the most frequent request, and each middleware would cost as much as the validation. So one handler does everything, registered
+ * before the middleware of the other routes.
  */
 export function eventRoutes(app: App, context: RouteContext): void {
   const { auth, jobs, limits, onEach, rates, turns } = context
   const eventSchema = createEventSchema(limits)
   const schemas = createRequestSchemas(limits)
   const limitBody = atMost(limits.bodyBytes)
-  // With one more than there may be, there are too many.
+  // One line over the limit is enough to refuse the batch.
   const most = limits.batchEvents + 1
 
   app.post('/api/jobs/:id/events', async (c) => {
-    await onEach(c, goOn)
+    await onEach(c, noNext)
     const principal = rememberedOf(c, auth) ?? (await identify(c, context))
     const length = lengthOf(c)
-    // No more than would be read: a length costs nothing to make up, and a guest's counts as that of who gave the token.
+    // Counts at most the limit: a client can claim any length, and a guest's request counts against the maker of the token.
     rates.takePublish(principal, length === undefined ? undefined : Math.min(length, limits.bodyBytes))
-    if (length === undefined || length > limits.bodyBytes) await limitBody(c, goOn)
+    if (length === undefined || length > limits.bodyBytes) await limitBody(c, noNext)
     const type = requireType(c, TYPES)
     const bytes = await readBytes(c)
     if (length === undefined) rates.takePublishBytes(principal, bytes.byteLength)
@@ -64,16 +64,16 @@ export function eventRoutes(app: App, context: RouteContext): void {
   }
 
   /**
-   * Refuses what would take long to parse, and be refused then.
+   * Refuses a body that would take long to parse and be refused afterwards.
    *
-   * @returns the characters of the longest event
+   * @returns characters of the longest event
    * @throws ProblemError 413, 422
    */
   function checkShape(body: string | readonly Line[]): number {
     const isLines = typeof body !== 'string'
     let longestOfAll = 0
     for (const [index, { json }] of (isLines ? body : [{ json: body }]).entries()) {
-      const { longest, tooDeep } = shapeOf(json, MOST_DEPTH)
+      const { longest, tooDeep } = shapeOf(json, MAX_DEPTH)
       if (tooDeep !== undefined) {
         const detail = `must be nested at most ${JSON_DEPTH} deep`
         throw refuse(problems.invalid([{ field: isLines ? `${index}.${tooDeep}` : tooDeep, detail }]))
@@ -88,9 +88,10 @@ export function eventRoutes(app: App, context: RouteContext): void {
   }
 
   /**
-   * The events of a body. An error names its field under the number of the event, counted from 0.
+   * Validates the events of a body. In a batch, errors prefix the field with the index of the event, from 0.
    *
-   * @param maybeTooLong whether each has to be measured
+   * @param maybeTooLong whether to measure each event
+   * @throws ProblemError 413, 422
    */
   function validate(body: unknown, maybeTooLong: boolean): ProducerEvent[] {
     const batch = Array.isArray(body) ? body : [body]
@@ -118,22 +119,22 @@ export function eventRoutes(app: App, context: RouteContext): void {
   }
 }
 
-/** Levels of arrays and objects that are parsed at all: an event may have a few. */
-const MOST_DEPTH = 200
+/** Levels of arrays and objects that are parsed at all; an event may have fewer. */
+const MAX_DEPTH = 200
 /**
- * Characters that a character may take in JSON: `\\u0041`. And the bytes that JSON may take of a character that was read:
- * no more than three of text, and fewer than six of a number, `1e20`.
+ * Most characters of JSON per character of text: `\\u0041`. Also more than the bytes of JSON written per character read: at most three for
+ * text, fewer than six for a number such as `1e20`.
  */
 const ESCAPED = 6
 
-/** The life of the job that `?epoch=` names, as the answer to its creation gave it. @throws ProblemError 422 for what can be none */
+/** The `?epoch=` of a request, if any. @throws ProblemError 422 if it is not in the form of an epoch */
 function epochOf(c: Context): string | undefined {
   const epoch = c.req.query('epoch')
   if (epoch === undefined || isEpoch(epoch)) return epoch
   throw refuse(problems.invalid([{ field: 'epoch', detail: 'must be the epoch of a job' }]))
 }
 
-/** Whether a value takes no more JSON than that. What is nested too deeply is not measured, which would take a second, but refused later. */
+/** Whether the JSON of a value fits. A value that is nested too deeply passes: measuring it takes a second, and the schema refuses it. */
 function isWithin(value: unknown, bytes: number): boolean {
   return !isShallow(value, JSON_DEPTH + 1) || fitsUtf8(JSON.stringify(value), bytes)
 }
@@ -146,13 +147,13 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** A line of a body, with its number, counted from 1. */
+/** A line of a body, numbered from 1. */
 interface Line {
   number: number
   json: string
 }
 
-/** Newline-delimited JSON: a value a line. */
+/** Parses newline-delimited JSON: one value per line. */
 function parseLines(lines: readonly Line[]): unknown[] {
   return lines.map(({ number, json }) => {
     try {
@@ -164,7 +165,7 @@ function parseLines(lines: readonly Line[]): unknown[] {
   })
 }
 
-/** Lines that are not blank; so many at most. A body of nothing but line breaks makes no array of them. */
+/** The first `most` lines that are not blank. Blank lines take no memory. */
 function linesOf(text: string, most: number): Line[] {
   const lines: Line[] = []
   let number = 0

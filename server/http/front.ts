@@ -1,36 +1,35 @@
 import { type AddressRange, isWithin, parseAddress, parseRange } from '../support/ip-address.ts'
 
 export interface FrontOptions {
-  /** Where people reach the server: `https://example.com`. Links to there begin with it, whatever requests say. */
+  /** Public origin of the server: `https://example.com`. Links begin with it, whatever requests say. */
   publicOrigin?: string | undefined
-  /** Addresses of proxies, `10.0.0.7` or `10.0.0.0/8`, whose word is taken for who a client is and what it asked for. None by default. */
+  /** Addresses of proxies whose forwarding headers are trusted: `10.0.0.7`, `10.0.0.0/8`. None by default. */
   trustedProxies?: readonly string[] | undefined
-  /** Host names, beside those of this machine itself, that the server is known by; `*` where the platform lets no other pass. */
+  /** Trusted values of `Host` besides those of this machine; `*` where the platform refuses others. */
   hosts?: readonly string[] | undefined
-  /** The address of whoever is at the other end of the connection. Only the runtime knows. */
+  /** The peer address of the connection. Only the runtime knows it. */
   addressOf?: ((request: Request, env: unknown) => string | undefined) | undefined
 }
 
-/** A request as the client made it, before proxies. */
+/** A request as the client sent it, before proxies. */
 interface Original {
   address: string | undefined
-  /** Left out when nobody who is trusted says so. */
+  /** Omitted if no trusted proxy reports it. */
   protocol?: string | undefined
   host?: string | undefined
 }
 
 /**
- * What is between the clients and this server.
+ * Finds the client's address, protocol and requested host behind proxies.
  *
- * Anyone can write any `Host` and `X-Forwarded-…` into a request, and a link that is made of them leads wherever they like. So what a
- * request says of its own address is believed only of a trusted proxy, or where it names this machine (`localhost`, `127.0.0.1`) or a
- * host that was set.
+ * Anyone can send any `Host` and `X-Forwarded-…`, and links built from them would lead anywhere. So the headers are trusted only from a
+ * trusted proxy, and `Host` if it names this machine (`localhost`, `127.0.0.1`) or one of `hosts`.
  */
 export class Front {
   readonly #options: FrontOptions
   readonly #trusted: AddressRange[]
 
-  /** @throws TypeError for a trusted proxy that is no address */
+  /** @throws TypeError for a trusted proxy that is not an address or range */
   constructor(options: FrontOptions) {
     this.#options = options
     this.#trusted = (options.trustedProxies ?? []).map((text) => {
@@ -40,26 +39,26 @@ export class Front {
     })
   }
 
-  /** The address of the client: the last on the way here that is not a trusted proxy's. What a client says of itself is not believed. */
+  /** The client's address: the nearest hop that is not a trusted proxy. Earlier hops may be forged. */
   addressOf(request: Request, env?: unknown): string | undefined {
     return this.#original(request, env).address
   }
 
-  /** The origin that the client asked, where that is known. */
+  /** The origin that the client requested; `undefined` if no trusted source reports it. */
   originOf(request: Request, env?: unknown): string | undefined {
     const { publicOrigin, hosts = [] } = this.#options
     if (publicOrigin !== undefined) return publicOrigin
     const { protocol, host } = this.#original(request, env)
-    // Runtimes make it of the `Host`, which can be anything.
+    // Runtimes build `request.url` from `Host`, which may be forged.
     const url = URL.canParse(request.url) ? new URL(request.url) : undefined
     if (host !== undefined) return `${protocol ?? url?.protocol.slice(0, -1) ?? 'http'}://${host}`
     if (!url) return undefined
-    return isOfThisMachine(url.hostname) || hosts.includes('*') || hosts.includes(bare(url.hostname))
+    return isLocalHost(url.hostname) || hosts.includes('*') || hosts.includes(bare(url.hostname))
       ? url.origin
       : undefined
   }
 
-  /** Whether the client came over TLS, by what is known. */
+  /** Whether the client connected over TLS, as far as is known. */
   isSecure(request: Request, env?: unknown): boolean {
     const { publicOrigin } = this.#options
     if (publicOrigin !== undefined) return publicOrigin.startsWith('https:')
@@ -67,9 +66,7 @@ export class Front {
     return protocol === undefined ? request.url.startsWith('https:') : protocol === 'https'
   }
 
-  /**
-   * Whether a browser sent a request from a page of ours: a form or a script of another site sends our cookie along.
-   */
+  /** Whether a browser sent the request from one of our pages: requests from other sites carry our cookie too. */
   isFromOurPages(request: Request, env?: unknown): boolean {
     const { headers, url } = request
     const site = headers.get('sec-fetch-site')
@@ -77,8 +74,8 @@ export class Front {
     const origin = headers.get('origin')
     if (origin === null || !URL.canParse(origin)) return false
     if (this.#options.publicOrigin !== undefined) return origin === this.#options.publicOrigin
-    // The host alone: a proxy in front may have taken off the TLS. One that is not known is compared too: a page of another site
-    // is at another host, and can't change the `Host` that its browser sends.
+    // Compares hosts only, because a proxy may terminate TLS. An untrusted `Host` is good enough: a page of another site can't change
+    // the one that its browser sends.
     const asked = this.#original(request, env).host ?? headers.get('host')
     return new URL(origin).host === (asked ?? (URL.canParse(url) ? new URL(url).host : undefined))
   }
@@ -100,15 +97,15 @@ export class Front {
   }
 }
 
-/** What the proxies on the way say of the request as each got it, the nearest last. */
+/** The request as each proxy reports to have received it, the nearest proxy last. */
 function hopsOf(headers: Headers): Partial<Original>[] {
   const forwardedFor = headers.get('x-forwarded-for')
-  // A proxy that sets one kind of header passes on what a client has made up of the other. The usual kind is the one that is set.
+  // A proxy that sets one kind of header forwards a forged one of the other kind. Most set `X-Forwarded-For`.
   if (forwardedFor === null) return forwardedHops(headers.get('forwarded'))
   const addresses = listOf(forwardedFor)
   const protocols = listOf(headers.get('x-forwarded-proto'))
   const hosts = listOf(headers.get('x-forwarded-host'))
-  // Most proxies add to the list of addresses, and set the others anew.
+  // Most proxies append to the list of addresses and replace the other headers.
   const beside = (list: string[], place: number) => list.at(place - addresses.length) ?? list[0]
   return addresses.map((address, place) =>
     hop({ address, protocol: beside(protocols, place), host: beside(hosts, place) }),
@@ -129,7 +126,7 @@ function forwardedHops(header: string | null): Partial<Original>[] {
 
 const listOf = (header: string | null) => (header === null ? [] : header.split(',').map((part) => part.trim()))
 
-/** Of what a proxy says, what makes sense. */
+/** The valid parts of a proxy's report. */
 function hop({ address, protocol, host }: Partial<Original>): Partial<Original> {
   const bareAddress = address === undefined ? '' : bare(address.replace(/(^[^:]+|\]):\d+$/, '$1'))
   const scheme = protocol?.toLowerCase()
@@ -144,7 +141,7 @@ function hop({ address, protocol, host }: Partial<Original>): Partial<Original> 
 /** A host name without the brackets of IPv6. */
 const bare = (host: string) => host.replace(/^\[(.*)\]$/, '$1')
 
-function isOfThisMachine(hostname: string): boolean {
+function isLocalHost(hostname: string): boolean {
   const address = parseAddress(bare(hostname))
   return hostname === 'localhost' || hostname === '[::1]' || (address?.length === 4 && address[0] === 127)
 }

@@ -6,17 +6,17 @@ import { problems, refuse } from '../errors.ts'
 import { linkTo } from './context.ts'
 import type { Front } from './front.ts'
 
-/** What it takes to tell who a request speaks for. */
+/** Dependencies of {@link identify}. */
 export interface Identifying {
   auth: Auth
   front: Front
-  /** The app's own sessions, where it has some. */
+  /** The app's own sessions, if any. */
   authenticate?: ((request: Request) => Promise<Principal | undefined>) | undefined
 }
 
 /**
- * The name of a dashboard's cookie. Over TLS it has a prefix (RFC 6265bis, 4.1.3): a browser takes such a cookie from nobody else, neither
- * from a page without TLS, nor, under the root, from another host of the same domain.
+ * The name of the session cookie. Over TLS it has a prefix (RFC 6265bis, 4.1.3): a browser then refuses the cookie from a page without TLS
+ * and, with `__Host-`, from another host of the same domain.
  */
 export function sessionCookie(c: Context, front: Front): { name: string; secure: boolean } {
   const secure = front.isSecure(c.req.raw, c.env)
@@ -26,20 +26,20 @@ export function sessionCookie(c: Context, front: Front): { name: string; secure:
 
 const BEARER = 'Bearer '
 
-/** Whether this server made a token: the app has no say in it. */
+/** Whether this server issued a token. The app's `authenticate` is not called for it. */
 const isOurs = (token: string | undefined) => token?.startsWith('mpst_') === true
 
-/** Where a watch token may stand in the URL: EventSource can't send headers. */
-const TAKES_URL_TOKENS = /\/api\/(jobs\/[^/]+(\/progress)?|progress)$/
+/** Routes that accept watch tokens in the URL, because EventSource can't send headers. */
+const URL_TOKEN_PATHS = /\/api\/(jobs\/[^/]+(\/progress)?|progress)$/
 
 /**
- * Who a request speaks for.
+ * Authenticates a request.
  *
- * @throws ProblemError 401 without valid credentials; 422 for too many tokens; 403 for a cookie on a request that another site may have made
+ * @throws ProblemError 401 without valid credentials; 422 for too many tokens; 403 for a cross-site request with a cookie
  */
 export async function identify(c: Context, { auth, front, authenticate }: Identifying): Promise<Principal> {
   const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
-  const urlTokens = isRead && TAKES_URL_TOKENS.test(c.req.path) ? c.req.queries('token') : undefined
+  const urlTokens = isRead && URL_TOKEN_PATHS.test(c.req.path) ? c.req.queries('token') : undefined
   if (urlTokens) return jobTokens(auth, urlTokens)
   const authorization = c.req.header('authorization')
   const token = authorization === undefined ? undefined : /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1]
@@ -59,30 +59,30 @@ export async function identify(c: Context, { auth, front, authenticate }: Identi
   return auth.session(session)
 }
 
-/** Who a request speaks for, when its access token was verified before: what {@link identify} answers, without a turn of waiting. */
+/** The principal of a request whose token is cached: like {@link identify}, but synchronous. */
 export function rememberedOf(c: Context, auth: Auth): Principal | undefined {
   const authorization = c.req.header('authorization')
   return authorization?.startsWith(BEARER) ? auth.remembered(authorization.slice(BEARER.length)) : undefined
 }
 
-/** As many as a stream may name jobs: each is verified. */
-const MOST_TOKENS = 100
+/** Most tokens per request, one for each job that a stream may name. */
+const MAX_TOKENS = 100
 
 async function jobTokens(auth: Auth, tokens: string[]): Promise<Principal> {
-  if (tokens.length > MOST_TOKENS) {
-    throw refuse(problems.invalid([{ field: 'token', detail: `may be given at most ${MOST_TOKENS} times` }]))
+  if (tokens.length > MAX_TOKENS) {
+    throw refuse(problems.invalid([{ field: 'token', detail: `may be given at most ${MAX_TOKENS} times` }]))
   }
   const grants: Grant[] = []
   let sub = ''
   for (const token of tokens) {
-    const { sub: giver, grant } = await auth.jobToken(token)
-    sub ||= giver
+    const { sub: maker, grant } = await auth.jobToken(token)
+    sub ||= maker
     grants.push(grant)
   }
   return { sub, scopes: [], jobs: grants }
 }
 
-/** Lets a request pass that comes from a page of ours. @throws ProblemError 403 */
+/** Refuses a cross-site request. @throws ProblemError 403 */
 export function requireOurPage(c: Context, front: Front): void {
   if (front.isFromOurPages(c.req.raw, c.env)) return
   throw refuse(problems.forbidden('Cross-site request refused.'))

@@ -13,10 +13,10 @@ import { type App, absoluteLinkTo, counted, type Env, linkTo, type RouteContext 
 import { idempotencyKey, matchesEtag } from './request-headers.ts'
 import { viewFor, viewOf } from './view.ts'
 
-/** Seconds after which a client that can't stream does well to ask again. */
+/** Recommended polling interval of clients that can't stream: seconds. */
 const POLL_AFTER = '2'
 
-/** Jobs: created, listed, read, controlled, shared, removed. */
+/** The routes to create, list, read, control, share and remove jobs. */
 export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates, onError }: RouteContext): void {
   const documents = new LargeDocuments(engine, clock)
   const schemas = createRequestSchemas(limits)
@@ -24,7 +24,7 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates,
   const creates = [counted(rates, 'createsPerSecond'), ...smallJson] as const
   const tokens = [counted(rates, 'tokensPerSecond'), ...smallJson] as const
 
-  /** Clients that poll read it as the server's time, which is not that of a wall clock that was set by mistake. */
+  /** `Date` of the trusted clock, because clients that poll use it as the server's time. */
   const date = () => new Date(clock.now()).toUTCString()
 
   app.post('/api/jobs', ...creates, valid('json', schemas.createJob), async (c) => {
@@ -35,7 +35,7 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates,
       if (created) return c.json({ ...header, steps: [], items: [], errors: [], logs: [] }, 201, headers)
       const read = await documents.read(header.id, undefined, 'all')
       if (read?.patch.job.epoch === header.epoch) return answer(c, snapshotOf(read.patch, 'all'), read.release, headers)
-      // Removed since, and made again by someone else, perhaps: the request is one for what is there now.
+      // The job was removed meanwhile, and another principal may have created the id again: handle the request anew.
       read?.release?.()
     }
   })
@@ -59,7 +59,7 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates,
     const principal = c.get('principal')
     const stored = await jobs.read(principal, id)
     const view = viewFor(asked, grantFor(principal, stored))
-    // The same address shows less to some.
+    // The response depends on the principal.
     c.header('vary', 'Authorization', { append: true })
     const headers: Record<string, string> = { 'cache-control': 'private, no-cache', date: date() }
     if (!isTerminalStatus(stored.header.status)) headers['retry-after'] = POLL_AFTER
@@ -69,7 +69,7 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates,
     const since = parseCursor(c.req.query('since'))
     const cursor = since && versionHeld(since, stored) > 0 ? since : undefined
     const { patch, release } = await changes(id, view, cursor)
-    // Deleted since it was read, and made again by someone else, perhaps.
+    // The job was removed since the access check, and another principal may have created the id again.
     if (patch.job.epoch !== stored.header.epoch) {
       release?.()
       throw refuse(problems.notFound())
@@ -120,7 +120,7 @@ function answer(
   headers: Record<string, string>,
 ): Response {
   if (!release) return c.json(body, 200, headers)
-  // HEAD runs this handler too, and nobody would ever read or cancel its body.
+  // HEAD runs this handler too, and no client would read or cancel its body.
   if (c.req.method === 'HEAD') {
     release()
     return c.body(null, 200, { ...headers, 'content-type': 'application/json' })
@@ -128,12 +128,12 @@ function answer(
   return c.body(encodeInSlices(body, release), 200, { ...headers, 'content-type': 'application/json' })
 }
 
-/** Lets work go on after the answer where a runtime would end it, as Workers do. */
+/** Lets work continue after the response on Workers, which would end it. */
 function keepAlive(c: Context, work: Promise<unknown>): void {
   try {
     c.executionCtx.waitUntil(work)
   } catch {
-    // Elsewhere there is no such context, and none is needed.
+    // Other runtimes have no such context and need none.
   }
 }
 

@@ -11,7 +11,7 @@ const answer = (description: string, schema?: string) => ({
   ...(schema ? { content: json(ref(schema)) } : {}),
 })
 const problem = { description: 'Refused', content: { 'application/problem+json': { schema: ref('Problem') } } }
-const id = { name: 'id', in: 'path', required: true, schema: { type: 'string' }, description: 'The id of the job.' }
+const id = { name: 'id', in: 'path', required: true, schema: { type: 'string' }, description: 'Id of the job.' }
 const query = (name: string, description: string, schema: Json = { type: 'string' }) => ({
   name,
   in: 'query',
@@ -29,10 +29,10 @@ const parts = query('parts', 'header: without steps, items, errors and logs.', {
   type: 'string',
   enum: ['all', 'header'],
 })
-const since = query('since', 'What the client has: EPOCH-VERSION, or EPOCH.GENERATION-VERSION.')
+const since = query('since', "The client's cursor: EPOCH-VERSION, or EPOCH.GENERATION-VERSION.")
 const idempotency = header(
   'Idempotency-Key',
-  'A repeat, with the same key and body, changes nothing. Its answer has the present version of the job.',
+  'A repeated request with the same key and body changes nothing, and returns the current version of the job.',
 )
 const ifNoneMatch = header('If-None-Match', 'An ETag that this call gave before.')
 
@@ -65,18 +65,21 @@ const ok = { type: 'string', const: 'ok' }
 const operationPaths: Json = {
   '/healthz': {
     get: {
-      summary: 'Whether the process lives',
+      summary: 'Liveness',
       ...anyone,
-      responses: { 200: { description: 'It does', content: json(record({ status: ok })) } },
+      responses: { 200: { description: 'The process is alive', content: json(record({ status: ok })) } },
     },
   },
   '/readyz': {
     get: {
-      summary: 'Whether the store answers',
+      summary: 'Readiness',
       ...anyone,
       responses: {
-        200: { description: 'It does', content: json(record({ status: ok, engine: { type: 'string' } })) },
-        503: { ...problem, description: 'It does not' },
+        200: {
+          description: 'The store is available',
+          content: json(record({ status: ok, engine: { type: 'string' } })),
+        },
+        503: { ...problem, description: 'The store is unavailable' },
       },
     },
   },
@@ -93,7 +96,7 @@ const operationPaths: Json = {
   },
   '/metrics': {
     get: {
-      summary: 'What the server counts, for jobs:admin',
+      summary: 'Metrics of the server, for jobs:admin',
       responses: { 200: text('application/openmetrics-text', 'OpenMetrics'), '4XX': problem },
     },
   },
@@ -125,7 +128,7 @@ const pagePaths: Json = {
     get: {
       summary: 'Sign in with a code that works once',
       ...anyone,
-      parameters: [{ ...query('code', 'As the server printed it.'), required: true }],
+      parameters: [{ ...query('code', 'The code of a sign-in link.'), required: true }],
       responses: {
         200: answer('To HEAD, which does not use the code up'),
         303: answer('Signed in: on to the dashboard'),
@@ -149,20 +152,20 @@ const pagePaths: Json = {
   },
 }
 
-/** The parameters that a schema has. */
+/** The query parameters of a schema. */
 function parametersOf(schema: z.ZodType): Json[] {
   const { properties = {} } = z.toJSONSchema(schema, { io: 'input' })
   return Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema }))
 }
 
-/** The calls of the HTTP API, as OpenAPI describes them. */
+/** The `paths` of the OpenAPI description. */
 export function createPaths(): Json {
   const call = (summary: string, responses: Json, more: Json = {}) => ({
     summary,
     ...more,
     responses: { ...responses, '4XX': problem, '5XX': problem },
   })
-  const operation = (what: string) => call(what, { 202: answer('Written down', 'JobHeader') }, { parameters: [id] })
+  const operation = (what: string) => call(what, { 202: answer('Recorded', 'JobHeader') }, { parameters: [id] })
   return {
     '/api/jobs': {
       post: call(
@@ -183,7 +186,7 @@ export function createPaths(): Json {
     },
     '/api/jobs/{id}': {
       get: call(
-        'Read a job, or what changed in it',
+        'Read a job, or its changes since a cursor',
         {
           200: {
             description: 'The job; with parts=header, its header; with since, a patch',
@@ -197,14 +200,10 @@ export function createPaths(): Json {
     },
     '/api/jobs/{id}/events': {
       post: call(
-        'Report on a job',
-        { 200: answer('Applied, all of it', 'Receipt') },
+        'Publish events to a job',
+        { 200: answer('All events are applied', 'Receipt') },
         {
-          parameters: [
-            id,
-            query('epoch', 'The life of the job that the events are about. Of another life: 404.'),
-            idempotency,
-          ],
+          parameters: [id, query('epoch', 'Required epoch of the job. For another epoch: 404.'), idempotency],
           requestBody: {
             required: true,
             content: {
@@ -218,7 +217,7 @@ export function createPaths(): Json {
     '/api/jobs/{id}/progress': {
       get: call(
         'Follow a job',
-        { 200: stream, 204: answer('The job has ended, and the client has all of it') },
+        { 200: stream, 204: answer('The job has ended, and the client is up to date') },
         {
           parameters: [id, since, parts, query('token', 'A watch token.'), header('Last-Event-ID', 'Wins over since.')],
         },
@@ -234,7 +233,7 @@ export function createPaths(): Json {
             query('parent', 'Only the children of this job.'),
             query(
               'owner',
-              "Whose jobs, when none is named: * for everyone's (422 on Durable Objects). For jobs:admin.",
+              'Owner of the jobs if no job is named; * for all owners (422 on Durable Objects). For jobs:admin.',
             ),
             query('token', 'Watch tokens.', { type: 'array', items: { type: 'string' } }),
             parts,
@@ -242,24 +241,24 @@ export function createPaths(): Json {
         },
       ),
     },
-    '/api/jobs/{id}/cancel': { post: operation('Ask for the end of a job') },
-    '/api/jobs/{id}/pause': { post: operation('Ask for a pause') },
-    '/api/jobs/{id}/resume': { post: operation('Ask to go on') },
+    '/api/jobs/{id}/cancel': { post: operation('Request the cancellation of a job') },
+    '/api/jobs/{id}/pause': { post: operation('Request a pause') },
+    '/api/jobs/{id}/resume': { post: operation('Request to resume') },
     '/api/jobs/{id}/tokens': {
       post: call(
-        'Make a token for one job',
+        'Create a token for one job',
         { 201: answer('A token', 'Token') },
         { parameters: [id], requestBody: { content: json(ref('CreateToken')) } },
       ),
       delete: call(
-        'End all watch and publish tokens made of a job so far, and the streams that they opened; as its owner or creator',
-        { 204: answer('Ended') },
+        'Revoke all watch and publish tokens of a job, and close the streams that they opened; as its owner or creator',
+        { 204: answer('Revoked') },
         { parameters: [id] },
       ),
     },
     '/api/sign-in-links': {
       post: call(
-        'Make a link that signs a person in, once, within ten minutes; with admin as an administrator. For jobs:admin',
+        'Create a link that signs a person in, once, within ten minutes; with admin, as an administrator. For jobs:admin',
         { 201: answer('A link', 'SignInLink') },
         { requestBody: { required: true, content: json(ref('CreateSignInLink')) } },
       ),

@@ -15,18 +15,18 @@ import { digestOf } from '../support/digest.ts'
 import { version } from '../version.ts'
 import { createPaths, type Json } from './openapi-paths.ts'
 
-/** The description as it is sent. */
+/** The serialized description. */
 export interface OpenApiText {
   json: string
-  /** The same for every mount path: a tag is compared with others of one URL only. */
+  /** The same for every mount path, because clients compare ETags per URL. */
   etag: string
 }
 
 /**
- * The description for each mount path, as it is sent. It is made once, for it takes 10 ms and anyone may ask; a mount path may hold
- * what the request says, so what differs by it is not kept.
+ * Serializes the description for each mount path. It is created once, because that takes 10 ms and anyone may request it. A mount path
+ * may have parameters from the request, so the variants are not cached.
  *
- * @param base where the app is mounted: a path that does not end in a slash
+ * @param base mount path without a slash at its end
  */
 export function openApiTexts(create: () => Json): (base: string) => Promise<OpenApiText> {
   const make = async (): Promise<OpenApiText> => {
@@ -37,12 +37,12 @@ export function openApiTexts(create: () => Json): (base: string) => Promise<Open
   return async (base) => {
     made ??= make()
     const { json, etag } = await made
-    // Paths are appended to it. Without one they begin at the root.
+    // Clients append paths to the server's URL. Without `servers` paths begin at the root.
     return { json: base === '' ? json : `{"servers":${JSON.stringify([{ url: base }])},${json.slice(1)}`, etag }
   }
 }
 
-/** The OpenAPI 3.1 description of the HTTP API, made from the schemas that requests are checked with. */
+/** The OpenAPI 3.1 description of the HTTP API, generated from the schemas that validate requests. */
 export function createOpenApi(limits: Limits): Json {
   const requests = createRequestSchemas(limits)
   const schemas = {
@@ -62,14 +62,14 @@ export function createOpenApi(limits: Limits): Json {
   }
   const registry = z.registry<{ id: string }>()
   for (const [id, schema] of Object.entries(schemas)) registry.add(schema, { id })
-  // OpenAPI 3.1 takes JSON Schema as it is.
+  // OpenAPI 3.1 uses JSON Schema 2020-12.
   const generated = z.toJSONSchema(registry, {
     target: 'draft-2020-12',
     io: 'input',
     uri: (id) => `#/components/schemas/${id}`,
   })
   const components: Json = {}
-  // As an `$id` such a reference is not allowed.
+  // The generated `$id` is a reference, which OpenAPI does not allow there.
   for (const [name, { $id: _id, $schema: _schema, ...schema }] of Object.entries(generated.schemas))
     components[name] = schema
   return {

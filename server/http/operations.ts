@@ -6,10 +6,10 @@ import { identify } from './identify.ts'
 import { createOpenApi, openApiTexts } from './openapi.ts'
 import { matchesEtag } from './request-headers.ts'
 
-/** How long the engine's answer is good for everyone who asks whether the server is ready: milliseconds. */
+/** How long the result of a readiness check is cached: milliseconds. */
 const READY_MS = 1_000
 
-/** What those who run the server ask it. */
+/** The routes of operators: health, readiness, metrics, and the API description. */
 export function operationRoutes(app: App, context: RouteContext): void {
   const { engine, hub, limits, metrics, clock, onError } = context
   app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'cache-control': 'no-store' }))
@@ -21,7 +21,7 @@ export function operationRoutes(app: App, context: RouteContext): void {
       if (!isReady) onError('The store answers again.')
       isReady = true
     } catch (error) {
-      // The answer tells anyone that it is so; why is for the one who can mend it, who need not read it every few seconds.
+      // The response is public, so only the operator gets the cause; once, not with every check.
       if (isReady) onError(`The store does not answer, and /readyz fails until it does: ${firstLineOf(error)}`)
       isReady = false
       throw error instanceof ProblemError ? error : refuse(problems.unavailable('The store does not answer.'))
@@ -44,8 +44,8 @@ export function operationRoutes(app: App, context: RouteContext): void {
     requireScope(await identify(c, context), 'jobs:admin')
     const { streams, channels } = hub.open
     const text = metrics.render({
-      streams: { value: streams, help: 'Event streams that are open.' },
-      channels: { value: channels, help: 'Jobs and owners that someone here follows.' },
+      streams: { value: streams, help: 'Open event streams.' },
+      channels: { value: channels, help: 'Jobs and owners that open streams follow.' },
     })
     return c.body(text, 200, { 'content-type': 'application/openmetrics-text; version=1.0.0; charset=utf-8' })
   })
@@ -53,12 +53,12 @@ export function operationRoutes(app: App, context: RouteContext): void {
 
 const firstLineOf = (error: unknown) => (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]
 
-/** Work whose outcome all share who ask while it is done, and within `ms` milliseconds of its beginning. */
+/** Caches the outcome of work while it is pending, and for `ms` milliseconds from its start. */
 function shared<T>(ms: number, clock: Clock, work: () => Promise<T>): () => Promise<T> {
   let last: { at: number; isPending: boolean; outcome: Promise<T> } | undefined
   return () => {
     const now = clock.now()
-    // A clock that was set back must not make an outcome last.
+    // `abs`: a clock that was set back must not extend the cache.
     if (last && (last.isPending || Math.abs(now - last.at) < ms)) return last.outcome
     const made = { at: now, isPending: true, outcome: work() }
     const end = () => {

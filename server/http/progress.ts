@@ -12,7 +12,7 @@ import { versionHeld } from '../jobs/paging.ts'
 import type { App, Env, RouteContext } from './context.ts'
 import { viewFor, viewOf } from './view.ts'
 
-/** Jobs that one stream may name. */
+/** Most jobs named by one stream. */
 const JOBS_PER_STREAM = 100
 
 const STREAM_HEADERS = {
@@ -22,7 +22,7 @@ const STREAM_HEADERS = {
   'x-accel-buffering': 'no',
 }
 
-/** The event streams: of one job, of several, of all of an owner's. */
+/** The routes of event streams: of one job, of several, of the jobs of an owner. */
 export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
   app.get('/api/jobs/:id/progress', async (c) => {
     const principal = c.get('principal')
@@ -32,7 +32,7 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     const { view, ...access } = accessTo(principal, stored, asked)
     const { version, status } = stored.header
     const cursor = usable(parseCursor(c.req.header('last-event-id') || c.req.query('since')), stored)
-    // Nothing will ever follow: 204 is what stops an EventSource (WHATWG HTML, 9.2.3).
+    // No message will follow: 204 stops an EventSource (WHATWG HTML, 9.2.3).
     if (isTerminalStatus(status) && cursor.version === version) return c.body(null, 204)
     return answer(c, () => hub.openJob(id, view, cursor, viewerOf(c, principal, access)))
   })
@@ -55,7 +55,7 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     return answer(c, () => hub.openOwner(owner, parent, viewerOf(c, principal, { expiresAt, session })))
   })
 
-  /** The jobs that `?job=ID` and `?job=ID@CURSOR` name. One that is gone is told so; when all are, so is the request. */
+  /** Reads the jobs of `?job=ID` and `?job=ID@CURSOR`. Marks missing ones as gone. @throws ProblemError 404 if all are missing */
   async function readAll(principal: Principal, named: string[], asked: View): Promise<Followed[]> {
     if (named.length > JOBS_PER_STREAM) {
       throw refuse(problems.invalid([{ field: 'job', detail: `may be given at most ${JOBS_PER_STREAM} times` }]))
@@ -79,19 +79,19 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
   }
 }
 
-/** @throws ProblemError 422 for a name that nobody can have */
+/** @throws ProblemError 422 for an invalid name */
 function ownerIn(c: Context<Env>): string | undefined {
   const parsed = ownerQuerySchema.optional().safeParse(c.req.query('owner'))
   if (parsed.success) return parsed.data
   throw refuse(problems.invalid([{ field: 'owner', detail: 'must have 1 to 512 characters, or be left out' }]))
 }
 
-/** What a client has of this history of the job: version 0, when its cursor is of another or ahead. It may see no other life. */
+/** The client's position in the job's current epoch: version 0 if its cursor is of another history or ahead of the job. */
 function usable(cursor: Cursor | undefined, stored: StoredJob): Cursor {
   return { epoch: stored.header.epoch, version: versionHeld(cursor, stored) }
 }
 
-/** What the principal may see of the job, and until when. */
+/** The view of the job that the principal may have, and when its access ends. */
 function accessTo(principal: Principal, stored: StoredJob, asked: View): Access & { view: View } {
   const grant = grantFor(principal, stored)
   const { expiresAt, session } = grant ?? principal
@@ -105,7 +105,7 @@ function viewerOf(c: Context<Env>, { sub, jobs }: Principal, access: Access = {}
 }
 
 async function answer(c: Context<Env>, open: () => Promise<ReadableStream<Uint8Array>>): Promise<Response> {
-  // HEAD runs this handler too, and nobody would ever read or cancel its stream.
+  // HEAD runs this handler too, and no client would read or cancel its stream.
   if (c.req.method === 'HEAD') return c.body(null, 200, STREAM_HEADERS)
   return c.body(await open(), 200, STREAM_HEADERS)
 }

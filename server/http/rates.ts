@@ -5,10 +5,10 @@ import { type ProblemError, problems, refuse } from '../errors.ts'
 import { parseAddress } from '../support/ip-address.ts'
 import { LruCache } from '../support/lru.ts'
 
-/** Who is counted at once: principals, and addresses of strangers. Of more, those who asked least lately begin anew. */
+/** Most accounts of each kind, in LRU order. An evicted account starts over with full buckets. */
 export const ACCOUNTS = 10_000
 
-/** How many seconds' worth may come at once, after as long a pause, and what is said of it to whoever brings more. */
+/** Bucket size of each rate, as seconds at that rate; and its name in refusals. */
 const rates = {
   publishesPerSecond: { seconds: 2, what: 'publishes' },
   publishBytesPerSecond: { seconds: 2, what: 'bytes of events' },
@@ -19,26 +19,25 @@ const rates = {
   strangersPerSecond: { seconds: 4, what: 'requests of this address without valid credentials' },
 } as const satisfies Partial<Record<keyof Limits, { seconds: number; what: string }>>
 
-/** What is counted a second, by the name of its limit. */
+/** A rate, by the name of its limit. */
 export type Rate = keyof typeof rates
 
-/** How much of one rate someone has left, and when that was so: milliseconds. */
+/** What a token bucket had left at a time: milliseconds of the monotonic clock. */
 interface Level {
   left: number
   at: number
 }
 
-/** The levels of one principal or address: token buckets (RFC 2697, 3, with one colour), full at first. */
+/** The token buckets (RFC 2697, 3, with one colour) of a principal, job or address; full at first. */
 type Account = { [rate in Rate]?: Level }
 
 /**
- * How much principals, and strangers by their address, may ask for a second: of this process. Where several share a store, each counts for
- * itself.
+ * Rate limits per principal, and per address for requests without valid credentials. Each process counts for itself.
  */
 export class Rates {
   readonly #clock: Pick<Clock, 'monotonic'>
   readonly #limits: Pick<Limits, Rate>
-  /** Apart, so that guests with tokens, and strangers, who may have any number of addresses, push out each other alone. */
+  /** Separate caches, so that guests with tokens, and strangers with many addresses, evict only each other. */
   readonly #principals = new LruCache<string, Account>(ACCOUNTS)
   readonly #jobs = new LruCache<string, Account>(ACCOUNTS)
   readonly #strangers = new LruCache<string, Account>(ACCOUNTS)
@@ -48,19 +47,19 @@ export class Rates {
     this.#limits = limits
   }
 
-  /** Counts a publish, and its bytes, where its length is known before it is read. @throws ProblemError 429 */
+  /** Counts a publish, and its bytes if they are known before reading. @throws ProblemError 429 */
   takePublish({ sub }: Principal, bytes: number | undefined): void {
     const account = accountOf(this.#principals, sub)
     this.#take(account, 'publishesPerSecond', 1)
     if (bytes !== undefined) this.#take(account, 'publishBytesPerSecond', bytes)
   }
 
-  /** Counts the bytes of a publish whose length was not known before. @throws ProblemError 429 */
+  /** Counts the bytes of a publish, if they were unknown before reading. @throws ProblemError 429 */
   takePublishBytes({ sub }: Principal, bytes: number): void {
     this.#take(accountOf(this.#principals, sub), 'publishBytesPerSecond', bytes)
   }
 
-  /** Counts what a principal asks for. Readers with watch tokens count for their job, not for whoever gave it to them. @throws ProblemError 429 */
+  /** Counts a request. One with job tokens counts against the job, not against the maker of the token. @throws ProblemError 429 */
   take({ sub, jobs }: Principal, rate: Rate): void {
     const account = jobs?.[0] ? accountOf(this.#jobs, jobs[0].job) : accountOf(this.#principals, sub)
     this.#take(account, rate, 1)
@@ -72,7 +71,7 @@ export class Rates {
     if (refusal) throw refusal
   }
 
-  /** Counts a request without valid credentials, and says why it is too much, if it is. Without an address nobody could be told from anybody else. */
+  /** Like {@link takeStranger}, but returns the refusal. Counts nothing without an address, because all clients would share one account. */
   refusalOfStranger(address: string | undefined): ProblemError | undefined {
     if (address === undefined) return undefined
     return this.#refusal(accountOf(this.#strangers, networkOf(address)), 'strangersPerSecond', 1)
@@ -83,7 +82,7 @@ export class Rates {
     if (refusal) throw refusal
   }
 
-  /** Takes from a level as long as there is something in it, and then all: it may be in debt, so that any amount passes now and then. */
+  /** Takes the whole amount if the bucket is not empty. Its level may become negative, so that amounts above the bucket size can pass. */
   #refusal(account: Account, rate: Rate, amount: number): ProblemError | undefined {
     const perSecond = this.#limits[rate]
     const most = perSecond * rates[rate].seconds
@@ -106,13 +105,13 @@ function accountOf(accounts: LruCache<string, Account>, who: string): Account {
   return account
 }
 
-/** What one subscriber has: an IPv4 address, or a /64 of IPv6 (RFC 6177). */
+/** The network of one subscriber: an IPv4 address, or a /64 of IPv6 (RFC 6177). */
 function networkOf(address: string): string {
   const bytes = parseAddress(address)
   return bytes?.length === 16 ? `${bytes.subarray(0, 8)}` : address
 }
 
-/** @param wait how long until there is something in the level again: seconds */
+/** @param wait seconds until the bucket is no longer empty */
 function tooMany(rate: Rate, perSecond: number, wait: number): ProblemError {
   const { seconds, what } = rates[rate]
   const after = Math.max(1, Math.ceil(wait))

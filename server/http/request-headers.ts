@@ -9,7 +9,7 @@ export function matchesEtag(header: string | undefined, etag: string): boolean {
   return header.trim() === '*' || header.split(',').some((tag) => strong(tag) === strong(etag))
 }
 
-/** The `Idempotency-Key` of a request, if it has one. @throws ProblemError 422 for one that is not valid */
+/** The `Idempotency-Key` of a request, if any. @throws ProblemError 422 if it is invalid */
 export function idempotencyKey(c: Context, schema: z.ZodType<string>): string | undefined {
   const value = c.req.header('idempotency-key')
   if (value === undefined) return undefined

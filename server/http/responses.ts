@@ -2,10 +2,10 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { requestId } from 'hono/request-id'
 import type { Problem } from '../errors.ts'
 
-/** Seconds after which a client may try again. */
+/** `Retry-After` by status: seconds. */
 const RETRY_AFTER: Partial<Record<Problem['status'], string>> = { 429: '10', 503: '2' }
 
-/** A problem document (RFC 9457). */
+/** A response with a problem document (RFC 9457). */
 export function problemResponse(c: Context, problem: Problem, more: Readonly<Record<string, string>> = {}): Response {
   const headers: Record<string, string> = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }
   // RFC 9110, 11.6.1: a 401 says how to authenticate.
@@ -16,12 +16,11 @@ export function problemResponse(c: Context, problem: Problem, more: Readonly<Rec
 }
 
 /**
- * What every answer has: the id of its request, and headers that keep browsers from taking it for something else.
+ * Middleware that sets the headers of every response: the request id, and those against MIME sniffing and, with HSTS, plain HTTP.
  *
- * @param hstsSeconds how long a browser is to remember that this host is reached over TLS alone; one that came without TLS ignores it
- *   (RFC 6797, 8.1)
+ * @param hstsSeconds `max-age` of Strict-Transport-Security; browsers ignore the header without TLS (RFC 6797, 8.1)
  */
-export function everyAnswer(hstsSeconds: number | undefined): MiddlewareHandler {
+export function commonHeaders(hstsSeconds: number | undefined): MiddlewareHandler {
   const nameRequest = requestId()
   const hsts = hstsSeconds === undefined ? undefined : `max-age=${hstsSeconds}`
   return (c, next) => {

@@ -12,16 +12,16 @@ import { type App, counted, linkTo, type RouteContext } from './context.ts'
 export type StartService = (
   principal: Principal,
   name: string,
-  /** The form, or what reads it once there is a place for the service. */
+  /** The form, or a function that reads it once a place is reserved. */
   form: FormData | (() => Promise<FormData>),
 ) => Promise<JobHeader>
 
-/** Work that dies with its process, without a word, is seen to be stalled after this. */
+/** Work whose process was killed shows as stalled after this time. */
 const HEARTBEAT_SECONDS = 60
-/** What was uploaded stays in memory while its job is paused, but not for longer: milliseconds. */
+/** Longest pause of a service, which keeps its upload in memory meanwhile: milliseconds. */
 const LONGEST_PAUSE_MS = 3_600_000
 
-/** How services are started, whoever asks. */
+/** Creates the function that starts services, within the limits of running ones. */
 export function createStartService(
   jobs: Jobs,
   emitter: JobEventEmitter,
@@ -36,7 +36,7 @@ export function createStartService(
     try {
       const { run, ...job } = await service.prepare(typeof form === 'function' ? await form() : form)
       const { header } = await jobs.create(principal, { ...job, heartbeatSeconds: HEARTBEAT_SECONDS })
-      // The answer doesn't wait for the work; whoever is interested watches it.
+      // The response doesn't wait for the work.
       const work = emitter.run(header.id, (control) => run(header.id, control), { longestPauseMs: LONGEST_PAUSE_MS })
       void work.finally(leave)
       return header
@@ -47,9 +47,9 @@ export function createStartService(
   }
 }
 
-/** The reference services: what is uploaded becomes a job. */
+/** The routes of the reference services: an upload starts a job. */
 export function serviceRoutes(app: App, { clock, limits, rates }: RouteContext, start: StartService): void {
-  // None is read here: an upload takes memory only once it has a place.
+  // Middleware reads no upload: it takes memory only once a place is reserved.
   const uploads = [saysAtMost(limits.uploadBytes), onlyTypes('multipart/form-data')] as const
   const reading = { mostBytes: limits.uploadBytes, mostParts: limits.formParts, clock }
   app.post('/api/services/:name', counted(rates, 'servicesPerSecond'), ...uploads, async (c) => {
@@ -60,10 +60,10 @@ export function serviceRoutes(app: App, { clock, limits, rates }: RouteContext, 
   })
 }
 
-/** Services that run at once for everybody: each holds what was uploaded to it. */
+/** Most services running at once in total: each holds its upload in memory. */
 const PLACES = 16
 
-/** Who runs how many services: each holds an upload in memory, from before it is read until its job has ended, paused or not. */
+/** Limits running services. Each has a place from before its upload is read until its job has ended, paused or not. */
 export class ServicePlaces {
   readonly #perPrincipal: number
   readonly #taken = new Map<string, number>()
@@ -74,10 +74,10 @@ export class ServicePlaces {
   }
 
   /**
-   * Takes a place for a principal.
+   * Reserves a place for a principal.
    *
-   * @returns what gives it back
-   * @throws ProblemError 429 when the principal has as many as it may; 503 when all have
+   * @returns a function that releases it
+   * @throws ProblemError 429 at the principal's limit; 503 at the total limit
    */
   take(sub: string): () => void {
     const own = this.#taken.get(sub) ?? 0

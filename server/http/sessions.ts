@@ -4,11 +4,11 @@ import { problems, refuse } from '../errors.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './body/validation.ts'
 import { type App, absoluteLinkTo, counted, type RouteContext } from './context.ts'
 
-/** What a person may do, unless the link says that it is for an administrator. */
+/** Scopes that a sign-in link grants, unless it is for an administrator. */
 const personScopes: readonly Scope[] = ['jobs:read', 'jobs:write']
 const adminScopes: readonly Scope[] = [...personScopes, 'jobs:admin']
 
-/** Links that sign people in. */
+/** The route to create sign-in links. */
 export function signInRoutes(app: App, { signIns, front, limits, rates }: RouteContext): void {
   const { createSignInLink } = createRequestSchemas(limits)
   const smallJson = [atMost(limits.eventBytes), onlyTypes('application/json'), onlyUtf8] as const
@@ -23,7 +23,7 @@ export function signInRoutes(app: App, { signIns, front, limits, rates }: RouteC
       requireScope(maker, 'jobs:admin')
       const { sub, job, admin } = c.req.valid('json')
       const principal: Principal = { sub, scopes: admin ? adminScopes : personScopes }
-      // What comes of a token or session outlives neither.
+      // The new session must not outlive the maker's credentials.
       if (maker.expiresAt !== undefined) principal.expiresAt = maker.expiresAt
       const { code, until } = await signIns.createShared({ principal, job })
       const url = absoluteLinkTo(c, front, `/sign-in?code=${code}`)
@@ -32,19 +32,19 @@ export function signInRoutes(app: App, { signIns, front, limits, rates }: RouteC
   )
 }
 
-/** Who is signed in: one's own sessions, or, for `jobs:admin`, those of anyone. */
+/** The routes to list and end sessions: one's own or, with `jobs:admin`, anyone's. */
 export function sessionRoutes(app: App, { engine, sessions }: RouteContext): void {
   app.get('/api/sessions', valid('query', sessionQuerySchema), async (c) => {
     const principal = c.get('principal')
     requireScope(principal, 'jobs:read')
     const { sub, cursor } = c.req.valid('query')
     if (!isAdmin(principal) && sub !== undefined && sub !== principal.sub) {
-      const errors = [{ field: 'sub', detail: 'takes the scope jobs:admin' }]
-      throw refuse(problems.forbidden('sub: takes the scope jobs:admin. Leave it out for your own sessions.', errors))
+      const errors = [{ field: 'sub', detail: 'needs the scope jobs:admin' }]
+      throw refuse(problems.forbidden('sub: needs the scope jobs:admin. Leave it out for your own sessions.', errors))
     }
     const whose = sub ?? (isAdmin(principal) ? undefined : principal.sub)
     if (whose === undefined && engine.knowsOwnersOnly) {
-      const detail = `is needed here: ${engine.name} keeps no list of everyone's sessions. Say whose.`
+      const detail = `is needed: ${engine.name} has no list of all sessions. Name a principal.`
       throw refuse(problems.invalid([{ field: 'sub', detail }]))
     }
     const page = await sessions.list(whose, cursor)

@@ -1,54 +1,54 @@
-/** What a form has too much of. */
+/** The limit that a form exceeds. */
 export type FormExcess = 'parts' | 'headers'
 
-/** Bytes of the headers of one part: a path has 512. */
+/** Most header bytes of one part. A file's path has at most 512. */
 export const PART_HEADER_BYTES = 8 * 1_024
-/** Bytes of headers that the parts of a form may have on average: Deno reads four in a microsecond. */
-const USUAL_HEADER_BYTES = 256
+/** Average header bytes that the parts of a form may have. Deno parses four per microsecond. */
+const AVERAGE_HEADER_BYTES = 256
 
-/** Bytes without a dash, after which the built-in search is faster than the loop. */
-const WORTH_A_CALL = 16
+/** Bytes without a dash after which a built-in search is faster than the loop. */
+const SEARCH_AFTER = 16
 
 const CR = 0x0d
 const LF = 0x0a
 
 /**
- * Counts the parts of a form and the bytes of their headers while it arrives. The parsers of the runtimes have no such limits, and hold
- * the event loop for as long as there are parts and headers.
+ * Counts the parts of a form and the bytes of their headers while it arrives. The parsers of the runtimes have no such limits, and many parts
+ * or headers block the event loop.
  *
- * It counts no fewer than any parser: they differ in what they take for a boundary, so here it is one wherever it stands. The headers of a
- * part end at the first empty line after the line of the boundary.
+ * It counts at least as much as any parser: they differ in what they accept as a boundary, so every occurrence counts. The headers of a part
+ * end at the first empty line after the line of the boundary.
  */
 export class FormScanner {
   readonly #mostParts: number
   readonly #mostHeaderBytes: number
-  /** What stands before each part: `--` and the boundary. */
+  /** Starts each part: `--` and the boundary. */
   readonly #delimiter: Uint8Array
-  /** For each length of a match, the longest shorter match that ends there too (Knuth, Morris, Pratt): no content makes the scan slow. */
+  /** The failure function of Knuth, Morris and Pratt, by length of a match. It keeps the scan linear for any content. */
   readonly #shorter: Uint8Array
-  /** Bytes of the delimiter that the last bytes match. */
+  /** Length of the delimiter's prefix that the last bytes match. */
   #matched = 0
   #delimiters = 0
   #isInHeaders = false
   #partHeaderBytes = 0
   #headerBytes = 0
-  /** How much of the headers' end is there: below 0 for the rest of the boundary's line, then of CR LF CR LF. */
+  /** Progress towards the headers' end: negative in the boundary's line, then the matched bytes of CR LF CR LF. */
   #end = 0
 
   /** @param boundary in ASCII, as the Content-Type has it */
   constructor(boundary: string, mostParts: number) {
     this.#mostParts = mostParts
-    this.#mostHeaderBytes = Math.max(PART_HEADER_BYTES, mostParts * USUAL_HEADER_BYTES)
+    this.#mostHeaderBytes = Math.max(PART_HEADER_BYTES, mostParts * AVERAGE_HEADER_BYTES)
     this.#delimiter = new TextEncoder().encode(`--${boundary}`)
     this.#shorter = shorterMatches(this.#delimiter)
   }
 
-  /** The parts so far. The last boundary ends the form, and begins no part. */
+  /** Parts so far. The last boundary ends the form and starts no part. */
   get parts(): number {
     return Math.max(0, this.#delimiters - 1)
   }
 
-  /** Takes the next bytes. Answers what there is too much of. */
+  /** Scans the next bytes. @returns the exceeded limit, if any */
   scan(chunk: Uint8Array): FormExcess | undefined {
     const delimiter = this.#delimiter
     const shorter = this.#shorter
@@ -65,7 +65,7 @@ export class FormScanner {
       }
       if (matched === 0 && byte !== first) {
         others += 1
-        if (isInHeaders || others < WORTH_A_CALL) continue
+        if (isInHeaders || others < SEARCH_AFTER) continue
         const next = chunk.indexOf(first, at)
         if (next === -1) break
         at = next - 1
@@ -78,7 +78,7 @@ export class FormScanner {
       matched = 0
       this.#delimiters += 1
       if (this.parts > this.#mostParts) return 'parts'
-      // A boundary among headers may be none to a parser: their count goes on.
+      // A parser may accept no boundary within headers, so their count continues.
       if (!isInHeaders) this.#partHeaderBytes = 0
       isInHeaders = this.#isInHeaders = true
       this.#end = -2

@@ -4,33 +4,33 @@ import { problems, refuse } from '../../errors.ts'
 import { noControl } from '../../jobs/emitter.ts'
 import { createCheckpoint } from '../../services/kit/checkpoint.ts'
 import { type FormExcess, FormScanner, PART_HEADER_BYTES } from './form-scanner.ts'
-import { bodyTooLong, brokenOff } from './validation.ts'
+import { bodyTooLong, incompleteBody } from './validation.ts'
 
-/** Bytes that are scanned before others may have their turn. */
+/** Bytes scanned before the event loop may have a turn. */
 const SLICE_BYTES = 64 * 1_024
 /** A boundary, bare or in quotes (RFC 2046, section 5.1.1). */
 const BOUNDARY = /;\s*boundary=(?:"([\w'()+,./:=? -]{0,69}[\w'()+,./:=?-])"|([\w'()+,./:=?-]{1,70}))\s*(?:;|$)/i
 
-/** How much of a form is read, and by which clock its reader lets others have their turn. */
+/** Limits of a form, and the clock that bounds the time of a turn of the event loop. */
 export interface FormReading {
-  /** Bytes of the body. */
+  /** Most bytes of the body. */
   mostBytes: number
-  /** Fields and files. */
+  /** Most fields and files. */
   mostParts: number
   clock: Clock
 }
 
 /**
- * The body as a form. It is read as a whole, and no further once it has too much of something.
+ * Reads the body as a form into memory. Stops reading when a limit is exceeded.
  *
- * @throws ProblemError 400 for what is no form or breaks off, 413 for a body that is too long, too many parts or headers that are too long
+ * @throws ProblemError 400 for an invalid or incomplete form; 413 for a body or headers that are too long, or too many parts
  */
 export async function readForm(c: Context, reading: FormReading): Promise<FormData> {
   const [, quoted, bare] = BOUNDARY.exec(c.req.header('content-type') ?? '') ?? []
   const boundary = quoted ?? bare
   if (boundary === undefined) throw noForm()
   const bytes = await readScanned(c.req.raw.body, boundary, reading)
-  // Named again: the runtime is to split it where it was scanned.
+  // With the scanned boundary, so that the runtime splits the form at the counted places.
   const headers = { 'content-type': `multipart/form-data; boundary="${boundary}"` }
   return new Response(bytes, { headers }).formData().catch(() => {
     throw noForm()
@@ -54,7 +54,7 @@ async function readScanned(
   for (;;) {
     const { value: chunk } =
       (await reader?.read().catch(() => {
-        throw brokenOff()
+        throw incompleteBody()
       })) ?? {}
     if (!chunk) return new Blob(chunks)
     bytes += chunk.length

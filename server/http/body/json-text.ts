@@ -1,18 +1,18 @@
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
-/** The shape of a JSON text, as far as it tells what parsing it would cost. */
+/** The properties of a JSON text that decide what parsing it costs. */
 export interface JsonShape {
-  /** Characters of the longest event, without white space: of the text, or of an element of the array that it is. */
+  /** Characters of the longest event without white space: the text, or an element if it is an array. */
   longest: number
-  /** The name of the first field that is nested deeper than asked: `result`, or `3.result` among others. */
+  /** The name of the first field that is nested too deeply: `result`, or `3.result` in a batch. */
   tooDeep?: string
 }
 
 /**
- * Measures a JSON text without parsing it: a megabyte takes some milliseconds, where a parser takes a hundred for one of nothing but brackets.
+ * Measures a JSON text without parsing it. A megabyte takes some milliseconds; to parse one of brackets only takes a hundred.
  *
- * Of a text that is not JSON the answer may be anything: the parser refuses it.
+ * The result for invalid JSON is arbitrary: the parser refuses it.
  *
  * @param mostDepth levels of arrays and objects within an event
  */
@@ -66,7 +66,7 @@ export function shapeOf(text: string, mostDepth: number): JsonShape {
 
 const fieldOf = (...path: string[]): string => path.filter((part) => part !== '').join('.') || 'event'
 
-/** The place of the quote that ends a string. @param at that of the one that begins it */
+/** Index of the closing quote of a string. @param at index of its opening quote */
 function endOfString(text: string, at: number): number {
   for (let end = text.indexOf('"', at + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let backslashes = 0

@@ -4,10 +4,10 @@ import { bodyLimit } from 'hono/body-limit'
 import type { z } from 'zod'
 import { type FieldError, ProblemError, problems, refuse } from '../../errors.ts'
 
-/** Wrong fields that one answer names: a request can have a hundred thousand. */
+/** Most wrong fields named in a response: a request can have a hundred thousand. */
 export const ERRORS_NAMED = 20
 
-/** The first fields that a schema found wrong, by their paths under `prefix`. */
+/** Converts the first issues of a schema to field errors, with their paths below `prefix`. */
 export function fieldErrors(error: z.core.$ZodError, prefix = ''): FieldError[] {
   const errors = error.issues.slice(0, ERRORS_NAMED).flatMap((issue) => {
     const path = [prefix, ...issue.path.map(String)].filter((part) => part !== '')
@@ -15,14 +15,14 @@ export function fieldErrors(error: z.core.$ZodError, prefix = ''): FieldError[] 
     return (
       issue.keys
         .slice(0, ERRORS_NAMED)
-        // JSON may have a key without a character.
+        // A JSON key may be empty.
         .map((key) => ({ field: [...path, key || '""'].join('.'), detail: 'is not a known field' }))
     )
   })
   return errors.slice(0, ERRORS_NAMED)
 }
 
-/** Checks a part of the request against a schema, and answers 422 with the names of the fields that are wrong. */
+/** Middleware that validates a part of the request. @throws ProblemError 422 with the names of the wrong fields */
 export function valid<T extends z.ZodType, Target extends keyof ValidationTargets>(target: Target, schema: T) {
   return zValidator(target, schema, (result) => {
     if (!result.success) throw refuse(problems.invalid(fieldErrors(result.error)))
@@ -35,9 +35,9 @@ function mediaType(contentType: string | undefined): string {
 }
 
 /**
- * The media type of a body, one of these. The validator would take others for empty ones, and complain of missing fields.
+ * Checks the media type of a body and returns it. The validator would treat a body of another type as empty and report missing fields.
  *
- * No body at all passes: whether something has to be in it, its schema says.
+ * A request without a body passes: the schema decides whether fields are required.
  *
  * @throws ProblemError 415
  */
@@ -48,14 +48,14 @@ export function requireType(c: Context, types: readonly string[]): string {
   if (!isEmpty && !types.includes(type)) {
     throw refuse(problems.unsupportedType('Content-Type', `Send the body as ${types.join(' or ')}.`))
   }
-  // Not unpacked here: a few bytes could become gigabytes.
+  // Never decompressed: a few bytes could become gigabytes.
   if ((c.req.header('content-encoding') ?? 'identity').toLowerCase() !== 'identity') {
     throw refuse(problems.unsupportedType('Content-Encoding', 'Send the body as it is, not compressed.'))
   }
   return type
 }
 
-/** Refuses bodies of other types. */
+/** Middleware that refuses bodies of other types. */
 export function onlyTypes(...types: string[]): MiddlewareHandler {
   return async (c, next) => {
     requireType(c, types)
@@ -67,18 +67,18 @@ function hasBody({ headers, body }: Request): boolean {
   return (headers.get('content-length') ?? (body ? '1' : '0')) !== '0'
 }
 
-/** How long a body says that it is: bytes. Nothing when its end is to be seen in it. */
+/** The `Content-Length` of a body: bytes. `undefined` if the body does not declare it. */
 export function lengthOf(c: Context): number | undefined {
   const length = c.req.header('content-length')
   if (length === undefined || c.req.header('transfer-encoding') !== undefined) return undefined
   return Number(length) >= 0 ? Number(length) : undefined
 }
 
-/** The refusal of a body that is too long. @param most bytes */
+/** The refusal of a body of more than `most` bytes. */
 export const bodyTooLong = (most: number): ProblemError =>
-  refuse(problems.tooLarge(`The body may have ${most} bytes.`, [{ field: 'body', detail: 'is too long' }]))
+  refuse(problems.tooLarge(`The body may have at most ${most} bytes.`, [{ field: 'body', detail: 'is too long' }]))
 
-/** Refuses bodies that say that they are too long. Whoever reads one that does not say has to count. */
+/** Middleware that refuses a `Content-Length` above the limit. The reader has to count the bytes of other bodies. */
 export function saysAtMost(most: number): MiddlewareHandler {
   return async (c, next) => {
     if ((lengthOf(c) ?? 0) > most) throw bodyTooLong(most)
@@ -86,35 +86,35 @@ export function saysAtMost(most: number): MiddlewareHandler {
   }
 }
 
-/** Refuses bodies that are too long before a handler has them: those that don't say how long they are it reads into memory. */
+/** Middleware that refuses bodies that are too long. Reads a body without `Content-Length` into memory. */
 export function atMost(maxSize: number): MiddlewareHandler {
-  const refuseIt = () => {
+  const refuseBody = () => {
     throw bodyTooLong(maxSize)
   }
-  const limit = bodyLimit({ maxSize, onError: refuseIt })
+  const limit = bodyLimit({ maxSize, onError: refuseBody })
   return async (c, next) => {
-    // The middleware looks at the body first, and Bun makes a stream of it then, which takes longer than reading it.
+    // `bodyLimit` accesses the body first, which Bun then converts to a stream; that takes longer than reading it.
     const length = lengthOf(c)
-    if (length !== undefined) return length > maxSize ? refuseIt() : next()
-    // It reads bodies that don't say how long they are; what goes wrong in the handlers after it does not pass here.
+    if (length !== undefined) return length > maxSize ? refuseBody() : next()
+    // `bodyLimit` reads the body here. Failures of later handlers are not rejected through this promise.
     return limit(c, next).catch((error: unknown) => {
-      throw error instanceof ProblemError ? error : brokenOff()
+      throw error instanceof ProblemError ? error : incompleteBody()
     })
   }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
-/** The body as it was sent. @throws ProblemError 400 when it breaks off */
+/** Reads the body. @throws ProblemError 400 when it is incomplete */
 export async function readBytes(c: Context): Promise<ArrayBuffer> {
   try {
     return await c.req.arrayBuffer()
   } catch {
-    throw brokenOff()
+    throw incompleteBody()
   }
 }
 
-/** A body as text. @throws ProblemError 400 when it is not UTF-8, and would be read as something else */
+/** Decodes a body as UTF-8. @throws ProblemError 400 when it is invalid */
 export function textOf(bytes: ArrayBuffer): string {
   try {
     return utf8.decode(bytes)
@@ -123,12 +123,12 @@ export function textOf(bytes: ArrayBuffer): string {
   }
 }
 
-/** Refuses bodies that are not UTF-8. */
+/** Middleware that refuses bodies that are not UTF-8. */
 export const onlyUtf8: MiddlewareHandler = async (c, next) => {
   textOf(await readBytes(c))
   await next()
 }
 
-/** Nobody reads this answer: who sent the body is gone. It keeps the failure out of the log. */
-export const brokenOff = () =>
-  refuse(problems.malformed('The body broke off.', [{ field: 'body', detail: 'broke off' }]))
+/** The refusal of an incomplete body. Its client is gone, but the refusal keeps the failure out of the server log. */
+export const incompleteBody = () =>
+  refuse(problems.malformed('The body is incomplete.', [{ field: 'body', detail: 'is incomplete' }]))

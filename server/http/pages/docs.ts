@@ -3,21 +3,21 @@ import { html, raw } from 'hono/html'
 import { type App, linkTo } from '../context.ts'
 import { forPages, htmlPage } from './html.ts'
 
-/** A document for users, as the build made it of Markdown. */
+/** A page of the documentation, built from Markdown. */
 export interface DocPage {
-  /** Where it is shown, relative to where the app is mounted: `docs/wire`. */
+  /** Path relative to the app's mount path: `docs/wire`. */
   path: string
   title: string
-  /** Of trusted Markdown; its links are relative to where the app is mounted. */
+  /** From trusted Markdown, with links relative to the app's mount path. */
   html: string
   /** Its headings of level 2. */
   sections: readonly { id: string; title: string }[]
 }
 
-/** The documents, in the order of their navigation. */
+/** The pages in the order of the navigation. */
 export type Docs = readonly DocPage[]
 
-/** The documents for users, for anyone to read. */
+/** The routes of the documentation, which is public. */
 export function docRoutes(app: App, docs: Docs): void {
   const show = (c: Context) => {
     const path = c.req.path.slice(linkTo(c, '/').length)
@@ -29,7 +29,7 @@ export function docRoutes(app: App, docs: Docs): void {
   app.get('/docs/:page', forPages, show)
 }
 
-/** As in the dashboard's header. */
+/** The logo of the dashboard's header. */
 const mark = html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M4 14V2.7m0 .6h6.3L12 5.3l-1.7 2H4" stroke-width="1.7"/></svg>`
 
 const docPage = (base: string, doc: DocPage, docs: Docs) =>
@@ -51,7 +51,7 @@ ${raw(doc.html)}</article>
 </main></body>`,
   )
 
-/** A document in the navigation; the sections of the one that is shown below it. */
+/** A page in the navigation; the current one with its sections. */
 const entry = ({ path, title, sections }: DocPage, isShown: boolean) =>
   isShown
     ? html`<li><a href="${path}" aria-current="page">${title}</a>

@@ -1,9 +1,9 @@
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
 
-/** The headers of pages. */
+/** Middleware for the security headers of pages. */
 export const forPages = secureHeaders({
-  // Whether a host is reached over TLS alone is for its owner to say.
+  // The operator decides on HSTS, with a setting.
   strictTransportSecurity: false,
   contentSecurityPolicy: {
     defaultSrc: ["'self'"],
@@ -20,8 +20,8 @@ export const forPages = secureHeaders({
 /**
  * An HTML page with the dashboard's style sheet.
  *
- * @param base where the app is mounted, with a slash at its end: links are relative to it
- * @param rest of the head, and the body
+ * @param base mount path with a slash at its end: links are relative to it
+ * @param rest the rest of the head, and the body
  */
 export const htmlPage = (base: string, title: string, rest: unknown) => html`<!doctype html>
 <html lang="en">

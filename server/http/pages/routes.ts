@@ -10,12 +10,12 @@ import { identify, requireOurPage, sessionCookie } from '../identify.ts'
 import { type Docs, docRoutes } from './docs.ts'
 import { forPages, htmlPage } from './html.ts'
 
-/** The built client and documents: what a browser is served. */
+/** The built client and documentation. */
 export interface Assets {
   'dashboard.js': string
   'dashboard.css': string
   'widget.js': string
-  /** Left out, there are no documents. */
+  /** Omitted: no documentation. */
   docs?: Docs
 }
 
@@ -25,14 +25,14 @@ const types = {
   'widget.js': 'text/javascript; charset=utf-8',
 }
 
-/** The dashboard, and the element for other people's pages. */
+/** The routes of the dashboard and of the element for other sites. */
 export function pageRoutes(app: App, context: RouteContext, assets: Assets): void {
   const { engine, front, rates, sessions, signIns } = context
-  // Anyone's page may load the element.
+  // Pages of any site may load the element.
   const forWidget = secureHeaders({ strictTransportSecurity: false, crossOriginResourcePolicy: 'cross-origin' })
 
   const seesEveryone = (reader: Principal) => isAdmin(reader) && !engine.knowsOwnersOnly
-  /** Who looks; nobody when they are not signed in. @throws ProblemError 429 for strangers; what else fails, as a store that is away */
+  /** The signed-in principal, if any. @throws ProblemError 429 for too many strangers; other failures, such as an unavailable store */
   const readerOf = async (c: Context): Promise<Principal | undefined> => {
     try {
       return await identify(c, context)
@@ -50,14 +50,14 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
     return c.html(dashboardPage(base, { seesEveryone: seesEveryone(reader) }))
   }
   for (const path of ['/', '/jobs/:id'] as const) app.get(path, forPages, show)
-  // The dashboard renders the description of the API, which is for anyone.
+  // The dashboard renders the API reference, which is public.
   app.get('/docs/api', forPages, async (c) => {
     const reader = await readerOf(c)
     c.header('cache-control', 'no-store')
     return c.html(dashboardPage(linkTo(c, '/'), reader ? { seesEveryone: seesEveryone(reader) } : { isStranger: true }))
   })
   docRoutes(app, assets.docs ?? [])
-  // Where the app is mounted at /progress, the route "/" is "/progress"; but it is to "/progress/" that links lead.
+  // With the mount path /progress, the route "/" matches "/progress", but links lead to "/progress/".
   app.get('/*', async (c, next) => {
     if (c.req.path !== linkTo(c, '/')) return next()
     return forPages(c, async () => {
@@ -65,7 +65,7 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
     })
   })
 
-  // As a module it is fetched by the rules of CORS.
+  // Browsers fetch modules with CORS.
   app.use('/widget.js', cors())
   for (const name of ['dashboard.js', 'dashboard.css', 'widget.js'] as const) {
     app.get(`/${name}`, name === 'widget.js' ? forWidget : forPages, (c) =>
@@ -74,7 +74,7 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
   }
 
   app.get('/sign-in', forPages, async (c) => {
-    // Those who look at a link before they show it ask so, and must not use it up.
+    // Link previews send HEAD, which must not use up the code.
     if (c.req.method === 'HEAD') return c.body(null, 200)
     rates.takeStranger(front.addressOf(c.req.raw, c.env))
     const signIn = await signIns.redeem(c.req.query('code') ?? '')
@@ -88,7 +88,7 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
   })
 
   app.post('/sign-out', forPages, async (c) => {
-    // Another site's form must not sign anyone out.
+    // A form of another site must not sign anyone out.
     requireOurPage(c, front)
     const base = linkTo(c, '/')
     const { name, secure } = sessionCookie(c, front)
@@ -98,11 +98,11 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
   })
 }
 
-/** Who looks at the dashboard. */
+/** The viewer of the dashboard. */
 interface Reader {
-  /** Whether they may ask for everyone's jobs. */
+  /** Whether they may list the jobs of all owners. */
   seesEveryone?: boolean
-  /** Whether they are not signed in, and may read the description of the API alone. */
+  /** Whether they are not signed in, and may only read the API reference. */
   isStranger?: boolean
 }
 
