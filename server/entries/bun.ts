@@ -3,7 +3,7 @@ import { restWithoutDescriptors } from './bun-descriptors.ts'
 import { openBunStream } from './bun-stream.ts'
 import { greeting, type LocalServer, listenError, openLocal, stopOnSignal } from './local.ts'
 
-/** Bun closes a connection that is idle for longer: seconds, 255 at most. Streams ping every 30 s. */
+/** Bun closes a connection that is idle for longer: seconds, 255 at most. Streams ping at least every 30 s. */
 const IDLE_SECONDS = 255
 
 /**

@@ -114,7 +114,7 @@ export function stopOnSignal({ app, engine }: LocalServer, stopListening: () => 
   }
 }
 
-/** Time to find the job and to see it end. */
+/** Length of the first job, so that its progress and its end can be watched: seconds. */
 const FIRST_JOB_SECONDS = '20'
 
 /** On first use starts a sample job, so that the dashboard is not empty. */

@@ -40,7 +40,7 @@ export interface WatchOptions {
  * job's key, or on a key per owner that every change writes. On a file `watch` does not see other processes (Deno 2.9.5): keys are polled.
  *
  * Subscribers to all jobs are woken only by commits of this process: a key for all changes would slow down every commit. The hub, which
- * asks every 30 s, finds the changes of other processes like any lost wake-up.
+ * asks the engine at each ping, finds the changes of other processes like any lost wake-up.
  */
 export class KvWatches {
   readonly #kv: KvAccess
