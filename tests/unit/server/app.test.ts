@@ -17,7 +17,7 @@ describe('createApp', () => {
     expect(() => createApp({ engine: new MemoryEngine(), auth: { secret: 'short' } })).toThrow(TypeError)
   })
 
-  test('createApp answers 503 with Retry-After while the engine is away, and says what that means for the request', async () => {
+  test('createApp returns 503 with Retry-After while the engine is unavailable, and says what that means for the request', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     app.engine.apply = () => Promise.reject(refuse(problems.unavailable()))
@@ -35,7 +35,7 @@ describe('createApp', () => {
     expect(app.app.hub.open).toEqual({ streams: 0, channels: 0 })
   })
 
-  test('createApp is not ready while the engine does not answer, and lives', async () => {
+  test('createApp is alive but not ready while the engine is unavailable', async () => {
     const app = new TestApp()
     for (const failure of [new Error('SQLITE_IOERR'), refuse(problems.unavailable())]) {
       app.engine.check = () => Promise.reject(failure)
@@ -47,7 +47,7 @@ describe('createApp', () => {
     }
   })
 
-  test('GET /readyz asks the engine at most once a second, whoever asks and however it answers', async () => {
+  test('GET /readyz checks the engine at most once a second, for all clients and outcomes', async () => {
     const app = new TestApp()
     const ask = () => app.request('GET', '/readyz').then(({ status }) => status)
     let asked = 0
@@ -73,7 +73,7 @@ describe('createApp', () => {
     expect([await ask(), await ask(), asked]).toEqual([200, 200, 3])
   })
 
-  test('GET /readyz tells the operator in a line when the store ceases to answer, and when it does again', async () => {
+  test('GET /readyz reports to the operator in a line when the store fails, and when it is back', async () => {
     const app = new TestApp()
     const ask = async () => {
       await app.request('GET', '/readyz')
@@ -93,7 +93,7 @@ describe('createApp', () => {
     ])
   })
 
-  test('polls are dated by the time that jobs go by, whatever the wall clock is set to', async () => {
+  test('polls are dated by the trusted clock, whatever the wall clock is set to', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     app.clock.step(7_200_000)
@@ -102,7 +102,7 @@ describe('createApp', () => {
       expect((await app.request('GET', path)).headers.get('date')).toBe('Thu, 01 Jan 2026 00:00:03 GMT')
   })
 
-  test('createApp tells nobody but the operator of a failure that no request is to blame for', async () => {
+  test('createApp reports an internal failure to the operator only', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     const failure = new Error('no such table: secret_table')
@@ -118,7 +118,7 @@ describe('createApp', () => {
     expect(app.errors).toEqual([failure])
   })
 
-  test('createApp holds to what its engine can take, where that is less', async () => {
+  test('createApp applies the lower limits of its engine', async () => {
     const engine = Object.assign(new MemoryEngine(), { limits: { batchEvents: 2 } })
     const app = new TestApp({ engine })
     const { id } = await app.create()
@@ -130,7 +130,7 @@ describe('createApp', () => {
     })
   })
 
-  test('createApp lets every origin in for a star, alone or among others, and none by default', async () => {
+  test('createApp allows all origins for *, alone or among others, and none by default', async () => {
     const allowed = async (origins?: string[]) => {
       const { app } = new TestApp(origins ? { origins } : {})
       const headers = { origin: 'https://a.example', 'access-control-request-method': 'GET' }
@@ -144,7 +144,7 @@ describe('createApp', () => {
     expect(await allowed(['https://b.example', 'https://a.example'])).toBe('https://a.example')
   })
 
-  test('createApp writes its streams with what the runtime has for it', async () => {
+  test("createApp uses the runtime's own streams", async () => {
     let opened = 0
     const app = new TestApp({
       openStream: (source) => {
@@ -164,7 +164,7 @@ describe('createApp', () => {
       expect((await app.request('GET', path)).status).toBe(404)
   })
 
-  test('close sends what waits to be reported, ends all streams without a word, and stops all timers', async () => {
+  test('close sends queued events, ends all streams without end, and stops all timers', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     const stream = await app.request('GET', `/api/jobs/${id}/progress`)
@@ -179,7 +179,7 @@ describe('createApp', () => {
     expect([app.app.hub.open, app.clock.pending]).toEqual([{ streams: 0, channels: 0 }, 0])
   })
 
-  test('startService runs a service as a job, and tells in it what the service came to', async () => {
+  test('startService runs a service as a job, and reports its result', async () => {
     const app = new TestApp({
       services: {
         double: { prepare: (form) => ({ kind: 'double', title: 'Twice', run: async () => Number(form.get('n')) * 2 }) },
@@ -286,7 +286,7 @@ describe('POST /api/services/:name', () => {
     return { begin, read: () => read }
   }
 
-  test('POST /api/services/:name reads as many uploads in chunks at once as a principal has places', async () => {
+  test('POST /api/services/:name reads as many chunked uploads concurrently as a principal has places', async () => {
     const { app } = withService()
     const { begin, read } = chunkedUploads(app)
     const held = [await begin(), await begin(), await begin(), await begin()]
@@ -298,7 +298,7 @@ describe('POST /api/services/:name', () => {
     expect(await Promise.all(held.map(async ({ answer }) => (await answer).status))).toEqual([202, 202, 202, 202])
   })
 
-  test('POST /api/services/:name reads no further than an upload in chunks may be long, and gives its place back', async () => {
+  test('POST /api/services/:name stops reading a chunked upload at the limit, and releases its place', async () => {
     const { app } = withService({ uploadBytes: 1_000, services: 1 })
     const { begin } = chunkedUploads(app)
     for (const [bytes, status] of [
@@ -311,7 +311,7 @@ describe('POST /api/services/:name', () => {
     }
   })
 
-  test('POST /api/services/:name lets others have their turn while a form is read, by the clock of the app', async () => {
+  test('POST /api/services/:name yields to the event loop while it reads a form, by the clock of the app', async () => {
     const { app } = withService()
     const { begin } = chunkedUploads(app)
     const upload = await begin()
@@ -324,14 +324,14 @@ describe('POST /api/services/:name', () => {
     expect((await upload.answer).status).toBe(400)
   })
 
-  test('POST /api/services/:name starts sixteen at once for all', async () => {
+  test('POST /api/services/:name runs sixteen at once in total', async () => {
     const { start } = withService()
     for (let i = 0; i < 16; i++) expect((await start(form(), `user ${i}`)).status).toBe(202)
     const refused = await start(form(), 'one more')
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2'])
   })
 
-  test('POST /api/services/:name lets go of what is paused for over an hour', async () => {
+  test('POST /api/services/:name fails a job that is paused for over an hour', async () => {
     const { app, start, ends } = withService()
     const { id } = (await (await start()).json()) as JobHeader
     await app.clock.advance(1_000)
@@ -347,7 +347,7 @@ describe('POST /api/services/:name', () => {
     for (let i = 0; i < 4; i++) expect((await start()).status).toBe(202)
   })
 
-  test('POST /api/services/:name leaves alone what was resumed in time', async () => {
+  test('POST /api/services/:name does not fail a job that was resumed in time', async () => {
     const { app, start, ends } = withService()
     const { id } = (await (await start()).json()) as JobHeader
     await app.clock.advance(1_000)
@@ -361,7 +361,7 @@ describe('POST /api/services/:name', () => {
 })
 
 describe('the secret', () => {
-  test('the secret is in no answer, whatever fails', async () => {
+  test('the secret is in no response, whatever fails', async () => {
     const app = new TestApp()
     app.engine.read = () => Promise.reject(new Error(SECRET))
     for (const path of ['/api/jobs/x', '/api/jobs/x/progress', '/api/progress?job=x'])

@@ -16,7 +16,7 @@ function fault(environment: Record<string, string>): string {
 }
 
 describe('readConfig', () => {
-  test('readConfig of nothing gives the defaults', () => {
+  test('readConfig of an empty environment returns the defaults', () => {
     expect(readConfig({})).toEqual({
       port: 8787,
       host: undefined,
@@ -40,7 +40,7 @@ describe('readConfig', () => {
     })
   })
 
-  test('readConfig reads every setting, without the blanks around it', () => {
+  test('readConfig reads every setting, without surrounding blanks', () => {
     const environment = {
       PORT: ' 0 ',
       HOST: '::1',
@@ -86,13 +86,13 @@ describe('readConfig', () => {
     })
   })
 
-  test('readConfig takes a setting that is blank for one that is left out', () => {
+  test('readConfig treats a blank setting as omitted', () => {
     expect(readConfig({ PORT: ' ', HOST: '', MILEPOST_SECRET: ' ', MILEPOST_ITEMS: '', MILEPOST_ORIGINS: '' })).toEqual(
       readConfig({}),
     )
   })
 
-  test('readConfig takes the path that the server is under from either setting', () => {
+  test('readConfig reads the base path from either setting', () => {
     const pathOf = (publicUrl: string, basePath = '') => {
       const config = readConfig({ MILEPOST_PUBLIC_URL: publicUrl, MILEPOST_BASE_PATH: basePath })
       return [config.publicOrigin, config.basePath]
@@ -138,7 +138,7 @@ describe('readConfig', () => {
     ])
   })
 
-  test('readConfig says of every bad setting what would do', () => {
+  test('readConfig says of every invalid setting what is valid', () => {
     for (const value of ['x', '-1', '65536', '1.5', '1e3', '0x10', '99999999999999999999'])
       expect(fault({ PORT: value })).toBe(`PORT is "${value}". Give it a whole number from 0 to 65535.`)
     for (const value of ['-1', '60001', 'soon'])
@@ -198,17 +198,17 @@ describe('readConfig', () => {
     )
   })
 
-  test('readConfig refuses a file of a secret where nobody has read it', () => {
+  test('readConfig refuses a secret file that no entry has read', () => {
     expect(fault({ MILEPOST_SECRET_FILE: '/run/secret' })).toBe(
       'MILEPOST_SECRET_FILE does not work here, where there are no files. Set MILEPOST_SECRET instead.',
     )
   })
 
-  test('readConfig leaves alone what commands take that speak to a server', () => {
+  test('readConfig accepts the variables of client commands', () => {
     expect(readConfig({ MILEPOST_TOKEN: 'x', MILEPOST_TOKEN_FILE: 'y' })).toEqual(readConfig({}))
   })
 
-  test('readConfig says how long a secret is, and never what it is', () => {
+  test('readConfig names the length of a bad secret, and never the secret', () => {
     const message = (bytes: number) =>
       `MILEPOST_SECRET has a secret of ${bytes} bytes. Give it 32 or more: "openssl rand -hex 32" makes one.`
     expect(fault({ MILEPOST_SECRET: 'hunter2' })).toBe(message(7))

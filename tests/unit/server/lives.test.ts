@@ -17,7 +17,7 @@ async function replaced(app: TestApp): Promise<void> {
 
 describe('a stream', () => {
   for (const path of ['/api/jobs/j/progress', '/api/progress?job=j', '/api/jobs/j/progress?parts=header']) {
-    test(`a stream at ${path} says nothing of a life of the job that nobody let it see`, async () => {
+    test(`a stream at ${path} shows nothing of an epoch without access`, async () => {
       const app = new TestApp()
       await replaced(app)
       const stream = await app.request('GET', path)
@@ -26,7 +26,7 @@ describe('a stream', () => {
     })
   }
 
-  test('a document that is removed and made again while it is read is not found', async () => {
+  test('a document that is removed and created again while it is read is 404', async () => {
     const app = new TestApp()
     await app.create({ id: 'j' })
     const read = app.engine.read.bind(app.engine)

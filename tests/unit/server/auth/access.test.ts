@@ -48,7 +48,7 @@ const grant = (fields: Partial<Grant> = {}): Grant => ({
 const withGrants = (...jobs: Grant[]): Principal => ({ sub: 'owner', scopes: [], jobs })
 
 describe('permit', () => {
-  test('permit holds the table of who may do what, by role and scopes', () => {
+  test('permit matches the table of actions by role and scopes', () => {
     const table = (sub: string) => scopeSets.map((scopes) => row({ sub, scopes }))
     // Columns: read, publish, control, remove, share-watch, share-publish, end-tokens.
     expect(table('owner')).toEqual([
@@ -74,7 +74,7 @@ describe('permit', () => {
     ])
   })
 
-  test('permit lets one who is both owner and creator do what either may', () => {
+  test('permit allows a principal that is owner and creator what either may do', () => {
     const own = jobOf({ owner: 'ada', createdBy: 'ada' })
     expect(scopeSets.map((scopes) => row({ sub: 'ada', scopes }, own))).toEqual([
       '403 403 403 403 403 403 403',
@@ -85,7 +85,7 @@ describe('permit', () => {
     ])
   })
 
-  test('permit lets a watch token read and a publish token publish, and nothing else', () => {
+  test('permit allows a watch token to read and a publish token to publish, and nothing else', () => {
     expect(row(withGrants(grant()))).toBe('ok 401 401 401 401 401 401')
     expect(row(withGrants(grant({ can: 'publish' })))).toBe('401 ok 401 401 401 401 401')
   })
@@ -97,7 +97,7 @@ describe('permit', () => {
     expect(row(withGrants(grant(), grant({ series: 2 })), ended)).toBe('ok 401 401 401 401 401 401')
   })
 
-  test('permit tells a token of another job or another life nothing, whoever gave it', () => {
+  test('permit reveals nothing to a token of another job or epoch', () => {
     expect(row(withGrants(grant({ job: 'k' })))).toBe('404 404 404 404 404 404 404')
     expect(row(withGrants(grant({ epoch: 'e2' })))).toBe('404 404 404 404 404 404 404')
     expect(row(withGrants())).toBe('404 404 404 404 404 404 404')
@@ -105,7 +105,7 @@ describe('permit', () => {
 })
 
 describe('grantFor', () => {
-  test('grantFor finds the grant of this job in this life among several', () => {
+  test('grantFor finds the grant of the job and epoch among several', () => {
     const own = grant({ expiresAt: 7 })
     expect(grantFor(withGrants(grant({ job: 'k' }), grant({ epoch: 'e2' }), own), job)).toBe(own)
     expect(grantFor({ sub: 'owner', scopes: ['jobs:read'] }, job)).toBeUndefined()
@@ -113,7 +113,7 @@ describe('grantFor', () => {
 })
 
 describe('permitOwner', () => {
-  test('permitOwner passes one who creates for itself, jobs:assign and the administrator, and refuses every other', () => {
+  test("permitOwner accepts one's own name, jobs:assign and the administrator, and refuses all others", () => {
     const answers = (owner: string) =>
       [...scopeSets, ['jobs:write', 'jobs:assign'] as const].map((scopes) =>
         answerTo(() => permitOwner({ sub: 'ada', scopes }, owner)),
@@ -124,7 +124,7 @@ describe('permitOwner', () => {
 })
 
 describe('requireScope', () => {
-  test('requireScope passes the scope and the administrator, and refuses every other', () => {
+  test('requireScope accepts the scope and the administrator, and refuses all others', () => {
     const answers = (scope: Scope) =>
       scopeSets.map((scopes) => answerTo(() => requireScope({ sub: 'ada', scopes }, scope)))
     expect(answers('jobs:read')).toEqual(['403', 'ok', '403', 'ok', 'ok'])

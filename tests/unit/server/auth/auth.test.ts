@@ -39,7 +39,7 @@ async function problemOf(promise: Promise<unknown>): Promise<ProblemError['probl
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 describe('Auth', () => {
-  test('Auth takes secrets of 32 bytes, and says how to make one', () => {
+  test('Auth requires secrets of 32 bytes, and says how to make one', () => {
     const message = 'A secret must have at least 32 bytes: make one with "openssl rand -hex 32"'
     expect(() => create({ secret: 'x'.repeat(31) })).toThrow(message)
     expect(() => create({ secret: [SECRET, 'short'] })).toThrow(message)
@@ -49,7 +49,7 @@ describe('Auth', () => {
 })
 
 describe('bearer', () => {
-  test('bearer answers the principal of an access token: its subject and the scopes that there are', async () => {
+  test('bearer returns the principal of an access token: its subject and known scopes', async () => {
     const { auth } = create()
     const token = await virtualToken('ada', 'jobs:read openid jobs:write jobs:everything')
     expect(await auth.bearer(token)).toMatchObject({ sub: 'ada', scopes: ['jobs:read', 'jobs:write'] })
@@ -58,7 +58,7 @@ describe('bearer', () => {
     expect(await auth.bearer(await sign({ sub: 'ada', scope: { 'jobs:read': true }, exp: EXP }, SECRET))).toEqual(none)
   })
 
-  test('bearer refuses every token that is forged or of another algorithm', async () => {
+  test('bearer refuses forged tokens and other algorithms', async () => {
     const { auth } = create()
     const claims = { sub: 'ada', scope: 'jobs:admin', exp: EXP }
     const [header, payload, signature] = (await sign(claims, SECRET)).split('.')
@@ -84,7 +84,7 @@ describe('bearer', () => {
     for (const token of tokens) expect(await refused(auth.bearer(token))).toBe(401)
   })
 
-  test('bearer refuses what is signed but says no subject', async () => {
+  test('bearer refuses a signed token without a valid subject', async () => {
     const { auth } = create()
     const payloads: unknown[] = [
       {},
@@ -106,7 +106,7 @@ describe('bearer', () => {
     }
   })
 
-  test('bearer holds exp and nbf against its own clock, of a token that it remembers too', async () => {
+  test('bearer checks exp and nbf with its own clock, also of cached tokens', async () => {
     const { auth, clock } = create()
     const token = await virtualToken('ada', '', { exp: seconds(clock) + 10, nbf: seconds(clock) - 10 })
     const principal: Principal = { sub: 'ada', scopes: [], expiresAt: clock.now() + 10_000 }
@@ -123,7 +123,7 @@ describe('bearer', () => {
       expect(await refused(auth.bearer(await virtualToken('ada', '', claims)))).toBe(401)
   })
 
-  test('bearer takes no token that says no end, or one that is further ahead than the longest life, and says so', async () => {
+  test('bearer refuses a token without exp or with a later one than the longest life, and says why', async () => {
     const { auth, clock } = create({ tokenSeconds: 3_600 })
     const bearer = async (claims: object, by = auth) => by.bearer(await virtualToken('ada', '', claims))
     const detailOf = async (claims: object) => (await problemOf(bearer(claims))).detail
@@ -142,7 +142,7 @@ describe('bearer', () => {
     expect(await refused(bearer({ exp: ninety + 61 }, days.auth))).toBe(401)
   })
 
-  test('bearer takes the tokens of this server with their prefix, and others without one', async () => {
+  test('bearer accepts tokens of this server with their prefix, and others without one', async () => {
     const { auth } = create()
     const jwt = await virtualToken('ada', '')
     expect((await auth.bearer(`mpst_access_${jwt}`)).sub).toBe('ada')
@@ -151,7 +151,7 @@ describe('bearer', () => {
       expect(await refused(auth.bearer(prefix + jwt))).toBe(401)
   })
 
-  test('bearer takes tokens of the issuer and the audience that are set, alone or among others', async () => {
+  test('bearer requires the configured issuer, and the configured audience alone or among others', async () => {
     const { auth } = create({ issuer: 'https://id.example', audience: 'milepost' })
     const iss = 'https://id.example'
     expect((await auth.bearer(await virtualToken('ada', '', { iss, aud: 'milepost' }))).sub).toBe('ada')
@@ -160,7 +160,7 @@ describe('bearer', () => {
       expect(await refused(auth.bearer(await virtualToken('ada', '', claims)))).toBe(401)
   })
 
-  test('bearer takes what any of several secrets signed, and the first one signs', async () => {
+  test('bearer accepts tokens of any of several secrets, and signs with the first', async () => {
     const { auth } = create({ secret: [SECRET, OLD_SECRET] })
     expect((await auth.bearer(await sign({ sub: 'ada', exp: EXP }, OLD_SECRET))).sub).toBe('ada')
     const { token } = await auth.createJobToken({ sub: 'ada' }, { job: 'j', epoch: 'e', can: 'watch', series: 0 }, 60)
@@ -168,7 +168,7 @@ describe('bearer', () => {
     expect(await refused(create({ secret: OLD_SECRET }).auth.jobToken(token))).toBe(401)
   })
 
-  test('remembered knows the thousand tokens that were used last, and a newer one takes the place of the one used least lately', async () => {
+  test('remembered caches a thousand tokens, and evicts the least recently used', async () => {
     const { auth } = create()
     const tokens = await Promise.all(Array.from({ length: 1_001 }, (_, n) => virtualToken('ada', '', { jti: `${n}` })))
     const [first = '', second = '', ...others] = tokens
@@ -182,7 +182,7 @@ describe('bearer', () => {
 })
 
 describe('the tokens of this server', () => {
-  test('createJobToken makes a token that allows one thing with one life of a job, until it runs out', async () => {
+  test('createJobToken returns a token for one action on one epoch of a job, until it expires', async () => {
     const { auth, clock } = create()
     const grant = { job: 'j', epoch: 'e1', can: 'watch', parts: 'header', series: 2 } as const
     const { token, expiresAt } = await auth.createJobToken({ sub: 'ada' }, grant, 60)
@@ -196,7 +196,7 @@ describe('the tokens of this server', () => {
     expect(await refused(auth.bearer(token))).toBe(401)
   })
 
-  test('createJobToken makes a token that runs out no later than the rights of its maker', async () => {
+  test("createJobToken returns a token that expires no later than its maker's credentials", async () => {
     const { auth, clock } = create()
     const maker = { sub: 'ada', expiresAt: clock.now() + 59_999 }
     const { token, expiresAt } = await auth.createJobToken(
@@ -210,7 +210,7 @@ describe('the tokens of this server', () => {
     expect(await refused(auth.jobToken(token))).toBe(401)
   })
 
-  test('a token of one kind is refused wherever another is asked for', async () => {
+  test('a token of one kind is refused wherever another is required', async () => {
     const { auth, sessions } = create()
     const access = await virtualToken('ada', 'jobs:admin')
     const { token: job } = await auth.createJobToken(
@@ -249,7 +249,7 @@ describe('the tokens of this server', () => {
     }
   })
 
-  test('a token that a session has made names it, runs out and ends with it, and is refused from then on', async () => {
+  test('a token made in a session names it, and is refused once it expires or ends', async () => {
     const { auth, sessions } = create()
     const { cookie } = await sessions.create({ sub: 'ada', scopes: ['jobs:read'] })
     const maker = await auth.session(cookie)
@@ -269,7 +269,7 @@ describe('the tokens of this server', () => {
       expect((await problemOf(taken)).detail).toBe('The session has ended. Sign in again.')
   })
 
-  test('deriveJobId gives the same id for the same subject and key, and nobody else can tell it', async () => {
+  test('deriveJobId returns the same id for the same subject and key, and nobody else can guess it', async () => {
     const { auth } = create()
     const id = await auth.deriveJobId('ada', 'k')
     expect(id).toMatch(/^[0-9a-v]{26}$/)

@@ -27,7 +27,7 @@ function create() {
 const idOf = async (sessions: Sessions, cookie: string) => (await sessions.principalOf(cookie))?.session ?? ''
 
 describe('Sessions', () => {
-  test('create begins a session of half a day, of which the store has no cookie', async () => {
+  test('create starts a session of half a day, without its cookie in the store', async () => {
     const { clock, engine, sessions } = create()
     const until = clock.now() + HALF_A_DAY * 1_000
     const { cookie, seconds } = await sessions.create(ada)
@@ -45,7 +45,7 @@ describe('Sessions', () => {
     expect(await sessions.list('ada', undefined)).toEqual({ sessions: [] })
   })
 
-  test('create begins a session that runs out no later than the principal', async () => {
+  test("create starts a session that expires no later than the principal's credentials", async () => {
     const { clock, sessions } = create()
     const { cookie, seconds } = await sessions.create({ ...ada, expiresAt: clock.now() + 5_000 })
     expect(seconds).toBe(5)
@@ -53,7 +53,7 @@ describe('Sessions', () => {
     expect(await sessions.principalOf(cookie)).toBeUndefined()
   })
 
-  test('principalOf asks the store once in five seconds, and never for what can be no cookie', async () => {
+  test('principalOf reads the store once in five seconds, and never for an invalid cookie', async () => {
     const { clock, reads, sessions } = create()
     const { cookie } = await sessions.create(ada)
     for (let n = 0; n < 10; n++) await sessions.principalOf(cookie)
@@ -69,7 +69,7 @@ describe('Sessions', () => {
     expect(await sessions.principalOf(cookie.slice(0, -1) + (cookie.endsWith('0') ? '1' : '0'))).toBeUndefined()
   })
 
-  test('end ends a session here at once, and within five seconds where it is remembered', async () => {
+  test('end ends a session at once in this process, and within five seconds in those that cached it', async () => {
     const { clock, ended, sessions, elsewhere } = create()
     const { cookie } = await sessions.create(ada)
     const other = await sessions.create(ada)
@@ -84,7 +84,7 @@ describe('Sessions', () => {
     expect((await elsewhere.principalOf(other.cookie))?.sub).toBe('ada')
   })
 
-  test('end is not undone by what was read before it', async () => {
+  test('end is not undone by a read that began before it', async () => {
     const { engine, sessions } = create()
     const { cookie } = await sessions.create(ada)
     const id = await idOf(sessions, cookie)
@@ -104,7 +104,7 @@ describe('Sessions', () => {
     expect([fresh.isKnown(id), await fresh.isOpen(id)]).toEqual([false, false])
   })
 
-  test("create ends the oldest session of a principal that has a hundred, and nobody else's", async () => {
+  test("create ends the oldest session of a principal that has a hundred, and no other principal's", async () => {
     const { clock, ended, sessions } = create()
     const eve = await sessions.create({ ...ada, sub: 'eve' })
     const cookies: string[] = []
@@ -117,7 +117,7 @@ describe('Sessions', () => {
     expect(ended.length).toBe(2)
   })
 
-  test("list has the sessions of a name, the newest first, or everyone's page by page, by ids that are no cookies", async () => {
+  test('list returns the sessions of a principal, newest first, or all in pages, with ids that are no cookies', async () => {
     const { clock, sessions } = create()
     const first = await sessions.create(ada)
     await clock.advance(1_000)

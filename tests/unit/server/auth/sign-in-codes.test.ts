@@ -14,7 +14,7 @@ function create() {
 }
 
 describe('SignInCodes', () => {
-  test('create makes a code that signs in once', async () => {
+  test('create returns a code that signs in once', async () => {
     const { codes } = create()
     let used = 0
     const code = codes.create(principal, () => used++)
@@ -27,7 +27,7 @@ describe('SignInCodes', () => {
     expect(used).toBe(1)
   })
 
-  test('create forgets codes that ran out unused', async () => {
+  test('create forgets unused codes that expired', async () => {
     const { codes, clock } = create()
     const make = () => {
       const somebody: Principal = { ...principal }
@@ -43,7 +43,7 @@ describe('SignInCodes', () => {
     expect(made.filter((somebody) => somebody.deref() !== undefined).length).toBeLessThan(100)
   })
 
-  test('createShared makes a code that signs in once, to one of two who use it at the same time', async () => {
+  test('createShared returns a code that signs in once, even if two clients use it concurrently', async () => {
     const { codes, clock } = create()
     const { code, until } = await codes.createShared({ principal, job: 'import-7' })
     expect(code).toMatch(/^[0-9a-v]{26}$/)
@@ -52,7 +52,7 @@ describe('SignInCodes', () => {
     expect(both).toEqual([{ principal, job: 'import-7' }, undefined])
   })
 
-  test('redeem takes a code for ten minutes, and not a moment longer', async () => {
+  test('redeem accepts a code for exactly ten minutes', async () => {
     const { codes, clock } = create()
     let used = 0
     const own = [codes.create(principal), codes.create(principal, () => used++)]
@@ -66,7 +66,7 @@ describe('SignInCodes', () => {
     expect(used).toBe(0)
   })
 
-  test('createShared leaves a digest of the code in the store, and not the code', async () => {
+  test('createShared stores a digest of the code, and not the code', async () => {
     const engine = new MemoryEngine()
     const codes = new SignInCodes({ engine, clock: new VirtualClock(), random: new SeededRandom(1) })
     const { code } = await codes.createShared({ principal })
@@ -76,7 +76,7 @@ describe('SignInCodes', () => {
     expect(JSON.stringify(note)).not.toContain(code)
   })
 
-  test('createShared makes a code that runs out no later than the rights of its maker', async () => {
+  test("createShared returns a code that expires no later than its maker's credentials", async () => {
     const { codes, clock } = create()
     const expiresAt = clock.now() + 1_000
     const { code, until } = await codes.createShared({ principal: { ...principal, expiresAt } })

@@ -44,7 +44,7 @@ describe('serveAt', () => {
     })
   }
 
-  test('serveAt serves the path itself, and takes no longer name for it', async () => {
+  test('serveAt serves the path itself, and does not match longer names', async () => {
     const { request } = served('/mp')
     expect(await (await request('/mp')).text()).toContain('<base href="/mp/">')
     expect((await request('/mpx')).status).toBe(404)

@@ -22,7 +22,7 @@ const bodiesOf = (events: object[]): [body: string, type: string][] => [
 ]
 
 describe('POST /api/jobs/:id/events', () => {
-  test('POST /api/jobs/:id/events writes no event once more to measure it, when its text is short enough', async () => {
+  test('POST /api/jobs/:id/events serializes no event to measure it if its text is short enough', async () => {
     const publish = await publisher()
     const events = Array.from({ length: 1_000 }, (_, n) => ({ type: 'log', message: `${n} ${'m'.repeat(100)}` }))
     for (const [body, type] of bodiesOf(events)) {
@@ -39,7 +39,7 @@ describe('POST /api/jobs/:id/events', () => {
     }
   })
 
-  test('POST /api/jobs/:id/events measures the bytes of an event that may be too long, wherever it stands', async () => {
+  test('POST /api/jobs/:id/events measures the bytes of an event that may be too long, at any index', async () => {
     const publish = await publisher()
     const short = { type: 'log', message: 'm'.repeat(1_000) }
     const wide = { type: 'log', message: '漢'.repeat(eventBytes / 3) }

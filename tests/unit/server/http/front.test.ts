@@ -14,7 +14,7 @@ const INSIDE = 'http://10.0.0.1:8787/'
 const trustedProxies = ['10.0.0.0/8', 'fd00::/8']
 
 describe('Front', () => {
-  test('Front makes no link of a Host that anyone can write', () => {
+  test('Front builds no link from a forged Host', () => {
     expect(seen({}, 'http://evil.example/').origin).toBeUndefined()
     // Bun makes such a URL of such a `Host`.
     for (const url of ['http://localhost:99999/api/jobs', 'http://[::1]evil/', 'http://%/']) {
@@ -33,7 +33,7 @@ describe('Front', () => {
     }
   })
 
-  test('Front believes a Host that is this machine, or one that was set', () => {
+  test('Front trusts a Host that names this machine or a configured one', () => {
     for (const origin of ['http://localhost:8787', 'http://127.0.0.1', 'http://127.1.2.3:80', 'https://[::1]:1'])
       expect(seen({}, origin).origin).toBe(new URL(origin).origin)
     for (const other of ['http://localhost.evil.example', 'http://127.0.0.1.evil.example', 'http://[7f00::1]'])
@@ -43,14 +43,14 @@ describe('Front', () => {
     expect(seen({ hosts: ['*'] }, 'https://any.example/').origin).toBe('https://any.example')
   })
 
-  test('Front goes by the public origin, whatever a request says', () => {
+  test('Front uses the public origin, whatever a request says', () => {
     const publicOrigin = 'https://example.com'
     const expected = { address: '10.0.0.7', origin: publicOrigin, secure: true }
     expect(seen({ publicOrigin }, 'http://evil.example/')).toEqual(expected)
     expect(seen({ publicOrigin: 'http://plain.example' }, 'https://localhost/').secure).toBe(false)
   })
 
-  test('Front takes the word of a trusted proxy for the client, its protocol and its host', () => {
+  test("Front trusts a configured proxy for the client's address, protocol and host", () => {
     const client = { address: '192.0.2.1', origin: 'https://example.com', secure: true }
     const named = { 'x-forwarded-for': '192.0.2.1', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'Example.com' }
     expect(seen({ trustedProxies }, INSIDE, named)).toEqual(client)
@@ -67,7 +67,7 @@ describe('Front', () => {
     expect(seen({ trustedProxies: ['10.0.0.7'] }, INSIDE, named, '::ffff:10.0.0.7')).toEqual(client)
   })
 
-  test('Front believes nothing that a client made up, as far as trusted proxies tell it from theirs', () => {
+  test('Front ignores forged headers that a trusted proxy passes on', () => {
     const chain = { 'x-forwarded-for': '127.0.0.1, 198.51.100.2, 10.0.0.9', 'x-forwarded-proto': 'https' }
     expect(seen({ trustedProxies }, INSIDE, chain).address).toBe('198.51.100.2')
     // The proxy sets one kind of header and passes on the other, which is the client's.
@@ -84,7 +84,7 @@ describe('Front', () => {
     })
   })
 
-  test('Front tells requests of our own pages from those of other sites', () => {
+  test('Front distinguishes requests of our own pages from cross-site requests', () => {
     const isOurs = (options: FrontOptions, url: string, headers: Record<string, string>) =>
       new Front(options).isFromOurPages(new Request(url, { headers: { host: new URL(url).host, ...headers } }))
     const publicOrigin = 'https://example.com'

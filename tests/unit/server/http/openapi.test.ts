@@ -63,7 +63,7 @@ function valuesOf(key: string, value: unknown): unknown[] {
 }
 
 describe('createOpenApi', () => {
-  test('createOpenApi describes every call, and none that there is not', () => {
+  test('createOpenApi describes every route, and no others', () => {
     const described = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     )
@@ -79,7 +79,7 @@ describe('createOpenApi', () => {
     expect([...names].sort()).toEqual([...calls, ...ofPages].sort())
   })
 
-  test('createOpenApi makes references that lead somewhere, and none of the keywords of older versions', () => {
+  test('createOpenApi has only references that resolve, and no keywords of older versions', () => {
     const references = valuesOf('$ref', document)
     expect(references.length).toBeGreaterThan(10)
     for (const reference of references) {
@@ -89,7 +89,7 @@ describe('createOpenApi', () => {
     for (const keyword of ['nullable', '$id', '$schema', 'definitions']) expect(valuesOf(keyword, document)).toEqual([])
   })
 
-  test('createOpenApi says what an event may be: fields that null clears, and no others', () => {
+  test('createOpenApi describes events: with fields that null clears, and no unknown fields', () => {
     const { oneOf } = document.components.schemas.Event as { oneOf: Record<string, unknown>[] }
     expect(oneOf[0]).toEqual({
       type: 'object',
@@ -108,7 +108,7 @@ describe('createOpenApi', () => {
     expect(oneOf).toHaveLength(6)
   })
 
-  test('createOpenApi makes schemas that compile, and tell what fits from what does not', () => {
+  test('createOpenApi has schemas that compile, accept valid values and refuse others', () => {
     const { Job, Event } = compileSchemas(document)
     expect(Job?.safeParse(newDocument()).success).toBe(true)
     expect(Job?.safeParse({ ...newDocument(), status: 'done' }).success).toBe(false)
@@ -118,7 +118,7 @@ describe('createOpenApi', () => {
 })
 
 describe('openApiTexts', () => {
-  test('openApiTexts makes the description once, for whatever mount path', async () => {
+  test('openApiTexts creates the description once for all mount paths', async () => {
     let made = 0
     const textFor = openApiTexts(() => {
       made += 1
@@ -134,7 +134,7 @@ describe('openApiTexts', () => {
     expect(new Set(texts.map(({ etag }) => etag)).size).toBe(1)
   })
 
-  test('GET /openapi.json answers 304 to who has it', async () => {
+  test('GET /openapi.json returns 304 for its ETag', async () => {
     const app = new TestApp()
     const first = await app.request('GET', '/openapi.json')
     const etag = first.headers.get('etag') ?? ''

@@ -37,7 +37,7 @@ function passing(count: number, take: () => void): [passed: number, headers?: Re
 }
 
 describe('Rates', () => {
-  test('some seconds of a rate pass at once, and then as many a second as the rate says', async () => {
+  test('a burst of some seconds passes at once, and then the rate per second', async () => {
     const { clock, rates } = ratesOf({ createsPerSecond: 2 })
     const create = () => rates.take(ada, 'createsPerSecond')
     expect(passing(100, create)[0]).toBe(20)
@@ -47,21 +47,21 @@ describe('Rates', () => {
     expect(passing(100, create)[0]).toBe(20)
   })
 
-  test('each principal has levels of its own, an admin too; one rate takes nothing from another', () => {
+  test('each principal has its own buckets, an admin too; rates are independent', () => {
     const { rates } = ratesOf({ createsPerSecond: 1, tokensPerSecond: 1 })
     expect(passing(100, () => rates.take(ada, 'createsPerSecond'))[0]).toBe(10)
     expect(passing(100, () => rates.take(ada, 'tokensPerSecond'))[0]).toBe(10)
     expect(passing(100, () => rates.take(bob, 'createsPerSecond'))[0]).toBe(10)
   })
 
-  test('readers with a watch token count for their job alone', () => {
+  test('requests with a watch token count against their job alone', () => {
     const { rates } = ratesOf({ requestsPerSecond: 1 })
     expect(passing(100, () => rates.take(guest('a'), 'requestsPerSecond'))[0]).toBe(10)
     expect(passing(100, () => rates.take(guest('b'), 'requestsPerSecond'))[0]).toBe(10)
     expect(passing(100, () => rates.take(ada, 'requestsPerSecond'))[0]).toBe(10)
   })
 
-  test('a body that is larger than the rate passes, and is waited for after', async () => {
+  test('a body larger than the rate passes, and later requests wait for it', async () => {
     const { clock, rates } = ratesOf({ publishBytesPerSecond: 100 })
     const publish = () => rates.takePublish(ada, 1_000)
     expect(passing(2, publish)).toEqual([
@@ -76,14 +76,14 @@ describe('Rates', () => {
     expect(passing(2, publish)[0]).toBe(1)
   })
 
-  test('strangers are counted by address, those of IPv6 by their /64, and without an address not at all', () => {
+  test('strangers are counted by address, in IPv6 by /64, and without an address not at all', () => {
     const { rates } = ratesOf({ strangersPerSecond: 1 })
     const ask = (address: string | undefined) => passing(100, () => rates.takeStranger(address))[0]
     expect([ask('192.0.2.1'), ask('192.0.2.2'), ask('192.0.2.1'), ask('::ffff:192.0.2.2')]).toEqual([4, 4, 0, 4])
     expect([ask('2001:db8::1'), ask('2001:db8::2'), ask('2001:db8:0:1::1'), ask(undefined)]).toEqual([4, 0, 4, 100])
   })
 
-  test('strangers of any number of addresses push out nobody but each other', () => {
+  test('strangers with any number of addresses evict only each other', () => {
     const { rates } = ratesOf({ strangersPerSecond: 1, createsPerSecond: 1 })
     passing(100, () => rates.take(ada, 'createsPerSecond'))
     passing(100, () => rates.takeStranger('10.9.9.9'))
@@ -105,8 +105,8 @@ function limited(limits: Partial<Limits>) {
   return { subject, statuses }
 }
 
-describe('the app, when there is too much', () => {
-  test('a 429 names its limit, and says how long to wait', async () => {
+describe('the app over its limits', () => {
+  test('a 429 names its limit and the time to wait', async () => {
     const { subject, statuses } = limited({ createsPerSecond: 1 })
     const create = () => subject.request('POST', '/api/jobs', { kind: 'test', title: 'Test' })
     expect(await statuses(10, create)).toEqual(Array.from({ length: 10 }, () => 201))
@@ -146,7 +146,7 @@ describe('the app, when there is too much', () => {
     expect(counted).toEqual(['publishesPerSecond', 'tokensPerSecond', 'servicesPerSecond', 'requestsPerSecond'])
   })
 
-  test('strangers get 429 in place of 401 by their address; who is let in from there is', async () => {
+  test('strangers get 429 instead of 401 by their address; signed-in clients of the address do not', async () => {
     const { subject, statuses } = limited({ strangersPerSecond: 1 })
     const stranger = (path: string, address: string) => () =>
       subject.app.request(path, { headers: { 'x-address': address, authorization: 'Bearer a.b.c' } })
@@ -158,7 +158,7 @@ describe('the app, when there is too much', () => {
     ).toEqual([200])
   })
 
-  test('tries to sign in are counted before they are looked at', async () => {
+  test('sign-in attempts are counted before they are checked', async () => {
     const assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' }
     const subject = new TestApp({ assets, limits: { strangersPerSecond: 1 }, addressOf: () => '192.0.2.1' })
     const signIn = (code: string) => subject.app.request(`/sign-in?code=${code}`)
@@ -169,7 +169,7 @@ describe('the app, when there is too much', () => {
     expect((await signIn(code)).status).toBe(303)
   })
 
-  test('a reporter that meets a limit waits as long as it is told, and loses nothing', async () => {
+  test('a reporter over a limit waits as Retry-After says, and loses nothing', async () => {
     const { subject } = limited({ publishesPerSecond: 1, createsPerSecond: 1 })
     for (let made = 0; made < 10; made++) await subject.create()
     const statuses: number[] = []
@@ -215,7 +215,7 @@ describe('POST /api/jobs/:id/events', () => {
     expect((await app.publish(id, { type: 'progress', done: 2 })).status).toBe(200)
   })
 
-  test('POST /api/jobs/:id/events counts the bytes of a body that does not say how long it is, not its characters', async () => {
+  test('POST /api/jobs/:id/events counts the bytes of a body without Content-Length, not its characters', async () => {
     const app = new TestApp({ limits: { publishBytesPerSecond: 1_000 } })
     const { id } = await app.create()
     const authorization = `Bearer ${await app.token}`

@@ -64,7 +64,7 @@ describe('following from the beginning', () => {
     expect(places(reader)).toEqual(['progress 5'])
   })
 
-  test('following takes no frame that begins before where it stands, but the rest of it, or nothing', async () => {
+  test('following accepts no frame that starts before its version, but reads the rest', async () => {
     const hub = await setUp()
     const first = await hub.follow()
     await hub.apply('job-1', progress(1))
@@ -78,7 +78,7 @@ describe('following from the beginning', () => {
     expect(places(second)).toEqual(['patch 4'])
   })
 
-  test('following of a job that ended begins with its last word', async () => {
+  test('following an ended job sends the snapshot and end', async () => {
     const hub = await setUp()
     await hub.report('job-1', progress(1), { type: 'status', status: 'cancelled' })
     const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada' }))
@@ -87,7 +87,7 @@ describe('following from the beginning', () => {
     expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([{ streams: 0, channels: 0 }, 0, 0])
   })
 
-  test('following with a cursor at the end of a job says so, and closes', async () => {
+  test('following from a cursor at the end of a job sends end, and closes', async () => {
     const hub = await setUp()
     await hub.apply('job-1', { type: 'status', status: 'completed' })
     const reader = await hub.open((hub) => hub.openJob('job-1', 'all', { epoch: 'e1', version: 2 }, { sub: 'ada' }))
@@ -95,7 +95,7 @@ describe('following from the beginning', () => {
     expect(reader.isClosed).toBe(true)
   })
 
-  test('following of a job that is gone by now says so', async () => {
+  test('following a removed job sends end', async () => {
     const hub = await setUp()
     await hub.engine.remove('job-1')
     const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada' }))
@@ -105,7 +105,7 @@ describe('following from the beginning', () => {
 })
 
 describe('following slowly', () => {
-  test('following without room is sent nothing, and later the frames that are kept, the same bytes as others got', async () => {
+  test('following without room sends nothing, and later the kept frames, with the same bytes as to others', async () => {
     const hub = await setUp()
     const [quick, slow] = [await hub.follow(), await hub.follow()]
     slow.hasRoom = false
@@ -122,7 +122,7 @@ describe('following slowly', () => {
     expect(hub.counter('deliveries')).toBe(deliveries + 3)
   })
 
-  test('following stops taking kept frames where there is no room any more', async () => {
+  test('following stops sending kept frames when there is no room', async () => {
     const hub = await setUp()
     const slow = await hub.follow()
     slow.hasRoom = false
@@ -141,7 +141,7 @@ describe('following slowly', () => {
     expect(places(slow)).toEqual(['progress 3'])
   })
 
-  test('following that is behind by more than is kept is sent one merged patch', async () => {
+  test('following that is behind by more frames than are kept sends one merged patch', async () => {
     const hub = await setUp()
     const slow = await hub.follow()
     slow.hasRoom = false
@@ -155,7 +155,7 @@ describe('following slowly', () => {
     expect(places(slow)).toEqual(['patch 10'])
   })
 
-  test('following without room has no patch read for it, until there is room: then one, with all that came, and the end', async () => {
+  test('following without room reads no patch until there is room: then one with all changes and the end', async () => {
     const hub = await setUp()
     const slow = await hub.follow()
     slow.hasRoom = false
@@ -181,7 +181,7 @@ describe('following slowly', () => {
     expect([reads, slow.isClosed]).toEqual([1, true])
   })
 
-  test('following that is behind by more bytes than are kept is sent one merged patch', async () => {
+  test('following that is behind by more bytes than are kept sends one merged patch', async () => {
     const hub = await setUp()
     const [quick, slow] = [await hub.follow(), await hub.follow()]
     slow.hasRoom = false
@@ -196,7 +196,7 @@ describe('following slowly', () => {
     expect(places(slow)).toEqual(['patch 25'])
   })
 
-  test('following costs the hub nothing while there is no room: thousands of events wait nowhere', async () => {
+  test('following without room takes no memory: thousands of events are queued nowhere', async () => {
     const hub = await setUp()
     const slow = await hub.follow()
     slow.hasRoom = false
@@ -211,7 +211,7 @@ describe('following slowly', () => {
     expect(places(slow)).toEqual(['patch 5001'])
   })
 
-  test('following hears of the end when there is room again', async () => {
+  test('following sends the end when there is room again', async () => {
     const hub = await setUp()
     const slow = await hub.follow()
     slow.hasRoom = false
@@ -255,7 +255,7 @@ describe('following a large document', () => {
     expect(pages).toEqual(['snapshot 34 more', 'patch 67 more', 'patch 100 more', 'patch 101'])
   })
 
-  test('following goes on from a page with what changed meanwhile, and takes frames only once it is complete', async () => {
+  test('following continues after a page with the changes made meanwhile, and accepts frames only once it is complete', async () => {
     const hub = await large()
     const open = hub.hold('changesSince')
     const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada' }))
@@ -276,7 +276,7 @@ describe('following a large document', () => {
     expect(places(reader)).toEqual(['progress 104'])
   })
 
-  test('following shares no frame that is too large: each reads its pages by itself', async () => {
+  test('following shares no frame that is too large: each follower reads its own pages', async () => {
     const hub = await setUp()
     const [one, two] = [await hub.follow(), await hub.follow()]
     two.hasRoom = false

@@ -11,7 +11,7 @@ async function setUp(frameMs = 25) {
 }
 
 describe('a frame', () => {
-  test('a frame of the first event after quiet leaves at once, those that follow leave together, in one write', async () => {
+  test('a frame with the first event after a quiet period leaves at once; later events leave together in one write', async () => {
     const hub = await setUp()
     const reader = await hub.follow()
     await hub.apply('job-1', progress(1))
@@ -62,7 +62,7 @@ describe('a frame', () => {
     expect(hub.clock.pending).toBe(0)
   })
 
-  test('a frame of up to 8 events says them one by one, of more the merged patch', async () => {
+  test('a frame of up to 8 events has them individually, a larger one as a merged patch', async () => {
     const hub = await setUp()
     const reader = await hub.follow()
     await hub.apply('job-1', ...many(8))
@@ -95,7 +95,7 @@ describe('a frame', () => {
     expect(reader.isClosed).toBe(true)
   })
 
-  test('a frame leaves every turn with frameMs 0, and takes along what the turn brought', async () => {
+  test('a frame leaves in every turn of the event loop with frameMs 0, with all events of the turn', async () => {
     const hub = await setUp(0)
     const reader = await hub.follow()
     await hub.report('job-1', progress(1), progress(2))
@@ -148,7 +148,7 @@ describe('a frame', () => {
     expect(patchOf(reader.take()[0]).job).not.toHaveProperty('result')
   })
 
-  test('a frame is not held up by a clock that is set back', async () => {
+  test('a frame is not delayed by a clock that is set back', async () => {
     const hub = await setUp()
     const reader = await hub.follow()
     await hub.apply('job-1', progress(1))
@@ -160,7 +160,7 @@ describe('a frame', () => {
     expect(reader.takeMessages()).toEqual(['progress e1-3'])
   })
 
-  test('a frame that was asked for while another was read leaves when that is done', async () => {
+  test('a frame requested while another was being read leaves after it', async () => {
     const hub = await setUp()
     const reader = await hub.follow()
     const open = hub.hold('changesSince')
@@ -175,7 +175,7 @@ describe('a frame', () => {
     expect(reader.takeMessages().at(-1)).toBe('patch e1-19')
   })
 
-  test('a frame that ends the job while another is read leaves as soon as that is done', async () => {
+  test('a frame that ends the job while another is being read leaves right after it', async () => {
     const hub = await setUp()
     const reader = await hub.follow()
     const open = hub.hold('changesSince')

@@ -73,7 +73,7 @@ describe('Hub: joining', () => {
     await other.cancel()
   })
 
-  test('Hub.openJob makes good for an event that came while it read an older state', async () => {
+  test('Hub.openJob sends an event that was published while it read an older state', async () => {
     let isSlow = true
     const read = Promise.withResolvers<void>()
     const { hub, clock, publish } = await setUp((inner) => ({
@@ -94,7 +94,7 @@ describe('Hub: joining', () => {
     expect(said()).toEqual(['ping ', 'patch e1-2', 'end {"reason":"completed"}'])
   })
 
-  test('Hub.openJobs tells of a job that is removed while the stream is still being opened', async () => {
+  test('Hub.openJobs sends the end of a job that is removed while the stream is being opened', async () => {
     const subscribed = Promise.withResolvers<void>()
     let wake: ((change: Change) => void) | undefined
     const { hub, clock } = await setUp(() => ({
@@ -116,7 +116,7 @@ describe('Hub: joining', () => {
 })
 
 describe('Hub.openOwner', () => {
-  test('Hub.openOwner asks at the next ping again for what the engine was away to tell, though it loses no wake-up', async () => {
+  test('Hub.openOwner retries a failed read at the next ping, even over an engine that loses no wake-up', async () => {
     let isAway = false
     let wake: ((change: Change) => void) | undefined
     const { hub, clock, publish } = await setUp((inner) => ({

@@ -39,8 +39,8 @@ const newestFirst = (count: number) => Array.from({ length: count }, (_, n) => `
 
 const frames = ({ metrics }: TestHub) => /^milepost_frames_total (.*)$/m.exec(metrics.render({}))?.[1] ?? '0'
 
-describe('owners who list together', () => {
-  test('owners who list together are each sent every job once, and nothing of it is news', async () => {
+describe('owner streams that list together', () => {
+  test('owner streams that list together get each job once, and none again as an update', async () => {
     const hub = new TestHub()
     for (let n = 0; n < 250; n++) await hub.create({ id: `${n}` })
     const pages = holdPages(hub)
@@ -58,7 +58,7 @@ describe('owners who list together', () => {
     expect([first.takeMessages(), second.takeMessages()]).toEqual([['patch 0 e1-2'], ['patch 0 e1-2']])
   })
 
-  test('owners who list more jobs together than are remembered do not cut each other off', async () => {
+  test('owner streams that list more than MAX_UPDATES jobs together do not disconnect each other', async () => {
     const hub = new TestHub()
     for (let n = 0; n <= MAX_UPDATES; n++) await hub.create({ id: `${n}` })
     const pages = holdPages(hub)
@@ -73,7 +73,7 @@ describe('owners who list together', () => {
     expect([slow.isClosed, quick.isClosed]).toEqual([false, false])
   })
 
-  test('owners who list together are each told of what was made when the list was past it, and no wake-up told', async () => {
+  test('owner streams that list together get a job created behind their list, even when its wake-up was lost', async () => {
     const { hub, hearing } = hubOfHearing()
     await hub.create({ id: 'old' })
     const pages = holdPages(hub)
@@ -97,7 +97,7 @@ describe('owners who list together', () => {
     expect([first.takeMessages(), second.takeMessages().at(-1)]).toEqual([['patch new e1-2'], 'patch new e1-2'])
   })
 
-  test('owners who list together are each sent the newest of a job, whose list is older too', async () => {
+  test('owner streams that list together get the newest header of a job, even from an older list', async () => {
     const { hub, hearing } = hubOfHearing()
     await hub.create({ id: 'a' })
     const pages = holdPages(hub)
@@ -112,7 +112,7 @@ describe('owners who list together', () => {
     expect([first.takeMessages(), second.takeMessages()]).toEqual([['snapshot a e1-2'], ['snapshot a e1-2']])
   })
 
-  test('owners who list together are each sent once what changes after one list brought it', async () => {
+  test('owner streams that list together get a change once that follows one of their lists', async () => {
     const { hub } = hubOfHearing()
     for (let n = 0; n < 150; n++) await hub.create({ id: `${n}` })
     const pages = holdPages(hub)
@@ -132,8 +132,8 @@ describe('owners who list together', () => {
   })
 })
 
-describe('an owner whose list takes longer than the time between two pings', () => {
-  test('an owner whose list takes longer than the time between two pings is sent every job once, and nothing of it is news', async () => {
+describe('an owner stream that lists for longer than a ping interval', () => {
+  test('an owner stream that lists for longer than a ping interval gets each job once, and none again as an update', async () => {
     const hub = new TestHub()
     for (let n = 0; n < 150; n++) await hub.create({ id: `${n}` })
     const list = hub.engine.list.bind(hub.engine)

@@ -8,8 +8,8 @@ import { openAll, progress, setUpOwner as setUp, TestHub } from './test-hub.ts'
 /** What an owner's channel still holds, seen from outside: the headers that a follower at the very beginning would be sent. */
 const held = (channel: OwnerChannel) => [...channel.sentAfter(0)].length
 
-describe('an owner who reads slowly', () => {
-  test('an owner who reads slowly is sent the newest of each job that changed, once, when there is room', async () => {
+describe('a slow owner stream', () => {
+  test('a slow owner stream gets the newest header of each changed job once, when there is room', async () => {
     const { hub, reader } = await setUp()
     const quick = await hub.open(openAll)
     quick.take()
@@ -33,7 +33,7 @@ describe('an owner who reads slowly', () => {
     expect(reader.takeMessages()).toEqual(['patch a e1-502'])
   })
 
-  test('an owner who reads slowly is sent what was told before what waits for the next frame', async () => {
+  test('a slow owner stream gets sent updates before those of the next frame', async () => {
     const { hub, reader } = await setUp()
     reader.hasRoom = false
     await hub.apply('a', progress(1))
@@ -45,7 +45,7 @@ describe('an owner who reads slowly', () => {
     expect(reader.takeMessages()).toEqual(['patch a e1-3'])
   })
 
-  test('an owner who reads slowly takes much news in pages, each when there is room', async () => {
+  test('a slow owner stream gets many updates in pages, each when there is room', async () => {
     const { hub, reader } = await setUp()
     const large = 'x'.repeat(8_000)
     reader.hasRoom = false
@@ -69,7 +69,7 @@ describe('an owner who reads slowly', () => {
     expect([pages, new Set(told).size]).toEqual([4, 100])
   })
 
-  test('a frame of too much news is shared with nobody: each takes it in pages', async () => {
+  test('a frame of too many updates is not shared: each follower sends it in pages', async () => {
     const { hub, reader } = await setUp()
     await hub.create({ id: 'b' })
     reader.take()
@@ -80,8 +80,8 @@ describe('an owner who reads slowly', () => {
   })
 })
 
-describe('an owner who does not read', () => {
-  test('an owner who does not read is sent what it lacks when it does: headers as they are then, and what is gone', async () => {
+describe('a stalled owner stream', () => {
+  test('a stalled owner stream gets what it lacks when it has room: current headers and removals', async () => {
     const { hub, reader } = await setUp()
     reader.hasRoom = false
     for (let n = 0; n < 200; n++) {
@@ -98,7 +98,7 @@ describe('an owner who does not read', () => {
     expect(reader.takeMessages()).toEqual(['end b-1 deleted'])
   })
 
-  test("an owner who does not read is sent nothing of a job that has become another owner's", async () => {
+  test('a stalled owner stream gets nothing of a job that now has another owner', async () => {
     const { hub, reader } = await setUp()
     reader.hasRoom = false
     for (let n = 0; n < 100; n++) {
@@ -133,7 +133,7 @@ describe('OwnerChannel', () => {
     return { channel, follower }
   }
 
-  test('OwnerChannel forgets news that all followers have, and keeps what one lacks: the newest of each job', async () => {
+  test('OwnerChannel forgets updates that all followers have, and keeps the newest update of each job that one lacks', async () => {
     const hub = new TestHub()
     const { channel, follower } = channelOf(hub)
     const slow = follower()
@@ -153,7 +153,7 @@ describe('OwnerChannel', () => {
     expect(held(channel)).toBe(0)
   })
 
-  test('OwnerChannel keeps the headers of a few jobs for a follower that stands still, and that others changed', async () => {
+  test('OwnerChannel keeps only a few headers for a stalled follower, and stubs of the other updates', async () => {
     const hub = new TestHub()
     const { channel, follower } = channelOf(hub)
     follower()
@@ -167,7 +167,7 @@ describe('OwnerChannel', () => {
     expect([kept.length, kept.filter((entry) => 'header' in entry).length]).toEqual([1_000, 32])
   })
 
-  test('OwnerChannel lets a follower begin anew that lacks news of more jobs than are remembered', async () => {
+  test('OwnerChannel disconnects a follower that lacks more updates than are kept', async () => {
     const hub = new TestHub()
     const { channel, follower } = channelOf(hub)
     const disconnected: string[] = []
@@ -182,7 +182,7 @@ describe('OwnerChannel', () => {
     expect(disconnected).toEqual(['slow'])
   })
 
-  test('OwnerChannel forgets what a follower kept when it leaves', async () => {
+  test('OwnerChannel forgets the updates kept for a follower when it leaves', async () => {
     const hub = new TestHub()
     const { channel, follower } = channelOf(hub)
     const slow = follower()

@@ -32,7 +32,7 @@ describe("a stream of an owner's jobs", () => {
     for (const list of ['items', 'steps', 'logs', 'errors', 'from', 'job']) expect(header).not.toHaveProperty(list)
   })
 
-  test("a stream of an owner's jobs tells what is made, what changes and what is removed, and nothing of others", async () => {
+  test("a stream of an owner's jobs sends creations, changes and removals, and nothing of other owners", async () => {
     const { hub, reader } = await setUp()
     await hub.create({ id: 'b', owner: 'eve' })
     await hub.apply('b', progress(1))
@@ -53,7 +53,7 @@ describe("a stream of an owner's jobs", () => {
     expect(reader.isClosed).toBe(false)
   })
 
-  test("a stream of an owner's jobs gathers what follows within frameMs: one message a job, one write", async () => {
+  test("a stream of an owner's jobs gathers changes within frameMs: one message per job, one write", async () => {
     const { hub, reader } = await setUp()
     await hub.create({ id: 'b' })
     reader.take()
@@ -76,7 +76,7 @@ describe("a stream of an owner's jobs", () => {
     expect(data[2].version).toBe(2)
   })
 
-  test("a stream of an owner's jobs says that a job expired when it was kept long enough", async () => {
+  test("a stream of an owner's jobs sends end with the reason expired after the retention", async () => {
     const { hub, reader } = await setUp()
     await hub.engine.apply('a', { events: [ended], at: hub.now, retentionSeconds: 10 })
     await hub.clock.advance(10_000)
@@ -86,7 +86,7 @@ describe("a stream of an owner's jobs", () => {
     expect(reader.takeMessages()).toEqual(['end a expired'])
   })
 
-  test("a stream of an owner's jobs tells of the next life of an id from its beginning", async () => {
+  test("a stream of an owner's jobs sends a snapshot of a job that was created again", async () => {
     const { hub, reader } = await setUp()
     await hub.engine.remove('a')
     await hub.clock.advance(25)
@@ -96,7 +96,7 @@ describe("a stream of an owner's jobs", () => {
     expect(reader.takeMessages()).toEqual(['end a deleted', 'snapshot a e2-1', 'patch a e2-2'])
   })
 
-  test("a stream of an owner's jobs is told of a removal and the next life in one frame as the next life alone", async () => {
+  test("a stream of an owner's jobs sends a removal and a new creation within a frame as the creation alone", async () => {
     const { hub, reader } = await setUp()
     await hub.create({ id: 'b' })
     reader.take()
@@ -107,8 +107,8 @@ describe("a stream of an owner's jobs", () => {
   })
 })
 
-describe('listing while things happen', () => {
-  test('listing loses and repeats nothing that happens meanwhile', async () => {
+describe('listing during changes', () => {
+  test('listing loses and repeats no change made meanwhile', async () => {
     const hub = new TestHub()
     for (const id of ['a', 'b', 'c']) await hub.create({ id })
     const gate = hub.hold('list')
@@ -145,7 +145,7 @@ describe('listing while things happen', () => {
     expect(second.takeMessages()).toEqual(['patch a e1-4'])
   })
 
-  test('listing finds what no wake-up told, and the others are told of it', async () => {
+  test('listing finds a job whose wake-up was lost, and other streams get it as an update', async () => {
     const hub = new TestHub()
     await hub.create({ id: 'a' })
     const watch = hub.engine.watch.bind(hub.engine)
@@ -167,7 +167,7 @@ describe('listing while things happen', () => {
   })
 })
 
-describe('what no wake-up told', () => {
+describe('a lost wake-up', () => {
   /** An owner's stream whose wake-ups are lost, or bare of all but versions. */
   async function hardOfHearing(hears: 'nothing' | 'versions') {
     const hub = new TestHub()
@@ -180,7 +180,7 @@ describe('what no wake-up told', () => {
     return { hub, reader }
   }
 
-  test('what no wake-up told is found at the ping: changes, new jobs, ends, removals', async () => {
+  test('a lost wake-up is made up for at the ping: of changes, new jobs, ends and removals', async () => {
     const { hub, reader } = await hardOfHearing('nothing')
     await hub.create({ id: 'b' })
     await hub.apply('a', progress(1))
@@ -194,7 +194,7 @@ describe('what no wake-up told', () => {
     expect(reader.takeMessages()).toEqual(['ping', 'ping', 'ping'])
   })
 
-  test('what no wake-up told is found among more jobs than one page of the list', async () => {
+  test('a lost wake-up is found among more jobs than one page of the list', async () => {
     const { hub, reader } = await hardOfHearing('nothing')
     for (let n = 0; n < 250; n++) await hub.create({ id: `b-${n}` })
     await hub.apply('a', progress(1))
@@ -202,7 +202,7 @@ describe('what no wake-up told', () => {
     expect(reader.takeMessages().filter((message) => message !== 'ping')).toHaveLength(251)
   })
 
-  test('what a wake-up told without a header is read, once a frame', async () => {
+  test('a wake-up without a header causes one read per frame', async () => {
     const { hub, reader } = await hardOfHearing('versions')
     let reads = 0
     const read = hub.engine.read.bind(hub.engine)
@@ -224,7 +224,7 @@ describe('what no wake-up told', () => {
     expect(reader.takeMessages()).toEqual(['end b deleted'])
   })
 
-  test('what a wake-up told is asked for again at the ping when the engine was away', async () => {
+  test('a wake-up whose read failed is retried at the ping', async () => {
     const { hub, reader } = await hardOfHearing('versions')
     const mend = hub.fail('read')
     await hub.apply('a', progress(1))
@@ -240,7 +240,7 @@ describe('a stream of the children of a job', () => {
   const openChildren = (hub: Hub) => hub.openOwner('ada', 'parent', { sub: 'ada' })
   const child = (id: string): Partial<JobHeader> => ({ id, parentId: 'parent' })
 
-  test('a stream of the children of a job tells of them and of no other job, nor of the parent', async () => {
+  test('a stream of the children of a job sends them, and neither other jobs nor the parent', async () => {
     const hub = new TestHub()
     await hub.create({ id: 'parent' })
     await hub.create({ id: 'other', parentId: 'another' })
@@ -259,7 +259,7 @@ describe('a stream of the children of a job', () => {
     expect(reader.takeMessages()).toEqual(['ping', 'ping'])
   })
 
-  test('a stream of the children of a job reads what bare wake-ups are about, and tells of no other', async () => {
+  test('a stream of the children of a job reads the jobs of wake-ups without headers, and sends no others', async () => {
     const hub = new TestHub()
     const watch = hub.engine.watch.bind(hub.engine)
     hub.engine.watch = (target, wake) => watch(target, ({ header: _header, events: _events, ...bare }) => wake(bare))

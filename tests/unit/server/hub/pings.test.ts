@@ -3,7 +3,7 @@ import { settle } from '../../../virtual-clock.ts'
 import { none, progress, setUpTwo as setUp, ways } from './test-hub.ts'
 
 describe('the first ping', () => {
-  test('the first ping says what time it is right after the document, and the others come every 30 s from then on', async () => {
+  test("the first ping comes right after the document with the server's time, later ones every 30 s", async () => {
     const hub = await setUp()
     await hub.clock.advance(7_000)
     const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada' }))
@@ -14,7 +14,7 @@ describe('the first ping', () => {
     expect(reader.takeMessages()).toEqual(['ping 1'])
   })
 
-  test('the first ping comes at once to who has all of the document already', async () => {
+  test('the first ping comes at once to a client that is up to date', async () => {
     const hub = await setUp()
     const cursor = { epoch: 'e1', version: 1 }
     const reader = await hub.open((hub) => hub.openJob('job-1', 'all', cursor, { sub: 'ada' }))
@@ -32,7 +32,7 @@ describe('the first ping', () => {
     expect(reader.greeting?.after).toStartWith('event: patch\nid: e1-41\n')
   })
 
-  test('the first ping of several jobs comes when all of them were told, those too that are over', async () => {
+  test('the first ping of several jobs comes after the state of each, including those that have ended', async () => {
     const hub = await setUp()
     await hub.apply('job-2', { type: 'status', status: 'failed' })
     const followed = [{ id: 'gone', gone: true }, { id: 'job-1' }, { id: 'job-2' }]
@@ -59,7 +59,7 @@ describe('the first ping', () => {
     }
   })
 
-  test("the first ping of an owner's jobs comes when all of them were listed, and there may be none", async () => {
+  test("the first ping of an owner's jobs comes after the whole list, even if it is empty", async () => {
     const hub = await setUp()
     const reader = await hub.open((hub) => hub.openOwner('ada', undefined, { sub: 'ada' }))
     expect(reader.greeting?.after).toContain('"jobId":"job-1"')
@@ -105,7 +105,7 @@ describe('a ping', () => {
     }
   })
 
-  test('a ping comes only when all was sent: before that, comments keep the connection open', async () => {
+  test('a ping comes only when the client is up to date: before that, comments keep the connection open', async () => {
     for (const [way, method] of [
       ['of several jobs', 'changesSince'],
       ["of an owner's jobs", 'list'],
@@ -143,7 +143,7 @@ describe('a ping', () => {
     expect([reader.takeMessages().length, reader.greeting !== undefined]).toEqual([52, true])
   })
 
-  test('a ping does not wait in memory for a reader without room', async () => {
+  test('a ping is not queued for a stream without room', async () => {
     for (const open of Object.values(ways)) {
       const hub = await setUp()
       const reader = await hub.open((hub) => open(hub, { sub: 'ada' }))
@@ -154,7 +154,7 @@ describe('a ping', () => {
     }
   })
 
-  test('a ping finds what a lost wake-up did not tell, in either view', async () => {
+  test('a ping finds the change of a lost wake-up, in either view', async () => {
     for (const view of ['all', 'header'] as const) {
       const hub = await setUp()
       hub.engine.watch = async () => () => {}
@@ -171,7 +171,7 @@ describe('a ping', () => {
     }
   })
 
-  test('a ping finds that a job was removed, or made again, and no wake-up told', async () => {
+  test('a ping finds that a job was removed or created again when the wake-up was lost', async () => {
     const hub = await setUp()
     hub.engine.watch = async () => () => {}
     const removed = await hub.follow('job-1')
@@ -189,7 +189,7 @@ describe('a ping', () => {
     expect(hub.hub.open).toEqual(none)
   })
 
-  test('a ping that finds the engine away asks again at the next', async () => {
+  test('a ping that finds the engine unavailable retries at the next', async () => {
     const hub = await setUp()
     hub.engine.watch = async () => () => {}
     const reader = await hub.follow()

@@ -11,7 +11,7 @@ describe('a removal', () => {
     expect([reader.takeMessages(), reader.isClosed]).toEqual([['end deleted'], true])
   })
 
-  test('a removal of a job that was kept long enough says that it expired', async () => {
+  test('a removal after the retention sends end with the reason expired', async () => {
     const hub = await setUp()
     await hub.engine.apply('job-1', {
       events: [{ type: 'status', status: 'completed' }],
@@ -47,7 +47,7 @@ describe('a removal', () => {
     expect(reader.takeMessages()).toEqual(['ping'])
   })
 
-  test('a removal that nobody heard of shows a watcher without room nothing of the next life', async () => {
+  test('a removal whose wake-up was lost shows a follower without room nothing of the next epoch', async () => {
     const hub = await setUp()
     const watch = hub.engine.watch.bind(hub.engine)
     hub.engine.watch = (target, wake) => watch(target, (change) => change.removed || wake(change))
@@ -63,7 +63,7 @@ describe('a removal', () => {
     expect([reader.takeMessages(), reader.isClosed]).toEqual([[], true])
   })
 
-  test('a removal of a life that is over says nothing of the next', async () => {
+  test('a removal of an earlier epoch does not end the next', async () => {
     const hub = await setUp()
     await hub.engine.remove('job-1')
     await settle()
@@ -83,7 +83,7 @@ describe('a removal', () => {
     expect(reader.takeMessages()).toEqual(['progress e2-2'])
   })
 
-  test('a removal ends the streams of one life, and those of the next begin with it', async () => {
+  test('a removal ends the streams of its epoch, and those of the next start with it', async () => {
     const hub = await setUp()
     const former = await hub.follow()
     const several = await hub.open((hub) => hub.openJobs([{ id: 'job-1' }], { sub: 'ada' }))

@@ -3,7 +3,7 @@ import type { OrderedUpdate } from '../../../../server/hub/sent-updates.ts'
 import { MAX_UPDATES, SentUpdates } from '../../../../server/hub/sent-updates.ts'
 import { newHeader } from '../../../arbitraries.ts'
 
-const news = (id: string, position: number): OrderedUpdate => ({
+const update = (id: string, position: number): OrderedUpdate => ({
   id,
   epoch: 'e1',
   position,
@@ -11,23 +11,23 @@ const news = (id: string, position: number): OrderedUpdate => ({
   from: 0,
   bulkTouched: true,
 })
-const ids = (told: SentUpdates, position = 0) => [...told.after(position)].map(({ id }) => id)
+const ids = (sent: SentUpdates, position = 0) => [...sent.after(position)].map(({ id }) => id)
 
 describe('SentUpdates', () => {
-  test('SentUpdates has each job once, at its newest position, and forgets what all have', () => {
-    const told = new SentUpdates()
-    for (const [position, id] of ['a', 'b', 'a', 'c'].entries()) told.add(news(id, position + 1))
-    expect([ids(told), ids(told, 3)]).toEqual([['b', 'a', 'c'], ['c']])
-    told.forget(3)
-    expect(ids(told)).toEqual(['c'])
+  test('SentUpdates holds each job once, at its newest position, and forgets up to a position', () => {
+    const sent = new SentUpdates()
+    for (const [position, id] of ['a', 'b', 'a', 'c'].entries()) sent.add(update(id, position + 1))
+    expect([ids(sent), ids(sent, 3)]).toEqual([['b', 'a', 'c'], ['c']])
+    sent.forget(3)
+    expect(ids(sent)).toEqual(['c'])
   })
 
-  test('SentUpdates keeps the order, the places and the removals when it lets go of headers', () => {
-    const told = new SentUpdates()
-    told.add({ id: 'gone', epoch: 'e1', position: 1, removed: 'deleted' })
-    for (let position = 2; position <= 50; position++) told.add(news(`${position}`, position))
-    expect(told.trim()).toBe(0)
-    const kept = [...told.after(0)]
+  test('SentUpdates keeps order, positions and removals when it drops headers', () => {
+    const sent = new SentUpdates()
+    sent.add({ id: 'gone', epoch: 'e1', position: 1, removed: 'deleted' })
+    for (let position = 2; position <= 50; position++) sent.add(update(`${position}`, position))
+    expect(sent.trim()).toBe(0)
+    const kept = [...sent.after(0)]
     expect(kept.map(({ position }) => position)).toEqual(Array.from({ length: 50 }, (_, index) => index + 1))
     expect(kept[0]).toEqual({ id: 'gone', epoch: 'e1', position: 1, removed: 'deleted' })
     expect(kept[1]).toEqual({ id: '2', epoch: 'e1', position: 2 })
@@ -36,13 +36,13 @@ describe('SentUpdates', () => {
     )
   })
 
-  test('SentUpdates says up to which position it forgot what was too much', () => {
-    const told = new SentUpdates()
+  test('SentUpdates returns the position up to which it dropped updates beyond its bound', () => {
+    const sent = new SentUpdates()
     const header = newHeader()
     for (let position = 1; position <= MAX_UPDATES + 2; position++)
-      told.add({ ...news('x', position), header, id: `${position}` })
-    expect(told.trim()).toBe(2)
-    expect([...told.after(0)]).toHaveLength(MAX_UPDATES)
-    expect(told.trim()).toBe(0)
+      sent.add({ ...update('x', position), header, id: `${position}` })
+    expect(sent.trim()).toBe(2)
+    expect([...sent.after(0)]).toHaveLength(MAX_UPDATES)
+    expect(sent.trim()).toBe(0)
   })
 })

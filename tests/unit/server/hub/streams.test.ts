@@ -22,7 +22,7 @@ function countedSignal() {
 }
 
 describe('the life of a stream', () => {
-  test('the life of a stream is 15 min ± 20 %, then it closes without a word', async () => {
+  test('the life of a stream is 15 min ± 20 %, then it closes without end', async () => {
     for (const open of Object.values(ways)) {
       for (const [number, seconds] of [
         [0, 720],
@@ -42,7 +42,7 @@ describe('the life of a stream', () => {
     }
   })
 
-  test('the life of a stream of one job ends with its token, which it says', async () => {
+  test('the life of a stream of one job ends with its token, with the reason token-expired', async () => {
     const hub = await setUp()
     const viewer = { sub: 'ada', expiresAt: hub.clock.now() + 60_000 }
     const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, viewer))
@@ -55,7 +55,7 @@ describe('the life of a stream', () => {
     expect([hub.hub.open, hub.clock.pending]).toEqual([none, 0])
   })
 
-  test('the life of a stream ends with its session, at once when that ends here', async () => {
+  test('the life of a stream ends with its session, at once if this process ends it', async () => {
     for (const [way, said] of [
       ['of one job', ['end token-expired']],
       ["of an owner's jobs", []],
@@ -92,7 +92,7 @@ describe('the life of a stream', () => {
     }
   })
 
-  test('the life of a stream of several jobs ends with the last session that shows it one', async () => {
+  test('the life of a stream of several jobs ends with the last session that grants it one', async () => {
     const hub = await setUp()
     const jobs = [
       { id: 'job-1', session: 's1' },
@@ -107,7 +107,7 @@ describe('the life of a stream', () => {
     expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
   })
 
-  test('the life of a stream ends within 30 s of the end of its session in another process, asked once for each session', async () => {
+  test('the life of a stream ends within 30 s of the end of its session in another process, which is checked once per session', async () => {
     const asked: string[] = []
     let answer: () => Promise<boolean> = async () => true
     const isSessionOpen = (id: string) => {
@@ -147,7 +147,7 @@ describe('the life of a stream', () => {
     expect(reader.takeMessages()).toEqual(['progress job-2 e1-2'])
   })
 
-  test("the life of a stream of an owner's jobs ends with the credentials, without a word", async () => {
+  test("the life of a stream of an owner's jobs ends with the credentials, without end", async () => {
     const hub = await setUp()
     const viewer = { sub: 'ada', expiresAt: hub.clock.now() + 10_000 }
     const reader = await hub.open((hub) => hub.openOwner('ada', undefined, viewer))
@@ -156,7 +156,7 @@ describe('the life of a stream', () => {
     expect([reader.take(), reader.isClosed]).toEqual([[], true])
   })
 
-  test('the life of a stream is bounded however far the credentials reach', async () => {
+  test('the life of a stream is bounded however long the credentials are valid', async () => {
     const hub = await setUp()
     const viewer = { sub: 'ada', expiresAt: Number.MAX_VALUE }
     const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, viewer))
@@ -165,14 +165,14 @@ describe('the life of a stream', () => {
     expect(hub.clock.pending).toBe(0)
   })
 
-  test('the life of a stream ends at once with credentials that have run out meanwhile', async () => {
+  test('the life of a stream ends at once with credentials that expired while it was opened', async () => {
     const hub = await setUp()
     const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada', expiresAt: 1 }))
     await hub.clock.advance(0)
     expect(reader.takeMessages().at(-1)).toBe('end token-expired')
   })
 
-  test('close ends every stream without a word', async () => {
+  test('close ends every stream without end', async () => {
     const hub = await setUp()
     const readers = await Promise.all(Object.values(ways).map((open) => hub.open((hub) => open(hub, { sub: 'ada' }))))
     hub.hub.close()
@@ -184,7 +184,7 @@ describe('the life of a stream', () => {
   })
 
   for (const [way, open] of Object.entries(ways)) {
-    test(`close lets no stream ${way} begin after it`, async () => {
+    test(`close refuses a stream ${way} afterwards`, async () => {
       const hub = await setUp()
       hub.hub.close()
       const refused = await open(hub.hub, { sub: 'ada' }).catch((error) => error)
@@ -192,7 +192,7 @@ describe('the life of a stream', () => {
       expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
     })
 
-    test(`the life of a stream ${way} ends when the engine fails in the middle, without a word`, async () => {
+    test(`the life of a stream ${way} ends without end when the engine fails while it is read`, async () => {
       const hub = await setUp()
       hub.fail('changesSince')
       hub.fail('list')
@@ -202,7 +202,7 @@ describe('the life of a stream', () => {
       expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
     })
 
-    test(`the life of a stream ${way} never begins when the engine can not be subscribed to`, async () => {
+    test(`the life of a stream ${way} never begins when subscribing to the engine fails`, async () => {
       const hub = await setUp()
       hub.fail('watch')
       expect(open(hub.hub, { sub: 'ada' })).rejects.toThrow('The engine is away')
@@ -233,7 +233,7 @@ describe('a stream that is left', () => {
 
   for (const [way, open] of Object.entries(ways)) {
     for (const [how, leave] of Object.entries(left)) {
-      test(`a stream ${way} that is left ${how} leaves nothing behind, 5,000 times`, async () => {
+      test(`a stream ${way} that is left ${how} leaks nothing, 5,000 times`, async () => {
         const hub = await setUp({ real: true })
         const { abort, signal, listeners } = countedSignal()
         const streams: ReadableStream[] = []
@@ -246,7 +246,7 @@ describe('a stream that is left', () => {
       })
     }
 
-    test(`a stream ${way} whose request is over before it begins leaves nothing behind`, async () => {
+    test(`a stream ${way} whose request ends before it begins leaks nothing`, async () => {
       const hub = await setUp({ real: true })
       const { signal, listeners } = countedSignal()
       const aborted = AbortSignal.abort()
@@ -256,7 +256,7 @@ describe('a stream that is left', () => {
       expect([hub.hub.open, hub.watches, hub.clock.pending, listeners()]).toEqual([none, 0, 0, 0])
     })
 
-    test(`a stream ${way} whose request ends while it is prepared leaves nothing behind`, async () => {
+    test(`a stream ${way} whose request ends while it is prepared leaks nothing`, async () => {
       const hub = await setUp({ real: true })
       const { abort, signal, listeners } = countedSignal()
       const gate = hub.hold('watch')
@@ -269,7 +269,7 @@ describe('a stream that is left', () => {
       expect([hub.hub.open, hub.watches, hub.clock.pending, listeners()]).toEqual([none, 0, 0, 0])
     })
 
-    test(`a stream ${way} that is left while a page of it is read leaves nothing behind`, async () => {
+    test(`a stream ${way} that is left while a page is read leaks nothing`, async () => {
       const hub = await setUp({ real: true })
       const [first, second] = [hub.hold('changesSince'), hub.hold('list')]
       const stream = await open(hub.hub, { sub: 'ada' })
@@ -285,7 +285,7 @@ describe('a stream that is left', () => {
 })
 
 describe('the limit of streams', () => {
-  test("the limit of streams is one principal's, and what is closed counts no more", async () => {
+  test('the limit of streams is per principal, and closed streams do not count', async () => {
     const hub = await setUp({ limits: { streams: 2, jobStreams: 2 } })
     const reader = await hub.follow()
     await hub.follow('job-2')
@@ -307,7 +307,7 @@ describe('the limit of streams', () => {
     expect(hub.hub.open).toEqual({ streams: 3, channels: 2 })
   })
 
-  test('the limit of streams that watch tokens open is that of each job, and not that of who gave them', async () => {
+  test('the limit of streams opened with watch tokens is per job, and does not count against the maker of the token', async () => {
     const hub = await setUp({ limits: { streams: 1, jobStreams: 2 } })
     const open = (jobs: string[]) =>
       hub.open((hub) =>

@@ -72,7 +72,7 @@ function listen(stream: ReadableStream<Uint8Array>) {
 }
 
 describe('Hub with subscriptionsPerStream', () => {
-  test('Hub.openJob subscribes for each stream alone, and both hear of what happens', async () => {
+  test('Hub.openJob subscribes once per stream, and both streams get the events', async () => {
     const { engine, clock, hub } = await setUp(['ada'])
     const streams = [await hub.openJob('job-0', 'all', undefined, viewer)]
     streams.push(await hub.openJob('job-0', 'all', undefined, viewer))
@@ -116,7 +116,7 @@ describe('Hub with subscriptionsPerStream', () => {
     expect(hub.open).toEqual({ streams: 0, channels: 0 })
   })
 
-  test('Hub.isWatched knows of no stream that is on its own', async () => {
+  test('Hub.isWatched ignores streams with subscriptions of their own', async () => {
     const { hub } = await setUp(['ada'])
     const stream = await hub.openJob('job-0', 'all', undefined, viewer)
     expect(hub.isWatched({ id: 'job-0', owner: 'ada' })).toBe(false)
@@ -124,8 +124,8 @@ describe('Hub with subscriptionsPerStream', () => {
   })
 })
 
-describe('Hub over an engine that tells all', () => {
-  test('Hub ends a stream without a word when its subscription is lost, of one job, of several and of an owner', async () => {
+describe('Hub over an engine that loses no wake-up', () => {
+  test('Hub closes streams without end when their subscription is lost: of one job, of several and of an owner', async () => {
     const { engine, hub, jobs } = await setUp(['ada', 'ada', 'ada'])
     const streams = [
       await hub.openJob('job-0', 'all', undefined, viewer),
@@ -142,7 +142,7 @@ describe('Hub over an engine that tells all', () => {
     expect(hub.open).toEqual({ streams: 0, channels: 0 })
   })
 
-  test('Hub asks for no version at pings', async () => {
+  test('Hub reads no version at pings', async () => {
     const { engine, hub, clock } = await setUp(['ada'])
     const streams = [
       await hub.openJob('job-0', 'all', undefined, viewer),
@@ -156,7 +156,7 @@ describe('Hub over an engine that tells all', () => {
     hub.close()
   })
 
-  test('Hub asks again at a ping for what it failed to read', async () => {
+  test('Hub retries a failed read at the next ping', async () => {
     const { engine, hub, clock } = await setUp(['ada'])
     const said = listen(await hub.openJob('job-0', 'all', undefined, viewer))
     await settle()

@@ -13,8 +13,8 @@ async function setUp(): Promise<TestHub> {
 
 const endTokens = (hub: TestHub) => hub.engine.apply('job-1', { events: [], at: hub.now, decide: 'end-tokens' })
 
-describe('tokens that are ended', () => {
-  test('tokens that are ended close the streams that were opened with them, and no other', async () => {
+describe('revoked tokens', () => {
+  test('revoked tokens close the streams that were opened with them, and no others', async () => {
     const hub = await setUp()
     const stranger = await hub.open((hub) => hub.openJob('job-1', 'all', cursor, guest))
     const owner = await hub.follow()
@@ -29,7 +29,7 @@ describe('tokens that are ended', () => {
     expect([owner.takeMessages(), next.takeMessages()]).toEqual([['progress e1-2'], ['progress e1-2']])
   })
 
-  test('tokens that are ended close a stream of several jobs when nothing is left to follow, and free its place', async () => {
+  test('revoked tokens close a stream of several jobs when no follower is left, and free its place in the limit', async () => {
     const hub = await setUp()
     await hub.create({ id: 'job-2' })
     const viewer = { sub: 'ada', jobs: ['job-1'] }
@@ -43,7 +43,7 @@ describe('tokens that are ended', () => {
     expect(hub.hub.open.streams).toBe(1)
   })
 
-  test('tokens that are ended where nobody hears of it close their streams at the next ping', async () => {
+  test('revoked tokens whose wake-up was lost close their streams at the next ping', async () => {
     const hub = await setUp()
     const watch = hub.engine.watch.bind(hub.engine)
     hub.engine.watch = (target) => watch(target, () => {})
@@ -56,7 +56,7 @@ describe('tokens that are ended', () => {
     expect([stranger.takeMessages().at(-1), stranger.isClosed]).toEqual(['end token-expired', true])
   })
 
-  test('tokens that are ended while a stream is opened show nothing more', async () => {
+  test('tokens revoked while a stream is being opened show nothing more', async () => {
     const hub = await setUp()
     // After the look at the job that let the guest in.
     await endTokens(hub)

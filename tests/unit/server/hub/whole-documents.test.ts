@@ -7,8 +7,8 @@ async function join(hub: Awaited<ReturnType<typeof setUp>>): Promise<string[]> {
   return reader.takeMessages()
 }
 
-describe('a whole document', () => {
-  test('a whole document is read and encoded once for those who come together', async () => {
+describe('a snapshot', () => {
+  test('a snapshot is read and encoded once for followers that join together', async () => {
     const hub = await setUp()
     await hub.follow()
     expect(await join(hub)).toEqual(['snapshot e1-1'])
@@ -21,7 +21,7 @@ describe('a whole document', () => {
     expect(readers.map((reader) => reader.takeMessages())).toEqual([['progress e1-2'], ['progress e1-2']])
   })
 
-  test('a whole document is followed by the frames since', async () => {
+  test('a snapshot is followed by the frames since', async () => {
     const hub = await setUp()
     await hub.follow()
     await hub.follow()
@@ -32,7 +32,7 @@ describe('a whole document', () => {
     expect(await join(hub)).toEqual(['snapshot e1-1', 'progress e1-2', 'progress e1-3'])
   })
 
-  test('a whole document is read anew when the frames since are not all kept', async () => {
+  test('a snapshot is read again when not all frames since are kept', async () => {
     const hub = await setUp()
     await hub.follow()
     await hub.follow()
@@ -43,7 +43,7 @@ describe('a whole document', () => {
     expect(await join(hub)).toEqual(['snapshot e1-10'])
   })
 
-  test('a whole document is read anew after a second, for it may be older than what is stored', async () => {
+  test('a snapshot is read again after a second, because it may be stale', async () => {
     const hub = await setUp()
     await hub.follow()
     await hub.follow()
@@ -57,7 +57,7 @@ describe('a whole document', () => {
     await read()
   })
 
-  test('a whole document that nobody else follows is not kept', async () => {
+  test('a snapshot for a single follower is not kept', async () => {
     const hub = await setUp()
     const reader = await hub.follow()
     reader.cancel()
@@ -66,7 +66,7 @@ describe('a whole document', () => {
     await read()
   })
 
-  test('a whole document of a job that is gone is not shared with the next', async () => {
+  test('a snapshot of a removed job is not shared with later followers', async () => {
     const hub = await setUp()
     await hub.follow()
     await hub.follow()

@@ -78,7 +78,7 @@ describe('namedRows', () => {
 })
 
 describe('applyBatch', () => {
-  test('applyBatch numbers the events, and writes type, version and moment before their fields', () => {
+  test('applyBatch numbers the events, and writes type, version and time before their fields', () => {
     const { events, from, header } = new Store().apply([progress(1), item('a')])
     expect(JSON.stringify(events)).toBe(
       `[{"type":"progress","version":2,"at":"${AT}","done":1},{"type":"item","version":3,"at":"${AT}","id":"a","status":"running"}]`,
@@ -86,7 +86,7 @@ describe('applyBatch', () => {
     expect([from, header.version, header.updatedAt]).toEqual([1, 3, AT])
   })
 
-  test('applyBatch gives each row once, in its newest state', () => {
+  test('applyBatch returns each row once, in its newest state', () => {
     const store = new Store()
     const { items, steps } = store.apply([
       item('a'),
@@ -105,7 +105,7 @@ describe('applyBatch', () => {
     ])
   })
 
-  test('applyBatch comes to what the fold of its events is, in batches of any size', () => {
+  test('applyBatch equals the fold of its events, in batches of any size', () => {
     fc.assert(
       fc.property(history, fc.array(fc.integer({ min: 1, max: 7 })), (events, sizes) => {
         const store = new Store()
@@ -135,7 +135,7 @@ describe('applyBatch', () => {
     )
   })
 
-  test('applyBatch changes nothing of what was loaded, whether it takes the batch or not', () => {
+  test('applyBatch does not mutate its input, whether it accepts the batch or not', () => {
     fc.assert(
       fc.property(history, fc.array(producerEvent), fc.boolean(), (events, more, isTight) => {
         const store = new Store({}, isTight ? { items: 1, steps: 1, documentBytes: 600 } : {})
@@ -157,7 +157,7 @@ describe('applyBatch', () => {
 })
 
 describe('applyBatch: who and when', () => {
-  test('applyBatch by another than the creator is answered like a job that is not there', () => {
+  test('applyBatch of another principal than the creator is refused like one to a missing job', () => {
     const store = new Store()
     const outcome = store.try([progress(1)], { createdBy: 'mallory' })
     expect(outcome).toEqual({
@@ -171,7 +171,7 @@ describe('applyBatch: who and when', () => {
     expect(store.refusal([progress(1)], { createdBy: 'importer' })).toBeUndefined()
   })
 
-  test('applyBatch tells a stranger nothing through a key that was used', () => {
+  test('applyBatch reveals nothing to other principals through a used key', () => {
     const store = new Store()
     const key = { key: 'k', digest: 'd' }
     store.apply([progress(1)], { key })
@@ -179,7 +179,7 @@ describe('applyBatch: who and when', () => {
     expect(store.refusal([progress(1)], { key: { key: 'k', digest: 'other' }, createdBy: 'mallory' })).toEqual([404])
   })
 
-  test('applyBatch for another life is answered like a job that is not there, before a key that was used', () => {
+  test('applyBatch for another epoch is refused like one to a missing job, even with a used key', () => {
     const store = new Store()
     const key = { key: 'k', digest: 'd' }
     store.apply([progress(1)], { key, epoch: 'e1' })
@@ -188,7 +188,7 @@ describe('applyBatch: who and when', () => {
     expect(store.refusal([progress(2)], { epoch: 'e1' })).toBeUndefined()
   })
 
-  test('applyBatch for another life of the job answers as for a job that is not there', () => {
+  test('applyBatch for another epoch is refused like one to a missing job', () => {
     const store = new Store()
     expect(store.refusal([progress(2)], { epoch: 'e1' })).toBeUndefined()
     expect(store.refusal([progress(2)], { epoch: 'e2' })).toEqual([404])
@@ -199,7 +199,7 @@ describe('applyBatch: who and when', () => {
 describe('applyBatch: idempotency', () => {
   const key = { key: 'k', digest: 'd' }
 
-  test('applyBatch of a repeated key answers the present header, and applies nothing', () => {
+  test('applyBatch of a repeated key returns the current header, and applies nothing', () => {
     const store = new Store()
     store.apply([progress(1)], { key })
     store.apply([progress(2)])
@@ -207,7 +207,7 @@ describe('applyBatch: idempotency', () => {
     expect(store.header.version).toBe(3)
   })
 
-  test('applyBatch of a repeated key is answered before anything else: on a job that ended, with an event too many', () => {
+  test('applyBatch of a repeated key is recognized before other checks: on an ended job, with an event too many', () => {
     const store = new Store({}, { items: 1 })
     store.apply([item('a'), status('completed')], { key })
     expect(store.try([item('a'), status('completed')], { key })).toEqual({ repeat: store.header })
@@ -230,14 +230,14 @@ describe('applyBatch: decisions', () => {
   }
   const terms = (now: number): DueTerms => ({ now, since: 0, steps: [], retentionSeconds: 60 })
 
-  test('applyBatch cancels at once what has not begun, and asks what has', () => {
+  test('applyBatch cancels a pending job at once, and records the request on a running one', () => {
     const asked = { type: 'control', cancelRequested: true } as const
     expect(decided(new Store(), 'cancel')).toEqual([asked, { type: 'status', status: 'cancelled' }])
     for (const status of ['running', 'paused'] as const)
       expect(decided(new Store({ status }), 'cancel')).toEqual([asked])
   })
 
-  test('applyBatch writes down what a watcher asks for, and refuses it once the job has ended', () => {
+  test("applyBatch records a watcher's request, and refuses it on an ended job", () => {
     expect(decided(new Store(), 'pause')).toEqual([{ type: 'control', pauseRequested: true }])
     expect(decided(new Store(), 'resume')).toEqual([{ type: 'control', pauseRequested: false }])
     for (const operation of ['cancel', 'pause', 'resume'] as const)
@@ -257,7 +257,7 @@ describe('applyBatch: decisions', () => {
 })
 
 describe('applyBatch: generations', () => {
-  test('applyBatch writes a generation into its first event, and marks from which version on it is', () => {
+  test('applyBatch writes a generation into its first event, and records its first version', () => {
     const store = new Store()
     store.marks = createdIn('a', store.marks)
     const apply = (generation: string) => {
@@ -281,7 +281,7 @@ describe('applyBatch: status', () => {
   const terminal = ['completed', 'failed', 'cancelled'] as const
   const live = ['pending', 'running', 'paused'] as const
 
-  test('applyBatch takes any status from any that is not terminal, itself too, except back to pending', () => {
+  test('applyBatch accepts any transition from a status that is not terminal, except back to pending', () => {
     for (const from of live) {
       for (const to of [...live, ...terminal]) {
         const refusal = new Store({ status: from }).refusal([status(to)])
@@ -306,13 +306,13 @@ describe('applyBatch: status', () => {
         expect(new Store({ status: ended }).refusal([event])).toEqual([409, 'type'])
   })
 
-  test('applyBatch with anything behind the end is refused whole, and names what came too late', () => {
+  test('applyBatch with an event after the end is refused as a whole, and names the event', () => {
     expect(new Store().refusal([progress(1), status('failed'), { type: 'log', message: 'x' }])).toEqual([409, '2.type'])
     expect(new Store().refusal([status('completed'), status('completed')])).toEqual([409, '1.type'])
     expect(new Store().refusal([status('running'), status('pending')])).toEqual([409, '1.status'])
   })
 
-  test('applyBatch takes every type of event while the job is pending, and leaves it so', () => {
+  test('applyBatch accepts every type of event on a pending job, which stays pending', () => {
     const store = new Store()
     store.apply([progress(1), item('a'), step('a'), { type: 'error', message: 'x' }, { type: 'log', message: 'x' }])
     expect(store.header.status).toBe('pending')
@@ -320,7 +320,7 @@ describe('applyBatch: status', () => {
 })
 
 describe('applyBatch: retention', () => {
-  test('applyBatch writes into a terminal status alone when the job is removed', () => {
+  test('applyBatch writes expiresAt into terminal status events only', () => {
     for (const to of ['completed', 'failed', 'cancelled'] as const) {
       const { events, header } = new Store().apply([status('running'), status(to)], { retentionSeconds: 86_400 })
       expect(events.map((event) => event.expiresAt)).toEqual([undefined, '2026-01-02T00:00:02.000Z'])
@@ -330,7 +330,7 @@ describe('applyBatch: retention', () => {
     expect(events.some((event) => 'expiresAt' in event)).toBe(false)
   })
 
-  test('applyBatch without a retention keeps the job for good, with one of 0 not at all', () => {
+  test('applyBatch writes no expiry without a retention, and an immediate one with a retention of 0', () => {
     expect('expiresAt' in new Store().apply([status('failed')]).header).toBe(false)
     expect(new Store().apply([status('failed')], { retentionSeconds: 0 }).header.expiresAt).toBe(AT)
   })
@@ -358,7 +358,7 @@ describe('applyBatch: marks', () => {
 })
 
 describe('applyBatch: limits', () => {
-  test('applyBatch takes as many items and steps as the limit, and not one more; rows that are there are not new', () => {
+  test('applyBatch accepts items and steps up to the limit; existing rows do not count as new', () => {
     for (const [row, limit] of [
       [item, 'items'],
       [step, 'steps'],
@@ -373,12 +373,12 @@ describe('applyBatch: limits', () => {
     }
   })
 
-  test('applyBatch counts items and steps apart', () => {
+  test('applyBatch counts items and steps separately', () => {
     const store = new Store({}, { items: 1, steps: 1 })
     expect(store.refusal([item('a'), step('a')])).toBeUndefined()
   })
 
-  test('applyBatch holds the document to its bytes exactly', () => {
+  test('applyBatch enforces the byte limit of the document exactly', () => {
     const bytes = headerBytes(newHeader())
     const row = 80 + 'aé'.length + 1 + 'running'.length
     expect(new Store({}, { documentBytes: bytes + row }).refusal([item('aé')])).toBeUndefined()
@@ -390,7 +390,7 @@ describe('applyBatch: limits', () => {
     expect(new Store({}, { documentBytes: bytes + 8 }).refusal([progress(1), metadata])).toEqual([413, '1.metadata'])
   })
 
-  test('applyBatch over the limit still takes what makes the job no larger, so that it can end', () => {
+  test('applyBatch over the limit accepts events that do not grow the job, so that it can end', () => {
     const store = new Store()
     store.apply([item('a', { label: 'x'.repeat(100) }), item('b', { label: 'x'.repeat(100) })])
     store.limits.documentBytes = 50
@@ -413,7 +413,7 @@ describe('applyBatch: bytes', () => {
       0,
     )
 
-  test('applyBatch counts bytes that never drift: they are those of the rows, result, metadata and the header at first', () => {
+  test('applyBatch counts bytes without drift: of the rows, result, metadata and the initial header', () => {
     fc.assert(
       fc.property(history, fc.boolean(), (events, isTight) => {
         const store = new Store({ metadata: { from: 'creation' } }, isTight ? { documentBytes: 1_000 } : {})

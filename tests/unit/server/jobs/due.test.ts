@@ -32,18 +32,18 @@ const terms = (seconds: number, more: Partial<DueTerms> = {}): DueTerms => ({
 })
 
 describe('dueOf', () => {
-  test('dueOf is never for a job without a time-out that nobody asked to stop', () => {
+  test('dueOf is undefined for a job without a time-out or cancel request', () => {
     for (const status of ['pending', 'running', 'paused'] as const)
       expect(dueOf(job({ status, pauseRequested: true, heartbeatSeconds: 1 }))).toBeUndefined()
   })
 
-  test('dueOf a time-out counts from the start, and from the creation until then', () => {
+  test('dueOf a time-out counts from the start, or from the creation of a pending job', () => {
     expect(dueAfter(job({ timeoutSeconds: 100 }))).toEqual(['end', 100])
     expect(dueAfter(job({ status: 'running', startedAt: at(40), timeoutSeconds: 100 }))).toEqual(['end', 140])
     expect(dueAfter(job({ status: 'paused', startedAt: at(40), timeoutSeconds: 0.5 }))).toEqual(['end', 40.5])
   })
 
-  test('dueOf a request to stop is a minute of silence from the request on', () => {
+  test('dueOf a cancel request is a minute of silence after the request', () => {
     const asked = { status: 'running', cancelRequested: true } as const
     expect(CANCEL_GRACE).toBe(60_000)
     expect(dueAfter(job({ ...asked, lastEventAt: at(5) }, at(10)))).toEqual(['end', 70])
@@ -56,7 +56,7 @@ describe('dueOf', () => {
     expect(dueAfter(job({ ...asked, timeoutSeconds: 75 }, at(10)))).toEqual(['end', 70])
   })
 
-  test('dueOf a job that ended is when it expires, or its end when that is not written in it', () => {
+  test('dueOf an ended job is its expiry, or its end if it has none', () => {
     for (const status of ended) {
       const fields = { status, timeoutSeconds: 1, cancelRequested: true, endedAt: at(400) }
       expect(dueAfter(job({ ...fields, expiresAt: at(500) }, at(1)))).toEqual(['expire', 500])
@@ -64,7 +64,7 @@ describe('dueOf', () => {
     }
   })
 
-  test('dueBefore is now, and for jobs without an expiry as long ago as jobs are kept', () => {
+  test('dueBefore is now, and for jobs without an expiry the retention before now', () => {
     expect(dueBefore('end', terms(500))).toBe(ms(500))
     expect(dueBefore('expire', terms(500))).toBe(ms(500))
     expect(dueBefore('ended', terms(500))).toBe(ms(400))
@@ -79,30 +79,30 @@ describe('dueEvent', () => {
     message: 'Cancelled by the server: the producer did not answer',
   } as const
 
-  test('dueEvent is nothing a millisecond early, and the failure of a job that ran out of time at the moment itself', () => {
+  test('dueEvent is undefined a millisecond early, and fails a job exactly at its time-out', () => {
     const late = job({ timeoutSeconds: 100 })
     expect(dueEvent(late, terms(99.999))).toBeUndefined()
     for (const seconds of [100, 5_000]) expect(dueEvent(late, terms(seconds))).toEqual(failed)
   })
 
-  test('dueEvent ends a job whose producer was asked to stop and is silent', () => {
+  test('dueEvent cancels a job whose producer is silent after a cancel request', () => {
     const silent = job({ status: 'running', cancelRequested: true }, at(10))
     expect(dueEvent(silent, terms(69.999))).toBeUndefined()
     expect(dueEvent(silent, terms(70))).toEqual(cancelled)
   })
 
-  test('dueEvent of a job that was asked to stop and ran out of time as well is what was asked', () => {
+  test('dueEvent cancels a job that has a cancel request and timed out as well', () => {
     const both = job({ status: 'running', startedAt: at(0), cancelRequested: true, timeoutSeconds: 5 }, at(10))
     expect(dueEvent(both, terms(20))).toMatchObject({ status: 'failed' })
     expect(dueEvent(both, terms(70))).toEqual(cancelled)
   })
 
-  test('dueEvent of a job that has ended is nothing', () => {
+  test('dueEvent is undefined for an ended job', () => {
     for (const status of ended)
       expect(dueEvent(job({ status, cancelRequested: true, timeoutSeconds: 1 }, at(0)), terms(1e6))).toBeUndefined()
   })
 
-  test('dueEvent agrees with dueOf on a server that was always there', () => {
+  test('dueEvent agrees with dueOf on a server without downtime', () => {
     for (const status of ['pending', 'running', 'paused'] as const) {
       for (const timeoutSeconds of [1, 50, 90]) {
         for (const cancelRequested of [true, false]) {
@@ -122,7 +122,7 @@ describe('dueEvent', () => {
     expect(dueEvent(silent, terms(560, { since }))).toEqual(cancelled)
   })
 
-  test('dueEvent leaves a minute from the start of the server to a job that began before, and none to others', () => {
+  test("dueEvent gives a minute from the server's start to a job that began before, and none to others", () => {
     const since = ms(500)
     for (const timeoutSeconds of [100, 520])
       expect(dueEvent(job({ timeoutSeconds }), terms(559.999, { since }))).toBeUndefined()
@@ -131,7 +131,7 @@ describe('dueEvent', () => {
     expect(dueEvent(later, terms(505, { since }))).toMatchObject({ status: 'failed' })
   })
 
-  test('dueEvent ends no job the earlier for a clock that was set forward', () => {
+  test('dueEvent ends no job early after a clock was set forward', () => {
     const hours = 7_200
     const since = ms(10 + hours)
     const late = job({ status: 'running', startedAt: at(0), timeoutSeconds: 100 })
@@ -141,7 +141,7 @@ describe('dueEvent', () => {
   })
 })
 
-describe('a clock that was set and mended', () => {
+describe('a clock that was set and corrected', () => {
   test('what is due is due again, and only steps after a moment count for it', () => {
     const year = 31_536_000
     const steps = [
@@ -161,7 +161,7 @@ describe('a clock that was set and mended', () => {
 })
 
 describe('isExpired', () => {
-  test('isExpired goes by what is written in the job, else by the present retention', () => {
+  test("isExpired uses the job's expiresAt, or the retention set now", () => {
     for (const status of ended) {
       const written = job({ status, endedAt: at(5), expiresAt: at(500) })
       expect([isExpired(written, terms(499.999)), isExpired(written, terms(500))]).toEqual([false, true])
@@ -171,12 +171,12 @@ describe('isExpired', () => {
     }
   })
 
-  test('isExpired is no job that has not ended', () => {
+  test('isExpired is false for a job that has not ended', () => {
     for (const status of ['pending', 'running', 'paused'] as const)
       expect(isExpired(job({ status, timeoutSeconds: 1, expiresAt: at(1) }), terms(1e9))).toBe(false)
   })
 
-  test('isExpired is no job the earlier for a clock that was set forward after its end', () => {
+  test('isExpired is true for no job early after a clock was set forward', () => {
     const hours = 7_200
     const since = ms(10 + hours)
     const after = { since, steps: [{ at: since, by: hours * 1_000 }] }

@@ -46,7 +46,7 @@ const hostile = new Proxy(
 )
 
 describe('the emit helpers', () => {
-  test('emitProgress and its siblings do nothing and never throw while nothing is wired', () => {
+  test('emitProgress and its siblings do nothing and never throw without an emitter', () => {
     for (const fields of [{ done: 1 }, undefined, null, hostile] as never[]) {
       emitProgress('job', fields)
       emitStatus('job', fields)
@@ -58,7 +58,7 @@ describe('the emit helpers', () => {
     expect(noControl.signal.aborted).toBe(false)
   })
 
-  test('emitProgress and its siblings report to the emitter last wired', async () => {
+  test('emitProgress and its siblings report to the emitter set last', async () => {
     const app = new TestApp()
     const { id } = await jobOf(app)
     setJobEvents(new TestApp().app.jobs)
@@ -84,7 +84,7 @@ describe('the emit helpers', () => {
     expect(app.app.jobs.dropped).toBe(0)
   })
 
-  test('emitProgress counts and drops what is not valid, and what throws when it is read', async () => {
+  test('emitProgress counts and drops invalid fields, and those with a getter that throws', async () => {
     const { app } = new TestApp()
     setJobEvents(app.jobs)
     emitProgress('job', { done: -1 })
@@ -95,7 +95,7 @@ describe('the emit helpers', () => {
     expect(app.jobs.dropped).toBe(5)
   })
 
-  test('emitProgress of a job that is not there is dropped once the server said so', async () => {
+  test('emitProgress of a missing job is dropped once the server has refused it', async () => {
     const { app, clock } = new TestApp()
     setJobEvents(app.jobs)
     emitProgress('no-such-job', { done: 1 })
@@ -107,7 +107,7 @@ describe('the emit helpers', () => {
 })
 
 describe('run', () => {
-  test('run reports that the work runs, and then what it came to', async () => {
+  test('run reports running, and then completed with the result', async () => {
     const app = new TestApp()
     const { id, statuses } = await jobOf(app)
     await app.app.jobs.run(id, async () => {
@@ -118,14 +118,14 @@ describe('run', () => {
     expect((await app.document(id)).result).toEqual({ rows: 3 })
   })
 
-  test('run leaves the result out when the work comes to nothing', async () => {
+  test('run omits the result of work that returns nothing', async () => {
     const app = new TestApp()
     const { id } = await jobOf(app)
     await app.app.jobs.run(id, async () => {})
     expect(await app.document(id)).not.toHaveProperty('result')
   })
 
-  test('run reports what the work threw', async () => {
+  test('run reports failed with the error', async () => {
     const app = new TestApp()
     for (const [thrown, message] of [
       [new Error('The disk is full'), 'The disk is full'],
@@ -143,7 +143,7 @@ describe('run', () => {
     }
   })
 
-  test('run reports a failure of work that throws before it is a promise', async () => {
+  test('run reports a failure of work that throws synchronously', async () => {
     const app = new TestApp()
     const { id, statuses } = await jobOf(app)
     await app.app.jobs.run(id, () => {
@@ -152,7 +152,7 @@ describe('run', () => {
     expect(statuses).toEqual(['running', 'failed'])
   })
 
-  test('run fails work whose result can not be kept, so that it does not seem to run for ever', async () => {
+  test('run fails work whose result can not be stored, so that it does not seem to run for ever', async () => {
     const app = new TestApp()
     const circle: { self?: unknown } = {}
     circle.self = circle
@@ -164,7 +164,7 @@ describe('run', () => {
     }
   })
 
-  test('run reports that the work was cancelled when a watcher had asked for its end', async () => {
+  test('run reports cancelled when a watcher cancelled the job', async () => {
     const app = new TestApp()
     const { id, statuses } = await jobOf(app)
     const running = app.app.jobs.run(id, ({ signal }) => {
@@ -178,7 +178,7 @@ describe('run', () => {
     expect(statuses).toEqual(['running', 'cancelled'])
   })
 
-  test('run hears of a request that came before the work began', async () => {
+  test('run applies a request made before the work began', async () => {
     const app = new TestApp()
     const { id, statuses } = await jobOf(app)
     await app.publish(id, { type: 'status', status: 'running' })
@@ -187,7 +187,7 @@ describe('run', () => {
     expect(statuses).toEqual(['running', 'running', 'cancelled'])
   })
 
-  test('run reports paused and running once each, however many parts of the work wait', async () => {
+  test('run reports paused and running once each, however many callers wait', async () => {
     const app = new TestApp()
     const { id, statuses } = await jobOf(app)
     const { opened, open } = gate()
@@ -225,7 +225,7 @@ describe('run', () => {
     expect(statuses).toEqual(['running', 'completed'])
   })
 
-  test('run lets work that waits in a pause hear that it is to end', async () => {
+  test('run ends paused work when the job is cancelled', async () => {
     const app = new TestApp()
     const { id, statuses } = await jobOf(app)
     await app.publish(id, { type: 'status', status: 'running' })
@@ -238,7 +238,7 @@ describe('run', () => {
     expect(statuses.slice(-2)).toEqual(['paused', 'cancelled'])
   })
 
-  test('run is told to end when the job is removed', async () => {
+  test('run ends when the job is removed', async () => {
     const test = new TestApp()
     const { id } = await jobOf(test)
     const { promise, resolve } = Promise.withResolvers<unknown>()
@@ -253,7 +253,7 @@ describe('run', () => {
     await run
   })
 
-  test('close fails the work that runs, and waits until it has said so', async () => {
+  test('close fails running work, and waits until that is reported', async () => {
     const test = new TestApp()
     const { id } = await jobOf(test)
     const begun = gate()
@@ -325,7 +325,7 @@ describe('JobEventEmitter', () => {
     return { emitter, sent, asked, clock: app.clock }
   }
 
-  test('run hears what watchers ask for from the answers too', async () => {
+  test('run applies requests of watchers from receipts too', async () => {
     const { emitter, sent, asked, clock } = deaf()
     const running = emitter.run('job', (control) => {
       const { promise, reject } = Promise.withResolvers<void>()
@@ -340,7 +340,7 @@ describe('JobEventEmitter', () => {
     expect(sent).toEqual(['running', 'progress', 'cancelled'])
   })
 
-  test('run ignores what was asked before what it has heard already', async () => {
+  test('run ignores requests that are older than those already applied', async () => {
     let wake: (asked: { version?: number; cancelRequested: boolean; pauseRequested: boolean }) => void = () => {}
     const app = new TestApp()
     const statuses: string[] = []

@@ -28,12 +28,12 @@ class Loop {
 }
 
 describe('FairTurns', () => {
-  test('work is done at once while a turn has time, and its outcome is no promise', () => {
+  test('work runs synchronously while the turn has time', () => {
     const loop = new Loop()
     expect([loop.work('a1', 1), loop.work('a2', 1), loop.work('b1', 1)]).toEqual(['a1', 'a2', 'b1'])
   })
 
-  test('more than a turn has time for waits for the next', async () => {
+  test('work beyond the time of a turn waits for the next', async () => {
     const loop = new Loop()
     const outcomes = [loop.work('a1'), loop.work('a2'), loop.work('a3')]
     expect(loop.done).toEqual(['a1'])
@@ -43,7 +43,7 @@ describe('FairTurns', () => {
     expect(await Promise.all(outcomes)).toEqual(['a1', 'a2', 'a3'])
   })
 
-  test('principals take turns, however much one brought before', () => {
+  test('principals take turns, however much one has queued', () => {
     const loop = new Loop()
     for (const name of ['a1', 'a2', 'a3', 'a4', 'b1', 'c1']) loop.work(name)
     expect([loop.turn(), loop.turn(), loop.turn(), loop.turn(), loop.turn()]).toEqual([

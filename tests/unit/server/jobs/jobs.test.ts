@@ -23,7 +23,7 @@ async function changesOf(app: TestApp, job: string): Promise<Change[]> {
 const running = { type: 'status', status: 'running' } as const
 
 describe('publish', () => {
-  test('publish by a token writes to no life of the job but its own, though the next begins while it is looked up', async () => {
+  test("publish with a token writes only to the token's epoch, even if the next begins during the access check", async () => {
     const app = new TestApp()
     const { id } = await app.create({ id: 'j' })
     const shared = await app.request('POST', `/api/jobs/${id}/tokens`, { can: 'publish' })
@@ -43,7 +43,7 @@ describe('publish', () => {
     expect((await send()).status).toBe(404)
   })
 
-  test('publish forgets a key after an hour of the server, and one from before a clock that was set after an hour more', async () => {
+  test('publish forgets a key after an hour of uptime, which a change of the clock restarts', async () => {
     const app = new TestApp()
     const { clock } = app
     const { id } = await app.create()
@@ -78,7 +78,7 @@ describe('publish', () => {
 })
 
 describe('operate', () => {
-  test('operate cancels what has not begun at once, in one batch', async () => {
+  test('operate cancels a pending job at once, in one batch', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     const changes = await changesOf(app, id)
@@ -93,7 +93,7 @@ describe('operate', () => {
     expect(changes.map(({ from, to }) => [from, to])).toEqual([[1, 3]])
   })
 
-  test('operate asks a job that runs, and leaves its status to its producer', async () => {
+  test('operate records the request on a running job, and leaves its status to the producer', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     await app.publish(id, running)
@@ -118,7 +118,7 @@ describe('operate', () => {
     expect([resumed.version, resumed.status, resumed.pauseRequested]).toEqual([3, 'pending', false])
   })
 
-  test('operate decides on the job as it is when that is written down, not as it was read', async () => {
+  test("operate decides on the job's state in the commit, not on the state read before", async () => {
     const app = new TestApp()
     const { id } = await app.create()
     const read = app.engine.read.bind(app.engine)
@@ -132,7 +132,7 @@ describe('operate', () => {
     expect([header.version, header.status, header.cancelRequested]).toEqual([3, 'running', true])
   })
 
-  test('operate leaves another life of the job alone that came after it was read', async () => {
+  test('operate does not affect an epoch that began after the read', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     const read = app.engine.read.bind(app.engine)
@@ -162,7 +162,7 @@ describe('operate', () => {
     expect((await app.document(id)).version).toBe(2)
   })
 
-  test('operate takes many requests at once, each of them once', async () => {
+  test('operate applies concurrent requests once each', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     await app.publish(id, running)
@@ -175,7 +175,7 @@ describe('operate', () => {
 })
 
 describe('publish', () => {
-  test('publish with a publish token or as an administrator asks for the creator it was allowed for', async () => {
+  test('publish with a publish token or as an administrator requires the creator of the access check', async () => {
     const app = new TestApp()
     const { id } = await app.create({ id: 'taken-twice' })
     const { token } = (await (await app.request('POST', `/api/jobs/${id}/tokens`, { can: 'publish' })).json()) as {
@@ -199,7 +199,7 @@ describe('publish', () => {
     expect((await app.engine.read(id))?.header.version).toBe(1)
   })
 
-  test('publish by two producers at once applies each of their batches once, in some order', async () => {
+  test('publish by two concurrent producers applies each batch once, in some order', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     const answers = await Promise.all(
@@ -212,7 +212,7 @@ describe('publish', () => {
     expect(items.map(({ index }) => index)).toEqual(Array.from({ length: 50 }, (_, n) => n))
   })
 
-  test('publish with one key many times at once applies it once', async () => {
+  test('publish with one key many times concurrently applies it once', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     const headers = { 'idempotency-key': 'k' }
@@ -224,7 +224,7 @@ describe('publish', () => {
     expect((await app.document(id)).logs.map(({ message }) => message)).toEqual(['once'])
   })
 
-  test('publish tells a producer whether somebody follows: the job, its owner, or the children of its parent', async () => {
+  test("publish returns whether the job is watched: by itself, with its owner's jobs, or with its parent's children", async () => {
     const app = new TestApp()
     const { id } = await app.create({ parentId: 'parent' })
     const followed = async (path: string) => {
@@ -252,7 +252,7 @@ describe('publish', () => {
   })
 })
 
-test('POST /api/jobs that is repeated never shows a job that someone else has made in the place of its own', async () => {
+test('POST /api/jobs that is repeated never shows a job that another principal created under the same id', async () => {
   const app = new TestApp()
   const wanted = { id: 'q', kind: 'k', title: 'Mine' }
   await app.create(wanted)

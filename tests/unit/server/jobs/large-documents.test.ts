@@ -41,7 +41,7 @@ function countTurns(act: (turn: number) => void = () => {}): () => number {
 }
 
 describe('LargeDocuments', () => {
-  test('LargeDocuments reads a large document whole, and leaves the event loop to others in between', () =>
+  test('LargeDocuments reads a whole large document, with turns of the event loop in between', () =>
     withLargeJob(async (engine, id) => {
       const stop = countTurns()
       const read = await new LargeDocuments(engine, systemClock).read(id, undefined, 'all')
@@ -77,7 +77,7 @@ describe('LargeDocuments', () => {
       expect(read?.patch.job.result).toBeUndefined()
     }))
 
-  test('LargeDocuments refuses more than so many of a job at once, until one is done with', () =>
+  test('LargeDocuments limits the concurrent reads of a job, until one is released', () =>
     withLargeJob(async (engine, id) => {
       const clock = new VirtualClock()
       const documents = new LargeDocuments(engine, clock)
@@ -99,7 +99,7 @@ describe('LargeDocuments', () => {
 })
 
 describe('encodeInSlices', () => {
-  test('encodeInSlices gives the JSON that JSON.stringify gives, a part a turn', async () => {
+  test('encodeInSlices writes the same as JSON.stringify, a slice per turn', async () => {
     const rows = Array.from({ length: 1_234 }, (_, index) => ({ index, text: 'é"\n' }))
     for (const object of [
       {},
@@ -116,7 +116,7 @@ describe('encodeInSlices', () => {
     }
   })
 
-  test('encodeInSlices says so when its reader leaves', async () => {
+  test('encodeInSlices calls done when its reader disconnects', async () => {
     let isDone = 0
     const stream = encodeInSlices({ rows: Array.from({ length: 5_000 }, () => 'x') }, () => (isDone += 1))
     const reader = stream.getReader()

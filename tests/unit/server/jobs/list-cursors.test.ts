@@ -35,7 +35,7 @@ describe('ListCursors', () => {
       expect(await opened(cursors, cursor, sub, owner)).toEqual([422, 'cursor'])
   })
 
-  test('ListCursors tells nothing of the number in a cursor: neither by its text nor by its length', async () => {
+  test('ListCursors hides the number in a cursor: neither text nor length reveals it', async () => {
     const cursors = create()
     const sealed = await Promise.all(['1', '2', '9007199254740991'].map((cursor) => cursors.seal(cursor, 'ada', 'ada')))
     expect(new Set(sealed.map(({ length }) => length)).size).toBe(1)
@@ -44,7 +44,7 @@ describe('ListCursors', () => {
     expect((await cursors.seal(`${'9'.repeat(16)}-${'x'.repeat(128)}`, 'ada', 'ada')).length).toBeLessThanOrEqual(256)
   })
 
-  test('ListCursors refuses what it did not seal', async () => {
+  test('ListCursors refuses a cursor that it did not seal', async () => {
     const cursors = create()
     const sealed = await cursors.seal('42', 'ada', 'ada')
     const changed = sealed.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'))
@@ -52,7 +52,7 @@ describe('ListCursors', () => {
       expect([text, await opened(cursors, text)]).toEqual([text, [422, 'cursor']])
   })
 
-  test('ListCursors opens what any of several secrets sealed, and the first seals', async () => {
+  test('ListCursors seals with the first secret, and opens with any', async () => {
     const both = create([SECRET, OTHER_SECRET])
     expect(await opened(both, await create(OTHER_SECRET).seal('42', 'ada', 'ada'))).toBe('42')
     const sealed = await both.seal('42', 'ada', 'ada')

@@ -38,7 +38,7 @@ const rowsOf = (all: Item[]) => all.map((row): ChangedRow => ({ list: 'items', r
 const noMarks = { resultVersion: 0, metadataVersion: 0 }
 
 describe('startOf', () => {
-  test('startOf is the version of a cursor of this life that is not ahead, and 0 otherwise', () => {
+  test('startOf is the version of a cursor of the same epoch that is not ahead, and 0 otherwise', () => {
     const job = stored(newDocument({ version: 5 }), noMarks)
     const start = (epoch: string, version: number) => startOf({ epoch, version }, job)
     expect([start('e1', 0), start('e1', 3), start('e1', 5)]).toEqual([0, 3, 5])
@@ -65,12 +65,12 @@ describe('versionHeld', () => {
     expect(others).toEqual([0, 0, 0, 0, 0])
   })
 
-  test('versionHeld of a job that knows no generations takes the cursors that name none', () => {
+  test('versionHeld of a job without generations accepts cursors without one', () => {
     const job = stored(newDocument({ version: 6 }), noMarks)
     expect([held(job, 6), held(job, 6, 'other'), held(job, 7)]).toEqual([6, 0, 0])
   })
 
-  test('versionHeld is 0 for a cursor of a generation that the job has forgotten', () => {
+  test('versionHeld is 0 for a cursor of a generation that is no longer recorded', () => {
     const job = stored(newDocument({ version: 20, generation: 'g8' }), noMarks)
     job.marks.generations = Array.from({ length: 8 }, (_, index) => [`g${index + 1}`, index * 2 + 5])
     expect([held(job, 4), held(job, 5), held(job, 5, 'g1'), held(job, 20, 'g8')]).toEqual([0, 0, 5, 20])
@@ -94,7 +94,7 @@ describe('buildPage', () => {
     ])
   })
 
-  test('buildPage of what fits is everything, and has no more', () => {
+  test('buildPage has everything if it fits, and no more', () => {
     const job = stored(newDocument({ version: 4 }), noMarks)
     const all = items('a', 'b', 'c')
     expect(buildPage(job, 0, rowsOf(all), 10_000)).toStrictEqual({
@@ -105,7 +105,7 @@ describe('buildPage', () => {
     })
   })
 
-  test('buildPage of nothing new is a patch to where it began', () => {
+  test('buildPage without changes is a patch with from = to', () => {
     const job = stored(newDocument({ version: 4, result: 1, metadata: {} }), { resultVersion: 3, metadataVersion: 4 })
     expect(buildPage(job, 4, [], 10_000)).toStrictEqual({ from: 4, to: 4, job: newHeader({ version: 4 }) })
   })
@@ -123,14 +123,14 @@ describe('buildPage', () => {
     })
   })
 
-  test('buildPage takes one row however large, and has no more when it was the last', () => {
+  test('buildPage has at least one row however large, and no more if it was the last', () => {
     const job = stored(newDocument({ version: 3 }), noMarks)
     const all = items('x'.repeat(5_000), 'y'.repeat(5_000))
     expect(buildPage(job, 0, rowsOf(all), 1)).toMatchObject({ to: 2, more: true, items: [all[0]] })
     expect(buildPage(job, 2, rowsOf(all.slice(1)), 1)).not.toHaveProperty('more')
   })
 
-  test('buildPage asks for no more rows than one beyond what fits', () => {
+  test('buildPage reads at most one row more than fits', () => {
     const job = stored(newDocument({ version: 100 }), noMarks)
     let read = 0
     function* lazy(): Iterable<ChangedRow> {
@@ -143,7 +143,7 @@ describe('buildPage', () => {
     expect(read).toBe((page.items?.length ?? 0) + 1)
   })
 
-  test('buildPage makes small pages of what certainly needs several, and one of what may fit', () => {
+  test('buildPage makes small pages when several are needed, and one page when all may fit', () => {
     const all = items(...new Array<string>(5_000).fill('x'))
     const itemCounts = { pending: 5_000, running: 0, succeeded: 0, failed: 0, skipped: 0 }
     const job = stored(newDocument({ version: 5_001, itemCounts }), noMarks)
@@ -187,7 +187,7 @@ describe('buildPage', () => {
     ])
   })
 
-  test('buildPage says null of a result and metadata that were cleared', () => {
+  test('buildPage has null for a cleared result and metadata', () => {
     const job = stored(newDocument({ version: 4 }), { resultVersion: 3, metadataVersion: 4 })
     expect(buildPage(job, 2, [], 1).job).toStrictEqual({ ...newHeader({ version: 4 }), result: null, metadata: null })
   })

@@ -38,7 +38,7 @@ describe('DELETE /api/jobs', () => {
     expect(await left(app)).toEqual(['live'])
   })
 
-  test('DELETE /api/jobs keeps to a status and to what ended before a moment', async () => {
+  test('DELETE /api/jobs filters by status and time of the end', async () => {
     const app = await setUp('completed', 'failed', 'completed', 'completed')
     expect(await remove(app, '?status=completed&endedBefore=2026-01-01T00:02:00Z')).toBe(202)
     expect(await left(app)).toEqual(['ended-1', 'ended-2', 'ended-3', 'live'])
@@ -67,7 +67,7 @@ describe('DELETE /api/jobs', () => {
     expect(await left(app)).toEqual(['live'])
   })
 
-  test('DELETE /api/jobs tells the operator of what could not be removed, and removes the rest', async () => {
+  test('DELETE /api/jobs reports failed removals to the operator, and removes the rest', async () => {
     const app = await setUp('completed', 'completed')
     const removeOne = app.engine.remove.bind(app.engine)
     app.engine.remove = async (id, only) => {
@@ -79,7 +79,7 @@ describe('DELETE /api/jobs', () => {
     expect(await left(app)).toEqual(['ended-1', 'live'])
   })
 
-  test('DELETE /api/jobs has at most ten requests of an owner wait', async () => {
+  test('DELETE /api/jobs queues at most ten requests of an owner', async () => {
     const app = await setUp('completed')
     const list = app.engine.list.bind(app.engine)
     const held = Promise.withResolvers<void>()

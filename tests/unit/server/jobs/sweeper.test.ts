@@ -15,7 +15,7 @@ import { withPath } from '../engines/sqlite-fixtures.ts'
 const running = { type: 'status', status: 'running' } as const
 
 describe('Sweeper in the app', () => {
-  test('sweep cancels a job that is silent for 60 s after it was asked to stop', async () => {
+  test('sweep cancels a job that is silent for 60 s after a cancel request', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     await app.publish(id, running)
@@ -32,7 +32,7 @@ describe('Sweeper in the app', () => {
     })
   })
 
-  test('sweep leaves a job alone whose producer is heard of', async () => {
+  test('sweep does not end a job whose producer reports', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     await app.publish(id, running)
@@ -46,7 +46,7 @@ describe('Sweeper in the app', () => {
     expect((await app.document(id)).status).toBe('cancelled')
   })
 
-  test('sweep fails a job that runs out of time', async () => {
+  test('sweep fails a job that times out', async () => {
     const app = new TestApp()
     const { id } = await app.create({ timeoutSeconds: 90 })
     await app.clock.advance(60_000)
@@ -58,7 +58,7 @@ describe('Sweeper in the app', () => {
     expect({ status, message }).toEqual({ status: 'failed', message: 'Not done within 90 seconds' })
   })
 
-  test('sweep removes what was kept long enough, and says that it expired', async () => {
+  test('sweep removes jobs after their retention, with the reason expired', async () => {
     const app = new TestApp({ retentionSeconds: 3_600 })
     const { id } = await app.create()
     await app.publish(id, { type: 'status', status: 'completed' })
@@ -72,14 +72,14 @@ describe('Sweeper in the app', () => {
     expect(changes.map(({ removed }) => removed)).toEqual([true])
   })
 
-  test('sweep keeps ended jobs for 30 days unless it is told otherwise', async () => {
+  test('sweep keeps ended jobs for 30 days by default', async () => {
     const app = new TestApp()
     const { id } = await app.create()
     await app.publish(id, { type: 'status', status: 'completed' })
     expect((await app.document(id)).expiresAt).toBe('2026-01-31T00:00:00.000Z')
   })
 
-  test('sweep goes on after the engine was away, and tells of it', async () => {
+  test('sweep continues after a failure of the engine, and reports it', async () => {
     const app = new TestApp()
     const { id } = await app.create({ timeoutSeconds: 1 })
     const due = app.engine.due.bind(app.engine)
@@ -150,7 +150,7 @@ class Fixture {
 }
 
 describe('Sweeper', () => {
-  test('sweep ends jobs first and removes others after, though those were due before', async () => {
+  test('sweep ends jobs before it removes others, even if those were due earlier', async () => {
     const fixture = new Fixture()
     await fixture.makeEnded('expired', 0, 10)
     await fixture.makeEnded('kept', 0)
@@ -160,7 +160,7 @@ describe('Sweeper', () => {
     expect(fixture.done).toEqual(['end late', 'remove expired', 'remove kept'])
   })
 
-  test('sweep goes by the present retention for jobs that ended before there was one', async () => {
+  test('sweep uses the retention set now for jobs that ended without an expiry', async () => {
     const fixture = new Fixture({ retentionSeconds: 100 })
     await fixture.makeEnded('early', 0)
     await fixture.makeEnded('late', 50)
@@ -251,7 +251,7 @@ describe('Sweeper', () => {
     expect(before.done.sort()).toEqual(['end late', 'end silent'])
   })
 
-  test('stop ends a sweep with the slice that is under way', async () => {
+  test('stop ends a sweep after the current slice', async () => {
     const fixture = new Fixture()
     for (let index = 0; index < 500; index++) await fixture.make(`job-${index}`, { timeoutSeconds: 1 })
     await fixture.clock.advance(200_000)
@@ -299,11 +299,11 @@ describe('Sweeper with 10,000 due jobs', () => {
     expect(turns).toBeGreaterThan(10_000 / 100)
   }
 
-  test('sweep does them all in one go, with memory', async () => {
+  test('sweep processes them all in one run, with memory', async () => {
     await sweepAll(new MemoryEngine())
   }, 180_000)
 
-  test('sweep does them all in one go, with SQLite', async () => {
+  test('sweep processes them all in one run, with SQLite', async () => {
     await withPath(async (path) => {
       const engine = await SqliteEngine.open(path)
       await sweepAll(engine)

@@ -5,7 +5,7 @@ import { VirtualClock } from '../../../virtual-clock.ts'
 const HOURS = 7_200_000
 
 describe('TrustedClock', () => {
-  test('now follows the wall clock where that goes with the monotonic one, and where it is steered a little', async () => {
+  test('now follows the wall clock while it agrees with the monotonic one, and through small corrections', async () => {
     const wall = new VirtualClock()
     const clock = new TrustedClock(wall)
     for (const drift of [0, 3, -5, 1_000, -1_000]) {
@@ -16,7 +16,7 @@ describe('TrustedClock', () => {
     expect(clock.steps).toEqual([])
   })
 
-  test.each([HOURS, -HOURS])('now goes on as if nothing had been while the wall clock is %p ms off', async (step) => {
+  test.each([HOURS, -HOURS])('now ignores a wall clock that is %p ms off for a short time', async (step) => {
     const wall = new VirtualClock(0)
     const clock = new TrustedClock(wall)
     await wall.advance(10_000)
@@ -31,7 +31,7 @@ describe('TrustedClock', () => {
     expect([clock.now(), clock.since, clock.steps]).toEqual([16_000 + SETTLE_MS, 0, []])
   })
 
-  test('now takes over what the wall clock was set to once it has kept it, and says how far it went forward', async () => {
+  test('now adopts a time that the wall clock has kept, and records the step', async () => {
     const wall = new VirtualClock(0)
     const clock = new TrustedClock(wall)
     wall.step(HOURS)
@@ -49,7 +49,7 @@ describe('TrustedClock', () => {
     expect(clock.steps).toEqual([forward, { at: 2 * SETTLE_MS, by: -HOURS }])
   })
 
-  test('steps are few, however often the clock was set, and come to what it was set in all', async () => {
+  test('steps are bounded, however often the clock is set, and keep their sum', async () => {
     const wall = new VirtualClock(0)
     const clock = new TrustedClock(wall)
     for (let times = 0; times < 100; times++) {
@@ -63,7 +63,7 @@ describe('TrustedClock', () => {
     expect(clock.steps.at(-1)).toEqual({ at: clock.since, by: HOURS })
   })
 
-  test('now believes no clock that is set again and again', async () => {
+  test('now ignores a clock that is set again and again', async () => {
     const wall = new VirtualClock(0)
     const clock = new TrustedClock(wall)
     for (let times = 1; times <= 100; times++) {
@@ -74,7 +74,7 @@ describe('TrustedClock', () => {
     }
   })
 
-  test('setTimeout and clearTimeout are those of the clock within', async () => {
+  test('setTimeout and clearTimeout are those of the inner clock', async () => {
     const wall = new VirtualClock()
     const clock = new TrustedClock(wall)
     let ran = 0

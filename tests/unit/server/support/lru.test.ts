@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { LruCache } from '../../../../server/support/lru.ts'
 
 describe('LruCache', () => {
-  test('get answers what was set, until it is deleted', () => {
+  test('get returns the value that was set, until it is deleted', () => {
     const recent = new LruCache<string, number>(10)
     recent.set('a', 1, 4)
     expect(recent.get('a')).toBe(1)
@@ -12,7 +12,7 @@ describe('LruCache', () => {
     expect(recent.get('a')).toBeUndefined()
   })
 
-  test('set drops what was used longest ago, once the sizes are over the limit', () => {
+  test('set evicts the least recently used value when the limit is exceeded', () => {
     const recent = new LruCache<string, number>(10)
     recent.set('a', 1, 4)
     recent.set('b', 2, 4)
@@ -22,7 +22,7 @@ describe('LruCache', () => {
     expect(['a', 'b', 'c', 'd'].map((key) => recent.get(key))).toEqual([1, undefined, 3, 4])
   })
 
-  test('set counts a value that replaces another once', () => {
+  test('set counts a replaced value once', () => {
     const recent = new LruCache<string, number>(10)
     recent.set('a', 1, 6)
     recent.set('b', 2, 4)
@@ -30,7 +30,7 @@ describe('LruCache', () => {
     expect([recent.get('a'), recent.get('b')]).toEqual([3, 2])
   })
 
-  test('set does not keep what is larger than the limit by itself, and drops nothing for it', () => {
+  test('set does not cache a value larger than the limit, and evicts nothing for it', () => {
     const recent = new LruCache<string, number>(10)
     recent.set('a', 1, 4)
     recent.set('b', 2, 11)
@@ -41,7 +41,7 @@ describe('LruCache', () => {
     expect(recent.get('c')).toBeUndefined()
   })
 
-  test('set drops one soon, though all have been used', () => {
+  test('set evicts soon, even if all values are marked', () => {
     const recent = new LruCache<number, number>(1_000)
     for (let key = 0; key < 1_000; key++) recent.set(key, key, 1)
     for (let key = 0; key < 1_000; key++) recent.get(key)

@@ -60,13 +60,13 @@ describe('FormScanner', () => {
     )
   })
 
-  test('FormScanner says when there are more parts than that', () => {
+  test('FormScanner reports too many parts', () => {
     const parts = (count: number) => `${part('X: y').repeat(count)}--b--\r\n`
     expect(scanText(parts(3), 3)).toEqual({ parts: 3, excess: undefined })
     expect(scanText(parts(4), 3)).toEqual({ parts: 4, excess: 'parts' })
   })
 
-  test('FormScanner says when the headers of one part, or of all, are too long, and lets contents be', () => {
+  test('FormScanner reports headers that are too long, of one part or of all, and ignores contents', () => {
     // The bytes around the headers count: CR LF before them, and twice after them.
     const longest = 'x'.repeat(PART_HEADER_BYTES - 6)
     expect(scanText(`${part(longest, 'y'.repeat(100_000))}--b--`).excess).toBeUndefined()

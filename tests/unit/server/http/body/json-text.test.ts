@@ -28,11 +28,11 @@ describe('shapeOf', () => {
       expect(shapeOf(text, 6).tooDeep).toBeUndefined()
     })
 
-  test('shapeOf takes brackets and commas in strings, and escaped quotes, for text', () => {
+  test('shapeOf treats brackets, commas and escaped quotes in strings as text', () => {
     expect(shapeOf('{"a\\\\":"[[[\\"{{,","b":[1]}', 2)).toEqual({ longest: 26 })
   })
 
-  test('shapeOf comes to an end with a string that has none', () => {
+  test('shapeOf ends on a string without a closing quote', () => {
     expect(shapeOf('["a', 3).longest).toBe(3)
     expect(shapeOf('"\\', 3).longest).toBe(2)
   })

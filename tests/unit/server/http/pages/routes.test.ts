@@ -8,7 +8,7 @@ const assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' }
 const FORGOTTEN_MS = 6_000
 
 describe('pages', () => {
-  test('pages are 503 while the store does not say who is signed in, and count nobody as a stranger', async () => {
+  test("pages are 503 while the session store is unavailable, and count no request as a stranger's", async () => {
     const app = new TestApp({ assets, limits: { strangersPerSecond: 1 }, addressOf: () => '192.0.2.1' })
     const code = app.app.createSignInCode({ sub: 'ada', scopes: ['jobs:read'] })
     const cookie = cookieOf(await app.app.request(`/sign-in?code=${code}`))
@@ -24,7 +24,7 @@ describe('pages', () => {
     expect([await see('/'), await see('/docs/api'), await see('/', { cookie })]).toEqual([429, 429, 200])
   })
 
-  test('pages tell the operator of a failure that is no refusal, and show no page to sign in', async () => {
+  test('pages report a failure to the operator, and show no sign-in page', async () => {
     const app = new TestApp({ assets })
     const code = app.app.createSignInCode({ sub: 'ada', scopes: ['jobs:read'] })
     const cookie = cookieOf(await app.app.request(`/sign-in?code=${code}`))
