@@ -62,7 +62,7 @@ export function help(): string {
     'milepost backup FILE            copies the database while the server runs',
     'milepost restore FILE           replaces the database by a backup; stop the server first',
     'milepost --version              prints the version',
-    'Every command except serve has its own --help.',
+    'Every command has its own --help.',
     '',
     'Settings, as flags or environment variables (secrets: environment variables or files):',
     ...Object.entries(settings).map(line),

@@ -21,7 +21,8 @@ const isForTheUser = (error: unknown): error is Error =>
 async function main([command, ...args]: string[]): Promise<void> {
   switch (command) {
     case 'serve':
-      await buildAndServe(environmentFrom(args, process.env))
+      if (args.includes('--help')) console.log(help())
+      else await buildAndServe(environmentFrom(args, process.env))
       break
     case 'sign-in':
       console.log(await createSignInLink(args, process.env))

@@ -50,6 +50,8 @@ async function serveMeasured(): Promise<void> {
 }
 
 async function measure(): Promise<void> {
+  // The server serves what is built, and nobody else builds it here.
+  await import('../../server/cli/build/build.ts')
   const folder = await mkdtemp(join(tmpdir(), 'milepost-bench-'))
   const listens = Promise.withResolvers<string>()
   let answer: ((longest: Longest) => void) | undefined

@@ -172,7 +172,7 @@ describe('the documentation', () => {
 
   test('index.md creates a job and reports on it from the shell', async () => {
     await using server = await ServerProcess.start()
-    const env = { ...process.env, MILEPOST_URL: server.url.replace(/\/$/, ''), TOKEN: await accessToken('alice') }
+    const env = { ...process.env, SERVER: server.url.replace(/\/$/, ''), TOKEN: await accessToken('alice') }
     for (const code of await blocks('server/docs/index.md', 'sh')) {
       const shell = Bun.spawn(['sh', '-euc', code], { env, stdout: 'pipe', stderr: 'pipe' })
       const output = await new Response(shell.stdout).text()

@@ -36,6 +36,11 @@ describe('a clean clone', () => {
     const help = await run('--help')
     const commands = [...help.out.matchAll(/^milepost (\S+)/gm)].map(([, command]) => command)
     expect(commands).toEqual(expect.arrayContaining(['serve', 'sign-in', 'sync', 'token', '--version']))
+    const explained = commands.filter((command) => !command?.startsWith('-'))
+    const answers = await Promise.all(explained.map((command) => run(command ?? '', '--help')))
+    for (const answer of answers) {
+      expect(answer).toEqual({ out: expect.stringMatching(/^[Mm]ilepost\b.*\n/), err: '', code: 0 })
+    }
     expect(await run('--version')).toEqual({ out: `${version}\n`, err: '', code: 0 })
     expect(await run('token', '--sub', 'ada')).toEqual({ out: expect.stringMatching(/^\S+\n$/), err: '', code: 0 })
     await mkdir(join(clone, 'from'))
