@@ -1,9 +1,7 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
-import { createEventSchema, type ProducerEvent } from '../shared/document/events.ts'
 import { defaultLimits, type Limits } from '../shared/document/limits.ts'
-import type { Sent } from '../shared/producer/batcher.ts'
 import { type Clock, type Random, systemClock, systemRandom } from '../shared/time/clock.ts'
 import type { Principal } from './auth/access.ts'
 import { Auth, type AuthOptions } from './auth/auth.ts'
@@ -26,10 +24,10 @@ import { createStartService, type StartService, serviceRoutes } from './http/ser
 import { sessionRoutes, signInRoutes } from './http/sessions.ts'
 import { Hub } from './hub/hub.ts'
 import type { OpenStream } from './hub/stream.ts'
-import { JobEventEmitter } from './jobs/emitter.ts'
+import { AppJobs } from './jobs/app-jobs.ts'
 import type { Engine } from './jobs/engine.ts'
 import { FairTurns } from './jobs/fair-turns.ts'
-import { FLUSH_MS, Jobs } from './jobs/jobs.ts'
+import { Jobs } from './jobs/jobs.ts'
 import { ListCursors } from './jobs/list-cursors.ts'
 import { Sweeper } from './jobs/sweeper.ts'
 import { TrustedClock } from './jobs/trusted-clock.ts'
@@ -78,8 +76,8 @@ export interface AppOptions extends FrontOptions {
 
 /** A Hono app to serve or to mount inside another, with functions to use it in this process. */
 export type Milepost = App & {
-  /** Reports on jobs from within this process. */
-  readonly jobs: JobEventEmitter
+  /** Creates jobs, and reports on them, from within this process. */
+  readonly jobs: AppJobs
   readonly hub: Hub
   readonly startService: StartService
   /** Creates a code for `/sign-in?code=` that works once, within ten minutes, in this process. `onUse` is called when it is used. */
@@ -89,9 +87,6 @@ export type Milepost = App & {
 }
 
 const DEFAULT_FRAME_MS = 25
-
-/** The principal that publishes for the services of this process. */
-const server: Principal = { sub: 'milepost', scopes: ['jobs:admin'] }
 
 /**
  * The whole of Milepost as one Hono app.
@@ -125,7 +120,7 @@ export function createApp(options: AppOptions): Milepost {
   const cursors = new ListCursors(options.auth.secret, random)
   const isWatched = hub.isWatched.bind(hub)
   const jobs = new Jobs({ engine, isWatched, auth, cursors, limits, clock, random, metrics, retentionSeconds })
-  const emitter = createEmitter(jobs, { engine, limits, clock, random })
+  const emitter = new AppJobs({ jobs, engine, limits, clock, random })
   const rates = new Rates(clock, limits)
   const context: RouteContext = {
     rates,
@@ -214,45 +209,4 @@ function allowOrigins(app: App, origins: readonly string[]): void {
     c.header('vary', 'Origin')
     return next()
   })
-}
-
-interface EmitterContext {
-  engine: Engine
-  limits: Limits
-  clock: Clock
-  random: Random
-}
-
-function createEmitter(jobs: Jobs, { engine, limits, clock, random }: EmitterContext): JobEventEmitter {
-  const schema = createEventSchema(limits)
-  return new JobEventEmitter({
-    clock,
-    random,
-    validate: (event) => schema.safeParse(event).data,
-    publish: (jobId, events, key) => publishOnce(jobs, jobId, events, key),
-    watch: async (jobId, wake) => {
-      const unwatch = await engine.watch({ job: jobId }, ({ header, removed }) => {
-        if (removed) wake({ cancelRequested: true, pauseRequested: false })
-        else if (header) wake(header)
-      })
-      // A watcher may have made requests before the subscription.
-      const stored = await engine.read(jobId).catch(() => undefined)
-      if (stored) wake(stored.header)
-      return unwatch
-    },
-  })
-}
-
-async function publishOnce(jobs: Jobs, jobId: string, events: ProducerEvent[], key: string): Promise<Sent> {
-  try {
-    // The emitter retries the same batch with the same key, so the key serves as the digest.
-    const receipt = await jobs.publish(server, jobId, events, { key, digest: key })
-    // In this process a batch costs little, so a new watcher need not wait for a long interval.
-    return { receipt: { ...receipt, flushMs: FLUSH_MS.watched } }
-  } catch (error) {
-    if (!(error instanceof ProblemError)) return { retry: true }
-    const { status, detail } = error.problem
-    if (status === 413 || status === 422) return { rejected: detail }
-    return status >= 500 ? { retry: true } : { refused: detail }
-  }
 }

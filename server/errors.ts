@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import type { Limits } from '../shared/document/limits.ts'
 import type { ProblemType } from '../shared/wire/api.ts'
 
@@ -139,4 +140,22 @@ export const problems = {
 /** Creates a `ProblemError` to throw. */
 export function refuse(problem: Problem, headers?: Readonly<Record<string, string>>): ProblemError {
   return new ProblemError(problem, headers)
+}
+
+/** Most wrong fields named in a response: a request can have a hundred thousand. */
+export const ERRORS_NAMED = 20
+
+/** Converts the first issues of a schema to field errors, with their paths below `prefix`. */
+export function fieldErrors(error: z.core.$ZodError, prefix = ''): FieldError[] {
+  const errors = error.issues.slice(0, ERRORS_NAMED).flatMap((issue) => {
+    const path = [prefix, ...issue.path.map(String)].filter((part) => part !== '')
+    if (issue.code !== 'unrecognized_keys') return [{ field: path.join('.') || 'body', detail: issue.message }]
+    return (
+      issue.keys
+        .slice(0, ERRORS_NAMED)
+        // A JSON key may be empty.
+        .map((key) => ({ field: [...path, key || '""'].join('.'), detail: 'is not a known field' }))
+    )
+  })
+  return errors.slice(0, ERRORS_NAMED)
 }

@@ -45,15 +45,26 @@ describe('examples', () => {
       const reader = program.stdout.getReader()
       const { value } = await reader.read()
       const url = /http:\S+/.exec(new TextDecoder().decode(value))?.[0] ?? ''
-      const headers = { authorization: `Bearer ${await accessToken('ada')}`, 'content-type': 'application/json' }
-      const body = JSON.stringify({ id: 'order-1', kind: 'shipping', title: 'Order 1' })
-      const created = await fetch(`${url}progress/api/jobs`, { method: 'POST', headers, body })
-      expect([created.status, created.headers.get('location')]).toEqual([201, '/progress/api/jobs/order-1'])
-      const stream = await fetch(`${url}progress/api/jobs/order-1/progress`, { headers })
-      await fetch(`${url}orders/order-1/ship`, { method: 'POST' })
+      const headers = { authorization: `Bearer ${await accessToken('ada')}` }
+      const shipped = await fetch(`${url}orders/1/ship`, { method: 'POST', redirect: 'manual' })
+      const path = shipped.headers.get('location') ?? ''
+      const page = await fetch(new URL(path, url), { headers })
+      expect([shipped.status, page.status, await page.text()]).toEqual([
+        303,
+        200,
+        expect.stringContaining('<base href="/progress/">'),
+      ])
+      expect((await fetch(`${url}progress/dashboard.js`)).status).toBe(200)
+      const api = `${url}progress/api/jobs/${path.split('/').at(-1)}`
+      const stream = await fetch(`${api}/progress`, { headers })
       expect(await stream.text()).toContain('event: end\ndata: {"reason":"completed"}')
-      const job = await read(`${url}progress/api/jobs/order-1`)
-      expect([job.itemCounts.succeeded, job.progress.done, job.result]).toEqual([3, 3, { parcels: 3 }])
+      const job = await read(api)
+      expect([job.owner, job.itemCounts.succeeded, job.progress.done, job.result]).toEqual([
+        'ada',
+        3,
+        3,
+        { parcels: 3 },
+      ])
       expect(await (await fetch(url)).text()).toBe('Our own page')
     } finally {
       program.kill()

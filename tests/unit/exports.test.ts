@@ -23,9 +23,10 @@ const api: Record<string, { values: string; types: string }> = {
   'client/element/define.ts': { values: '', types: '' },
   'server/index.ts': {
     values: `JobEventEmitter createApp emitError emitItem emitLog emitProgress emitStatus emitStep noControl setJobEvents`,
-    types: `AppOptions AppPrincipal AuthOptions Authenticate Engine Grant JobControl JwksOptions Milepost Principal Scope Service Services
+    types: `AppJobs AppOptions AppPrincipal AuthOptions Authenticate Engine Grant JobControl JwksOptions Milepost Principal Scope Service Services
       Work`,
   },
+  'server/assets.ts': { values: 'assets', types: '' },
   'server/engines/memory.ts': { values: 'MemoryEngine', types: '' },
   'server/engines/sqlite/engine.ts': { values: 'SqliteEngine', types: '' },
   'server/engines/durable-object/engine.ts': {
@@ -98,8 +99,9 @@ describe('the entries', () => {
   })
 
   test('deno.json exports the same, but for what JSR does not take or Deno has no use for', () => {
-    // JSR refuses modules that add to global types, as the element's does; Durable Objects are of Workers alone.
-    const leftOut = ['./element', './engines/durable-object']
+    // JSR refuses modules that add to global types, as the element's does, and has no files that are built; Durable Objects are of Workers
+    // alone.
+    const leftOut = ['./element', './assets', './engines/durable-object']
     expect<object>(config.exports).toEqual(Object.fromEntries(entries.filter(([name]) => !leftOut.includes(name))))
     expect(config.version).toBe(packageJson.version)
   })

@@ -35,7 +35,11 @@ const assets: Assets = {
 /** Writes a generated module only if it changed: development servers watch it and would restart. */
 async function write(name: string, type: string, from: string, value: unknown): Promise<void> {
   const file = Bun.file(path(`server/generated/${name}.ts`))
-  const text = `import type { ${type} } from '${from}'\n\nexport const ${name}: ${type} = ${JSON.stringify(value)}\n`
+  const text = `import type { ${type} } from '${from}'
+
+/** Made by server/cli/build/build.ts. */
+export const ${name}: ${type} = ${JSON.stringify(value)}
+`
   if (!(await file.exists()) || (await file.text()) !== text) await Bun.write(file, text)
 }
 

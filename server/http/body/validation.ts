@@ -2,25 +2,7 @@ import { zValidator } from '@hono/zod-validator'
 import type { Context, MiddlewareHandler, ValidationTargets } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { z } from 'zod'
-import { type FieldError, ProblemError, problems, refuse } from '../../errors.ts'
-
-/** Most wrong fields named in a response: a request can have a hundred thousand. */
-export const ERRORS_NAMED = 20
-
-/** Converts the first issues of a schema to field errors, with their paths below `prefix`. */
-export function fieldErrors(error: z.core.$ZodError, prefix = ''): FieldError[] {
-  const errors = error.issues.slice(0, ERRORS_NAMED).flatMap((issue) => {
-    const path = [prefix, ...issue.path.map(String)].filter((part) => part !== '')
-    if (issue.code !== 'unrecognized_keys') return [{ field: path.join('.') || 'body', detail: issue.message }]
-    return (
-      issue.keys
-        .slice(0, ERRORS_NAMED)
-        // A JSON key may be empty.
-        .map((key) => ({ field: [...path, key || '""'].join('.'), detail: 'is not a known field' }))
-    )
-  })
-  return errors.slice(0, ERRORS_NAMED)
-}
+import { fieldErrors, ProblemError, problems, refuse } from '../../errors.ts'
 
 /** Middleware that validates a part of the request. @throws ProblemError 422 with the names of the wrong fields */
 export function valid<T extends z.ZodType, Target extends keyof ValidationTargets>(target: Target, schema: T) {

@@ -1,0 +1,78 @@
+import { createEventSchema, type ProducerEvent } from '../../shared/document/events.ts'
+import type { JobHeader } from '../../shared/document/job.ts'
+import type { Limits } from '../../shared/document/limits.ts'
+import type { Sent } from '../../shared/producer/batcher.ts'
+import type { Clock, Random } from '../../shared/time/clock.ts'
+import { type CreateJob, createRequestSchemas } from '../../shared/wire/api.ts'
+import type { Principal } from '../auth/access.ts'
+import { fieldErrors, ProblemError, problems, refuse } from '../errors.ts'
+import { JobEventEmitter } from './emitter.ts'
+import type { Engine } from './engine.ts'
+import { FLUSH_MS, type Jobs } from './jobs.ts'
+
+interface AppJobsContext {
+  jobs: Jobs
+  engine: Engine
+  limits: Limits
+  clock: Clock
+  random: Random
+}
+
+/** The principal that publishes for work in this process. */
+const server: Principal = { sub: 'milepost', scopes: ['jobs:admin'] }
+
+/** Creates jobs, and reports on them, from within the server's process. */
+export class AppJobs extends JobEventEmitter {
+  readonly #jobs: Jobs
+  readonly #schema: ReturnType<typeof createRequestSchemas>['createJob']
+
+  constructor({ jobs, engine, limits, clock, random }: AppJobsContext) {
+    const schema = createEventSchema(limits)
+    super({
+      clock,
+      random,
+      validate: (event) => schema.safeParse(event).data,
+      publish: (jobId, events, key) => publishOnce(jobs, jobId, events, key),
+      watch: async (jobId, wake) => {
+        const unwatch = await engine.watch({ job: jobId }, ({ header, removed }) => {
+          if (removed) wake({ cancelRequested: true, pauseRequested: false })
+          else if (header) wake(header)
+        })
+        // A request may have been made before the subscription.
+        const stored = await engine.read(jobId).catch(() => undefined)
+        if (stored) wake(stored.header)
+        return unwatch
+      },
+    })
+    this.#jobs = jobs
+    this.#schema = createRequestSchemas(limits).createJob
+  }
+
+  /**
+   * Creates a job of an owner. It counts against the owner's quotas.
+   *
+   * @param key the same key, owner and job return the job that was created before
+   * @throws ProblemError 409 when the id is taken, 422 for invalid fields, 429 over a quota, 503 or 507 when the store fails
+   */
+  async create(job: CreateJob & { owner: string }, key?: string): Promise<JobHeader> {
+    const parsed = this.#schema.safeParse(job)
+    if (!parsed.success) throw refuse(problems.invalid(fieldErrors(parsed.error)))
+    const owner: Principal = { sub: job.owner, scopes: ['jobs:write'] }
+    const { header } = await this.#jobs.create(owner, parsed.data, key)
+    return header
+  }
+}
+
+async function publishOnce(jobs: Jobs, jobId: string, events: ProducerEvent[], key: string): Promise<Sent> {
+  try {
+    // A retry of the emitter is the same batch, so its key serves as the digest.
+    const receipt = await jobs.publish(server, jobId, events, { key, digest: key })
+    // In this process a batch costs little, so new watchers don't have to wait.
+    return { receipt: { ...receipt, flushMs: FLUSH_MS.watched } }
+  } catch (error) {
+    if (!(error instanceof ProblemError)) return { retry: true }
+    const { status, detail } = error.problem
+    if (status === 413 || status === 422) return { rejected: detail }
+    return status >= 500 ? { retry: true } : { refused: detail }
+  }
+}
