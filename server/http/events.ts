@@ -32,6 +32,8 @@ export function eventRoutes(app: App, context: RouteContext): void {
   const eventSchema = createEventSchema(limits)
   const schemas = createRequestSchemas(limits)
   const limitBody = atMost(limits.bodyBytes)
+  // Twice what one event may have: a body of nothing else would hold the event loop for a second.
+  const mostNested = 2 * (limits.resultBytes + limits.metadataBytes)
   // One line over the limit is enough to refuse the batch.
   const most = limits.batchEvents + 1
 
@@ -72,8 +74,9 @@ export function eventRoutes(app: App, context: RouteContext): void {
   function checkShape(body: string | readonly Line[]): number {
     const isLines = typeof body !== 'string'
     let longestOfAll = 0
+    let nestedInAll = 0
     for (const [index, { json }] of (isLines ? body : [{ json: body }]).entries()) {
-      const { longest, tooDeep } = shapeOf(json, MAX_DEPTH)
+      const { longest, nested, fields, tooDeep } = shapeOf(json, MAX_DEPTH)
       if (tooDeep !== undefined) {
         const detail = `must be nested at most ${JSON_DEPTH} deep`
         throw refuse(problems.invalid([{ field: isLines ? `${index}.${tooDeep}` : tooDeep, detail }]))
@@ -82,7 +85,16 @@ export function eventRoutes(app: App, context: RouteContext): void {
         const detail = `has an event that is longer than ${limits.eventBytes} bytes`
         throw refuse(problems.tooLarge(`The body ${detail}.`, [{ field: 'body', detail }]))
       }
+      if (fields > MAX_FIELDS) {
+        const detail = `has an event with more than ${MAX_FIELDS} fields`
+        throw refuse(problems.invalid([{ field: 'body', detail }]))
+      }
       longestOfAll = Math.max(longestOfAll, longest)
+      nestedInAll += nested
+    }
+    if (nestedInAll > mostNested) {
+      const detail = `has more than ${mostNested} bytes of results and metadata`
+      throw refuse(problems.tooLarge(`The body ${detail}. Send several batches.`, [{ field: 'body', detail }]))
     }
     return longestOfAll
   }
@@ -119,6 +131,8 @@ export function eventRoutes(app: App, context: RouteContext): void {
   }
 }
 
+/** Most fields of an event; no type of event has half as many. */
+const MAX_FIELDS = 32
 /** Levels of arrays and objects that are parsed at all; an event may have fewer. */
 const MAX_DEPTH = 200
 /**

@@ -9,7 +9,11 @@ export const JSON_DEPTH = 32
 /** Whether a JSON value is nested no deeper than that. */
 export function isShallow(value: unknown, depth = JSON_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return true
-  return depth > 0 && Object.values(value).every((inner) => isShallow(inner, depth - 1))
+  if (depth === 0) return false
+  // Not by `Object.values`: on Bun (1.4) it takes 70 ms for an array of 32,000 numbers.
+  if (Array.isArray(value)) return value.every((inner) => isShallow(inner, depth - 1))
+  for (const key in value) if (!isShallow(value[key as keyof typeof value], depth - 1)) return false
+  return true
 }
 
 /**

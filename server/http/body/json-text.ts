@@ -5,6 +5,10 @@ const BACKSLASH = 0x5c
 export interface JsonShape {
   /** Characters of the longest event without white space: the text, or an element if it is an array. */
   longest: number
+  /** Characters within arrays and objects of all events: their results and metadata. */
+  nested: number
+  /** Most fields of an event. */
+  fields: number
   /** The name of the first field that is nested too deeply: `result`, or `3.result` in a batch. */
   tooDeep?: string
 }
@@ -24,6 +28,10 @@ export function shapeOf(text: string, mostDepth: number): JsonShape {
   let longest = 0
   let size = 0
   let key = ''
+  let nested = 0
+  let nestedFrom = 0
+  let fields = 0
+  let mostFields = 0
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
       case QUOTE: {
@@ -38,12 +46,20 @@ export function shapeOf(text: string, mostDepth: number): JsonShape {
         depth += 1
         size += 1
         if (depth === own) key = ''
-        if (depth - own >= mostDepth) return { longest, tooDeep: fieldOf(own === 2 ? `${index}` : '', key) }
+        else if (depth === own + 1) nestedFrom = at
+        if (depth - own >= mostDepth) {
+          return { longest, nested, fields: mostFields, tooDeep: fieldOf(own === 2 ? `${index}` : '', key) }
+        }
         break
       case 0x5d: // ]
       case 0x7d: // }
+        if (depth === own + 1) nested += at + 1 - nestedFrom
         depth -= 1
         size += 1
+        break
+      case 0x3a: // :
+        size += 1
+        if (depth === own) mostFields = Math.max(mostFields, ++fields)
         break
       case 0x20:
       case 0x09:
@@ -55,13 +71,14 @@ export function shapeOf(text: string, mostDepth: number): JsonShape {
         if (depth !== own - 1) break
         longest = Math.max(longest, size)
         size = 0
+        fields = 0
         index += 1
         break
       default:
         size += 1
     }
   }
-  return { longest: Math.max(longest, size) }
+  return { longest: Math.max(longest, size), nested, fields: mostFields }
 }
 
 const fieldOf = (...path: string[]): string => path.filter((part) => part !== '').join('.') || 'event'

@@ -52,4 +52,25 @@ describe('POST /api/jobs/:id/events', () => {
       }
     }
   })
+
+  test('POST /api/jobs/:id/events parses no body that is made of results and metadata, or of fields', async () => {
+    const publish = await publisher()
+    const result = Array(32_000).fill(0)
+    const large = { type: 'status', status: 'running', result }
+    expect(await refusalOf(await publish(JSON.stringify([large, large, large]), JSON_TYPE))).toEqual({
+      status: 413,
+      fields: ['body'],
+    })
+    for (const [body, type] of bodiesOf([large, large])) expect((await publish(body, type)).status).toBe(200)
+    const wide = { type: 'log', message: 'm', ...Object.fromEntries(Array.from({ length: 40 }, (_, n) => [n, 0])) }
+    for (const [body, type] of bodiesOf(Array(100).fill(wide)))
+      expect(await refusalOf(await publish(body, type))).toEqual({ status: 422, fields: ['body'] })
+    const parse = spyOn(JSON, 'parse')
+    try {
+      for (const [body, type] of bodiesOf(Array(15).fill(large))) expect((await publish(body, type)).status).toBe(413)
+      expect(parse.mock.calls.filter(([text]) => String(text).length > 10_000)).toHaveLength(0)
+    } finally {
+      parse.mockRestore()
+    }
+  })
 })

@@ -29,7 +29,17 @@ describe('shapeOf', () => {
     })
 
   test('shapeOf treats brackets, commas and escaped quotes in strings as text', () => {
-    expect(shapeOf('{"a\\\\":"[[[\\"{{,","b":[1]}', 2)).toEqual({ longest: 26 })
+    expect(shapeOf('{"a\\\\":"[[[\\"{{,","b":[1]}', 2)).toEqual({ longest: 26, nested: 3, fields: 2 })
+  })
+
+  test.each([
+    ['{"type":"status","result":{"a":[1,{"b":2}]}}', 17, 2],
+    ['[{"type":"log"},{"type":"status","status":"x","result":[0]},{"metadata":{}}]', 5, 3],
+    ['{"a:b":"{[:,","c":{"d:":":"}}', 10, 2],
+    ['[1,[2],[[3]]]', 3, 0],
+    ['3', 0, 0],
+  ])('shapeOf measures nested values and counts fields: %s', (text, nested, fields) => {
+    expect(shapeOf(text, 10)).toMatchObject({ nested, fields })
   })
 
   test('shapeOf ends on a string without a closing quote', () => {
