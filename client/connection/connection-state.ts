@@ -1,6 +1,6 @@
+import { backOff } from '../../shared/time/backoff.ts'
 import type { EndReason } from '../../shared/wire/messages.ts'
 import {
-  backOff,
   MUTE_MS,
   MUTE_STARTS,
   POLL_MS,
@@ -13,7 +13,7 @@ import {
   SILENCE_SEEN_MS,
   STEADY_MS,
   STREAM_AGAIN_MS,
-} from './patience.ts'
+} from './timeouts.ts'
 
 /** The status of a connection, as people see it. */
 export type ConnectionStatus =
@@ -36,29 +36,29 @@ export type ConnectionStatus =
   /** The server answers, but does not allow this origin. The client keeps trying. Only the shared connection of elements has this status. */
   | 'origin-refused'
 
+/** What is under way. */
+export type ConnectionPhase =
+  /** Nothing: not started, stopped or ended; the status says which. */
+  | 'idle'
+  /** A stream was requested; no byte has arrived. */
+  | 'open'
+  /** The stream delivers. */
+  | 'stream'
+  | 'poll'
+  /** The wait before the next try. */
+  | 'wait'
+
 /** The state of the machine. Plain data, made by {@link createConnectionState} and {@link transition} alone. */
 export interface ConnectionState {
   readonly status: ConnectionStatus
-  readonly phase:
-    | 'idle'
-    /** A stream was requested; no byte has arrived. */
-    | 'opening'
-    | 'streaming'
-    /** A poll is under way. */
-    | 'asking'
-    /** For the timer of the next try. */
-    | 'waiting'
-    /** Ended; the status says why. */
-    | 'over'
+  readonly phase: ConnectionPhase
   /** The cursor that the next stream or poll starts from. */
   readonly cursor: string | undefined
   readonly online: boolean
   /** Failed tries in a row. */
   readonly failures: number
-  /** 401 and 403 in a row. */
+  /** 401, 403 and 404 in a row. Only `job-connection-state.ts` counts them. */
   readonly refusals: number
-  /** 404 in a row. */
-  readonly missing: number
   /** Mute streams in a row while polls were answered. */
   readonly mutes: number
   /** When the stream was requested, and when its last byte arrived: milliseconds. */
@@ -72,6 +72,7 @@ export interface ConnectionState {
   readonly pollUntil: number
 }
 
+/** What happens to a connection. */
 export type ConnectionEvent =
   | { type: 'start' }
   | { type: 'stop' }
@@ -80,43 +81,33 @@ export type ConnectionEvent =
   /** Bytes of an incomplete message arrived. */
   | { type: 'bytes' }
   | { type: 'message'; cursor?: string | undefined }
-  /** A message does not continue the document. */
-  | { type: 'gap' }
-  /** The job has ended; a 204 gives no reason. */
-  | { type: 'ended'; reason?: EndReason | undefined }
   /** The stream closed without `end`. */
   | { type: 'closed' }
-  /** No answer of the server, or, with a status, its refusal. */
+  /** No answer of the server, or, with a status, its refusal. EventSource does not tell the status, which is 0 then. */
   | { type: 'failed'; status?: number | undefined; retryAfterMs?: number | undefined }
-  /** The stream failed without a reason, as EventSource does not give one. */
-  | { type: 'refused' }
   /** A poll was answered. */
   | { type: 'polled'; cursor?: string | undefined; more?: boolean | undefined; retryAfterMs?: number | undefined }
-  /** The server's `retry:`. */
-  | { type: 'retry'; ms: number }
+  /** The stream or poll is to be requested anew. */
+  | { type: 'again' }
   | { type: 'timer' }
   | { type: 'online' }
   | { type: 'offline' }
   /** Someone looks at the page again. */
   | { type: 'visible' }
+  // Those of `job-connection-state.ts`:
+  /** A message does not continue the document. */
+  | { type: 'gap' }
+  /** What is followed has ended; a 204 gives no reason. */
+  | { type: 'ended'; reason?: EndReason | undefined }
+  /** The server's `retry:`. */
+  | { type: 'retry'; ms: number }
 
-export type ConnectionAction =
-  /** Close the stream, the poll and the timer. */
-  | { do: 'close' }
-  | { do: 'open'; cursor: string | undefined }
-  | { do: 'poll'; cursor: string | undefined }
-  /** Set the timer, replacing the previous one. */
-  | { do: 'wait'; ms: number }
-
-type Step = [ConnectionState, ConnectionAction[]]
-type Of<T extends ConnectionEvent['type']> = Extract<ConnectionEvent, { type: T }>
-
-/** The shortest `retry:` that is accepted: milliseconds. */
-const RETRY_LEAST_MS = 100
-/** 401 or 403 in a row before they are believed: a server that is being deployed may refuse for a moment. */
-const REFUSALS = 3
-/** 404 in a row before they are believed. */
-const MISSING = 2
+/**
+ * The next state, the phase that begins, if any, and its time-out, in milliseconds. A phase that begins replaces what is under way, but
+ * for `stream`, which only replaces the time-out.
+ */
+export type ConnectionStep = [state: ConnectionState, phase?: ConnectionPhase | undefined, ms?: number | undefined]
+type Changes = Partial<ConnectionState>
 
 /** A connection that was not started. */
 export function createConnectionState(cursor?: string): ConnectionState {
@@ -127,7 +118,6 @@ export function createConnectionState(cursor?: string): ConnectionState {
     online: true,
     failures: 0,
     refusals: 0,
-    missing: 0,
     mutes: 0,
     openedAt: 0,
     heardAt: 0,
@@ -138,7 +128,8 @@ export function createConnectionState(cursor?: string): ConnectionState {
 }
 
 /**
- * The connection policy: from a state and an event to the next state and the actions. Pure.
+ * The connection policy: from a state and an event to the next state and the action. Pure. `job-connection-state.ts` adds what a
+ * stream of one document needs; it is apart because the element, which has to be small, does without.
  *
  * There is at most one stream or poll at a time, and always a timer with it, so no connection waits for ever. An event that a phase does
  * not expect changes nothing.
@@ -146,199 +137,106 @@ export function createConnectionState(cursor?: string): ConnectionState {
  * @param now milliseconds; any clock that goes forward
  * @param random in [0, 1), for jitter
  */
-export function transition(state: ConnectionState, event: ConnectionEvent, now: number, random: number): Step {
+export function transition(
+  state: ConnectionState,
+  event: ConnectionEvent,
+  now: number,
+  random: number,
+): ConnectionStep {
+  const { phase, status, online, pollUntil } = state
+  const isAtWork = phase !== 'idle'
+  const hasStream = phase === 'open' || phase === 'stream'
+  /** Its end is no failure, and makes up for those before it. */
+  const isSteady = phase === 'stream' && now - state.openedAt >= STEADY_MS
+  /** The status while disconnected. */
+  const lost = online ? 'reconnecting' : 'offline'
+
+  const begin = (next: ConnectionPhase, ms: number | undefined, changes?: Changes): ConnectionStep => [
+    { ...state, ...changes, phase: next },
+    next,
+    ms,
+  ]
+  const open = (changes?: Changes) => begin('open', MUTE_MS, { ...changes, openedAt: now, heardAt: now })
+  const poll = () => begin('poll', POLL_TIMEOUT_MS)
+  const tryAgain = () => (now < pollUntil ? poll() : open())
+  /** Something arrived: the silence starts anew. */
+  const hear = (changes?: Changes) => begin('stream', SILENCE_MS, { ...changes, heardAt: now })
+  const fail = (retryAfterMs = 0) => {
+    const failures = (isSteady ? 0 : state.failures) + 1
+    const asked = Math.min(RETRY_AFTER_MOST_MS, retryAfterMs)
+    const ms = asked + backOff(asked > 0 ? 1 : failures, state.retryMs, RETRY_MOST_MS, random)
+    return begin('wait', ms, { failures, notBefore: now + asked, status: lost })
+  }
+
   switch (event.type) {
     case 'start':
-      if (state.phase !== 'idle' && state.phase !== 'over') return [state, []]
-      if (state.status === 'ended') return [state, []]
-      return open({ ...createConnectionState(state.cursor), retryMs: state.retryMs }, now)
+      if (isAtWork) break
+      return open(createConnectionState(state.cursor))
     case 'stop':
-      return state.phase === 'idle' || state.phase === 'over'
-        ? [{ ...state, phase: 'idle' }, []]
-        : [{ ...state, phase: 'idle', status: 'connecting' }, [{ do: 'close' }]]
-    case 'retry':
-      return [{ ...state, retryMs: Math.min(RETRY_MOST_MS, Math.max(RETRY_LEAST_MS, event.ms)) }, []]
+      if (isAtWork) return begin('idle', undefined, { status: 'connecting' })
+      break
     case 'offline':
-      return isAtWork(state) ? [{ ...state, online: false, status: 'offline' }, []] : [{ ...state, online: false }, []]
+      return [{ ...state, online: false, status: isAtWork ? 'offline' : status }]
     case 'online':
-      return comeOnline(state, now)
+      // After a network change an open stream is most likely dead without an error.
+      if (isAtWork && !online) return open({ online: true, failures: 0, status: 'reconnecting' })
+      return [{ ...state, online: true }]
     case 'visible':
-      return comeBack(state, now)
+      if (phase === 'wait' && now >= state.notBefore) return tryAgain()
+      if (phase === 'stream' && now - state.heardAt >= SILENCE_SEEN_MS) return open()
+      break
+    case 'again':
+      if (hasStream) return open()
+      if (phase === 'poll') return poll()
+      break
     case 'timer':
-      return onTimer(state, now, random)
+      // A mute stream. A poll shows the job, and tells a buffering proxy from a server that is away.
+      if (phase === 'open') return poll()
+      if (phase === 'stream') return open({ status: lost })
+      if (phase === 'wait') return tryAgain()
+      if (phase === 'poll') return fail()
+      break
     case 'opened':
-      return state.phase === 'opening' ? onOpened(state) : [state, []]
+      // A resumed stream counts as live at once, unless the previous ones were mute.
+      if (phase !== 'open' || state.cursor === undefined || state.mutes > 0) break
+      return [{ ...state, status: online ? 'live' : status }, 'stream', QUIET_MS]
     case 'bytes':
-      return hasStream(state) ? hear(state, now) : [state, []]
-    case 'message': {
-      if (!hasStream(state)) return [state, []]
-      const [heard, actions] = hear(state, now)
-      const cursor = event.cursor ?? state.cursor
+      if (hasStream) return hear()
+      break
+    case 'message':
+      if (!hasStream) break
       // A message proves that there is a network, whatever the device reports: the server may be local.
-      return [
-        { ...heard, cursor, status: 'live', online: true, refusals: 0, missing: 0, mutes: 0, pollUntil: 0 },
-        actions,
-      ]
-    }
-    case 'ended':
-      return hasStream(state) || state.phase === 'asking' ? finish(state, endStatus(event.reason)) : [state, []]
-    case 'polled':
-      return state.phase === 'asking' ? onPolled(state, event, now, random) : [state, []]
-    case 'gap':
-      return onGap(state, now, random)
+      return hear({ status: 'live', online: true, mutes: 0, pollUntil: 0 })
     case 'closed':
-      return onClosed(state, now, random)
-    case 'refused':
-      return state.phase === 'opening' ? poll(state) : [state, []]
+      if (!hasStream) break
+      // A steady stream is reopened at once; a short one counts as a failure, to avoid a hot loop.
+      return isSteady ? open({ failures: 0 }) : fail()
+    case 'polled': {
+      if (phase !== 'poll') break
+      const changes = { online: true, failures: 0, mutes: state.mutes + 1 }
+      if (changes.mutes < MUTE_STARTS) return open({ ...changes, status: online ? status : 'reconnecting' })
+      const ms = Math.min(RETRY_AFTER_MOST_MS, event.retryAfterMs || POLL_MS) * (1 + random / 4)
+      return begin('wait', ms, {
+        ...changes,
+        pollUntil: now < pollUntil ? pollUntil : now + STREAM_AGAIN_MS,
+        status: 'polling',
+      })
+    }
     case 'failed':
-      return onFailed(state, event, now, random)
+      // The server answers, but refuses a stream, perhaps for too many: a poll may work.
+      if (phase === 'open' && event.status !== undefined && event.status < 500) return poll()
+      if (hasStream || phase === 'poll') return fail(event.retryAfterMs)
   }
+  return [state]
 }
 
-/** Whether the connection is active. */
-function isAtWork({ phase }: ConnectionState): boolean {
-  return phase !== 'idle' && phase !== 'over'
-}
-
-function hasStream({ phase }: ConnectionState): boolean {
-  return phase === 'opening' || phase === 'streaming'
-}
-
-function open(state: ConnectionState, now: number): Step {
-  return [
-    { ...state, phase: 'opening', openedAt: now, heardAt: now },
-    [{ do: 'close' }, { do: 'open', cursor: state.cursor }, { do: 'wait', ms: MUTE_MS }],
-  ]
-}
-
-function poll(state: ConnectionState): Step {
-  return [
-    { ...state, phase: 'asking' },
-    [{ do: 'close' }, { do: 'poll', cursor: state.cursor }, { do: 'wait', ms: POLL_TIMEOUT_MS }],
-  ]
-}
-
-function wait(state: ConnectionState, ms: number): Step {
-  return [{ ...state, phase: 'waiting' }, [{ do: 'close' }, { do: 'wait', ms }]]
-}
-
-function finish(state: ConnectionState, status: ConnectionStatus): Step {
-  return [{ ...state, phase: 'over', status }, [{ do: 'close' }]]
-}
-
-/** The next try: a poll, or a stream. */
-function tryAgain(state: ConnectionState, now: number): Step {
-  return now < state.pollUntil ? poll(state) : open(state, now)
-}
-
-/** The status while disconnected. */
-function lost({ online }: ConnectionState): ConnectionStatus {
-  return online ? 'reconnecting' : 'offline'
-}
-
-function endStatus(reason: EndReason | undefined): ConnectionStatus {
+/** The status after the end of a job; a 204 gives no reason. */
+export function statusOfEnd(reason: EndReason | undefined): ConnectionStatus {
   if (reason === 'token-expired') return 'expired'
   return reason === 'deleted' ? 'not-found' : 'ended'
 }
 
-/** A resumed stream counts as live at once, unless the previous ones were mute. */
-function onOpened(state: ConnectionState): Step {
-  const next = { ...state, refusals: 0, missing: 0 }
-  if (state.cursor === undefined || state.mutes > 0) return [next, []]
-  return [{ ...next, status: state.online ? 'live' : state.status }, [{ do: 'wait', ms: QUIET_MS }]]
-}
-
-/** The first byte starts the silence time-out; later ones only move its start. */
-function hear(state: ConnectionState, now: number): Step {
-  if (state.phase === 'streaming') return [{ ...state, heardAt: now }, []]
-  return [{ ...state, phase: 'streaming', heardAt: now }, [{ do: 'wait', ms: SILENCE_MS }]]
-}
-
-function onTimer(state: ConnectionState, now: number, random: number): Step {
-  switch (state.phase) {
-    case 'opening':
-      // Mute. A poll shows the job, and tells a buffering proxy from a server that is away.
-      return poll(state)
-    case 'streaming': {
-      const silence = Math.max(0, now - state.heardAt)
-      if (silence < SILENCE_MS) return [state, [{ do: 'wait', ms: SILENCE_MS - silence }]]
-      return open({ ...state, status: lost(state) }, now)
-    }
-    case 'asking':
-      return fail(state, undefined, now, random)
-    case 'waiting':
-      return tryAgain(state, now)
-    default:
-      return [state, []]
-  }
-}
-
-function onPolled(state: ConnectionState, event: Of<'polled'>, now: number, random: number): Step {
-  const next = { ...state, cursor: event.cursor ?? state.cursor, online: true, failures: 0, refusals: 0, missing: 0 }
-  if (event.more) return poll(next)
-  const mutes = state.mutes + 1
-  if (mutes < MUTE_STARTS) {
-    return open({ ...next, mutes, status: state.status === 'offline' ? 'reconnecting' : state.status }, now)
-  }
-  const pollUntil = now < state.pollUntil ? state.pollUntil : now + STREAM_AGAIN_MS
-  const ms = Math.min(RETRY_AFTER_MOST_MS, event.retryAfterMs ?? POLL_MS)
-  return wait({ ...next, mutes, pollUntil, status: 'polling' }, ms * (1 + random / 4))
-}
-
-/** After a gap the stream resumes from the document's cursor; after a second one it starts without a cursor. */
-function onGap(state: ConnectionState, now: number, random: number): Step {
-  if (state.phase === 'asking') return fail({ ...state, cursor: undefined }, undefined, now, random)
-  if (!hasStream(state)) return [state, []]
-  const failures = failuresBefore(state, now)
-  if (failures === 0) return open({ ...state, failures: 1 }, now)
-  return fail({ ...state, failures, cursor: undefined }, undefined, now, random)
-}
-
-/** Failures to count when a stream ends: none if it was steady. */
-function failuresBefore(state: ConnectionState, now: number): number {
-  return state.phase === 'streaming' && now - state.openedAt >= STEADY_MS ? 0 : state.failures
-}
-
-/** A steady stream that closes is reopened at once; a short one counts as a failure, to avoid a hot loop. */
-function onClosed(state: ConnectionState, now: number, random: number): Step {
-  if (!hasStream(state)) return [state, []]
-  if (state.phase === 'streaming' && now - state.openedAt >= STEADY_MS) return open({ ...state, failures: 0 }, now)
-  return fail(state, undefined, now, random)
-}
-
-function onFailed(state: ConnectionState, event: Of<'failed'>, now: number, random: number): Step {
-  const { status, retryAfterMs } = event
-  if (state.phase !== 'asking' && !hasStream(state)) return [state, []]
-  if (status === 404) {
-    const missing = state.missing + 1
-    if (missing >= MISSING) return finish({ ...state, missing }, 'not-found')
-    return wait({ ...state, missing }, backOff(state.retryMs, 1, random))
-  }
-  if (status === 401 || status === 403) {
-    const refusals = state.refusals + 1
-    if (refusals >= REFUSALS) return finish({ ...state, refusals }, 'expired')
-    return wait({ ...state, refusals }, backOff(state.retryMs, refusals, random))
-  }
-  // The server answers, but refuses a stream, perhaps for too many: a poll may work.
-  if (state.phase === 'opening' && status !== undefined && status < 500) return poll(state)
-  return fail({ ...state, failures: failuresBefore(state, now) }, retryAfterMs, now, random)
-}
-
-function fail(state: ConnectionState, retryAfterMs: number | undefined, now: number, random: number): Step {
-  const failures = state.failures + 1
-  const asked = Math.min(RETRY_AFTER_MOST_MS, retryAfterMs ?? 0)
-  const ms = asked + backOff(state.retryMs, asked > 0 ? 1 : failures, random)
-  return wait({ ...state, failures, notBefore: now + asked, status: lost(state) }, ms)
-}
-
-/** After a network change an open stream is most likely dead without an error. */
-function comeOnline(state: ConnectionState, now: number): Step {
-  if (state.online || !isAtWork(state)) return [{ ...state, online: true }, []]
-  return open({ ...state, online: true, failures: 0, status: 'reconnecting' }, now)
-}
-
-function comeBack(state: ConnectionState, now: number): Step {
-  if (state.phase === 'waiting' && now >= state.notBefore) return tryAgain(state, now)
-  if (state.phase === 'streaming' && now - state.heardAt >= SILENCE_SEEN_MS) return open(state, now)
-  return [state, []]
+/** The status after the server refused to show a job, with 401, 403 or 404; `undefined` for any other answer. */
+export function statusOfRefusal(status: number | undefined): 'not-found' | 'expired' | undefined {
+  return status === 404 ? 'not-found' : status === 401 || status === 403 ? 'expired' : undefined
 }

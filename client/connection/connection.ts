@@ -1,10 +1,11 @@
 import type { Timer } from '../../shared/time/clock.ts'
+import type { EndReason } from '../../shared/wire/messages.ts'
 import {
-  type ConnectionAction,
   type ConnectionEvent,
+  type ConnectionPhase,
   type ConnectionStatus,
   createConnectionState,
-  transition,
+  type transition,
 } from './connection-state.ts'
 import type { Environment } from './environment.ts'
 
@@ -24,14 +25,38 @@ export interface ConnectionOptions {
   open(cursor: string | undefined, attempt: Attempt): Promise<ConnectionEvent | undefined>
   /** Polls for the same, when streams are mute. */
   poll(cursor: string | undefined, attempt: Attempt): Promise<ConnectionEvent | undefined>
-  /** Receives a message, its name and parsed data, and returns its meaning for the policy. */
+  /** Receives a message, its name and parsed data, and returns its meaning for the policy; throws when it is malformed. */
   receive(name: string, data: unknown): ConnectionEvent
-  /** The cursor to start from. Without one the server sends a snapshot at once. */
+  /**
+   * The cursor to start from. Without one the server sends a snapshot at once. Streams of several jobs have none, but may be as silent as
+   * one that goes on from a cursor: for them it is any text.
+   */
   cursor?: string | undefined
   onStatus(status: ConnectionStatus): void
   /** Called whenever the server was heard. */
-  onHeard?(): void
+  onHeard(): void
+  /** Decides when to connect: the policy of `connection-state.ts`, or one that is built on it. */
+  policy: typeof transition
   environment: Environment
+}
+
+/** The outcome of receiving a message. */
+export interface Received {
+  /** The client's cursor now. */
+  cursor?: string | undefined
+  /** It does not continue the document. */
+  gap?: boolean | undefined
+  /** Everything that is followed has ended. */
+  ended?: EndReason | undefined
+  /** Of a poll: there is another page. */
+  more?: boolean | undefined
+}
+
+/** The same as an event of the policy. */
+export function eventOf({ cursor, gap, ended, more }: Received, type: 'message' | 'polled'): ConnectionEvent {
+  if (gap) return { type: 'gap' }
+  if (ended) return { type: 'ended', reason: ended }
+  return { type, cursor, more }
 }
 
 /** A connection to the server. */
@@ -43,64 +68,52 @@ export interface Connection {
   stop(): void
 }
 
-/** Events of streams and polls that are not messages. */
-const SILENT: readonly ConnectionEvent['type'][] = ['closed', 'failed', 'refused']
-
-/** Runs the policy of `connection-state.ts`: carries out its actions, and reports events to it. */
+/** Runs a connection policy: carries out its actions, and reports events to it. */
 export function createConnection(options: ConnectionOptions): Connection {
   const { clock, random, page } = options.environment
   let state = createConnectionState(options.cursor)
+  /** Aborts the present stream, poll or wait. */
   let attempt: AbortController | undefined
   let timer: Timer | undefined
-  let listening: AbortController | undefined
 
   function dispatch(event: ConnectionEvent): void {
-    const before = state.status
-    const [after, actions] = transition(state, event, clock.now(), random.number())
-    state = after
-    for (const action of actions) act(action)
-    if (after.status !== before) options.onStatus(after.status)
-    // Nothing follows the end: page events no longer matter.
-    if (after.phase === 'over') listening?.abort()
+    const { status } = state
+    const [next, phase, ms] = options.policy(state, event, clock.now(), random.number())
+    state = next
+    if (phase) begin(phase, ms)
+    if (next.status !== status) options.onStatus(next.status)
   }
 
-  function act(action: ConnectionAction): void {
-    if (action.do === 'open' || action.do === 'poll') begin(options[action.do], action.cursor)
-    else clock.clearTimeout(timer)
-    if (action.do === 'close') attempt?.abort()
-    if (action.do === 'wait') timer = clock.setTimeout(() => dispatch({ type: 'timer' }), action.ms)
-  }
-
-  function begin(run: ConnectionOptions['open' | 'poll'], cursor: string | undefined): void {
+  function begin(phase: ConnectionPhase, ms: number | undefined): void {
+    clock.clearTimeout(timer)
+    if (ms) timer = clock.setTimeout(() => dispatch({ type: 'timer' }), ms)
+    if (phase === 'stream') return
+    attempt?.abort()
+    if (phase === 'idle') return
     attempt = new AbortController()
     const { signal } = attempt
+    listen(signal)
+    if (phase === 'wait') return
     const tell = (event: ConnectionEvent | undefined) => {
       if (!event || signal.aborted) return
-      if (!SILENT.includes(event.type)) options.onHeard?.()
+      if (event.type !== 'failed' && event.type !== 'closed') options.onHeard()
       dispatch(event)
     }
     const take = (name: string, text: string) => {
-      if (!signal.aborted) tell(receive(name, text))
+      if (signal.aborted) return
+      let event: ConnectionEvent = { type: 'failed' }
+      try {
+        event = options.receive(name, JSON.parse(text))
+      } catch {
+        // A malformed message: the stream can't be trusted.
+      }
+      tell(event)
     }
-    run(cursor, { signal, tell, take }).then(tell, () => tell({ type: 'failed' }))
-  }
-
-  function receive(name: string, text: string): ConnectionEvent {
-    let data: unknown
-    try {
-      data = JSON.parse(text)
-    } catch {
-      // A malformed message: the stream can't be trusted.
-      return { type: 'failed' }
-    }
-    return options.receive(name, data)
+    options[phase](state.cursor, { signal, tell, take }).then(tell, () => tell({ type: 'failed' }))
   }
 
   /** Listens to the network and the page. */
-  function listen(): void {
-    listening?.abort()
-    listening = new AbortController()
-    const { signal } = listening
+  function listen(signal: AbortSignal): void {
     const hear = ({ type }: Event) => {
       if (type === 'online' || type === 'offline') dispatch({ type })
       else if (page?.document?.visibilityState !== 'hidden') dispatch({ type: 'visible' })
@@ -116,13 +129,9 @@ export function createConnection(options: ConnectionOptions): Connection {
       return state.status
     },
     start() {
-      listen()
       dispatch({ type: 'start' })
       if (page?.navigator?.onLine === false) dispatch({ type: 'offline' })
     },
-    stop() {
-      listening?.abort()
-      dispatch({ type: 'stop' })
-    },
+    stop: () => dispatch({ type: 'stop' }),
   }
 }

@@ -2,8 +2,8 @@ import type { Timer } from '../../shared/time/clock.ts'
 import { addSample, coarseTimeLeft, emptyEstimate, getRate, getTimeLeft, sampleOf } from '../../shared/time/estimate.ts'
 import type { JobFacts } from '../text/words.ts'
 import type { Environment } from './environment.ts'
-import { createHeaderLine, type Followed, type HeaderLine } from './header-line.ts'
-import type { JobLocation } from './job-location.ts'
+import { createHeaderStream, type FollowedJob, type HeaderStream } from './header-stream.ts'
+import type { JobLocation } from './job-url.ts'
 
 const SECOND = 1_000
 
@@ -25,7 +25,7 @@ export function followHeader(
   let timer: Timer | undefined
   let isFollowing = true
 
-  const followed: Followed = {
+  const followed: FollowedJob = {
     location,
     environment,
     changed() {
@@ -34,7 +34,7 @@ export function followHeader(
       if (isFollowing) callOff ??= environment.frame(tell)
     },
   }
-  const line = joinLine(followed)
+  const stream = joinStream(followed)
 
   function rest(): void {
     callOff?.()
@@ -45,7 +45,7 @@ export function followHeader(
     rest()
     const { header, over } = followed
     if (!over) timer = clock.setTimeout(tell, SECOND)
-    const facts = line.facts()
+    const facts = stream.facts()
     timeLeft = coarseTimeLeft(getTimeLeft(estimate, facts.now), timeLeft)
     const rate = getRate(estimate, facts.now)
     show({ ...facts, connection: over ?? facts.connection, job: header, rate, timeLeft })
@@ -54,18 +54,18 @@ export function followHeader(
   return () => {
     isFollowing = false
     rest()
-    line.leave(followed)
+    stream.leave(followed)
   }
 }
 
-const lines: HeaderLine[] = []
+const streams: HeaderStream[] = []
 
-/** Adds a job to a connection that has room for it. */
-function joinLine(job: Followed): HeaderLine {
-  const known = lines.find((line) => line.join(job))
+/** Adds a job to a stream that has room for it. */
+function joinStream(job: FollowedJob): HeaderStream {
+  const known = streams.find((stream) => stream.join(job))
   if (known) return known
-  const made = createHeaderLine(job)
+  const made = createHeaderStream(job)
   made.join(job)
-  lines.push(made)
+  streams.push(made)
   return made
 }

@@ -4,7 +4,7 @@ import type { Job, Patch } from '../../shared/document/job.ts'
 import { LiveJob } from '../../shared/document/live-job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { type EndReason, patchOfSnapshot, type SnapshotData, type StreamMessage } from '../../shared/wire/messages.ts'
-import type { Received } from './received.ts'
+import type { Received } from './connection.ts'
 
 /** A message about the job. */
 export type JobMessage = Exclude<StreamMessage, { event: 'ping' }>

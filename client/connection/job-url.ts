@@ -1,3 +1,5 @@
+import { jobPath, withoutSlash } from '../../shared/wire/paths.ts'
+
 /** Which job, and the credentials to read it. */
 export type JobAddress = (
   | {
@@ -33,7 +35,7 @@ export interface JobUrls {
 
 /** The URLs of a job's stream and document. */
 export function jobUrls(address: JobAddress): JobUrls {
-  const url = address.url ?? `${withoutSlash(address.baseUrl ?? '')}/api/jobs/${encodeURIComponent(address.jobId)}`
+  const url = address.url ?? `${withoutSlash(address.baseUrl ?? '')}/${jobPath(address.jobId)}`
   const [beforeHash = ''] = url.split('#', 1)
   const queryAt = beforeHash.indexOf('?')
   const path = withoutSlash(queryAt === -1 ? beforeHash : beforeHash.slice(0, queryAt)).replace(/\/progress$/, '')
@@ -54,14 +56,39 @@ export function bearerHeaders(bearer: string | undefined): Readonly<Record<strin
   return bearer === undefined ? undefined : { authorization: `Bearer ${bearer}` }
 }
 
-/** `path` without the slash at its end. */
-export function withoutSlash(path: string): string {
-  return path.endsWith('/') ? path.slice(0, -1) : path
-}
-
 function withQuery(path: string, query: URLSearchParams, cursor: string | undefined): string {
   const all = new URLSearchParams(query)
   if (cursor !== undefined) all.set('since', cursor)
   const text = all.toString()
   return text === '' ? path : `${path}?${text}`
+}
+
+/** The address of a job, and the token to read it. */
+export interface JobLocation {
+  /** Where the server is mounted, without a slash at its end. */
+  readonly base: string
+  readonly id: string
+  /** A watch token, for readers without a cookie. */
+  readonly token: string | null
+}
+
+/**
+ * Parses the address of a job.
+ *
+ * @param url `/api/jobs/ID`, or its stream, `…/progress?token=…`, as `POST …/tokens` gives it
+ * @param page the base of a relative `url`
+ * @throws TypeError for an invalid URL
+ */
+export function locateJob(url: string, token: string | null, page?: string): JobLocation {
+  const { origin, pathname, searchParams } = new URL(url, page)
+  const [path = '', rest = ''] = pathname.split('/api/jobs/')
+  const [id = ''] = rest.split('/')
+  return { base: origin + path, id, token: token || searchParams.get('token') }
+}
+
+/** Where to ask for the job itself. */
+export function documentUrl({ base, id, token }: JobLocation, parts: 'header' | 'all'): string {
+  const query = new URLSearchParams({ parts })
+  if (token) query.set('token', token)
+  return `${base}/${jobPath(id)}?${query}`
 }

@@ -1,9 +1,9 @@
-import { ask } from './ask.ts'
-import type { ConnectionOptions } from './connection.ts'
-import type { Environment } from './environment.ts'
-import { listenTo } from './event-source-stream.ts'
-import { readStream } from './fetch-stream.ts'
-import { eventOf, type Received } from './received.ts'
+import { readJson, readProblem } from '../../shared/wire/answers.ts'
+import { retryAfterMs } from '../../shared/wire/retry-after.ts'
+import { type Attempt, type ConnectionOptions, eventOf, type Received } from './connection.ts'
+import type { ConnectionEvent } from './connection-state.ts'
+import type { Environment, EventSourceLike } from './environment.ts'
+import { EventSourceParser } from './event-source-parser.ts'
 
 /** The URLs of a stream and of its polling fallback. */
 export interface TransportOptions {
@@ -47,16 +47,103 @@ export function createTransport(options: TransportOptions): Pick<ConnectionOptio
       const url = options.streamUrl(cursor)
       if (headers || !EventSource)
         return readStream(url, headers, environment, attempt, () => options.isOver?.() === true)
-      listenTo(new EventSource(url), MESSAGE_NAMES, attempt)
+      takeMessages(new EventSource(url), MESSAGE_NAMES, attempt)
       return undefined
     },
     poll(cursor, { signal }) {
       const init = { headers: { accept: 'application/json', ...headers }, signal }
-      return ask(options.pollUrl(cursor), init, environment, (answer, date) => {
+      return requestJson(options.pollUrl(cursor), init, environment, (answer, date) => {
         signal.throwIfAborted()
         const received = options.receivePoll(answer, date)
         return received && eventOf(received, 'polled')
       })
     },
   }
+}
+
+/** `EventSource.CLOSED`: it will not try again by itself. */
+const CLOSED = 2
+
+/**
+ * Takes the messages of an EventSource and reports its events. It is closed at the first error, because EventSource gives up for good at
+ * the first answer that is not 200.
+ *
+ * @param names of the messages: EventSource delivers only named listeners their messages
+ */
+export function takeMessages(source: EventSourceLike, names: readonly string[], { signal, tell, take }: Attempt): void {
+  for (const name of names) source.addEventListener(name, ({ data }) => take(name, data))
+  source.onopen = () => tell({ type: 'opened' })
+  source.onerror = () => tell(source.readyState === CLOSED ? { type: 'failed', status: 0 } : { type: 'closed' })
+  signal.addEventListener('abort', () => source.close())
+}
+
+/**
+ * Reads a stream with `fetch`, to its end: what an EventSource does where there is none, or where headers are needed. Returns how it ended.
+ *
+ * @param isOver whether the document is complete
+ */
+async function readStream(
+  url: string,
+  headers: Readonly<Record<string, string>> | undefined,
+  environment: Environment,
+  { signal, tell, take }: Attempt,
+  isOver: () => boolean,
+): Promise<ConnectionEvent> {
+  const response = await environment.fetch(url, {
+    headers: { accept: 'text/event-stream', ...headers },
+    cache: 'no-store',
+    signal,
+  })
+  // A proxy may answer 204 too; the server does so only to clients that have the end.
+  if (response.status === 204 && isOver()) return { type: 'ended' }
+  if (!response.ok || !response.body || !isEventStream(response)) return outcomeOf(response, environment)
+  tell({ type: 'opened' })
+  const decoder = new TextDecoder()
+  const parser = new EventSourceParser({
+    onMessage: ({ event, data }) => take(event, data),
+    onRetry: (ms) => tell({ type: 'retry', ms }),
+  })
+  const reader = response.body.getReader()
+  try {
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      tell({ type: 'bytes' })
+      parser.feed(decoder.decode(read.value, { stream: true }))
+    }
+  } catch (error) {
+    void reader.cancel().catch(() => {})
+    throw error
+  }
+  return { type: 'closed' }
+}
+
+function isEventStream(response: Response): boolean {
+  return response.headers.get('content-type')?.startsWith('text/event-stream') === true
+}
+
+/**
+ * Requests JSON.
+ *
+ * @param take turns the parsed answer and its `Date`, which may be empty, into an event of the policy; `undefined` when it is not the server's
+ * @returns that event with the server's `Retry-After`, or the failure
+ */
+export async function requestJson(
+  url: string,
+  init: RequestInit,
+  environment: Environment,
+  take: (answer: unknown, date: string) => ConnectionEvent | undefined,
+): Promise<ConnectionEvent> {
+  const response = await environment.fetch(url, { cache: 'no-store', ...init })
+  const date = response.headers.get('date') ?? ''
+  const taken = response.ok ? take(await readJson(response), date) : undefined
+  return outcomeOf(response, environment, taken)
+}
+
+/** An event with the server's `Retry-After`: without another, the failure of the response, with a status only if the server itself refused. */
+async function outcomeOf(
+  response: Response,
+  { clock }: Environment,
+  taken?: ConnectionEvent,
+): Promise<ConnectionEvent> {
+  const event = taken ?? { type: 'failed', status: (await readProblem(response)) && response.status }
+  return Object.assign(event, { retryAfterMs: retryAfterMs(response, clock.now()) })
 }

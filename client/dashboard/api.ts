@@ -16,8 +16,3 @@ export async function call(path: string, method: 'GET' | 'POST' | 'DELETE' = 'GE
   if (!response.ok) throw refusalOf(response.status, await response.text().catch(() => ''))
   return response
 }
-
-/** The path of a job in the API. */
-export function jobPath(id: string): string {
-  return `api/jobs/${encodeURIComponent(id)}`
-}

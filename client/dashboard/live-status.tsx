@@ -1,7 +1,7 @@
 import { useEffect } from 'preact/hooks'
 import type { ConnectionStatus } from '../connection/connection-state.ts'
-import type { LineSignals } from '../connection/signal-line.ts'
 import { say } from '../element/live-region.ts'
+import type { ConnectionSignals } from '../signals/connection-signals.ts'
 import { getJobSignal } from '../signals/shared-job-signal.ts'
 import { whose } from './list/whose-jobs.ts'
 import { base, route } from './navigation.ts'
@@ -20,7 +20,7 @@ function JobLine({ id }: { id: string }) {
   return <Line source={getJobSignal({ jobId: id, baseUrl: base.href })} />
 }
 
-function Line({ source }: { source: LineSignals }) {
+function Line({ source }: { source: ConnectionSignals }) {
   const connection = source.connection.value
   const lastSeen = source.lastSeen.value
   const words = describeConnection(connection, lastSeen, source.now.value)

@@ -14,7 +14,7 @@ export class Refusal extends Error {
 }
 
 /** The problem document of a body, if it is the server's: proxies answer with errors of their own. */
-export function readProblem(body: string): ProblemDocument | undefined {
+export function parseProblem(body: string): ProblemDocument | undefined {
   try {
     const parsed: unknown = JSON.parse(body)
     return isProblem(parsed) ? parsed : undefined
@@ -25,6 +25,6 @@ export function readProblem(body: string): ProblemDocument | undefined {
 
 /** The refusal of a response with a body; one that is not the server's counts as no answer. */
 export function refusalOf(status: number, body: string): Refusal {
-  const problem = readProblem(body)
+  const problem = parseProblem(body)
   return new Refusal(problem ? status : 0, problem)
 }

@@ -1,3 +1,5 @@
+import { jobPagePath } from '../../shared/wire/paths.ts'
+
 /** The jobs that a list shows. */
 export type Filter = 'all' | 'running' | 'finished' | 'failed'
 
@@ -34,7 +36,7 @@ export function parseRoute(url: URL, base: URL): Route {
 /** The address of a page, relative to where the app is mounted. */
 export function toHref(route: Exclude<Route, { page: 'missing' }>): string {
   if (route.page === 'docs') return 'docs/api'
-  if (route.page === 'job') return `jobs/${encodeURIComponent(route.id)}`
+  if (route.page === 'job') return jobPagePath(route.id)
   const query = new URLSearchParams()
   if (route.filter !== 'all') query.set('show', route.filter)
   if (route.search !== '') query.set('search', route.search)

@@ -1,6 +1,6 @@
 import type { JobState } from '../text/job-language.ts'
 import type { JobWords } from '../text/words.ts'
-import { type Icon, stateIcons } from './icons.ts'
+import { type IconShape, stateIcons } from './icons.ts'
 
 /** A failure of a job. */
 export interface Failure {
@@ -38,8 +38,6 @@ export function createJobProgressView(onShow: () => void): JobProgressView {
 
   action.onclick = onShow
   track.role = 'progressbar'
-  track.ariaValueMin = '0'
-  track.ariaValueMax = '100'
   // The bar has the same text for screen readers.
   for (const seen of [line, aside, middle]) seen.ariaHidden = 'true'
 
@@ -99,7 +97,7 @@ function element<K extends keyof HTMLElementTagNameMap>(
 ): HTMLElementTagNameMap[K] {
   const made = document.createElement(tag)
   made.className = part
-  made.part.value = part
+  made.part = part
   made.append(...inside)
   return made
 }
@@ -111,7 +109,7 @@ function svg(tag: string, attributes: Record<string, string | number>, ...inside
   return made
 }
 
-function createIcon({ path, stroke }: Icon): SVGElement {
+function createIcon({ path, stroke }: IconShape): SVGElement {
   return svg('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, svg('path', { d: path, 'stroke-width': stroke }))
 }
 

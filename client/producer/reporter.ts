@@ -5,7 +5,7 @@ import { type Answer, explainRedirect, type Failed, readAnswer } from '../../sha
 import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../shared/time/clock.ts'
 import { isJob, isReceipt } from '../../shared/wire/answers.ts'
 import type { CreateJob } from '../../shared/wire/api.ts'
-import { withoutSlash } from '../connection/job-url.ts'
+import { eventsPath, jobsPath, withoutSlash } from '../../shared/wire/paths.ts'
 
 /** The server, and the token to report with. */
 export interface ReporterOptions {
@@ -275,7 +275,7 @@ class HttpJobReporter implements JobReporter {
   /** Creates the job, unless it exists. Returns the failure, if any. A repeated request finds the same job. */
   #create(): Promise<Failed | undefined> {
     if (!this.#toCreate) return Promise.resolve(undefined)
-    this.#creating ??= this.#request('/api/jobs', this.#toCreate, {}, isJob).then((answer) => {
+    this.#creating ??= this.#request(jobsPath, this.#toCreate, {}, isJob).then((answer) => {
       this.#creating = undefined
       if ('failed' in answer) return 'rejected' in answer.failed ? { refused: answer.failed.rejected } : answer.failed
       this.#epoch = answer.body.epoch
@@ -286,9 +286,7 @@ class HttpJobReporter implements JobReporter {
   }
 
   async #publish(events: ProducerEvent[], key: string): Promise<Sent> {
-    const life = this.#epoch === undefined ? '' : `?epoch=${this.#epoch}`
-    const path = `/api/jobs/${encodeURIComponent(this.id)}/events${life}`
-    const answer = await this.#request(path, events, { 'idempotency-key': key }, isReceipt)
+    const answer = await this.#request(eventsPath(this.id, this.#epoch), events, { 'idempotency-key': key }, isReceipt)
     return 'body' in answer ? { receipt: answer.body } : answer.failed
   }
 
@@ -299,7 +297,8 @@ class HttpJobReporter implements JobReporter {
     headers: Record<string, string>,
     isOurs: (answer: unknown) => answer is T,
   ): Promise<Answer<T>> {
-    const { url, token, clock } = this.#port
+    const { token, clock } = this.#port
+    const url = `${this.#port.url}/${path}`
     let text: string
     try {
       text = JSON.stringify(body)
@@ -310,15 +309,15 @@ class HttpJobReporter implements JobReporter {
     this.#cancel = () => abort.abort()
     const timer = clock.setTimeout(this.#cancel, REQUEST_MS)
     try {
-      const response = await this.#port.fetch(url + path, {
+      const response = await this.#port.fetch(url, {
         method: 'POST',
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
         body: text,
         redirect: 'manual',
         signal: abort.signal,
       })
-      const redirect = explainRedirect(response, url + path)
-      if (redirect !== undefined) this.#port.tellRedirect(`${url} ${redirect}`)
+      const redirect = explainRedirect(response, url)
+      if (redirect !== undefined) this.#port.tellRedirect(`${this.#port.url} ${redirect}`)
       const answer = await readAnswer(response, isOurs, clock.now())
       const reason = 'problem' in answer && response.status === 401 ? answer.problem?.detail : undefined
       if (reason !== undefined) this.#port.tell(`The token for job ${this.id} was refused: ${reason}`)

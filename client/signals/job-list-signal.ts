@@ -3,11 +3,12 @@ import type { JobHeader } from '../../shared/document/job.ts'
 import { getProgressPercent } from '../../shared/document/selectors.ts'
 import { coarseTimeLeft, getRate, getTimeLeft } from '../../shared/time/estimate.ts'
 import { isJob, readJson } from '../../shared/wire/answers.ts'
-import type { JobList as JobListPage } from '../../shared/wire/api.ts'
+import type { JobList } from '../../shared/wire/api.ts'
+import { jobsPath, withoutSlash } from '../../shared/wire/paths.ts'
 import { type Environment, systemEnvironment } from '../connection/environment.ts'
-import { JobList, type ListedJob, type ListMessage } from '../connection/job-list.ts'
-import { bearerHeaders, withoutSlash } from '../connection/job-url.ts'
-import { createSignalLine, type LineSignals } from '../connection/signal-line.ts'
+import { JobListReplica, type ListedJob, type ListMessage } from '../connection/job-list-replica.ts'
+import { bearerHeaders } from '../connection/job-url.ts'
+import { type ConnectionSignals, createSignalConnection } from './connection-signals.ts'
 import { errorOf, type JobError } from './job-signal.ts'
 
 /** A row of the list. The same object while nothing in it changes. */
@@ -22,7 +23,7 @@ export interface JobRow {
 }
 
 /** All jobs of the signed-in user, as signals. The connection is open while any of them is watched, and a moment longer. */
-export interface JobListSignal extends LineSignals {
+export interface JobListSignal extends ConnectionSignals {
   /** Newest first. */
   readonly rows: ReadonlySignal<readonly JobRow[]>
   readonly error: ReadonlySignal<JobError | undefined>
@@ -57,12 +58,12 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
   const environment = options.environment ?? systemEnvironment()
   const base = withoutSlash(options.baseUrl ?? '')
   const headers = bearerHeaders(options.bearer)
-  const list = new JobList()
+  const list = new JobListReplica()
   /** The cursor of the next page; `undefined` before the first. */
   let next: { cursor: string | undefined } | undefined
   let isReady = false
 
-  const line = createSignalLine({
+  const source = createSignalConnection({
     environment,
     streamUrl: () => `${base}/api/progress${query({ owner: options.owner, parent: options.parent })}`,
     pollUrl: () => pageUrl(undefined),
@@ -76,7 +77,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
     onPing() {
       list.settle()
       isReady = true
-      line.showSoon()
+      source.showSoon()
     },
     receive: (event, data) => list.receive({ event, data } as ListMessage),
     receivePoll(answer) {
@@ -90,13 +91,13 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
       ready.value = isReady
     },
   })
-  const listed = signal<readonly ListedJob[]>([], line.lifetime)
-  const ready = signal(false, line.lifetime)
-  const hasMore = signal(false, line.lifetime)
-  const loading = signal(false, line.lifetime)
+  const listed = signal<readonly ListedJob[]>([], source.lifetime)
+  const ready = signal(false, source.lifetime)
+  const hasMore = signal(false, source.lifetime)
+  const loading = signal(false, source.lifetime)
 
   function pageUrl(cursor: string | undefined): string {
-    return `${base}/api/jobs${query({ limit: `${PAGE}`, owner: options.owner, parent: options.parent, cursor })}`
+    return `${base}/${jobsPath}${query({ limit: `${PAGE}`, owner: options.owner, parent: options.parent, cursor })}`
   }
 
   /** Loads the next page. Returns whether it had new jobs, or `undefined` when it failed. */
@@ -125,14 +126,14 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
 
   const rows = keepRows()
   return {
-    rows: computed(() => rows(listed.value, line.now.value)),
-    error: computed(() => errorOf(line.connection.value, ready.value)),
+    rows: computed(() => rows(listed.value, source.now.value)),
+    error: computed(() => errorOf(source.connection.value, ready.value)),
     ready,
     hasMore,
     loading,
-    connection: line.connection,
-    lastSeen: line.lastSeen,
-    now: line.now,
+    connection: source.connection,
+    lastSeen: source.lastSeen,
+    now: source.now,
     async loadMore() {
       if (loading.peek()) return
       loading.value = true
@@ -145,8 +146,8 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
 }
 
 /** Whether an answer is a page of jobs. */
-function isPage(answer: unknown): answer is JobListPage {
-  const { jobs } = Object(answer) as Partial<JobListPage>
+function isPage(answer: unknown): answer is JobList {
+  const { jobs } = Object(answer) as Partial<JobList>
   return Array.isArray(jobs) && jobs.every(isJob)
 }
 

@@ -11,18 +11,18 @@ import {
   sampleOf,
 } from '../../shared/time/estimate.ts'
 import { isJob, isPatch } from '../../shared/wire/answers.ts'
+import type { Received } from '../connection/connection.ts'
 import type { ConnectionStatus } from '../connection/connection-state.ts'
 import { type Environment, systemEnvironment } from '../connection/environment.ts'
 import { type JobMessage, JobReplica } from '../connection/job-replica.ts'
 import { type JobAddress, jobUrls } from '../connection/job-url.ts'
-import type { Received } from '../connection/received.ts'
-import { createSignalLine, type LineSignals } from '../connection/signal-line.ts'
+import { type ConnectionSignals, createSignalConnection } from './connection-signals.ts'
 
 /** Why the job can't be shown, or not any more. `unreachable` is temporary. */
 export type JobError = 'not-found' | 'expired' | 'unreachable'
 
 /** A job as signals. The connection is open while any of them is watched, and a moment longer. */
-export interface JobSignal extends LineSignals {
+export interface JobSignal extends ConnectionSignals {
   /**
    * The document. A new object after each change; its arrays are the same ones, changed in place: compare `job`, not `job.items`.
    * `undefined` until it is complete.
@@ -57,7 +57,7 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
   const replica = new JobReplica()
   let newest: { job: Job | undefined; estimate: Estimate } = { job: undefined, estimate: emptyEstimate }
 
-  const line = createSignalLine({
+  const source = createSignalConnection({
     environment,
     streamUrl: urls.stream,
     pollUrl: urls.document,
@@ -70,19 +70,19 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
       known.value = newest
     },
   })
-  const known = signal(newest, line.lifetime)
+  const known = signal(newest, source.lifetime)
 
   function taken(received: Received): Received {
     const { job } = replica
     if (job && job !== newest.job) {
       newest = { job, estimate: addSample(newest.estimate, sampleOf(job)) }
-      line.serverClock.observe(job.updatedAt)
+      source.serverClock.observe(job.updatedAt)
     }
     return received
   }
 
   const job = computed(() => known.value.job)
-  const { connection, lastSeen, now } = line
+  const { connection, lastSeen, now } = source
   let told: number | undefined
   return {
     job,

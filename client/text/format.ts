@@ -69,11 +69,10 @@ export function createFormat<L extends JobLanguage>(
   const plurals = new Intl.PluralRules(locale)
   const list = new Intl.ListFormat(locale, { type: 'unit', style: 'narrow' })
 
-  const short = (value: number) => (decimals(value) ? tenths : whole).format(value)
+  const write = (value: number, places = decimals(value)) => (places ? tenths : whole).format(value)
 
   /** The part of `total` that is done, with as many digits as `digitsOf` gives a number. What is less than all is not written as all is. */
   const part = (done: number, total: number, digitsOf: (value: number) => number) => {
-    const write = (value: number, places: number) => (places ? tenths : whole).format(value)
     const [places, placesOfTotal] = [digitsOf(done), digitsOf(total)]
     const isTrue = done >= total || write(done, places) !== write(total, placesOfTotal)
     return write(isTrue ? done : Math.max(0, Number(total.toFixed(placesOfTotal)) - 0.1 ** places), places)
@@ -95,7 +94,7 @@ export function createFormat<L extends JobLanguage>(
     unit === 'bytes' ? bytes(value) : withUnit(tenths.format(value), value, unit)
 
   const rateAmount = (value: number, unit: string | undefined) =>
-    unit === 'bytes' ? bytes(value) : withUnit(short(value), 2, unit)
+    unit === 'bytes' ? bytes(value) : withUnit(write(value), 2, unit)
 
   /** The largest unit of a duration and the next one, rounded down. */
   const inUnits = (milliseconds: number) => {

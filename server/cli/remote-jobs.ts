@@ -1,9 +1,11 @@
 import { eventSchema } from '../../shared/document/events.ts'
 import type { Receipt, Sent } from '../../shared/producer/batcher.ts'
 import { explainRedirect, readAnswer } from '../../shared/producer/http-sender.ts'
+import { backOff } from '../../shared/time/backoff.ts'
 import { type Clock, systemClock, systemRandom } from '../../shared/time/clock.ts'
 import { isJob, isReceipt } from '../../shared/wire/answers.ts'
 import type { ProblemDocument } from '../../shared/wire/api.ts'
+import { eventsPath, jobPagePath, jobsPath } from '../../shared/wire/paths.ts'
 import { ConfigError } from '../config.ts'
 import { JobEventEmitter, noControl } from '../jobs/emitter.ts'
 import { escapeControls } from '../services/kit/untrusted-text.ts'
@@ -18,8 +20,9 @@ interface Seams {
 
 /** Time-out of one request: milliseconds. */
 const REQUEST_MS = 30_000
-/** Waits between the last attempts to send the remaining events: milliseconds. */
-const LAST_WAITS_MS = [1_000, 2_000, 4_000, 8_000, 16_000]
+/** Attempts to send the remaining events at the end, and the backoff between them: milliseconds. */
+const LAST_TRIES = 7
+const LAST_WAIT_MS = { first: 1_000, most: 16_000 }
 
 /** Client of a server that work in this process reports to. */
 export class RemoteJobs {
@@ -55,7 +58,7 @@ export class RemoteJobs {
 
   /** Creates a job. @returns its id. @throws ConfigError when the server does not respond or refuses the job */
   async create(job: { kind: string; title: string; heartbeatSeconds?: number }): Promise<string> {
-    const response = await this.#post('api/jobs', job).catch(() => undefined)
+    const response = await this.#post(jobsPath, job).catch(() => undefined)
     if (!response) throw new ConfigError(`${this.#url.href} does not answer`)
     const answer = await readAnswer(response, isJob, this.#clock.now())
     if ('body' in answer) {
@@ -64,31 +67,29 @@ export class RemoteJobs {
       return id
     }
     throw new ConfigError(
-      `${this.#url.href} does not take the job. ${refusalReason(response, answer.problem, this.#urlOf('api/jobs'))}`,
+      `${this.#url.href} does not take the job. ${refusalReason(response, answer.problem, this.#urlOf(jobsPath))}`,
     )
   }
 
   /** Waits a limited time until all events of a job are acknowledged. @returns why some are not; `undefined` on success */
   async finish(jobId: string): Promise<string | undefined> {
-    for (const ms of LAST_WAITS_MS) {
+    for (let tries = 1; ; tries++) {
       await this.emitter.flush(jobId)
-      if (this.#delay === undefined) return undefined
+      if (this.#delay === undefined || tries === LAST_TRIES) return this.#delay
+      const ms = backOff(tries, LAST_WAIT_MS.first, LAST_WAIT_MS.most, systemRandom.number())
       await wait(ms, this.#clock, noControl.signal)
     }
-    await this.emitter.flush(jobId)
-    return this.#delay
   }
 
   /** URL of the job's page. */
   pageOf(jobId: string): string {
-    return new URL(`jobs/${jobId}`, this.#url).href
+    return new URL(jobPagePath(jobId), this.#url).href
   }
 
   async #publish(jobId: string, events: unknown[], key: string): Promise<Sent> {
     this.#delay = undefined
     try {
-      const epoch = this.#epochs.get(jobId)
-      const path = `api/jobs/${jobId}/events${epoch === undefined ? '' : `?epoch=${epoch}`}`
+      const path = eventsPath(jobId, this.#epochs.get(jobId))
       const response = await this.#post(path, events, { 'idempotency-key': key })
       const answer = await readAnswer(response, isReceipt, this.#clock.now())
       if ('body' in answer) {

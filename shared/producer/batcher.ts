@@ -1,5 +1,6 @@
 import type { ProducerEvent } from '../document/events.ts'
 import { isTerminalStatus } from '../document/selectors.ts'
+import { backOff } from '../time/backoff.ts'
 import { type Clock, type Random, randomId, type Timer } from '../time/clock.ts'
 
 /** What the server answers to a batch. */
@@ -190,7 +191,7 @@ export class Batcher {
           this.#halve(events)
         }
         this.#failures += 1
-        this.#backOff(this.#failures, sent.afterMs)
+        this.#waitAfter(this.#failures, sent.afterMs)
         break
       }
       this.#failures = 0
@@ -199,7 +200,7 @@ export class Batcher {
       else if ('rejected' in sent) this.#divide(events, sent.rejected)
       else this.#confirm(sent.receipt, events.length)
       if (this.#rejections >= MANY_REJECTIONS && !this.idle) {
-        this.#backOff(this.#rejections - MANY_REJECTIONS + 1)
+        this.#waitAfter(this.#rejections - MANY_REJECTIONS + 1)
         break
       }
     }
@@ -262,11 +263,10 @@ export class Batcher {
     this.#left -= events.length
   }
 
-  #backOff(tries: number, leastMs = 0): void {
+  #waitAfter(tries: number, leastMs = 0): void {
     // Draining has a deadline: the server may be back just before it.
     const longest = this.#drained.length > 0 ? RETRY_MS.draining : RETRY_MS.most
-    const most = Math.min(longest, RETRY_MS.first * 2 ** Math.min(10, tries - 1))
-    this.#wait(Math.max(leastMs, most * (0.5 + this.#options.random.number() / 2)))
+    this.#wait(Math.max(leastMs, backOff(tries, RETRY_MS.first, longest, this.#options.random.number())))
   }
 
   /** Sets the timer, unless an earlier one or a back-off is set. */

@@ -62,7 +62,8 @@ const ENOUGH = 4
 /** The window of the averages, and the silence that counts as a pause: at least this many seconds… */
 const SECONDS = 10
 /** …and this many gaps at least, so that bursts average out. */
-const GAPS = { memory: 5, silence: 4 }
+const MEMORY_GAPS = 5
+const SILENCE_GAPS = 4
 /** The largest distance of the two averages while the pace is steady, as a share of the slow one. */
 const STEADY = 0.4
 
@@ -103,7 +104,7 @@ export function addSample(estimate: Estimate, sample: Sample): Estimate {
 
 /** The time constant of the averages: seconds. */
 function memoryOf({ gap }: Pick<Estimate, 'gap'>): number {
-  return Math.max(SECONDS, GAPS.memory * mean(gap))
+  return Math.max(SECONDS, MEMORY_GAPS * mean(gap))
 }
 
 /** Working seconds without progress, up to a moment. */
@@ -122,7 +123,7 @@ export function getRate(estimate: Estimate, now: number): number | undefined {
   if (!newest?.working || measured < ENOUGH || intervals < ENOUGH) return undefined
   const gap = mean(estimate.gap)
   const silence = silenceOf(estimate, now)
-  if (silence > Math.max(SECONDS, GAPS.silence * gap)) return undefined
+  if (silence > Math.max(SECONDS, SILENCE_GAPS * gap)) return undefined
   const unusual = Math.max(0, silence - Math.max(SHORTEST, gap))
   return finite(mean(estimate.slow) * Math.exp(-unusual / memoryOf(estimate)))
 }

@@ -1,6 +1,7 @@
 import { useId, useState } from 'preact/hooks'
 import type { Token } from '../../../shared/wire/api.ts'
-import { call, jobPath } from '../api.ts'
+import { jobPath } from '../../../shared/wire/paths.ts'
+import { call } from '../api.ts'
 import { base } from '../navigation.ts'
 import { format } from '../page.ts'
 import { CodeBlock } from '../parts/code-block.tsx'

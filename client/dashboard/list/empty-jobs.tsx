@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks'
+import { jobsPath } from '../../../shared/wire/paths.ts'
 import { base } from '../navigation.ts'
 import { format } from '../page.ts'
 import { CodeBlock } from '../parts/code-block.tsx'
@@ -42,5 +43,5 @@ export function EmptyJobs() {
 /** A line that makes a job, for a shell. */
 export function curlLine(at: URL): string {
   const job = JSON.stringify({ kind: 'import', title: 'My first job' })
-  return `curl ${new URL('api/jobs', at)} -H "authorization: Bearer $TOKEN" --json '${job}'`
+  return `curl ${new URL(jobsPath, at)} -H "authorization: Bearer $TOKEN" --json '${job}'`
 }

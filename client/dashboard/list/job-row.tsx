@@ -1,4 +1,4 @@
-import type { JobListSignal, JobRow as Row } from '../../signals/job-list-signal.ts'
+import type { JobListSignal, JobRow } from '../../signals/job-list-signal.ts'
 import { describeAge, describeJob } from '../../text/words.ts'
 import { format } from '../page.ts'
 import { Chip } from '../parts/icon.tsx'
@@ -7,7 +7,7 @@ import { toHref } from '../route.ts'
 import { text } from '../text.ts'
 
 /** A job in the list: its state, what it is, how far it is and when it will be over. All of it leads to its page. */
-export function JobRow({ row, list }: { row: Row; list: JobListSignal }) {
+export function JobListRow({ row, list }: { row: JobRow; list: JobListSignal }) {
   const { job, rate, timeLeft } = row
   const now = list.now.value
   const connection = list.connection.value

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { plus } from '../../element/icons.ts'
 import { say } from '../../element/live-region.ts'
-import type { JobListSignal, JobRow as Row } from '../../signals/job-list-signal.ts'
+import type { JobListSignal, JobRow } from '../../signals/job-list-signal.ts'
 import { format, jobList, useTitle } from '../page.ts'
 import { Heading } from '../parts/heading.tsx'
 import { Icon } from '../parts/icon.tsx'
@@ -15,7 +15,7 @@ import { text } from '../text.ts'
 import { EmptyJobs } from './empty-jobs.tsx'
 import { countByFilter, filterJobs } from './filter-jobs.ts'
 import { Filters } from './filters.tsx'
-import { JobRow } from './job-row.tsx'
+import { JobListRow } from './job-row.tsx'
 import { ListFooter } from './list-footer.tsx'
 import { whose } from './whose-jobs.ts'
 import { WhoseSwitch } from './whose-switch.tsx'
@@ -49,7 +49,7 @@ export function JobsPage({ filter, search }: Extract<Route, { page: 'jobs' }>) {
 
 interface JobTableProps {
   list: JobListSignal
-  rows: readonly Row[]
+  rows: readonly JobRow[]
   filter: Extract<Route, { page: 'jobs' }>['filter']
   search: string
 }
@@ -81,7 +81,7 @@ function JobTable({ list, rows, filter, search }: JobTableProps) {
         <ul>
           {keys.map((id) => {
             const row = byId.get(id)
-            return row && <JobRow key={id} row={row} list={list} />
+            return row && <JobListRow key={id} row={row} list={list} />
           })}
         </ul>
       ) : (

@@ -1,9 +1,9 @@
-import type { Icon as Shape } from '../../element/icons.ts'
+import type { IconShape } from '../../element/icons.ts'
 import { stateIcons } from '../../element/icons.ts'
 import type { JobWords } from '../../text/words.ts'
 
 /** An icon beside a word, or in a control that has a name: hidden from screen readers. */
-export function Icon({ icon }: { icon: Shape }) {
+export function Icon({ icon }: { icon: IconShape }) {
   return (
     <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
       <path d={icon.path} stroke-width={icon.stroke} />

@@ -1,4 +1,4 @@
-import { folders, type Icon, links, page } from '../../element/icons.ts'
+import { folders, type IconShape, links, page } from '../../element/icons.ts'
 
 /** A field of a service's form: files. */
 export interface FileField {
@@ -14,7 +14,7 @@ export interface FileField {
 /** A reference service, as it is offered. */
 export interface Service {
   name: 'sync' | 'analysis' | 'matching'
-  icon: Icon
+  icon: IconShape
   label: string
   does: string
   fields: readonly FileField[]

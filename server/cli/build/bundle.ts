@@ -1,7 +1,10 @@
 import { fileURLToPath } from 'node:url'
+import { minify } from 'vite'
 
 /**
  * Bundles an entry of the client into one minified module for browsers.
+ *
+ * Bun puts the modules together. Oxc, the minifier of Vite, then makes the module about 2 % smaller than Bun alone.
  *
  * @param entrypoint relative to the repository's root: `client/element/define.ts`
  * @throws AggregateError when the build fails
@@ -16,7 +19,9 @@ export async function bundle(entrypoint: string): Promise<string> {
   })
   const [output] = outputs
   if (!output) throw new Error(`${entrypoint} gave no output`)
-  return output.text()
+  const { code, errors } = await minify(entrypoint, await output.text(), { module: true })
+  if (errors.length > 0) throw new AggregateError(errors, `${entrypoint} can't be minified`)
+  return code
 }
 
 /** Minifies the style sheets in a module's template strings. */

@@ -1,3 +1,4 @@
+import { backOff } from '../../../shared/time/backoff.ts'
 import type { Clock, Random } from '../../../shared/time/clock.ts'
 import { problems, refuse } from '../../errors.ts'
 
@@ -5,9 +6,9 @@ import { problems, refuse } from '../../errors.ts'
 const KEYS_AT_ONCE = 10
 /** Largest batch of one `list`. */
 const MOST_LISTED = 500
-/** Attempts before the store counts as unavailable, and the longest backoff between them: milliseconds. */
+/** Attempts before the store counts as unavailable, and the backoff between them: milliseconds. */
 const TRIES = 40
-const WAIT_MS = 50
+const WAIT_MS = { first: 1, most: 50 }
 
 /** Deno KV with retries. A call that fails for good throws a `ProblemError` 503. */
 export class KvAccess {
@@ -84,7 +85,7 @@ export class KvAccess {
 
 /** Retries a call while another process has the file locked. Deno (2.9.5) fails at once in that case and has written nothing. */
 export async function untilUnlocked<T>(call: () => Promise<T>, clock: Clock, random: Random): Promise<T> {
-  for (let tries = 0; ; tries++) {
+  for (let tries = 1; ; tries++) {
     try {
       return await call()
     } catch (error) {
@@ -95,9 +96,8 @@ export async function untilUnlocked<T>(call: () => Promise<T>, clock: Clock, ran
   }
 }
 
-/** Exponential backoff with full jitter. */
-function wait(tries: number, clock: Clock, random: Random): Promise<void> {
-  const ms = Math.min(WAIT_MS, 2 ** tries) * random.number()
+function wait(failures: number, clock: Clock, random: Random): Promise<void> {
+  const ms = backOff(failures, WAIT_MS.first, WAIT_MS.most, random.number())
   return new Promise((resolve) => clock.setTimeout(resolve, ms))
 }
 

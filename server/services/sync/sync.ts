@@ -1,5 +1,6 @@
 import type { LogLevel } from '../../../shared/document/job.ts'
 import { defaultLimits } from '../../../shared/document/limits.ts'
+import { backOff } from '../../../shared/time/backoff.ts'
 import { type Clock, type Random, systemClock, systemRandom } from '../../../shared/time/clock.ts'
 import { emitError, emitItem, emitLog, emitProgress, emitStep, type JobControl, noControl } from '../../jobs/emitter.ts'
 import { countOf, formatBytes } from '../kit/amounts.ts'
@@ -8,7 +9,7 @@ import { Pace, type PaceOption, paceNote } from '../kit/pace.ts'
 import { forEachAtOnce } from '../kit/pool.ts'
 import { announceSteps, runSteps } from '../kit/steps.ts'
 import { clip, escapeControls, itemId, reasonOf } from '../kit/untrusted-text.ts'
-import { backoff, wait } from '../kit/wait.ts'
+import { wait } from '../kit/wait.ts'
 import { copyFile, isSameFile } from './copy-file.ts'
 import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
 
@@ -45,6 +46,8 @@ const FAILURES_SHOWN = 50
 const PATH_BYTES = 500
 /** How often counts that change all the time are worth an event: milliseconds. */
 const NEWS_MS = 500
+/** The back-off between two tries of a file: milliseconds. */
+const RETRY_MS = { first: 250, most: 10_000 }
 
 /**
  * Brings a tree to what another one is: copies what it lacks and what differs, by size and then by SHA-256, reads each copy back, and
@@ -200,7 +203,7 @@ class Sync {
         }
         const reason = reasonOf(error)
         if (error instanceof TreeRefusal || tries > this.#retries) return this.#fail(file, reason, tries)
-        const pause = backoff(tries, this.#random)
+        const pause = Math.round(backOff(tries, RETRY_MS.first, RETRY_MS.most, this.#random.number()))
         this.#log(`${shown}: ${reason}. Trying again in ${pause} ms`, 'warn')
         const message = `${reason}. Try ${tries + 1} of ${this.#retries + 1} follows`
         emitItem(this.#jobId, { id, status: 'pending', progress: null, message })

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import { createConnection } from '../../../../client/connection/connection.ts'
+import { createConnection, eventOf, type Received } from '../../../../client/connection/connection.ts'
 import { systemEnvironment } from '../../../../client/connection/environment.ts'
-import { eventOf, type Received } from '../../../../client/connection/received.ts'
+import { jobTransition } from '../../../../client/connection/job-connection-state.ts'
 import { createTransport, type TransportOptions } from '../../../../client/connection/transport.ts'
 import { encodeMessage, encodeRetry } from '../../../../shared/wire/sse.ts'
 import { FakeEnvironment } from '../../../fake-environment.ts'
@@ -11,8 +11,9 @@ import { settle, VirtualClock } from '../../../virtual-clock.ts'
 /** A connection, and everything that it told. */
 function connect(environment: FakeEnvironment, options: Partial<TransportOptions> = {}) {
   const told: unknown[] = []
-  const line = createConnection({
+  const connection = createConnection({
     environment,
+    policy: jobTransition,
     ...createTransport({
       environment,
       streamUrl: (cursor) => `/stream?since=${cursor}`,
@@ -28,15 +29,16 @@ function connect(environment: FakeEnvironment, options: Partial<TransportOptions
       return eventOf(data as Received, 'message')
     },
     onStatus: (status) => told.push(status),
+    onHeard() {},
   })
-  return { line, told }
+  return { connection, told }
 }
 
 describe('createConnection over an EventSource', () => {
   test('createConnection delivers messages in order and goes on from the cursor that its listener gave', async () => {
     const environment = new FakeEnvironment()
-    const { line, told } = connect(environment)
-    line.start()
+    const { connection, told } = connect(environment)
+    connection.start()
     expect(environment.source.url).toBe('/stream?since=undefined')
     environment.source.open()
     environment.source.send('snapshot', { cursor: 'e-1' })
@@ -51,10 +53,10 @@ describe('createConnection over an EventSource', () => {
 
   test('createConnection hears nothing of a stream that it has given up', () => {
     const environment = new FakeEnvironment()
-    const { line, told } = connect(environment)
-    line.start()
+    const { connection, told } = connect(environment)
+    connection.start()
     const { source } = environment
-    line.stop()
+    connection.stop()
     source.open()
     source.send('snapshot', {})
     source.lose()
@@ -64,8 +66,8 @@ describe('createConnection over an EventSource', () => {
 
   test('createConnection tries again by its own waits, because an EventSource would give up', async () => {
     const environment = new FakeEnvironment()
-    const { line, told } = connect(environment)
-    line.start()
+    const { connection, told } = connect(environment)
+    connection.start()
     environment.source.lose()
     expect(environment.source.isOpen).toBe(false)
     expect(told).toEqual(['reconnecting'])
@@ -75,8 +77,8 @@ describe('createConnection over an EventSource', () => {
 
   test('createConnection asks why an EventSource was refused, and ends when the job has', async () => {
     const environment = new FakeEnvironment()
-    const { line, told } = connect(environment)
-    line.start()
+    const { connection, told } = connect(environment)
+    connection.start()
     environment.source.refuse()
     expect(environment.request.url).toBe('/poll?since=undefined')
     await environment.request.answer(200, { ended: 'completed' })
@@ -86,8 +88,8 @@ describe('createConnection over an EventSource', () => {
 
   test('createConnection ends as not found when it is told so twice', async () => {
     const environment = new FakeEnvironment()
-    const { line, told } = connect(environment)
-    line.start()
+    const { connection, told } = connect(environment)
+    connection.start()
     environment.source.refuse()
     await environment.request.answer(404, { status: 404 })
     await environment.clock.advance(2_000)
@@ -99,8 +101,8 @@ describe('createConnection over an EventSource', () => {
 
   test('createConnection takes a URL that is none for a failure', async () => {
     const environment = new FakeEnvironment()
-    const { line, told } = connect(environment, { streamUrl: () => 'not a url' })
-    line.start()
+    const { connection, told } = connect(environment, { streamUrl: () => 'not a url' })
+    connection.start()
     expect(told).toEqual([])
     await settle()
     expect(told).toEqual(['reconnecting'])
@@ -108,18 +110,28 @@ describe('createConnection over an EventSource', () => {
 
   test('createConnection does not trust a stream whose data is not JSON', () => {
     const environment = new FakeEnvironment()
-    const { line, told } = connect(environment)
-    line.start()
+    const { connection, told } = connect(environment)
+    connection.start()
     environment.source.open()
     environment.source.sendText('snapshot', '{"half":')
     expect(told).toEqual(['reconnecting'])
     expect(environment.source.isOpen).toBe(false)
   })
 
+  test('createConnection does not trust a stream whose message its listener can not take', () => {
+    const environment = new FakeEnvironment()
+    const { connection, told } = connect(environment)
+    connection.start()
+    environment.source.open()
+    environment.source.send('snapshot', null)
+    expect(told).toEqual([['snapshot', null], 'reconnecting'])
+    expect(environment.source.isOpen).toBe(false)
+  })
+
   test('createConnection opens again from its cursor when its listener finds a gap', () => {
     const environment = new FakeEnvironment()
-    const { line } = connect(environment)
-    line.start()
+    const { connection } = connect(environment)
+    connection.start()
     environment.source.open()
     environment.source.send('snapshot', { cursor: 'e-4' })
     environment.source.send('log', { gap: true })
@@ -128,8 +140,8 @@ describe('createConnection over an EventSource', () => {
 
   test('createConnection polls while its streams are mute', async () => {
     const environment = new FakeEnvironment()
-    const { line, told } = connect(environment)
-    line.start()
+    const { connection, told } = connect(environment)
+    connection.start()
     for (let start = 1; start <= 3; start++) {
       environment.source.open()
       await environment.clock.advance(8_000)
@@ -148,9 +160,9 @@ describe('createConnection over an EventSource', () => {
 
   test('createConnection hears of the network and of the page, until it is stopped', async () => {
     const environment = new FakeEnvironment()
-    const { line, told } = connect(environment)
+    const { connection, told } = connect(environment)
     environment.page.navigator.onLine = false
-    line.start()
+    connection.start()
     expect(told).toEqual(['offline'])
     environment.page.dispatchEvent(new Event('online'))
     environment.source.lose()
@@ -161,7 +173,7 @@ describe('createConnection over an EventSource', () => {
     environment.page.document.visibilityState = 'visible'
     environment.page.dispatchEvent(new Event('visibilitychange'))
     expect(environment.sources).toHaveLength(3)
-    line.stop()
+    connection.stop()
     environment.page.dispatchEvent(new Event('pageshow'))
     expect(environment.sources).toHaveLength(3)
     expect(environment.sources.every(({ isOpen }) => !isOpen)).toBe(true)
@@ -174,8 +186,8 @@ describe('createConnection over fetch', () => {
 
   test('createConnection reads streams with fetch when headers are needed', async () => {
     const environment = new FakeEnvironment()
-    const { line, told } = connect(environment, { headers })
-    line.start()
+    const { connection, told } = connect(environment, { headers })
+    connection.start()
     expect(environment.sources).toHaveLength(0)
     const { request } = environment
     expect(Object.fromEntries(request.headers)).toEqual({ accept: 'text/event-stream', authorization: 'Bearer t' })
@@ -189,17 +201,17 @@ describe('createConnection over fetch', () => {
 
   test('createConnection reads streams with fetch where there is no EventSource', () => {
     const environment = new FakeEnvironment({ eventSource: false })
-    connect(environment).line.start()
+    connect(environment).connection.start()
     expect(environment.request.url).toBe('/stream?since=undefined')
   })
 
   test('createConnection cuts a request when it is stopped, and leaves nothing behind', async () => {
     const environment = new FakeEnvironment({ eventSource: false })
-    const { line, told } = connect(environment)
-    line.start()
+    const { connection, told } = connect(environment)
+    connection.start()
     await environment.request.open()
     await environment.request.send('snapshot', { cursor: 'e-1' })
-    line.stop()
+    connection.stop()
     await settle()
     expect(environment.request.isOver).toBe(true)
     expect(environment.clock.pending).toBe(0)
@@ -208,8 +220,8 @@ describe('createConnection over fetch', () => {
 
   test('createConnection stops at 204 when nothing can follow what is here', async () => {
     const environment = new FakeEnvironment({ eventSource: false })
-    const { line, told } = connect(environment, { isOver: () => true })
-    line.start()
+    const { connection, told } = connect(environment, { isOver: () => true })
+    connection.start()
     await environment.request.answer(204)
     expect(told).toEqual(['ended'])
     expect(environment.clock.pending).toBe(0)
@@ -217,8 +229,8 @@ describe('createConnection over fetch', () => {
 
   test("createConnection takes a 204 before that for somebody else's, and tries again", async () => {
     const environment = new FakeEnvironment({ eventSource: false })
-    const { line, told } = connect(environment, { isOver: () => false })
-    line.start()
+    const { connection, told } = connect(environment, { isOver: () => false })
+    connection.start()
     await environment.request.answer(204)
     expect(told).toEqual(['reconnecting'])
     await environment.clock.advance(2_000)
@@ -227,8 +239,8 @@ describe('createConnection over fetch', () => {
 
   test('createConnection waits as Retry-After says: seconds or a date', async () => {
     const environment = new FakeEnvironment({ eventSource: false, now: '2026-01-01T00:00:00.000Z' })
-    const { line } = connect(environment)
-    line.start()
+    const { connection } = connect(environment)
+    connection.start()
     await environment.request.answer(503, {}, { 'retry-after': '60' })
     await environment.clock.advance(60_000)
     expect(environment.requests).toHaveLength(1)
@@ -249,8 +261,8 @@ describe('createConnection over fetch', () => {
     [200, { ok: true }],
   ])("createConnection takes a %p that is not the server's for a server that is away: %p", async (status, body) => {
     const environment = new FakeEnvironment({ eventSource: false })
-    const { line, told } = connect(environment)
-    line.start()
+    const { connection, told } = connect(environment)
+    connection.start()
     for (let tries = 1; tries <= 8; tries++) {
       expect([environment.requests.length, environment.request.url]).toEqual([tries, '/stream?since=undefined'])
       await environment.request.answerForeign(status, body)
@@ -264,8 +276,8 @@ describe('createConnection over fetch', () => {
 
   test('createConnection tries again when a stream breaks, and at once when one that lived closes', async () => {
     const environment = new FakeEnvironment({ eventSource: false })
-    const { line, told } = connect(environment)
-    line.start()
+    const { connection, told } = connect(environment)
+    connection.start()
     await environment.request.open()
     await environment.request.send('snapshot', { cursor: 'e-1' })
     await environment.clock.advance(15_000)
@@ -280,8 +292,8 @@ describe('createConnection over fetch', () => {
 
   test('createConnection gives up a stream with a message that has no end', async () => {
     const environment = new FakeEnvironment({ eventSource: false })
-    const { line, told } = connect(environment)
-    line.start()
+    const { connection, told } = connect(environment)
+    connection.start()
     const { request } = environment
     await request.open()
     await request.write(`data: ${'x'.repeat(5 * 1024 * 1024)}`)
@@ -297,8 +309,8 @@ describe('createConnection over fetch', () => {
     [403, { detail: 'Not ours.' }],
   ])("createConnection takes a poll's %p that is not the server's for a failed one: %p", async (status, body) => {
     const environment = new FakeEnvironment()
-    const { line, told } = connect(environment, { receivePoll: () => undefined })
-    line.start()
+    const { connection, told } = connect(environment, { receivePoll: () => undefined })
+    connection.start()
     for (let tries = 1; tries <= 4; tries++) {
       environment.source.refuse()
       await environment.request.answerForeign(status, body)
@@ -351,8 +363,9 @@ describe('createConnection over the network', () => {
       heard.resolve()
     }
     const environment = { ...systemEnvironment(), EventSource: undefined, clock, random: new SeededRandom(7) }
-    const line = createConnection({
+    const connection = createConnection({
       environment,
+      policy: jobTransition,
       ...createTransport({
         environment,
         streamUrl: (cursor) => `${server.url}stream${cursor ? `?since=${cursor}` : ''}`,
@@ -365,8 +378,9 @@ describe('createConnection over the network', () => {
         return eventOf(data as Received, 'message')
       },
       onStatus: tell,
+      onHeard() {},
     })
-    line.start()
+    connection.start()
     await arrived.promise
     streams[0]?.write(encodeMessage({ event: 'snapshot', id: 'e-1', data: { cursor: 'e-1', text: 'a\nb\u2028c' } }))
     await until(2)

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, spyOn, test } from 'bun:test'
 import { followHeader } from '../../../../client/connection/follow-header.ts'
-import { locateJob } from '../../../../client/connection/job-location.ts'
+import { locateJob } from '../../../../client/connection/job-url.ts'
 import { createFormat } from '../../../../client/text/format.ts'
 import { english } from '../../../../client/text/language.ts'
 import { describeJob, type JobFacts } from '../../../../client/text/words.ts'
@@ -84,7 +84,7 @@ describe('followHeader', () => {
     ])
   })
 
-  test('followHeader begins another line where one is full', async () => {
+  test('followHeader begins another stream where one is full', async () => {
     const environment = new FakeEnvironment()
     for (let i = 0; i < 41; i++) open(environment, `job-${i}`)
     await gather(environment)
@@ -108,7 +108,7 @@ describe('followHeader', () => {
     expect(followed.shown.job).toBe(before)
   })
 
-  test('followHeader ends with its job, and the line with its last one', async () => {
+  test('followHeader ends with its job, and the stream with its last one', async () => {
     const environment = new FakeEnvironment()
     const [a, b] = [open(environment, 'a'), open(environment, 'b')]
     await gather(environment)

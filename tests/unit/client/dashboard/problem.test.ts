@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { describeProblem } from '../../../../client/dashboard/problem.ts'
-import { Refusal, readProblem, refusalOf } from '../../../../client/dashboard/refusal.ts'
+import { parseProblem, Refusal, refusalOf } from '../../../../client/dashboard/refusal.ts'
 import type { ProblemDocument } from '../../../../shared/wire/api.ts'
 
 const problem = (status: number, detail: string): ProblemDocument => ({
@@ -46,12 +46,12 @@ describe('refusalOf', () => {
   })
 })
 
-describe('readProblem', () => {
-  test('readProblem takes a problem document, and nothing else', () => {
+describe('parseProblem', () => {
+  test('parseProblem takes a problem document, and nothing else', () => {
     const found = problem(404, 'Not there')
-    expect(readProblem(JSON.stringify(found))).toEqual(found)
+    expect(parseProblem(JSON.stringify(found))).toEqual(found)
     const foreign = JSON.stringify({ ...found, type: 'about:blank' })
     for (const body of ['', '<h1>Bad gateway</h1>', 'null', '[]', '{"detail":7}', foreign])
-      expect(readProblem(body)).toBeUndefined()
+      expect(parseProblem(body)).toBeUndefined()
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { noControl } from '../../../../../server/jobs/emitter.ts'
 import { createCheckpoint, createThrottle } from '../../../../../server/services/kit/checkpoint.ts'
-import { backoff, wait } from '../../../../../server/services/kit/wait.ts'
+import { wait } from '../../../../../server/services/kit/wait.ts'
 import type { Clock } from '../../../../../shared/time/clock.ts'
 import { settle, VirtualClock } from '../../../../virtual-clock.ts'
 
@@ -28,16 +28,6 @@ describe('wait', () => {
     expect(clock.pending).toBe(0)
     await expect(wait(100, clock, abort.signal)).rejects.toThrow('enough')
     expect(clock.pending).toBe(0)
-  })
-})
-
-describe('backoff', () => {
-  test('backoff doubles up to ten seconds, and up to half of it is left to chance', () => {
-    const always = (chance: number) => ({ number: () => chance, bytes: () => new Uint8Array() })
-    expect([1, 2, 3, 6, 7, 60].map((failures) => backoff(failures, always(1)))).toEqual([
-      250, 500, 1_000, 8_000, 10_000, 10_000,
-    ])
-    expect([1, 2, 60].map((failures) => backoff(failures, always(0)))).toEqual([125, 250, 5_000])
   })
 })
 

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { setJobEvents } from '../../../../../server/jobs/emitter.ts'
 import { digestOfStream } from '../../../../../server/services/kit/digest.ts'
-import { backoff } from '../../../../../server/services/kit/wait.ts'
 import { syncTrees } from '../../../../../server/services/sync/sync.ts'
 import {
   MemoryTree,
@@ -11,6 +10,7 @@ import {
   type TreeFile,
   TreeRefusal,
 } from '../../../../../server/services/sync/tree.ts'
+import { backOff } from '../../../../../shared/time/backoff.ts'
 import { SeededRandom } from '../../../../seeded-random.ts'
 import { VirtualClock } from '../../../../virtual-clock.ts'
 import { finish, Recorder, until } from '../recorder.ts'
@@ -156,7 +156,8 @@ describe('syncTrees', () => {
     const sync = syncTrees(treeOf('source', { a: 'A' }), target, { jobId, clock, random: new SeededRandom(5) })
     expect(await finish(sync, clock)).toMatchObject({ copied: 1 })
     const random = new SeededRandom(5)
-    expect(clock.now() - start).toBe(backoff(1, random) + backoff(2, random))
+    const pauseAfter = (failures: number) => Math.round(backOff(failures, 250, 10_000, random.number()))
+    expect(clock.now() - start).toBe(pauseAfter(1) + pauseAfter(2))
     expect(recorder.item('a')).toMatchObject({ status: 'succeeded', progress: 100, message: '1\u00a0byte, 3 tries' })
     expect(recorder.document().logs.filter(({ level }) => level === 'warn')).toHaveLength(2)
     expect(clock.pending).toBe(0)

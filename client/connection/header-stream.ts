@@ -5,16 +5,22 @@ import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { isJob } from '../../shared/wire/answers.ts'
 import type { EndData, PingData } from '../../shared/wire/messages.ts'
 import type { JobFacts } from '../text/words.ts'
-import { ask, type Failure } from './ask.ts'
-import type { ConnectionStatus } from './connection-state.ts'
+import { createConnection } from './connection.ts'
+import {
+  type ConnectionEvent,
+  type ConnectionStatus,
+  statusOfEnd,
+  statusOfRefusal,
+  transition,
+} from './connection-state.ts'
 import type { Environment } from './environment.ts'
-import { documentUrl, type JobLocation } from './job-location.ts'
-import { keepLine, type Polled } from './keep-line.ts'
+import { documentUrl, type JobLocation } from './job-url.ts'
 import { isThereForAll, tellOriginRefused } from './origin-refusal.ts'
 import { createServerClock } from './server-clock.ts'
+import { requestJson, takeMessages } from './transport.ts'
 
-/** A job on a shared connection, and its state. */
-export interface Followed {
+/** A job on a shared stream, and its state. */
+export interface FollowedJob {
   readonly location: JobLocation
   readonly environment: Environment
   header?: JobHeader
@@ -29,18 +35,18 @@ export interface Followed {
 }
 
 /**
- * One connection for the headers of many jobs. Browsers open six HTTP/1.1 connections to a server, all tabs together: a page with one for
+ * One stream of the headers of many jobs. Browsers open six HTTP/1.1 connections to a server, all tabs together: a page with one for
  * each job would block everything else.
  */
-export interface HeaderLine {
+export interface HeaderStream {
   /** The status of the connection, and the server's clock. */
   facts(): Pick<JobFacts, 'connection' | 'now' | 'lastSeen'>
   /** Follows a job, if it is on this server and there is room. Returns whether it does. */
-  join(job: Followed): boolean
-  leave(job: Followed): void
+  join(job: FollowedJob): boolean
+  leave(job: FollowedJob): void
 }
 
-/** Jobs on one connection: each is in the stream's URL with its token, and servers accept 16 KiB of URL. */
+/** Jobs on one stream: each is in the stream's URL with its token, and servers accept 16 KiB of URL. */
 const MOST_JOBS = 40
 /** Jobs that are added or removed within this time change the stream once: milliseconds. */
 const GATHER_MS = 20
@@ -55,61 +61,47 @@ type Message =
 const MESSAGE_NAMES: readonly Message['name'][] = ['snapshot', 'patch', 'ping', 'end']
 
 /**
- * A connection to the server of a job, shared with jobs of the same kind of access, by token or by cookie: a request with tokens ignores the cookie.
+ * A stream from the server of a job, shared with jobs of the same kind of access, by token or by cookie: a request with tokens ignores the cookie.
  */
-export function createHeaderLine({ location: { base, token }, environment }: Followed): HeaderLine {
+export function createHeaderStream({ location: { base, token }, environment }: FollowedJob): HeaderStream {
   const { clock } = environment
   const serverClock = createServerClock(clock)
   /** The jobs that have not ended. */
-  const jobs = new Set<Followed>()
+  const jobs = new Set<FollowedJob>()
   let lastSeen: number | undefined
   /** Messages received so far. */
   let heard = 0
   let isOriginRefused = false
   let isGathering = false
-  let status: ConnectionStatus = 'connecting'
-  let stop: (() => void) | undefined
 
-  const start = () =>
-    keepLine({
-      environment,
-      names: MESSAGE_NAMES,
-      open() {
-        const { EventSource } = environment
-        // Without a job the stream would follow all jobs.
-        return EventSource && streamed().length > 0 ? new EventSource(streamUrl()) : undefined
-      },
-      async poll() {
-        try {
-          return await askAll()
-        } catch {
-          return askWhy()
-        }
-      },
-      receive(name, data) {
-        heard += 1
-        for (const job of jobs) {
-          if (job.location.id === (data as { jobId?: string }).jobId) hear(job, { name, data } as Message)
-        }
-        if (name === 'ping') serverClock.set((data as PingData).at)
-      },
-      onStatus: (now) => tell(isOriginRefused && now === 'reconnecting' ? 'origin-refused' : now),
-      onHeard() {
-        isOriginRefused = false
-        lastSeen = serverClock.now()
-      },
-    })
+  const connection = createConnection({
+    environment,
+    policy: transition,
+    cursor: 'any',
+    async open(_cursor, attempt) {
+      const { EventSource } = environment
+      // Without a job the stream would follow all jobs.
+      if (EventSource && streamed().length > 0) takeMessages(new EventSource(streamUrl()), MESSAGE_NAMES, attempt)
+      return undefined
+    },
+    poll: () => pollAll().catch(explain),
+    receive(name, data) {
+      heard += 1
+      for (const job of jobs) {
+        if (job.location.id === (data as { jobId?: string }).jobId) hear(job, { name, data } as Message)
+      }
+      if (name === 'ping') serverClock.set((data as PingData).at)
+      return { type: 'message' }
+    },
+    onStatus: tellAll,
+    onHeard() {
+      isOriginRefused = false
+      lastSeen = serverClock.now()
+    },
+  })
 
-  function tell(now: ConnectionStatus): void {
-    if (status === now) return
-    status = now
+  function tellAll(): void {
     for (const job of jobs) job.changed()
-  }
-
-  function restart(): void {
-    stop?.()
-    tell('connecting')
-    if (streamed().length > 0) stop = start()
   }
 
   /** The jobs of the next stream, without those that were refused: they would fail the whole stream. */
@@ -120,7 +112,8 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
     isGathering = true
     clock.setTimeout(() => {
       isGathering = false
-      restart()
+      connection.stop()
+      if (streamed().length > 0) connection.start()
     }, GATHER_MS)
   }
 
@@ -133,14 +126,12 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
     return `${base}/api/progress?${query}`
   }
 
-  function hear(job: Followed, { name, data }: Message): void {
+  function hear(job: FollowedJob, { name, data }: Message): void {
     if (name === 'snapshot') take(job, data, true)
-    else if (name === 'patch') take(job, mergeHeader(job.header ?? {}, data.job))
-    else if (name === 'end') {
-      const { reason } = data
-      if (reason === 'deleted') finish(job, 'not-found')
-      else if (reason === 'token-expired') finish(job, 'expired')
-      else if (job.header && isTerminalStatus(job.header.status)) finish(job, 'ended')
+    if (name === 'patch') take(job, mergeHeader(job.header ?? {}, data.job))
+    if (name === 'end') {
+      const status = statusOfEnd(data.reason)
+      if (status !== 'ended' || (job.header && isTerminalStatus(job.header.status))) finish(job, status)
       // The final state is missing: another stream brings it. If this one was opened for that, it may be a hot loop.
       else if (job.isInDoubt) clock.setTimeout(restartSoon, ASK_AGAIN_MS)
       else {
@@ -151,7 +142,7 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
   }
 
   /** @param isWhole it is the server's present state, even if its version is older, as after a restore */
-  function take(job: Followed, header: JobHeader, isWhole = false): void {
+  function take(job: FollowedJob, header: JobHeader, isWhole = false): void {
     const { header: before } = job
     job.isRefused = false
     if (before?.epoch === header.epoch) {
@@ -163,51 +154,47 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
     job.changed()
   }
 
-  function finish(job: Followed, status: ConnectionStatus): void {
+  function finish(job: FollowedJob, status: ConnectionStatus): void {
     jobs.delete(job)
     job.over = status
     job.changed()
-    if (streamed().length === 0) stop?.()
+    if (streamed().length === 0) connection.stop()
   }
 
   /** Polls each job: the fallback for streams. */
-  async function askAll(): Promise<Polled | Failure> {
-    const answers = await Promise.all([...jobs].map(askFor))
+  async function pollAll(): Promise<ConnectionEvent | undefined> {
+    const answers = await Promise.all([...jobs].map(poll))
     // A refused job does not affect the others; other failures are left to the policy.
-    return answers.find(({ type }) => type === 'failed') ?? answers[0] ?? { type: 'polled' }
+    return answers.find(({ type }) => type === 'failed') ?? answers[0]
   }
 
-  /** Finds out why the server has never answered. */
-  async function askWhy(): Promise<Polled | Failure> {
-    if (lastSeen !== undefined || !(await isThereForAll(base, environment))) return { type: 'failed' }
-    try {
-      // The network may have been lost for a moment.
-      return await askAll()
-    } catch {
+  /** Finds out why the server does not answer. */
+  async function explain(error: unknown): Promise<ConnectionEvent | undefined> {
+    // A server that has answered allows this origin.
+    if (lastSeen !== undefined || !(await isThereForAll(base, environment))) throw error
+    // The network may have been lost for a moment.
+    return pollAll().catch(() => {
+      if (!isOriginRefused) tellOriginRefused(base, environment)
       isOriginRefused = true
-      tellOriginRefused(base, environment)
-      return { type: 'failed' }
-    }
+      tellAll()
+      throw error
+    })
   }
 
-  async function askFor(job: Followed): Promise<Polled | Failure> {
+  async function poll(job: FollowedJob): Promise<ConnectionEvent> {
     const before = heard
-    const answer = await ask(
-      documentUrl(job.location, 'header'),
-      {},
-      environment,
-      (header, date): Polled | undefined => {
-        if (!isJob(header)) return undefined
-        serverClock.setRoughly(date)
-        // A late answer may be older than what a stream has brought meanwhile.
-        take(job, header, heard === before)
-        if (isTerminalStatus(header.status)) finish(job, 'ended')
-        return { type: 'polled' }
-      },
-    )
-    // Any other answer is about the server.
-    if (answer.type !== 'failed' || ![401, 403, 404].includes(answer.status ?? 0)) return answer
-    if (job.isRefused) finish(job, answer.status === 404 ? 'not-found' : 'expired')
+    const answer = await requestJson(documentUrl(job.location, 'header'), {}, environment, (header, date) => {
+      if (!isJob(header)) return undefined
+      serverClock.setRoughly(date)
+      // A late answer may be older than what a stream has brought meanwhile.
+      take(job, header, heard === before)
+      if (isTerminalStatus(header.status)) finish(job, 'ended')
+      return { type: 'polled' }
+    })
+    const refused = answer.type === 'failed' && statusOfRefusal(answer.status)
+    // Any other failure is about the server.
+    if (!refused) return answer
+    if (job.isRefused) finish(job, refused)
     else {
       job.isRefused = true
       clock.setTimeout(() => {
@@ -216,14 +203,18 @@ export function createHeaderLine({ location: { base, token }, environment }: Fol
           job.isRefused = false
           restartSoon()
         }
-        if (jobs.has(job)) askFor(job).then(goOn, goOn)
+        if (jobs.has(job)) poll(job).then(goOn, goOn)
       }, ASK_AGAIN_MS)
     }
     return { type: 'polled' }
   }
 
   return {
-    facts: () => ({ connection: status, now: serverClock.now(), lastSeen }),
+    facts: () => ({
+      connection: isOriginRefused ? 'origin-refused' : connection.status,
+      now: serverClock.now(),
+      lastSeen,
+    }),
     join(job) {
       const { location } = job
       const fits =

@@ -1,15 +1,15 @@
 import { batch, type ReadonlySignal, signal } from '@preact/signals-core'
 import type { PingData } from '../../shared/wire/messages.ts'
-import { Ticker } from '../element/ticker.ts'
-import { whileWatched } from '../signals/while-watched.ts'
-import { createConnection } from './connection.ts'
-import type { ConnectionStatus } from './connection-state.ts'
-import { eventOf, type Received } from './received.ts'
-import { createServerClock, type ServerClock } from './server-clock.ts'
-import { createTransport, type TransportOptions } from './transport.ts'
+import { createConnection, eventOf, type Received } from '../connection/connection.ts'
+import type { ConnectionStatus } from '../connection/connection-state.ts'
+import { jobTransition } from '../connection/job-connection-state.ts'
+import { createServerClock, type ServerClock } from '../connection/server-clock.ts'
+import { createTransport, type TransportOptions } from '../connection/transport.ts'
+import { Ticker } from './ticker.ts'
+import { whileWatched } from './while-watched.ts'
 
 /** The state of the connection, as signals. */
-export interface LineSignals {
+export interface ConnectionSignals {
   readonly connection: ReadonlySignal<ConnectionStatus>
   /** When the server was last heard: milliseconds since the epoch by its own clock. Moves with {@link now}. */
   readonly lastSeen: ReadonlySignal<number | undefined>
@@ -18,7 +18,7 @@ export interface LineSignals {
 }
 
 /** A connection that is open while its signals, or others with its {@link lifetime}, are watched. */
-export interface SignalLine extends LineSignals {
+export interface SignalConnection extends ConnectionSignals {
   readonly serverClock: ServerClock
   /** The options of a signal that keeps the connection open while it is watched. */
   readonly lifetime: ReturnType<typeof whileWatched>
@@ -26,7 +26,7 @@ export interface SignalLine extends LineSignals {
   showSoon(): void
 }
 
-export interface LineOptions extends TransportOptions {
+export interface SignalConnectionOptions extends TransportOptions {
   /** Takes a message of the stream: its name and its parsed data. */
   receive(name: string, data: unknown): Received
   /** The cursor to start from. Without one the server sends a snapshot at once. */
@@ -41,15 +41,16 @@ const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
 /** A connection that is closed until it is watched. */
-export function createSignalLine(options: LineOptions): SignalLine {
+export function createSignalConnection(options: SignalConnectionOptions): SignalConnection {
   const { environment } = options
   const { clock } = environment
   const serverClock = createServerClock(clock)
   let heardAt: number | undefined
   let callOff: (() => void) | undefined
 
-  const line = createConnection({
+  const connection = createConnection({
     environment,
+    policy: jobTransition,
     cursor: options.cursor,
     ...createTransport({ ...options, receivePoll: polled }),
     receive(event, data) {
@@ -71,28 +72,28 @@ export function createSignalLine(options: LineOptions): SignalLine {
       })
     },
   })
-  const isOver = () => ['ended', 'not-found', 'expired'].includes(line.status)
+  const isOver = () => ['ended', 'not-found', 'expired'].includes(connection.status)
   const ticker = new Ticker(clock, () => (isOver() ? MINUTE : SECOND), update)
   const lifetime = whileWatched(clock, {
     open() {
-      line.start()
+      connection.start()
       ticker.start()
       update()
     },
     close() {
-      line.stop()
+      connection.stop()
       ticker.stop()
       callOff?.()
       callOff = undefined
     },
   })
-  const connection = signal<ConnectionStatus>(line.status, lifetime)
+  const status = signal<ConnectionStatus>(connection.status, lifetime)
   const lastSeen = signal<number | undefined>(undefined, lifetime)
   const now = signal(serverClock.now(), lifetime)
 
   function update(): void {
     batch(() => {
-      connection.value = line.status
+      status.value = connection.status
       lastSeen.value = heardAt
       now.value = serverClock.now()
     })
@@ -115,5 +116,5 @@ export function createSignalLine(options: LineOptions): SignalLine {
     if (!what.gap) showSoon()
     return what
   }
-  return { connection, lastSeen, now, serverClock, lifetime, showSoon }
+  return { connection: status, lastSeen, now, serverClock, lifetime, showSoon }
 }

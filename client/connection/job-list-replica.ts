@@ -3,7 +3,7 @@ import type { JobHeader, Patch } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { addSample, type Estimate, emptyEstimate, sampleOf } from '../../shared/time/estimate.ts'
 import type { EndData, ManyJobs } from '../../shared/wire/messages.ts'
-import type { Received } from './received.ts'
+import type { Received } from './connection.ts'
 
 /** A job of the list and its estimate. Immutable: replaced when the job changes. */
 export interface ListedJob {
@@ -18,7 +18,7 @@ export type ListMessage =
   | { event: 'end'; data: EndData & Partial<ManyJobs> }
 
 /** The client's copy of a list of jobs: headers only. */
-export class JobList {
+export class JobListReplica {
   readonly #jobs = new Map<string, ListedJob>()
   /** The jobs that the stream has sent since it was opened; `undefined` once it has sent all. */
   #told: Set<string> | undefined

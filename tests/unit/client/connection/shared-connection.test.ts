@@ -1,66 +1,73 @@
 import { describe, expect, test } from 'bun:test'
-import { ask } from '../../../../client/connection/ask.ts'
-import { keepLine } from '../../../../client/connection/keep-line.ts'
+import { createConnection } from '../../../../client/connection/connection.ts'
+import { transition } from '../../../../client/connection/connection-state.ts'
+import { requestJson, takeMessages } from '../../../../client/connection/transport.ts'
 import { FakeEnvironment } from '../../../fake-environment.ts'
 import { settle } from '../../../virtual-clock.ts'
 
-/** A line whose jitter is in the middle, and everything that it told. */
-function keep(environment = new FakeEnvironment()) {
+/** A connection without a cursor whose jitter is in the middle, and everything that it told. */
+function connect(environment = new FakeEnvironment()) {
   const told: unknown[] = []
   Object.assign(environment, { random: { number: () => 0.5 } })
-  const letGo = keepLine({
+  const connection = createConnection({
     environment,
-    names: ['snapshot'],
-    open: () => environment.EventSource && new environment.EventSource('/stream'),
-    receive: (name, data) => told.push([name, data]),
-    poll: () => ask('/poll', {}, environment, () => ({ type: 'polled' })),
-    onStatus(status) {
-      if (told.at(-1) !== status) told.push(status)
+    policy: transition,
+    cursor: 'any',
+    async open(_cursor, attempt) {
+      if (environment.EventSource) takeMessages(new environment.EventSource('/stream'), ['snapshot'], attempt)
+      return undefined
     },
+    receive(name, data) {
+      told.push([name, data])
+      return { type: 'message' }
+    },
+    poll: () => requestJson('/poll', {}, environment, () => ({ type: 'polled' })),
+    onStatus: (status) => told.push(status),
     onHeard() {},
   })
-  return { environment, told, letGo }
+  connection.start()
+  return { environment, told, connection }
 }
 
-/** A line that is live, and has been for a while. */
-async function keepLive(ms = 20_000) {
-  const kept = keep()
-  const { environment } = kept
+/** A connection that is live, and has been for a while. */
+async function connectLive(ms = 20_000) {
+  const connected = connect()
+  const { environment } = connected
   environment.source.open()
   await environment.clock.advance(ms)
   environment.source.send('snapshot', {})
-  return kept
+  return connected
 }
 
 const opened = ({ sources }: FakeEnvironment) => sources.length
 
-describe('keepLine: streams', () => {
-  test('keepLine is live from when its stream is open, and tells each message', () => {
-    const { environment, told } = keep()
+describe('createConnection without a cursor: streams', () => {
+  test('createConnection is live from when its stream is open, and tells each message', () => {
+    const { environment, told } = connect()
     expect(told).toEqual([])
     environment.source.open()
     environment.source.send('snapshot', { version: 1 })
-    expect(told).toEqual(['live', ['snapshot', { version: 1 }], 'live'])
+    expect(told).toEqual(['live', ['snapshot', { version: 1 }]])
   })
 
-  test('keepLine opens the next stream at once when one that lived closes, and stays live', async () => {
-    const { environment, told } = await keepLive()
+  test('createConnection opens the next stream at once when one that lived closes, and stays live', async () => {
+    const { environment, connection } = await connectLive()
     environment.source.lose()
     await settle()
     expect(environment.sources.map(({ isOpen }) => isOpen)).toEqual([false, true])
-    expect(told.at(-1)).toBe('live')
+    expect(connection.status).toBe('live')
   })
 
-  test('keepLine opens again after 75 seconds of silence', async () => {
-    const { environment, told } = await keepLive()
+  test('createConnection opens again after 75 seconds of silence', async () => {
+    const { environment, told } = await connectLive()
     await environment.clock.advance(74_999)
     expect(opened(environment)).toBe(1)
     await environment.clock.advance(1)
     expect([opened(environment), told.at(-1)]).toEqual([2, 'reconnecting'])
   })
 
-  test('keepLine doubles the wait after each stream that closes young, up to 30 seconds', async () => {
-    const { environment } = keep()
+  test('createConnection doubles the wait after each stream that closes young, up to 30 seconds', async () => {
+    const { environment } = connect()
     for (const wait of [1_500, 3_000, 6_000, 12_000, 22_500, 22_500]) {
       environment.source.open()
       environment.source.send('snapshot', {})
@@ -73,17 +80,17 @@ describe('keepLine: streams', () => {
     }
   })
 
-  test('keepLine does not trust a stream whose data is not JSON', async () => {
-    const { environment, told } = await keepLive()
+  test('createConnection does not trust a stream whose data is not JSON', async () => {
+    const { environment, told } = await connectLive()
     environment.source.sendText('snapshot', '{"half":')
     await settle()
     expect([environment.source.isOpen, told.at(-1)]).toEqual([false, 'reconnecting'])
   })
 })
 
-describe('keepLine: polls', () => {
-  test('keepLine polls while its streams are mute, and tries a stream again after five minutes', async () => {
-    const { environment, told } = keep()
+describe('createConnection without a cursor: polls', () => {
+  test('createConnection polls while its streams are mute, and tries a stream again after five minutes', async () => {
+    const { environment, told } = connect()
     for (let start = 1; start <= 3; start++) {
       await environment.clock.advance(8_000)
       await environment.request.answer(200, {})
@@ -98,8 +105,8 @@ describe('keepLine: polls', () => {
     expect([polls, environment.sources.filter(({ isOpen }) => isOpen).length]).toEqual([54, 1])
   })
 
-  test('keepLine polls as often as the server asks for', async () => {
-    const { environment } = keep()
+  test('createConnection polls as often as the server asks for', async () => {
+    const { environment } = connect()
     for (let start = 1; start <= 3; start++) {
       await environment.clock.advance(8_000)
       await environment.request.answer(200, {}, { 'retry-after': '2' })
@@ -110,8 +117,8 @@ describe('keepLine: polls', () => {
     expect(environment.requests).toHaveLength(4)
   })
 
-  test('keepLine does not trust an open stream after a mute one', async () => {
-    const { environment, told } = keep()
+  test('createConnection does not trust an open stream after a mute one', async () => {
+    const { environment, told } = connect()
     await environment.clock.advance(8_000)
     await environment.request.answer(200, {})
     environment.source.open()
@@ -120,8 +127,8 @@ describe('keepLine: polls', () => {
     expect(told.at(-1)).toBe('live')
   })
 
-  test('keepLine polls when a stream is refused, and waits as Retry-After says and a little longer', async () => {
-    const { environment, told } = keep()
+  test('createConnection polls when a stream is refused, and waits as Retry-After says and a little longer', async () => {
+    const { environment, told } = connect()
     environment.source.refuse()
     await settle()
     await environment.request.answer(503, {}, { 'retry-after': '60' })
@@ -134,8 +141,8 @@ describe('keepLine: polls', () => {
     expect(opened(environment)).toBe(2)
   })
 
-  test('keepLine gives a poll 15 seconds, and takes one that fails for what it is', async () => {
-    const { environment, told } = keep()
+  test('createConnection gives a poll 15 seconds, and takes one that fails for what it is', async () => {
+    const { environment, told } = connect()
     await environment.clock.advance(8_000 + 15_000)
     expect(told).toEqual(['reconnecting'])
     await environment.clock.advance(1_500 + 8_000)
@@ -145,9 +152,9 @@ describe('keepLine: polls', () => {
   })
 })
 
-describe('keepLine: the network and the page', () => {
-  test('keepLine says offline, keeps its stream, and opens another when the network is back', async () => {
-    const { environment, told } = await keepLive()
+describe('createConnection without a cursor: the network and the page', () => {
+  test('createConnection says offline, keeps its stream, and opens another when the network is back', async () => {
+    const { environment, told } = await connectLive()
     environment.page.dispatchEvent(new Event('offline'))
     expect([told.at(-1), environment.source.isOpen]).toEqual(['offline', true])
     environment.page.dispatchEvent(new Event('online'))
@@ -155,8 +162,8 @@ describe('keepLine: the network and the page', () => {
     expect([told.at(-1), opened(environment)]).toEqual(['reconnecting', 2])
   })
 
-  test('keepLine takes what arrives for a network, whatever the device says', async () => {
-    const { environment, told } = await keepLive()
+  test('createConnection takes what arrives for a network, whatever the device says', async () => {
+    const { environment, told } = await connectLive()
     environment.page.dispatchEvent(new Event('offline'))
     environment.source.send('snapshot', {})
     expect(told.at(-1)).toBe('live')
@@ -165,14 +172,14 @@ describe('keepLine: the network and the page', () => {
     expect(opened(environment)).toBe(1)
   })
 
-  test('keepLine begins offline where the device is', () => {
+  test('createConnection begins offline where the device is', () => {
     const environment = new FakeEnvironment()
     environment.page.navigator.onLine = false
-    expect(keep(environment).told).toEqual(['offline'])
+    expect(connect(environment).told).toEqual(['offline'])
   })
 
-  test('keepLine tries at once when someone comes back to the page, and not while nobody looks', async () => {
-    const { environment } = await keepLive(1_000)
+  test('createConnection tries at once when someone comes back to the page, and not while nobody looks', async () => {
+    const { environment } = await connectLive(1_000)
     environment.source.lose()
     await settle()
     environment.page.document.visibilityState = 'hidden'
@@ -185,8 +192,8 @@ describe('keepLine: the network and the page', () => {
     expect(opened(environment)).toBe(2)
   })
 
-  test('keepLine does not trust a stream that is silent for more than a ping when someone comes back', async () => {
-    const { environment } = await keepLive()
+  test('createConnection does not trust a stream that is silent for more than a ping when someone comes back', async () => {
+    const { environment } = await connectLive()
     await environment.clock.advance(39_999)
     environment.page.dispatchEvent(new Event('pageshow'))
     await environment.clock.advance(1)
@@ -197,7 +204,7 @@ describe('keepLine: the network and the page', () => {
   })
 })
 
-describe('keepLine: the end', () => {
+describe('createConnection without a cursor: the end', () => {
   test.each<[string, (environment: FakeEnvironment) => Promise<void>]>([
     ['a stream', async () => {}],
     ['a poll', ({ clock }) => clock.advance(8_000)],
@@ -208,11 +215,11 @@ describe('keepLine: the end', () => {
         await settle()
       },
     ],
-  ])('keepLine leaves nothing behind when it is let go of during %s', async (_during, lead) => {
-    const { environment, letGo, told } = keep()
+  ])('createConnection leaves nothing behind when it is stopped during %s', async (_during, lead) => {
+    const { environment, connection, told } = connect()
     await lead(environment)
+    connection.stop()
     const before = told.length
-    letGo()
     await settle()
     environment.page.dispatchEvent(new Event('offline'))
     await environment.clock.advance(400_000)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { JobList } from '../../../../client/connection/job-list.ts'
+import { JobListReplica } from '../../../../client/connection/job-list-replica.ts'
 import type { JobHeader } from '../../../../shared/document/job.ts'
 import { newHeader } from '../../../arbitraries.ts'
 
@@ -9,22 +9,22 @@ function job(id: string, second: number, fields: Partial<JobHeader> = {}): JobHe
 }
 
 const ended = { status: 'completed' } as const
-const tell = (list: JobList, header: JobHeader) =>
+const tell = (list: JobListReplica, header: JobHeader) =>
   list.receive({
     event: 'snapshot',
     data: { jobId: header.id, cursor: `${header.epoch}-${header.version}`, ...header },
   })
-const ids = (list: JobList) => list.jobs.map(({ job: { id } }) => id)
+const ids = (list: JobListReplica) => list.jobs.map(({ job: { id } }) => id)
 
-describe('JobList', () => {
-  test('JobList is newest first, whatever the order in which it was told', () => {
-    const list = new JobList()
+describe('JobListReplica', () => {
+  test('JobListReplica is newest first, whatever the order in which it was told', () => {
+    const list = new JobListReplica()
     for (const header of [job('b', 2), job('a', 1), job('d', 3), job('c', 3)]) tell(list, header)
     expect(ids(list)).toEqual(['d', 'c', 'b', 'a'])
   })
 
-  test('JobList keeps result and metadata that a patch leaves out, and drops those that it clears', () => {
-    const list = new JobList()
+  test('JobListReplica keeps result and metadata that a patch leaves out, and drops those that it clears', () => {
+    const list = new JobListReplica()
     tell(list, job('a', 1, { metadata: { by: 'ada' }, result: 1 }))
     const patch = (header: JobHeader, extra: object) =>
       list.receive({
@@ -35,8 +35,8 @@ describe('JobList', () => {
     expect(list.jobs.map(({ job: header }) => header)).toEqual([job('a', 1, { version: 2, metadata: { by: 'ada' } })])
   })
 
-  test('JobList does not go back to an older version, but takes a new life of a job', () => {
-    const list = new JobList()
+  test('JobListReplica does not go back to an older version, but takes a new life of a job', () => {
+    const list = new JobListReplica()
     tell(list, job('a', 1, { version: 5 }))
     list.add([job('a', 1, { version: 4, title: 'old' })])
     expect(list.jobs[0]?.job.version).toBe(5)
@@ -44,8 +44,8 @@ describe('JobList', () => {
     expect(list.jobs[0]?.job).toEqual(job('a', 2, { version: 1, epoch: 'e2' }))
   })
 
-  test('JobList takes an older version of a job from a snapshot or a poll: the server was restored from a backup', () => {
-    const list = new JobList()
+  test('JobListReplica takes an older version of a job from a snapshot or a poll: the server was restored from a backup', () => {
+    const list = new JobListReplica()
     const versions = () => list.jobs.map(({ job: { version, progress } }) => [version, progress.done])
     tell(list, job('a', 1, { version: 9, progress: { done: 9 } }))
     tell(list, job('a', 1, { version: 5, progress: { done: 5 } }))
@@ -60,8 +60,8 @@ describe('JobList', () => {
     expect(list.jobs[0]).toBe(before as never)
   })
 
-  test('JobList drops what was deleted or expired, not what ended', () => {
-    const list = new JobList()
+  test('JobListReplica drops what was deleted or expired, not what ended', () => {
+    const list = new JobListReplica()
     for (const id of ['a', 'b', 'c']) tell(list, job(id, 1))
     expect(list.receive({ event: 'end', data: { jobId: 'a', reason: 'deleted' } })).toEqual({})
     expect(list.receive({ event: 'end', data: { jobId: 'b', reason: 'expired' } })).toEqual({})
@@ -69,14 +69,14 @@ describe('JobList', () => {
     expect(ids(list)).toEqual(['c'])
   })
 
-  test('JobList ends with its stream, when the end is of no job', () => {
-    expect(new JobList().receive({ event: 'end', data: { reason: 'token-expired' } })).toEqual({
+  test('JobListReplica ends with its stream, when the end is of no job', () => {
+    expect(new JobListReplica().receive({ event: 'end', data: { reason: 'token-expired' } })).toEqual({
       ended: 'token-expired',
     })
   })
 
-  test('JobList drops at a ping what a new stream should have told of', () => {
-    const list = new JobList()
+  test('JobListReplica drops at a ping what a new stream should have told of', () => {
+    const list = new JobListReplica()
     const headers = [
       job('old', 1, ended),
       job('gone and live', 2),
@@ -95,16 +95,16 @@ describe('JobList', () => {
     expect(ids(list)).toEqual(['live', 'kept', 'old'])
   })
 
-  test('JobList drops no ended job when a stream tells of none', () => {
-    const list = new JobList()
+  test('JobListReplica drops no ended job when a stream tells of none', () => {
+    const list = new JobListReplica()
     tell(list, job('ended', 1, ended))
     list.begin()
     list.settle()
     expect(ids(list)).toEqual(['ended'])
   })
 
-  test('JobList takes the newest jobs of a poll for all there are of that age', () => {
-    const list = new JobList()
+  test('JobListReplica takes the newest jobs of a poll for all there are of that age', () => {
+    const list = new JobListReplica()
     for (const header of [job('older', 1), job('gone', 3), job('stays', 2)]) tell(list, header)
     list.replaceNewest([job('new', 4), job('stays', 2)])
     expect(ids(list)).toEqual(['new', 'stays', 'older'])
@@ -112,14 +112,14 @@ describe('JobList', () => {
     expect(ids(list)).toEqual([])
   })
 
-  test('JobList tells whether jobs that were asked for are new', () => {
-    const list = new JobList()
+  test('JobListReplica tells whether jobs that were asked for are new', () => {
+    const list = new JobListReplica()
     expect(list.add([job('a', 1)])).toBe(true)
     expect(list.add([job('a', 1, { version: 2 })])).toBe(false)
   })
 
-  test('JobList makes another entry of a job that changed, and keeps the one of a job that did not', () => {
-    const list = new JobList()
+  test('JobListReplica makes another entry of a job that changed, and keeps the one of a job that did not', () => {
+    const list = new JobListReplica()
     tell(list, job('a', 1))
     tell(list, job('b', 2))
     const [b, a] = list.jobs

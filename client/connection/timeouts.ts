@@ -16,13 +16,9 @@ export const POLL_MS = 5_000
 export const POLL_TIMEOUT_MS = 15_000
 /** A stream that lived this long was steady: its end is no failure. */
 export const STEADY_MS = 10_000
-/** The first and the longest back-off; the server's `retry:` replaces the first. */
+/** The first and the longest back-off; the server's `retry:` replaces the first, from `RETRY_LEAST_MS` on. */
 export const RETRY_FIRST_MS = 2_000
+export const RETRY_LEAST_MS = 100
 export const RETRY_MOST_MS = 30_000
 /** The longest `Retry-After` that is honoured. */
 export const RETRY_AFTER_MOST_MS = 300_000
-
-/** Exponential back-off with jitter, so that clients of a lost server do not reconnect together. */
-export function backOff(firstMs: number, tries: number, random: number): number {
-  return Math.min(RETRY_MOST_MS, firstMs * 2 ** Math.min(10, tries - 1)) * (0.5 + random / 2)
-}
