@@ -107,7 +107,6 @@ export function createApp(options: AppOptions): Milepost {
   const sessions = new Sessions({ engine, clock, random, onEnd: (id) => hub.endSession(id) })
   const auth = new Auth(options.auth, clock, sessions, onError)
   const { authenticate } = options.auth
-  const signIns = new SignInCodes({ engine, clock, random })
   const front = new Front(options)
   const onEach = commonHeaders(options.hstsSeconds)
   const seam = options.openStream ? { openStream: options.openStream } : {}
@@ -115,6 +114,7 @@ export function createApp(options: AppOptions): Milepost {
   const { subscriptionsPerStream } = options
   const pingMs = pingSeconds * 1_000
   const isSessionOpen = (id: string) => sessions.isOpen(id)
+  const signIns = new SignInCodes({ engine, clock, random, isSessionOpen })
   const bounds = { limits, subscriptionsPerStream, isSessionOpen }
   const hub = new Hub({ engine, clock, random, metrics, frameMs, pingMs, ...bounds, ...seam })
   const cursors = new ListCursors(options.auth.secret, random)

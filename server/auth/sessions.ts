@@ -12,6 +12,8 @@ export const SESSION_SECONDS = 43_200
 const MAX_SESSIONS = 100
 /** Sessions per page of a list. */
 const PAGE = 100
+/** Longest chain of sessions made by each other's sign-in links: each use of a session looks up those before it. */
+export const MAX_CHAIN = 8
 /** How long a session is cached: milliseconds. Other processes notice its end at most this much later. */
 const CACHE_MS = 5_000
 /** Most sessions in the LRU cache. */
@@ -32,20 +34,27 @@ interface StoredSession {
   /** Milliseconds since the Unix epoch. */
   createdAt: number
   until: number
+  /** Ids of the sessions that it ends with: the one whose sign-in link made it, then those that this one ends with. */
+  parents?: readonly string[]
 }
 
 /** A session in a list. */
-interface Listed extends Omit<StoredSession, 'createdAt' | 'until'> {
+interface Listed extends Pick<StoredSession, 'sub' | 'scopes'> {
   id: string
   /** ISO 8601. */
   createdAt: string
   expiresAt: string
+  /** Id of the session whose sign-in link made it, if any. */
+  parent?: string
 }
 
 /**
  * Sessions of browsers. A cookie is random, and its session is in the store, so that any process can end it.
  *
  * A session id contains the digest of its cookie, and is no secret.
+ *
+ * A session that was made by another's sign-in link ends with that one. It names all sessions before it, so that nothing has to be changed in
+ * the store when one of them ends.
  */
 export class Sessions {
   readonly #notes: Notes
@@ -56,7 +65,7 @@ export class Sessions {
   /** Incremented when a session ends: reads that overlap it are not cached. */
   #ends = 0
 
-  /** @param options.onEnd called when this process ends a session */
+  /** @param options.onEnd called when this process ends a session, and for each session known here that ends with it */
   constructor(options: { engine: Pick<Engine, 'notes'>; clock: Clock; random: Random; onEnd: (id: string) => void }) {
     this.#notes = options.engine.notes
     this.#clock = options.clock
@@ -64,14 +73,15 @@ export class Sessions {
     this.#onEnd = options.onEnd
   }
 
-  /** Starts a session. @returns its cookie and its life in seconds, which ends with the principal's credentials at the latest */
-  async create({ sub, scopes, expiresAt }: Principal): Promise<{ cookie: string; seconds: number }> {
+  /** Starts a session. @returns its cookie and its life in seconds. It ends with the principal's credentials at the latest */
+  async create({ sub, scopes, expiresAt, session }: Principal): Promise<{ cookie: string; seconds: number }> {
+    const parents = session === undefined ? undefined : [session, ...((await this.#find(session))?.parents ?? [])]
     const now = this.#clock.now()
     const until = Math.min(now + SESSION_SECONDS * 1_000, expiresAt ?? Number.POSITIVE_INFINITY)
     const place = await placeOf(sub)
     await this.#makeRoom(place)
     const cookie = withPrefix('session', place + randomId(this.#random, SECRET_LENGTH))
-    const stored: StoredSession = { sub, scopes, createdAt: now, until }
+    const stored: StoredSession = { sub, scopes, createdAt: now, until, ...(parents ? { parents } : {}) }
     const key = `${PREFIX}${place}/${await textDigest(cookie)}`
     await this.#notes.put({ key, text: JSON.stringify(stored) }, until, now)
     return { cookie, seconds: Math.floor((until - now) / 1_000) }
@@ -86,12 +96,18 @@ export class Sessions {
 
   /** Whether the cache has the session as open. */
   isKnown(id: string): boolean {
-    return this.#known(id) !== undefined
+    const stored = this.#known(id)
+    return stored !== undefined && (stored.parents ?? []).every((parent) => this.#known(parent))
   }
 
   /** Whether a session is open. */
   async isOpen(id: string): Promise<boolean> {
     return (await this.#find(id)) !== undefined
+  }
+
+  /** Whether a session may make sign-in links: not the last of the longest chain. */
+  async mayMakeLinks(id: string): Promise<boolean> {
+    return ((await this.#find(id))?.parents?.length ?? 0) < MAX_CHAIN - 1
   }
 
   /** The principal's name of a session, read from the store and not from the cache; `undefined` when there is no such session. */
@@ -105,12 +121,13 @@ export class Sessions {
     if (id !== undefined) await this.end(id)
   }
 
-  /** Ends a session for all processes. @returns whether it existed */
+  /** Ends a session, and those made by its sign-in links, for all processes. @returns whether it existed */
   async end(id: string): Promise<boolean> {
     const text = await this.#notes.take(keyOf(id))
     this.#ends += 1
     this.#cache.delete(id)
     this.#onEnd(id)
+    for (const [other, { stored }] of this.#cache.entries()) if (stored.parents?.includes(id)) this.#onEnd(other)
     return text !== undefined
   }
 
@@ -131,13 +148,18 @@ export class Sessions {
     }
     const notes = await this.#notes.list({ prefix, after, limit: PAGE })
     const now = this.#clock.now()
-    const sessions = notes
+    const stored = notes
       .map(({ key, text }) => ({ id: idIn(key), ...(JSON.parse(text) as StoredSession) }))
       .filter((session) => session.until > now && (sub === undefined || session.sub === sub))
       .sort((a, b) => b.createdAt - a.createdAt)
-      .map(({ until, createdAt, ...who }) => {
+    const parents = [...new Set(stored.flatMap((session) => session.parents ?? []))]
+    const found = await Promise.all(parents.map((id) => this.#findAlone(id)))
+    const ended = new Set(parents.filter((_, index) => !found[index]))
+    const sessions = stored
+      .filter((session) => !session.parents?.some((id) => ended.has(id)))
+      .map(({ id, sub, scopes, createdAt, until, parents: [parent] = [] }) => {
         const times = { createdAt: new Date(createdAt).toISOString(), expiresAt: new Date(until).toISOString() }
-        return { ...who, ...times }
+        return { id, sub, scopes, ...times, ...(parent === undefined ? {} : { parent }) }
       })
     const last = notes.length === PAGE ? notes.at(-1) : undefined
     return { sessions, ...(last ? { nextCursor: idIn(last.key) } : {}) }
@@ -155,7 +177,16 @@ export class Sessions {
     for (const { id } of made.slice(0, notes.length - MAX_SESSIONS + 1)) await this.end(id)
   }
 
+  /** An open session. */
   async #find(id: string): Promise<StoredSession | undefined> {
+    const stored = await this.#findAlone(id)
+    if (!stored?.parents) return stored
+    const parents = await Promise.all(stored.parents.map((parent) => this.#findAlone(parent)))
+    return parents.every((parent) => parent !== undefined) ? stored : undefined
+  }
+
+  /** A session, whether or not those that it ends with are open. */
+  async #findAlone(id: string): Promise<StoredSession | undefined> {
     const known = this.#known(id)
     if (known) return known
     const ends = this.#ends

@@ -10,6 +10,7 @@ const CODE_LENGTH = 26
 
 /** What a code grants. */
 export interface SignIn {
+  /** Its `session`, if any, is the one that made the code. */
   principal: Principal
   /** The job whose page follows the sign-in; omitted: the list. */
   job?: string | undefined
@@ -20,13 +21,20 @@ export class SignInCodes {
   readonly #clock: Clock
   readonly #random: Random
   readonly #notes: Notes
+  readonly #isSessionOpen: (id: string) => Promise<boolean>
   /** Codes of {@link create}, which are not in the store. */
   readonly #own = new Map<string, { principal: Principal; onUse: (() => void) | undefined; until: number }>()
 
-  constructor({ engine, clock, random }: { engine: Pick<Engine, 'notes'>; clock: Clock; random: Random }) {
-    this.#clock = clock
-    this.#random = random
-    this.#notes = engine.notes
+  constructor(options: {
+    engine: Pick<Engine, 'notes'>
+    clock: Clock
+    random: Random
+    isSessionOpen: (id: string) => Promise<boolean>
+  }) {
+    this.#clock = options.clock
+    this.#random = options.random
+    this.#notes = options.engine.notes
+    this.#isSessionOpen = options.isSessionOpen
   }
 
   /** Creates a code for this process. `onUse` is called when it is redeemed. */
@@ -45,7 +53,7 @@ export class SignInCodes {
   /**
    * Creates a code for every process on the store.
    *
-   * @param signIn if its principal expires earlier than codes do, so does the code
+   * @param signIn the code expires and ends no later than its principal's credentials
    * @returns the code and its expiry: milliseconds since the Unix epoch
    */
   async createShared(signIn: SignIn): Promise<{ code: string; until: number }> {
@@ -57,7 +65,7 @@ export class SignInCodes {
     return { code, until }
   }
 
-  /** Uses up a code. @returns what it grants; `undefined` if it is unknown, used or expired */
+  /** Uses up a code. @returns what it grants; `undefined` if it is unknown, used or expired, or if the session that made it has ended */
   async redeem(code: string): Promise<SignIn | undefined> {
     const own = this.#own.get(code)
     if (own) {
@@ -69,7 +77,9 @@ export class SignInCodes {
     const text = code.length === CODE_LENGTH ? await this.#notes.take(await keyOf(code)) : undefined
     if (text === undefined) return undefined
     const { until, ...signIn }: StoredCode = JSON.parse(text)
-    return until > this.#clock.now() ? signIn : undefined
+    const { session } = signIn.principal
+    if (until <= this.#clock.now() || (session !== undefined && !(await this.#isSessionOpen(session)))) return undefined
+    return signIn
   }
 }
 

@@ -272,7 +272,7 @@ export function createPaths(): Json {
     },
     '/api/sessions/{id}': {
       delete: call(
-        'End a session: its cookie and the tokens that it made are refused, its streams close',
+        'End a session: its cookie, the tokens and links that it made and the sessions from these are refused, their streams close',
         { 204: answer('Ended') },
         { parameters: [{ ...id, description: 'The id of the session.' }] },
       ),

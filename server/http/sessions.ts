@@ -1,5 +1,6 @@
 import { createRequestSchemas, sessionQuerySchema } from '../../shared/wire/api.ts'
 import { isAdmin, type Principal, requireScope, type Scope } from '../auth/access.ts'
+import { MAX_CHAIN } from '../auth/sessions.ts'
 import { problems, refuse } from '../errors.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './body/validation.ts'
 import { type App, absoluteLinkTo, counted, type RouteContext } from './context.ts'
@@ -7,9 +8,10 @@ import { type App, absoluteLinkTo, counted, type RouteContext } from './context.
 /** Scopes that a sign-in link grants, unless it is for an administrator. */
 const personScopes: readonly Scope[] = ['jobs:read', 'jobs:write']
 const adminScopes: readonly Scope[] = [...personScopes, 'jobs:admin']
+const CHAIN_ENDS = `This session is the last of ${MAX_CHAIN} that were made by each other's links. Make the link with an access token, or with "milepost sign-in".`
 
 /** The route to create sign-in links. */
-export function signInRoutes(app: App, { signIns, front, limits, rates }: RouteContext): void {
+export function signInRoutes(app: App, { sessions, signIns, front, limits, rates }: RouteContext): void {
   const { createSignInLink } = createRequestSchemas(limits)
   const smallJson = [atMost(limits.eventBytes), onlyTypes('application/json'), onlyUtf8] as const
 
@@ -25,6 +27,10 @@ export function signInRoutes(app: App, { signIns, front, limits, rates }: RouteC
       const principal: Principal = { sub, scopes: admin ? adminScopes : personScopes }
       // The new session must not outlive the maker's credentials.
       if (maker.expiresAt !== undefined) principal.expiresAt = maker.expiresAt
+      if (maker.session !== undefined) {
+        if (!(await sessions.mayMakeLinks(maker.session))) throw refuse(problems.forbidden(CHAIN_ENDS))
+        principal.session = maker.session
+      }
       const { code, until } = await signIns.createShared({ principal, job })
       const url = absoluteLinkTo(c, front, `/sign-in?code=${code}`)
       return c.json({ url, expiresAt: new Date(until).toISOString() }, 201, { 'cache-control': 'no-store' })
@@ -48,7 +54,12 @@ export function sessionRoutes(app: App, { engine, sessions }: RouteContext): voi
       throw refuse(problems.invalid([{ field: 'sub', detail }]))
     }
     const page = await sessions.list(whose, cursor)
-    const listed = page.sessions.map((session) => ({ ...session, current: session.id === principal.session }))
+    const listed = page.sessions.map(({ parent, ...session }) => ({
+      ...session,
+      current: session.id === principal.session,
+      // Its id tells a digest of another principal's name.
+      ...(parent !== undefined && isAdmin(principal) ? { parent } : {}),
+    }))
     return c.json({ ...page, sessions: listed }, 200, { 'cache-control': 'no-store' })
   })
 

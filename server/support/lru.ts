@@ -48,6 +48,11 @@ export class LruCache<K, V> {
     if (this.#size > this.#limit) this.#evictFor(key)
   }
 
+  /** All keys and values. Counts as no use. */
+  *entries(): Iterable<[K, V]> {
+    for (const [key, { value }] of this.#entries) yield [key, value]
+  }
+
   delete(key: K): void {
     this.#size -= this.#entries.get(key)?.size ?? 0
     this.#entries.delete(key)

@@ -130,6 +130,8 @@ export const sessionListSchema = z
         expiresAt: z.iso.datetime(),
         /** It is the session of this very request. */
         current: z.boolean(),
+        /** The session whose sign-in link made it: it ends with that one. For `jobs:admin`. */
+        parent: z.string().optional(),
       }),
     ),
     nextCursor: z.string().optional(),

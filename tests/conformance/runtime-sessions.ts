@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { SessionList } from '../../shared/wire/api.ts'
 import { ApiClient, unique } from '../support/api-client.ts'
-import { signIn } from '../support/sign-in.ts'
+import { signIn, signInLink } from '../support/sign-in.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
 /** Sessions: kept by the server, listed and ended. */
@@ -47,6 +47,42 @@ export function describeSessions(subject: RuntimeSubject): void {
       expect((await mine.next())?.data.done).toBe(1)
       expect(await statusOf('POST', 'sign-out', browser)).toBe(303)
       // Where streams can't be reached from the request that ends the session, they ask as often as they are pinged.
+    }, 180_000)
+
+    test('what a session makes ends with it: its links, the sessions made from them, their streams, and what those made', async () => {
+      const [sub, guest] = [unique('admin'), unique('guest')]
+      const browser = await at(sub, { admin: true })
+      const other = await at(sub, { admin: true })
+      const child = await at(sub, { admin: true, browser })
+      const grandchild = await at(guest, { browser: child })
+      const [unused, last] = [
+        await signInLink(subject.server.url, { sub: guest }, { browser }),
+        await signInLink(subject.server.url, { sub: guest }, { browser: child }),
+      ]
+      const root = await subject.client('root', 'jobs:admin')
+      const parentsOf = async (name: string) => {
+        const { sessions } = await root.json<SessionList>(200, 'GET', `api/sessions?sub=${name}`)
+        return sessions.map(({ id, parent }) => ({ id, parent }))
+      }
+      const own = (await get(`api/sessions?sub=${sub}`, child)).sessions.find(({ current }) => current)
+      const first = (await get(`api/sessions?sub=${sub}`, browser)).sessions.find(({ current }) => current)
+      expect(own?.parent).toBe(first?.id)
+      expect(await parentsOf(guest)).toEqual([expect.objectContaining({ parent: own?.id })])
+      expect((await get('api/sessions', grandchild)).sessions.map((session) => 'parent' in session)).toEqual([false])
+      const streams = await Promise.all([child, grandchild].map((who) => subject.anyone.stream('api/progress', who)))
+      await using mine = await subject.anyone.stream('api/progress', other)
+      const { id } = await (await subject.client(guest)).create()
+      await streams[1]?.next()
+      expect(await statusOf('POST', 'sign-out', browser)).toBe(303)
+      for (const link of [unused, last]) expect((await subject.anyone.request('GET', link)).status).toBe(401)
+      for (const who of [child, grandchild]) expect(await statusOf('GET', 'api/jobs', who)).toBe(401)
+      expect(await statusOf('POST', `api/jobs/${id}/tokens`, grandchild)).toBe(401)
+      await Promise.all(streams.map((stream) => stream.rest()))
+      expect(await parentsOf(guest)).toEqual([])
+      expect((await parentsOf(sub)).length).toBe(1)
+      expect(await statusOf('GET', 'api/jobs', other)).toBe(200)
+      await (await subject.client(sub)).create()
+      expect((await mine.next())?.data.owner).toBe(sub)
     }, 180_000)
 
     test('a publish token of a session ends with it', async () => {

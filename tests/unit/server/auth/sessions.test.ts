@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Principal } from '../../../../server/auth/access.ts'
-import { Sessions } from '../../../../server/auth/sessions.ts'
+import { MAX_CHAIN, Sessions } from '../../../../server/auth/sessions.ts'
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import { SeededRandom } from '../../../seeded-random.ts'
 import { VirtualClock } from '../../../virtual-clock.ts'
@@ -102,6 +102,50 @@ describe('Sessions', () => {
     await reading
     engine.notes.get = get
     expect([fresh.isKnown(id), await fresh.isOpen(id)]).toEqual([false, false])
+  })
+
+  test('end ends the sessions that were made by a session, and those made by these, in every process', async () => {
+    const { clock, ended, sessions, elsewhere } = create()
+    const ids: string[] = []
+    for (let n = 0; n < 4; n++) {
+      const session = ids.at(-1)
+      const { cookie } = await sessions.create({ ...ada, ...(session === undefined ? {} : { session }) })
+      ids.push(await idOf(sessions, cookie))
+    }
+    const [first = '', second = '', third = '', fourth = ''] = ids
+    for (const id of ids) expect([await elsewhere.isOpen(id), elsewhere.isKnown(id)]).toEqual([true, true])
+    const listed = await sessions.list('ada', undefined)
+    const parents = new Map(listed.sessions.map(({ id, parent }) => [id, parent]))
+    expect(ids.map((id) => parents.get(id))).toEqual([undefined, first, second, third])
+    await sessions.end(second)
+    expect(ended).toEqual([second, third, fourth])
+    for (const id of [third, fourth]) expect([await sessions.isOpen(id), sessions.isKnown(id)]).toEqual([false, false])
+    await clock.advance(5_000)
+    for (const id of [third, fourth]) expect(await elsewhere.isOpen(id)).toBe(false)
+    for (const those of [sessions, elsewhere]) {
+      expect(await those.isOpen(first)).toBe(true)
+      expect((await those.list('ada', undefined)).sessions.map(({ id }) => id)).toEqual([first])
+    }
+  })
+
+  test('create of a session by one that has ended since makes none that is open', async () => {
+    const { sessions } = create()
+    const parent = await idOf(sessions, (await sessions.create(ada)).cookie)
+    await sessions.end(parent)
+    const { cookie } = await sessions.create({ ...ada, session: parent })
+    expect(await sessions.principalOf(cookie)).toBeUndefined()
+  })
+
+  test('mayMakeLinks ends a chain of sessions that make each other', async () => {
+    const { sessions } = create()
+    const may: boolean[] = []
+    let session: string | undefined
+    for (let n = 0; n < MAX_CHAIN; n++) {
+      const { cookie } = await sessions.create({ ...ada, ...(session === undefined ? {} : { session }) })
+      session = await idOf(sessions, cookie)
+      may.push(await sessions.mayMakeLinks(session))
+    }
+    expect(may).toEqual([...Array(MAX_CHAIN - 1).fill(true), false])
   })
 
   test("create ends the oldest session of a principal that has a hundred, and no other principal's", async () => {

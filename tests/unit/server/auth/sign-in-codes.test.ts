@@ -8,9 +8,9 @@ import { settle, VirtualClock } from '../../../virtual-clock.ts'
 const TEN_MINUTES = 600_000
 const principal: Principal = { sub: 'ada', scopes: ['jobs:read'] }
 
-function create() {
+function create({ engine = new MemoryEngine(), isSessionOpen = async (_: string) => true } = {}) {
   const clock = new VirtualClock()
-  return { clock, codes: new SignInCodes({ engine: new MemoryEngine(), clock, random: new SeededRandom(1) }) }
+  return { clock, codes: new SignInCodes({ engine, clock, random: new SeededRandom(1), isSessionOpen }) }
 }
 
 describe('SignInCodes', () => {
@@ -68,7 +68,7 @@ describe('SignInCodes', () => {
 
   test('createShared stores a digest of the code, and not the code', async () => {
     const engine = new MemoryEngine()
-    const codes = new SignInCodes({ engine, clock: new VirtualClock(), random: new SeededRandom(1) })
+    const { codes } = create({ engine })
     const { code } = await codes.createShared({ principal })
     const [note, ...others] = await engine.notes.list({ prefix: 'sign-in/', limit: 10 })
     expect(others).toEqual([])
@@ -83,5 +83,16 @@ describe('SignInCodes', () => {
     expect(until).toBe(expiresAt)
     await clock.advance(1_000)
     expect(await codes.redeem(code)).toBeUndefined()
+  })
+
+  test('redeem takes no code of a session that has ended', async () => {
+    const open = new Set(['one', 'two'])
+    const { codes } = create({ isSessionOpen: async (id) => open.has(id) })
+    const [first, second] = await Promise.all(
+      ['one', 'two'].map((session) => codes.createShared({ principal: { ...principal, session } })),
+    )
+    open.delete('one')
+    expect(await codes.redeem(first?.code ?? '')).toBeUndefined()
+    expect(await codes.redeem(second?.code ?? '')).toEqual({ principal: { ...principal, session: 'two' } })
   })
 })
