@@ -100,7 +100,7 @@ const DEFAULT_FRAME_MS = 25
  */
 export function createApp(options: AppOptions): Milepost {
   const { engine, frameMs = DEFAULT_FRAME_MS, random = systemRandom } = options
-  const clock = new TrustedClock(options.clock ?? systemClock)
+  const clock = new TrustedClock(options.clock ?? systemClock, engine.lastWrittenAt)
   const { onError = (error: unknown) => console.error(error), origins = [] } = options
   const limits: Limits = { ...defaultLimits, ...options.limits, ...engine.limits }
   const metrics = new Metrics()

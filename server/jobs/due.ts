@@ -42,16 +42,17 @@ function nowSince(moment: number, { now, steps }: DueTerms): number {
  *
  * Silence counts from the server's start at the earliest, because a stopped server cannot hear the producer. The time-out is a deadline and
  * runs while the server is down; but a job that began before gets a minute from the server's start, for its producer to report what it did
- * meanwhile.
+ * meanwhile, and as long as the clock is not settled.
  */
 export function dueEvent(job: StoredJob, terms: DueTerms): JobEvent | undefined {
-  const { now, since } = terms
+  const { now, since, isUnsettled } = terms
   const { status, timeoutSeconds, cancelRequested } = job.header
   if (isTerminalStatus(status)) return undefined
   if (cancelRequested && Math.max(silentSince(job), since) + CANCEL_GRACE <= now)
     return { type: 'status', status: 'cancelled', message: 'Cancelled by the server: the producer did not answer' }
   const began = beganAt(job)
-  if (timesOutAt(job) > nowSince(began, terms) || (began < since && since + CANCEL_GRACE > now)) return undefined
+  const isGrace = began < since && (isUnsettled || since + CANCEL_GRACE > now)
+  if (isGrace || timesOutAt(job) > nowSince(began, terms)) return undefined
   return { type: 'status', status: 'failed', message: `Not done within ${timeoutSeconds} seconds` }
 }
 
@@ -60,6 +61,7 @@ export function isExpired(job: StoredJob, terms: DueTerms): boolean {
   const due = dueOf(job)
   if (!due || due.list === 'end') return false
   const endedAt = Date.parse(job.header.endedAt ?? job.header.updatedAt)
+  if (terms.isUnsettled && endedAt < terms.since) return false
   return due.at <= dueBefore(due.list, { ...terms, now: nowSince(endedAt, terms) })
 }
 

@@ -67,6 +67,8 @@ export interface DueTerms {
   now: number
   /** When the server started, or its clock was last set. */
   since: number
+  /** Set while the clock may still be wrong: nothing from before `since` ends or expires. */
+  isUnsettled?: true
   /** Clock changes since the server's start, the earliest first. Each makes earlier times seem older by `by`. */
   steps: readonly ClockStep[]
   /** Retention of ended jobs without `expiresAt`: seconds. */
@@ -244,6 +246,8 @@ export interface Engine {
   readonly limits?: Partial<Limits>
   /** No wake-up is lost unless `onLost` is called. So the hub does not poll, and idle documents can sleep. */
   readonly tellsAll?: true
+  /** When the store was last written before it was opened, if the engine knows: milliseconds since the Unix epoch. */
+  readonly lastWrittenAt?: number | undefined
   /** Jobs are indexed by owner only: the server never queries all owners. */
   readonly knowsOwnersOnly?: true
   readonly notes: Notes

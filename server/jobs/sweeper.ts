@@ -82,7 +82,8 @@ export class Sweeper {
     const { clock, retentionSeconds } = this.#options
     // `now()` first: it updates `since` and `steps` if the clock was set.
     const now = clock.now()
-    return { now, since: clock.since, steps: clock.steps, retentionSeconds }
+    const unsettled = clock.isSettled ? {} : { isUnsettled: true as const }
+    return { now, since: clock.since, steps: clock.steps, retentionSeconds, ...unsettled }
   }
 
   /** Processes jobs concurrently. A failure does not affect other jobs. */
@@ -117,8 +118,8 @@ export class Sweeper {
   async *#gather(list: DueList): AsyncIterable<DueJob[]> {
     const terms = this.#terms()
     const before = dueBefore(list, terms)
-    // Shortly after the server's start, jobs that were due before it have a grace period.
-    const isGrace = list === 'end' && terms.now < terms.since + CANCEL_GRACE
+    // Shortly after the server's start, or after its clock was set, jobs that were due before have a grace period.
+    const isGrace = terms.isUnsettled || (list === 'end' && terms.now < terms.since + CANCEL_GRACE)
     let after: DueQuery['after'] = isGrace ? { at: terms.since, id: '' } : undefined
     do {
       const gathered: DueJob[] = []

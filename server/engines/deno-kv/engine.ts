@@ -25,6 +25,7 @@ import type {
 import { blocksOf, type Kept, refusalOfGrowth, refusalOfJob } from '../../jobs/kept.ts'
 import { buildPage, startOf } from '../../jobs/paging.ts'
 import { KeyedMutex } from '../support/keyed-mutex.ts'
+import { lastWrite } from '../support/last-write.ts'
 import { KvAccess } from './access.ts'
 import { keys } from './keys.ts'
 import { listJobs } from './list.ts'
@@ -59,6 +60,8 @@ export interface DenoKvOptions {
   random?: Random
   /** Polls watched keys at this interval instead of using `Deno.Kv.watch`: milliseconds. */
   pollMs?: number
+  /** When a file was last written, before it was opened: milliseconds since the Unix epoch. */
+  lastWrittenAt?: number | undefined
 }
 
 /**
@@ -73,6 +76,7 @@ export interface DenoKvOptions {
 export class DenoKvEngine implements Engine {
   readonly name = 'deno-kv'
   readonly limits: Partial<Limits>
+  readonly lastWrittenAt: number | undefined
   readonly notes: KvNotes
   readonly #limits: Limits
   readonly #kv: KvAccess
@@ -91,14 +95,20 @@ export class DenoKvEngine implements Engine {
    * @param place a file, the URL of a Deno Deploy database, or empty for the database of the Deno Deploy app
    * @throws {EngineOpenError} when the store can't be used
    */
-  static async open(place: string, options: Omit<DenoKvOptions, 'pollMs'> = {}): Promise<DenoKvEngine> {
+  static async open(
+    place: string,
+    options: Omit<DenoKvOptions, 'pollMs' | 'lastWrittenAt'> = {},
+  ): Promise<DenoKvEngine> {
     const isFile = place !== '' && !URL.canParse(place)
-    return new DenoKvEngine(await openKv(place), isFile ? { ...options, pollMs: POLL_MS } : options)
+    if (!isFile) return new DenoKvEngine(await openKv(place), options)
+    const lastWrittenAt = lastWrite(place, `${place}-wal`)
+    return new DenoKvEngine(await openKv(place), { ...options, pollMs: POLL_MS, lastWrittenAt })
   }
 
   /** @param kv opened by `openKv` */
   constructor(kv: Deno.Kv, options: DenoKvOptions = {}) {
-    const { limits = defaultLimits, clock = systemClock, random = systemRandom, pollMs } = options
+    const { limits = defaultLimits, clock = systemClock, random = systemRandom, pollMs, lastWrittenAt } = options
+    this.lastWrittenAt = lastWrittenAt
     this.limits = Object.fromEntries(
       Object.entries(MOST).map(([name, most]) => [name, Math.min(most, limits[name as keyof Limits])]),
     )

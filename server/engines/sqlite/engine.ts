@@ -24,6 +24,7 @@ import type {
 import { buildPage, rowsSince, startOf } from '../../jobs/paging.ts'
 import { LruCache } from '../../support/lru.ts'
 import { GroupCommit } from '../support/group-commit.ts'
+import { lastWrite } from '../support/last-write.ts'
 import { LoopTurns } from '../support/loop-turns.ts'
 import { Wakeups } from '../support/wake-ups.ts'
 import { Group } from './group.ts'
@@ -63,6 +64,7 @@ const refused = (problem: Problem) => ({ refused: problem })
  */
 export class SqliteEngine implements Engine {
   readonly name = 'sqlite'
+  readonly lastWrittenAt: number | undefined
   readonly notes: SqliteNotes
   readonly #db: DatabaseSync
   readonly #plan = new PlanBuilder()
@@ -84,7 +86,9 @@ export class SqliteEngine implements Engine {
   constructor(
     thread: WriterThread,
     { limits = defaultLimits, clock = systemClock, random = systemRandom }: SqliteOptions = {},
+    lastWrittenAt?: number,
   ) {
+    this.lastWrittenAt = lastWrittenAt
     this.#generation = randomId(random, 8)
     this.#thread = thread
     this.#limits = limits
@@ -98,7 +102,8 @@ export class SqliteEngine implements Engine {
 
   /** @throws {EngineOpenError} when the file can't be used */
   static async open(path: string, options: SqliteOptions = {}): Promise<SqliteEngine> {
-    return new SqliteEngine(await WriterThread.open(path), options)
+    const lastWrittenAt = lastWrite(path, `${path}-wal`)
+    return new SqliteEngine(await WriterThread.open(path), options, lastWrittenAt)
   }
 
   create(job: JobToCreate): Promise<Created> {

@@ -251,6 +251,49 @@ describe('Sweeper', () => {
     expect(before.done.sort()).toEqual(['end late', 'end silent'])
   })
 
+  test('sweep of a server that starts with its clock far ahead ends and removes nothing once the clock is mended', async () => {
+    const before = new Fixture()
+    await before.make('late', { status: 'running', startedAt: at(0), timeoutSeconds: 3_600 })
+    await before.make('kept', { status: 'completed', endedAt: at(0), expiresAt: at(3_600) })
+    await before.make('old', { status: 'completed', endedAt: at(0) })
+    const stopped = before.clock.now()
+    before.clock.step(40 * 86_400_000)
+    const clock = new TrustedClock(before.clock, stopped)
+    const sweeper = new Sweeper({ engine: before.engine, clock, retentionSeconds: 86_400, onError: () => {} })
+    const sweepFor = async (ms: number) => {
+      for (const end = before.clock.monotonic() + ms; before.clock.monotonic() < end; ) {
+        const swept = sweeper.sweep()
+        await before.clock.advance(5_000)
+        await swept
+      }
+    }
+    await sweepFor(120_000)
+    before.clock.step(-40 * 86_400_000)
+    await sweepFor(3_000_000)
+    expect(before.done).toEqual([])
+    await sweepFor(1_200_000)
+    expect(before.done.sort()).toEqual(['end late', 'remove kept'])
+  })
+
+  test('sweep of a server that was away for long removes what is due once its clock has settled', async () => {
+    const before = new Fixture()
+    await before.make('kept', { status: 'completed', endedAt: at(0), expiresAt: at(3_600) })
+    const stopped = before.clock.now()
+    await before.clock.advance(40 * 86_400_000)
+    const clock = new TrustedClock(before.clock, stopped)
+    const sweeper = new Sweeper({ engine: before.engine, clock, retentionSeconds: 60, onError: () => {} })
+    for (const [ms, done] of [
+      [299_999, []],
+      [1, ['remove kept']],
+    ] as const) {
+      await before.clock.advance(ms)
+      const swept = sweeper.sweep()
+      await before.clock.advance(0)
+      await swept
+      expect(before.done).toEqual([...done])
+    }
+  })
+
   test('stop ends a sweep after the current slice', async () => {
     const fixture = new Fixture()
     for (let index = 0; index < 500; index++) await fixture.make(`job-${index}`, { timeoutSeconds: 1 })

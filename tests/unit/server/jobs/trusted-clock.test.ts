@@ -31,6 +31,45 @@ describe('TrustedClock', () => {
     expect([clock.now(), clock.since, clock.steps]).toEqual([16_000 + SETTLE_MS, 0, []])
   })
 
+  test.each([HOURS, -HOURS])(
+    'now adopts the right time soon after a start with a clock that is %p ms off',
+    async (step) => {
+      const wall = new VirtualClock(0)
+      wall.step(step)
+      const clock = new TrustedClock(wall, -5_000)
+      await wall.advance(2_000)
+      wall.step(-step)
+      expect(clock.now()).toBe(step + 2_000)
+      await wall.advance(9_999)
+      expect([clock.now(), clock.isSettled]).toEqual([step + 11_999, false])
+      await wall.advance(1)
+      expect([clock.now(), clock.since]).toEqual([12_000, 12_000])
+      await wall.advance(SETTLE_MS - 10_001)
+      expect([clock.now(), clock.isSettled]).toEqual([SETTLE_MS + 1_999, false])
+      await wall.advance(1)
+      expect([clock.now(), clock.isSettled]).toEqual([SETTLE_MS + 2_000, true])
+    },
+  )
+
+  test('now ignores a new time that was kept for less long than the one before', async () => {
+    const wall = new VirtualClock(0)
+    const clock = new TrustedClock(wall, HOURS)
+    await wall.advance(60_000)
+    wall.step(HOURS)
+    clock.now()
+    await wall.advance(59_999)
+    expect(clock.now()).toBe(119_999)
+    wall.step(-HOURS)
+    await wall.advance(SETTLE_MS)
+    expect([clock.now(), clock.steps]).toEqual([119_999 + SETTLE_MS, []])
+  })
+
+  test('isSettled is true from the start when the store was written shortly before, or nothing is known', () => {
+    const settled = (lastWrittenAt?: number) => new TrustedClock(new VirtualClock(HOURS), lastWrittenAt).isSettled
+    expect([undefined, HOURS, HOURS + 999, HOURS - 599_999].map(settled)).toEqual([true, true, true, true])
+    expect([0, HOURS - 600_000, HOURS + 1_000].map(settled)).toEqual([false, false, false])
+  })
+
   test('now adopts a time that the wall clock has kept, and records the step', async () => {
     const wall = new VirtualClock(0)
     const clock = new TrustedClock(wall)
