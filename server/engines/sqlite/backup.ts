@@ -1,18 +1,9 @@
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { chmodSync, closeSync, copyFileSync, existsSync, openSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngineOpenError } from '../../jobs/engine.ts'
 import { lockFile, openDatabase, openError } from './open.ts'
+import { discardDraft, draftOf, isBeingReplaced, replaceByDraft, sync } from './replacement.ts'
 
 /**
  * Copies a consistent snapshot of a database, which a server may have open, to one new file with mode 0600.
@@ -21,6 +12,11 @@ import { lockFile, openDatabase, openError } from './open.ts'
  */
 export function backUp(path: string, target: string): void {
   if (!existsSync(path)) throw new EngineOpenError(`${path} is not there: set MILEPOST_ENGINE as for the server.`)
+  // In between, the old database may have lost its WAL already.
+  if (isBeingReplaced(realpathSync(path)))
+    throw new EngineOpenError(
+      `A restore of ${path} was interrupted: start the server, which finishes it, or restore again.`,
+    )
   if (existsSync(target)) throw new EngineOpenError(`${target} is there already: name a new file.`)
   try {
     closeSync(openSync(target, 'wx', 0o600))
@@ -40,7 +36,7 @@ export function backUp(path: string, target: string): void {
 
 /**
  * Replaces a database that no server has open by a copy from {@link backUp}. Deletes the old WAL, which SQLite would apply to the copy.
- * Ends all sessions.
+ * Ends all sessions. A crash at any moment leaves the old database or the new one, whole.
  *
  * @throws EngineOpenError
  */
@@ -49,30 +45,24 @@ export function restore(path: string, source: string): void {
   if (statSync(source).size === 0)
     throw new EngineOpenError(`${source} is empty: name a file that "milepost backup" made.`)
   const lock = lockFile(path)
-  const fresh = `${lock.file}-restored`
+  const draft = draftOf(lock.file)
   try {
-    copyFileSync(source, fresh)
+    // A restore that was killed may have left a WAL, which SQLite would apply to this copy.
+    discardDraft(lock.file)
+    copyFileSync(source, draft)
     // A backup may be kept read-only.
-    chmodSync(fresh, 0o600)
+    chmodSync(draft, 0o600)
     // Refuses the database of another program or of a newer Milepost.
-    const { db, close } = openDatabase(fresh)
+    const { db, close } = openDatabase(draft)
     // Otherwise sessions ended and sign-in codes used after the backup would be valid again.
     db.exec('DELETE FROM notes')
     close()
-    sync(fresh)
-    for (const suffix of ['-wal', '-shm']) rmSync(lock.file + suffix, { force: true })
-    renameSync(fresh, lock.file)
-    sync(dirname(lock.file))
+    sync(draft)
+    replaceByDraft(lock.file)
   } catch (error) {
     throw openError(source, error)
   } finally {
-    for (const suffix of ['', '-lock', '-wal', '-shm']) rmSync(fresh + suffix, { force: true })
+    discardDraft(lock.file)
     lock.close()
   }
-}
-
-function sync(path: string): void {
-  const fd = openSync(path, 'r')
-  fsyncSync(fd)
-  closeSync(fd)
 }

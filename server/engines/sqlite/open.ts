@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { EngineOpenError } from '../../jobs/engine.ts'
 import { reserveOf, rewrite } from './files.ts'
 import { APPLICATION_ID, FORMAT, migrate } from './format.ts'
+import { discardDraft, finishReplacement } from './replacement.ts'
 
 /** How long a commit waits for another program's lock on the file, such as a backup's: milliseconds. */
 const BUSY_MS = 5_000
@@ -23,7 +24,7 @@ const APPLICATION_ID_AT = 68
 /** Largest file that is checked page by page when opened: bytes. */
 const CHECKED_BYTES = 128 * 1024 * 1024
 /** Suffixes of the files beside a database. */
-const BESIDE = ['-lock', '-reserve', '-wal', '-shm', '-journal']
+const BESIDE = ['-lock', '-reserve', '-wal', '-shm', '-journal', '-restored', '-restore-ready']
 /** The format with a redo log of its own, which later formats can't read. */
 const UNCLEAN_FORMAT = 2
 
@@ -43,6 +44,8 @@ export interface OwnedDatabase {
 export function openDatabase(path: string): OwnedDatabase {
   const lock = lockFile(path)
   try {
+    discardDraft(lock.file)
+    finishReplacement(lock.file)
     inspect(path, lock.file)
     rewriteWal(lock.file)
     const db = openInRoom(path, lock.file)

@@ -64,6 +64,26 @@ describe('backUp', () => {
     }))
 })
 
+describe('backUp after an interrupted restore', () => {
+  test('backUp refuses a database whose replacement is not finished, and the next start finishes it', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      const { id } = await created(engine)
+      await publish(engine, id, items('first'))
+      backUp(path, `${path}.copy`)
+      await publish(engine, id, items('second'))
+      await engine.close()
+      copyFileSync(`${path}.copy`, `${path}-restore-ready`)
+      expect(sentenceOf(() => backUp(path, `${path}.two`))).toBe(
+        `A restore of ${path} was interrupted: start the server, which finishes it, or restore again.`,
+      )
+      const again = await SqliteEngine.open(path)
+      expect((await documentOf(again, id)).version).toBe(501)
+      backUp(path, `${path}.two`)
+      await again.close()
+    }))
+})
+
 describe('milepost backup and restore', () => {
   const milepost = (...args: string[]) => {
     const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, 'server/cli/main.ts', ...args])

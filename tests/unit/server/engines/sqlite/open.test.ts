@@ -256,7 +256,7 @@ describe('openDatabase', () => {
   })
 
   test('openDatabase refuses a directory in the place of a file that it keeps', () => {
-    for (const suffix of ['-lock', '-reserve', '-wal', '-shm', '-journal']) {
+    for (const suffix of ['-lock', '-reserve', '-wal', '-shm', '-journal', '-restored', '-restore-ready']) {
       const path = freshPath()
       openDatabase(path).close()
       rmSync(path + suffix, { force: true })
