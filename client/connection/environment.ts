@@ -10,7 +10,7 @@ export interface EventSourceLike {
 }
 
 /** The page, if there is one: its `online`, `offline`, `visibilitychange` and `pageshow` events. */
-export type Page = Pick<EventTarget, 'addEventListener'> & {
+export type BrowserPage = Pick<EventTarget, 'addEventListener'> & {
   readonly navigator?: { readonly onLine?: boolean }
   readonly document?: { readonly visibilityState: string }
   readonly location?: { readonly origin: string }
@@ -23,7 +23,7 @@ export interface Environment {
   EventSource?: (new (url: string) => EventSourceLike) | undefined
   clock: Clock
   random: Pick<Random, 'number'>
-  page?: Page | undefined
+  page?: BrowserPage | undefined
   /** Calls `run` once, at the next frame. Returns a function that cancels it. */
   frame(run: () => void): () => void
 }
@@ -41,7 +41,7 @@ export function systemEnvironment(): Environment {
     EventSource,
     clock: systemClock,
     random: { number: Math.random },
-    page: addEventListener && (globalThis as Page),
+    page: addEventListener && (globalThis as BrowserPage),
     frame: nextFrame,
   }
 }

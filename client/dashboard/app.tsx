@@ -8,7 +8,7 @@ import { Heading } from './parts/heading.tsx'
 import { text } from './text.ts'
 
 /** The dashboard. */
-export function App() {
+export function Dashboard() {
   const skip = () => document.querySelector<HTMLElement>('main')?.focus()
   return (
     <>

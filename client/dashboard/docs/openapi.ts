@@ -1,11 +1,11 @@
 /** What the page about the API reads of an OpenAPI 3.1 document. */
 export interface OpenApi {
   info: { title: string; description?: string }
-  paths: Record<string, Record<string, Operation>>
+  paths: Record<string, Record<string, ApiOperation>>
   components?: { schemas?: Record<string, Schema> }
 }
 
-export interface Operation {
+export interface ApiOperation {
   summary?: string
   description?: string
   parameters?: Parameter[]
@@ -50,7 +50,7 @@ export interface Call {
   id: string
   method: string
   path: string
-  operation: Operation
+  operation: ApiOperation
 }
 
 const methods = ['get', 'post', 'put', 'patch', 'delete']
@@ -70,7 +70,7 @@ export function listCalls({ paths }: OpenApi): Call[] {
 }
 
 /** The answers of an operation, statuses with the same meaning together. */
-export function listAnswers({ responses }: Operation): { statuses: string; description: string }[] {
+export function listAnswers({ responses }: ApiOperation): { statuses: string; description: string }[] {
   const byDescription = Map.groupBy(Object.entries(responses), ([, { description }]) => description ?? '')
   return [...byDescription].map(([description, same]) => ({
     statuses: same.map(([status]) => status).join(', '),

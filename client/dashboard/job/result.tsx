@@ -1,8 +1,8 @@
 import { Scrollable } from '../parts/scrollable.tsx'
-import { AnalysisResult } from '../result/analysis-result.tsx'
-import { MatchingResult } from '../result/matching-result.tsx'
+import { AnalysisView } from '../result/analysis-result.tsx'
+import { MatchingView } from '../result/matching-result.tsx'
 import { isAnalysisResult, isMatchingResult, isSyncResult } from '../result/shapes.ts'
-import { SyncResult } from '../result/sync-result.tsx'
+import { SyncView } from '../result/sync-result.tsx'
 import { text } from '../text.ts'
 
 /** The result of a job: tables for the reference services, JSON for others. */
@@ -11,11 +11,11 @@ export function Result({ kind, result }: { kind: string; result: unknown }) {
     <section class="card result">
       <h2>{text.job.result}</h2>
       {kind === 'sync' && isSyncResult(result) ? (
-        <SyncResult result={result} />
+        <SyncView result={result} />
       ) : kind === 'analysis' && isAnalysisResult(result) ? (
-        <AnalysisResult result={result} />
+        <AnalysisView result={result} />
       ) : kind === 'matching' && isMatchingResult(result) ? (
-        <MatchingResult result={result} />
+        <MatchingView result={result} />
       ) : (
         <Scrollable class="json" label={text.job.result}>
           <pre class="mono" dir="ltr">

@@ -5,7 +5,7 @@ import { Figures } from './figures.tsx'
 import type { AnalysisShape } from './shapes.ts'
 
 /** The result of an analysis: word ranks, and the typical words of each file. */
-export function AnalysisResult({ result }: { result: AnalysisShape }) {
+export function AnalysisView({ result }: { result: AnalysisShape }) {
   const words = text.result
   const { top, table, longest } = result
   const most = top[0]?.count ?? 1

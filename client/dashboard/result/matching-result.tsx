@@ -5,7 +5,7 @@ import { Figures } from './figures.tsx'
 import type { MatchingShape } from './shapes.ts'
 
 /** The result of a matching: counts, and the least certain links. */
-export function MatchingResult({ result }: { result: MatchingShape }) {
+export function MatchingView({ result }: { result: MatchingShape }) {
   const words = text.result
   const { left, right, weakest } = result
   return (

@@ -4,7 +4,7 @@ import { Figures } from './figures.tsx'
 import type { SyncShape } from './shapes.ts'
 
 /** The result of a sync. The first tab of the items has the failed files. */
-export function SyncResult({ result }: { result: SyncShape }) {
+export function SyncView({ result }: { result: SyncShape }) {
   const words = text.result
   const { copied, skipped, failed, bytesCopied, extra } = result
   return (

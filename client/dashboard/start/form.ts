@@ -1,14 +1,14 @@
-import type { FileField, Service } from './services.ts'
+import type { FileField, ServiceOffer } from './services.ts'
 
 type Chosen = Readonly<Record<string, readonly File[]>>
 
 /** The fields of a service that still need files. */
-export function missingFields(service: Pick<Service, 'fields'>, chosen: Chosen): FileField[] {
+export function missingFields(service: Pick<ServiceOffer, 'fields'>, chosen: Chosen): FileField[] {
   return service.fields.filter(({ name, optional }) => !optional && (chosen[name]?.length ?? 0) === 0)
 }
 
 /** The form of a service. Files of a folder carry their path within it: their name alone would not tell them apart. */
-export function buildForm(service: Pick<Service, 'fields'>, chosen: Chosen): FormData {
+export function buildForm(service: Pick<ServiceOffer, 'fields'>, chosen: Chosen): FormData {
   const form = new FormData()
   for (const { name } of service.fields) {
     for (const file of chosen[name] ?? []) form.append(name, file, file.webkitRelativePath || file.name)

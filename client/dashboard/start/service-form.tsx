@@ -4,11 +4,11 @@ import { Notice } from '../parts/notice.tsx'
 import { text } from '../text.ts'
 import { FilePicker } from './file-picker.tsx'
 import { buildForm, missingFields } from './form.ts'
-import type { Service } from './services.ts'
+import type { ServiceOffer } from './services.ts'
 import { SAMPLE_SECONDS, sampleForm, startJob } from './start-job.ts'
 
 /** The files that a service works on, and the ways to start it. */
-export function ServiceForm({ service, onStarted }: { service: Service; onStarted(): void }) {
+export function ServiceForm({ service, onStarted }: { service: ServiceOffer; onStarted(): void }) {
   const [chosen, setChosen] = useState<Record<string, readonly File[]>>({})
   const [share, setShare] = useState<number>()
   const [error, setError] = useState<unknown>()

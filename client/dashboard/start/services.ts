@@ -12,7 +12,7 @@ export interface FileField {
 }
 
 /** A reference service, as it is offered. */
-export interface Service {
+export interface ServiceOffer {
   name: 'sync' | 'analysis' | 'matching'
   icon: IconShape
   label: string
@@ -21,7 +21,7 @@ export interface Service {
 }
 
 /** The reference services of this server. */
-export const services: readonly Service[] = [
+export const services: readonly ServiceOffer[] = [
   {
     name: 'sync',
     icon: folders,

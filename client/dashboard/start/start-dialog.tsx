@@ -3,11 +3,11 @@ import { Dialog } from '../parts/dialog.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { text } from '../text.ts'
 import { ServiceForm } from './service-form.tsx'
-import { type Service, services } from './services.ts'
+import { type ServiceOffer, services } from './services.ts'
 
 /** Starts one of the reference services, on files or on its sample. */
 export function StartDialog({ onClose }: { onClose(): void }) {
-  const [selected, setSelected] = useState<Service>()
+  const [selected, setSelected] = useState<ServiceOffer>()
   const service = selected ?? services[0]
   return (
     <Dialog title={text.start.title} onClose={onClose}>

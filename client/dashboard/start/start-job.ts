@@ -1,7 +1,7 @@
 import { navigate } from '../navigation.ts'
 import { toHref } from '../route.ts'
 import { upload } from '../upload.ts'
-import type { Service } from './services.ts'
+import type { ServiceOffer } from './services.ts'
 
 /**
  * Starts a service with a form, and goes to the page of its job.
@@ -9,7 +9,7 @@ import type { Service } from './services.ts'
  * @throws Refusal, or the signal's reason
  */
 export async function startJob(
-  name: Service['name'],
+  name: ServiceOffer['name'],
   form: FormData,
   onProgress: (share: number) => void = () => {},
   signal: AbortSignal = new AbortController().signal,
