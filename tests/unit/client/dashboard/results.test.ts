@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { isAnalysisResult, isMatchingResult, isSyncResult } from '../../../../client/dashboard/result/shapes.ts'
 import { buildForm, missingFields } from '../../../../client/dashboard/start/form.ts'
-import { type Service, services } from '../../../../client/dashboard/start/services.ts'
+import { type ServiceOffer, services } from '../../../../client/dashboard/start/services.ts'
 import { noControl } from '../../../../server/jobs/emitter.ts'
 import { createServices } from '../../../../server/services/index.ts'
 import { SeededRandom } from '../../../seeded-random.ts'
@@ -9,14 +9,14 @@ import { VirtualClock } from '../../../virtual-clock.ts'
 import { finish } from '../../server/services/recorder.ts'
 
 const file = (name: string, text: string) => new File([text], name)
-const chosen: Record<Service['name'], Record<string, File[]>> = {
+const chosen: Record<ServiceOffer['name'], Record<string, File[]>> = {
   sync: { source: [file('a.txt', 'A'), file('b.txt', 'B')] },
   analysis: { files: [file('a.txt', 'one two two')] },
   matching: { left: [file('l.csv', 'name\nAda\nBob\n')], right: [file('r.csv', 'name\nada\n')] },
 }
 
 /** What a service of the server makes of the dashboard's form. */
-async function run(name: Service['name']): Promise<unknown> {
+async function run(name: ServiceOffer['name']): Promise<unknown> {
   const clock = new VirtualClock()
   const service = services.find((one) => one.name === name)
   if (!service) throw new Error(`The dashboard does not offer ${name}`)
