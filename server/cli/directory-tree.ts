@@ -15,7 +15,7 @@ import { codeOf, inWords } from './refusals.ts'
 
 const CHUNK = 64 * 1024
 /** Deepest nesting of folders. Deeper ones are left out, because every folder on the way is opened for each file. */
-const DEEPEST = 100
+const MAX_DEPTH = 100
 /** Names of unfinished files, which are not listed. */
 const UNFINISHED = /^\.milepost-[0-9a-f]{16}\.part$/
 
@@ -113,7 +113,7 @@ export class DirectoryTree implements Tree {
       if (found === undefined) yield { ...entry, unsupported: 'Its name is not UTF-8' }
       else if (found.isFile()) yield { ...entry, size: found.size }
       else if (!found.isDirectory()) yield { ...entry, unsupported: kindOf(found) }
-      else if (inner.length > DEEPEST) yield { ...entry, unsupported: `It is more than ${DEEPEST} folders deep` }
+      else if (inner.length > MAX_DEPTH) yield { ...entry, unsupported: `It is more than ${MAX_DEPTH} folders deep` }
       else yield* this.#listFolder(inner)
     }
   }

@@ -2,14 +2,14 @@ import { TreeRefusal } from '../services/sync/tree.ts'
 
 /** Permanent errors of the file system, as sentences for the user. */
 const REFUSALS: Record<string, string> = {
-  EACCES: 'There is no permission for it',
-  EPERM: 'There is no permission for it',
-  EROFS: 'The disk can only be read',
+  EACCES: 'Permission denied',
+  EPERM: 'Permission denied',
+  EROFS: 'The disk is read-only',
   ENOSPC: 'The disk is full',
-  EDQUOT: 'The quota of disk space is used up',
-  EFBIG: 'It is larger than the disk takes',
-  ENAMETOOLONG: 'Its name is longer than the disk takes',
-  EILSEQ: 'Its name has characters that the disk does not take',
+  EDQUOT: 'The disk quota is exhausted',
+  EFBIG: 'It is too large for the file system',
+  ENAMETOOLONG: 'Its name is too long for the file system',
+  EILSEQ: 'Its name has characters that the file system does not support',
   ENOENT: 'It is not there',
   ENOTDIR: 'It is a link or a file where a folder should be',
   EISDIR: 'A folder has its name',

@@ -67,7 +67,7 @@ export class RemoteJobs {
       return id
     }
     throw new ConfigError(
-      `${this.#url.href} does not take the job. ${refusalReason(response, answer.problem, this.#urlOf(jobsPath))}`,
+      `${this.#url.href} refused the job. ${refusalReason(response, answer.problem, this.#urlOf(jobsPath))}`,
     )
   }
 

@@ -55,7 +55,7 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
     try {
       const result = await syncTrees(source, target, { jobId, control, concurrency, onProblem })
       const { copied, skipped, failed, leftOut } = result
-      console.log(`${copied} copied, ${skipped - leftOut} there already, ${failed} failed, ${leftOut} left out`)
+      console.log(`${copied} copied, ${skipped - leftOut} unchanged, ${failed} failed, ${leftOut} left out`)
       isComplete = failed + leftOut === 0
       return result
     } catch (error) {
@@ -81,7 +81,7 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
     await jobs.emitter.run(jobId, (control) => work(jobId, control))
     const delay = await jobs.finish(jobId)
     if (delay !== undefined) {
-      console.error(`${jobs.pageOf(jobId)} does not show the end of it. ${delay}`)
+      console.error(`${jobs.pageOf(jobId)} is not up to date. ${delay}`)
       // Otherwise unsent events would keep the process alive while the server is unavailable.
       process.exit(isComplete ? 0 : 1)
     }

@@ -166,7 +166,7 @@ function matches(header: JobHeader, { owner, status, live, kind, parentId }: Lis
 /** One job and its rows. */
 class Document {
   job: StoredJob
-  /** Its number in the order of creation. */
+  /** Position in the order of creation. */
   readonly place: number
   readonly #steps = new Map<string, Step>()
   readonly #items = new Map<string, Item>()

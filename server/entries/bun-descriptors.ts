@@ -1,9 +1,9 @@
 import { closeSync, openSync } from 'node:fs'
 
 /** Interval of checks for free file descriptors: milliseconds. */
-const LOOK_MS = 500
+const CHECK_MS = 500
 /** Length of one pause of the event loop while there are none: milliseconds. It delays open connections too. */
-const REST_MS = 20
+const PAUSE_MS = 20
 
 /**
  * Pauses the event loop repeatedly while the process is out of file descriptors.
@@ -11,13 +11,13 @@ const REST_MS = 20
  * Without pauses Bun (1.4.5) retries `accept` in every turn of the loop and uses a whole core. Not listening is no alternative: Bun would
  * also close idle connections.
  */
-export function restWithoutDescriptors(): void {
-  const look = () => {
+export function pauseWithoutDescriptors(): void {
+  const check = () => {
     const isOut = !hasDescriptor()
-    if (isOut) Bun.sleepSync(REST_MS)
-    setTimeout(look, isOut ? 0 : LOOK_MS).unref()
+    if (isOut) Bun.sleepSync(PAUSE_MS)
+    setTimeout(check, isOut ? 0 : CHECK_MS).unref()
   }
-  look()
+  check()
 }
 
 function hasDescriptor(): boolean {

@@ -1,5 +1,5 @@
 /** Milepost on Bun: environment → engine → app. */
-import { restWithoutDescriptors } from './bun-descriptors.ts'
+import { pauseWithoutDescriptors } from './bun-descriptors.ts'
 import { openBunStream } from './bun-stream.ts'
 import { greeting, type LocalServer, listenError, openLocal, stopOnSignal } from './local.ts'
 
@@ -18,7 +18,7 @@ export async function serve(environment: Readonly<Record<string, string | undefi
   })
   const server = listen(local)
   stopOnSignal(local, () => server.stop())
-  restWithoutDescriptors()
+  pauseWithoutDescriptors()
   console.log(greeting(local, server.port ?? local.config.port))
 }
 

@@ -69,7 +69,7 @@ export function greeting({ app, engine, hostname, config, isSecretKept }: LocalS
   const url = new URL(`http://${host}:${port}${basePath}/`)
   const publicUrl = publicOrigin === undefined ? url : new URL(`${basePath}/`, publicOrigin)
   const code = app.createSignInCode(operator, () => {
-    showAround(app, engine).catch((error) => console.error(error))
+    startFirstJob(app, engine).catch((error) => console.error(error))
   })
   const another = isSecretKept
     ? '"milepost sign-in" prints one, and with --admin one that shows everyone\'s jobs'
@@ -118,7 +118,7 @@ export function stopOnSignal({ app, engine }: LocalServer, stopListening: () => 
 const FIRST_JOB_SECONDS = '20'
 
 /** On first use starts a sample job, so that the dashboard is not empty. */
-async function showAround(app: Milepost, engine: Engine): Promise<void> {
+async function startFirstJob(app: Milepost, engine: Engine): Promise<void> {
   const { rows } = await engine.list({ owner: operator.sub, limit: 1 })
   if (rows.length > 0) return
   const form = new FormData()

@@ -24,11 +24,11 @@ export async function readOwnSecret(engine: string): Promise<string | undefined>
   const secret = file && (await readFile(file, 'utf8').catch(() => undefined))?.trim()
   if (file === undefined || secret === undefined) return undefined
   if (secret.length < SECRET_BYTES) {
-    throw new ConfigError(`${file} holds no secret of ${SECRET_BYTES} bytes. Delete it: the server makes another.`)
+    throw new ConfigError(`${file} has no secret of ${SECRET_BYTES} bytes. Delete it: the server generates another.`)
   }
   // Someone else created the file or may know the secret.
   if (process.platform !== 'win32' && ((await stat(file)).mode & OTHERS) !== 0) {
-    throw new ConfigError(`${file} can be read by others. Delete it: the server makes another.`)
+    throw new ConfigError(`${file} can be read by others. Delete it: the server generates another.`)
   }
   return secret
 }

@@ -188,9 +188,9 @@ describe('milepost', () => {
     expect((await fetch(`${server.url}api/jobs`, { headers: { cookie } })).status).toBe(200)
     const refused = async () => (await run(['sign-in', '--url', server.url], { MILEPOST_ENGINE: engine })).err
     await chmod(file, 0o640)
-    expect(await refused()).toBe(`${file} can be read by others. Delete it: the server makes another.\n`)
+    expect(await refused()).toBe(`${file} can be read by others. Delete it: the server generates another.\n`)
     await writeFile(file, 'short')
-    expect(await refused()).toBe(`${file} holds no secret of 32 bytes. Delete it: the server makes another.\n`)
+    expect(await refused()).toBe(`${file} has no secret of 32 bytes. Delete it: the server generates another.\n`)
   })
 
   test('milepost sign-in says what is missing: a secret, a server, the right one', async () => {
@@ -216,7 +216,7 @@ describe('milepost', () => {
     await writeFile(join(from, 'b/c.txt'), 'c')
     const token = await accessToken('ada')
     const { out, err, code } = await run(['sync', from, to, '--url', server.url], { MILEPOST_TOKEN: token })
-    expect([out, err, code]).toEqual([expect.stringContaining('2 copied, 0 there already, 0 failed'), '', 0])
+    expect([out, err, code]).toEqual([expect.stringContaining('2 copied, 0 unchanged, 0 failed'), '', 0])
     expect(await Bun.file(join(to, 'b/c.txt')).text()).toBe('c')
     const answer = await fetch(`${server.url}api/jobs`, { headers: { authorization: `Bearer ${token}` } })
     const { jobs } = (await answer.json()) as { jobs: object[] }
@@ -232,7 +232,7 @@ describe('milepost sync', () => {
     await symlink('/etc/passwd', join(from, 'link\u001b[2J'))
     const { out, err, code } = await run(['sync', from, to])
     expect([out, err, code]).toEqual([
-      '1 copied, 0 there already, 0 failed, 1 left out\n',
+      '1 copied, 0 unchanged, 0 failed, 1 left out\n',
       'link\\u{1b}[2J: A symbolic link, not followed\n',
       1,
     ])

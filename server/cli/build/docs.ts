@@ -79,7 +79,7 @@ function addressOf(href: string, path: string, name: string): string {
   const [, file, hash = ''] = /^(?:(\w+)\.md)?(#.+)?$/.exec(href) ?? []
   if (file === undefined && hash !== '') return path + hash
   if (file !== undefined && names.includes(file)) return pathOf(file) + hash
-  throw new Error(`server/docs/${name}.md: ${href} is no page`)
+  throw new Error(`server/docs/${name}.md: ${href} is not a page`)
 }
 
 /** The anchor of a heading, as on GitHub. */

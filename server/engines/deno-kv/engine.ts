@@ -53,7 +53,7 @@ const MOST: Pick<Limits, 'batchEvents' | 'messageBytes' | 'titleBytes' | 'result
 /** Interval of polling a file for the changes of other processes: milliseconds. */
 const POLL_MS = 1_000
 
-/** All have defaults. */
+/** Options of the engine, all with defaults. */
 export interface DenoKvOptions {
   limits?: Limits
   clock?: Clock
@@ -228,7 +228,7 @@ export class DenoKvEngine implements Engine {
       return {
         operation,
         committed: (versionstamp) => {
-          this.#watches.tell(owner, { id, epoch, from: 0, to: version, header }, versionstamp)
+          this.#watches.publish(owner, { id, epoch, from: 0, to: version, header }, versionstamp)
           return { created: true, job }
         },
       }
@@ -258,7 +258,7 @@ export class DenoKvEngine implements Engine {
         operation,
         committed: (versionstamp) => {
           this.#store.remember(head, header)
-          this.#watches.tell(header.owner, changeOf(outcome.commit), versionstamp)
+          this.#watches.publish(header.owner, changeOf(outcome.commit), versionstamp)
           return { header, repeat: false }
         },
       }
@@ -277,7 +277,7 @@ export class DenoKvEngine implements Engine {
         committed: (versionstamp) => {
           const { version, owner } = header
           const change: Change = { id, epoch: header.epoch, from: version, to: version, header, removed: true }
-          this.#watches.tell(owner, change, versionstamp)
+          this.#watches.publish(owner, change, versionstamp)
           void this.#trash.clear()
           return true
         },

@@ -47,7 +47,7 @@ export interface Listed {
   parentId?: string | undefined
 }
 
-/** A used idempotency key: digest of its batch, time of use (ms since the epoch), and its number in the job, from 1. */
+/** A used idempotency key: digest of its batch, time of use (ms since the Unix epoch), and its number in the job, from 1. */
 export interface UsedKey {
   digest: string
   at: number

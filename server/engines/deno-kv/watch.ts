@@ -7,11 +7,11 @@ import { keys } from './keys.ts'
 import { type ChangeNote, type Gone, type Head, jobOf, type Payload } from './values.ts'
 
 /** Most jobs per owner whose last published version is remembered. */
-const MOST_KNOWN = 10_000
+const MAX_KNOWN = 10_000
 /** Most recent changes of an owner's jobs per read. */
-const MOST_NEWS = 10_000
+const MAX_CHANGES = 10_000
 /** How long other processes' changes of an owner's jobs are gathered for one read: milliseconds. This process's are published at once. */
-const NEWS_MS = 100
+const GATHER_MS = 100
 
 interface Watcher {
   wake(change: Change): void
@@ -80,9 +80,9 @@ export class KvWatches {
   }
 
   /** Publishes a change that this process committed. */
-  tell(owner: string, change: Change, versionstamp: string): void {
-    this.#jobs.get(change.id)?.tell(change, versionstamp)
-    this.#owners.get(owner)?.tell(change, versionstamp)
+  publish(owner: string, change: Change, versionstamp: string): void {
+    this.#jobs.get(change.id)?.publish(change, versionstamp)
+    this.#owners.get(owner)?.publish(change, versionstamp)
     for (const { wake } of this.#everyone) wake(change)
   }
 
@@ -133,7 +133,7 @@ abstract class Target {
   ready: Promise<void> = Promise.resolve()
   protected readonly kv: KvAccess
   protected readonly options: WatchOptions
-  readonly #known = new LruCache<string, Known>(MOST_KNOWN)
+  readonly #known = new LruCache<string, Known>(MAX_KNOWN)
   readonly #queue = new WakeQueue<Watcher>()
   readonly #key: Deno.KvKey
   #reader: ReadableStreamDefaultReader<[Deno.KvEntryMaybe<unknown>]> | undefined
@@ -162,7 +162,7 @@ abstract class Target {
   }
 
   /** Wakes subscribers after the response to the commit, unless a later change was already published. */
-  tell(change: Change, stamp: string): void {
+  publish(change: Change, stamp: string): void {
     const known = this.#known.get(change.id)
     if (known && known.stamp >= stamp) return
     this.know(change.id, { stamp, epoch: change.epoch, version: change.to })
@@ -239,7 +239,7 @@ class JobTarget extends Target {
       if (header) change.header = header
       if (value.marks.tokenSeries !== undefined) change.tokenSeries = value.marks.tokenSeries
     }
-    this.tell(change, versionstamp)
+    this.publish(change, versionstamp)
   }
 }
 
@@ -274,7 +274,7 @@ class OwnerTarget extends Target {
       this.#timer = undefined
       // The store is unavailable; the next change triggers another read.
       this.read().catch(() => {})
-    }, NEWS_MS)
+    }, GATHER_MS)
   }
 
   /** Publishes other processes' changes since the last read. */
@@ -285,20 +285,20 @@ class OwnerTarget extends Target {
 
   async #read(): Promise<void> {
     const before = this.#newest
-    const news = (await this.#list()).filter(({ versionstamp }) => versionstamp > before)
+    const changes = (await this.#list()).filter(({ versionstamp }) => versionstamp > before)
     if (this.isClosed) return
-    for (const { key, value, versionstamp } of news.sort((a, b) => (a.versionstamp < b.versionstamp ? -1 : 1))) {
+    for (const { key, value, versionstamp } of changes.sort((a, b) => (a.versionstamp < b.versionstamp ? -1 : 1))) {
       this.#pass(versionstamp)
       if (value.by === this.options.by) continue
       const id = String(key.at(-1))
       const { epoch, version, gone } = value
       const change: Change = { id, epoch, from: this.versionOf(id, epoch), to: version }
-      this.tell(gone ? { ...change, from: version, removed: true } : change, versionstamp)
+      this.publish(gone ? { ...change, from: version, removed: true } : change, versionstamp)
     }
   }
 
   #list(): Promise<Deno.KvEntry<ChangeNote>[]> {
-    return this.kv.list<ChangeNote>({ prefix: keys.news(this.#owner) }, { limit: MOST_NEWS })
+    return this.kv.list<ChangeNote>({ prefix: keys.news(this.#owner) }, { limit: MAX_CHANGES })
   }
 
   #pass(versionstamp: string): void {

@@ -21,7 +21,7 @@ import { type Decided, Group } from '../sqlite/group.ts'
 import type { StoredEntry } from '../sqlite/store.ts'
 import { type JobCalls, type ObjectBindings, ownerObject } from './calls.ts'
 import { ObjectStorage } from './storage.ts'
-import { Teller } from './teller.ts'
+import { UpdateLimiter } from './update-limiter.ts'
 import { WatchedObject } from './watched.ts'
 
 /** Delay before an index object that could not be updated is tried again: milliseconds. */
@@ -46,7 +46,7 @@ type Removed = Pick<JobHeader, 'id' | 'epoch' | 'owner' | 'createdBy'>
 export class JobObject extends WatchedObject implements JobCalls {
   protected readonly clock: Pick<Clock, 'now'> = systemClock
   readonly #storage: ObjectStorage
-  readonly #teller = new Teller(() => this.#tell())
+  readonly #updates = new UpdateLimiter(() => this.#update())
   #entry: StoredEntry | undefined
   /** Whether the index objects lack an important update; unknown after a restart of the object. */
   #debt: 'none' | 'unknown' | 'owed' = 'unknown'
@@ -65,7 +65,7 @@ export class JobObject extends WatchedObject implements JobCalls {
   create(job: JobToCreate, retentionSeconds: number | undefined): Promise<Created> {
     return this.#inTurn(async () => {
       if (this.#entry) return { created: false, job: this.#entry.job }
-      if (this.#removed) await this.#teller.now()
+      if (this.#removed) await this.#updates.now()
       if (this.#removed) return { refused: problems.unavailable() }
       this.#isCreating = true
       try {
@@ -73,7 +73,7 @@ export class JobObject extends WatchedObject implements JobCalls {
         if (refused) return { refused }
         const created = this.#commit((group) => group.create({ header: job.header, marks: job.marks }))
         if (retentionSeconds !== undefined) this.ctx.storage.kv.put(RETENTION_KEY, retentionSeconds)
-        await this.#tellAtOnce()
+        await this.#updateNow()
         return created
       } finally {
         this.#isCreating = false
@@ -85,23 +85,23 @@ export class JobObject extends WatchedObject implements JobCalls {
     const before = this.#entry?.job.header.status
     const applied = this.#commit((group) => group.apply(id, batch), limits)
     if ('refused' in applied) return applied
-    if (applied.header.status !== before || batch.decide === 'end-tokens') await this.#tellAtOnce()
+    if (applied.header.status !== before || batch.decide === 'end-tokens') await this.#updateNow()
     else if (!applied.repeat) {
       this.#setAlarm()
-      this.#teller.soon()
+      this.#updates.soon()
     }
     return this.isWatched || this.#ownerIsWatched ? { ...applied, watched: true } : applied
   }
 
   async read(retentionSeconds?: number): Promise<StoredJob | undefined> {
-    this.#tellAgain()
+    this.#repeatUpdate()
     const job = this.#entry?.job
     if (job && retentionSeconds !== undefined && dueOf(job)?.list === 'ended') this.#keepFor(retentionSeconds)
     return job
   }
 
   async changesSince(cursor: Cursor | undefined, page: { view: View; maxBytes: number }): Promise<Patch | undefined> {
-    this.#tellAgain()
+    this.#repeatUpdate()
     const entry = this.#entry
     if (!entry) return undefined
     const from = startOf(cursor, entry.job)
@@ -114,7 +114,7 @@ export class JobObject extends WatchedObject implements JobCalls {
       const job = this.#entry?.job
       if (!job || !mayRemove(job, only)) return false
       this.#remove(job.header)
-      await this.#tellAtOnce()
+      await this.#updateNow()
       return true
     })
   }
@@ -129,12 +129,12 @@ export class JobObject extends WatchedObject implements JobCalls {
     return this.#inTurn(async () => {
       this.#alarmAt = undefined
       const job = this.#entry?.job
-      if (job) this.#doWhatIsDue(job)
-      await this.#tellAtOnce()
+      if (job) this.#processDue(job)
+      await this.#updateNow()
     })
   }
 
-  #doWhatIsDue(job: StoredJob): void {
+  #processDue(job: StoredJob): void {
     const now = this.clock.now()
     const due = dueOf(job)
     // An alarm this late means that the object was unavailable, so the producer could not report either: give it the grace period.
@@ -167,7 +167,7 @@ export class JobObject extends WatchedObject implements JobCalls {
     this.#setAlarm()
   }
 
-  /** When to check the job next: milliseconds since the epoch. */
+  /** When to check the job next: milliseconds since the Unix epoch. */
   #dueAt({ list, at }: Due): number {
     if (list === 'ended')
       return at + (this.ctx.storage.kv.get<number>(RETENTION_KEY) ?? Number.POSITIVE_INFINITY) * 1_000
@@ -185,11 +185,11 @@ export class JobObject extends WatchedObject implements JobCalls {
   #commit<T>(decide: (group: Group) => Decided<T>, limits: Limits = defaultLimits): T {
     const entry = this.#entry
     const group = new Group(this.#storage.store, () => entry, limits)
-    const { answer, told } = decide(group)
-    if (told) {
+    const { answer, wakeUp } = decide(group)
+    if (wakeUp) {
       const saved = this.#storage.write(() => group.write())
-      this.#entry = saved.get(told.change.id)
-      this.wake(told.change)
+      this.#entry = saved.get(wakeUp.change.id)
+      this.wake(wakeUp.change)
     }
     return answer
   }
@@ -220,22 +220,23 @@ export class JobObject extends WatchedObject implements JobCalls {
   }
 
   /** Updates the index objects at once. Commits an alarm first, which repeats the update if it fails. */
-  async #tellAtOnce(): Promise<void> {
+  async #updateNow(): Promise<void> {
     this.#debt = 'owed'
     this.#setAlarm()
-    await this.#teller.now()
+    await this.#updates.now()
   }
 
   /** After a restart of the object, repeats an update that may have been lost. */
-  #tellAgain(): void {
-    if (this.#debt === 'unknown' && this.#entry && !isTerminalStatus(this.#entry.job.header.status)) this.#teller.soon()
+  #repeatUpdate(): void {
+    if (this.#debt === 'unknown' && this.#entry && !isTerminalStatus(this.#entry.job.header.status))
+      this.#updates.soon()
   }
 
-  async #tell(): Promise<void> {
+  async #update(): Promise<void> {
     try {
       const removed = this.#removed
-      if (removed) await this.#tellOfRemoval(removed)
-      else if (this.#entry) await this.#tellOf(this.#entry.job)
+      if (removed) await this.#sendRemoval(removed)
+      else if (this.#entry) await this.#sendState(this.#entry.job)
       else this.#debt = 'none'
     } catch {
       this.#debt = 'owed'
@@ -243,7 +244,7 @@ export class JobObject extends WatchedObject implements JobCalls {
     this.#setAlarm()
   }
 
-  async #tellOf(job: StoredJob): Promise<void> {
+  async #sendState(job: StoredJob): Promise<void> {
     const { id, epoch, owner, createdBy, status } = job.header
     this.#ownerIsWatched = await ownerObject(this.env, owner).update(job)
     if (createdBy !== owner && this.#debt !== 'none') {
@@ -253,7 +254,7 @@ export class JobObject extends WatchedObject implements JobCalls {
     if (this.#entry?.job.header.status === status) this.#debt = 'none'
   }
 
-  async #tellOfRemoval({ id, epoch, owner, createdBy }: Removed): Promise<void> {
+  async #sendRemoval({ id, epoch, owner, createdBy }: Removed): Promise<void> {
     await ownerObject(this.env, owner).forget(id, epoch)
     if (createdBy !== owner) await ownerObject(this.env, createdBy).settle(id, epoch, false)
     await this.#storage.clear()

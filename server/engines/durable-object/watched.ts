@@ -3,9 +3,9 @@ import type { Change } from '../../jobs/engine.ts'
 import { type ObjectBindings, PING, PONG } from './calls.ts'
 
 /** Most events in a wake-up: of more the hub makes a patch anyway. */
-const EVENTS_TOLD = 8
+const MAX_EVENTS = 8
 /** Longest wake-up: characters. A larger one is reduced to versions, and the Worker reads the rest if it needs it. */
-const LONGEST_WAKE = 16 * 1024
+const MAX_LENGTH = 16 * 1024
 
 /**
  * An object that publishes changes over hibernating WebSockets: an idle object leaves memory and costs nothing while its watchers stay
@@ -45,8 +45,8 @@ export abstract class WatchedObject extends DurableObject<ObjectBindings> {
 
 /** A change as JSON, complete or, if that is too long, without events and header. */
 function encode({ events, header, ...versions }: Change): string {
-  const isSmall = events !== undefined && events.length <= EVENTS_TOLD
+  const isSmall = events !== undefined && events.length <= MAX_EVENTS
   const whole = JSON.stringify({ ...versions, header, ...(isSmall ? { events } : {}) })
-  if (whole.length <= LONGEST_WAKE) return whole
+  if (whole.length <= MAX_LENGTH) return whole
   return JSON.stringify(versions)
 }

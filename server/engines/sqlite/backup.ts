@@ -11,13 +11,13 @@ import { discardDraft, draftOf, isBeingReplaced, replaceByDraft, sync } from './
  * @throws EngineOpenError
  */
 export function backUp(path: string, target: string): void {
-  if (!existsSync(path)) throw new EngineOpenError(`${path} is not there: set MILEPOST_ENGINE as for the server.`)
-  // In between, the old database may have lost its WAL already.
+  if (!existsSync(path)) throw new EngineOpenError(`${path} does not exist: set MILEPOST_ENGINE as for the server.`)
+  // An interrupted restore may already have deleted the WAL of the old database.
   if (isBeingReplaced(realpathSync(path)))
     throw new EngineOpenError(
       `A restore of ${path} was interrupted: start the server, which finishes it, or restore again.`,
     )
-  if (existsSync(target)) throw new EngineOpenError(`${target} is there already: name a new file.`)
+  if (existsSync(target)) throw new EngineOpenError(`${target} already exists: name a new file.`)
   try {
     closeSync(openSync(target, 'wx', 0o600))
     const db = new DatabaseSync(resolve(path), { readOnly: true })
@@ -41,9 +41,8 @@ export function backUp(path: string, target: string): void {
  * @throws EngineOpenError
  */
 export function restore(path: string, source: string): void {
-  if (!existsSync(source)) throw new EngineOpenError(`${source} is not there: name a file that "milepost backup" made.`)
-  if (statSync(source).size === 0)
-    throw new EngineOpenError(`${source} is empty: name a file that "milepost backup" made.`)
+  if (!existsSync(source)) throw new EngineOpenError(`${source} does not exist: name a file of "milepost backup".`)
+  if (statSync(source).size === 0) throw new EngineOpenError(`${source} is empty: name a file of "milepost backup".`)
   const lock = lockFile(path)
   const draft = draftOf(lock.file)
   try {

@@ -260,7 +260,7 @@ export class SqliteEngine implements Engine {
   }
 
   #answer(tasks: readonly AnyTask[]): void {
-    for (const told of tasks.map((task) => task.done())) if (told) this.#wakeups.notify(told.owner, told.change)
+    for (const wakeUp of tasks.map((task) => task.done())) if (wakeUp) this.#wakeups.notify(wakeUp.owner, wakeUp.change)
   }
 
   /** Deletes rows of removed jobs and shrinks the file, slice by slice, until both are done. */

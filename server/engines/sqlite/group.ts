@@ -20,7 +20,7 @@ import type { Draft, Key, SqliteStore, StoredEntry } from './store.ts'
 /** The response to a request, and the change to publish after the commit. */
 export interface Decided<T> {
   answer: T
-  told?: { owner: string; change: Change }
+  wakeUp?: { owner: string; change: Change }
 }
 
 /** A job read by the group: its stored state and its state after the group. */
@@ -84,7 +84,7 @@ export class Group {
     this.#count(undefined, job)
     return {
       answer: { created: true, job },
-      told: { owner, change: { id, epoch, from: 0, to: version, header } },
+      wakeUp: { owner, change: { id, epoch, from: 0, to: version, header } },
     }
   }
 
@@ -111,7 +111,7 @@ export class Group {
     this.#merge(draft, outcome.commit, batch)
     return {
       answer: { header, repeat: false },
-      told: { owner: header.owner, change: changeOf(outcome.commit) },
+      wakeUp: { owner: header.owner, change: changeOf(outcome.commit) },
     }
   }
 
@@ -123,7 +123,7 @@ export class Group {
     slot.draft = undefined
     this.#count(job, undefined)
     const change = { id, epoch: header.epoch, from: header.version, to: header.version, header, removed: true } as const
-    return { answer: true, told: { owner: header.owner, change } }
+    return { answer: true, wakeUp: { owner: header.owner, change } }
   }
 
   /**

@@ -98,7 +98,7 @@ function locate(path: string): string {
   // Each hard link would have its own WAL and lock.
   if (found && found.nlink > 1)
     throw new EngineOpenError(
-      `${path} has another name too (a hard link), by which another server may write it: remove that name, or use a copy.`,
+      `${path} has a second hard link, through which another server could write it: remove that link, or use a copy.`,
     )
   if (!found) {
     if (statSync(`${wanted}-wal`, { throwIfNoEntry: false })?.size)
@@ -112,7 +112,7 @@ function locate(path: string): string {
   for (const suffix of BESIDE) {
     const beside = statSync(file + suffix, { throwIfNoEntry: false })
     if (beside && !beside.isFile())
-      throw new EngineOpenError(`${path}${suffix} is not a file, and Milepost keeps one there: move it away.`)
+      throw new EngineOpenError(`${path}${suffix} is not a file, but Milepost needs a file there: move it away.`)
   }
   return file
 }
@@ -163,7 +163,7 @@ function inspect(path: string, file: string): void {
   // A WAL may mean an interrupted checkpoint, and a journal an interrupted first commit. Without both, the file must have all its pages.
   const isSettled = !existsSync(`${file}-wal`) && !existsSync(`${file}-journal`)
   if (isSettled && size < view.getUint32(PAGE_COUNT_AT) * (view.getUint16(PAGE_SIZE_AT) || 65_536))
-    throw damaged(path, 'it was cut short')
+    throw damaged(path, 'it is truncated')
   const applicationId = view.getUint32(APPLICATION_ID_AT)
   // `auto_vacuum` is committed before the first table. A process killed in between leaves a file without data.
   const hasTables = view.getUint32(SCHEMA_COOKIE_AT) !== 0 || existsSync(`${file}-wal`)

@@ -14,7 +14,7 @@ export interface Plan {
 
 /** Why commits fail after the database files were moved or replaced. */
 export const MOVED =
-  'A file of the database was moved, deleted, replaced or cut short while the server had it open. Put it back, or start the server again.'
+  'A file of the database was moved, deleted, replaced or truncated while the server had it open. Put it back, or start the server again.'
 
 /** Outcome of a plan: empty when it was committed and synced. */
 export interface CommitResult {

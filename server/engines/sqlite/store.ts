@@ -12,7 +12,7 @@ import { SqliteKept } from './kept.ts'
 
 /** A job as stored in the file. */
 export interface StoredEntry {
-  /** Its number in the order of creation. */
+  /** Position in the order of creation, and key of the job's rows. */
   seq: number
   job: StoredJob
   /** Number of idempotency keys ever used on the job. */
@@ -24,7 +24,7 @@ export interface StoredEntry {
 
 export interface Key {
   digest: string
-  /** When it was used: milliseconds since the epoch. */
+  /** When it was used: milliseconds since the Unix epoch. */
   at: number
   /** Its place among the keys of the job, from 1. */
   n: number
@@ -42,7 +42,7 @@ export interface Draft {
   readonly errors: ErrorRow[]
   readonly logs: LogRow[]
   readonly keys: Map<string, Key>
-  /** Keys used at this moment or earlier are forgotten: milliseconds since the epoch. */
+  /** Keys used at this moment or earlier are forgotten: milliseconds since the Unix epoch. */
   keyHorizon?: number | undefined
 }
 

@@ -44,10 +44,10 @@ export class Task<T> implements Share {
   }
 
   /** The group was committed: responds. @returns the change to publish, if any */
-  done(): Decided<T>['told'] {
+  done(): Decided<T>['wakeUp'] {
     if (this.#decided) this.#resolve(this.#decided.answer)
     else this.#reject(this.#error)
-    return this.#decided?.told
+    return this.#decided?.wakeUp
   }
 
   /** The group could not be written. */

@@ -122,7 +122,7 @@ describe('DirectoryTree', () => {
     await mkdir(join(root, 'folder'))
     await writeFile(join(root, 'file'), '')
     const write = (path: string) => tree.write(path, streamOf(bytes('x')))
-    await expect(write('n'.repeat(300))).rejects.toThrow(new TreeRefusal('Its name is longer than the disk takes'))
+    await expect(write('n'.repeat(300))).rejects.toThrow(new TreeRefusal('Its name is too long for the file system'))
     await expect(write('folder')).rejects.toThrow(new TreeRefusal('A folder has its name'))
     await expect(write('file/x')).rejects.toThrow(new TreeRefusal('“file” in its path is a link or a file'))
     await expect(tree.read('nowhere')).rejects.toThrow(new TreeRefusal('It is not there'))

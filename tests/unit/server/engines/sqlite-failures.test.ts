@@ -246,7 +246,7 @@ describe('SqliteEngine when a commit fails', () => {
 
 describe('SqliteEngine when its file is gone', () => {
   const MOVED =
-    'A file of the database was moved, deleted, replaced or cut short while the server had it open. Put it back, or start the server again.'
+    'A file of the database was moved, deleted, replaced or truncated while the server had it open. Put it back, or start the server again.'
 
   const other = (path: string) => {
     writeFileSync(`${path}.other`, '')

@@ -106,7 +106,7 @@ describe('openDatabase', () => {
     const path = freshPath()
     openDatabase(path).close()
     linkSync(path, `${path}.link`)
-    expect(refusalOf(path)).toContain('has another name too')
+    expect(refusalOf(path)).toContain('has a second hard link')
     rmSync(`${path}.link`)
     openDatabase(path).close()
   })
@@ -203,7 +203,7 @@ describe('openDatabase', () => {
       [50, `${path} is not a SQLite file: name another file, or move this one away.`],
       [4_096, `${path} is damaged`],
       [6_000, `${path} is damaged`],
-      [whole.length - 1_000, `${path} is damaged (it was cut short)`],
+      [whole.length - 1_000, `${path} is damaged (it is truncated)`],
     ] as const) {
       writeFileSync(path, whole.subarray(0, length))
       expect(refusalOf(path)).toStartWith(sentence)
@@ -262,7 +262,7 @@ describe('openDatabase', () => {
       rmSync(path + suffix, { force: true })
       mkdirSync(path + suffix)
       const before = readdirSync(dirname(path))
-      expect(refusalOf(path)).toBe(`${path}${suffix} is not a file, and Milepost keeps one there: move it away.`)
+      expect(refusalOf(path)).toBe(`${path}${suffix} is not a file, but Milepost needs a file there: move it away.`)
       expect(readdirSync(dirname(path))).toEqual(before)
     }
   })
