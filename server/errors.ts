@@ -12,7 +12,7 @@ export interface FieldError {
 /** A problem document (RFC 9457). The same problem has the same bytes for every client. */
 export interface Problem {
   type: ProblemType
-  status: 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 429 | 500 | 503 | 507
+  status: 400 | 401 | 403 | 404 | 408 | 409 | 413 | 415 | 422 | 429 | 500 | 503 | 507
   title: string
   /** What is wrong and what to do, in a sentence or two. */
   detail: string
@@ -77,6 +77,14 @@ export const problems = {
     status: 404,
     title: 'Not found',
     detail: 'There is nothing at this address.',
+  }),
+  tooSlow: (): Problem => ({
+    type: 'urn:milepost:too-slow',
+    status: 408,
+    title: 'Too slow',
+    detail:
+      'The body came too slowly: nothing for 10 seconds, or less than 16 KiB a second on average. Send it again on a new connection, without pauses.',
+    errors: [{ field: 'body', detail: 'came too slowly' }],
   }),
   conflict: (detail: string, errors?: FieldError[]): Problem => ({
     type: 'urn:milepost:conflict',

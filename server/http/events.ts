@@ -28,10 +28,10 @@ const noNext = async () => {}
  * before the middleware of the other routes.
  */
 export function eventRoutes(app: App, context: RouteContext): void {
-  const { auth, jobs, limits, onEach, rates, turns } = context
+  const { auth, clock, jobs, limits, onEach, rates, turns } = context
   const eventSchema = createEventSchema(limits)
   const schemas = createRequestSchemas(limits)
-  const limitBody = atMost(limits.bodyBytes)
+  const limitBody = atMost(limits.bodyBytes, clock)
   // Twice what one event may have: a body of nothing else would hold the event loop for a second.
   const mostNested = 2 * (limits.resultBytes + limits.metadataBytes)
   // One line over the limit is enough to refuse the batch.
@@ -45,7 +45,7 @@ export function eventRoutes(app: App, context: RouteContext): void {
     rates.takePublish(principal, length === undefined ? undefined : Math.min(length, limits.bodyBytes))
     if (length === undefined || length > limits.bodyBytes) await limitBody(c, noNext)
     const type = requireType(c, TYPES)
-    const bytes = await readBytes(c)
+    const bytes = await readBytes(c, length, clock)
     if (length === undefined) rates.takePublishBytes(principal, bytes.byteLength)
     const text = textOf(bytes)
     const events =

@@ -20,7 +20,7 @@ const POLL_AFTER = '2'
 export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates, onError }: RouteContext): void {
   const documents = new LargeDocuments(engine, clock)
   const schemas = createRequestSchemas(limits)
-  const smallJson = [atMost(limits.eventBytes), onlyTypes('application/json'), onlyUtf8] as const
+  const smallJson = [atMost(limits.eventBytes, clock), onlyTypes('application/json'), onlyUtf8(clock)] as const
   const creates = [counted(rates, 'createsPerSecond'), ...smallJson] as const
   const tokens = [counted(rates, 'tokensPerSecond'), ...smallJson] as const
 

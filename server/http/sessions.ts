@@ -11,9 +11,9 @@ const adminScopes: readonly Scope[] = [...personScopes, 'jobs:admin']
 const CHAIN_ENDS = `This session is the last of ${MAX_CHAIN} that were made by each other's links. Make the link with an access token, or with "milepost sign-in".`
 
 /** The route to create sign-in links. */
-export function signInRoutes(app: App, { sessions, signIns, front, limits, rates }: RouteContext): void {
+export function signInRoutes(app: App, { clock, sessions, signIns, front, limits, rates }: RouteContext): void {
   const { createSignInLink } = createRequestSchemas(limits)
-  const smallJson = [atMost(limits.eventBytes), onlyTypes('application/json'), onlyUtf8] as const
+  const smallJson = [atMost(limits.eventBytes, clock), onlyTypes('application/json'), onlyUtf8(clock)] as const
 
   app.post(
     '/api/sign-in-links',

@@ -146,6 +146,7 @@ export const problemTypes = [
   'urn:milepost:unauthenticated',
   'urn:milepost:forbidden',
   'urn:milepost:not-found',
+  'urn:milepost:too-slow',
   'urn:milepost:conflict',
   'urn:milepost:too-large',
   'urn:milepost:unsupported-type',

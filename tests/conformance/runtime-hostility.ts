@@ -106,6 +106,34 @@ export function describeHostility(subject: RuntimeSubject): void {
       expect((await ada.read(id)).version).toBe(1)
     })
 
+    test('hostile pauses within a body are waited for ten seconds, then the request is refused', async () => {
+      const ada = await subject.client('ada')
+      const { id } = await ada.create()
+      const form = '--b\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\nx'
+      const halves = [
+        { path: `api/jobs/${id}/events`, type: 'application/json', half: '{"type":"log","message":"' },
+        { path: 'api/jobs', type: 'application/json', half: '{"kind":"k","title":"' },
+        { path: 'api/services/analysis', type: 'multipart/form-data; boundary=b', half: form },
+      ].slice(0, subject.traits.hasServices === false ? 2 : 3)
+      const answers = halves.map(async ({ path, type, half }) => {
+        const connection = await RawConnection.open(subject.server.url)
+        const head = [
+          `POST /${path} HTTP/1.1`,
+          'host: localhost',
+          `authorization: Bearer ${await accessToken('ada')}`,
+          `content-type: ${type}`,
+          'content-length: 50000',
+        ]
+        connection.write(`${head.join('\r\n')}\r\n\r\n${half}`)
+        await connection.receive(/too-slow/)
+        // Deno 2 leaves the connection open, whatever the answer says.
+        connection.destroy()
+        return connection.text.split(' ')[1]
+      })
+      expect(await Promise.all(answers)).toEqual(halves.map(() => '408'))
+      expect((await ada.read(id)).version).toBe(1)
+    }, 60_000)
+
     test('hostile ids are jobs that are not there, in every part of an address', async () => {
       const ada = await subject.client('stranger')
       const ids = [

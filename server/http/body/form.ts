@@ -4,7 +4,8 @@ import { problems, refuse } from '../../errors.ts'
 import { noControl } from '../../jobs/emitter.ts'
 import { createCheckpoint } from '../../services/kit/checkpoint.ts'
 import { type FormExcess, FormScanner, PART_HEADER_BYTES } from './form-scanner.ts'
-import { bodyTooLong, incompleteBody } from './validation.ts'
+import { pacedBody } from './paced-body.ts'
+import { bodyTooLong } from './validation.ts'
 
 /** Bytes scanned before the event loop may have a turn. */
 const SLICE_BYTES = 64 * 1_024
@@ -23,7 +24,7 @@ export interface FormReading {
 /**
  * Reads the body as a form into memory. Stops reading when a limit is exceeded.
  *
- * @throws ProblemError 400 for an invalid or incomplete form; 413 for a body or headers that are too long, or too many parts
+ * @throws ProblemError 400 for an invalid or incomplete form; 408 for one that comes too slowly; 413 for a body or headers that are too long, or too many parts
  */
 export async function readForm(c: Context, reading: FormReading): Promise<FormData> {
   const [, quoted, bare] = BOUNDARY.exec(c.req.header('content-type') ?? '') ?? []
@@ -46,26 +47,17 @@ async function readScanned(
   const checkpoint = createCheckpoint(noControl, clock)
   const chunks: Uint8Array<ArrayBuffer>[] = []
   let bytes = 0
-  const reader = body?.getReader()
-  const refuseRest = async (error: Error) => {
-    await reader?.cancel().catch(() => {})
-    throw error
-  }
-  for (;;) {
-    const { value: chunk } =
-      (await reader?.read().catch(() => {
-        throw incompleteBody()
-      })) ?? {}
-    if (!chunk) return new Blob(chunks)
+  for await (const chunk of pacedBody(body, clock)) {
     bytes += chunk.length
-    if (bytes > mostBytes) await refuseRest(bodyTooLong(mostBytes))
+    if (bytes > mostBytes) throw bodyTooLong(mostBytes)
     for (let at = 0; at < chunk.length; at += SLICE_BYTES) {
       await checkpoint()
       const excess = scanner.scan(chunk.subarray(at, at + SLICE_BYTES))
-      if (excess) await refuseRest(tooMuch(excess, mostParts))
+      if (excess) throw tooMuch(excess, mostParts)
     }
     chunks.push(chunk)
   }
+  return new Blob(chunks)
 }
 
 function tooMuch(excess: FormExcess, mostParts: number): Error {

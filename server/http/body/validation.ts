@@ -1,8 +1,9 @@
 import { zValidator } from '@hono/zod-validator'
 import type { Context, MiddlewareHandler, ValidationTargets } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { z } from 'zod'
-import { fieldErrors, ProblemError, problems, refuse } from '../../errors.ts'
+import type { Clock } from '../../../shared/time/clock.ts'
+import { fieldErrors, type ProblemError, problems, refuse } from '../../errors.ts'
+import { incompleteBody, pacedBody, timeFor, within } from './paced-body.ts'
 
 /** Middleware that validates a part of the request. @throws ProblemError 422 with the names of the wrong fields */
 export function valid<T extends z.ZodType, Target extends keyof ValidationTargets>(target: Target, schema: T) {
@@ -68,32 +69,40 @@ export function saysAtMost(most: number): MiddlewareHandler {
   }
 }
 
-/** Middleware that refuses bodies that are too long. Reads a body without `Content-Length` into memory. */
-export function atMost(maxSize: number): MiddlewareHandler {
-  const refuseBody = () => {
-    throw bodyTooLong(maxSize)
-  }
-  const limit = bodyLimit({ maxSize, onError: refuseBody })
+/** Middleware that refuses bodies that are too long. Reads a body without `Content-Length` into memory. @throws ProblemError 400, 408, 413 */
+export function atMost(most: number, clock: Clock): MiddlewareHandler {
   return async (c, next) => {
-    // `bodyLimit` accesses the body first, which Bun then converts to a stream; that takes longer than reading it.
     const length = lengthOf(c)
-    if (length !== undefined) return length > maxSize ? refuseBody() : next()
-    // `bodyLimit` reads the body here. Failures of later handlers are not rejected through this promise.
-    return limit(c, next).catch((error: unknown) => {
-      throw error instanceof ProblemError ? error : incompleteBody()
-    })
+    if (length !== undefined) {
+      if (length > most) throw bodyTooLong(most)
+      return next()
+    }
+    if (hasBody(c.req.raw)) {
+      const chunks: Uint8Array<ArrayBuffer>[] = []
+      let bytes = 0
+      for await (const chunk of pacedBody(c.req.raw.body, clock)) {
+        bytes += chunk.length
+        if (bytes > most) throw bodyTooLong(most)
+        chunks.push(chunk)
+      }
+      c.req.raw = new Request(c.req.raw, { body: new Blob(chunks) })
+    }
+    return next()
   }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
-/** Reads the body. @throws ProblemError 400 when it is incomplete */
-export async function readBytes(c: Context): Promise<ArrayBuffer> {
-  try {
-    return await c.req.arrayBuffer()
-  } catch {
+/** Length from which a body has to keep a pace, because it takes memory: bytes. For a smaller one a timer costs as much as reading it. */
+const PACED_BYTES = 16 * 1_024
+
+/** Reads the body. @param length its `Content-Length`, if any. @throws ProblemError 400 when it is incomplete, 408 when it is too slow */
+export function readBytes(c: Context, length: number | undefined, clock: Clock): Promise<ArrayBuffer> {
+  const reading = c.req.arrayBuffer()
+  if (length !== undefined && length > PACED_BYTES) return within(timeFor(length), clock, reading)
+  return reading.catch(() => {
     throw incompleteBody()
-  }
+  })
 }
 
 /** Decodes a body as UTF-8. @throws ProblemError 400 when it is invalid */
@@ -106,11 +115,9 @@ export function textOf(bytes: ArrayBuffer): string {
 }
 
 /** Middleware that refuses bodies that are not UTF-8. */
-export const onlyUtf8: MiddlewareHandler = async (c, next) => {
-  textOf(await readBytes(c))
-  await next()
+export function onlyUtf8(clock: Clock): MiddlewareHandler {
+  return async (c, next) => {
+    textOf(await readBytes(c, lengthOf(c), clock))
+    await next()
+  }
 }
-
-/** The refusal of an incomplete body. Its client is gone, but the refusal keeps the failure out of the server log. */
-export const incompleteBody = () =>
-  refuse(problems.malformed('The body is incomplete.', [{ field: 'body', detail: 'is incomplete' }]))

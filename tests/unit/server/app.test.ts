@@ -317,11 +317,51 @@ describe('POST /api/services/:name', () => {
     const upload = await begin()
     await upload.isRead
     await app.clock.advance(20)
-    const idle = app.clock.pending
     upload.goOn(new TextEncoder().encode('no form'))
-    while (app.clock.pending === idle) await settle()
+    while (app.clock.nextAt !== app.clock.now()) await settle()
     await app.clock.advance(0)
     expect((await upload.answer).status).toBe(400)
+  })
+
+  test('POST /api/services/:name refuses an upload that stands still, and releases its place', async () => {
+    const { app } = withService({ services: 1 })
+    const { begin } = chunkedUploads(app)
+    const half = await begin()
+    await half.isRead
+    expect((await (await begin()).answer).status).toBe(429)
+    await app.clock.advance(10_000)
+    const refused = await half.answer
+    expect([refused.status, refused.headers.get('connection')]).toEqual([408, 'close'])
+    expect(await refused.json()).toMatchObject({ type: 'urn:milepost:too-slow', errors: [{ field: 'body' }] })
+    const next = await begin()
+    await next.isRead
+    next.goOn(new TextEncoder().encode('no form'))
+    await settle()
+    await app.clock.advance(0)
+    expect((await next.answer).status).toBe(400)
+  })
+
+  test('a JSON body of more than 16 KiB, or without Content-Length, is refused when it is too slow', async () => {
+    const app = new TestApp()
+    const { id } = await app.create()
+    for (const [path, length] of [
+      [`/api/jobs/${id}/events`, '20000'],
+      [`/api/jobs/${id}/events`, undefined],
+      ['/api/jobs', '20000'],
+      ['/api/jobs', undefined],
+    ] as const) {
+      const headers = { ...(length === undefined ? {} : { 'content-length': length }) }
+      const body = new ReadableStream({ pull: () => new Promise(() => {}) })
+      const init = {
+        method: 'POST',
+        headers: { authorization: `Bearer ${await app.token}`, 'content-type': 'application/json', ...headers },
+        body,
+      }
+      const answer = Promise.resolve(app.app.request(path, init))
+      await settle()
+      await app.clock.advance(10_000)
+      expect((await answer).status).toBe(408)
+    }
   })
 
   test('POST /api/services/:name runs sixteen at once in total', async () => {

@@ -63,7 +63,7 @@ describe('RemoteJobs', () => {
     expect([taken.length, taken.includes('7'), jobs.emitter.dropped]).toEqual([19, false, 1])
   })
 
-  test.each([401, 429, 500, 503])('RemoteJobs tries again after %d, with the same key', async (status) => {
+  test.each([401, 408, 429, 500, 503])('RemoteJobs tries again after %d, with the same key', async (status) => {
     answer = (events) => (requests.length < 3 ? problem(status) : take(events))
     emitLogs(3)
     expect(await finish(jobs.finish('job'), clock)).toBeUndefined()
