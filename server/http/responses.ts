@@ -5,6 +5,23 @@ import type { Problem } from '../errors.ts'
 /** `Retry-After` by status: seconds. */
 const RETRY_AFTER: Partial<Record<Problem['status'], string>> = { 429: '10', 503: '2' }
 
+/** Characters that move the cursor of a terminal, reorder a line or can't be seen: Unicode's Cc, Cf, Zl and Zp. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+/** Our tokens, in the form that `server/auth/token-prefix.ts` gives them. */
+const TOKENS = /(mpst_(?:access|watch|publish|session)_)[\w.-]+/g
+
+/**
+ * The JSON of a problem. Refusals repeat names from the request, and people read them in terminals and logs. So unseen characters are
+ * escaped, which changes no value, and tokens are cut to their kind.
+ */
+function problemText(problem: Problem): string {
+  const escaped = (character: string) =>
+    Array.from({ length: character.length }, (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
+  return JSON.stringify(problem)
+    .replace(TOKENS, '$1…')
+    .replace(UNSEEN, (character) => escaped(character).join(''))
+}
+
 /** A response with a problem document (RFC 9457). */
 export function problemResponse(c: Context, problem: Problem, more: Readonly<Record<string, string>> = {}): Response {
   const headers: Record<string, string> = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }
@@ -12,7 +29,7 @@ export function problemResponse(c: Context, problem: Problem, more: Readonly<Rec
   if (problem.status === 401) headers['www-authenticate'] = 'Bearer'
   const retryAfter = RETRY_AFTER[problem.status]
   if (retryAfter) headers['retry-after'] = retryAfter
-  return c.body(JSON.stringify(problem), problem.status, { ...headers, ...more })
+  return c.body(problemText(problem), problem.status, { ...headers, ...more })
 }
 
 /**
