@@ -157,7 +157,7 @@ export function readConfig(environment: Environment): Config {
     subClaim: text('MILEPOST_SUB_CLAIM'),
     scopeClaim: text('MILEPOST_SCOPE_CLAIM'),
     engine: text('MILEPOST_ENGINE') ?? 'sqlite:./data/milepost.db',
-    origins: (list('MILEPOST_ORIGINS') ?? []).map(checkOrigin),
+    origins: checkOrigins(list('MILEPOST_ORIGINS') ?? []),
     ...address(text('MILEPOST_PUBLIC_URL'), text('MILEPOST_BASE_PATH')),
     trustedProxies: (list('MILEPOST_TRUSTED_PROXIES') ?? []).map(checkProxy),
     hstsSeconds: wholeNumber(environment, 'MILEPOST_HSTS_SECONDS', 0, MOST_SECONDS),
@@ -247,12 +247,16 @@ function checkProxy(text: string): string {
   )
 }
 
-function checkOrigin(origin: string): string {
-  if (origin !== '*' && origin.includes('*')) {
-    throw new ConfigError(
-      `MILEPOST_ORIGINS has "${origin}". * alone stands for all origins; otherwise list each origin.`,
-    )
+function checkOrigins(origins: string[]): string[] {
+  if (origins.length === 1 && origins[0] === '*') return origins
+  for (const origin of origins) {
+    if (origin.includes('*')) {
+      throw new ConfigError(
+        `MILEPOST_ORIGINS has "${origin}". * alone stands for all origins; otherwise list each origin.`,
+      )
+    }
+    if (URL.canParse(origin) && new URL(origin).origin === origin) continue
+    throw new ConfigError(`MILEPOST_ORIGINS has "${origin}". Give it origins such as https://example.com.`)
   }
-  if (origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin)) return origin
-  throw new ConfigError(`MILEPOST_ORIGINS has "${origin}". Give it origins such as https://example.com.`)
+  return origins
 }

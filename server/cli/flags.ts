@@ -26,6 +26,24 @@ export function refuseSecret(args: readonly string[], flag: string, instead: str
 }
 
 /**
+ * Reads the URL of a server from arguments.
+ *
+ * @param instead where the credentials belong
+ * @throws ConfigError for a URL with a user name or password, which it does not repeat, and for any other text
+ */
+export function serverUrl(text: string, instead: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:'
+  if (url && isHttp && url.username === '' && url.password === '') return url
+  if (isHttp || text.includes('@')) {
+    throw new ConfigError(
+      `--url is refused with a user name or password: everyone on this machine can read arguments. ${instead}`,
+    )
+  }
+  throw new ConfigError(`"${text}" is not a URL. Try http://localhost:8787/.`)
+}
+
+/**
  * Merges flags into the environment; flags win.
  *
  * @throws ConfigError for a secret among the flags; TypeError with a code ERR_PARSE_ARGS… for an unknown flag

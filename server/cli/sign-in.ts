@@ -7,7 +7,7 @@ import { SESSION_SECONDS } from '../auth/sessions.ts'
 import { SIGN_IN_SECONDS } from '../auth/sign-in-codes.ts'
 import { ConfigError } from '../config.ts'
 import { signAccessToken } from './access-token.ts'
-import { refuseSecret } from './flags.ts'
+import { refuseSecret, serverUrl } from './flags.ts'
 import { refusalReason } from './remote-jobs.ts'
 import { settingsOf } from './settings.ts'
 
@@ -38,14 +38,17 @@ export async function createSignInLink(
     },
   })
   if (values.help) return usage
+  const given =
+    values.url === undefined
+      ? undefined
+      : serverUrl(values.url, 'Leave them out: the request is signed with MILEPOST_SECRET.')
   const settings = await settingsOf(env)
   const { port, basePath } = settings
-  const url = values.url ?? `http://localhost:${port}${basePath}/`
-  if (!URL.canParse(url)) throw new ConfigError(`"${url}" is not a URL. Try http://localhost:8787/.`)
+  const href = given?.href ?? `http://localhost:${port}${basePath}/`
   // A session ends no later than the token that requested its link, so the token has to last as long.
   const seconds = Math.min(SESSION_SECONDS + SIGN_IN_SECONDS, settings.tokenSeconds)
   const token = await signAccessToken(settings, { sub: operator.sub, scope: 'jobs:admin' satisfies Scope, seconds })
-  return ask(new URL('api/sign-in-links', url.endsWith('/') ? url : `${url}/`), token, {
+  return ask(new URL('api/sign-in-links', href.endsWith('/') ? href : `${href}/`), token, {
     sub: values.sub,
     job: values.job,
     admin: values.admin,

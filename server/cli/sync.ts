@@ -9,7 +9,7 @@ import { clip, escapeControls, reasonOf } from '../services/kit/untrusted-text.t
 import { syncTrees } from '../services/sync/sync.ts'
 import { TreeRefusal } from '../services/sync/tree.ts'
 import { DirectoryTree } from './directory-tree.ts'
-import { refuseSecret } from './flags.ts'
+import { refuseSecret, serverUrl } from './flags.ts'
 import { RemoteJobs } from './remote-jobs.ts'
 
 const usage = `milepost sync SOURCE TARGET [--url http://localhost:8787/] [--token-file FILE] [--title TITLE] [--concurrency 4]
@@ -43,6 +43,10 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new ConfigError('Give --concurrency a whole number of 1 or more.')
   }
+  const url =
+    values.url === undefined
+      ? undefined
+      : serverUrl(values.url, 'Leave them out: the token of a producer belongs in MILEPOST_TOKEN.')
   await using source = await openTree(from)
   await requireApart(from, to)
   await mkdir(to, { recursive: true, mode: source.mode | 0o700 }).catch(({ code }) => {
@@ -63,7 +67,7 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
       throw error
     }
   }
-  if (values.url === undefined) await work('', noControl).catch(() => {})
+  if (url === undefined) await work('', noControl).catch(() => {})
   else {
     const file = values['token-file']
     const token = await readSecret(file === undefined ? env : { MILEPOST_TOKEN_FILE: file }, 'MILEPOST_TOKEN')
@@ -72,8 +76,7 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
         'Set MILEPOST_TOKEN to the token of a producer, or name a file that holds it: --token-file FILE.',
       )
     }
-    if (!URL.canParse(values.url)) throw new ConfigError(`"${values.url}" is not a URL. Try http://localhost:8787/.`)
-    const jobs = new RemoteJobs(new URL(values.url), token)
+    const jobs = new RemoteJobs(url, token)
     setJobEvents(jobs.emitter)
     const title = clip(values.title ?? escapeControls(`${source.name} → ${target.name}`), defaultLimits.titleBytes)
     const jobId = await jobs.create({ kind: 'sync', title, heartbeatSeconds: 60 })

@@ -87,7 +87,7 @@ export class Front {
     let back = 0
     while (back < hops.length - 1 && this.#isTrusted(hops.at(-1 - back)?.address)) back += 1
     const { address = peer, protocol, host } = hops.at(-1 - back) ?? {}
-    return { address, protocol, host: host ?? request.headers.get('host') ?? undefined }
+    return { address, protocol, host: host ?? hostIn(request.headers.get('host')) }
   }
 
   #isTrusted(address: string | undefined): boolean {
@@ -130,12 +130,17 @@ const listOf = (header: string | null) => (header === null ? [] : header.split('
 function hop({ address, protocol, host }: Partial<Original>): Partial<Original> {
   const bareAddress = address === undefined ? '' : bare(address.replace(/(^[^:]+|\]):\d+$/, '$1'))
   const scheme = protocol?.toLowerCase()
-  const name = host?.toLowerCase() ?? ''
   return {
     address: parseAddress(bareAddress) ? bareAddress : undefined,
     protocol: scheme === 'https' || scheme === 'http' ? scheme : undefined,
-    host: /^([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?$/.test(name) ? name : undefined,
+    host: hostIn(host),
   }
+}
+
+/** A host with a port, if any, in lower case; `undefined` for text that makes no URL. */
+function hostIn(text: string | null | undefined): string | undefined {
+  const host = text?.toLowerCase() ?? ''
+  return /^([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?$/.test(host) && URL.canParse(`http://${host}`) ? host : undefined
 }
 
 /** A host name without the brackets of IPv6. */

@@ -105,10 +105,10 @@ function accountOf(accounts: LruCache<string, Account>, who: string): Account {
   return account
 }
 
-/** The network of one subscriber: an IPv4 address, or a /64 of IPv6 (RFC 6177). */
+/** The network of one subscriber: an IPv4 address, however it is written, or a /64 of IPv6 (RFC 6177). */
 function networkOf(address: string): string {
   const bytes = parseAddress(address)
-  return bytes?.length === 16 ? `${bytes.subarray(0, 8)}` : address
+  return bytes ? `${bytes.subarray(0, 8)}` : address
 }
 
 /** @param wait seconds until the bucket is no longer empty */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -106,6 +107,28 @@ describe('milepost', () => {
       expect([out, err, code]).toEqual(['', expect.stringContaining('Set MILEPOST_'), 1])
     expect(JSON.stringify(refusals)).not.toContain(secret)
     expect((await run(['--help'])).out).not.toMatch(/--secret\b(?!-file)/)
+  })
+
+  test('milepost takes no password in the URL of a server, does not repeat it, and says where a secret belongs', async () => {
+    const password = 'a-password-that-nobody-may-see'
+    const target = join(folder, 'not-made')
+    for (const url of [
+      `http://ada:${password}@localhost/`,
+      `https://${password}@localhost/`,
+      `ada:${password}@localhost`,
+    ]) {
+      const [sync, signIn] = await Promise.all([
+        run(['sync', folder, target, '--url', url], { MILEPOST_TOKEN: 'x' }),
+        run(['sign-in', '--url', url], { MILEPOST_SECRET: SECRET }),
+      ])
+      for (const { out, err, code } of [sync, signIn]) {
+        expect([out, code]).toEqual(['', 1])
+        expect(err).not.toContain(password)
+      }
+      expect(sync.err).toContain('the token of a producer belongs in MILEPOST_TOKEN')
+      expect(signIn.err).toContain('signed with MILEPOST_SECRET')
+    }
+    expect(existsSync(target)).toBe(false)
   })
 
   test('milepost reads secrets from files, and its server signs with them', async () => {

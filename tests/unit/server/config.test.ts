@@ -52,7 +52,7 @@ describe('readConfig', () => {
       MILEPOST_SUB_CLAIM: 'email',
       MILEPOST_SCOPE_CLAIM: 'roles',
       MILEPOST_ENGINE: 'memory:',
-      MILEPOST_ORIGINS: 'https://a.example, http://localhost:3000 ,*',
+      MILEPOST_ORIGINS: 'https://a.example, http://localhost:3000 ',
       MILEPOST_PUBLIC_URL: 'https://example.com',
       MILEPOST_BASE_PATH: '/mp/',
       MILEPOST_TRUSTED_PROXIES: '10.0.0.7, fd00::/8',
@@ -74,7 +74,7 @@ describe('readConfig', () => {
       subClaim: 'email',
       scopeClaim: 'roles',
       engine: 'memory:',
-      origins: ['https://a.example', 'http://localhost:3000', '*'],
+      origins: ['https://a.example', 'http://localhost:3000'],
       publicOrigin: 'https://example.com',
       basePath: '/mp',
       trustedProxies: ['10.0.0.7', 'fd00::/8'],
@@ -154,6 +154,12 @@ describe('readConfig', () => {
       expect(fault({ MILEPOST_ORIGINS: `https://ok.example,${value}` })).toBe(
         `MILEPOST_ORIGINS has "${value}". Give it origins such as https://example.com.`,
       )
+    expect(readConfig({ MILEPOST_ORIGINS: ' * ' }).origins).toEqual(['*'])
+    for (const value of ['https://a.example,*', '*,https://a.example', '*,*']) {
+      expect(fault({ MILEPOST_ORIGINS: value })).toBe(
+        'MILEPOST_ORIGINS has "*". * alone stands for all origins; otherwise list each origin.',
+      )
+    }
     for (const value of ['https://*.example.com', '*.example.com', 'https://example.com:*'])
       expect(fault({ MILEPOST_ORIGINS: value })).toBe(
         `MILEPOST_ORIGINS has "${value}". * alone stands for all origins; otherwise list each origin.`,

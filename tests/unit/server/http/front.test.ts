@@ -67,6 +67,21 @@ describe('Front', () => {
     expect(seen({ trustedProxies: ['10.0.0.7'] }, INSIDE, named, '::ffff:10.0.0.7')).toEqual(client)
   })
 
+  test('Front takes a host that makes no URL for none, whichever header has it', () => {
+    const proto = { 'x-forwarded-for': '192.0.2.1', 'x-forwarded-proto': 'https' }
+    for (const host of ['a.example:65536', 'a.example:99999', '[::g]', 'a b', '1.2.3.256']) {
+      const forwarded = { ...proto, 'x-forwarded-host': host }
+      expect(seen({ trustedProxies }, INSIDE, forwarded).origin).toBe('https://10.0.0.1:8787')
+      expect(seen({ trustedProxies }, INSIDE, { ...proto, host }).origin).toBeUndefined()
+      expect(seen({ trustedProxies }, INSIDE, { forwarded: `for=192.0.2.1;proto=https;host="${host}"` }).origin).toBe(
+        'https://10.0.0.1:8787',
+      )
+    }
+    expect(seen({ trustedProxies }, INSIDE, { ...proto, 'x-forwarded-host': 'a.example:65535' }).origin).toBe(
+      'https://a.example:65535',
+    )
+  })
+
   test('Front ignores forged headers that a trusted proxy passes on', () => {
     const chain = { 'x-forwarded-for': '127.0.0.1, 198.51.100.2, 10.0.0.9', 'x-forwarded-proto': 'https' }
     expect(seen({ trustedProxies }, INSIDE, chain).address).toBe('198.51.100.2')
@@ -113,7 +128,20 @@ describe('parseAddress', () => {
     expect(text('2001:db8::1')).toBe('32.1.13.184.0.0.0.0.0.0.0.0.0.0.0.1')
     expect(text('2001:0DB8:0:0:0:0:0:1')).toBe(text('2001:db8::1') ?? '')
     expect(text('fe80::1%eth0')).toBe(text('fe80::1') ?? '')
-    for (const odd of ['', 'x', '1.2.3', '1.2.3.256', '1.2.3.4.5', ':', '1::2::3', '::g', '1.2.3.4:80', '[::1]'])
+    for (const odd of [
+      '',
+      'x',
+      '1.2.3',
+      '1.2.3.256',
+      '1.2.3.4.5',
+      ':',
+      '1::2::3',
+      '::g',
+      '1.2.3.4:80',
+      '[::1]',
+      '007.7.7.007',
+      '1.2.3.00',
+    ])
       expect([odd, text(odd)]).toEqual([odd, undefined])
   })
 

@@ -79,8 +79,14 @@ describe('Rates', () => {
   test('strangers are counted by address, in IPv6 by /64, and without an address not at all', () => {
     const { rates } = ratesOf({ strangersPerSecond: 1 })
     const ask = (address: string | undefined) => passing(100, () => rates.takeStranger(address))[0]
-    expect([ask('192.0.2.1'), ask('192.0.2.2'), ask('192.0.2.1'), ask('::ffff:192.0.2.2')]).toEqual([4, 4, 0, 4])
+    expect([ask('192.0.2.1'), ask('192.0.2.2'), ask('192.0.2.1'), ask('::ffff:192.0.2.3')]).toEqual([4, 4, 0, 4])
     expect([ask('2001:db8::1'), ask('2001:db8::2'), ask('2001:db8:0:1::1'), ask(undefined)]).toEqual([4, 0, 4, 100])
+  })
+
+  test('strangers are the same in every form of their IPv4 address', () => {
+    const { rates } = ratesOf({ strangersPerSecond: 1 })
+    const ask = (address: string) => passing(100, () => rates.takeStranger(address))[0]
+    expect(['7.7.3.7', '::ffff:7.7.3.7', '::ffff:0707:0307', '::FFFF:707:307'].map(ask)).toEqual([4, 0, 0, 0])
   })
 
   test('strangers with any number of addresses evict only each other', () => {
