@@ -9,7 +9,7 @@ import { type Authenticate, checkedAuthenticate } from './auth/authenticate.ts'
 import { Sessions } from './auth/sessions.ts'
 import { SignInCodes } from './auth/sign-in-codes.ts'
 import { DEFAULT_PING_SECONDS, DEFAULT_RETENTION_SECONDS } from './config.ts'
-import { ProblemError, problems } from './errors.ts'
+import { type Problem, ProblemError, problems } from './errors.ts'
 import type { App, Env, RouteContext } from './http/context.ts'
 import { eventRoutes } from './http/events.ts'
 import { Front, type FrontOptions } from './http/front.ts'
@@ -31,7 +31,7 @@ import { Jobs } from './jobs/jobs.ts'
 import { ListCursors } from './jobs/list-cursors.ts'
 import { Sweeper } from './jobs/sweeper.ts'
 import { TrustedClock } from './jobs/trusted-clock.ts'
-import { Metrics } from './metrics.ts'
+import { type MetricFamily, Metrics } from './metrics.ts'
 import type { Services } from './services/kit/service.ts'
 
 /** Options of {@link createApp}. Only the engine and the secret have no default. */
@@ -70,6 +70,8 @@ export interface AppOptions extends FrontOptions {
    * Omitted: the streams of a job share one subscription and their frames.
    */
   subscriptionsPerStream?: number
+  /** What the runtime measures of its process, for `/metrics`. */
+  processMetrics?: (() => readonly MetricFamily[]) | undefined
   /** Called for failures that no request caused: with errors, or with messages for the operator. Default: the server log. */
   onError?: (error: unknown) => void
 }
@@ -134,6 +136,7 @@ export function createApp(options: AppOptions): Milepost {
     front,
     limits,
     metrics,
+    processMetrics: options.processMetrics,
     clock,
     turns: subscriptionsPerStream === undefined ? new FairTurns(clock) : undefined,
     onEach,
@@ -146,22 +149,24 @@ export function createApp(options: AppOptions): Milepost {
   }
 
   const app = new Hono<Env>()
+  const refuseWith = (c: Context, problem: Problem, headers?: Readonly<Record<string, string>>): Response => {
+    metrics.countRefusal(problem)
+    return problemResponse(c, problem, headers)
+  }
   app.onError((error, c) => {
-    metrics.count('refusals')
     if (error instanceof ProblemError) {
       const { problem, headers } = error.problem.status === 401 ? limitStranger(error, c) : error
-      if (problem.limit !== undefined) metrics.countLimited(problem.limit)
-      return problemResponse(c, problem, headers)
+      return refuseWith(c, problem, headers)
     }
     // The JSON validator throws this, as plain text, for a body that is not JSON.
     if (error instanceof HTTPException && error.status === 400) {
       const errors = [{ field: 'body', detail: 'is not valid' }]
-      return problemResponse(c, problems.malformed('The body does not match its content type.', errors))
+      return refuseWith(c, problems.malformed('The body does not match its content type.', errors))
     }
     onError(error)
-    return problemResponse(c, problems.internal())
+    return refuseWith(c, problems.internal())
   })
-  app.notFound((c) => problemResponse(c, problems.nothingHere()))
+  app.notFound((c) => refuseWith(c, problems.nothingHere()))
   if (origins.length > 0) allowOrigins(app, origins)
   eventRoutes(app, context)
   app.use('*', onEach)

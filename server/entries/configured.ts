@@ -4,7 +4,10 @@ import { assets } from '../generated/assets.ts'
 import { type Serve, serveAt } from '../http/base-path.ts'
 
 /** The options that depend on the runtime. */
-type Parts = Pick<AppOptions, 'engine' | 'addressOf' | 'hosts' | 'openStream' | 'services' | 'subscriptionsPerStream'>
+type Parts = Pick<
+  AppOptions,
+  'engine' | 'addressOf' | 'hosts' | 'openStream' | 'services' | 'processMetrics' | 'subscriptionsPerStream'
+>
 
 /** Creates the app for a configuration, and the handler that serves it under its base path. */
 export function configuredApp(config: Config & { secret: string[] }, parts: Parts): { app: Milepost; serve: Serve } {

@@ -13,6 +13,7 @@ import type { Engine } from '../jobs/engine.ts'
 import { createServices } from '../services/index.ts'
 import { configuredApp } from './configured.ts'
 import { keepOwnSecret, makeSecret } from './own-secret.ts'
+import { ProcessMetrics } from './process-metrics.ts'
 import { readSecret } from './read-secret.ts'
 
 /** Parts that depend on the runtime. */
@@ -55,7 +56,14 @@ export async function openLocal(
   const hostname = config.host ?? (config.secret ? '0.0.0.0' : '127.0.0.1')
   const engine = await openEngine(config.engine, config.limits, engines)
   const known = config.secret ?? (await keepOwnSecret(config.engine))
-  const parts = { ...seams, hosts: [hostname], engine, services: createServices({ samples }) }
+  const processMetrics = new ProcessMetrics()
+  const parts = {
+    ...seams,
+    processMetrics: () => processMetrics.read(),
+    hosts: [hostname],
+    engine,
+    services: createServices({ samples }),
+  }
   const { app, serve } = configuredApp({ ...config, secret: [known ?? makeSecret()].flat() }, parts)
   setJobEvents(app.jobs)
   return { app, serve, engine, config, hostname, isSecretKept: known !== undefined }

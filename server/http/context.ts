@@ -10,7 +10,7 @@ import type { Hub } from '../hub/hub.ts'
 import type { Engine } from '../jobs/engine.ts'
 import type { FairTurns } from '../jobs/fair-turns.ts'
 import type { Jobs } from '../jobs/jobs.ts'
-import type { Metrics } from '../metrics.ts'
+import type { MetricFamily, Metrics } from '../metrics.ts'
 import type { Front } from './front.ts'
 import type { Rate, Rates } from './rates.ts'
 
@@ -35,6 +35,7 @@ export interface RouteContext {
   limits: Limits
   rates: Rates
   metrics: Metrics
+  processMetrics: (() => readonly MetricFamily[]) | undefined
   clock: Clock
   /** Spreads long work over turns. Omitted where a request must not wait for another request's work, as on Workers. */
   turns?: FairTurns | undefined

@@ -28,7 +28,7 @@ const noNext = async () => {}
  * before the middleware of the other routes.
  */
 export function eventRoutes(app: App, context: RouteContext): void {
-  const { auth, clock, jobs, limits, onEach, rates, turns } = context
+  const { auth, clock, jobs, limits, metrics, onEach, rates, turns } = context
   const eventSchema = createEventSchema(limits)
   const schemas = createRequestSchemas(limits)
   const limitBody = atMost(limits.bodyBytes, clock)
@@ -38,6 +38,7 @@ export function eventRoutes(app: App, context: RouteContext): void {
   const most = limits.batchEvents + 1
 
   app.post('/api/jobs/:id/events', async (c) => {
+    const start = clock.monotonic()
     await onEach(c, noNext)
     const principal = rememberedOf(c, auth) ?? (await identify(c, context))
     const length = lengthOf(c)
@@ -55,7 +56,9 @@ export function eventRoutes(app: App, context: RouteContext): void {
     const name = idempotencyKey(c, schemas.idempotencyKey)
     const epoch = epochOf(c)
     const key = name === undefined ? undefined : { key: name, digest: await digestOf(events) }
-    return c.json(await jobs.publish(principal, c.req.param('id'), events, key, epoch, bytes.byteLength))
+    const receipt = await jobs.publish(principal, c.req.param('id'), events, key, epoch, bytes.byteLength)
+    metrics.timePublish(clock.monotonic() - start)
+    return c.json(receipt)
   })
 
   function eventsOf(text: string, type: string, bytes: number): ProducerEvent[] {

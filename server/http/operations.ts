@@ -11,7 +11,7 @@ const READY_MS = 1_000
 
 /** The routes of operators: health, readiness, metrics, and the API description. */
 export function operationRoutes(app: App, context: RouteContext): void {
-  const { engine, hub, limits, metrics, clock, onError } = context
+  const { engine, hub, limits, metrics, processMetrics, clock, onError } = context
   app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'cache-control': 'no-store' }))
 
   let isReady = true
@@ -43,10 +43,16 @@ export function operationRoutes(app: App, context: RouteContext): void {
   app.get('/metrics', async (c) => {
     requireScope(await identify(c, context), 'jobs:admin')
     const { streams, channels } = hub.open
-    const text = metrics.render({
-      streams: { value: streams, help: 'Open event streams.' },
-      channels: { value: channels, help: 'Jobs and owners that open streams follow.' },
-    })
+    const text = metrics.render([
+      { name: 'milepost_streams', type: 'gauge', help: 'Open event streams.', samples: { '': streams } },
+      {
+        name: 'milepost_channels',
+        type: 'gauge',
+        help: 'Jobs and owners that open streams follow.',
+        samples: { '': channels },
+      },
+      ...(processMetrics?.() ?? []),
+    ])
     return c.body(text, 200, { 'content-type': 'application/openmetrics-text; version=1.0.0; charset=utf-8' })
   })
 }

@@ -23,7 +23,7 @@ const STREAM_HEADERS = {
 }
 
 /** The routes of event streams: of one job, of several, of the jobs of an owner. */
-export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
+export function progressRoutes(app: App, { hub, jobs, metrics }: RouteContext): void {
   app.get('/api/jobs/:id/progress', async (c) => {
     const principal = c.get('principal')
     const id = c.req.param('id')
@@ -34,6 +34,7 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     const cursor = usable(parseCursor(c.req.header('last-event-id') || c.req.query('since')), stored)
     // No message will follow: 204 stops an EventSource (WHATWG HTML, 9.2.3).
     if (isTerminalStatus(status) && cursor.version === version) return c.body(null, 204)
+    if (cursor.version > 0) metrics.count('streams_resumed')
     return answer(c, () => hub.openJob(id, view, cursor, viewerOf(c, principal, access)))
   })
 
@@ -44,6 +45,7 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     if (named) {
       if (ownerIn(c) !== undefined) throw refuse(problems.invalid([{ field: 'owner', detail: 'does not go with job' }]))
       const followed = await readAll(principal, named, asked)
+      if (followed.some((job) => (job.cursor?.version ?? 0) > 0)) metrics.count('streams_resumed')
       return answer(c, () => hub.openJobs(followed, viewerOf(c, principal)))
     }
     const owner = jobs.ownerOf(principal, ownerIn(c))
@@ -51,6 +53,7 @@ export function progressRoutes(app: App, { hub, jobs }: RouteContext): void {
     if (parent !== undefined && !isJobId(parent)) {
       throw refuse(problems.invalid([{ field: 'parent', detail: 'is not a job id' }]))
     }
+    if (c.req.header('last-event-id')) metrics.count('streams_resumed')
     const { expiresAt, session } = principal
     return answer(c, () => hub.openOwner(owner, parent, viewerOf(c, principal, { expiresAt, session })))
   })

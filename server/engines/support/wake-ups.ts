@@ -29,11 +29,6 @@ export class Wakeups {
     }
   }
 
-  /** Whether a change of this job would wake anyone. */
-  hears(job: string, owner: string): boolean {
-    return this.#everyone.size > 0 || this.#jobs.has(job) || this.#owners.has(owner)
-  }
-
   /** Wakes subscribers after the response to the commit. */
   notify(owner: string, change: Change): void {
     for (const wakes of [this.#jobs.get(change.id), this.#owners.get(owner), this.#everyone])

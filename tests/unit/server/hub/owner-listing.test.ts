@@ -37,7 +37,7 @@ function hubOfHearing() {
 
 const newestFirst = (count: number) => Array.from({ length: count }, (_, n) => `snapshot ${count - 1 - n} e1-1`)
 
-const frames = ({ metrics }: TestHub) => /^milepost_frames_total (.*)$/m.exec(metrics.render({}))?.[1] ?? '0'
+const frames = ({ metrics }: TestHub) => /^milepost_frames_total (.*)$/m.exec(metrics.render([]))?.[1] ?? '0'
 
 describe('owner streams that list together', () => {
   test('owner streams that list together get each job once, and none again as an update', async () => {

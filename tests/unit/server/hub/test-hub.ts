@@ -173,7 +173,7 @@ export class TestHub {
   }
 
   counter(name: string): number {
-    return Number(new RegExp(`^milepost_${name}_total (\\d+)$`, 'm').exec(this.metrics.render({}))?.[1])
+    return Number(new RegExp(`^milepost_${name}_total (\\d+)$`, 'm').exec(this.metrics.render([]))?.[1])
   }
 
   get now(): string {
