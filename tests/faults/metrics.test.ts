@@ -40,7 +40,11 @@ test.skipIf(!hasParser)(
     const text = await (await fetch(`${server.url}metrics`, { headers })).text()
     await resumed.body?.cancel()
 
-    const parser = Bun.spawn(['/usr/bin/python3', '-c', PARSER], { stdin: new Blob([text]), stdout: 'pipe', stderr: 'pipe' })
+    const parser = Bun.spawn(['/usr/bin/python3', '-c', PARSER], {
+      stdin: new Blob([text]),
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
     expect([await new Response(parser.stderr).text(), await parser.exited]).toEqual(['', 0])
     const families: Family[] = await new Response(parser.stdout).json()
     const samples = new Map(

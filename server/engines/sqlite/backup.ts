@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngineOpenError } from '../../jobs/engine.ts'
 import { lockFile, openDatabase, openError } from './open.ts'
-import { discardDraft, draftOf, isBeingReplaced, replaceByDraft, sync } from './replacement.ts'
+import { discardDraft, draftFileOf, isBeingReplaced, replaceByDraft, syncPath } from './replacement.ts'
 
 /**
  * Copies a consistent snapshot of a database, which a server may have open, to one new file with mode 0600.
@@ -26,8 +26,8 @@ export function backUp(path: string, target: string): void {
     } finally {
       db.close()
     }
-    sync(target)
-    sync(dirname(resolve(target)))
+    syncPath(target)
+    syncPath(dirname(resolve(target)))
   } catch (error) {
     rmSync(target, { force: true })
     throw openError(path, error)
@@ -44,7 +44,7 @@ export function restore(path: string, source: string): void {
   if (!existsSync(source)) throw new EngineOpenError(`${source} does not exist: name a file of "milepost backup".`)
   if (statSync(source).size === 0) throw new EngineOpenError(`${source} is empty: name a file of "milepost backup".`)
   const lock = lockFile(path)
-  const draft = draftOf(lock.file)
+  const draft = draftFileOf(lock.file)
   try {
     // A restore that was killed may have left a WAL, which SQLite would apply to this copy.
     discardDraft(lock.file)
@@ -56,7 +56,7 @@ export function restore(path: string, source: string): void {
     // Otherwise sessions ended and sign-in codes used after the backup would be valid again.
     db.exec('DELETE FROM notes')
     close()
-    sync(draft)
+    syncPath(draft)
     replaceByDraft(lock.file)
   } catch (error) {
     throw openError(source, error)

@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 const LOGS = ['-wal', '-shm', '-journal']
 
 /** Path at which a copy is prepared. A killed restore may leave it incomplete. */
-export const draftOf = (file: string): string => `${file}-restored`
+export const draftFileOf = (file: string): string => `${file}-restored`
 
 /** Path of a complete copy that is about to replace the database. */
 const readyOf = (file: string): string => `${file}-restore-ready`
@@ -18,14 +18,14 @@ export const isBeingReplaced = (file: string): boolean => existsSync(readyOf(fil
  * replacement that the next start finishes. The caller holds the lock.
  */
 export function replaceByDraft(file: string): void {
-  renameSync(draftOf(file), readyOf(file))
-  sync(dirname(file))
+  renameSync(draftFileOf(file), readyOf(file))
+  syncPath(dirname(file))
   finishReplacement(file)
 }
 
 /** Deletes a draft, whole or not, and the files beside it. */
 export function discardDraft(file: string): void {
-  for (const suffix of ['', '-lock', ...LOGS]) rmSync(draftOf(file) + suffix, { force: true })
+  for (const suffix of ['', '-lock', ...LOGS]) rmSync(draftFileOf(file) + suffix, { force: true })
 }
 
 /** Finishes a replacement that was interrupted after its decision. The caller holds the lock. */
@@ -33,13 +33,13 @@ export function finishReplacement(file: string): void {
   if (!isBeingReplaced(file)) return
   for (const suffix of LOGS) rmSync(file + suffix, { force: true })
   // The deletion must reach the disk before the new name does: SQLite would apply the old WAL to the new database.
-  sync(dirname(file))
+  syncPath(dirname(file))
   renameSync(readyOf(file), file)
-  sync(dirname(file))
+  syncPath(dirname(file))
 }
 
 /** Syncs a file or a folder. */
-export function sync(path: string): void {
+export function syncPath(path: string): void {
   const fd = openSync(path, 'r')
   fsyncSync(fd)
   closeSync(fd)
