@@ -1,27 +1,47 @@
 import { test } from 'bun:test'
 import AxeBuilderSource from 'axe-core'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { launchBrowser, missingBrowser } from '../support/chromium.ts'
 
 /** A test in a browser: skipped, by name and with the reason, where there is none. In CI that is a failure, like any test that was not run. */
 export function browserTest(name: string, run: () => Promise<void>): void {
   const missing = missingBrowser()
-  if (missing === undefined) test(name, run)
+  if (missing === undefined) test(name, () => run().finally(closePages))
   else test.skip(`${name} (${missing})`, () => {})
 }
 
 let browser: Promise<Browser> | undefined
+const contexts: BrowserContext[] = []
 
-/** A page in a context of its own. The browser is shared by all tests of a file, and ends with the process. */
+/** Pages that go on after their test would draw, and look for servers that have stopped. */
+async function closePages(): Promise<void> {
+  await Promise.all(contexts.splice(0).map((context) => context.close()))
+}
+
+/**
+ * A page in a context of its own, which ends with the test. The browser is shared by all tests of a file. Nothing moves, unless the options
+ * want it to: each frame is drawn by the processor.
+ */
 export async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
   browser ??= launchBrowser()
-  const context = await (await browser).newContext({ viewport: { width: 1280, height: 900 }, ...options })
+  const context = await (await browser).newContext({
+    viewport: { width: 1280, height: 900 },
+    reducedMotion: 'reduce',
+    ...options,
+  })
+  contexts.push(context)
   const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
+  page.setDefaultTimeout(60_000)
   return page
 }
 
-/** Ends the browser. */
+/** Both colour schemes and both widths, each once: axe takes seconds a page, and no colour depends on the width. */
+export const looks = [
+  { colorScheme: 'light', width: 1280 },
+  { colorScheme: 'dark', width: 360 },
+] as const
+
+/** Ends the browser, once the tests of a file have ended. */
 export async function closeBrowser(): Promise<void> {
   await (await browser)?.close()
   browser = undefined

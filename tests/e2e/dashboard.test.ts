@@ -9,7 +9,7 @@ import type { SignInLink } from '../../shared/wire/api.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
-import { axeFindings, browserTest, closeBrowser, openPage } from './browser.ts'
+import { axeFindings, browserTest, closeBrowser, looks, openPage } from './browser.ts'
 
 afterAll(closeBrowser)
 
@@ -214,36 +214,34 @@ describe('dashboard', () => {
     await reporter.close()
   })
 
-  for (const colorScheme of ['light', 'dark'] as const) {
-    for (const width of [360, 1280]) {
-      browserTest(`axe finds nothing on any page, ${colorScheme}, ${width} pixels wide`, async () => {
-        await using server = await ServerProcess.start()
-        const page = await signIn(server, { colorScheme, viewport: { width, height: 800 }, reducedMotion: 'reduce' })
-        const found: Record<string, string[]> = {}
-        found.list = await axeFindings(page)
-        await page.getByRole('button', { name: 'Start a job' }).click()
-        found.dialog = await axeFindings(page)
-        await page.keyboard.press('Escape')
-        await startAnalysis(page)
-        await untilChip(page, 'Done')
-        found.done = await axeFindings(page)
-        await page.goto(server.url)
-        await start(page, 'Match two lists')
-        await untilChip(page, 'Running')
-        found.running = await axeFindings(page)
-        await page.goto(`${server.url}jobs/none`)
-        await page.getByText("This job does not exist, or it isn't yours.").waitFor()
-        found.missing = await axeFindings(page)
-        await page.goto(`${server.url}docs/api`)
-        await page.getByRole('heading', { name: 'API reference' }).waitFor()
-        found.docs = await axeFindings(page)
-        await page.getByRole('button', { name: 'Sign out' }).click()
-        await page.getByRole('heading', { name: 'Sign in' }).waitFor()
-        found.signIn = await axeFindings(page)
-        for (const [name, findings] of Object.entries(found)) expect([name, findings]).toEqual([name, []])
-        // Nothing is wider than the screen.
-        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
-      })
-    }
+  for (const { colorScheme, width } of looks) {
+    browserTest(`axe finds nothing on any page, ${colorScheme}, ${width} pixels wide`, async () => {
+      await using server = await ServerProcess.start()
+      const page = await signIn(server, { colorScheme, viewport: { width, height: 800 } })
+      const found: Record<string, string[]> = {}
+      found.list = await axeFindings(page)
+      await page.getByRole('button', { name: 'Start a job' }).click()
+      found.dialog = await axeFindings(page)
+      await page.keyboard.press('Escape')
+      await startAnalysis(page)
+      await untilChip(page, 'Done')
+      found.done = await axeFindings(page)
+      await page.goto(server.url)
+      await start(page, 'Match two lists')
+      await untilChip(page, 'Running')
+      found.running = await axeFindings(page)
+      await page.goto(`${server.url}jobs/none`)
+      await page.getByText("This job does not exist, or it isn't yours.").waitFor()
+      found.missing = await axeFindings(page)
+      await page.goto(`${server.url}docs/api`)
+      await page.getByRole('heading', { name: 'API reference' }).waitFor()
+      found.docs = await axeFindings(page)
+      await page.getByRole('button', { name: 'Sign out' }).click()
+      await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+      found.signIn = await axeFindings(page)
+      for (const [name, findings] of Object.entries(found)) expect([name, findings]).toEqual([name, []])
+      // Nothing is wider than the screen.
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
+    })
   }
 })

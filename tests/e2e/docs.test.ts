@@ -1,25 +1,23 @@
 import { afterAll, describe, expect } from 'bun:test'
 import { assets } from '../../server/generated/assets.ts'
 import { ServerProcess } from '../support/server-process.ts'
-import { axeFindings, browserTest, closeBrowser, openPage } from './browser.ts'
+import { axeFindings, browserTest, closeBrowser, looks, openPage } from './browser.ts'
 
 afterAll(closeBrowser)
 
 describe('the documentation', () => {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    for (const width of [360, 1280]) {
-      browserTest(`the documentation is readable without an account, ${colorScheme}, ${width} px`, async () => {
-        await using server = await ServerProcess.start()
-        const page = await openPage({ colorScheme, viewport: { width, height: 800 }, reducedMotion: 'reduce' })
-        for (const { path, title } of assets.docs ?? []) {
-          await page.goto(server.url + path)
-          await page.getByRole('heading', { name: title, level: 1 }).waitFor()
-          expect([path, await axeFindings(page)]).toEqual([path, []])
-          // Nothing is wider than the screen.
-          expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
-        }
-      })
-    }
+  for (const { colorScheme, width } of looks) {
+    browserTest(`the documentation is readable without an account, ${colorScheme}, ${width} px`, async () => {
+      await using server = await ServerProcess.start()
+      const page = await openPage({ colorScheme, viewport: { width, height: 800 } })
+      for (const { path, title } of assets.docs ?? []) {
+        await page.goto(server.url + path)
+        await page.getByRole('heading', { name: title, level: 1 }).waitFor()
+        expect([path, await axeFindings(page)]).toEqual([path, []])
+        // Nothing is wider than the screen.
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
+      }
+    })
   }
 
   browserTest('the documentation leads from page to page, to the API reference, and to the sign-in', async () => {
