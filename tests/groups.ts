@@ -14,16 +14,17 @@ export interface Group {
 /** Those that take longest come first, so that none is left over at the end. */
 export const groups: readonly Group[] = [
   { name: 'packages', tier: 'package', files: ['package/', 'examples/', 'deploy/', 'faults/clean-clone'] },
+  { name: 'dashboard', tier: 'browser', files: ['e2e/dashboard', 'e2e/keyboard', 'e2e/busy-page'] },
   { name: 'power cuts', tier: 'faults', files: ['faults/power-cut/'] },
+  { name: 'faults', tier: 'faults', files: ['faults/'] },
   { name: 'workerd', tier: 'runtimes', files: ['conformance/workerd', 'conformance/durable-object'] },
+  { name: 'element', tier: 'browser', files: ['e2e/'] },
   { name: 'deno', tier: 'runtimes', files: ['conformance/deno.', 'conformance/deno-entry'] },
   { name: 'deno-kv', tier: 'runtimes', files: ['conformance/deno-kv'] },
-  { name: 'pages', tier: 'browser', files: ['e2e/'] },
-  { name: 'bun', tier: 'runtimes', files: ['conformance/bun'] },
-  { name: 'faults', tier: 'faults', files: ['faults/'] },
-  { name: 'engines', tier: 'fast', files: ['conformance/memory', 'conformance/sqlite', 'simulation/'] },
-  { name: 'attacks', tier: 'faults', files: ['attacks/', 'fuzz/'] },
   { name: 'units', tier: 'fast', files: ['unit/'] },
+  { name: 'attacks', tier: 'faults', files: ['attacks/', 'fuzz/'] },
+  { name: 'bun', tier: 'runtimes', files: ['conformance/bun'] },
+  { name: 'engines', tier: 'fast', files: ['conformance/memory', 'conformance/sqlite', 'simulation/'] },
 ]
 
 /** The files of each group that there are: of several groups that a file could be in, it is in the first. @throws Error for a file without one */

@@ -8,10 +8,11 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { assets } from '../../server/generated/assets.ts'
 import { Wrangler } from '../conformance/workers/wrangler.ts'
 import { ServerProcess } from '../support/server-process.ts'
+import { describePreact } from './preact.ts'
 import { Project, pack, root, type Tarball, tool } from './project.ts'
 
 /** Packing, installing and type checkers take their time; the registry is asked for what is not at hand. */
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 /** The most that may be published, in bytes. A fifth of it are the samples of the services. */
 const TARBALL_BYTES = 560_000
@@ -270,3 +271,5 @@ describe('bundles', () => {
     expect(Bun.gzipSync(bytes, { level: 9 }).length).toBeLessThanOrEqual(BUNDLES["import 'milepost/element'"])
   })
 })
+
+describePreact(() => tarball)
