@@ -224,7 +224,7 @@ export function describeJobs(subject: Subject): void {
       expect(seen).toEqual(ids)
       expect(sizes.length).toBe(3)
       for (const size of sizes) expect(size).toBeLessThan(1024 * 1024)
-    }, 20_000)
+    }, 180_000)
 
     test('list pages within a filter', async () => {
       const { engine } = subject

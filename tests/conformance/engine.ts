@@ -18,6 +18,7 @@ import type { OpenEngine } from './fixtures.ts'
  *
  * @param options.hasAlarms the engine wakes itself for what is due, and so has no `due`
  * @param options.knowsOwnersOnly the engine finds jobs by their owner alone
+ * @param options.lawRuns how many histories the law is tried with, where each takes long: 200 elsewhere
  *
  * @example
  * ```ts
@@ -30,7 +31,7 @@ import type { OpenEngine } from './fixtures.ts'
 export function describeEngine(
   name: string,
   open: OpenEngine,
-  options: { hasAlarms?: boolean; knowsOwnersOnly?: boolean } = {},
+  options: { hasAlarms?: boolean; knowsOwnersOnly?: boolean; lawRuns?: number } = {},
 ): void {
   describe(`engine ${name}`, () => {
     let opened: Awaited<ReturnType<OpenEngine>> | undefined
@@ -62,7 +63,7 @@ export function describeEngine(
     describeOwners(subject)
     describeTokens(subject)
     describeNotes(subject, options.knowsOwnersOnly !== true)
-    describeLaw(subject)
+    describeLaw(subject, options.lawRuns)
     if (options.hasAlarms) {
       test('due is not there, for the engine has alarms of its own', () => {
         expect(subject.engine.due).toBeUndefined()

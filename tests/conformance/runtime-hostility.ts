@@ -210,7 +210,7 @@ export function describeHostility(subject: RuntimeSubject): void {
       const { id } = await ada.create()
       await using stream = await ada.stream(`api/jobs/${id}/progress`)
       await stream.next()
-      const flood = Array.from({ length: 300 }, (_, n) =>
+      const flood = Array.from({ length: subject.traits.connectionsAtOnce ?? 300 }, (_, n) =>
         n % 3 === 0
           ? subject.anyone.request('POST', `api/jobs/${id}/events`, 'x'.repeat(100_000))
           : subject.anyone.request('GET', n % 3 === 1 ? 'api/progress' : `api/jobs/${id}/progress?token=${n}`),

@@ -68,7 +68,7 @@ export function describeLoad(subject: RuntimeSubject): void {
       let residentBefore = 0
       for (let wave = 0; wave < 20; wave++) {
         const connections = await Promise.all(
-          Array.from({ length: subject.traits.streamsAtOnce ?? 250 }, async (_, n) => {
+          Array.from({ length: subject.traits.connectionsAtOnce ?? 250 }, async (_, n) => {
             const connection = await RawConnection.open(subject.server.url)
             await connection.get(paths[n % paths.length] ?? '', { authorization })
             return connection

@@ -35,8 +35,8 @@ export type StartRuntime = (settings: Record<string, string>) => Promise<Runtime
 export interface RuntimeTraits {
   /** Events that a batch may have, where the engine takes fewer than others. */
   batchEvents?: number
-  /** Streams that are opened and reset at once, where the 250 of others are too many for the runtime itself. */
-  streamsAtOnce?: number
+  /** Connections that are opened and reset at once, where the 250 or 300 of others are too many for the runtime itself. */
+  connectionsAtOnce?: number
   /** Its engine has no list of everyone's jobs. */
   knowsOwnersOnly?: true
   /** There are no services: nothing goes on there once a request is answered. */

@@ -16,6 +16,6 @@ describeRuntime(
       stop: () => wrangler.stop(),
     }
   },
-  // The workerd of wrangler 4.86 (1.20260426) dies now and then, without a word, when 250 streams are reset at once.
-  { hasServices: false, knowsOwnersOnly: true, streamsAtOnce: 50 },
+  // The workerd of wrangler 4.86 (1.20260426) dies now and then, without a word, when hundreds of connections are reset at once.
+  { hasServices: false, knowsOwnersOnly: true, connectionsAtOnce: 25 },
 )

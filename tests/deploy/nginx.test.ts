@@ -27,7 +27,7 @@ for (const [name, launch] of [
       nginx = await Nginx.start(server.url, (config) =>
         config.replace('client_header_timeout 10s', 'client_header_timeout 1s'),
       )
-    }, 60_000)
+    }, 180_000)
     afterAll(async () => {
       await nginx?.[Symbol.asyncDispose]()
       await server?.[Symbol.asyncDispose]()

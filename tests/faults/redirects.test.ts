@@ -193,7 +193,7 @@ describe('watchers', () => {
       proxy.rule = () => undefined
       await watching.haveDone(done)
     }
-  }, 60_000)
+  }, 180_000)
 
   test('watchers follow a redirect that leads to the job', async () => {
     await using proxy = new RuledProxy(server.url)
@@ -235,7 +235,7 @@ describe('milepost', () => {
       itemCounts: { succeeded: 1 },
     })
     await Promise.all([folder, `${folder}-copy`].map((path) => rm(path, { recursive: true })))
-  }, 60_000)
+  }, 180_000)
 
   test('milepost sync and sign-in say where a server redirects to, and follow it with no token', async () => {
     await using proxy = new RuledProxy(server.url)

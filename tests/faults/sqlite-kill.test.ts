@@ -70,5 +70,5 @@ else {
       await killAgainAndAgain(folder, { ...small, kills: 1 + random.below(3) }, random, 1)
     }
     await rm(top, { recursive: true })
-  }, 120_000)
+  }, 180_000)
 }

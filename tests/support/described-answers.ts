@@ -50,7 +50,8 @@ async function faultOf(method: string, path: string, response: Response): Promis
   if (method === 'HEAD') return content === undefined || type in content ? undefined : `the type ${type}`
   if (content === undefined) return (await response.clone().text()) === '' ? undefined : 'a body that is not described'
   const media = content[type]
-  if (media === undefined) return `the type ${type || '(none)'}, which is not described`
+  if (media === undefined)
+    return `the type ${type || '(none)'}, which is not described: ${(await response.clone().text()).slice(0, 200)}`
   if (!type.endsWith('json')) return undefined
   const name = `${template} ${method} ${key} ${type}`
   const schema = compiled.get(name) ?? compileSchema(closed(components.schemas), closed(media.schema))

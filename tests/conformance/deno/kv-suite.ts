@@ -7,17 +7,21 @@ import { describeSharing } from './kv-sharing.ts'
 import { describeSize } from './kv-size.ts'
 import { describeWatching } from './kv-watching.ts'
 
-describeEngine('deno-kv', async (limits) => {
-  const folder = await Deno.makeTempDir({ prefix: 'milepost-' })
-  const engine = await DenoKvEngine.open(`${folder}/milepost.kv`, limits && { limits })
-  return {
-    engine,
-    async release() {
-      await engine.close()
-      await Deno.remove(folder, { recursive: true })
-    },
-  }
-})
+describeEngine(
+  'deno-kv',
+  async (limits) => {
+    const folder = await Deno.makeTempDir({ prefix: 'milepost-' })
+    const engine = await DenoKvEngine.open(`${folder}/milepost.kv`, limits && { limits })
+    return {
+      engine,
+      async release() {
+        await engine.close()
+        await Deno.remove(folder, { recursive: true })
+      },
+    }
+  },
+  { lawRuns: 60 },
+)
 
 describe('DenoKvEngine', () => {
   describeOpening()

@@ -70,7 +70,9 @@ export class Wrangler {
       // After the name, in brackets: state, parent, group.
       const isOurs = stat.slice(stat.lastIndexOf(')')).split(' ')[3] === group
       if (!isOurs || !command.includes('--inspector-addr')) continue
-      return Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readText(`/proc/${pid}/status`))?.[1]) * 1_024
+      // One that ends at this moment has none.
+      const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(await readText(`/proc/${pid}/status`))?.[1]
+      if (kibibytes !== undefined) return Number(kibibytes) * 1_024
     }
     throw new Error('There is no workerd')
   }
