@@ -96,7 +96,7 @@ describe('dashboard, by keyboard', () => {
     await press(page, 'Tab', '/')
     expect(await page.evaluate(() => document.activeElement?.closest('dialog') !== null)).toBe(true)
     await press(page, 'Escape')
-    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.locator('dialog').waitFor({ state: 'detached' })
     expect(await focused(page)).toBe('Start a job')
 
     await api.create({ id: 'short-lived', title: 'Short-lived' })
@@ -105,7 +105,7 @@ describe('dashboard, by keyboard', () => {
     await press(page, 'Enter')
     await page.getByRole('dialog', { name: 'Delete this job?' }).waitFor()
     await press(page, 'Escape')
-    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.locator('dialog').waitFor({ state: 'detached' })
     expect(await focused(page)).toBe('Delete')
     await press(page, 'Enter')
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).press('Enter')
