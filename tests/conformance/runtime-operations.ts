@@ -33,7 +33,9 @@ export function describeOperations(subject: RuntimeSubject): void {
       expect(response.headers.get('content-type')).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8')
       const text = await response.text()
       for (const line of text.trimEnd().split('\n').slice(0, -1)) {
-        expect(line).toMatch(/^# (TYPE|HELP) milepost_[a-z_]+ .+$|^milepost_[a-z_]+ \d+$/)
+        expect(line).toMatch(
+          /^# (TYPE|UNIT|HELP) milepost_[a-z_]+ .+$|^milepost_[a-z_]+(\{[a-z]+="[^"]+"\})? [\d.e+-]+$/,
+        )
       }
       expect(text).toMatch(/^milepost_streams \d+$/m)
       expect(text).toMatch(/^milepost_channels \d+$/m)
