@@ -19,6 +19,7 @@ import { operationRoutes } from './http/operations.ts'
 import { type Assets, pageRoutes } from './http/pages/routes.ts'
 import { progressRoutes } from './http/progress.ts'
 import { Rates } from './http/rates.ts'
+import { type RequestRecord, requestLog } from './http/request-log.ts'
 import { commonHeaders, problemResponse } from './http/responses.ts'
 import { createStartService, type StartService, serviceRoutes } from './http/services.ts'
 import { sessionRoutes, signInRoutes } from './http/sessions.ts'
@@ -72,6 +73,8 @@ export interface AppOptions extends FrontOptions {
   subscriptionsPerStream?: number
   /** What the runtime measures of its process, for `/metrics`. */
   processMetrics?: (() => readonly MetricFamily[]) | undefined
+  /** Called for each request when its response begins: for logs and traces. */
+  onRequest?: ((record: RequestRecord) => void) | undefined
   /** Called for failures that no request caused: with errors, or with messages for the operator. Default: the server log. */
   onError?: (error: unknown) => void
 }
@@ -149,8 +152,9 @@ export function createApp(options: AppOptions): Milepost {
   }
 
   const app = new Hono<Env>()
-  const refuseWith = (c: Context, problem: Problem, headers?: Readonly<Record<string, string>>): Response => {
+  const refuseWith = (c: Context<Env>, problem: Problem, headers?: Readonly<Record<string, string>>): Response => {
     metrics.countRefusal(problem)
+    c.set('problem', problem)
     return problemResponse(c, problem, headers)
   }
   app.onError((error, c) => {
@@ -168,6 +172,7 @@ export function createApp(options: AppOptions): Milepost {
   })
   app.notFound((c) => refuseWith(c, problems.nothingHere()))
   if (origins.length > 0) allowOrigins(app, origins)
+  if (options.onRequest) app.use('*', requestLog(options.onRequest, clock))
   eventRoutes(app, context)
   app.use('*', onEach)
   app.use('/api/*', async (c, next) => {

@@ -34,6 +34,8 @@ export interface Config {
   frameMs: number
   pingSeconds: number
   retentionSeconds: number
+  /** What is written to the server log besides errors. */
+  log: 'none' | 'requests'
   limits: Limits
 }
 
@@ -73,6 +75,7 @@ export const settings = {
   MILEPOST_HSTS_SECONDS: 'max-age of Strict-Transport-Security, in seconds. Not sent by default.',
   MILEPOST_FRAME_MS: 'How long changes are gathered into one frame, in milliseconds. 25 by default.',
   MILEPOST_PING_SECONDS: 'How often streams are pinged, in seconds. 30 by default, and at most.',
+  MILEPOST_LOG: 'requests writes each request to the server log, as JSON unless it is a terminal. none by default.',
   MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept, in seconds. 2592000 (30 days) by default.',
 } as const
 
@@ -164,8 +167,14 @@ export function readConfig(environment: Environment): Config {
     frameMs: wholeNumber(environment, 'MILEPOST_FRAME_MS', 0, 60_000) ?? 25,
     pingSeconds: wholeNumber(environment, 'MILEPOST_PING_SECONDS', 1, DEFAULT_PING_SECONDS) ?? DEFAULT_PING_SECONDS,
     retentionSeconds: retention ?? DEFAULT_RETENTION_SECONDS,
+    log: logOf(text('MILEPOST_LOG')),
     limits,
   }
+}
+
+function logOf(text = 'none'): Config['log'] {
+  if (text === 'none' || text === 'requests') return text
+  throw new ConfigError(`MILEPOST_LOG is "${text}". Give it requests or none.`)
 }
 
 function wholeNumber(

@@ -2,6 +2,7 @@ import { type AppOptions, createApp, type Milepost } from '../app.ts'
 import type { Config } from '../config.ts'
 import { assets } from '../generated/assets.ts'
 import { type Serve, serveAt } from '../http/base-path.ts'
+import { logError, logRequest } from './console-log.ts'
 
 /** The options that depend on the runtime. */
 type Parts = Pick<
@@ -9,8 +10,15 @@ type Parts = Pick<
   'engine' | 'addressOf' | 'hosts' | 'openStream' | 'services' | 'processMetrics' | 'subscriptionsPerStream'
 >
 
-/** Creates the app for a configuration, and the handler that serves it under its base path. */
-export function configuredApp(config: Config & { secret: string[] }, parts: Parts): { app: Milepost; serve: Serve } {
+/**
+ * Creates the app for a configuration, and the handler that serves it under its base path.
+ *
+ * @param isTerminal whether people read the server log as it is written
+ */
+export function configuredApp(
+  config: Config & { secret: string[] },
+  { isTerminal = false, ...parts }: Parts & { isTerminal?: boolean },
+): { app: Milepost; serve: Serve } {
   const { secret, issuer, audience, tokenSeconds, jwksUrl, subClaim, scopeClaim, basePath } = config
   const { origins, publicOrigin, trustedProxies, hstsSeconds, frameMs, pingSeconds, retentionSeconds, limits } = config
   const app = createApp({
@@ -32,6 +40,10 @@ export function configuredApp(config: Config & { secret: string[] }, parts: Part
     retentionSeconds,
     limits,
     assets,
+    ...(config.log === 'requests' && {
+      onRequest: (record) => logRequest(record, isTerminal),
+      onError: (error) => logError(error, isTerminal),
+    }),
     ...parts,
   })
   return { app, serve: serveAt(basePath, app) }

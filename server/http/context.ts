@@ -6,6 +6,7 @@ import type { Principal } from '../auth/access.ts'
 import type { Auth } from '../auth/auth.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { SignInCodes } from '../auth/sign-in-codes.ts'
+import type { Problem } from '../errors.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Engine } from '../jobs/engine.ts'
 import type { FairTurns } from '../jobs/fair-turns.ts'
@@ -16,7 +17,11 @@ import type { Rate, Rates } from './rates.ts'
 
 /** Hono's variables of a request. */
 export interface Env {
-  Variables: { principal: Principal }
+  Variables: {
+    principal: Principal
+    /** Why the request was refused. */
+    problem: Problem
+  }
 }
 
 export type App = Hono<Env>

@@ -41,6 +41,7 @@ export function eventRoutes(app: App, context: RouteContext): void {
     const start = clock.monotonic()
     await onEach(c, noNext)
     const principal = rememberedOf(c, auth) ?? (await identify(c, context))
+    c.set('principal', principal)
     const length = lengthOf(c)
     // Counts at most the limit: a client can claim any length, and a guest's request counts against the maker of the token.
     rates.takePublish(principal, length === undefined ? undefined : Math.min(length, limits.bodyBytes))

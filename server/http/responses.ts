@@ -10,17 +10,20 @@ const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 /** Our tokens, in the form that `server/auth/token-prefix.ts` gives them. */
 const TOKENS = /(mpst_(?:access|watch|publish|session)_)[\w.-]+/g
 
-/**
- * The JSON of a problem. Refusals repeat names from the request, and people read them in terminals and logs. So unseen characters are
- * escaped, which changes no value, and tokens are cut to their kind.
- */
-function problemText(problem: Problem): string {
+/** JSON or a line of a log in which unseen characters are escaped. The value of JSON stays the same. */
+export function escapeUnseen(text: string): string {
   const escaped = (character: string) =>
     Array.from({ length: character.length }, (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
-  return JSON.stringify(problem)
-    .replace(TOKENS, '$1…')
-    .replace(UNSEEN, (character) => escaped(character).join(''))
+  return text.replace(UNSEEN, (character) => escaped(character).join(''))
 }
+
+/** A text in which tokens are cut to their kind. */
+export function withoutTokens(text: string): string {
+  return text.replace(TOKENS, '$1…')
+}
+
+/** The JSON of a problem. Refusals repeat names from the request, and people read them in terminals and logs. */
+const problemText = (problem: Problem) => escapeUnseen(withoutTokens(JSON.stringify(problem)))
 
 /** A response with a problem document (RFC 9457). */
 export function problemResponse(c: Context, problem: Problem, more: Readonly<Record<string, string>> = {}): Response {

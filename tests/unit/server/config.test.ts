@@ -36,6 +36,7 @@ describe('readConfig', () => {
       frameMs: 25,
       pingSeconds: 30,
       retentionSeconds: 2_592_000,
+      log: 'none',
       limits: { ...defaultLimits },
     })
   })
@@ -60,6 +61,7 @@ describe('readConfig', () => {
       MILEPOST_FRAME_MS: '0',
       MILEPOST_PING_SECONDS: '2',
       MILEPOST_RETENTION_SECONDS: '3155760000',
+      MILEPOST_LOG: 'requests',
       MILEPOST_EVENT_BYTES: '1',
       PATH: '/bin',
     }
@@ -82,6 +84,7 @@ describe('readConfig', () => {
       frameMs: 0,
       pingSeconds: 2,
       retentionSeconds: 3_155_760_000,
+      log: 'requests',
       limits: { ...defaultLimits, eventBytes: 1 },
     })
   })
@@ -199,6 +202,7 @@ describe('readConfig', () => {
       expect(fault({ ...us, [name]: '', MILEPOST_JWKS_URL: 'http://localhost:3000/jwks' })).toBe(
         `MILEPOST_JWKS_URL needs ${name}: the provider signs tokens for others too.`,
       )
+    expect(fault({ MILEPOST_LOG: 'all' })).toBe('MILEPOST_LOG is "all". Give it requests or none.')
     expect(fault({ MILEPOST_SECERT: 'x' })).toBe(
       'MILEPOST_SECERT is not a setting. "milepost --help" lists all settings.',
     )

@@ -1,0 +1,64 @@
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Clock } from '../../shared/time/clock.ts'
+import type { Problem } from '../errors.ts'
+import type { Env } from './context.ts'
+import { withoutTokens } from './responses.ts'
+
+/** A request and its response, without anything secret: neither query nor headers, and no token. */
+export interface RequestRecord {
+  /** When the request began: ISO 8601. */
+  at: string
+  /** `error` for 5xx, `warn` for other refusals. */
+  level: 'info' | 'warn' | 'error'
+  method: string
+  /** Percent-encoded. */
+  path: string
+  status: number
+  /** Until the response began, for a stream its headers: milliseconds. */
+  ms: number
+  /** The `X-Request-Id` of the response. */
+  requestId?: string
+  /** The principal, if the request was identified. */
+  sub?: string
+  job?: string
+  /** Of a refusal: the problem type and what it says. */
+  problem?: Problem['type']
+  detail?: string
+  /** Of a valid `traceparent` (W3C Trace Context, 3.2): the trace, and the span of the caller. */
+  traceId?: string
+  parentSpanId?: string
+}
+
+const TRACE_PARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}$/
+
+/** Middleware that reports each request when its response begins. It comes before all others. */
+export function requestLog(onRequest: (record: RequestRecord) => void, clock: Clock): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const start = clock.monotonic()
+    const at = new Date(clock.now()).toISOString()
+    await next()
+    onRequest({ at, ...recordOf(c), ms: Math.round((clock.monotonic() - start) * 1_000) / 1_000 })
+  }
+}
+
+function recordOf(c: Context<Env>): Omit<RequestRecord, 'at' | 'ms'> {
+  const { status } = c.res
+  const path = withoutTokens(new URL(c.req.url).pathname)
+  const record: Omit<RequestRecord, 'at' | 'ms'> = {
+    level: status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info',
+    method: c.req.method,
+    path,
+    status,
+  }
+  const requestId: string | undefined = c.get('requestId' as never)
+  if (requestId !== undefined) record.requestId = requestId
+  const principal = c.get('principal')
+  if (principal !== undefined) record.sub = principal.sub
+  const job = /\/api\/jobs\/([^/]+)/.exec(path)?.[1]
+  if (job !== undefined) record.job = job
+  const problem = c.get('problem')
+  if (problem !== undefined) Object.assign(record, { problem: problem.type, detail: withoutTokens(problem.detail) })
+  const [, traceId, parentSpanId] = TRACE_PARENT.exec(c.req.header('traceparent') ?? '') ?? []
+  if (traceId !== undefined && parentSpanId !== undefined) Object.assign(record, { traceId, parentSpanId })
+  return record
+}

@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'bun:test'
+import { Hono } from 'hono'
+import type { RequestRecord } from '../../../../server/http/request-log.ts'
+import { TestApp } from '../../../support/test-app.ts'
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c'
+const SPAN = 'b7ad6b7169203331'
+
+function logged() {
+  const records: RequestRecord[] = []
+  const test = new TestApp({ onRequest: (record) => records.push(record) })
+  return { test, records }
+}
+
+describe('createApp with onRequest', () => {
+  test('onRequest gets a record of each request, whichever way it goes', async () => {
+    const { test, records } = logged()
+    const { id } = await test.create({ id: 'a~job' })
+    await test.publish(id, { type: 'progress', done: 1 })
+    await test.publish(id, { type: 'nonsense' } as never)
+    await test.request('GET', '/api/jobs/none')
+    await test.app.request('/api/jobs?limit=1')
+    await test.app.request('/nothing')
+    await test.app.request('/healthz')
+    const stream = await test.request('GET', `/api/jobs/${encodeURIComponent(id)}/progress?since=x`)
+    await stream.body?.cancel()
+    const shown = records.map(({ level, method, path, status, sub, job, problem }) =>
+      [level, method, path, status, sub, job, problem?.split(':').at(-1)].filter((part) => part !== undefined),
+    )
+    expect(shown).toEqual([
+      ['info', 'POST', '/api/jobs', 201, 'ada'],
+      ['info', 'POST', '/api/jobs/a~job/events', 200, 'ada', 'a~job'],
+      ['warn', 'POST', '/api/jobs/a~job/events', 422, 'ada', 'a~job', 'invalid'],
+      ['warn', 'GET', '/api/jobs/none', 404, 'ada', 'none', 'not-found'],
+      ['warn', 'GET', '/api/jobs', 401, 'unauthenticated'],
+      ['warn', 'GET', '/nothing', 404, 'not-found'],
+      ['info', 'GET', '/healthz', 200],
+      ['info', 'GET', '/api/jobs/a~job/progress', 200, 'ada', 'a~job'],
+    ])
+    for (const { at, ms, requestId } of records) {
+      expect([at, ms, requestId]).toEqual(['2026-01-01T00:00:00.000Z', 0, expect.stringMatching(/^[\w-]{36}$/)])
+    }
+  })
+
+  test('onRequest gets no token, wherever somebody writes one', async () => {
+    const { test, records } = logged()
+    const { id } = await test.create()
+    const { token } = (await (await test.request('POST', `/api/jobs/${id}/tokens`, {})).json()) as { token: string }
+    await test.app.request(`/api/jobs/${id}?token=${token}`)
+    await test.app.request(`/api/jobs/${token}`)
+    await test.request('POST', '/api/jobs', { kind: 'k', title: 't', [token]: 1 })
+    await test.app.request('/sign-in?code=abcdefghijklmnop')
+    const text = JSON.stringify(records)
+    expect(text).not.toContain(token.slice(-40))
+    expect(text).not.toContain('abcdefghijklmnop')
+    expect(text).toContain('mpst_watch_…')
+  })
+
+  test('onRequest gets the trace of a valid traceparent', async () => {
+    const { test, records } = logged()
+    for (const traceparent of [
+      `00-${TRACE}-${SPAN}-01`,
+      `00-${'0'.repeat(32)}-${SPAN}-01`,
+      `00-${TRACE}-${'0'.repeat(16)}-01`,
+      `ff-${TRACE}-${SPAN}-01`,
+      `00-${TRACE}-${SPAN}`,
+      'x',
+    ])
+      await test.app.request('/healthz', { headers: { traceparent } })
+    expect(records.map(({ traceId, parentSpanId }) => [traceId, parentSpanId])).toEqual([
+      [TRACE, SPAN],
+      ...Array(5).fill([undefined, undefined]),
+    ])
+  })
+
+  test('onRequest gets failures of the server as errors, also where it is mounted in another app', async () => {
+    const { test, records } = logged()
+    test.engine.list = () => Promise.reject(new Error('the disk is on fire'))
+    const outer = new Hono().route('/progress', test.app)
+    const headers = { authorization: `Bearer ${await test.token}` }
+    expect((await outer.request('/progress/api/jobs', { headers })).status).toBe(500)
+    expect(records).toMatchObject([{ level: 'error', path: '/progress/api/jobs', status: 500, sub: 'ada' }])
+    expect(JSON.stringify(records)).not.toContain('fire')
+  })
+})
