@@ -34,7 +34,7 @@ export function describeOperations(subject: RuntimeSubject): void {
       const text = await response.text()
       for (const line of text.trimEnd().split('\n').slice(0, -1)) {
         expect(line).toMatch(
-          /^# (TYPE|UNIT|HELP) milepost_[a-z_]+ .+$|^milepost_[a-z_]+(\{[a-z]+="[^"]+"\})? [\d.e+-]+$/,
+          /^# (TYPE|UNIT|HELP) (milepost|process)_[a-z_]+ .+$|^(milepost|process)_[a-z_]+(\{[a-z]+="[^"]+"\})? [\d.e+-]+$/,
         )
       }
       expect(text).toMatch(/^milepost_streams \d+$/m)
