@@ -121,7 +121,8 @@ export function createApp(options: AppOptions): Milepost {
   const isSessionOpen = (id: string) => sessions.isOpen(id)
   const signIns = new SignInCodes({ engine, clock, random, isSessionOpen })
   const bounds = { limits, subscriptionsPerStream, isSessionOpen }
-  const hub = new Hub({ engine, clock, random, metrics, frameMs, pingMs, ...bounds, ...seam })
+  const turns = subscriptionsPerStream === undefined ? new FairTurns(clock) : undefined
+  const hub = new Hub({ engine, clock, random, metrics, frameMs, pingMs, turns, ...bounds, ...seam })
   const cursors = new ListCursors(options.auth.secret, random)
   const isWatched = hub.isWatched.bind(hub)
   const jobs = new Jobs({ engine, isWatched, auth, cursors, limits, clock, random, metrics, retentionSeconds })
@@ -141,7 +142,7 @@ export function createApp(options: AppOptions): Milepost {
     metrics,
     processMetrics: options.processMetrics,
     clock,
-    turns: subscriptionsPerStream === undefined ? new FairTurns(clock) : undefined,
+    turns,
     onEach,
     onError,
   }

@@ -92,7 +92,7 @@ export class MemoryEngine implements Engine {
 
   async list(query: ListQuery): Promise<Page<JobHeader>> {
     const before = query.cursor === undefined ? Number.POSITIVE_INFINITY : Number(query.cursor)
-    const page = new ListPage(query.limit)
+    const page = new ListPage(query)
     for (const { place, job } of [...this.#jobs.values()].reverse()) {
       if (page.isFull) break
       if (place < before && matches(job.header, query)) page.add(job.header, `${place}`, headerBytes(job.header))

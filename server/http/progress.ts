@@ -23,7 +23,7 @@ const STREAM_HEADERS = {
 }
 
 /** The routes of event streams: of one job, of several, of the jobs of an owner. */
-export function progressRoutes(app: App, { hub, jobs, metrics }: RouteContext): void {
+export function progressRoutes(app: App, { hub, jobs, metrics, turns }: RouteContext): void {
   app.get('/api/jobs/:id/progress', async (c) => {
     const principal = c.get('principal')
     const id = c.req.param('id')
@@ -67,7 +67,9 @@ export function progressRoutes(app: App, { hub, jobs, metrics }: RouteContext): 
     for (const name of named) {
       const [id = '', cursor] = name.split('@')
       try {
-        const stored = await jobs.read(principal, id)
+        const read = () => jobs.read(principal, id)
+        // Headers that are not cached take long to parse if there are many.
+        const stored = await (turns ? turns.run(principal.sub, read) : read())
         const since = usable(parseCursor(cursor), stored)
         const { owner } = stored.header
         followed.set(id, { id, owner, cursor: since, ...accessTo(principal, stored, asked) })

@@ -93,6 +93,12 @@ export class EventStream implements StreamSource {
     return this.#done
   }
 
+  /** Who takes turns with others when this stream joins or catches up. Separate from the principal's publishes: see `FairTurns`. */
+  get who(): string {
+    const { sub, jobs } = this.viewer
+    return jobs ? `streams of job ${jobs[0]}` : `streams of ${sub}`
+  }
+
   /** Whether the stream is open and the client keeps up. */
   get hasRoom(): boolean {
     return !this.#done && this.#sink?.hasRoom === true

@@ -4,6 +4,7 @@ import type { Clock, Random } from '../../shared/time/clock.ts'
 import { encodeRetry } from '../../shared/wire/sse.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Engine, View } from '../jobs/engine.ts'
+import type { FairTurns } from '../jobs/fair-turns.ts'
 import type { Metrics } from '../metrics.ts'
 import { type Access, EventStream, type Viewer } from './event-stream.ts'
 import { JobChannel, type WatchJob } from './job-channel.ts'
@@ -34,6 +35,8 @@ export interface HubContext {
   frameMs: number
   /** Interval of pings, in milliseconds. */
   pingMs: number
+  /** Spreads the opening of streams over turns. Omitted where a request must not wait for another request's work, as on Workers. */
+  turns?: FairTurns | undefined
 }
 
 export interface HubOptions extends HubContext {

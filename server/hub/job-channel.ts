@@ -128,6 +128,8 @@ export class JobChannel {
 
   /** Makes a frame of the snapshot that a follower read, and shares it for `SNAPSHOT_MS` if there are other followers. */
   shareSnapshot(patch: Patch): Frame {
+    const shared = this.#sharedSnapshot()
+    if (shared?.to === patch.to && patch.job.epoch === this.#epoch) return shared
     const ends = endOf(patch.job.status) !== undefined
     const frame = new Frame(patch.from, patch.to, ends, (audience) => patchMessages(patch, this.view, audience))
     if (this.followers.size > 1) this.#snapshot = { frame, until: this.#hub.clock.now() + SNAPSHOT_MS }

@@ -1,4 +1,5 @@
 import type { Cursor } from '../../shared/document/cursor.ts'
+import type { Patch } from '../../shared/document/job.ts'
 import type { EndReason } from '../../shared/wire/messages.ts'
 import { tokenSeries } from '../auth/access.ts'
 import { PAGE_BYTES } from '../jobs/paging.ts'
@@ -7,6 +8,7 @@ import type { Frame } from './frame-ring.ts'
 import type { HubContext } from './hub.ts'
 import type { JobChannel } from './job-channel.ts'
 import { type Audience, endMessage, endOf, patchMessages } from './messages.ts'
+import { inTurn, inTurnToSend } from './steps.ts'
 
 /**
  * One stream's position in one job: a version, and nothing that grows.
@@ -127,12 +129,11 @@ export class JobFollower implements Follower {
     this.#catchingUp = true
     try {
       while (this.#isBehind && this.#stream.hasRoom) {
-        const isAtFrame = this.#complete || this.#version === 0
-        const kept = isAtFrame ? this.#channel.frameAfter(this.#epoch, this.#version) : undefined
-        this.#wasPumped = false
+        // A follower that is only a little behind needs no turn: the frame is encoded.
+        const kept = this.#complete ? this.#keptFrame : undefined
         if (kept) this.#sendFrame(kept)
         // The read may be older than a wake-up that arrived meanwhile.
-        else if (!(await this.#readPage()) && !this.#wasPumped) return
+        else if (!(await this.#takeStep()) && !this.#wasPumped) return
       }
     } catch {
       // The engine is unavailable. The client reconnects and resumes.
@@ -143,12 +144,40 @@ export class JobFollower implements Follower {
     }
   }
 
-  /** Reads the next page from the engine and sends it. @returns whether it had changes */
-  async #readPage(): Promise<boolean> {
+  /** The frame or shared snapshot that continues its version. */
+  get #keptFrame(): Frame | undefined {
+    const isAtFrame = this.#complete || this.#version === 0
+    return isAtFrame ? this.#channel.frameAfter(this.#epoch, this.#version) : undefined
+  }
+
+  /** Sends a kept frame, or reads the next page from the engine and sends it. @returns whether there may be more */
+  async #takeStep(): Promise<boolean> {
+    const read = await inTurn(this.#hub, this.#stream, () => this.#sendKept() ?? this.#readPage())
+    if (read === 'done') return true
+    return inTurnToSend(this.#hub, this.#stream, () => this.#sendPage(read))
+  }
+
+  /** `done` if it left, lost its room, or was sent a frame that is kept by now. */
+  #sendKept(): 'done' | undefined {
+    if (this.#left || !this.#stream.hasRoom) return 'done'
+    const kept = this.#keptFrame
+    if (!kept) return undefined
+    this.#sendFrame(kept)
+    return 'done'
+  }
+
+  #readPage(): Promise<Patch | undefined> {
+    this.#wasPumped = false
     const cursor = this.#epoch === undefined ? undefined : { epoch: this.#epoch, version: this.#version }
     const page = { view: this.#channel.view, maxBytes: PAGE_BYTES }
-    const patch = await this.#hub.engine.changesSince(this.#channel.id, cursor, page)
+    return this.#hub.engine.changesSince(this.#channel.id, cursor, page)
+  }
+
+  /** Sends a page. @returns whether it had changes */
+  #sendPage(patch: Patch | undefined): boolean {
     if (this.#left) return false
+    // Without room the page is read again later.
+    if (!this.#stream.hasRoom) return true
     if (!patch) {
       this.end('deleted')
       return false

@@ -9,12 +9,21 @@ import { encode } from './event-stream.ts'
 import { FrameTimer } from './frame-timer.ts'
 import type { HubContext } from './hub.ts'
 import { KnownJobs } from './known-jobs.ts'
+import { type ListedPage, ListedPages } from './listed-pages.ts'
 import { touchesBulk } from './messages.ts'
 import type { OwnerFollower } from './owner-follower.ts'
 import { type JobUpdate, type OrderedUpdate, SentUpdates, type UpdateStub, updateMessages } from './sent-updates.ts'
+import { inTurn, STEP_BYTES } from './steps.ts'
 
-/** Jobs per page read from the engine; also the ended jobs that a stream starts with. */
+/** Most jobs per page read from the engine; also the ended jobs that a stream starts with. */
 export const LIST_PAGE = 100
+
+/** A page to list. */
+export interface Listing {
+  live: boolean
+  limit: number
+  cursor?: string
+}
 
 /**
  * All jobs of one owner or of everyone, or the children of one job, in the header view.
@@ -35,6 +44,7 @@ export class OwnerChannel {
   readonly #updates = new Map<string, OrderedUpdate>()
   /** Sent updates that at least one follower lacks. */
   readonly #sentUpdates = new SentUpdates()
+  readonly #pages: ListedPages
   /** Jobs whose wake-up had no header. */
   readonly #unread = new Set<string>()
   #unwatch: Unwatch | undefined
@@ -49,6 +59,7 @@ export class OwnerChannel {
     this.parentId = parentId
     this.#onEmpty = onEmpty
     this.#frames = new FrameTimer(hub.clock, hub.frameMs, () => this.#sendFrame())
+    this.#pages = new ListedPages(hub.clock)
     this.#ping = this.#schedulePing()
     this.ready = hub.engine
       .watch(
@@ -60,6 +71,11 @@ export class OwnerChannel {
         this.#unwatch = unwatch
         if (this.#closed) unwatch()
       })
+  }
+
+  /** Who takes turns with others when the channel reads. */
+  get who(): string {
+    return `channel of ${this.owner ?? 'all'}`
   }
 
   join(follower: OwnerFollower): void {
@@ -96,10 +112,28 @@ export class OwnerChannel {
     return this.#sent
   }
 
+  /** Number of pages that were listed so far. */
+  get pagesRead(): number {
+    return this.#pages.reads
+  }
+
+  /** Lists a page of this channel's jobs for a follower, or returns one that another follower listed after this one had joined. */
+  list(listing: Listing, { joined }: OwnerFollower): Promise<ListedPage> {
+    const { live, limit, cursor = '' } = listing
+    const read = () => this.#hub.engine.list(this.#query(listing))
+    return this.#pages.read(`${live} ${limit} ${cursor}`, joined, this.followers.size > 1, read)
+  }
+
+  async #listInTurn(listing: Listing): Promise<Page<JobHeader>> {
+    return inTurn(this.#hub, this, () => this.#hub.engine.list(this.#query(listing)))
+  }
+
   /** The engine query for a page of this channel's jobs. */
-  query(filter: Pick<ListQuery, 'live' | 'cursor'> & Partial<Pick<ListQuery, 'limit'>>): ListQuery {
+  #query(listing: Listing): ListQuery {
     const { owner, parentId } = this
-    return { owner, limit: LIST_PAGE, ...(parentId === undefined ? {} : { parentId }), ...filter }
+    // Without shared turns every page costs a request to the engine.
+    const bytes = this.#hub.turns ? { maxBytes: STEP_BYTES } : {}
+    return { owner, ...(parentId === undefined ? {} : { parentId }), ...bytes, ...listing }
   }
 
   /** Sent updates after a position, oldest first. */
@@ -225,7 +259,7 @@ export class OwnerChannel {
 
   async #read(id: string): Promise<void> {
     const before = this.#known.get(id)
-    const stored = await this.#hub.engine.read(id)
+    const stored = await inTurn(this.#hub, this, () => this.#hub.engine.read(id))
     if (this.#closed) return
     if (stored && this.#isOurs(stored.header)) this.#observe(stored.header)
     // A change of the known version means that the job was created again during the read.
@@ -242,6 +276,7 @@ export class OwnerChannel {
   #schedulePing(): Timer {
     return this.#hub.clock.setTimeout(() => {
       this.#ping = this.#schedulePing()
+      this.#pages.clear()
       void this.#readUnread()
       if (!this.#hub.engine.tellsAll) void this.#checkVersions()
     }, this.#hub.pingMs)
@@ -251,13 +286,13 @@ export class OwnerChannel {
   async #checkVersions(): Promise<void> {
     try {
       const seen = new Set<string>()
-      for (let query: ListQuery | undefined = this.query({ live: true }); query && !this.#closed; ) {
-        const { rows, nextCursor }: Page<JobHeader> = await this.#hub.engine.list(query)
+      for (let listing: Listing | undefined = { live: true, limit: LIST_PAGE }; listing && !this.#closed; ) {
+        const { rows, nextCursor } = await this.#listInTurn(listing)
         for (const header of rows) {
           seen.add(header.id)
           this.record(header)
         }
-        query = nextCursor === undefined ? undefined : { ...query, cursor: nextCursor }
+        listing = nextCursor === undefined ? undefined : { ...listing, cursor: nextCursor }
       }
       for (const id of [...this.#known.live()]) if (!this.#closed && !seen.has(id)) await this.#read(id)
     } catch {

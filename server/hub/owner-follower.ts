@@ -1,17 +1,10 @@
 import type { JobHeader } from '../../shared/document/job.ts'
-import { PAGE_BYTES } from '../jobs/paging.ts'
 import { type EventStream, encode, type Follower } from './event-stream.ts'
 import type { HubContext } from './hub.ts'
-import { LIST_PAGE, type OwnerChannel } from './owner-channel.ts'
-import type { UpdateStub } from './sent-updates.ts'
-import { type OrderedUpdate, updateMessages } from './sent-updates.ts'
-
-/** A page to list. */
-interface Listing {
-  live: boolean
-  limit: number
-  cursor?: string
-}
+import type { ListedPage } from './listed-pages.ts'
+import { LIST_PAGE, type Listing, type OwnerChannel } from './owner-channel.ts'
+import { type OrderedUpdate, snapshotMessages, type UpdateStub, updateMessages } from './sent-updates.ts'
+import { inTurn, inTurnToSend, STEP_BYTES } from './steps.ts'
 
 /** The page after one with `listed` jobs: all live jobs come first, then `LIST_PAGE` ended ones. Bytes limit pages too. */
 function nextListing({ live, limit }: Listing, listed: number, cursor: string | undefined): Listing | undefined {
@@ -25,6 +18,8 @@ export class OwnerFollower implements Follower {
   readonly #hub: HubContext
   readonly #channel: OwnerChannel
   readonly #stream: EventStream
+  /** Number of pages that the channel's followers had listed when this one joined. */
+  readonly joined: number
   /** Position up to which the stream has every update. */
   position: number
   /** The next page to list: live jobs first, then the newest ended ones. */
@@ -42,6 +37,7 @@ export class OwnerFollower implements Follower {
     this.#channel = channel
     this.#stream = stream
     this.position = channel.sent
+    this.joined = channel.pagesRead
     stream.followers.add(this)
     channel.join(this)
   }
@@ -82,7 +78,7 @@ export class OwnerFollower implements Follower {
   async #catchUp(): Promise<void> {
     this.#catchingUp = true
     try {
-      while (!this.#left && this.#stream.hasRoom) {
+      while (this.#isReady) {
         if (this.#listing) await this.#list(this.#listing)
         else if (this.#deferred.size > 0) await this.#sendDeferred()
         else if (this.position < this.#channel.sent) await this.#sendUpdates()
@@ -105,33 +101,44 @@ export class OwnerFollower implements Follower {
     }
   }
 
+  /** Whether its stream is open and has room. */
+  get #isReady(): boolean {
+    return !this.#left && this.#stream.hasRoom
+  }
+
   async #list(listing: Listing): Promise<void> {
-    const { rows, nextCursor } = await this.#hub.engine.list(this.#channel.query(listing))
-    if (this.#left) return
-    const text = rows.map((header) => this.#encodeListed(header)).join('')
-    if (text !== '') this.#write(encode(text))
-    this.#listing = nextListing(listing, rows.length, nextCursor)
+    const read = () => (this.#isReady ? this.#channel.list(listing, this) : undefined)
+    const page = await inTurn(this.#hub, this.#stream, read)
+    if (page) await inTurnToSend(this.#hub, this.#stream, () => this.#sendPage(listing, page))
+  }
+
+  #sendPage(listing: Listing, page: ListedPage): void {
+    // Without room the page is read again later.
+    if (!this.#isReady) return
+    const bytes = page.encode((header) => this.#recordListed(header))
+    if (bytes) this.#write(bytes)
+    this.#listing = nextListing(listing, page.rows.length, page.nextCursor)
   }
 
   /** Sends jobs that the list passed before others found them, about a page at a time. */
   async #sendDeferred(): Promise<void> {
     let text = ''
     for (const id of this.#deferred) {
-      const header = await this.#channel.newestHeader(id)
+      const header = await inTurn(this.#hub, this.#stream, () => this.#read(id))
       if (this.#left) return
       this.#deferred.delete(id)
-      if (header) text += this.#encodeListed(header)
-      if (text.length > PAGE_BYTES) break
+      if (header && this.#recordListed(header)) text += await this.#encode(header)
+      if (text.length > STEP_BYTES) break
     }
     if (text !== '') this.#write(encode(text))
   }
 
-  #encodeListed(header: JobHeader): string {
-    if (!this.#channel.record(header)) return ''
+  /** Records a listed header. @returns whether it is the newest: otherwise an update of this job follows */
+  #recordListed(header: JobHeader): boolean {
+    if (!this.#channel.record(header)) return false
     this.#deferred.delete(header.id)
     this.#listed?.set(header.id, this.#channel.newest)
-    const { id, epoch } = header
-    return updateMessages({ id, epoch, header, from: 0, bulkTouched: true }, 0)
+    return true
   }
 
   /** Sends the newest header of each job updated after this follower's position, about a page at a time. */
@@ -142,10 +149,13 @@ export class OwnerFollower implements Follower {
     for (const entry of this.#channel.sentAfter(this.position)) {
       // Sent by the channel while headers were read: for the next page.
       if (entry.position > sent) break
-      if (entry.position > (this.#listed?.get(entry.id) ?? 0))
-        text += isComplete(entry) ? updateMessages(entry, 0) : await this.#read(entry)
+      if (entry.position > (this.#listed?.get(entry.id) ?? 0)) {
+        const message = isComplete(entry) ? this.#encodeUpdate(entry) : this.#readUpdate(entry)
+        // Without `await`, because what others were sent before a change is sent before what follows it.
+        text += typeof message === 'string' ? message : await message
+      }
       if (this.#left) return
-      if (text.length > PAGE_BYTES) {
+      if (text.length > STEP_BYTES) {
         position = entry.position
         break
       }
@@ -156,10 +166,21 @@ export class OwnerFollower implements Follower {
   }
 
   /** Reads a header that is no longer kept. A job that was removed or created again has a later update. */
-  async #read({ id, epoch }: UpdateStub): Promise<string> {
-    const header = await this.#channel.newestHeader(id)
-    if (header?.epoch !== epoch) return ''
-    return updateMessages({ id, epoch, header, from: 0, bulkTouched: true }, 0)
+  async #readUpdate({ id, epoch }: UpdateStub): Promise<string> {
+    const header = await inTurn(this.#hub, this.#stream, () => this.#read(id))
+    return header?.epoch === epoch ? this.#encode(header) : ''
+  }
+
+  #read(id: string): Promise<JobHeader | undefined> | undefined {
+    return this.#left ? undefined : this.#channel.newestHeader(id)
+  }
+
+  #encode(header: JobHeader): string | Promise<string> {
+    return inTurnToSend(this.#hub, this.#stream, () => (this.#left ? '' : snapshotMessages(header)))
+  }
+
+  #encodeUpdate(update: OrderedUpdate): string | Promise<string> {
+    return inTurnToSend(this.#hub, this.#stream, () => (this.#left ? '' : updateMessages(update, 0)))
   }
 
   #write(bytes: Uint8Array): void {

@@ -24,6 +24,12 @@ export function updateMessages(update: JobUpdate, from: number): string {
   return patchMessages({ from, to: update.header.version, job }, 'header', 'many')
 }
 
+/** Encodes a job as a new follower is sent it. */
+export function snapshotMessages(header: JobHeader): string {
+  const { id, epoch } = header
+  return updateMessages({ id, epoch, header, from: 0, bulkTouched: true }, 0)
+}
+
 /** Most headers kept for followers that are a little behind. */
 const MAX_HEADERS = 32
 /** Most updates remembered. A follower that lacks more is disconnected and starts over. */

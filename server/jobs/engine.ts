@@ -136,6 +136,8 @@ export interface ListQuery {
   parentId?: string
   /** 1 to 100. */
   limit: number
+  /** Approximate JSON size of a page, which has at least one job: bytes. Default and maximum: `LIST_BYTES`. */
+  maxBytes?: number
   /** `nextCursor` of the previous page. */
   cursor?: string
 }

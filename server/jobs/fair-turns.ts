@@ -3,13 +3,20 @@ import type { Clock } from '../../shared/time/clock.ts'
 /** How long work may hold the event loop in one turn: milliseconds. */
 const TURN_MS = 4
 
+/** Queued work of one principal, each part in order of arrival. */
+interface Queue {
+  /** Work that completes what ran before: it goes first, because data that was read for it waits in memory. */
+  readonly rest: (() => void)[]
+  readonly begun: (() => void)[]
+}
+
 /**
  * Spreads work over turns of the event loop, with principals in round-robin order: a principal with much work delays itself, not others.
  */
 export class FairTurns {
   readonly #clock: Pick<Clock, 'monotonic' | 'setTimeout'>
-  /** Queued work by principal. The map is in round-robin order, each queue in order of arrival. */
-  readonly #waiting = new Map<string, (() => void)[]>()
+  /** Queued work by principal, in round-robin order. */
+  readonly #waiting = new Map<string, Queue>()
   #isTurn = false
   #turnEnds = 0
 
@@ -19,18 +26,26 @@ export class FairTurns {
 
   /** Runs the work of a principal; synchronously if nothing is queued and this turn has time left. */
   run<T>(who: string, work: () => T): T | Promise<T> {
+    return this.#run(who, 'begun', work)
+  }
+
+  /** Like {@link run}, for work that completes earlier work of the principal: before what it has queued otherwise. */
+  runRest<T>(who: string, work: () => T): T | Promise<T> {
+    return this.#run(who, 'rest', work)
+  }
+
+  #run<T>(who: string, part: keyof Queue, work: () => T): T | Promise<T> {
     if (this.#waiting.size === 0 && this.#hasTime) return work()
     return new Promise<T>((resolve, reject) => {
-      const waiting = () => {
+      const queue = this.#waiting.get(who) ?? { rest: [], begun: [] }
+      this.#waiting.set(who, queue)
+      queue[part].push(() => {
         try {
           resolve(work())
         } catch (error) {
           reject(error)
         }
-      }
-      const queue = this.#waiting.get(who)
-      if (queue) queue.push(waiting)
-      else this.#waiting.set(who, [waiting])
+      })
     })
   }
 
@@ -51,8 +66,8 @@ export class FairTurns {
       if (!this.#hasTime) return
       // Moves the principal to the end of the round.
       this.#waiting.delete(who)
-      const work = queue.shift()
-      if (queue.length > 0) this.#waiting.set(who, queue)
+      const work = queue.rest.shift() ?? queue.begun.shift()
+      if (queue.rest.length + queue.begun.length > 0) this.#waiting.set(who, queue)
       work?.()
     }
   }

@@ -18,15 +18,17 @@ export const LIST_BYTES = 1_000_000
 /** Jobs that an engine reads at a time for a list. If they are large, it reads a few past the end of the page. */
 export const LISTED_AT_ONCE = 16
 
-/** Builds a page of a list: as many jobs as fit into `limit` and `LIST_BYTES`, but at least one. */
+/** Builds a page of a list: as many jobs as fit into `limit` and `maxBytes`, but at least one. */
 export class ListPage {
   readonly page: Page<JobHeader> = { rows: [] }
   readonly #limit: number
+  readonly #maxBytes: number
   #bytes = 0
   #last = ''
 
-  constructor(limit: number) {
+  constructor({ limit, maxBytes = LIST_BYTES }: { limit: number; maxBytes?: number | undefined }) {
     this.#limit = limit
+    this.#maxBytes = maxBytes
   }
 
   /** Whether a job was refused for lack of room. */
@@ -42,7 +44,7 @@ export class ListPage {
    */
   add(header: JobHeader, cursor: string, bytes: number): void {
     const { rows } = this.page
-    const fits = rows.length < this.#limit && (rows.length === 0 || this.#bytes + bytes <= LIST_BYTES)
+    const fits = rows.length < this.#limit && (rows.length === 0 || this.#bytes + bytes <= this.#maxBytes)
     if (!fits) this.page.nextCursor ??= this.#last
     if (this.isFull) return
     rows.push(header)

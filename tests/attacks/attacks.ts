@@ -158,6 +158,12 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       file: 'attacks/floods.test.ts',
     },
     {
+      attack: 'Streams of 100 large jobs that are opened and dropped, two at a time without a pause',
+      gets: 'what fits in its turns',
+      others: arrives,
+      file: 'attacks/floods.test.ts',
+    },
+    {
       attack: 'More streams than a principal may have',
       gets: '429, with Retry-After',
       others: arrives,

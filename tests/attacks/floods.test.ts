@@ -64,6 +64,29 @@ describe('floods', () => {
     return { gets: isWhole ? 'what there is when it reads' : 'an end of its stream', others }
   })
 
+  attack('Streams of 100 large jobs', async () => {
+    await using server = await ServerProcess.start()
+    const ada = new ApiClient(server.url, await accessToken('ada'))
+    const token = await accessToken('mallory')
+    const mallory = new ApiClient(server.url, token)
+    const metadata = { text: 'm'.repeat(16_000) }
+    for (let n = 0; n < 100; n += 1) await mallory.create({ id: `mallory-${n}`, metadata })
+    const named = Array.from({ length: 100 }, (_, n) => `job=mallory-${n}`).join('&')
+    let [opened, isOver] = [0, false]
+    const flood = ['api/progress', `api/progress?${named}`].map(async (path) => {
+      for (; !isOver; opened += 1) {
+        const connection = await RawConnection.open(server.url)
+        await connection.get(`/${path}`, { authorization: `Bearer ${token}` })
+        connection.destroy()
+      }
+    })
+
+    const others = await othersNotice(ada)
+    isOver = true
+    await Promise.all(flood)
+    return { gets: opened > 2 ? 'what fits in its turns' : 'hardly anything', others }
+  })
+
   attack('More streams than', async () => {
     await using server = await ServerProcess.start({ MILEPOST_STREAMS: '3' })
     const ada = new ApiClient(server.url, await accessToken('ada'))

@@ -226,6 +226,22 @@ export function describeJobs(subject: Subject): void {
       for (const size of sizes) expect(size).toBeLessThan(1024 * 1024)
     }, 180_000)
 
+    test('list ends a page at about the bytes that were asked for, and has at least one job on each', async () => {
+      const { engine } = subject
+      const owner = unique('owner')
+      const sizes = [10, 10_000, 10_000, 10_000, 40_000, 10]
+      const jobs: JobHeader[] = []
+      for (const size of sizes) jobs.unshift(await created(engine, { owner, metadata: { text: 'x'.repeat(size) } }))
+      const pages: number[] = []
+      for (let query: ListQuery | undefined = { owner, limit: 10, maxBytes: 24_000 }; query; ) {
+        const { rows, nextCursor }: Page<JobHeader> = await engine.list(query)
+        expect(rows).toEqual(jobs.splice(0, rows.length))
+        pages.push(rows.length)
+        query = nextCursor === undefined ? undefined : withCursor(query, nextCursor)
+      }
+      expect(pages).toEqual([1, 1, 2, 2])
+    })
+
     test('list pages within a filter', async () => {
       const { engine } = subject
       const owner = unique('owner')

@@ -3,6 +3,7 @@ import { MemoryEngine } from '../../server/engines/memory.ts'
 import { Hub } from '../../server/hub/hub.ts'
 import { type OpenStream, openStandardStream } from '../../server/hub/stream.ts'
 import type { DueList, DueTerms } from '../../server/jobs/engine.ts'
+import { FairTurns } from '../../server/jobs/fair-turns.ts'
 import { Metrics } from '../../server/metrics.ts'
 import type { ProducerEvent } from '../../shared/document/events.ts'
 import type { Job } from '../../shared/document/job.ts'
@@ -38,6 +39,16 @@ const narrowStream: OpenStream = (source) =>
     },
     new ByteLengthQueuingStrategy({ highWaterMark: 512 }),
   )
+
+/** Turns of an event loop that is so busy that one has time for a few steps at most. */
+function busyTurns(clock: VirtualClock, random: SeededRandom): FairTurns {
+  let now = 0
+  const monotonic = () => {
+    now += random.below(4)
+    return now
+  }
+  return new FairTurns({ monotonic, setTimeout: (run, ms) => clock.setTimeout(run, ms + random.below(10)) })
+}
 
 /** The faults of a run: each run has some, not all, so that they are met alone as well as together. */
 function chooseFaults(random: SeededRandom): Faults {
@@ -96,6 +107,7 @@ class Simulation {
       frameMs: [0, 25, 250][random.below(3)] ?? 25,
       limits: { streams: 1_000, jobStreams: 1_000 },
       openStream: random.chance(0.7) ? narrowStream : openStandardStream,
+      turns: random.chance(0.7) ? busyTurns(clock, random) : undefined,
     })
     const onViolation = (violation: unknown) => {
       this.#violation ??= violation

@@ -20,7 +20,7 @@ export async function listJobs(kv: KvAccess, store: KvStore, query: ListQuery): 
   const prefix = indexOf(query)
   let end = query.cursor === undefined ? undefined : parsePlace(query.cursor)
   if (query.cursor !== undefined && end === undefined) return { rows: [] }
-  const page = new ListPage(query.limit)
+  const page = new ListPage(query)
   let scan = query.limit + 1
   for (let isLast = false; !page.isFull && !isLast; scan = Math.min(2 * scan, MOST_SCANNED)) {
     const selector = end ? { prefix, end: [...prefix, ...end] } : { prefix }

@@ -49,6 +49,8 @@ export interface Draft {
 /** Runs or queues a statement that changes data. */
 export type Write = (sql: string, ...values: SqlValue[]) => void
 
+/** Jobs in the first read of a list: large ones may fill its page. */
+const LISTED_FIRST = 4
 /** Rows per read. */
 const ROWS_READ = 250
 /** The value of `auto_vacuum` (sqlite.org/pragma.html#pragma_auto_vacuum). */
@@ -121,7 +123,7 @@ export class SqliteStore {
     }
   }
 
-  list({ owner, live, kind, status, parentId, limit, cursor }: ListQuery): Page<JobHeader> {
+  list({ owner, live, kind, status, parentId, limit, maxBytes, cursor }: ListQuery): Page<JobHeader> {
     const where = ['seq < ?']
     const values: SqlValue[] = []
     // The planner has no statistics, so name the index: that of the last, narrowest filter. Without a filter, scan by seq.
@@ -145,12 +147,13 @@ export class SqliteStore {
     }
     const sql = `${selectEntries(index === undefined ? 'jobs' : `jobs INDEXED BY ${index}`)} WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT ?`
     const select = this.#sql(sql)
-    const page = new ListPage(limit)
+    const page = new ListPage({ limit, maxBytes })
     let before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
     // A few per read, because each may have a large result.
-    for (let isLast = false; !page.isFull && !isLast; ) {
-      const rows = select.all(before, ...values, LISTED_AT_ONCE) as EntryRow[]
-      isLast = rows.length < LISTED_AT_ONCE
+    let count = LISTED_FIRST
+    for (let isLast = false; !page.isFull && !isLast; count = Math.min(2 * count, LISTED_AT_ONCE)) {
+      const rows = select.all(before, ...values, count) as EntryRow[]
+      isLast = rows.length < count
       for (const row of rows) {
         if (page.isFull) break
         page.add(decodeEntry(row).job.header, `${row.seq}`, bytesOf(row))

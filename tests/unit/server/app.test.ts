@@ -176,6 +176,8 @@ describe('createApp', () => {
     expect(await text).toMatch(
       /^retry: \d+\nevent: snapshot\n.*\n.*\n\nevent: ping\n.*\n\nevent: progress\n.*\n.*\n\n$/,
     )
+    // The turn of the event loop ends, in which the stream was opened.
+    await app.clock.advance(0)
     expect([app.app.hub.open, app.clock.pending]).toEqual([{ streams: 0, channels: 0 }, 0])
   })
 

@@ -260,8 +260,13 @@ describe('following a large document', () => {
     const open = hub.hold('changesSince')
     const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada' }))
     reader.take()
-    reader.hasRoom = false
+    const write = reader.write.bind(reader)
+    reader.write = (bytes) => {
+      write(bytes)
+      reader.hasRoom = false
+    }
     await open()
+    reader.write = write
     await hub.report('job-1', log('new'), progress(7))
     await hub.clock.advance(100)
     const [first] = places(reader)

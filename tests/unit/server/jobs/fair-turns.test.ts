@@ -12,11 +12,18 @@ class Loop {
   readonly #timers: (() => void)[] = []
 
   work(name: string, ms = 10): unknown {
-    return this.turns.run(name.replace(/\d+$/, ''), () => {
-      this.done.push(name)
-      this.#now += ms
-      return name
-    })
+    return this.turns.run(name.replace(/\d+$/, ''), () => this.#do(name, ms))
+  }
+
+  /** Work that completes earlier work. */
+  rest(name: string, ms = 10): unknown {
+    return this.turns.runRest(name.replace(/\d+$/, ''), () => this.#do(name, ms))
+  }
+
+  #do(name: string, ms: number): string {
+    this.done.push(name)
+    this.#now += ms
+    return name
   }
 
   /** What is done in the next turn of the loop. */
@@ -52,6 +59,20 @@ describe('FairTurns', () => {
       ['c1'],
       ['a3'],
       ['a4'],
+    ])
+  })
+
+  test('work that completes earlier work runs before what its principal has queued otherwise', () => {
+    const loop = new Loop()
+    for (const name of ['a1', 'a2', 'a3', 'b1']) loop.work(name)
+    loop.rest('a4')
+    loop.rest('a5')
+    expect([loop.turn(), loop.turn(), loop.turn(), loop.turn(), loop.turn()]).toEqual([
+      ['a4'],
+      ['b1'],
+      ['a5'],
+      ['a2'],
+      ['a3'],
     ])
   })
 
