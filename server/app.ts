@@ -6,6 +6,7 @@ import { type Clock, type Random, systemClock, systemRandom } from '../shared/ti
 import type { Principal } from './auth/access.ts'
 import { Auth, type AuthOptions } from './auth/auth.ts'
 import { type Authenticate, checkedAuthenticate } from './auth/authenticate.ts'
+import { Oidc, type OidcOptions } from './auth/oidc.ts'
 import { Sessions } from './auth/sessions.ts'
 import { SignInCodes } from './auth/sign-in-codes.ts'
 import { DEFAULT_PING_SECONDS, DEFAULT_RETENTION_SECONDS } from './config.ts'
@@ -46,6 +47,8 @@ export interface AppOptions extends FrontOptions {
      */
     authenticate?: Authenticate | undefined
   }
+  /** An OpenID provider that signs people in to the dashboard. */
+  oidc?: OidcOptions | undefined
   /** Overrides of the default limits. */
   limits?: Partial<Limits>
   /** How long changes are gathered before they are sent together: milliseconds. Default: 25; 0: one turn of the event loop. */
@@ -135,6 +138,8 @@ export function createApp(options: AppOptions): Milepost {
     jobs,
     auth,
     authenticate: authenticate && checkedAuthenticate(authenticate, clock, onError),
+    oidc: options.oidc && new Oidc(options.oidc, clock),
+    secret: [options.auth.secret].flat()[0] ?? '',
     sessions,
     signIns,
     front,

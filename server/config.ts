@@ -19,6 +19,8 @@ export interface Config {
   tokenSeconds: number
   /** URL of an identity provider's keys. Needs an issuer and an audience. */
   jwksUrl: string | undefined
+  /** An OpenID provider that signs people in. */
+  oidc: { issuer: string; clientId: string; clientSecret: string } | undefined
   subClaim: string | undefined
   scopeClaim: string | undefined
   /** In the form of `MILEPOST_ENGINE`: `sqlite:PATH`, `memory:`, `deno-kv:PATH`. */
@@ -61,7 +63,12 @@ export const settings = {
   MILEPOST_TOKEN_SECONDS: 'Longest life of an access token, in seconds. 7776000 (90 days) by default.',
   MILEPOST_JWKS_URL:
     'Keys of an identity provider whose access tokens are accepted: https://id.example.com/jwks. Needs MILEPOST_ISSUER and MILEPOST_AUDIENCE.',
-  MILEPOST_SUB_CLAIM: 'Claim of access tokens that names the principal. sub by default.',
+  MILEPOST_OIDC_ISSUER:
+    'OpenID provider that signs people in to the dashboard: https://id.example.com. Needs MILEPOST_PUBLIC_URL.',
+  MILEPOST_OIDC_CLIENT_ID: 'Client id at that provider. Its redirect URI is /sign-in/callback below the public URL.',
+  MILEPOST_OIDC_CLIENT_SECRET: 'Client secret at that provider.',
+  MILEPOST_OIDC_CLIENT_SECRET_FILE: 'A file that holds the value of MILEPOST_OIDC_CLIENT_SECRET.',
+  MILEPOST_SUB_CLAIM: 'Claim of access tokens and ID tokens that names the principal. sub by default.',
   MILEPOST_SCOPE_CLAIM:
     'Claim of access tokens that has the scopes. The first of scope, scp and permissions by default.',
   MILEPOST_ENGINE:
@@ -109,7 +116,10 @@ export const limitHelp: Readonly<Record<keyof Limits, string>> = {
 }
 
 /** Settings that are never read from arguments, because all users of the machine can see those. */
-export const secretSettings: readonly string[] = ['MILEPOST_SECRET'] satisfies (keyof typeof settings)[]
+export const secretSettings = [
+  'MILEPOST_SECRET',
+  'MILEPOST_OIDC_CLIENT_SECRET',
+] as const satisfies (keyof typeof settings)[]
 
 /** Variables of the client commands, which use the same environment. */
 const clientVariables: readonly string[] = ['MILEPOST_TOKEN', 'MILEPOST_TOKEN_FILE']
@@ -141,10 +151,10 @@ export function readConfig(environment: Environment): Config {
       ?.split(',')
       .map((part) => part.trim())
   // Entries with a file system have read the file by now.
-  if (text('MILEPOST_SECRET_FILE')) {
-    throw new ConfigError(
-      'MILEPOST_SECRET_FILE does not work here, where there are no files. Set MILEPOST_SECRET instead.',
-    )
+  for (const name of secretSettings) {
+    if (text(`${name}_FILE`)) {
+      throw new ConfigError(`${name}_FILE does not work here, where there are no files. Set ${name} instead.`)
+    }
   }
   const limits = { ...defaultLimits }
   for (const name of limitNames) limits[name] = wholeNumber(environment, limitVariable(name), 1) ?? limits[name]
@@ -157,6 +167,7 @@ export function readConfig(environment: Environment): Config {
     audience: text('MILEPOST_AUDIENCE'),
     tokenSeconds: wholeNumber(environment, 'MILEPOST_TOKEN_SECONDS', 1, MOST_SECONDS) ?? DEFAULT_TOKEN_SECONDS,
     ...provider(text('MILEPOST_JWKS_URL'), text('MILEPOST_ISSUER'), text('MILEPOST_AUDIENCE')),
+    oidc: oidcOf(text),
     subClaim: text('MILEPOST_SUB_CLAIM'),
     scopeClaim: text('MILEPOST_SCOPE_CLAIM'),
     engine: text('MILEPOST_ENGINE') ?? 'sqlite:./data/milepost.db',
@@ -208,9 +219,7 @@ function provider(
   audience: string | undefined,
 ): Pick<Config, 'jwksUrl'> {
   if (jwksUrl === undefined) return { jwksUrl }
-  const { protocol, hostname } = URL.canParse(jwksUrl) ? new URL(jwksUrl) : { protocol: '', hostname: '' }
-  const isLocal = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
-  if (protocol !== 'https:' && !(protocol === 'http:' && isLocal)) {
+  if (!isSafe(jwksUrl)) {
     throw new ConfigError(
       `MILEPOST_JWKS_URL is "${jwksUrl}". Give it an https URL: whoever can change the keys signs tokens.`,
     )
@@ -218,6 +227,38 @@ function provider(
   const missing = issuer === undefined ? 'MILEPOST_ISSUER' : audience === undefined ? 'MILEPOST_AUDIENCE' : undefined
   if (missing) throw new ConfigError(`MILEPOST_JWKS_URL needs ${missing}: the provider signs tokens for others too.`)
   return { jwksUrl }
+}
+
+/** Whether nobody on the way can change what a URL gives: HTTPS, or a server on this machine. */
+function isSafe(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname } = new URL(text)
+  return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname))
+}
+
+function oidcOf(text: (name: keyof typeof settings) => string | undefined): Config['oidc'] {
+  const values = {
+    MILEPOST_OIDC_ISSUER: text('MILEPOST_OIDC_ISSUER'),
+    MILEPOST_OIDC_CLIENT_ID: text('MILEPOST_OIDC_CLIENT_ID'),
+    MILEPOST_OIDC_CLIENT_SECRET: text('MILEPOST_OIDC_CLIENT_SECRET'),
+  }
+  const {
+    MILEPOST_OIDC_ISSUER: issuer,
+    MILEPOST_OIDC_CLIENT_ID: clientId,
+    MILEPOST_OIDC_CLIENT_SECRET: secret,
+  } = values
+  const missing = Object.entries(values).flatMap(([name, value]) => (value === undefined ? [name] : []))
+  if (missing.length === 3) return undefined
+  if (issuer === undefined || clientId === undefined || secret === undefined) {
+    throw new ConfigError(`Sign-in by an OpenID provider needs ${missing.join(' and ')} too.`)
+  }
+  if (!isSafe(issuer)) throw new ConfigError(`MILEPOST_OIDC_ISSUER is "${issuer}". Give it an https URL.`)
+  if (text('MILEPOST_PUBLIC_URL') === undefined) {
+    throw new ConfigError(
+      'Sign-in by an OpenID provider needs MILEPOST_PUBLIC_URL, which the provider sends people back to.',
+    )
+  }
+  return { issuer, clientId, clientSecret: secret }
 }
 
 /** Splits the public address of the server into its origin and path. */

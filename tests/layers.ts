@@ -21,7 +21,7 @@ const layers = {
   client: { of: ['client', 'shared'], packages: /^(preact(\/(hooks|jsx-runtime))?|@preact\/signals(-core)?)$/ },
   support: { of: ['support', 'core', 'shared'], packages: /^$/ },
   jobs: { of: ['jobs', 'auth', 'support', 'core', 'shared'], packages: /^hono\/utils\/.+$/ },
-  auth: { of: ['auth', 'jobs', 'support', 'core', 'shared'], packages: /^hono\/.+$/ },
+  auth: { of: ['auth', 'jobs', 'support', 'core', 'shared'], packages: /^(hono\/.+|oauth4webapi)$/ },
   hub: { of: ['hub', 'jobs', 'auth', 'support', 'core', 'shared'], packages: /^$/ },
   services: { of: ['services', 'jobs', 'core', 'generated', 'shared'], packages: /^zod$/ },
   http: {

@@ -2,7 +2,8 @@ import { sign, verify } from 'hono/jwt'
 import { type Clock, randomId } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import { LruCache } from '../support/lru.ts'
-import { type Grant, isPrincipalName, type Principal, scopes } from './access.ts'
+import type { Grant, Principal } from './access.ts'
+import { type Claims, nameOf, scopesOf } from './claims.ts'
 import { FRESH_MS, Jwks, type JwksOptions } from './jwks.ts'
 import type { Sessions } from './sessions.ts'
 import { withoutPrefix, withPrefix } from './token-prefix.ts'
@@ -40,8 +41,6 @@ const CACHE_SIZE = 1_000
 
 /** `typ` claims of the tokens that this server issues. */
 const types = { job: 'milepost-job' } as const
-
-type Claims = Record<string, unknown>
 
 /** A token with a valid signature. */
 interface Verified {
@@ -222,12 +221,10 @@ export class Auth {
   }
 
   #principalOf(claims: Claims): Principal {
-    const { subClaim = 'sub', scopeClaim } = this.#options
-    const sub = claims[subClaim]
-    if (!isPrincipalName(sub)) throw invalidToken()
-    const granted = scopeClaim === undefined ? (claims.scope ?? claims.scp ?? claims.permissions) : claims[scopeClaim]
-    const words: readonly unknown[] = typeof granted === 'string' ? granted.split(' ') : [granted].flat()
-    const principal: Principal = { sub, scopes: scopes.filter((scope) => words.includes(scope)) }
+    const { subClaim, scopeClaim } = this.#options
+    const sub = nameOf(claims, subClaim)
+    if (sub === undefined) throw invalidToken()
+    const principal: Principal = { sub, scopes: scopesOf(claims, scopeClaim) }
     if (typeof claims.exp === 'number') principal.expiresAt = claims.exp * 1_000
     return principal
   }

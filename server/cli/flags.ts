@@ -43,6 +43,8 @@ export function serverUrl(text: string, instead: string): URL {
   throw new ConfigError(`"${text}" is not a URL. Try http://localhost:8787/.`)
 }
 
+const isSecret = (variable: string) => secretSettings.some((secret) => secret === variable)
+
 /**
  * Merges flags into the environment; flags win.
  *
@@ -51,7 +53,7 @@ export function serverUrl(text: string, instead: string): URL {
 export function environmentFrom(args: string[], environment: Environment): Environment {
   for (const secret of secretSettings) refuseSecret(args, flagOf(secret), `Set ${secret} or ${secret}_FILE instead.`)
   const variables = [...Object.keys(settings), ...limitVariables.map(([variable]) => variable)].filter(
-    (variable) => !secretSettings.includes(variable),
+    (variable) => !isSecret(variable),
   )
   const options = Object.fromEntries(variables.map((variable) => [flagOf(variable), { type: 'string' as const }]))
   const { values } = parseArgs({ args, options, strict: true })
@@ -65,11 +67,7 @@ export function environmentFrom(args: string[], environment: Environment): Envir
 /** The text of `milepost --help`: commands, and settings with their defaults. */
 export function help(): string {
   const line = ([variable, meaning]: readonly [string, string]) =>
-    [
-      `  ${secretSettings.includes(variable) ? '' : `--${flagOf(variable)}`}`.padEnd(31),
-      variable.padEnd(36),
-      meaning,
-    ].join('')
+    [`  ${isSecret(variable) ? '' : `--${flagOf(variable)}`}`.padEnd(31), variable.padEnd(36), meaning].join('')
   return [
     'Milepost: live job progress for the web.',
     '',

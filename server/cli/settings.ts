@@ -1,6 +1,6 @@
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import { readOwnSecret } from '../entries/own-secret.ts'
-import { readSecret } from '../entries/read-secret.ts'
+import { withSecrets } from '../entries/read-secret.ts'
 
 /** The settings of a server, with a secret that it accepts. */
 export type ServerSettings = Omit<Config, 'secret'> & { secret: string }
@@ -11,8 +11,7 @@ export type ServerSettings = Omit<Config, 'secret'> & { secret: string }
  * @throws ConfigError without a secret, and for an invalid setting
  */
 export async function settingsOf(env: Readonly<Record<string, string | undefined>>): Promise<ServerSettings> {
-  const MILEPOST_SECRET = await readSecret(env, 'MILEPOST_SECRET')
-  const config = readConfig({ ...env, MILEPOST_SECRET, MILEPOST_SECRET_FILE: undefined })
+  const config = readConfig(await withSecrets(env))
   const secret = config.secret?.[0] ?? (await readOwnSecret(config.engine))
   if (secret !== undefined) return { ...config, secret }
   throw new ConfigError(

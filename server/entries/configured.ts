@@ -19,7 +19,7 @@ export function configuredApp(
   config: Config & { secret: string[] },
   { isTerminal = false, ...parts }: Parts & { isTerminal?: boolean },
 ): { app: Milepost; serve: Serve } {
-  const { secret, issuer, audience, tokenSeconds, jwksUrl, subClaim, scopeClaim, basePath } = config
+  const { secret, issuer, audience, tokenSeconds, jwksUrl, oidc, subClaim, scopeClaim, basePath } = config
   const { origins, publicOrigin, trustedProxies, hstsSeconds, frameMs, pingSeconds, retentionSeconds, limits } = config
   const app = createApp({
     auth: {
@@ -31,6 +31,7 @@ export function configuredApp(
       subClaim,
       scopeClaim,
     },
+    oidc: oidc && { ...oidc, subClaim, scopeClaim },
     origins,
     publicOrigin,
     trustedProxies,

@@ -14,7 +14,7 @@ import { createServices } from '../services/index.ts'
 import { configuredApp } from './configured.ts'
 import { keepOwnSecret, makeSecret } from './own-secret.ts'
 import { ProcessMetrics } from './process-metrics.ts'
-import { readSecret } from './read-secret.ts'
+import { withSecrets } from './read-secret.ts'
 
 /** Parts that depend on the runtime. */
 export interface Runtime {
@@ -50,8 +50,7 @@ export async function openLocal(
   environment: Readonly<Record<string, string | undefined>>,
   { engines, ...seams }: Runtime,
 ): Promise<LocalServer> {
-  const MILEPOST_SECRET = await readSecret(environment, 'MILEPOST_SECRET')
-  const config = readConfig({ ...environment, MILEPOST_SECRET, MILEPOST_SECRET_FILE: undefined })
+  const config = readConfig(await withSecrets(environment))
   // Without a configured secret the server is reachable from this machine only.
   const hostname = config.host ?? (config.secret ? '0.0.0.0' : '127.0.0.1')
   const engine = await openEngine(config.engine, config.limits, engines)

@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
-import { ConfigError } from '../config.ts'
+import { ConfigError, secretSettings } from '../config.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -26,4 +26,15 @@ export async function readSecret(environment: Environment, name: string): Promis
   const content = await readFile(file, 'utf8').catch(unreadable)
   if (content.trim() === '') throw new ConfigError(`${about}, which is empty. Put the value of ${name} into it.`)
   return content.trim()
+}
+
+/** The environment with the secrets read, and without the variables that name their files. @throws ConfigError as `readSecret` */
+export async function withSecrets(environment: Environment): Promise<Environment> {
+  const read = await Promise.all(
+    secretSettings.map(async (name) => [
+      [name, await readSecret(environment, name)],
+      [`${name}_FILE`, undefined],
+    ]),
+  )
+  return { ...environment, ...Object.fromEntries(read.flat()) }
 }

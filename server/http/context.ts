@@ -4,6 +4,7 @@ import type { Limits } from '../../shared/document/limits.ts'
 import type { Clock } from '../../shared/time/clock.ts'
 import type { Principal } from '../auth/access.ts'
 import type { Auth } from '../auth/auth.ts'
+import type { Oidc } from '../auth/oidc.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { SignInCodes } from '../auth/sign-in-codes.ts'
 import type { Problem } from '../errors.ts'
@@ -34,6 +35,10 @@ export interface RouteContext {
   auth: Auth
   /** The app's own sessions, if any. */
   authenticate: ((request: Request) => Promise<Principal | undefined>) | undefined
+  /** The OpenID provider of the dashboard, if any. */
+  oidc: Oidc | undefined
+  /** The secret that signs cookies. */
+  secret: string
   sessions: Sessions
   front: Front
   signIns: SignInCodes

@@ -15,14 +15,17 @@ export interface Identifying {
 }
 
 /**
- * The name of the session cookie. Over TLS it has a prefix (RFC 6265bis, 4.1.3): a browser then refuses the cookie from a page without TLS
+ * The name of a cookie. Over TLS it has a prefix (RFC 6265bis, 4.1.3): a browser then refuses the cookie from a page without TLS
  * and, with `__Host-`, from another host of the same domain.
  */
-export function sessionCookie(c: Context, front: Front): { name: string; secure: boolean } {
+export function cookieNamed(name: string, c: Context, front: Front): { name: string; secure: boolean } {
   const secure = front.isSecure(c.req.raw, c.env)
   const prefix = linkTo(c, '/') === '/' ? '__Host-' : '__Secure-'
-  return { name: `${secure ? prefix : ''}milepost_session`, secure }
+  return { name: `${secure ? prefix : ''}${name}`, secure }
 }
+
+/** The session cookie. */
+export const sessionCookie = (c: Context, front: Front) => cookieNamed('milepost_session', c, front)
 
 const BEARER = 'Bearer '
 

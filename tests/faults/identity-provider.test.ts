@@ -1,45 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { freePort } from '../support/free-port.ts'
+import { IdentityProvider } from '../support/identity-provider.ts'
 import { ServerProcess } from '../support/server-process.ts'
 
 const AUDIENCE = 'https://progress.example.com'
 
-/** A provider in a process of its own, on the same port in every life. */
-class Provider {
-  readonly port = freePort()
-  readonly url = `http://127.0.0.1:${this.port}`
-  #process: Bun.Subprocess<'ignore', 'pipe', 'ignore'> | undefined
-
-  async start(keys: string): Promise<void> {
-    const command = ['node', 'tests/support/identity-provider.mjs', `${this.port}`, keys]
-    const child = Bun.spawn(command, { stdio: ['ignore', 'pipe', 'ignore'] })
-    this.#process = child
-    // It prints a line once it listens.
-    await child.stdout.getReader().read()
-  }
-
-  async stop(): Promise<void> {
-    this.#process?.kill('SIGKILL')
-    await this.#process?.exited
-  }
-
-  /** An access token of the client `backend`. */
-  async token(resource = AUDIENCE): Promise<string> {
-    const response = await fetch(`${this.url}/token`, {
-      method: 'POST',
-      headers: { authorization: `Basic ${btoa('backend:backend-secret')}` },
-      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'jobs:read jobs:write', resource }),
-    })
-    const { access_token: token } = (await response.json()) as { access_token: string }
-    return token
-  }
-}
-
-let provider: Provider
+let provider: IdentityProvider
 let server: ServerProcess
 
 beforeAll(async () => {
-  provider = new Provider()
+  provider = new IdentityProvider()
   await provider.start('first:RS256')
   server = await ServerProcess.start({
     MILEPOST_JWKS_URL: `${provider.url}/jwks`,
@@ -59,7 +28,7 @@ function request(token: string, path: string, body?: unknown): Promise<Response>
 }
 
 test('a server accepts what its provider signs for it, through a rotation of keys and while the provider is away', async () => {
-  const token = await provider.token()
+  const token = await provider.token(AUDIENCE)
   const created = await request(token, 'api/jobs', { id: 'j', kind: 'k', title: 't' })
   expect([created.status, await created.json()]).toMatchObject([201, { owner: 'backend', createdBy: 'backend' }])
   const isRunning = { type: 'status', status: 'running' }
@@ -73,7 +42,7 @@ test('a server accepts what its provider signs for it, through a rotation of key
 
   for (const keys of ['second:ES256', 'third:EdDSA,second:ES256']) {
     await provider.start(keys)
-    const next = await provider.token()
+    const next = await provider.token(AUDIENCE)
     expect([keys, (await request(next, 'api/jobs/j')).status]).toEqual([keys, 200])
     await provider.stop()
   }
@@ -82,7 +51,7 @@ test('a server accepts what its provider signs for it, through a rotation of key
 
 test('a server that starts while its provider is away says so, and takes its own tokens', async () => {
   await provider.start('fourth:ES256')
-  const token = await provider.token()
+  const token = await provider.token(AUDIENCE)
   await provider.stop()
   await server.kill()
   await server.restart()

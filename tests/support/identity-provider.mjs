@@ -2,13 +2,14 @@
  * A real OpenID provider on this machine: `node identity-provider.mjs PORT KEYS`.
  *
  * KEYS is a comma-separated list of `kid:alg`, made anew at each start; the first signs. The client `backend` with the secret
- * `backend-secret` gets access tokens by its credentials.
+ * `backend-secret` gets access tokens by its credentials. The client `dashboard` with `dashboard-secret` signs people in; a third argument
+ * is its redirect URI. Everyone may sign in, with any name and password.
  */
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import Provider from 'oidc-provider'
 
-const [port = '0', named = 'a:ES256'] = process.argv.slice(2)
+const [port = '0', named = 'a:ES256', redirectUri = 'http://localhost/'] = process.argv.slice(2)
 const generate = promisify(generateKeyPair)
 
 const kinds = {
@@ -38,11 +39,18 @@ const provider = new Provider(issuer, {
       response_types: [],
       id_token_signed_response_alg: alg,
     },
+    {
+      client_id: 'dashboard',
+      client_secret: 'dashboard-secret',
+      redirect_uris: [redirectUri],
+      token_endpoint_auth_method: 'client_secret_post',
+      id_token_signed_response_alg: alg,
+    },
   ],
   scopes: ['openid', 'jobs:read', 'jobs:write', 'jobs:admin', 'jobs:assign'],
   features: {
     clientCredentials: { enabled: true },
-    devInteractions: { enabled: false },
+    devInteractions: { enabled: true },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_context, resource) => ({

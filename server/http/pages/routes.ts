@@ -1,14 +1,14 @@
 import type { Context } from 'hono'
-import { getCookie, setCookie } from 'hono/cookie'
 import { cors } from 'hono/cors'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
 import { isAdmin, type Principal } from '../../auth/access.ts'
 import { ProblemError } from '../../errors.ts'
 import { type App, linkTo, type RouteContext } from '../context.ts'
-import { identify, requireOurPage, sessionCookie } from '../identify.ts'
+import { identify } from '../identify.ts'
 import { type Docs, docRoutes } from './docs.ts'
 import { forPages, htmlPage } from './html.ts'
+import { signInPage, signInPageRoutes } from './sign-in.ts'
 
 /** The built client and documentation. */
 export interface Assets {
@@ -27,7 +27,7 @@ const types = {
 
 /** The routes of the dashboard and of the element for other sites. */
 export function pageRoutes(app: App, context: RouteContext, assets: Assets): void {
-  const { engine, front, rates, sessions, signIns } = context
+  const { engine, front, rates } = context
   // Pages of any site may load the element.
   const forWidget = secureHeaders({ strictTransportSecurity: false, crossOriginResourcePolicy: 'cross-origin' })
 
@@ -46,7 +46,7 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
     const base = linkTo(c, '/')
     const reader = await readerOf(c)
     c.header('cache-control', 'no-store')
-    if (!reader) return c.html(signInPage(base), 401)
+    if (!reader) return c.html(signInPage(base, context, c.req.param('id')), 401)
     return c.html(dashboardPage(base, { seesEveryone: seesEveryone(reader) }))
   }
   for (const path of ['/', '/jobs/:id'] as const) app.get(path, forPages, show)
@@ -56,6 +56,7 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
     c.header('cache-control', 'no-store')
     return c.html(dashboardPage(linkTo(c, '/'), reader ? { seesEveryone: seesEveryone(reader) } : { isStranger: true }))
   })
+  signInPageRoutes(app, context)
   docRoutes(app, assets.docs ?? [])
   // With the mount path /progress, the route "/" matches "/progress", but links lead to "/progress/".
   app.get('/*', async (c, next) => {
@@ -72,30 +73,6 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
       c.body(assets[name], 200, { 'content-type': types[name], 'cache-control': 'public, max-age=0, must-revalidate' }),
     )
   }
-
-  app.get('/sign-in', forPages, async (c) => {
-    // Link previews send HEAD, which must not use up the code.
-    if (c.req.method === 'HEAD') return c.body(null, 200)
-    rates.takeStranger(front.addressOf(c.req.raw, c.env))
-    const signIn = await signIns.redeem(c.req.query('code') ?? '')
-    const base = linkTo(c, '/')
-    c.header('cache-control', 'no-store')
-    if (!signIn) return c.html(signInPage(base), 401)
-    const { cookie, seconds } = await sessions.create(signIn.principal)
-    const { name, secure } = sessionCookie(c, front)
-    setCookie(c, name, cookie, { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: seconds })
-    return c.redirect(signIn.job === undefined ? base : linkTo(c, `/jobs/${signIn.job}`), 303)
-  })
-
-  app.post('/sign-out', forPages, async (c) => {
-    // A form of another site must not sign anyone out.
-    requireOurPage(c, front)
-    const base = linkTo(c, '/')
-    const { name, secure } = sessionCookie(c, front)
-    await sessions.endOf(getCookie(c, name) ?? '')
-    setCookie(c, name, '', { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: 0 })
-    return c.redirect(base, 303)
-  })
 }
 
 /** The viewer of the dashboard. */
@@ -111,14 +88,4 @@ const dashboardPage = (base: string, { seesEveryone = false, isStranger = false 
     base,
     'Milepost',
     html`<script type="module" src="dashboard.js"></script></head><body><div id="app" data-sees-everyone="${String(seesEveryone)}" data-is-stranger="${String(isStranger)}"></div></body>`,
-  )
-
-const signInPage = (base: string) =>
-  htmlPage(
-    base,
-    'Sign in – Milepost',
-    html`</head><body><main class="sign-in"><h1>Sign in</h1>
-<p>Open a sign-in link. Each works once, for ten minutes. The server prints one when it starts; its operator gets
-another with <code>milepost sign-in</code>, and one for you with <code>milepost sign-in --sub NAME</code>.</p>
-<p><a href="docs">Documentation</a></p></main></body>`,
   )

@@ -25,6 +25,7 @@ describe('readConfig', () => {
       audience: undefined,
       tokenSeconds: 7_776_000,
       jwksUrl: undefined,
+      oidc: undefined,
       subClaim: undefined,
       scopeClaim: undefined,
       engine: 'sqlite:./data/milepost.db',
@@ -50,6 +51,9 @@ describe('readConfig', () => {
       MILEPOST_AUDIENCE: 'milepost',
       MILEPOST_TOKEN_SECONDS: '3600',
       MILEPOST_JWKS_URL: 'https://id.example/jwks',
+      MILEPOST_OIDC_ISSUER: 'https://id.example',
+      MILEPOST_OIDC_CLIENT_ID: 'dashboard',
+      MILEPOST_OIDC_CLIENT_SECRET: 'hush',
       MILEPOST_SUB_CLAIM: 'email',
       MILEPOST_SCOPE_CLAIM: 'roles',
       MILEPOST_ENGINE: 'memory:',
@@ -73,6 +77,7 @@ describe('readConfig', () => {
       audience: 'milepost',
       tokenSeconds: 3_600,
       jwksUrl: 'https://id.example/jwks',
+      oidc: { issuer: 'https://id.example', clientId: 'dashboard', clientSecret: 'hush' },
       subClaim: 'email',
       scopeClaim: 'roles',
       engine: 'memory:',
@@ -202,6 +207,27 @@ describe('readConfig', () => {
       expect(fault({ ...us, [name]: '', MILEPOST_JWKS_URL: 'http://localhost:3000/jwks' })).toBe(
         `MILEPOST_JWKS_URL needs ${name}: the provider signs tokens for others too.`,
       )
+    const oidc = {
+      MILEPOST_OIDC_ISSUER: 'https://id.example',
+      MILEPOST_OIDC_CLIENT_ID: 'dashboard',
+      MILEPOST_OIDC_CLIENT_SECRET: 'hush',
+      MILEPOST_PUBLIC_URL: 'https://example.com',
+    }
+    for (const [name, value, reason] of [
+      ['MILEPOST_OIDC_ISSUER', '', 'Sign-in by an OpenID provider needs MILEPOST_OIDC_ISSUER too.'],
+      ['MILEPOST_OIDC_CLIENT_SECRET', '', 'Sign-in by an OpenID provider needs MILEPOST_OIDC_CLIENT_SECRET too.'],
+      [
+        'MILEPOST_OIDC_ISSUER',
+        'http://id.example',
+        'MILEPOST_OIDC_ISSUER is "http://id.example". Give it an https URL.',
+      ],
+      [
+        'MILEPOST_PUBLIC_URL',
+        '',
+        'Sign-in by an OpenID provider needs MILEPOST_PUBLIC_URL, which the provider sends people back to.',
+      ],
+    ] as const)
+      expect(fault({ ...oidc, [name]: value })).toBe(reason)
     expect(fault({ MILEPOST_LOG: 'all' })).toBe('MILEPOST_LOG is "all". Give it requests or none.')
     expect(fault({ MILEPOST_SECERT: 'x' })).toBe(
       'MILEPOST_SECERT is not a setting. "milepost --help" lists all settings.',
@@ -209,9 +235,10 @@ describe('readConfig', () => {
   })
 
   test('readConfig refuses a secret file that no entry has read', () => {
-    expect(fault({ MILEPOST_SECRET_FILE: '/run/secret' })).toBe(
-      'MILEPOST_SECRET_FILE does not work here, where there are no files. Set MILEPOST_SECRET instead.',
-    )
+    for (const name of ['MILEPOST_SECRET', 'MILEPOST_OIDC_CLIENT_SECRET'])
+      expect(fault({ [`${name}_FILE`]: '/run/secret' })).toBe(
+        `${name}_FILE does not work here, where there are no files. Set ${name} instead.`,
+      )
   })
 
   test('readConfig accepts the variables of client commands', () => {

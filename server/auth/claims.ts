@@ -1,0 +1,17 @@
+import { isPrincipalName, type Scope, scopes } from './access.ts'
+
+/** The claims of a JWT (RFC 7519, 4). */
+export type Claims = Record<string, unknown>
+
+/** The principal that a claim names, if it is a valid name. */
+export function nameOf(claims: Claims, claim = 'sub'): string | undefined {
+  const sub = claims[claim]
+  return isPrincipalName(sub) ? sub : undefined
+}
+
+/** The known scopes in a claim, as a list or separated by spaces. Without a claim, in the first of `scope`, `scp` and `permissions`. */
+export function scopesOf(claims: Claims, claim: string | undefined): Scope[] {
+  const granted = claim === undefined ? (claims.scope ?? claims.scp ?? claims.permissions) : claims[claim]
+  const words: readonly unknown[] = typeof granted === 'string' ? granted.split(' ') : [granted].flat()
+  return scopes.filter((scope) => words.includes(scope))
+}

@@ -1,0 +1,134 @@
+import type * as OAuth from 'oauth4webapi'
+import type { Clock } from '../../shared/time/clock.ts'
+import type { Principal, Scope } from './access.ts'
+import { type Claims, nameOf, scopesOf } from './claims.ts'
+
+/** An OpenID provider that signs people in to the dashboard. */
+export interface OidcOptions {
+  /** Its issuer identifier. HTTPS, except on this machine. */
+  issuer: string
+  clientId: string
+  clientSecret: string
+  /** The claim that names the principal: `sub` by default. */
+  subClaim?: string | undefined
+  /** The claim that has the scopes. Without one, people read and control their own jobs. */
+  scopeClaim?: string | undefined
+}
+
+/** What the browser keeps while a person is at the provider. Signed, so that nobody else can set it. */
+export interface SignInAttempt {
+  state: string
+  nonce: string
+  verifier: string
+  /** The job whose page comes next. */
+  job?: string | undefined
+}
+
+type RequestOptions = Pick<OAuth.DiscoveryRequestOptions & OAuth.TokenEndpointRequestOptions, 'signal'>
+
+/** Time-out of each request to the provider: milliseconds. */
+const REQUEST_MS = 10_000
+/** How long the provider's metadata is cached: milliseconds. */
+const METADATA_MS = 3_600_000
+/** Scopes of people whom the provider gives none. */
+const PERSON: readonly Scope[] = ['jobs:read', 'jobs:write']
+
+/**
+ * OpenID Connect: the authorization code flow with PKCE (OpenID Connect Core 1.0, 3.1; RFC 7636), by `oauth4webapi`, which is loaded on first
+ * use. All failures throw; their messages are for the operator.
+ */
+export class Oidc {
+  readonly #options: OidcOptions
+  readonly #clock: Clock
+  #metadata: { server: OAuth.AuthorizationServer; at: number } | undefined
+
+  constructor(options: OidcOptions, clock: Clock) {
+    this.#options = options
+    this.#clock = clock
+  }
+
+  /** The host of the provider, for people. */
+  get host(): string {
+    return new URL(this.#options.issuer).host
+  }
+
+  /** Begins a sign-in. @returns where to send the browser, and what it has to keep */
+  async begin(redirectUri: string, job: string | undefined): Promise<{ url: string; attempt: SignInAttempt }> {
+    const oauth = await import('oauth4webapi')
+    const server = await this.#server(oauth)
+    if (server.authorization_endpoint === undefined) throw new Error('the provider has no authorization endpoint')
+    const attempt: SignInAttempt = {
+      state: oauth.generateRandomState(),
+      nonce: oauth.generateRandomNonce(),
+      verifier: oauth.generateRandomCodeVerifier(),
+      job,
+    }
+    const url = new URL(server.authorization_endpoint)
+    const { subClaim = 'sub' } = this.#options
+    for (const [name, value] of Object.entries({
+      client_id: this.#options.clientId,
+      redirect_uri: redirectUri,
+      response_type: 'code',
+      // Other claims than the subject come with these scopes (OpenID Connect Core 1.0, 5.4).
+      scope: subClaim === 'sub' ? 'openid' : 'openid profile email',
+      state: attempt.state,
+      nonce: attempt.nonce,
+      code_challenge: await oauth.calculatePKCECodeChallenge(attempt.verifier),
+      code_challenge_method: 'S256',
+    }))
+      url.searchParams.set(name, value)
+    return { url: url.href, attempt }
+  }
+
+  /** Ends a sign-in. @param callback the URL that the provider sent the browser to */
+  async end(callback: URL, redirectUri: string, { state, nonce, verifier }: SignInAttempt): Promise<Principal> {
+    const oauth = await import('oauth4webapi')
+    const server = await this.#server(oauth)
+    const client: OAuth.Client = { client_id: this.#options.clientId }
+    const answer = oauth.validateAuthResponse(server, client, callback, state)
+    const secret = oauth.ClientSecretPost(this.#options.clientSecret)
+    const claims = await this.#request(oauth, async (options) => {
+      const response = await oauth.authorizationCodeGrantRequest(
+        server,
+        client,
+        secret,
+        answer,
+        redirectUri,
+        verifier,
+        options,
+      )
+      const tokens = await oauth.processAuthorizationCodeResponse(server, client, response, {
+        expectedNonce: nonce,
+        requireIdToken: true,
+      })
+      return oauth.getValidatedIdTokenClaims(tokens) as Claims | undefined
+    })
+    const { subClaim, scopeClaim } = this.#options
+    const sub = claims && nameOf(claims, subClaim)
+    if (sub === undefined) throw new Error(`the ID token has no usable claim ${subClaim ?? 'sub'}`)
+    const scopes = scopesOf(claims ?? {}, scopeClaim)
+    return { sub, scopes: scopes.length > 0 || scopeClaim !== undefined ? scopes : PERSON }
+  }
+
+  async #server(oauth: typeof OAuth): Promise<OAuth.AuthorizationServer> {
+    const now = this.#clock.monotonic()
+    if (this.#metadata && now - this.#metadata.at < METADATA_MS) return this.#metadata.server
+    const issuer = new URL(this.#options.issuer)
+    const server = await this.#request(oauth, async (options) =>
+      oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options)),
+    )
+    this.#metadata = { server, at: now }
+    return server
+  }
+
+  async #request<T>(oauth: typeof OAuth, work: (options: RequestOptions) => Promise<T>): Promise<T> {
+    const abort = new AbortController()
+    const timer = this.#clock.setTimeout(() => abort.abort(), REQUEST_MS)
+    try {
+      const isInsecure = this.#options.issuer.startsWith('http:')
+      return await work({ signal: abort.signal, ...(isInsecure && { [oauth.allowInsecureRequests]: true }) })
+    } finally {
+      this.#clock.clearTimeout(timer)
+    }
+  }
+}

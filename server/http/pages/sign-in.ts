@@ -1,0 +1,125 @@
+import type { Context } from 'hono'
+import { deleteCookie, getCookie, getSignedCookie, setCookie, setSignedCookie } from 'hono/cookie'
+import { html } from 'hono/html'
+import { isJobId } from '../../../shared/document/job.ts'
+import type { Principal } from '../../auth/access.ts'
+import type { SignInAttempt } from '../../auth/oidc.ts'
+import { type App, absoluteLinkTo, type Env, linkTo, type RouteContext } from '../context.ts'
+import { cookieNamed, requireOurPage, sessionCookie } from '../identify.ts'
+import { forPages, htmlPage } from './html.ts'
+
+/** How long a person may take at the provider: seconds. */
+const ATTEMPT_SECONDS = 600
+const CALLBACK = '/sign-in/callback'
+
+/** The routes that sign people in and out of the dashboard. */
+export function signInPageRoutes(app: App, context: RouteContext): void {
+  const { front, oidc, onError, rates, secret, sessions, signIns } = context
+
+  const signIn = async (c: Context<Env>, principal: Principal, job: string | undefined): Promise<Response> => {
+    const { cookie, seconds } = await sessions.create(principal)
+    const { name, secure } = sessionCookie(c, front)
+    const path = linkTo(c, '/')
+    setCookie(c, name, cookie, { path, httpOnly: true, sameSite: 'Lax', secure, maxAge: seconds })
+    return c.redirect(job === undefined ? path : linkTo(c, `/jobs/${job}`), 303)
+  }
+
+  app.get('/sign-in', forPages, async (c) => {
+    // Link previews send HEAD requests, which must not use up the code.
+    if (c.req.method === 'HEAD') return c.body(null, 200)
+    rates.takeStranger(front.addressOf(c.req.raw, c.env))
+    const signedIn = await signIns.redeem(c.req.query('code') ?? '')
+    c.header('cache-control', 'no-store')
+    if (!signedIn) return c.html(signInPage(linkTo(c, '/'), context), 401)
+    return signIn(c, signedIn.principal, signedIn.job)
+  })
+
+  app.post('/sign-out', forPages, async (c) => {
+    // A form of another site must not sign anyone out.
+    requireOurPage(c, front)
+    const base = linkTo(c, '/')
+    const { name, secure } = sessionCookie(c, front)
+    await sessions.endOf(getCookie(c, name) ?? '')
+    setCookie(c, name, '', { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: 0 })
+    return c.redirect(base, 303)
+  })
+
+  if (!oidc) return
+  // Another purpose than that of tokens, so another key.
+  const key = `sign-in attempt ${secret}`
+
+  const failed = (c: Context<Env>, error: unknown): Response | Promise<Response> => {
+    onError(`Sign-in by ${oidc.host} failed: ${error instanceof Error ? error.message : error}`)
+    return c.html(signInPage(linkTo(c, '/'), context, undefined, true), 401)
+  }
+
+  app.get('/sign-in/provider', forPages, async (c) => {
+    if (c.req.method === 'HEAD') return c.body(null, 200)
+    rates.takeStranger(front.addressOf(c.req.raw, c.env))
+    c.header('cache-control', 'no-store')
+    const job = c.req.query('job')
+    try {
+      const { url, attempt } = await oidc.begin(redirectUri(c), job !== undefined && isJobId(job) ? job : undefined)
+      const { name, secure } = cookieNamed('milepost_sign_in', c, front)
+      const options = {
+        path: linkTo(c, '/'),
+        httpOnly: true,
+        sameSite: 'Lax',
+        secure,
+        maxAge: ATTEMPT_SECONDS,
+      } as const
+      await setSignedCookie(c, name, JSON.stringify(attempt), key, options)
+      return c.redirect(url, 303)
+    } catch (error) {
+      return failed(c, error)
+    }
+  })
+
+  app.get(CALLBACK, forPages, async (c) => {
+    if (c.req.method === 'HEAD') return c.body(null, 200)
+    rates.takeStranger(front.addressOf(c.req.raw, c.env))
+    c.header('cache-control', 'no-store')
+    const { name, secure } = cookieNamed('milepost_sign_in', c, front)
+    const kept = await getSignedCookie(c, key, name)
+    deleteCookie(c, name, { path: linkTo(c, '/'), secure })
+    try {
+      if (!kept) throw new Error('the browser has no cookie of a sign-in that began in the last ten minutes')
+      const attempt = JSON.parse(kept) as SignInAttempt
+      const callback = new URL(redirectUri(c))
+      callback.search = new URL(c.req.url).search
+      return await signIn(c, await oidc.end(callback, redirectUri(c), attempt), attempt.job)
+    } catch (error) {
+      return failed(c, error)
+    }
+  })
+
+  /** @throws Error when the public origin is unknown: the provider accepts only the URL that was registered with it */
+  function redirectUri(c: Context): string {
+    const url = absoluteLinkTo(c, front, CALLBACK)
+    if (!URL.canParse(url)) throw new Error('the public URL of this server is unknown; set MILEPOST_PUBLIC_URL')
+    return url
+  }
+}
+
+/**
+ * The page for people who are not signed in.
+ *
+ * @param job whose page they asked for
+ * @param hasFailed whether the provider has just not signed them in
+ */
+export function signInPage(base: string, { oidc }: Pick<RouteContext, 'oidc'>, job?: string, hasFailed = false) {
+  const query = job !== undefined && isJobId(job) ? `?job=${encodeURIComponent(job)}` : ''
+  const byProvider =
+    oidc && html`<p><a class="button" href="sign-in/provider${query}">Sign in with ${oidc.host}</a></p>`
+  const failure = hasFailed
+    ? html`<p role="alert">That did not work. Try again, or ask the operator of this server.</p>`
+    : ''
+  return htmlPage(
+    base,
+    'Sign in – Milepost',
+    html`</head><body><main class="sign-in"><h1>Sign in</h1>${failure}${byProvider ?? ''}
+<p>Open a sign-in link. Each works once, for ten minutes. The server prints one when it starts; its operator gets
+another with <code>milepost sign-in</code>, and one for you with <code>milepost sign-in --sub NAME</code>.</p>
+<p><a href="docs">Documentation</a></p></main></body>`,
+  )
+}

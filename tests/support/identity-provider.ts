@@ -1,0 +1,33 @@
+import { freePort } from './free-port.ts'
+
+/** A real OpenID provider in a process of its own, on the same port in every life. See `identity-provider.mjs` for its clients. */
+export class IdentityProvider {
+  readonly #port = freePort()
+  readonly url = `http://127.0.0.1:${this.#port}`
+  #process: Bun.Subprocess<'ignore', 'pipe', 'ignore'> | undefined
+
+  /** @param keys `kid:alg`, several separated by commas */
+  async start(keys: string, redirectUri = 'http://localhost/'): Promise<void> {
+    const command = ['node', 'tests/support/identity-provider.mjs', `${this.#port}`, keys, redirectUri]
+    const child = Bun.spawn(command, { stdio: ['ignore', 'pipe', 'ignore'] })
+    this.#process = child
+    // It prints a line once it listens.
+    await child.stdout.getReader().read()
+  }
+
+  async stop(): Promise<void> {
+    this.#process?.kill('SIGKILL')
+    await this.#process?.exited
+  }
+
+  /** An access token of the client `backend`. */
+  async token(resource: string): Promise<string> {
+    const response = await fetch(`${this.url}/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa('backend:backend-secret')}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'jobs:read jobs:write', resource }),
+    })
+    const { access_token: token } = (await response.json()) as { access_token: string }
+    return token
+  }
+}
