@@ -110,7 +110,7 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
 export function signInPage(base: string, { oidc }: Pick<RouteContext, 'oidc'>, job?: string, hasFailed = false) {
   const query = job !== undefined && isJobId(job) ? `?job=${encodeURIComponent(job)}` : ''
   const byProvider =
-    oidc && html`<p><a class="button" href="sign-in/provider${query}">Sign in with ${oidc.host}</a></p>`
+    oidc && html`<p><a class="button primary" href="sign-in/provider${query}">Sign in with ${oidc.host}</a></p>`
   const failure = hasFailed
     ? html`<p role="alert">That did not work. Try again, or ask the operator of this server.</p>`
     : ''
@@ -118,7 +118,7 @@ export function signInPage(base: string, { oidc }: Pick<RouteContext, 'oidc'>, j
     base,
     'Sign in – Milepost',
     html`</head><body><main class="sign-in"><h1>Sign in</h1>${failure}${byProvider ?? ''}
-<p>Open a sign-in link. Each works once, for ten minutes. The server prints one when it starts; its operator gets
+<p>${oidc ? 'Or open' : 'Open'} a sign-in link. Each works once, for ten minutes. The server prints one when it starts; its operator gets
 another with <code>milepost sign-in</code>, and one for you with <code>milepost sign-in --sub NAME</code>.</p>
 <p><a href="docs">Documentation</a></p></main></body>`,
   )
