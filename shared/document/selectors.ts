@@ -57,7 +57,8 @@ function getWeightedPercent(steps: readonly Step[]): number | undefined {
     const isOpen = status === 'pending' || status === 'running'
     over += weight * (isOpen ? (total > 0 ? Math.min(1, done / total) : 0) : 1)
   }
-  return all > 0 ? Math.min(100, (over * 100) / all) : undefined
+  // Weights whose sum is infinite have no percent; it must still be a number.
+  return all > 0 ? Math.min(100, (over * 100) / all || 0) : undefined
 }
 
 /** The items of a job in a status, in their order. */

@@ -122,6 +122,9 @@ describe('getProgressPercent', () => {
   test('getProgressPercent stays within 0 and 100 for any numbers that an event may carry', () => {
     expect(percent({ done: 120, total: 100 })).toBe(100)
     expect(percent({ done: Number.MAX_VALUE, total: Number.MIN_VALUE })).toBe(100)
+    const most = { weight: Number.MAX_VALUE, status: 'skipped' } as const
+    const steps = [most, most].map((step, index) => ({ ...step, id: `${index}`, index, version: 1 }))
+    expect(getProgressPercent({ ...newDocument(), steps } as never)).toBe(0)
     fc.assert(
       fc.property(history, (events) => {
         const percent = getProgressPercent(foldAll(newDocument(), placed(events)))
