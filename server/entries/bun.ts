@@ -1,6 +1,7 @@
 /** Milepost on Bun: environment → engine → app. */
 import { pauseWithoutDescriptors } from './bun-descriptors.ts'
 import { openBunStream } from './bun-stream.ts'
+import { handleInTurns } from './bun-turns.ts'
 import { greeting, type LocalServer, listenError, openLocal, stopOnSignal } from './local.ts'
 
 /** Bun closes a connection that is idle for longer: seconds, 255 at most. Streams ping at least every 30 s. */
@@ -28,7 +29,7 @@ function listen({ serve, config: { port }, hostname }: LocalServer): Bun.Server<
     const options = { hostname, port, idleTimeout: IDLE_SECONDS, development: false, reusePort: false } as const
     // Our limits reject large bodies with a problem document; Bun's limit would reject them first, without a body.
     const maxRequestBodySize = Number.MAX_SAFE_INTEGER
-    return Bun.serve({ ...options, maxRequestBodySize, fetch: serve })
+    return Bun.serve({ ...options, maxRequestBodySize, fetch: handleInTurns(serve) })
   } catch (error) {
     throw listenError(error, hostname, port)
   }
