@@ -1,6 +1,8 @@
 /** Registers `<job-progress>`; the entry of `/widget.js`. Does nothing without custom elements, as on a rendering server. */
 import { JobProgressElement } from './job-progress-element.ts'
 
+export type { JobLanguage } from '../text/job-language.ts'
+
 const { customElements } = globalThis as Partial<typeof globalThis>
 if (customElements && !customElements.get('job-progress')) customElements.define('job-progress', JobProgressElement)
 

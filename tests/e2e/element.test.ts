@@ -253,6 +253,29 @@ describe('job-progress', () => {
     },
   )
 
+  browserTest('job-progress speaks a language that its page adds, with the numbers of its region', async () => {
+    await using site = await EmbeddingPage.start()
+    await site.api.create({ id: 'german' })
+    await site.api.publish('german', run, { type: 'progress', done: 12_042, total: 100_000, unit: 'Zeilen' })
+    const page = await site.open('')
+    const html = await site.element('german', 'lang="de-CH"')
+    await page.evaluate(async (element) => {
+      await customElements.whenDefined('job-progress')
+      const { languages } = customElements.get('job-progress') as unknown as { languages: Map<string, object> }
+      const german = {
+        ...languages.get('en'),
+        tag: 'de',
+        chips: { running: 'Läuft' },
+        doneOfTotal: (done: string, total: string) => `${done} von ${total}`,
+      }
+      languages.set('de', german)
+      document.querySelector('main')?.insertAdjacentHTML('beforeend', element)
+    }, html)
+    // The apostrophe of Swiss numbers depends on the version of CLDR.
+    await untilLine(page, 'german', /^12['’]042 von 100['’]000 Zeilen$/)
+    expect(await shownBy(page, 'german')).toMatchObject({ chip: 'Läuft', percent: '12' })
+  })
+
   browserTest('job-progress connects when it comes into view, and lets go when it leaves the page', async () => {
     await using site = await EmbeddingPage.start()
     await site.api.create({ id: 'below' })

@@ -20,7 +20,7 @@ const api: Record<string, { values: string; types: string }> = {
     types: `ConnectionStatus Environment Format JobError JobFacts JobListOptions JobListSignal JobReporter JobRow JobSignal
       JobSignalOptions JobState JobWords Language NewJob Reporter ReporterOptions Tone UseJobProgressOptions`,
   },
-  'client/element/define.ts': { values: '', types: '' },
+  'client/element/define.ts': { values: '', types: 'JobLanguage' },
   'server/index.ts': {
     values: `JobEventEmitter createApp emitError emitItem emitLog emitProgress emitStatus emitStep noControl setJobEvents`,
     types: `AppJobs AppOptions AppPrincipal AuthOptions Authenticate Engine Grant JobControl JwksOptions Milepost OidcOptions Principal RequestRecord Scope Service Services
