@@ -63,6 +63,7 @@ export class FakeRequest {
   readonly method: string
   readonly body: unknown
   readonly response = Promise.withResolvers<Response>()
+  #isAnswered = false
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
   #isCancelled = false
 
@@ -73,6 +74,15 @@ export class FakeRequest {
     this.body = init.body
     this.signal = init.signal ?? undefined
     this.signal?.addEventListener('abort', () => this.response.reject(this.signal?.reason))
+    const answered = () => {
+      this.#isAnswered = true
+    }
+    this.response.promise.then(answered, answered)
+  }
+
+  /** Whether it was answered, failed or given up. */
+  get isAnswered(): boolean {
+    return this.#isAnswered
   }
 
   /** Whether nobody waits for more of it. */

@@ -6,7 +6,6 @@ import {
   POLL_MS,
   POLL_TIMEOUT_MS,
   QUIET_MS,
-  RETRY_AFTER_MOST_MS,
   RETRY_FIRST_MS,
   RETRY_MOST_MS,
   SILENCE_MS,
@@ -66,7 +65,7 @@ export interface ConnectionState {
   readonly heardAt: number
   /** The server's `retry:`: milliseconds before the first try. */
   readonly retryMs: number
-  /** No try before this, by the server's `Retry-After`. */
+  /** No try before this, by `Retry-After`. */
   readonly notBefore: number
   /** No stream before this: it would be mute again. */
   readonly pollUntil: number
@@ -83,7 +82,10 @@ export type ConnectionEvent =
   | { type: 'message'; cursor?: string | undefined }
   /** The stream closed without `end`. */
   | { type: 'closed' }
-  /** No answer of the server, or, with a status, its refusal. EventSource does not tell the status, which is 0 then. */
+  /**
+   * No answer of the server, or, with a status, its refusal. EventSource does not tell the status, which is 0 then. `transport.ts` limits
+   * the wait of `Retry-After`.
+   */
   | { type: 'failed'; status?: number | undefined; retryAfterMs?: number | undefined }
   /** A poll was answered. */
   | { type: 'polled'; cursor?: string | undefined; more?: boolean | undefined; retryAfterMs?: number | undefined }
@@ -161,9 +163,8 @@ export function transition(
   const tryAgain = () => (now < pollUntil ? poll() : open())
   /** Something arrived: the silence starts anew. */
   const hear = (changes?: Changes) => begin('stream', SILENCE_MS, { ...changes, heardAt: now })
-  const fail = (retryAfterMs = 0) => {
+  const fail = (asked = 0) => {
     const failures = (isSteady ? 0 : state.failures) + 1
-    const asked = Math.min(RETRY_AFTER_MOST_MS, retryAfterMs)
     const ms = asked + backOff(asked > 0 ? 1 : failures, state.retryMs, RETRY_MOST_MS, random)
     return begin('wait', ms, { failures, notBefore: now + asked, status: lost })
   }
@@ -215,7 +216,7 @@ export function transition(
       if (phase !== 'poll') break
       const changes = { online: true, failures: 0, mutes: state.mutes + 1 }
       if (changes.mutes < MUTE_STARTS) return open({ ...changes, status: online ? status : 'reconnecting' })
-      const ms = Math.min(RETRY_AFTER_MOST_MS, event.retryAfterMs || POLL_MS) * (1 + random / 4)
+      const ms = (event.retryAfterMs || POLL_MS) * (1 + random / 4)
       return begin('wait', ms, {
         ...changes,
         pollUntil: now < pollUntil ? pollUntil : now + STREAM_AGAIN_MS,

@@ -20,5 +20,5 @@ export const STEADY_MS = 10_000
 export const RETRY_FIRST_MS = 2_000
 export const RETRY_LEAST_MS = 100
 export const RETRY_MOST_MS = 30_000
-/** The longest `Retry-After` that is honoured. */
+/** The longest `Retry-After` of the server that is honoured. */
 export const RETRY_AFTER_MOST_MS = 300_000

@@ -1,9 +1,10 @@
 import { readJson, readProblem } from '../../shared/wire/answers.ts'
-import { retryAfterMs } from '../../shared/wire/retry-after.ts'
+import { FOREIGN_WAIT_MS, retryAfterMs } from '../../shared/wire/retry-after.ts'
 import { type Attempt, type ConnectionOptions, eventOf, type Received } from './connection.ts'
 import type { ConnectionEvent } from './connection-state.ts'
 import type { Environment, EventSourceLike } from './environment.ts'
 import { EventSourceParser } from './event-source-parser.ts'
+import { RETRY_AFTER_MOST_MS } from './timeouts.ts'
 
 /** The URLs of a stream and of its polling fallback. */
 export interface TransportOptions {
@@ -138,12 +139,14 @@ export async function requestJson(
   return outcomeOf(response, environment, taken)
 }
 
-/** An event with the server's `Retry-After`: without another, the failure of the response, with a status only if the server itself refused. */
+/** An event with its `Retry-After`: without another, the failure of the response, with a status only if the server itself refused. */
 async function outcomeOf(
   response: Response,
   { clock }: Environment,
   taken?: ConnectionEvent,
 ): Promise<ConnectionEvent> {
-  const event = taken ?? { type: 'failed', status: (await readProblem(response)) && response.status }
-  return Object.assign(event, { retryAfterMs: retryAfterMs(response, clock.now()) })
+  const ours = taken ?? (await readProblem(response))
+  const event = taken ?? { type: 'failed', status: ours && response.status }
+  const mostMs = ours ? RETRY_AFTER_MOST_MS : FOREIGN_WAIT_MS
+  return Object.assign(event, { retryAfterMs: retryAfterMs(response, clock.now(), mostMs) })
 }

@@ -1,6 +1,7 @@
-import type { EventFields, ProducerEvent } from '../../shared/document/events.ts'
+import type { EventFields } from '../../shared/document/events.ts'
+import type { Job, JobHeader } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
-import { Batcher, type Receipt, type Sent } from '../../shared/producer/batcher.ts'
+import { Batcher, type Receipt } from '../../shared/producer/batcher.ts'
 import { type Answer, explainRedirect, type Failed, readAnswer } from '../../shared/producer/http-sender.ts'
 import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../shared/time/clock.ts'
 import { isJob, isReceipt } from '../../shared/wire/answers.ts'
@@ -13,7 +14,10 @@ export interface ReporterOptions {
   url: string
   /** A JWT with the scope `jobs:write`, or a job's publish token. */
   token: string
-  /** Called with a sentence about what was refused and why; once, with where the server's address redirects to. Nothing is ever thrown. */
+  /**
+   * Called with a sentence about what was refused or lost and why; once a job, when its queue begins to drop events; once, with where the
+   * server's address redirects to. Nothing is ever thrown.
+   */
   onProblem?: ((problem: string) => void) | undefined
   fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined
   clock?: Clock | undefined
@@ -61,23 +65,24 @@ export interface Reporter {
 
 /** The longest that {@link Reporter.close} takes. */
 const CLOSE_MS = 5_000
-/** Back-off of tries to create a job while the reporter closes; grows by itself each time. */
+/** The wait before another try to create a job while the reporter closes. */
 const CREATE_AGAIN_MS = 500
 /** The time-out of one request. */
-const REQUEST_MS = 30_000
+const REQUEST_MS = 15_000
+/** The same while the reporter closes: a connection that went mute must not take all of the time. */
+const CLOSING_REQUEST_MS = 2_000
 
 /**
  * A clock whose timers do not keep the process alive, so that it can end while the server is away.
  */
 const unobtrusiveClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
+  ...systemClock,
   setTimeout(run, ms) {
-    const timer: unknown = setTimeout(run, ms)
-    if (typeof timer === 'object' && timer && 'unref' in timer && typeof timer.unref === 'function') timer.unref()
+    // Timers of browsers are numbers.
+    const timer = systemClock.setTimeout(run, ms) as { unref?(): void }
+    timer.unref?.()
     return timer
   },
-  clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
 }
 
 /**
@@ -127,12 +132,11 @@ export function createReporter(options: ReporterOptions): Reporter {
     jobs.add(reporter)
     return reporter
   }
-  const all = (run: (job: HttpJobReporter) => Promise<void>) => Promise.all([...jobs].map(run)).then(() => {})
+  const all = async (run: (job: HttpJobReporter) => Promise<void>) => {
+    await Promise.all([...jobs].map(run))
+  }
   return {
-    create: (job) => {
-      const id = job.id ?? randomId(port.random, 26)
-      return add(id, { ...job, id })
-    },
+    create: ({ id = randomId(port.random, 26), ...job }) => add(id, { ...job, id }),
     job: (id) => add(id),
     flush: () => all((job) => job.flush()),
     close: () => all((job) => job.close()),
@@ -159,11 +163,11 @@ class HttpJobReporter implements JobReporter {
   #toCreate: NewJob | undefined
   /** The epoch of the job that was created; unknown for a job that was created elsewhere. */
   #epoch: string | undefined
-  #creating: Promise<Failed | undefined> | undefined
+  #creating: Promise<Answer<Job | JobHeader>> | undefined
   #cancel: (() => void) | undefined
   #receipt: Receipt | undefined
   #isOver = false
-  #isClosed = false
+  #timeoutMs = REQUEST_MS
 
   constructor(port: Port, id: string, toCreate: NewJob | undefined, onDone: () => void) {
     this.id = id
@@ -173,7 +177,14 @@ class HttpJobReporter implements JobReporter {
     this.#batcher = new Batcher({
       clock: port.clock,
       random: port.random,
-      send: async (events, key) => (await this.#create()) ?? (await this.#publish(events, key)),
+      send: async (events, key) => {
+        const failed = await this.#create()
+        if (failed) return failed
+        const path = eventsPath(id, this.#epoch)
+        const answer = await this.#request(path, events, { 'idempotency-key': key }, isReceipt)
+        return 'body' in answer ? { receipt: answer.body } : answer.failed
+      },
+      onFull: () => port.tell(`Job ${id} drops events: 10,000 wait. Check the server, or await flush() in loops.`),
       onReceipt: (receipt) => {
         this.#receipt = receipt
         if (receipt.cancelRequested) this.#stop.abort(new Error('A watcher cancelled this job'))
@@ -235,59 +246,47 @@ class HttpJobReporter implements JobReporter {
   }
 
   async close(): Promise<void> {
-    // This timer keeps the process alive between two tries.
+    // These timers keep the process alive between two tries.
     const { closingClock } = this.#port
-    let timer: Timer
-    const timeout = new Promise<void>((resolve) => {
-      timer = closingClock.setTimeout(resolve, CLOSE_MS)
-    })
-    await Promise.race([this.#drain(), timeout])
-    closingClock.clearTimeout(timer)
+    const timers: Timer[] = []
+    const after = (ms: number) => new Promise<void>((resolve) => timers.push(closingClock.setTimeout(resolve, ms)))
+    this.#timeoutMs = CLOSING_REQUEST_MS
+    void after(CLOSING_REQUEST_MS).then(this.#cancel)
+    await Promise.race([this.#drain(after), after(CLOSE_MS)])
+    for (const timer of timers) closingClock.clearTimeout(timer)
     if (this.#toCreate || !this.#batcher.idle)
       this.#port.tell(`The server did not take all of job ${this.id} in time: the rest is lost.`)
-    this.#isClosed = true
+    this.#toCreate = undefined
     this.#batcher.close()
     this.#cancel?.()
     this.#onDone()
   }
 
   /** Sends queued events, with as many tries as needed. */
-  async #drain(): Promise<void> {
+  async #drain(after: (ms: number) => Promise<void>): Promise<void> {
     await this.#batcher.drain()
     // Create the job even without events.
-    while (this.#toCreate && !this.#isClosed) {
+    for (;;) {
       const failed = await this.#create()
-      if (!failed || !('retry' in failed)) return
-      await this.#pause(Math.max(failed.afterMs ?? 0, CREATE_AGAIN_MS))
+      if (!failed || 'refused' in failed || !this.#toCreate) return
+      await after(CREATE_AGAIN_MS)
     }
   }
 
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#port.clock.setTimeout(resolve, ms)
-      this.#cancel = () => {
-        this.#port.clock.clearTimeout(timer)
-        resolve()
-      }
-    })
-  }
-
   /** Creates the job, unless it exists. Returns the failure, if any. A repeated request finds the same job. */
-  #create(): Promise<Failed | undefined> {
-    if (!this.#toCreate) return Promise.resolve(undefined)
-    this.#creating ??= this.#request(jobsPath, this.#toCreate, {}, isJob).then((answer) => {
-      this.#creating = undefined
-      if ('failed' in answer) return 'rejected' in answer.failed ? { refused: answer.failed.rejected } : answer.failed
+  async #create(): Promise<Failed | undefined> {
+    if (!this.#toCreate) return undefined
+    this.#creating ??= this.#request(jobsPath, this.#toCreate, {}, isJob)
+    const answer = await this.#creating
+    this.#creating = undefined
+    if ('body' in answer) {
       this.#epoch = answer.body.epoch
       this.#toCreate = undefined
       return undefined
-    })
-    return this.#creating
-  }
-
-  async #publish(events: ProducerEvent[], key: string): Promise<Sent> {
-    const answer = await this.#request(eventsPath(this.id, this.#epoch), events, { 'idempotency-key': key }, isReceipt)
-    return 'body' in answer ? { receipt: answer.body } : answer.failed
+    }
+    const { failed } = answer
+    // A size that is refused is that of the creation, not of the batch that waits for it.
+    return 'rejected' in failed ? { refused: failed.rejected } : { ...failed, tooLarge: undefined }
   }
 
   /** Posts JSON. Never rejects. */
@@ -307,7 +306,7 @@ class HttpJobReporter implements JobReporter {
     }
     const abort = new AbortController()
     this.#cancel = () => abort.abort()
-    const timer = clock.setTimeout(this.#cancel, REQUEST_MS)
+    const timer = clock.setTimeout(this.#cancel, this.#timeoutMs)
     try {
       const response = await this.#port.fetch(url, {
         method: 'POST',
@@ -317,10 +316,10 @@ class HttpJobReporter implements JobReporter {
         signal: abort.signal,
       })
       const redirect = explainRedirect(response, url)
-      if (redirect !== undefined) this.#port.tellRedirect(`${this.#port.url} ${redirect}`)
+      if (redirect) this.#port.tellRedirect(`${this.#port.url} ${redirect}`)
       const answer = await readAnswer(response, isOurs, clock.now())
-      const reason = 'problem' in answer && response.status === 401 ? answer.problem?.detail : undefined
-      if (reason !== undefined) this.#port.tell(`The token for job ${this.id} was refused: ${reason}`)
+      if ('failed' in answer && answer.problem && response.status === 401)
+        this.#port.tell(`The token for job ${this.id} was refused: ${answer.problem.detail}`)
       return answer
     } catch {
       return { failed: { retry: true } }

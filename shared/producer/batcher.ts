@@ -17,8 +17,8 @@ export interface Receipt {
 /** The outcome of sending a batch. */
 export type Sent =
   | { receipt: Receipt }
-  /** Try again, after `afterMs` if the server named a wait; `tooLarge`: in parts, because something on the way refused its size. */
-  | { retry: true; afterMs?: number | undefined; tooLarge?: true }
+  /** Try again, after `afterMs` if a wait was named; `tooLarge`: a proxy refused its size, and the server has not seen it. */
+  | { retry: true; afterMs?: number | undefined; tooLarge?: boolean | undefined }
   /** An event in it is too large or not valid; the rest may be accepted. */
   | { rejected: string }
   /** The server accepts no batch of this job. */
@@ -31,10 +31,12 @@ export interface BatcherOptions {
   random: Random
   /** Called with every receipt. */
   onReceipt?(receipt: Receipt): void
-  /** Called with the reason when the server refuses an event, which is dropped. */
+  /** Called with the reason when the server or a proxy refuses an event, which is dropped; of a status its other fields are. */
   onRejected?(reason: string, event: ProducerEvent): void
   /** Called with the reason when the server accepts nothing more of this job: queued and later events are dropped. */
   onRefused?(reason: string): void
+  /** Called once, when the queue is full and begins to drop events. */
+  onFull?(): void
   /** Called when the queue is empty and nothing is in flight. */
   onIdle?(): void
 }
@@ -48,9 +50,22 @@ const FIRST_FLUSH_MS = 250
  * Back-off between tries, in milliseconds. The longest is short, because a proxy is often back within seconds; a producer retries with one
  * batch, and jitter spreads producers. A server that rejects everything is asked as slowly.
  */
-const RETRY_MS = { first: 500, most: 5_000, draining: 500 }
+const RETRY_FIRST_MS = 500
+const RETRY_MOST_MS = 5_000
 /** After so many rejected events in a row the server is asked with a back-off. */
 const MANY_REJECTIONS = 10
+/** Tries of a single event that a proxy refuses as too large. */
+const LARGE_TRIES = 3
+/** No proxy refuses a request of this size, in bytes, because of its size: whatever it says, it is away. */
+const SMALL_BYTES = 1_000
+
+/** Events that are sent together, under one key. */
+interface Batch {
+  events: ProducerEvent[]
+  key: string
+  /** How often a proxy has refused its size. */
+  tooLarge: number
+}
 
 type ProgressEvent = Extract<ProducerEvent, { type: 'progress' }>
 
@@ -58,30 +73,29 @@ type ProgressEvent = Extract<ProducerEvent, { type: 'progress' }>
  * Gathers one job's events into batches, so that reporting costs the work almost nothing.
  *
  * Never throws and never blocks. A queued progress event is replaced by a newer one, unless a status event came in between. The queue holds
- * 10,000 events; then the oldest log lines are dropped and counted, without log lines the oldest events, status events last. While the
- * server can't be reached, the same batch is sent again with the same key.
+ * 10,000 events; then the oldest log lines are dropped and counted, without log lines the oldest events, status events last. Work that never
+ * awaits can fill it without an outage: nothing is sent before it does. While the server can't be reached, the same batch is sent again with
+ * the same key.
  */
 export class Batcher {
   readonly #options: BatcherOptions
   #queue: ProducerEvent[] = []
   /** The queued progress event that a newer one may replace. */
   #progress: ProgressEvent | undefined
-  /** Counts of events added to the queue and taken out of it. */
-  #added = 0
-  #left = 0
-  /** Events added up to this count are sent now, without more gathering. */
-  #target = 0
-  /** The batch in flight, and its key. */
-  #batch: { events: ProducerEvent[]; key: string } | undefined
+  /** How many events of the queue are sent now, without more gathering; negative when a batch took more than these. */
+  #due = 0
+  /** The batch in flight. */
+  #batch: Batch | undefined
   #batchLimit = BATCH_LIMIT
-  /** The size of the last batch that was refused, until one as large is accepted. */
-  #refusedSize = Number.POSITIVE_INFINITY
+  /** The size of the last batch that was refused, until one as large is accepted; then 0. */
+  #refusedSize = 0
   #sending: Promise<void> | undefined
   #timer: Timer | undefined
   #flushMs = FIRST_FLUSH_MS
   #failures = 0
   #rejections = 0
   #isClosed = false
+  #isFull = false
   readonly #drained: (() => void)[] = []
   #dropped = 0
 
@@ -109,32 +123,34 @@ export class Batcher {
     const isLast = event.type === 'status' && isTerminalStatus(event.status)
     // A full batch gains nothing by waiting, and fast work would overrun the queue.
     const isDue = isLast || this.#queue.length === BATCH_LIMIT
-    if (isDue) this.#target = this.#added
+    if (isDue) this.#due = this.#queue.length
     this.#schedule(isDue ? 0 : this.#flushMs)
   }
 
   /** Sends the queue. Resolves once the server has it or the try has failed; never rejects. */
   async flush(): Promise<void> {
-    this.#target = this.#added
-    await this.#send()
+    this.#due = this.#queue.length
+    this.#cancelTimer()
+    if (!this.#sending && this.#isDue) this.#sending = this.#sendDue()
+    await this.#sending
   }
 
   /**
-   * Sends the queue, retrying without back-off from earlier failures. Resolves once the queue is empty, or once it is closed: a caller with
-   * little time closes it.
+   * Sends the queue, retrying at least twice a second, whatever waits are asked for. Resolves once the queue is empty, or once it is closed:
+   * a caller with little time closes it.
    */
   async drain(): Promise<void> {
     this.#failures = 0
+    const drained = new Promise<void>((resolve) => this.#drained.push(resolve))
     await this.flush()
-    if (this.idle || this.#isClosed) return
-    await new Promise<void>((resolve) => this.#drained.push(resolve))
+    if (!this.idle && !this.#isClosed) await drained
   }
 
-  /** Drops queued and later events, and clears the timer. */
+  /** Drops the batch in flight, queued and later events, and clears the timer. */
   close(): void {
     this.#isClosed = true
     this.#dropped += this.#queue.length + (this.#batch?.events.length ?? 0)
-    this.#left += this.#queue.length
+    this.#due = 0
     this.#queue = []
     this.#progress = undefined
     this.#batch = undefined
@@ -149,7 +165,6 @@ export class Batcher {
 
   #push(event: ProducerEvent): void {
     this.#queue.push(event)
-    this.#added += 1
     if (event.type === 'progress') this.#progress = event
     else if (event.type === 'status') this.#progress = undefined
     if (this.#queue.length <= QUEUE_LIMIT) return
@@ -157,47 +172,47 @@ export class Batcher {
     const oldest = log === -1 ? this.#queue.findIndex(({ type }) => type !== 'status') : log
     this.#remove(Math.max(0, oldest), 1)
     this.#dropped += 1
+    if (!this.#isFull) this.#options.onFull?.()
+    this.#isFull = true
   }
 
   /** Takes events out of the queue. */
   #remove(at: number, count: number): ProducerEvent[] {
     const events = this.#queue.splice(at, count)
-    this.#left += events.length
-    if (this.#progress && events.includes(this.#progress)) this.#progress = undefined
+    this.#due -= events.length
+    if (events.some((event) => event === this.#progress)) this.#progress = undefined
     return events
   }
 
   get #isDue(): boolean {
-    return this.#batch !== undefined || (this.#queue.length > 0 && this.#left < this.#target)
-  }
-
-  async #send(): Promise<void> {
-    this.#cancelTimer()
-    if (!this.#sending && this.#isDue) this.#sending = this.#sendDue()
-    await this.#sending
+    return this.#batch !== undefined || this.#due > 0
   }
 
   /** Sends batches until everything due is sent or one fails. */
   async #sendDue(): Promise<void> {
     while (this.#isDue) {
-      this.#batch ??= { events: this.#remove(0, this.#batchLimit), key: randomId(this.#options.random, 20) }
+      this.#batch ??= {
+        events: this.#remove(0, this.#batchLimit),
+        key: randomId(this.#options.random, 20),
+        tooLarge: 0,
+      }
       const { events } = this.#batch
       const sent = await this.#try(this.#batch)
       // Closed in the meantime.
       if (!this.#batch) break
       if ('retry' in sent) {
-        if (sent.tooLarge && events.length > 1) {
-          this.#batch = undefined
-          this.#halve(events)
-        }
         this.#failures += 1
         this.#waitAfter(this.#failures, sent.afterMs)
         break
       }
+      if ('refused' in sent) {
+        this.close()
+        this.#options.onRefused?.(sent.refused)
+        break
+      }
       this.#failures = 0
       this.#batch = undefined
-      if ('refused' in sent) this.#refuse(events, sent.refused)
-      else if ('rejected' in sent) this.#divide(events, sent.rejected)
+      if ('rejected' in sent) this.#divide(events, sent.rejected)
       else this.#confirm(sent.receipt, events.length)
       if (this.#rejections >= MANY_REJECTIONS && !this.idle) {
         this.#waitAfter(this.#rejections - MANY_REJECTIONS + 1)
@@ -213,9 +228,15 @@ export class Batcher {
   }
 
   /** A sender that throws counts as a failure: the reported work must not see the exception. */
-  async #try({ events, key }: { events: ProducerEvent[]; key: string }): Promise<Sent> {
+  async #try(batch: Batch): Promise<Sent> {
+    const { events, key } = batch
     try {
-      return await this.#options.send(events, key)
+      const sent = await this.#options.send(events, key)
+      if (!('retry' in sent && sent.tooLarge)) return sent
+      batch.tooLarge += 1
+      const { size } = new Blob([JSON.stringify(events)])
+      if (events.length === 1 && (batch.tooLarge < LARGE_TRIES || size <= SMALL_BYTES)) return sent
+      return { rejected: `A proxy before the server refuses ${size} bytes. Raise its limit.` }
     } catch {
       return { retry: true }
     }
@@ -223,24 +244,19 @@ export class Batcher {
 
   #confirm(receipt: Receipt, size: number): void {
     this.#rejections = 0
-    if (size >= this.#refusedSize) this.#refusedSize = Number.POSITIVE_INFINITY
+    if (size >= this.#refusedSize) this.#refusedSize = 0
     // Below a refused size, grow by one: otherwise a server with a small limit would refuse every second batch.
-    const next = this.#batchLimit * 2 < this.#refusedSize ? this.#batchLimit * 2 : this.#batchLimit + 1
+    const isNear = this.#refusedSize > 0 && this.#batchLimit * 2 >= this.#refusedSize
+    const next = isNear ? this.#batchLimit + 1 : this.#batchLimit * 2
     this.#batchLimit = Math.min(BATCH_LIMIT, next)
     this.#flushMs = receipt.flushMs
     this.#options.onReceipt?.(receipt)
   }
 
-  #refuse(events: ProducerEvent[], reason: string): void {
-    this.#dropped += events.length
-    this.close()
-    this.#options.onRefused?.(reason)
-  }
-
   /** Halves the batch, until the wrong event is alone. */
   #divide(events: ProducerEvent[], reason: string): void {
-    const [only] = events
-    if (events.length === 1 && only) {
+    const [only, other] = events
+    if (only && !other) {
       this.#rejections += 1
       this.#options.onRejected?.(reason, only)
       // Otherwise a job whose result is too large would seem to run for ever.
@@ -249,10 +265,6 @@ export class Batcher {
       else this.#dropped += 1
       return
     }
-    this.#halve(events)
-  }
-
-  #halve(events: ProducerEvent[]): void {
     this.#refusedSize = events.length
     this.#batchLimit = Math.ceil(events.length / 2)
     this.#putBack(events)
@@ -260,13 +272,15 @@ export class Batcher {
 
   #putBack(events: ProducerEvent[]): void {
     this.#queue.unshift(...events)
-    this.#left -= events.length
+    this.#due += events.length
   }
 
   #waitAfter(tries: number, leastMs = 0): void {
+    const random = this.#options.random.number()
     // Draining has a deadline: the server may be back just before it.
-    const longest = this.#drained.length > 0 ? RETRY_MS.draining : RETRY_MS.most
-    this.#wait(Math.max(leastMs, backOff(tries, RETRY_MS.first, longest, this.#options.random.number())))
+    if (this.#drained.length > 0) this.#wait(backOff(1, RETRY_FIRST_MS, RETRY_MOST_MS, random))
+    // Named waits are equal for all producers: jitter spreads their return.
+    else this.#wait(Math.max(leastMs * (1 + random / 4), backOff(tries, RETRY_FIRST_MS, RETRY_MOST_MS, random)))
   }
 
   /** Sets the timer, unless an earlier one or a back-off is set. */
@@ -277,15 +291,11 @@ export class Batcher {
   }
 
   #wait(ms: number): void {
-    this.#timer = this.#options.clock.setTimeout(() => {
-      this.#timer = undefined
-      this.#target = this.#added
-      void this.#send()
-    }, ms)
+    this.#timer = this.#options.clock.setTimeout(() => void this.flush(), ms)
   }
 
   #cancelTimer(): void {
-    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer)
+    this.#options.clock.clearTimeout(this.#timer)
     this.#timer = undefined
   }
 }

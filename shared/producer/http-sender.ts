@@ -1,7 +1,10 @@
 import { readJson, readProblem } from '../wire/answers.ts'
 import type { ProblemDocument } from '../wire/api.ts'
-import { retryAfterMs } from '../wire/retry-after.ts'
+import { FOREIGN_WAIT_MS, retryAfterMs } from '../wire/retry-after.ts'
 import type { Receipt, Sent } from './batcher.ts'
+
+/** The longest `Retry-After` of the server that is honoured, in milliseconds: a longer one is a mistake, and may not fit a timer. */
+const RETRY_AFTER_MOST_MS = 3_600_000
 
 /** A failed request. */
 export type Failed = Exclude<Sent, { receipt: Receipt }>
@@ -23,16 +26,13 @@ export async function readAnswer<T>(
   const { ok, status } = response
   const body = ok ? await readJson(response) : undefined
   if (isOurs(body)) return { body }
-  const problem = ok ? undefined : await readProblem(response)
-  const afterMs = retryAfterMs(response, now)
-  // A proxy has a smaller limit than the server, which has not seen the request.
-  if (!problem) return { failed: { retry: true, afterMs, ...(status === 413 ? { tooLarge: true } : {}) } }
-  const { detail } = problem
-  if (status === 400 || status === 413 || status === 415 || status === 422)
-    return { failed: { rejected: detail }, problem }
-  if (status === 403 || status === 404 || status === 409) return { failed: { refused: detail }, problem }
+  const problem = await readProblem(response)
+  if (problem && [400, 413, 415, 422].includes(status)) return { failed: { rejected: problem.detail }, problem }
+  if (problem && [403, 404, 409].includes(status)) return { failed: { refused: problem.detail }, problem }
   // A 401 may be temporary; the other statuses are by definition.
-  return { failed: { retry: true, afterMs }, problem }
+  const afterMs = retryAfterMs(response, now, problem ? RETRY_AFTER_MOST_MS : FOREIGN_WAIT_MS)
+  // Without a problem it is a proxy that has a smaller limit than the server, which has not seen the request.
+  return { failed: { retry: true, afterMs, tooLarge: status === 413 }, problem }
 }
 
 /** The statuses with which `fetch` follows a `Location` (fetch.spec.whatwg.org/#redirect-status). */
@@ -48,9 +48,8 @@ const REDIRECTS = [301, 302, 303, 307, 308]
  */
 export function explainRedirect({ type, status, headers }: Response, url: string): string | undefined {
   if (type !== 'opaqueredirect' && !REDIRECTS.includes(status)) return undefined
-  const location = headers.get('location') ?? ''
-  if (location === '' || !URL.canParse(location, url))
-    return `answers with a redirect, which is not followed. ${ELSEWHERE}`
+  const location = headers.get('location')
+  if (!location || !URL.canParse(location, url)) return `answers with a redirect, which is not followed. ${ELSEWHERE}`
   const [from, to] = [new URL(url), new URL(location, url)]
   const isMoved = to.pathname === from.pathname && to.origin !== from.origin
   const remedy = isMoved ? `Set the URL with ${to.origin} instead of ${from.origin}.` : ELSEWHERE

@@ -44,11 +44,9 @@ export const systemRandom: Random = {
   bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
 }
 
-const ALPHABET = '0123456789abcdefghijklmnopqrstuv'
-
 /** A random id of `length` characters of 5 bits each, in `[0-9a-v]`. */
 export function randomId(random: Random, length: number): string {
   let id = ''
-  for (const byte of random.bytes(length)) id += ALPHABET[byte & 31]
+  for (const byte of random.bytes(length)) id += (byte & 31).toString(32)
   return id
 }

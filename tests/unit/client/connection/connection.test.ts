@@ -251,7 +251,38 @@ describe('createConnection over fetch', () => {
     expect(environment.requests).toHaveLength(2)
     await environment.clock.advance(3_000)
     expect(environment.requests).toHaveLength(3)
+    // Five minutes at most.
+    await environment.request.answer(503, {}, { 'retry-after': '86400' })
+    await environment.clock.advance(300_000)
+    expect(environment.requests).toHaveLength(3)
+    await environment.clock.advance(2_000)
+    expect(environment.requests).toHaveLength(4)
   })
+
+  test.each([
+    [503, '3600'],
+    [500, 'Thu, 01 Jan 2099 00:00:00 GMT'],
+    // The client then polls, and gets the same page.
+    [429, '3600'],
+    [404, '3600'],
+    [200, '3600'],
+  ])(
+    "createConnection waits no longer than ten seconds and some for a %p that is not the server's, whatever its Retry-After: %p",
+    async (status, retryAfter) => {
+      const environment = new FakeEnvironment({ eventSource: false })
+      const { connection } = connect(environment)
+      connection.start()
+      await environment.request.answerForeign(status, '<h1>Maintenance</h1>', { 'retry-after': retryAfter })
+      if (environment.requests.length === 2) {
+        await environment.request.answerForeign(status, '<h1>Maintenance</h1>', { 'retry-after': retryAfter })
+      }
+      const before = environment.requests.length
+      await environment.clock.advance(10_000)
+      expect(environment.requests).toHaveLength(before)
+      await environment.clock.advance(2_000)
+      expect(environment.requests).toHaveLength(before + 1)
+    },
+  )
 
   test.each<[number, string | object]>([
     [200, '<h1>Welcome to the WiFi</h1>'],

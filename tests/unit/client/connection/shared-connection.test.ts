@@ -141,6 +141,17 @@ describe('createConnection without a cursor: polls', () => {
     expect(opened(environment)).toBe(2)
   })
 
+  test("createConnection waits no longer than ten seconds and some for a poll that is not the server's", async () => {
+    const { environment } = connect()
+    environment.source.refuse()
+    await settle()
+    await environment.request.answerForeign(429, '<h1>Slow down</h1>', { 'retry-after': '3600' })
+    await environment.clock.advance(11_499)
+    expect(opened(environment)).toBe(1)
+    await environment.clock.advance(1)
+    expect(opened(environment)).toBe(2)
+  })
+
   test('createConnection gives a poll 15 seconds, and takes one that fails for what it is', async () => {
     const { environment, told } = connect()
     await environment.clock.advance(8_000 + 15_000)

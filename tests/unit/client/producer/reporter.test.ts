@@ -5,7 +5,7 @@ import { createApp } from '../../../../server/app.ts'
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import type { Job } from '../../../../shared/document/job.ts'
 import { newHeader } from '../../../arbitraries.ts'
-import { FakeEnvironment } from '../../../fake-environment.ts'
+import { FakeEnvironment, type FakeRequest } from '../../../fake-environment.ts'
 import { freePort } from '../../../support/free-port.ts'
 import { settle } from '../../../virtual-clock.ts'
 
@@ -84,7 +84,7 @@ describe('createReporter', () => {
     await environment.request.answer(503, {}, { 'retry-after': '2' })
     await clock.advance(1_999)
     expect(environment.requests).toHaveLength(2)
-    await clock.advance(1)
+    await clock.advance(501)
     await environment.request.answer(200, newHeader())
     const first = environment.request
     expect(first.url).toEndWith('/events?epoch=e1')
@@ -156,6 +156,76 @@ describe('createReporter', () => {
     expect([job.dropped, problems, clock.pending]).toEqual([0, [], 0])
   })
 
+  test.each([
+    [503, '3600'],
+    [429, '3600'],
+    [404, '3600'],
+    [502, 'Thu, 01 Jan 2099 00:00:00 GMT'],
+    [200, '3600'],
+  ])(
+    "createReporter waits no longer than ten seconds and some for a %p that is not the server's, whatever its Retry-After: %p",
+    async (status, retryAfter) => {
+      const { reporter, environment, clock } = report()
+      reporter.job('a').log({ message: 'one' })
+      await clock.advance(250)
+      await environment.request.answerForeign(status, '<h1>Maintenance</h1>', { 'retry-after': retryAfter })
+      await clock.advance(9_999)
+      expect(environment.requests).toHaveLength(1)
+      await clock.advance(2_501)
+      expect(environment.requests).toHaveLength(2)
+    },
+  )
+
+  test('createReporter tells once that the queue drops events, and what to do', async () => {
+    const { reporter, environment, problems } = report()
+    const job = reporter.job('a')
+    for (let line = 0; line < 40_000; line++) job.log({ message: `${line}` })
+    expect(problems).toEqual(['Job a drops events: 10,000 wait. Check the server, or await flush() in loops.'])
+    expect([job.dropped, environment.requests.length]).toEqual([30_000, 0])
+  })
+
+  test('createReporter says which event a proxy refuses as too large, and sends the others', async () => {
+    const { reporter, environment, clock, problems } = report()
+    const job = reporter.job('a')
+    job.log({ message: 'one' })
+    job.status({ status: 'running', result: 'y'.repeat(12_000) })
+    job.log({ message: 'two' })
+    const taken: unknown[] = []
+    for (let waits = 0; waits < 20; waits++) {
+      await clock.advance(1_000)
+      for (const request of environment.requests.filter(({ isAnswered }) => !isAnswered)) {
+        const body = String(request.body)
+        if (body.length > 10_000) await request.answerForeign(413, '<h1>413 Request Entity Too Large</h1>')
+        else {
+          taken.push(...(JSON.parse(body) as unknown[]))
+          await request.answer(200, receipt)
+        }
+      }
+    }
+    expect(taken).toEqual([
+      { type: 'log', message: 'one' },
+      { type: 'status', status: 'running' },
+      { type: 'log', message: 'two' },
+    ])
+    expect(problems).toEqual([
+      'A status event of job a was not taken: A proxy before the server refuses 12050 bytes. Raise its limit.',
+    ])
+  })
+
+  test('createReporter keeps the events of a job that a proxy refuses to create as too large', async () => {
+    const { reporter, environment, clock, problems } = report()
+    const job = reporter.create({ kind: 'import', title: 'Contacts', metadata: { text: 'y'.repeat(12_000) } })
+    const events = Array.from({ length: 4 }, (_, line) => ({ message: `${line}`.repeat(2_000) }))
+    for (const event of events) job.log(event)
+    for (let tries = 0; tries < 5; tries++) {
+      await environment.request.answerForeign(413, '<h1>413 Request Entity Too Large</h1>')
+      await clock.advance(10_000)
+    }
+    await environment.request.answer(201, newHeader())
+    expect(JSON.parse(String(environment.request.body))).toEqual(events.map((event) => ({ ...event, type: 'log' })))
+    expect([job.dropped, problems]).toEqual([0, []])
+  })
+
   test('createReporter sends less at once to a proxy that takes less than the server, and loses nothing', async () => {
     const { reporter, environment, clock } = report()
     const job = reporter.job('a')
@@ -218,12 +288,12 @@ describe('createReporter', () => {
     expect(problems).toEqual(['The token for job a was refused: Sign in.'])
   })
 
-  test('createReporter gives up a request after half a minute, and tries it again', async () => {
+  test('createReporter gives up a request after fifteen seconds, and tries it again', async () => {
     const { reporter, environment, clock } = report()
     reporter.job('a').log({ message: 'one' })
     await clock.advance(250)
     const { request } = environment
-    await clock.advance(30_000)
+    await clock.advance(15_000)
     expect(request.isOver).toBe(true)
     await clock.advance(1_000)
     expect(environment.requests).toHaveLength(2)
@@ -279,6 +349,72 @@ describe('createReporter', () => {
     await environment.request.answer(200, receipt)
     await closed
     expect([environment.requests.length, job.dropped, clock.pending]).toEqual([before + 3, 0, 0])
+  })
+
+  test.each<[string, (request: FakeRequest) => Promise<void>]>([
+    ["the server's 429", (request) => request.answer(429, {}, { 'retry-after': '3600' })],
+    ["the server's 503", (request) => request.answer(503, {}, { 'retry-after': '3600' })],
+    ["a proxy's 429", (request) => request.answerForeign(429, '<h1>Slow</h1>', { 'retry-after': '86400' })],
+    ["a proxy's 503", (request) => request.answerForeign(503, '<h1>Away</h1>', { 'retry-after': '3600' })],
+  ])(
+    'createReporter.close keeps trying whatever Retry-After %s has, before and in its five seconds',
+    async (_, refuse) => {
+      const { reporter, environment, clock, problems } = report()
+      const job = reporter.job('a')
+      job.log({ message: 'one' })
+      await clock.advance(250)
+      await refuse(environment.request)
+      const created = reporter.create({ kind: 'import', title: 'Contacts' })
+      const silent = reporter.create({ kind: 'import', title: 'Nothing to say' })
+      created.log({ message: 'two' })
+      const closed = reporter.close()
+      await settle()
+      // The server is back after two seconds.
+      for (let waits = 0; waits < 30; waits++) {
+        for (const request of environment.requests.filter(({ isAnswered }) => !isAnswered)) {
+          if (waits < 20) await refuse(request)
+          else await request.answer(200, request.url.endsWith('/jobs') ? newHeader() : receipt)
+        }
+        await clock.advance(100)
+      }
+      await closed
+      expect([job.dropped, created.dropped, silent.dropped, problems, clock.pending]).toEqual([0, 0, 0, [], 0])
+    },
+  )
+
+  test('createReporter.close gives a request two seconds, the one under way as well, and repeats it under its key', async () => {
+    const { reporter, environment, clock, problems } = report()
+    const job = reporter.job('a')
+    job.status({ status: 'completed' })
+    await clock.advance(0)
+    const first = environment.request
+    const closed = reporter.close()
+    await clock.advance(1_999)
+    expect([environment.requests.length, first.isOver]).toEqual([1, false])
+    await clock.advance(501)
+    const second = environment.request
+    expect([environment.requests.length, first.isOver, second.isOver]).toEqual([2, true, false])
+    await clock.advance(2_499)
+    const third = environment.request
+    expect([environment.requests.length, second.isOver]).toEqual([3, true])
+    expect([third.headers.get('idempotency-key'), third.body]).toEqual([
+      first.headers.get('idempotency-key'),
+      first.body,
+    ])
+    await third.answer(200, receipt)
+    await closed
+    expect([job.dropped, problems, clock.pending]).toEqual([0, [], 0])
+  })
+
+  test('createReporter.close gives two seconds to a creation that is under way, and repeats it', async () => {
+    const { reporter, environment, clock } = report()
+    reporter.create({ kind: 'import', title: 'Contacts' })
+    const closed = reporter.close()
+    await clock.advance(2_500)
+    expect(environment.requests.map(({ isOver }) => isOver)).toEqual([true, false])
+    await environment.request.answer(201, newHeader())
+    await closed
+    expect(clock.pending).toBe(0)
   })
 
   test('createReporter.close keeps trying to create a job that has nothing to say', async () => {

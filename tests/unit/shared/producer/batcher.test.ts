@@ -267,14 +267,44 @@ describe('Batcher: a server in need', () => {
     expect(batcher.idle).toBe(true)
   })
 
-  test('Batcher waits as long as the server asks for', async () => {
-    const { batcher, clock, tries } = gather((_, all) => (all.length === 1 ? { retry: true, afterMs: 60_000 } : taken))
+  test('Batcher waits as long as the server asks for, and up to a quarter longer by chance', async () => {
+    const waits = await Promise.all(
+      [0, 0.5, 0.999].map(async (number) => {
+        const { batcher, clock, tries } = gather(() => ({ retry: true, afterMs: 60_000 }), {
+          random: { number: () => number, bytes: (length) => new Uint8Array(length) },
+        })
+        batcher.add(log('one'))
+        await clock.advance(250)
+        expect(tries).toHaveLength(1)
+        return (clock.nextAt ?? 0) - clock.now()
+      }),
+    )
+    expect(waits).toEqual([60_000, 67_500, 74_985])
+  })
+
+  test('Batcher.drain tries at least twice a second, from its first failure on, whatever wait is asked for', async () => {
+    const { batcher, clock, tries } = gather(({ events }, all) =>
+      events.length > 0 && all.length < 6 ? { retry: true, afterMs: 3_600_000 } : taken,
+    )
+    batcher.add(log('one'))
+    const drained = batcher.drain()
+    await settle()
+    for (let count = 2; count <= 6; count++) {
+      await clock.advance(500)
+      expect(tries.length).toBeGreaterThanOrEqual(count)
+    }
+    await drained
+    expect([batcher.idle, batcher.dropped, new Set(tries.map(({ key }) => key)).size]).toEqual([true, 0, 1])
+  })
+
+  test('Batcher.drain does not wait for the end of a wait that was asked for before', async () => {
+    const { batcher, clock, tries } = gather((_, all) =>
+      all.length === 1 ? { retry: true, afterMs: 3_600_000 } : taken,
+    )
     batcher.add(log('one'))
     await clock.advance(250)
-    await clock.advance(59_999)
-    expect(tries).toHaveLength(1)
-    await clock.advance(1)
-    expect(tries).toHaveLength(2)
+    await batcher.drain()
+    expect([tries.length, clock.pending]).toEqual([2, 0])
   })
 
   test('Batcher takes a sender that throws, now or later, for one that failed', async () => {
@@ -314,6 +344,17 @@ describe('Batcher: a server in need', () => {
     expect(events).toHaveLength(QUEUE_LIMIT)
     expect(events.slice(0, 2)).toEqual([running, item('4')])
     expect(events.slice(-3)).toEqual([item('x'), item('y'), completed])
+  })
+
+  test('Batcher says once that its queue is full, when it begins to drop', async () => {
+    const told: string[] = []
+    const { batcher, clock } = gather(undefined, { onFull: () => told.push('full') })
+    for (let index = 0; index < QUEUE_LIMIT; index++) batcher.add(log(`${index}`))
+    expect(told).toEqual([])
+    for (let index = 0; index < QUEUE_LIMIT; index++) batcher.add(log(`${index}`))
+    await clock.advance(0)
+    for (let index = 0; index < 2 * QUEUE_LIMIT; index++) batcher.add(log(`${index}`))
+    expect([told, batcher.dropped]).toEqual([['full'], 2 * QUEUE_LIMIT])
   })
 
   test('Batcher drops the oldest status when there is nothing else', () => {
@@ -401,6 +442,49 @@ describe('Batcher: what is not taken', () => {
     const second = tries.length
     await clock.advance(60_000)
     expect(tries.length - second).toBeWithin(12, 25)
+  })
+
+  /** A proxy that refuses requests over a size, which the server never sees. */
+  const proxy =
+    (most: number) =>
+    ({ events }: Try): Sent =>
+      JSON.stringify(events).length > most ? { retry: true, tooLarge: true } : taken
+
+  test('Batcher takes an event for rejected that a proxy refuses three times, alone, as too large; the others flow', async () => {
+    const { batcher, clock, tries, told } = gather(proxy(10_000))
+    const large: ProducerEvent = { ...running, result: 'y'.repeat(12_000) }
+    const before = Array.from({ length: 5 }, (_, index) => log(`before ${index}`))
+    const after = Array.from({ length: 5 }, (_, index) => log(`after ${index}`))
+    for (const event of [...before, large, ...after, completed]) batcher.add(event)
+    await clock.advance(10_000)
+    const accepted = tries.filter((attempt) => proxy(10_000)(attempt) === taken).flatMap(({ events }) => events)
+    expect(accepted).toEqual([...before, { type: 'status', status: 'running' }, ...after, completed])
+    expect(tries.filter(({ events }) => events[0] === undefined || events.length === 1).length).toBeLessThan(16)
+    const alone = tries.filter(({ events }) => events.length === 1 && 'result' in (events[0] ?? {}))
+    expect(alone.filter(({ events }) => events[0]?.type === 'status' && events[0].status === 'running')).toHaveLength(3)
+    expect(told).toContainEqual(['rejected', 'A proxy before the server refuses 12050 bytes. Raise its limit.', large])
+    expect([batcher.dropped, batcher.idle]).toEqual([0, true])
+  })
+
+  test('Batcher drops a log line that a proxy refuses as too large, and counts it', async () => {
+    const { batcher, clock, sent } = gather(proxy(10_000))
+    batcher.add(log('y'.repeat(12_000)))
+    batcher.add(log('next'))
+    await clock.advance(10_000)
+    expect([sent().at(-1), batcher.dropped, batcher.idle]).toEqual([log('next'), 1, true])
+  })
+
+  test('Batcher loses nothing to a proxy that refuses even the smallest request as too large', async () => {
+    let isAway = true
+    const { batcher, clock, tries, sent } = gather(() => (isAway ? { retry: true, tooLarge: true } : taken))
+    batcher.add(log('one'))
+    batcher.add(log('two'))
+    await clock.advance(60_000)
+    expect(tries.length).toBeWithin(12, 30)
+    isAway = false
+    tries.length = 0
+    await clock.advance(60_000)
+    expect([sent(), batcher.dropped]).toEqual([[log('one'), log('two')], 0])
   })
 
   test('Batcher sends the bare status when what comes with it is not taken', async () => {
