@@ -10,6 +10,7 @@ import { encodeInSlices, LargeDocuments } from '../jobs/large-documents.ts'
 import { versionHeld } from '../jobs/paging.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './body/validation.ts'
 import { type App, absoluteLinkTo, counted, type Env, linkTo, type RouteContext } from './context.ts'
+import { listPage } from './list-page.ts'
 import { idempotencyKey, matchesEtag } from './request-headers.ts'
 import { viewFor, viewOf } from './view.ts'
 
@@ -17,7 +18,7 @@ import { viewFor, viewOf } from './view.ts'
 const POLL_AFTER = '2'
 
 /** The routes to create, list, read, control, share and remove jobs. */
-export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates, onError }: RouteContext): void {
+export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates, turns, onError }: RouteContext): void {
   const documents = new LargeDocuments(engine, clock)
   const schemas = createRequestSchemas(limits)
   const smallJson = [atMost(limits.eventBytes, clock), onlyTypes('application/json'), onlyUtf8(clock)] as const
@@ -42,9 +43,11 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates,
 
   app.get('/api/jobs', valid('query', listQuerySchema), async (c) => {
     const { owner, parent, status, kind, cursor, limit } = c.req.valid('query')
-    const query = { limit, ...defined({ owner, parentId: parent, status, kind, cursor }) }
-    const page = await jobs.list(c.get('principal'), query)
-    return c.json(page, 200, { 'cache-control': 'no-store', date: date() })
+    const principal = c.get('principal')
+    const list = await jobs.openList(principal, defined({ owner, parentId: parent, status, kind, cursor }))
+    const page = await listPage(list, limit, principal.sub, turns)
+    const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', date: date() }
+    return c.body(page, 200, headers)
   })
 
   app.delete('/api/jobs', valid('query', removeQuerySchema), (c) => {

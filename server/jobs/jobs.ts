@@ -3,7 +3,7 @@ import { isJobId, type JobHeader } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
 import type { Receipt } from '../../shared/producer/batcher.ts'
 import { type Random, randomId } from '../../shared/time/clock.ts'
-import type { CreateJob, CreateToken, JobList, RemoveQuery } from '../../shared/wire/api.ts'
+import type { CreateJob, CreateToken, RemoveQuery } from '../../shared/wire/api.ts'
 import { type Action, isAdmin, type Principal, permit, permitOwner, requireScope, tokenSeries } from '../auth/access.ts'
 import type { Auth } from '../auth/auth.ts'
 import { problems, refuse } from '../errors.ts'
@@ -31,6 +31,14 @@ export interface JobsContext {
   metrics: Metrics
   /** Retention of ended jobs: seconds. */
   retentionSeconds: number
+}
+
+/** A list that is read step by step. */
+export interface OpenList {
+  /** The next jobs: at most `limit`, and about `maxBytes` of JSON, but at least one. */
+  read(size: Pick<ListQuery, 'limit' | 'maxBytes'>): Promise<{ jobs: JobHeader[]; isLast: boolean }>
+  /** The sealed cursor after what was read; `undefined` at the end of the list. */
+  nextCursor(): Promise<string | undefined>
 }
 
 /** Operations on jobs, with their access checks. All throw `ProblemError`s. */
@@ -114,19 +122,22 @@ export class Jobs {
     return stored
   }
 
-  /** Lists jobs, newest first: by default the principal's own (see `ownerOf`). */
-  async list(
+  /** Opens a list of jobs, newest first: by default of the principal's own (see `ownerOf`). */
+  async openList(
     principal: Principal,
-    { owner: asked, cursor, ...query }: Partial<ListQuery> & Pick<ListQuery, 'limit'>,
-  ): Promise<JobList> {
+    { owner: asked, cursor: sealed, ...query }: Partial<Omit<ListQuery, 'limit' | 'maxBytes'>>,
+  ): Promise<OpenList> {
     const { engine, cursors } = this.#context
     const { sub } = principal
     const owner = this.ownerOf(principal, asked)
-    const from = cursor === undefined ? {} : { cursor: await cursors.open(cursor, sub, owner) }
-    const { rows, nextCursor } = await engine.list({ ...query, ...from, owner })
+    let cursor = sealed === undefined ? undefined : await cursors.open(sealed, sub, owner)
     return {
-      jobs: rows,
-      ...(nextCursor === undefined ? {} : { nextCursor: await cursors.seal(nextCursor, sub, owner) }),
+      read: async (size) => {
+        const page = await engine.list({ ...query, ...size, owner, ...(cursor === undefined ? {} : { cursor }) })
+        cursor = page.nextCursor
+        return { jobs: page.rows, isLast: cursor === undefined }
+      },
+      nextCursor: async () => (cursor === undefined ? undefined : cursors.seal(cursor, sub, owner)),
     }
   }
 
