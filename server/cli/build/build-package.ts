@@ -6,6 +6,8 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Glob } from 'bun'
+import { withShortStyles } from './bundle.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
@@ -34,6 +36,11 @@ try {
   const denoTypes = join(folder, 'deno.d.ts')
   await Bun.write(denoTypes, await run('deno', 'types'))
   await compile('tsconfig.json', [...forDeno, relative(root, denoTypes)], { lib: ['ESNext'], types: ['node'] })
+  // Bundlers leave texts as they are.
+  for (const path of new Glob('client/**/*-styles.js').scanSync(join(root, 'dist'))) {
+    const file = Bun.file(join(root, 'dist', path))
+    await Bun.write(file, withShortStyles(await file.text()))
+  }
 } finally {
   await rm(folder, { recursive: true })
 }

@@ -24,11 +24,12 @@ export async function bundle(entrypoint: string): Promise<string> {
   return code
 }
 
-/** Minifies the style sheets in a module's template strings. */
 async function shortenStyles({ path }: { path: string }): Promise<{ contents: string; loader: 'ts' }> {
-  const text = await Bun.file(path).text()
-  return { contents: text.replace(/`\n[^`]+`/g, shorten), loader: 'ts' }
+  return { contents: withShortStyles(await Bun.file(path).text()), loader: 'ts' }
 }
+
+/** A module with the style sheets in its template strings minified. */
+export const withShortStyles = (module: string): string => module.replace(/`\n[^`]+`/g, shorten)
 
 /** Removes spaces around punctuation, except before a colon, where a space changes the selector. */
 const shorten = (styles: string) =>
