@@ -3,7 +3,7 @@ import type { Cursor } from '../../../shared/document/cursor.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../../shared/time/clock.ts'
-import { type Problem, problems } from '../../errors.ts'
+import { type Problem, ProblemError, problems, refuse } from '../../errors.ts'
 import type {
   Applied,
   Batch,
@@ -81,6 +81,8 @@ export class SqliteEngine implements Engine {
   readonly #thread: WriterThread
   #tidyTimer: Timer | undefined
   #isClosed = false
+  /** A file was overwritten or truncated. Lasts until the next start. */
+  #isLost = false
 
   /** @param thread with an open file: see {@link open} */
   constructor(
@@ -120,7 +122,12 @@ export class SqliteEngine implements Engine {
   }
 
   async read(id: string): Promise<StoredJob | undefined> {
-    return this.#find(id)?.job
+    try {
+      this.#requireFile()
+      return this.#find(id)?.job
+    } catch (error) {
+      throw await this.#causeOf(error)
+    }
   }
 
   async changesSince(
@@ -128,9 +135,14 @@ export class SqliteEngine implements Engine {
     cursor: Cursor | undefined,
     page: { view: View; maxBytes: number },
   ): Promise<Patch | undefined> {
-    // A paging reader asks for the next page at once, and after a restart many readers page at the same time.
-    if (page.view === 'all' && this.#isLarge(id, cursor)) await this.#largeReads.take()
-    return this.#changesSince(id, cursor, page)
+    try {
+      this.#requireFile()
+      // A paging reader asks for the next page at once, and after a restart many readers page at the same time.
+      if (page.view === 'all' && this.#isLarge(id, cursor)) await this.#largeReads.take()
+      return this.#changesSince(id, cursor, page)
+    } catch (error) {
+      throw await this.#causeOf(error)
+    }
   }
 
   /** Whether more than LARGE_ROWS rows may have changed since a cursor. */
@@ -154,7 +166,12 @@ export class SqliteEngine implements Engine {
   }
 
   async list(query: ListQuery): Promise<Page<JobHeader>> {
-    return this.#store.list(query)
+    try {
+      this.#requireFile()
+      return this.#store.list(query)
+    } catch (error) {
+      throw await this.#causeOf(error)
+    }
   }
 
   remove(id: string, only?: RemoveOnly): Promise<boolean> {
@@ -170,8 +187,9 @@ export class SqliteEngine implements Engine {
   }
 
   async check(): Promise<void> {
-    const { failed } = await this.#thread.check()
-    if (failed !== undefined) throw new Error(failed)
+    const { failed, isLost } = await this.#thread.check()
+    this.#isLost ||= isLost === true
+    if (failed !== undefined) throw failed === MOVED ? refuse(problems.unavailable(MOVED)) : new Error(failed)
     this.#store.find('')
   }
 
@@ -180,9 +198,24 @@ export class SqliteEngine implements Engine {
     this.#isClosed = true
     await this.#requests.drain()
     if (this.#tidyTimer !== undefined) this.#clock.clearTimeout(this.#tidyTimer)
-    // The writer closes last: the last connection checkpoints the WAL and deletes it.
+    // The last connection to close checkpoints the WAL and deletes it, unless it is read-only.
+    const { mustKeepWal } = await this.#thread.check()
+    if (mustKeepWal) await this.#thread.close()
     this.#db.close()
-    await this.#thread.close()
+    if (!mustKeepWal) await this.#thread.close()
+  }
+
+  /** @throws ProblemError after a file was overwritten or truncated: reads would mix what it has with what is cached */
+  #requireFile(): void {
+    if (this.#isLost) throw refuse(problems.unavailable(MOVED))
+  }
+
+  /** Why a read failed: the state of the files, if that explains it. */
+  async #causeOf(error: unknown): Promise<unknown> {
+    if (error instanceof ProblemError) return error
+    const { failed, isLost } = await this.#thread.check()
+    this.#isLost ||= isLost === true
+    return failed === MOVED ? refuse(problems.unavailable(MOVED)) : error
   }
 
   #submit<T>(request: Request<T>): Promise<T> {
@@ -246,6 +279,7 @@ export class SqliteEngine implements Engine {
     const frees = tasks.every((task) => task.frees)
     const outcome = await this.#thread.commit({ statements: this.#plan.take(), frees })
     if (outcome.failed !== undefined) {
+      this.#isLost ||= outcome.isLost === true
       for (const id of group.ids) this.#entries.delete(id)
       return outcome
     }

@@ -1,4 +1,16 @@
-import { closeSync, fdatasyncSync, openSync, readSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fdatasyncSync,
+  openSync,
+  readSync,
+  rmSync,
+  type Stats,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { type Finding, Witness } from './witness.ts'
 
 /** Disk space reserved for removals: bytes. As much as the WAL grows before a checkpoint. */
 export const RESERVE_BYTES = 4 * 1024 * 1024
@@ -6,26 +18,45 @@ export const RESERVE_BYTES = 4 * 1024 * 1024
 /** Path of the file that reserves the space. */
 export const reserveOf = (file: string): string => `${file}-reserve`
 
-/** File sizes in bytes. */
-interface Sizes {
-  wal: number
+/** Path of the file that records that the database was replaced or overwritten, so its WAL belongs to another. */
+export const replacedMarkOf = (file: string): string => `${file}-replaced`
+
+/** Longest tick of the clock that file systems use: milliseconds. */
+const TICK_MS = 20
+
+/** Sizes in bytes, and when the database was last written. */
+interface Seen {
   database: number
+  writtenAt: number
+  wal: number
 }
 
-/** The files of a database on the disk: identity, sizes and the reserve. */
+/** The files of a database on the disk: identity, contents and the reserve. */
 export class DatabaseFiles {
-  readonly #file: string
-  /** Files that must not be moved or replaced, each with its identity at opening. */
-  readonly #identities: readonly [file: string, identity: string | undefined][]
-  #sizes: Sizes
+  /** Path of the database, symbolic links resolved. */
+  readonly file: string
+  /** Identities at opening of the database, its WAL and its lock, which must not be moved or replaced. */
+  readonly #identities: readonly (string | undefined)[]
+  /** Stays open: closing it would release SQLite's locks on the file (sqlite.org/howtocorrupt.html, 2.2). */
+  readonly #fd: number
+  readonly #witness: Witness
+  #noted: Seen
+  #notedAt = performance.now()
+  /** Whether a later write shows in the time of writing. */
+  #isSettled = false
+  #seen: Seen
+  #isMarked = false
   #hasReserve = false
-  #fd: number | undefined
 
   /** @param file a database that was opened and read from, so that its WAL exists */
   constructor(file: string) {
-    this.#file = file
-    this.#identities = [file, `${file}-wal`, `${file}-lock`].map((name) => [name, identityOf(name)])
-    this.#sizes = this.#measure()
+    this.file = file
+    this.#fd = openSync(file, 'r+')
+    const found = this.#stat()
+    this.#identities = found.map(identityOf)
+    this.#seen = seenIn(found)
+    this.#noted = this.#seen
+    this.#witness = new Witness(file, this.#fd)
     // Keep an existing reserve: on a full disk it could not be recreated.
     this.#hasReserve = sizeOf(reserveOf(file)) >= RESERVE_BYTES
     this.makeReserve()
@@ -35,47 +66,85 @@ export class DatabaseFiles {
    * Whether the database, WAL and lock are still the files that were opened. Writes to deleted files are lost with the process, and without
    * the lock file another server may write.
    */
-  get isInPlace(): boolean {
-    return this.#identities.every(([file, identity]) => identityOf(file) === identity)
+  isInPlace(): boolean {
+    const found = this.#stat()
+    this.#seen = seenIn(found)
+    const isReplaced = found[0] !== undefined && identityOf(found[0]) !== this.#identities[0]
+    if (isReplaced !== this.#isMarked) this.#mark(isReplaced)
+    return found.every((stats, index) => identityOf(stats) === this.#identities[index])
   }
 
-  /** Which files have shrunk since the last call of this method or {@link noteSizes}. */
-  findShrunk(): { wal: boolean; database: boolean } {
-    const { wal, database } = this.#sizes
-    this.#sizes = this.#measure()
-    return { wal: this.#sizes.wal < wal, database: this.#sizes.database < database }
+  /**
+   * What another program did to the contents, as of the last {@link isInPlace}. Cheap while the database was not written and the WAL did not
+   * shrink.
+   */
+  check(): Finding {
+    const { noted, seen } = { noted: this.#noted, seen: this.#seen }
+    const isTouched = seen.database !== noted.database || seen.writtenAt !== noted.writtenAt || seen.wal < noted.wal
+    noted.wal = seen.wal
+    if (!isTouched && (this.#isSettled || this.#settle())) return undefined
+    const finding = this.#witness.check()
+    if (finding === undefined) this.#take(seen)
+    return finding
   }
 
-  /** Records the present sizes, after an operation that may shrink files. */
-  noteSizes(): void {
-    this.#sizes = this.#measure()
+  /** The clock of file systems ticks every few milliseconds: until the next tick, what is written leaves no trace in it. */
+  #settle(): boolean {
+    this.#isSettled = performance.now() - this.#notedAt > TICK_MS
+    return this.#witness.isAsNoted()
   }
 
-  /** Size of the database file: bytes. */
-  get size(): number {
-    return this.#sizes.database
+  #take(seen: Seen): void {
+    this.#noted = seen
+    this.#notedAt = performance.now()
+    this.#isSettled = false
+    this.#witness.note()
   }
 
-  #measure(): Sizes {
-    return { wal: sizeOf(`${this.#file}-wal`), database: sizeOf(this.#file) }
+  /** Call it after each commit. */
+  noteCommit(): void {
+    this.#witness.noteCommit()
+  }
+
+  /** Takes the contents as right: after a checkpoint of our own. */
+  note(): void {
+    this.#take(seenIn(this.#stat()))
+  }
+
+  #stat(): (Stats | undefined)[] {
+    return ['', '-wal', '-lock'].map((suffix) => statSync(this.file + suffix, { throwIfNoEntry: false }))
+  }
+
+  /** Makes the next start refuse to apply the WAL to a database that it does not belong to. */
+  markReplaced(): void {
+    this.#mark(true)
+  }
+
+  #mark(isReplaced: boolean): void {
+    this.#isMarked = isReplaced
+    try {
+      if (isReplaced) writeFileSync(replacedMarkOf(this.file), '', { mode: 0o600 })
+      else rmSync(replacedMarkOf(this.file), { force: true })
+    } catch {
+      // The disk may be full or read-only. Commits are refused all the same.
+    }
   }
 
   /** Writes the database over itself, and syncs it: see {@link rewrite}. */
   rewriteDatabase(): void {
-    // Stays open: closing it would release SQLite's locks on the file (sqlite.org/howtocorrupt.html, 2.2).
-    this.#fd ??= openSync(this.#file, 'r+')
     rewrite(this.#fd)
   }
 
   /** Call it after SQLite has closed the database. */
   close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd)
+    this.#witness.close()
+    closeSync(this.#fd)
   }
 
   /** Reserves disk space. @returns whether the reserve exists */
   makeReserve(): boolean {
     if (this.#hasReserve) return true
-    const reserve = reserveOf(this.#file)
+    const reserve = reserveOf(this.file)
     try {
       // First write twice the size: a reserve must not itself fill the disk.
       const fd = openSync(reserve, 'w', 0o600)
@@ -100,7 +169,7 @@ export class DatabaseFiles {
 
   /** Deletes the reserve, to free its space. */
   releaseReserve(): void {
-    rmSync(reserveOf(this.#file), { force: true })
+    rmSync(reserveOf(this.file), { force: true })
     this.#hasReserve = false
   }
 }
@@ -121,10 +190,13 @@ export function rewrite(fd: number): void {
 }
 
 /** Device and inode: tells a file from its replacement. */
-function identityOf(file: string): string | undefined {
-  const found = statSync(file, { throwIfNoEntry: false })
-  return found && `${found.dev}:${found.ino}`
-}
+const identityOf = (found: Stats | undefined): string | undefined => found && `${found.dev}:${found.ino}`
+
+const seenIn = ([database, wal]: (Stats | undefined)[]): Seen => ({
+  database: database?.size ?? 0,
+  writtenAt: database?.mtimeMs ?? 0,
+  wal: wal?.size ?? 0,
+})
 
 /** Bytes; 0 if the file does not exist. */
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0

@@ -2,9 +2,10 @@ import { closeSync, existsSync, mkdirSync, openSync, readSync, realpathSync, rmS
 import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngineOpenError } from '../../jobs/engine.ts'
-import { reserveOf, rewrite } from './files.ts'
+import { replacedMarkOf, reserveOf, rewrite } from './files.ts'
 import { APPLICATION_ID, FORMAT, migrate } from './format.ts'
 import { discardDraft, finishReplacement } from './replacement.ts'
+import { pagesInWal } from './wal-index.ts'
 
 /** How long a commit waits for another program's lock on the file, such as a backup's: milliseconds. */
 const BUSY_MS = 5_000
@@ -46,6 +47,7 @@ export function openDatabase(path: string): OwnedDatabase {
   try {
     discardDraft(lock.file)
     finishReplacement(lock.file)
+    refuseReplaced(path, lock.file)
     inspect(path, lock.file)
     rewriteWal(lock.file)
     const db = openInRoom(path, lock.file)
@@ -159,16 +161,21 @@ function inspect(path: string, file: string): void {
   const isSqlite = length === HEAD_BYTES && new TextDecoder().decode(head.subarray(0, MAGIC.length)) === MAGIC
   if (!isSqlite) throw new EngineOpenError(`${path} is not a SQLite file: name another file, or move this one away.`)
   const view = new DataView(head.buffer)
-  const size = statSync(file).size
-  // A WAL may mean an interrupted checkpoint, and a journal an interrupted first commit. Without both, the file must have all its pages.
-  const isSettled = !existsSync(`${file}-wal`) && !existsSync(`${file}-journal`)
-  if (isSettled && size < view.getUint32(PAGE_COUNT_AT) * (view.getUint16(PAGE_SIZE_AT) || 65_536))
-    throw damaged(path, 'it is truncated')
+  // A journal may mean an interrupted first commit, which SQLite rolls back.
+  if (!existsSync(`${file}-journal`) && lacksPages(file, view)) throw damaged(path, 'it is truncated')
   const applicationId = view.getUint32(APPLICATION_ID_AT)
   // `auto_vacuum` is committed before the first table. A process killed in between leaves a file without data.
   const hasTables = view.getUint32(SCHEMA_COOKIE_AT) !== 0 || existsSync(`${file}-wal`)
   if (applicationId === 0 && !hasTables) return
   checkFormat(path, applicationId, view.getUint32(USER_VERSION_AT))
+}
+
+/** Whether pages are neither in the file nor in its WAL. After an interrupted checkpoint the file may lack those in the WAL. */
+function lacksPages(file: string, head: DataView): boolean {
+  const { pages, count = head.getUint32(PAGE_COUNT_AT) } = pagesInWal(file)
+  const whole = Math.floor(statSync(file).size / (head.getUint16(PAGE_SIZE_AT) || 65_536))
+  for (let page = whole + 1; page <= count; page++) if (!pages.has(page)) return true
+  return false
 }
 
 /**
@@ -184,6 +191,17 @@ function rewriteWal(file: string): void {
   } finally {
     closeSync(fd)
   }
+}
+
+/** Refuses a database that was replaced while a server had it open: SQLite would apply the WAL of the file before to it. */
+function refuseReplaced(path: string, file: string): void {
+  const mark = replacedMarkOf(file)
+  if (!existsSync(mark)) return
+  if (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size)
+    throw new EngineOpenError(
+      `${path} was replaced while a server had it open, and ${path}-wal belongs to the file before. To go on with ${path} as it is, delete ${path}-wal and ${path}-shm; "milepost restore" does that too. If the file before is back, delete ${path}-replaced.`,
+    )
+  rmSync(mark)
 }
 
 /** On a full disk, opens the file in the space of an earlier process's reserve: even reads need space for the WAL index. */

@@ -20,8 +20,16 @@ export const MOVED =
 export interface CommitResult {
   /** {@link MOVED}, or SQLite's message. */
   failed?: string
+  /** A file was overwritten or truncated: until the next start, what is read from it is of no use either. */
+  isLost?: true
   /** The disk is full: nothing was written. */
   isFull?: true
+}
+
+/** Whether commits are expected to succeed. */
+export interface CheckResult extends CommitResult {
+  /** The next start needs the WAL, so closing the database must not checkpoint it. */
+  mustKeepWal: boolean
 }
 
 /** Separates the parts of a statements string. No value may contain it: SQLite ends a text at a NUL. */

@@ -2,7 +2,7 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from '
 import { dirname } from 'node:path'
 
 /** Files that belong to one database file, and would damage another. */
-const LOGS = ['-wal', '-shm', '-journal']
+const LOGS = ['-wal', '-shm', '-journal', '-replaced']
 
 /** Path at which a copy is prepared. A killed restore may leave it incomplete. */
 export const draftFileOf = (file: string): string => `${file}-restored`

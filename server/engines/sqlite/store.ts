@@ -46,6 +46,13 @@ export interface Draft {
   keyHorizon?: number | undefined
 }
 
+const UPDATE_HEAD = 'UPDATE heads SET body = ?2 WHERE job = ?1'
+const INSERT_HEAD = 'INSERT INTO heads VALUES (?1, ?2)'
+const DELETE_HEAD = 'DELETE FROM heads WHERE job = ?'
+
+/** Statements of which every change to a job has one. Their values are the job's number and, unless they delete it, its head. */
+export const headWrites: ReadonlySet<string> = new Set([UPDATE_HEAD, INSERT_HEAD, DELETE_HEAD])
+
 /** Runs or queues a statement that changes data. */
 export type Write = (sql: string, ...values: SqlValue[]) => void
 
@@ -175,7 +182,7 @@ export class SqliteStore {
   remove({ seq: job, job: removed }: StoredEntry): void {
     this.kept?.add(removed.header.createdBy, -1, -blocksOf(removed))
     this.#write('DELETE FROM jobs WHERE seq = ?', job)
-    this.#write('DELETE FROM heads WHERE job = ?', job)
+    this.#write(DELETE_HEAD, job)
     if (this.#hasTrash) this.#write('INSERT INTO trash VALUES (?)', job)
     else for (const table of ['rows', 'keys']) this.#write(`DELETE FROM ${table} WHERE job = ?`, job)
   }
@@ -214,7 +221,7 @@ export class SqliteStore {
       if (stored) this.#updateJob(seq, seldom)
       else seq = this.#insertJob(job.header, seldom)
     }
-    this.#write(stored ? 'UPDATE heads SET body = ?2 WHERE job = ?1' : 'INSERT INTO heads VALUES (?1, ?2)', seq, body)
+    this.#write(stored ? UPDATE_HEAD : INSERT_HEAD, seq, body)
     this.#saveNamed(seq, STEPS, draft.steps, stored?.job.marks.stepCount ?? 0)
     this.#saveNamed(seq, ITEMS, draft.items, stored ? countItems(stored.job.header) : 0)
     this.#saveWindow(seq, ERRORS, draft.errors, stored?.job.header.errorCount ?? 0, ERROR_WINDOW)

@@ -1,6 +1,6 @@
 import { EngineOpenError } from '../../jobs/engine.ts'
 import { openError } from './open.ts'
-import type { CommitResult, Plan } from './plan.ts'
+import type { CheckResult, CommitResult, Plan } from './plan.ts'
 
 /** A message to the thread: first the path of the file, then plans, `check` and `close`. */
 export type Question = string | Plan
@@ -20,12 +20,17 @@ export class WriterThread {
   readonly #worker: Port
   readonly #waiting: ((outcome: CommitResult) => void)[] = []
   #failure: CommitResult | undefined
+  /** The failure that was logged last; cleared by the next success. */
+  #told: string | undefined
 
   /** @param worker with an open file: see {@link open} */
   constructor(worker: Port, file: string) {
     this.#worker = worker
     this.file = file
-    worker.onmessage = ({ data }) => this.#waiting.shift()?.(data)
+    worker.onmessage = ({ data }) => {
+      this.#tell(data)
+      this.#waiting.shift()?.(data)
+    }
     worker.onerror = (event) => {
       event.preventDefault()
       this.#failure = { failed: `The thread that writes the database ended: ${event.message}` }
@@ -51,14 +56,22 @@ export class WriterThread {
     return this.#ask(plan)
   }
 
-  check(): Promise<CommitResult> {
-    return this.#ask('check')
+  async check(): Promise<CheckResult> {
+    return { mustKeepWal: false, ...(await this.#ask('check')) }
   }
 
   /** Closes the file and ends the thread. */
   async close(): Promise<void> {
     await this.#ask('close')
     this.#worker.terminate()
+  }
+
+  /** Logs why commits fail: once, not with each. A full disk is told to whoever publishes. */
+  #tell({ failed, isFull }: CommitResult): void {
+    const reason = isFull ? undefined : failed
+    if (reason !== undefined && reason !== this.#told)
+      console.error(`Events and new jobs are refused. The store failed: ${reason}`)
+    this.#told = reason
   }
 
   #ask(message: Question): Promise<CommitResult> {

@@ -22,6 +22,7 @@ function open(path: string): void {
   }
   const files = new DatabaseFiles(owned.file)
   const writer = new Writer(owned.db, files)
+  writer.stamp()
   let timer: ReturnType<typeof setTimeout> | undefined
   const recoverIn = (ms: number | undefined) => {
     timer = ms === undefined ? undefined : setTimeout(() => recoverIn(writer.recover()), ms)
@@ -29,10 +30,8 @@ function open(path: string): void {
   thread.onmessage = ({ data }) => {
     if (data === 'close') {
       clearTimeout(timer)
-      if (!writer.isDoubtful) {
-        owned.close()
-        files.close()
-      }
+      owned.close()
+      files.close()
       thread.postMessage({})
       return
     }

@@ -1,8 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { Statement } from './database.ts'
+import { randomId, systemRandom } from '../../../shared/time/clock.ts'
+import type { SqlValue, Statement } from './database.ts'
 import type { DatabaseFiles } from './files.ts'
 import { FORMAT } from './format.ts'
-import { type CommitResult, MOVED, type Plan, statementsOf } from './plan.ts'
+import { openReader } from './open.ts'
+import { type CheckResult, type CommitResult, MOVED, type Plan, statementsOf } from './plan.ts'
+import { headWrites } from './store.ts'
 
 /** Interval of recovery attempts after a failure: milliseconds. */
 const RETRY_MS = 1_000
@@ -11,6 +14,11 @@ const RETRY_MS = 1_000
 const CHECKPOINT_PAGES = 1_000
 /** SQLite's default: bytes. */
 const PAGE_SIZE = 4_096
+
+/** The note that holds the stamp. Other notes have a slash in their keys. */
+const STAMP_KEY = 'run'
+const WRITE_STAMP = 'INSERT OR REPLACE INTO notes (key, text, until) VALUES (?, ?, ?)'
+const STAMP_LENGTH = 16
 
 /**
  * The only writer of a file, in a thread that may wait for the disk.
@@ -29,8 +37,12 @@ export class Writer {
   #pages = 0
   /** A checkpoint failed: pages that it wrote may be missing on the disk even after a later sync succeeds. */
   #isDoubtful = false
-  /** Another program truncated a file, so SQLite's cached view of it is invalid. */
-  #isCutShort = false
+  /** Another program overwrote or truncated a file, so SQLite's cached view of it is invalid. */
+  #isLost = false
+  /** Text of the note that only this run's file has. */
+  #stamp: string | undefined
+  /** Values of the last write to `heads`: the number of a job, and its head unless that was deleted. */
+  #lastHead: SqlValue[] | undefined
 
   constructor(db: DatabaseSync, files: DatabaseFiles) {
     this.#db = db
@@ -39,12 +51,13 @@ export class Writer {
 
   /** Commits a plan. Without statements it writes nothing and fails only when the file is gone. */
   commit(plan: Plan): CommitResult {
-    if (!this.#isIntact()) return { failed: MOVED }
-    // Refuse other plans until the reserve exists again: space freed by removals refills it first.
-    if (plan.statements !== '' && !plan.frees && !this.#files.hasReserve) return { failed: FULL, isFull: true }
     try {
+      if (!this.#isIntact()) return this.#moved
+      // Refuse other plans until the reserve exists again: space freed by removals refills it first.
+      if (plan.statements !== '' && !plan.frees && !this.#files.hasReserve) return { failed: FULL, isFull: true }
       this.#makeRoomFor(plan, () => this.#run(plan))
       if (this.#isIntact()) return {}
+      if (this.#isLost) return this.#moved
       throw new Error('The file was moved while it was written')
     } catch (reason) {
       if (isFull(reason)) return { failed: FULL, isFull: true }
@@ -62,21 +75,39 @@ export class Writer {
   checkpoint(): void {
     if (this.#isDoubtful || this.#pages < CHECKPOINT_PAGES) return
     try {
-      this.#runCheckpoint('PASSIVE')
+      // A checkpoint would write into a file that was replaced.
+      if (this.#isIntact()) this.#runCheckpoint('PASSIVE')
     } catch (reason) {
       if (!isFull(reason)) this.#failure = messageOf(reason)
     }
   }
 
-  /** Whether the database must not be closed: closing deletes the WAL, which the next start needs for repair. */
-  get isDoubtful(): boolean {
-    return this.#isDoubtful
+  /** Whether commits are expected to succeed. Does not write, unless another program emptied the WAL. */
+  check(): CheckResult {
+    const mustKeepWal = () => this.#isDoubtful || this.#isLost
+    try {
+      if (!this.#isIntact()) return { ...this.#moved, mustKeepWal: mustKeepWal() }
+    } catch (reason) {
+      return { failed: messageOf(reason), mustKeepWal: mustKeepWal() }
+    }
+    const failed = this.#failure === undefined ? {} : { failed: this.#failure }
+    return { ...failed, mustKeepWal: mustKeepWal() }
   }
 
-  /** Whether commits are expected to succeed. Does not write. */
-  check(): CommitResult {
-    const failed = this.#isIntact() ? this.#failure : MOVED
-    return failed === undefined ? {} : { failed }
+  /** Marks the file as this run's: no copy that was made before has this note. */
+  stamp(): void {
+    const text = JSON.stringify(randomId(systemRandom, STAMP_LENGTH))
+    // Unknown when the commit fails.
+    this.#stamp = undefined
+    try {
+      this.#makeRoomFor({ statements: '', frees: true }, () => {
+        this.#transaction(() => this.#prepare(WRITE_STAMP).run(STAMP_KEY, text, Number.MAX_VALUE))
+        this.#stamp = text
+      })
+      this.#runCheckpoint('PASSIVE')
+    } catch (reason) {
+      if (!isFull(reason)) this.#failure = messageOf(reason)
+    }
   }
 
   /**
@@ -85,9 +116,12 @@ export class Writer {
    * @returns when to call it again: milliseconds from now; `undefined` when everything has recovered
    */
   recover(): number | undefined {
+    if (this.isWell) return undefined
     try {
+      if (!this.#isIntact()) return RETRY_MS
       if (this.#isDoubtful) {
         this.#files.rewriteDatabase()
+        this.#files.note()
         this.#isDoubtful = false
       }
       if (this.#failure !== undefined) this.#transaction(() => this.#db.exec(`PRAGMA user_version = ${FORMAT}`))
@@ -103,39 +137,56 @@ export class Writer {
     return this.#failure === undefined && this.#files.hasReserve && !this.#isDoubtful
   }
 
-  /** Whether the files are in place and complete. */
+  /** Whether the files are in place and as SQLite left them. */
   #isIntact(): boolean {
-    if (this.#isCutShort || !this.#files.isInPlace) return false
-    const shrunk = this.#files.findShrunk()
-    this.#isCutShort = (shrunk.wal && !this.#hasWal()) || (shrunk.database && !this.#hasPages())
-    return !this.#isCutShort
+    if (this.#isLost || !this.#files.isInPlace()) return false
+    const finding = this.#files.check()
+    if (finding === undefined) return true
+    if (finding === 'restarted' && this.#isCurrent()) {
+      this.stamp()
+      return true
+    }
+    this.#isLost = true
+    if (finding !== 'cut') this.#files.markReplaced()
+    return false
   }
 
-  /** Whether SQLite still finds its frames in the WAL. Another program's checkpoint, such as Litestream's, also shortens it. */
-  #hasWal(): boolean {
+  /** Whether a connection that has nothing cached finds this run's stamp, and the head that was written last. */
+  #isCurrent(): boolean {
+    const db = openReader(this.#files.file)
     try {
-      this.#runCheckpoint('PASSIVE')
-      return true
-    } catch {
+      const stamp = db.prepare('SELECT text FROM notes WHERE key = ?').get(STAMP_KEY) as { text: string } | undefined
+      if (this.#stamp !== undefined && stamp?.text !== this.#stamp) return false
+      if (this.#lastHead === undefined) return true
+      const [job = null, body] = this.#lastHead
+      const head = db.prepare('SELECT body FROM heads WHERE job = ?').get(job) as { body: string } | undefined
+      return head?.body === body
+    } catch (reason) {
+      if (messageOf(reason).includes('locked')) throw reason
       return false
+    } finally {
+      db.close()
     }
   }
 
-  /** Whether the file is large enough for its page count. A vacuum shortens the file and lowers the count too. */
-  #hasPages(): boolean {
-    const { page_count: pages } = this.#prepare('PRAGMA page_count').get() as { page_count: number }
-    return this.#files.size >= pages * PAGE_SIZE
+  get #moved(): CommitResult {
+    return this.#isLost ? { failed: MOVED, isLost: true } : { failed: MOVED }
   }
 
   #run({ statements }: Plan): void {
     if (statements === '') return
+    let lastHead = this.#lastHead
+    // Unknown when the commit fails.
+    this.#lastHead = undefined
     this.#transaction(() => {
       for (const { sql, values } of statementsOf(statements)) {
         // `all`, because a PRAGMA with rows completes only when they were all read.
         this.#prepare(sql).all(...values)
         this.#pages += 1
+        if (headWrites.has(sql)) lastHead = values
       }
     })
+    this.#lastHead = lastHead
     this.#pages += statements.length / PAGE_SIZE
   }
 
@@ -159,7 +210,7 @@ export class Writer {
     try {
       this.#db.exec(`PRAGMA wal_checkpoint(${mode})`)
       this.#pages = 0
-      this.#files.noteSizes()
+      this.#files.note()
     } catch (reason) {
       this.#isDoubtful = !isFull(reason)
       throw reason
@@ -199,6 +250,8 @@ export class Writer {
         // SQLite has already rolled back, as it does after an I/O error.
       }
       throw error
+    } finally {
+      this.#files.noteCommit()
     }
   }
 }
