@@ -2,6 +2,7 @@ import { createEventSchema, type ProducerEvent } from '../../shared/document/eve
 import type { JobHeader } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
 import type { Sent } from '../../shared/producer/batcher.ts'
+import { failureOf } from '../../shared/producer/http-sender.ts'
 import type { Clock, Random } from '../../shared/time/clock.ts'
 import { type CreateJob, createRequestSchemas } from '../../shared/wire/api.ts'
 import type { Principal } from '../auth/access.ts'
@@ -70,9 +71,6 @@ async function publishOnce(jobs: Jobs, jobId: string, events: ProducerEvent[], k
     // In this process a batch costs little, so new watchers don't have to wait.
     return { receipt: { ...receipt, flushMs: FLUSH_MS.watched } }
   } catch (error) {
-    if (!(error instanceof ProblemError)) return { retry: true }
-    const { status, detail } = error.problem
-    if (status === 413 || status === 422) return { rejected: detail }
-    return status >= 500 ? { retry: true } : { refused: detail }
+    return error instanceof ProblemError ? failureOf(error.problem.status, error.message) : { retry: true }
   }
 }

@@ -27,12 +27,18 @@ export async function readAnswer<T>(
   const body = ok ? await readJson(response) : undefined
   if (isOurs(body)) return { body }
   const problem = await readProblem(response)
-  if (problem && [400, 413, 415, 422].includes(status)) return { failed: { rejected: problem.detail }, problem }
-  if (problem && [403, 404, 409].includes(status)) return { failed: { refused: problem.detail }, problem }
-  // A 401 may be temporary; the other statuses are by definition.
+  const failed = problem && failureOf(status, problem.detail)
+  if (failed && !('retry' in failed)) return { failed, problem }
   const afterMs = retryAfterMs(response, now, problem ? RETRY_AFTER_MOST_MS : FOREIGN_WAIT_MS)
   // Without a problem it is a proxy that has a smaller limit than the server, which has not seen the request.
   return { failed: { retry: true, afterMs, tooLarge: status === 413 }, problem }
+}
+
+/** What a producer does after a problem of the server: drop the event, give up the job, or try again. */
+export function failureOf(status: number, detail: string): Failed {
+  if ([400, 413, 415, 422].includes(status)) return { rejected: detail }
+  // A 401 may be temporary; the other statuses are by definition.
+  return [403, 404, 409].includes(status) ? { refused: detail } : { retry: true }
 }
 
 /** The statuses with which `fetch` follows a `Location` (fetch.spec.whatwg.org/#redirect-status). */

@@ -22,7 +22,7 @@ const BUNDLES = {
   "import 'milepost/element'": 11_440,
   "export { useJobProgress } from 'milepost/client'": 15_900,
   "export { createJobSignal } from 'milepost/client'": 9_200,
-  "export { createReporter } from 'milepost/client'": 3_600,
+  "export { createReporter } from 'milepost/client'": 3_640,
   "export * from 'milepost/client'": 22_500,
   "export { applyEvent, getProgressPercent } from 'milepost'": 1_600,
 }
