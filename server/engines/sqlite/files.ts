@@ -46,6 +46,7 @@ export class DatabaseFiles {
   #isSettled = false
   #seen: Seen
   #isMarked = false
+  #hasWarned = false
   #hasReserve = false
 
   /** @param file a database that was opened and read from, so that its WAL exists */
@@ -71,7 +72,17 @@ export class DatabaseFiles {
     this.#seen = seenIn(found)
     const isReplaced = found[0] !== undefined && identityOf(found[0]) !== this.#identities[0]
     if (isReplaced !== this.#isMarked) this.#mark(isReplaced)
+    if ((found[0]?.nlink ?? 1) > 1) this.#warnOfLink()
     return found.every((stats, index) => identityOf(stats) === this.#identities[index])
+  }
+
+  /** Once, and early: the next start will refuse the file. */
+  #warnOfLink(): void {
+    if (this.#hasWarned) return
+    this.#hasWarned = true
+    console.error(
+      `${this.file} has a second hard link, so the next start will refuse it. Remove the link; for a snapshot use "milepost backup".`,
+    )
   }
 
   /**

@@ -97,10 +97,10 @@ function locate(path: string): string {
   if (found?.isDirectory())
     throw new EngineOpenError(`${path} is a directory: name a file, such as ${join(path, 'milepost.db')}.`)
   if (found && !found.isFile()) throw new EngineOpenError(`${path} is not a file: name one, or a new one.`)
-  // Each hard link would have its own WAL and lock.
+  // Each hard link would have its own WAL and lock. SQLite has no lock on the file itself that would exclude a server and let programs read.
   if (found && found.nlink > 1)
     throw new EngineOpenError(
-      `${path} has a second hard link, through which another server could write it: remove that link, or use a copy.`,
+      `${path} has a second hard link, through which another server could write it: remove that link, or give ${path} a file of its own: cp -p ${path} ${path}.new && mv ${path}.new ${path}`,
     )
   if (!found) {
     if (statSync(`${wanted}-wal`, { throwIfNoEntry: false })?.size)
