@@ -112,14 +112,24 @@ export class DatabaseFiles {
     this.#witness.note()
   }
 
-  /** Call it after each commit. */
-  noteCommit(): void {
-    this.#witness.noteCommit()
+  /** Call it in each transaction, before its commit. */
+  beforeCommit(): void {
+    this.#witness.beforeCommit()
+  }
+
+  /** Call it after each commit, done or failed. */
+  afterCommit(): void {
+    this.#witness.afterCommit()
   }
 
   /** Takes the contents as right: after a checkpoint of our own. */
   note(): void {
     this.#take(seenIn(this.#stat()))
+  }
+
+  /** Watches the pages that were written last for good: they seldom change. */
+  keepWatched(): void {
+    this.#witness.keep()
   }
 
   #stat(): (Stats | undefined)[] {

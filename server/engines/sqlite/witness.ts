@@ -23,6 +23,9 @@ export class Witness {
   readonly #database: number
   readonly #index: WalIndex
   #scratch = Buffer.alloc(0)
+  /** The WAL was empty or fully copied, and unchanged since it was noted, when the transaction began: it is this one that restarts it. */
+  #mayRestart = false
+  #kept: readonly number[] = []
   #noted: { state: WalState; pages: ReadonlyMap<number, Uint8Array> }
 
   /** @param database an open descriptor of the database file */
@@ -37,13 +40,26 @@ export class Witness {
     this.#noted = this.#look(this.#noted.pages)
   }
 
+  /** Remembers the pages that are remembered now for good, beside those of later transactions. */
+  keep(): void {
+    this.#kept = [...this.#noted.pages.keys()]
+  }
+
+  /** Call it in each transaction, before its commit. */
+  beforeCommit(): void {
+    const { state } = this.#noted
+    this.#mayRestart = state.copied === state.frames && isSame(state, this.#index.read())
+  }
+
   /** Call it after each commit: the first one after a full checkpoint overwrites the WAL from its beginning. */
-  noteCommit(): void {
-    const { state, pages } = this.#noted
-    if (state.copied < state.frames) return
-    const now = this.#index.read()
-    // The first WAL of a file begins at a random number.
-    if (state.restarts === 0 || (now.restarts - state.restarts) >>> 0 <= 1) this.#noted = { state: now, pages }
+  afterCommit(): void {
+    if (!this.#mayRestart) return
+    this.#mayRestart = false
+    const state = this.#index.read()
+    const { restarts } = this.#noted.state
+    // Otherwise another program has checkpointed since. The first WAL of a file begins at a random number.
+    const isOurs = (state.restarts - restarts) >>> 0 <= 1 || restarts === 0
+    if (isOurs && state.attempted === 0) this.#noted = { state, pages: this.#noted.pages }
   }
 
   /** Whether no checkpoint has run since {@link note}, and the remembered pages are unchanged. Cheap. */
@@ -100,7 +116,7 @@ export class Witness {
     const last = isInFile ? this.#index.lastPages(state, REMEMBERED) : before.keys()
     const { pageSize } = state
     const read = (page: number) => readAt(this.#database, (page - 1) * pageSize, pageSize)
-    return { state, pages: new Map([1, ...last].map((page) => [page, read(page)])) }
+    return { state, pages: new Map([1, ...last, ...this.#kept].map((page) => [page, read(page)])) }
   }
 }
 

@@ -105,6 +105,7 @@ export class Writer {
         this.#stamp = text
       })
       this.#runCheckpoint('PASSIVE')
+      this.#files.keepWatched()
     } catch (reason) {
       if (!isFull(reason)) this.#failure = messageOf(reason)
     }
@@ -240,6 +241,7 @@ export class Writer {
   #transaction(run: () => void): void {
     this.#db.exec('BEGIN IMMEDIATE')
     try {
+      this.#files.beforeCommit()
       run()
       this.#db.exec('COMMIT')
       this.#failure = undefined
@@ -251,7 +253,7 @@ export class Writer {
       }
       throw error
     } finally {
-      this.#files.noteCommit()
+      this.#files.afterCommit()
     }
   }
 }

@@ -7,7 +7,7 @@ import { MOVED } from '../../../../../server/engines/sqlite/plan.ts'
 import { problems } from '../../../../../server/errors.ts'
 import type { JobEvent } from '../../../../../shared/document/events.ts'
 import { batchOf, documentOf, newJob, publish, taken } from '../../../../conformance/fixtures.ts'
-import { withPath } from '../sqlite-fixtures.ts'
+import { withPath, withWriter } from '../sqlite-fixtures.ts'
 
 const ID = 'job'
 const refused = { refused: problems.unavailable(MOVED) }
@@ -183,6 +183,46 @@ describe('SqliteEngine whose file is overwritten in its place', () => {
         expect(await documentOf(again, ID)).toEqual(document)
         await again.close()
       }))
+
+  test('apply goes on when another program has written and copied the WAL just before the transaction', () =>
+    withWriter(async ({ engine, writer, db, path }) => {
+      writer.stamp()
+      await engine.create(newJob({ id: ID }))
+      // A reader in the WAL keeps writers from restarting it.
+      const reader = new DatabaseSync(path, { readOnly: true })
+      reader.exec('BEGIN')
+      reader.prepare('SELECT count(*) FROM jobs').get()
+      checkpoint(path, 'PASSIVE')
+      expect(await engine.check()).toBeUndefined()
+      const exec = db.exec.bind(db)
+      db.exec = (sql) => {
+        if (sql === 'BEGIN IMMEDIATE') {
+          db.exec = exec
+          sqlite3(path, 'CREATE TABLE other (a)')
+          reader.close()
+          checkpoint(path, 'PASSIVE')
+        }
+        exec(sql)
+      }
+      await publish(engine, ID, [item('one')])
+      await publish(engine, ID, [item('two')])
+      expect(await engine.check()).toBeUndefined()
+    }))
+
+  test('apply goes on while other programs write and checkpoint', () =>
+    withPath(async (path) => {
+      await twoRuns(path)
+      const engine = await SqliteEngine.open(path)
+      const acts = ['PASSIVE', 'RESTART', 'TRUNCATE'].map((mode) => `PRAGMA wal_checkpoint(${mode})`)
+      const loop = `while :; do for act in '${[...acts, 'CREATE TABLE IF NOT EXISTS other (a); INSERT INTO other VALUES (1)'].join("' '")}'; do
+        sqlite3 -cmd '.timeout 3000' '${path}' "$act"; done; done`
+      const others = [0, 1].map(() => Bun.spawn(['sh', '-c', loop], { stdio: ['ignore', 'ignore', 'ignore'] }))
+      for (let count = 0; count < 200; count++) await publish(engine, ID, [item(`${count}`)])
+      for (const other of others) other.kill()
+      await Promise.all(others.map((other) => other.exited))
+      expect(await engine.check()).toBeUndefined()
+      await engine.close()
+    }))
 })
 
 describe('the next start', () => {
