@@ -2,24 +2,32 @@
 const TURN_MS = 10
 /** Most waiting requests handled per turn. */
 const WAITING_PER_TURN = 16
+/** Most requests that wait. More come only from clients that do not wait for answers. */
+export const MAX_WAITING = 2_000
 
 /**
  * Lets requests wait for the next turn of the event loop when this one has lasted long enough.
  *
  * Bun (1.4.5) accepts connections in a loop and handles the first request of each inside it, so clients that connect again as fast as they are
- * answered keep the loop from reading any other connection. Those that wait for an answer do not connect again, and the loop ends.
+ * answered keep the loop from reading any other connection. Those that wait for an answer do not connect again, and the loop ends. Requests of
+ * clients that left meanwhile are not handled.
  */
-export function handleInTurns<Args extends unknown[]>(
+export function handleInTurns<Args extends [Pick<Request, 'signal'>, ...unknown[]]>(
   handle: (...args: Args) => Response | Promise<Response>,
 ): (...args: Args) => Response | Promise<Response> {
-  const waiting: (() => void)[] = []
+  /** Each returns whether it handled its request. */
+  const waiting: (() => boolean)[] = []
   let isTurn = false
   let turnBegan = 0
   const endTurn = () => {
     isTurn = false
     if (waiting.length === 0) return
     beginTurn()
-    for (const run of waiting.splice(0, WAITING_PER_TURN)) run()
+    for (let handled = 0; handled < WAITING_PER_TURN; ) {
+      const run = waiting.shift()
+      if (!run) return
+      if (run()) handled += 1
+    }
   }
   const beginTurn = () => {
     isTurn = true
@@ -29,13 +37,20 @@ export function handleInTurns<Args extends unknown[]>(
   return (...args) => {
     if (!isTurn) beginTurn()
     else if (waiting.length > 0 || performance.now() - turnBegan > TURN_MS) {
+      if (waiting.length >= MAX_WAITING) return new Response(null, { status: 503, headers: { 'retry-after': '2' } })
       return new Promise((resolve, reject) => {
         waiting.push(() => {
+          if (args[0].signal.aborted) {
+            // Nobody reads it.
+            resolve(new Response(null, { status: 499 }))
+            return false
+          }
           try {
             resolve(handle(...args))
           } catch (error) {
             reject(error)
           }
+          return true
         })
       })
     }

@@ -37,8 +37,8 @@ export function eventRoutes(app: App, context: RouteContext): void {
   const eventSchema = createEventSchema(limits)
   const schemas = createRequestSchemas(limits)
   const limitBody = atMost(limits.bodyBytes, clock)
-  // Twice what one event may have: a body of nothing else would hold the event loop for a second.
-  const mostNested = 2 * (limits.resultBytes + limits.metadataBytes)
+  // As much as one event may have: a body of nothing else would hold the event loop for a second.
+  const mostNested = limits.resultBytes + limits.metadataBytes
   // One line over the limit is enough to refuse the batch.
   const most = limits.batchEvents + 1
 

@@ -23,7 +23,7 @@ const STREAM_HEADERS = {
 }
 
 /** The routes of event streams: of one job, of several, of the jobs of an owner. */
-export function progressRoutes(app: App, { hub, jobs, metrics, turns }: RouteContext): void {
+export function progressRoutes(app: App, { hub, jobs, metrics, rates, turns }: RouteContext): void {
   app.get('/api/jobs/:id/progress', async (c) => {
     const principal = c.get('principal')
     const id = c.req.param('id')
@@ -63,6 +63,8 @@ export function progressRoutes(app: App, { hub, jobs, metrics, turns }: RouteCon
     if (named.length > JOBS_PER_STREAM) {
       throw refuse(problems.invalid([{ field: 'job', detail: `may be given at most ${JOBS_PER_STREAM} times` }]))
     }
+    // The request itself was counted.
+    rates.take(principal, 'requestsPerSecond', Math.max(0, named.length - 1))
     const followed = new Map<string, Followed>()
     for (const name of named) {
       const [id = '', cursor] = name.split('@')

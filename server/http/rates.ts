@@ -59,10 +59,14 @@ export class Rates {
     this.#take(accountOf(this.#principals, sub), 'publishBytesPerSecond', bytes)
   }
 
-  /** Counts a request. One with job tokens counts against the job, not against the maker of the token. @throws ProblemError 429 */
-  take({ sub, jobs }: Principal, rate: Rate): void {
+  /**
+   * Counts a request, or one that costs as much as several. One with job tokens counts against the job, not against the maker of the token.
+   *
+   * @throws ProblemError 429
+   */
+  take({ sub, jobs }: Principal, rate: Rate, amount = 1): void {
     const account = jobs?.[0] ? accountOf(this.#jobs, jobs[0].job) : accountOf(this.#principals, sub)
-    this.#take(account, rate, 1)
+    this.#take(account, rate, amount)
   }
 
   /** Counts a request without valid credentials. @throws ProblemError 429 */

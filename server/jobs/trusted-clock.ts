@@ -8,7 +8,7 @@ export const SETTLE_MS = 300_000
 /** How long it must keep a new time at least: milliseconds. */
 const ADOPT_MS = 10_000
 /** Longest time since the last write of the store in which a start has a plausible clock: milliseconds. */
-const PLAUSIBLE_MS = 600_000
+const PLAUSIBLE_MS = 120_000
 /** Most steps kept; the earliest are merged. */
 const STEPS_KEPT = 32
 
@@ -21,7 +21,7 @@ const STEPS_KEPT = 32
  * before: for five minutes at most, and ten seconds at least. Then the clock was set on purpose, or the machine slept, and `now()` adopts
  * the new time.
  *
- * A machine may start with a wrong clock that NTP corrects soon. So a start more than ten minutes after the last write, or before it, has no
+ * A machine may start with a wrong clock that NTP corrects soon. So a start more than two minutes after the last write, or before it, has no
  * settled clock until five minutes have passed: nothing from before may end or expire by it.
  *
  * Times stored before are on the old time. After a step forward, decisions correct for it with `since` and `steps`, so that nothing ends or

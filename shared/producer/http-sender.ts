@@ -53,7 +53,8 @@ const REDIRECTS = [301, 302, 303, 307, 308]
  * @param url what was requested
  */
 export function explainRedirect({ type, status, headers }: Response, url: string): string | undefined {
-  if (type !== 'opaqueredirect' && !REDIRECTS.includes(status)) return undefined
+  // Types of some runtimes do not know this type of browsers.
+  if ((type as string) !== 'opaqueredirect' && !REDIRECTS.includes(status)) return undefined
   const location = headers.get('location')
   if (!location || !URL.canParse(location, url)) return `answers with a redirect, which is not followed. ${ELSEWHERE}`
   const [from, to] = [new URL(url), new URL(location, url)]

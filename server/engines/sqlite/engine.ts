@@ -30,7 +30,7 @@ import { Wakeups } from '../support/wake-ups.ts'
 import { Group } from './group.ts'
 import { SqliteNotes } from './notes.ts'
 import { openReader } from './open.ts'
-import { type CommitResult, MOVED, PlanBuilder } from './plan.ts'
+import { type CommitResult, DAMAGED, MOVED, PlanBuilder } from './plan.ts'
 import { SqliteStore, type StoredEntry, type Write } from './store.ts'
 import { type AnyTask, type Request, Task } from './task.ts'
 import { WriterThread } from './thread.ts'
@@ -41,6 +41,8 @@ const CACHE_SIZE = 16 * 1024 * 1024
 const LARGE_ROWS = 500
 /** Rows of removed jobs deleted in one transaction: some milliseconds of the writer thread. */
 const TRASH_ROWS = 2_000
+/** SQLite's result code (sqlite.org/rescode.html#corrupt); extended codes have it in their low byte. */
+const SQLITE_CORRUPT = 11
 /** Pause before the next deletion: milliseconds, after a success and after a failure. */
 const TIDY_MS = { soon: 2, later: 1_000 }
 
@@ -83,6 +85,8 @@ export class SqliteEngine implements Engine {
   #isClosed = false
   /** A file was overwritten or truncated. Lasts until the next start. */
   #isLost = false
+  /** SQLite has found a damaged page. Lasts until the next start. */
+  #isDamaged = false
 
   /** @param thread with an open file: see {@link open} */
   constructor(
@@ -190,6 +194,7 @@ export class SqliteEngine implements Engine {
     const { failed, isLost } = await this.#thread.check()
     this.#isLost ||= isLost === true
     if (failed !== undefined) throw failed === MOVED ? refuse(problems.unavailable(MOVED)) : new Error(failed)
+    this.#requireFile()
     this.#store.find('')
   }
 
@@ -205,9 +210,10 @@ export class SqliteEngine implements Engine {
     if (!mustKeepWal) await this.#thread.close()
   }
 
-  /** @throws ProblemError after a file was overwritten or truncated: reads would mix what it has with what is cached */
+  /** @throws ProblemError after a file was overwritten or truncated, because reads would mix it with the cache, and after damage */
   #requireFile(): void {
     if (this.#isLost) throw refuse(problems.unavailable(MOVED))
+    if (this.#isDamaged) throw refuse(problems.unavailable(DAMAGED))
   }
 
   /** Why a read failed: the state of the files, if that explains it. */
@@ -215,7 +221,18 @@ export class SqliteEngine implements Engine {
     if (error instanceof ProblemError) return error
     const { failed, isLost } = await this.#thread.check()
     this.#isLost ||= isLost === true
-    return failed === MOVED ? refuse(problems.unavailable(MOVED)) : error
+    if (failed === MOVED) return refuse(problems.unavailable(MOVED))
+    if (!this.#findDamage(error)) return error
+    return refuse(problems.unavailable(DAMAGED))
+  }
+
+  /** Whether an error means a damaged page. From then on nothing is read or written: what is read may be wrong. */
+  #findDamage(error: unknown): boolean {
+    const { errcode } = Object(error) as { errcode?: unknown }
+    if (typeof errcode !== 'number' || (errcode & 0xff) !== SQLITE_CORRUPT) return false
+    if (!this.#isDamaged) console.error(`${this.#thread.file}: ${DAMAGED}`)
+    this.#isDamaged = true
+    return true
   }
 
   #submit<T>(request: Request<T>): Promise<T> {
@@ -245,7 +262,7 @@ export class SqliteEngine implements Engine {
     const { failed, isFull } = await this.#attempt(tasks)
     if (failed === undefined) return () => this.#answer(tasks)
     if (isFull) return this.#commitRemovals(tasks)
-    const problem = problems.unavailable(failed === MOVED ? MOVED : undefined)
+    const problem = problems.unavailable(failed === MOVED || failed === DAMAGED ? failed : undefined)
     return () => {
       for (const task of tasks) task.fail(problem)
     }
@@ -266,6 +283,7 @@ export class SqliteEngine implements Engine {
     const findNote = (key: string) => this.notes.find(key)
     const group = new Group(this.#store, (id) => this.#find(id), this.#limits, findNote, this.#generation)
     let saved: Map<string, StoredEntry | undefined>
+    if (this.#isDamaged) return { failed: DAMAGED }
     try {
       for (const task of tasks) task.decide(group)
       saved = group.write()
@@ -273,7 +291,7 @@ export class SqliteEngine implements Engine {
     } catch (error) {
       // Discard the partial plan: the next group must not commit it.
       this.#plan.take()
-      return { failed: String(error) }
+      return { failed: this.#findDamage(error) ? DAMAGED : String(error) }
     }
     // Also without statements: a repeated key must fail too when the file is gone.
     const frees = tasks.every((task) => task.frees)

@@ -12,6 +12,9 @@ export interface Plan {
   frees: boolean
 }
 
+/** Why nothing is read or written once SQLite has found a damaged page. */
+export const DAMAGED =
+  'Pages of the database of this server are damaged, so nothing is read or written. Its operator has to stop it and restore a backup.'
 /** Why commits fail after the database files were moved or replaced. */
 export const MOVED =
   'A file of the database was moved, deleted, replaced or truncated while the server had it open. Put it back, or start the server again.'

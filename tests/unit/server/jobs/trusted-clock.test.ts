@@ -66,8 +66,8 @@ describe('TrustedClock', () => {
 
   test('isSettled is true from the start when the store was written shortly before, or nothing is known', () => {
     const settled = (lastWrittenAt?: number) => new TrustedClock(new VirtualClock(HOURS), lastWrittenAt).isSettled
-    expect([undefined, HOURS, HOURS + 999, HOURS - 599_999].map(settled)).toEqual([true, true, true, true])
-    expect([0, HOURS - 600_000, HOURS + 1_000].map(settled)).toEqual([false, false, false])
+    expect([undefined, HOURS, HOURS + 999, HOURS - 119_999].map(settled)).toEqual([true, true, true, true])
+    expect([0, HOURS - 120_000, HOURS + 1_000].map(settled)).toEqual([false, false, false])
   })
 
   test('now adopts a time that the wall clock has kept, and records the step', async () => {
