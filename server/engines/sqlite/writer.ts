@@ -41,6 +41,8 @@ export class Writer {
   #isLost = false
   /** Text of the note that only this run's file has. */
   #stamp: string | undefined
+  /** Changes when another connection commits. */
+  #dataVersion: number | undefined
   /** Values of the last write to `heads`: the number of a job, and its head unless that was deleted. */
   #lastHead: SqlValue[] | undefined
 
@@ -142,14 +144,23 @@ export class Writer {
   #isIntact(): boolean {
     if (this.#isLost || !this.#files.isInPlace()) return false
     const finding = this.#files.check()
-    if (finding === undefined) return true
-    if (finding === 'restarted' && this.#isCurrent()) {
-      this.stamp()
+    const isRestarted = finding === 'restarted'
+    if (finding === undefined && !this.#isWrittenByOthers()) return true
+    if ((finding === undefined || isRestarted) && this.#isCurrent()) {
+      if (isRestarted) this.stamp()
       return true
     }
     this.#isLost = true
     if (finding !== 'cut') this.#files.markReplaced()
     return false
+  }
+
+  /** Whether another connection has committed since the last call, as `.restore` of sqlite3 does (sqlite.org/pragma.html#pragma_data_version). */
+  #isWrittenByOthers(): boolean {
+    const { data_version: version } = this.#prepare('PRAGMA data_version').get() as { data_version: number }
+    const before = this.#dataVersion
+    this.#dataVersion = version
+    return before !== undefined && before !== version
   }
 
   /** Whether a connection that has nothing cached finds this run's stamp, and the head that was written last. */

@@ -134,6 +134,20 @@ const harmless: Record<string, (path: string) => void> = {
 }
 
 describe('SqliteEngine whose file is overwritten in its place', () => {
+  for (const since of ['a publish', 'a checkpoint'] as const)
+    test(`apply and check fail once sqlite3 has restored an older copy into the open file, after ${since}`, () =>
+      withPath(async (path) => {
+        const engine = await SqliteEngine.open(path)
+        await engine.create(newJob({ id: ID }))
+        await one(engine)
+        sqlite3(path, `.backup '${path}.copy'`)
+        await (since === 'a publish' ? one(engine) : fillWal(engine))
+        sqlite3(path, `.restore '${path}.copy'`)
+        expect(await engine.apply(ID, batchOf([item('after')]))).toEqual(refused)
+        expect(await engine.check().catch(messageOf)).toBe(MOVED)
+        await engine.close()
+      }))
+
   for (const [when, act] of Object.entries(overwritten))
     test(`apply, read and check fail from the next request on: ${when}`, () =>
       withPath(async (path) => {
