@@ -32,8 +32,10 @@ test.skipIf(!hasParser)(
     await post('api/jobs/none/events', { type: 'progress', done: 1 })
     await fetch(`${server.url}api/jobs`)
     const stream = await fetch(`${server.url}api/jobs/j/progress`, { headers })
-    const version =
-      /^id: (.*)$/m.exec(new TextDecoder().decode((await stream.body?.getReader().read())?.value))?.[1] ?? ''
+    const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader()
+    let received = ''
+    while (!/^id: .*\n/m.test(received)) received += (await reader?.read())?.value ?? ''
+    const version = /^id: (.*)$/m.exec(received)?.[1] ?? ''
     const resumed = await fetch(`${server.url}api/jobs/j/progress`, {
       headers: { ...headers, 'last-event-id': version },
     })
