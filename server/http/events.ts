@@ -153,7 +153,9 @@ export function eventRoutes(app: App, context: RouteContext): void {
       if (event.success) events.push(event.data)
       else errors.push(...fieldErrors(event.error, prefix))
       if (errors.length >= ERRORS_NAMED) break
-      if (index % STEP_EVENTS === STEP_EVENTS - 1) yield
+      // A result may have thousands of keys: what follows it gets a step of its own.
+      const isHeavy = event.data?.type === 'status' && event.data.result !== undefined
+      if (isHeavy || index % STEP_EVENTS === STEP_EVENTS - 1) yield
     }
     if (errors.length > 0) throw refuse(problems.invalid(errors.slice(0, ERRORS_NAMED)))
     return events
