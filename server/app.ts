@@ -76,7 +76,7 @@ export interface AppOptions extends FrontOptions {
   subscriptionsPerStream?: number
   /** What the runtime measures of its process, for `/metrics`. */
   processMetrics?: (() => readonly MetricFamily[]) | undefined
-  /** Called for each request when its response begins: for logs and traces. */
+  /** Called for each request when its response begins: for logs and traces. What it throws goes to `onError`. */
   onRequest?: ((record: RequestRecord) => void) | undefined
   /** Called for failures that no request caused: with errors, or with messages for the operator. Default: the server log. */
   onError?: (error: unknown) => void
@@ -178,7 +178,7 @@ export function createApp(options: AppOptions): Milepost {
   })
   app.notFound((c) => refuseWith(c, problems.nothingHere()))
   if (origins.length > 0) allowOrigins(app, origins)
-  if (options.onRequest) app.use('*', requestLog(options.onRequest, clock))
+  if (options.onRequest) app.use('*', requestLog(options.onRequest, clock, onError))
   eventRoutes(app, context)
   app.use('*', onEach)
   app.use('/api/*', async (c, next) => {

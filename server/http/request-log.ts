@@ -31,19 +31,37 @@ export interface RequestRecord {
 
 const TRACE_PARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}$/
 
-/** Middleware that reports each request when its response begins. It comes before all others. */
-export function requestLog(onRequest: (record: RequestRecord) => void, clock: Clock): MiddlewareHandler<Env> {
+/**
+ * Middleware that reports each request when its response begins. It comes before all others.
+ *
+ * @param onError called when `onRequest` throws: the response is that of a finished request, so it stays as it is
+ */
+export function requestLog(
+  onRequest: (record: RequestRecord) => void,
+  clock: Clock,
+  onError: (error: unknown) => void,
+): MiddlewareHandler<Env> {
   return async (c, next) => {
     const start = clock.monotonic()
     const at = new Date(clock.now()).toISOString()
     await next()
-    onRequest({ at, ...recordOf(c), ms: Math.round((clock.monotonic() - start) * 1_000) / 1_000 })
+    try {
+      onRequest({ at, ...recordOf(c), ms: Math.round((clock.monotonic() - start) * 1_000) / 1_000 })
+    } catch (error) {
+      onError(error)
+    }
   }
+}
+
+/** The path of a URL, which need not be valid: Bun passes on what it can't parse, such as a `Host` of `localhost:99999`. */
+function pathOf(url: string): string {
+  const path = /^[^/]*\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] || '/'
+  return path.replace(/[^!-~]+/g, (text) => encodeURIComponent(text.toWellFormed()))
 }
 
 function recordOf(c: Context<Env>): Omit<RequestRecord, 'at' | 'ms'> {
   const { status } = c.res
-  const path = withoutTokens(new URL(c.req.url).pathname)
+  const path = withoutTokens(pathOf(c.req.url))
   const record: Omit<RequestRecord, 'at' | 'ms'> = {
     level: status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info',
     method: c.req.method,

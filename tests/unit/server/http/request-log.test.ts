@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { Hono } from 'hono'
 import type { RequestRecord } from '../../../../server/http/request-log.ts'
+import { RawConnection } from '../../../support/raw-connection.ts'
 import { TestApp } from '../../../support/test-app.ts'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
@@ -81,5 +82,63 @@ describe('createApp with onRequest', () => {
     expect((await outer.request('/progress/api/jobs', { headers })).status).toBe(500)
     expect(records).toMatchObject([{ level: 'error', path: '/progress/api/jobs', status: 500, sub: 'ada' }])
     expect(JSON.stringify(records)).not.toContain('fire')
+  })
+
+  test('onRequest gets the path of a URL that cannot be parsed, and the response stays as it is', async () => {
+    const { test, records } = logged()
+    const headers = { authorization: `Bearer ${await test.token}` }
+    for (const url of ['http://localhost:99999/api/jobs?limit=1', 'http://[::1]evil/ä b/../\ud800#x', 'http://%']) {
+      const request = new Request('http://localhost/', { headers })
+      Object.defineProperty(request, 'url', { value: url })
+      expect((await test.app.fetch(request)).status).toBe(url.includes('api') ? 200 : 404)
+    }
+    expect(records.map(({ path }) => path)).toEqual(['/api/jobs', '/%C3%A4%20b/../%EF%BF%BD', '/'])
+    expect(test.errors).toEqual([])
+  })
+
+  test('onRequest does not change the response to a request with a malformed Host, on Bun', async () => {
+    const { test, records } = logged()
+    const { id } = await test.create({ id: 'job' })
+    await using server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: (request) => test.app.fetch(request) })
+    const event = '{"type":"progress","done":1}'
+    for (const host of ['localhost:99999', '%', '[::1]evil']) {
+      const common = [`host: ${host}`, `authorization: Bearer ${await test.token}`]
+      const publish = await RawConnection.open(server.url.href)
+      const type = ['content-type: application/json', `content-length: ${event.length}`]
+      publish.write([`POST /api/jobs/${id}/events HTTP/1.1`, ...common, ...type, '', event].join('\r\n'))
+      await publish.receive(/"version"|urn:milepost/)
+      const stream = await RawConnection.open(server.url.href)
+      stream.write([`GET /api/jobs/${id}/progress HTTP/1.1`, ...common, '', ''].join('\r\n'))
+      await stream.receive(/event: snapshot|urn:milepost/)
+      expect([publish.text, stream.text]).toEqual([
+        expect.stringMatching(/^HTTP\/1.1 200 /),
+        expect.stringContaining('event: snapshot'),
+      ])
+      publish.destroy()
+      stream.destroy()
+    }
+    expect(records.slice(1).map(({ path, status }) => [path, status])).toEqual(
+      Array(3)
+        .fill([
+          ['/api/jobs/job/events', 200],
+          ['/api/jobs/job/progress', 200],
+        ])
+        .flat(),
+    )
+  })
+
+  test('onRequest that throws changes no response, and is reported to the operator', async () => {
+    const failure = new Error('no room for logs')
+    const test = new TestApp({
+      onRequest: () => {
+        throw failure
+      },
+    })
+    const { id } = await test.create()
+    expect((await test.publish(id, { type: 'progress', done: 1 })).status).toBe(200)
+    const stream = await test.request('GET', `/api/jobs/${id}/progress`)
+    const { value } = (await stream.body?.getReader().read()) ?? {}
+    expect([stream.status, new TextDecoder().decode(value)]).toEqual([200, expect.stringContaining('retry: ')])
+    expect(test.errors).toEqual([failure, failure, failure])
   })
 })
