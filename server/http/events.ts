@@ -10,7 +10,7 @@ import { digestOf } from '../support/digest.ts'
 import { shapeOf } from './body/json-text.ts'
 import { atMost, lengthOf, readBytes, requireType, textOf } from './body/validation.ts'
 import type { App, RouteContext } from './context.ts'
-import { identify, rememberedOf } from './identify.ts'
+import { identify, identifyCached } from './identify.ts'
 import { idempotencyKey } from './request-headers.ts'
 
 const JSON_TYPE = 'application/json'
@@ -45,8 +45,7 @@ export function eventRoutes(app: App, context: RouteContext): void {
   app.post('/api/jobs/:id/events', async (c) => {
     const start = clock.monotonic()
     await onEach(c, noNext)
-    const principal = rememberedOf(c, auth) ?? (await identify(c, context))
-    c.set('principal', principal)
+    const principal = identifyCached(c, auth) ?? (await identify(c, context))
     const length = lengthOf(c)
     // Counts at most the limit: a client can claim any length, and a guest's request counts against the maker of the token.
     rates.takePublish(principal, length === undefined ? undefined : Math.min(length, limits.bodyBytes))

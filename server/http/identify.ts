@@ -3,7 +3,7 @@ import { getCookie } from 'hono/cookie'
 import type { Grant, Principal } from '../auth/access.ts'
 import type { Auth } from '../auth/auth.ts'
 import { problems, refuse } from '../errors.ts'
-import { linkTo } from './context.ts'
+import { type Env, linkTo } from './context.ts'
 import type { Front } from './front.ts'
 
 /** Dependencies of {@link identify}. */
@@ -36,11 +36,26 @@ const isOurs = (token: string | undefined) => token?.startsWith('mpst_') === tru
 const URL_TOKEN_PATHS = /\/api\/(jobs\/[^/]+(\/progress)?|progress)$/
 
 /**
- * Authenticates a request.
+ * Authenticates a request, and sets its `principal`.
  *
  * @throws ProblemError 401 without valid credentials; 422 for too many tokens; 403 for a cross-site request with a cookie
  */
-export async function identify(c: Context, { auth, front, authenticate }: Identifying): Promise<Principal> {
+export async function identify(c: Context<Env>, by: Identifying): Promise<Principal> {
+  const principal = await principalOf(c, by)
+  c.set('principal', principal)
+  return principal
+}
+
+/** Like {@link identify}, but synchronous; `undefined` unless the token of the request is cached. */
+export function identifyCached(c: Context<Env>, auth: Auth): Principal | undefined {
+  const authorization = c.req.header('authorization')
+  if (!authorization?.startsWith(BEARER)) return undefined
+  const principal = auth.remembered(authorization.slice(BEARER.length))
+  if (principal) c.set('principal', principal)
+  return principal
+}
+
+async function principalOf(c: Context, { auth, front, authenticate }: Identifying): Promise<Principal> {
   const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
   const urlTokens = isRead && URL_TOKEN_PATHS.test(c.req.path) ? c.req.queries('token') : undefined
   if (urlTokens) return jobTokens(auth, urlTokens)
@@ -60,12 +75,6 @@ export async function identify(c: Context, { auth, front, authenticate }: Identi
   if (!session) throw refuse(problems.unauthenticated())
   if (!isRead) requireOurPage(c, front)
   return auth.session(session)
-}
-
-/** The principal of a request whose token is cached: like {@link identify}, but synchronous. */
-export function rememberedOf(c: Context, auth: Auth): Principal | undefined {
-  const authorization = c.req.header('authorization')
-  return authorization?.startsWith(BEARER) ? auth.remembered(authorization.slice(BEARER.length)) : undefined
 }
 
 /** Most tokens per request, one for each job that a stream may name. */

@@ -4,7 +4,7 @@ import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
 import { isAdmin, type Principal } from '../../auth/access.ts'
 import { ProblemError } from '../../errors.ts'
-import { type App, linkTo, type RouteContext } from '../context.ts'
+import { type App, type Env, linkTo, type RouteContext } from '../context.ts'
 import { identify } from '../identify.ts'
 import { type Docs, docRoutes } from './docs.ts'
 import { forPages, htmlPage } from './html.ts'
@@ -33,7 +33,7 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
 
   const seesEveryone = (reader: Principal) => isAdmin(reader) && !engine.knowsOwnersOnly
   /** The signed-in principal, if any. @throws ProblemError 429 for too many strangers; other failures, such as an unavailable store */
-  const readerOf = async (c: Context): Promise<Principal | undefined> => {
+  const readerOf = async (c: Context<Env>): Promise<Principal | undefined> => {
     try {
       return await identify(c, context)
     } catch (error) {
@@ -42,7 +42,7 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
       return undefined
     }
   }
-  const show = async (c: Context) => {
+  const show = async (c: Context<Env>) => {
     const base = linkTo(c, '/')
     const reader = await readerOf(c)
     c.header('cache-control', 'no-store')

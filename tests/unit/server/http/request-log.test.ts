@@ -1,15 +1,18 @@
 import { describe, expect, test } from 'bun:test'
 import { Hono } from 'hono'
+import type { AppOptions } from '../../../../server/app.ts'
 import type { RequestRecord } from '../../../../server/http/request-log.ts'
 import { RawConnection } from '../../../support/raw-connection.ts'
+import { cookieOf } from '../../../support/sign-in.ts'
 import { TestApp } from '../../../support/test-app.ts'
+import { virtualToken } from '../../../support/tokens.ts'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const SPAN = 'b7ad6b7169203331'
 
-function logged() {
+function logged(options: Partial<AppOptions> = {}) {
   const records: RequestRecord[] = []
-  const test = new TestApp({ onRequest: (record) => records.push(record) })
+  const test = new TestApp({ onRequest: (record) => records.push(record), ...options })
   return { test, records }
 }
 
@@ -41,6 +44,35 @@ describe('createApp with onRequest', () => {
     for (const { at, ms, requestId } of records) {
       expect([at, ms, requestId]).toEqual(['2026-01-01T00:00:00.000Z', 0, expect.stringMatching(/^[\w-]{36}$/)])
     }
+  })
+
+  test('onRequest gets preflights, of allowed origins and of others', async () => {
+    const { test, records } = logged({ origins: ['https://a.example'] })
+    for (const origin of ['https://a.example', 'https://evil.example']) {
+      const headers = { origin, 'access-control-request-method': 'POST' }
+      expect((await test.app.request('/api/jobs', { method: 'OPTIONS', headers })).status).toBe(204)
+    }
+    expect((await test.request('GET', '/api/jobs', undefined, { origin: 'https://a.example' })).status).toBe(200)
+    expect(records.map(({ method, path, status, sub }) => [method, path, status, sub])).toEqual([
+      ['OPTIONS', '/api/jobs', 204, undefined],
+      ['OPTIONS', '/api/jobs', 204, undefined],
+      ['GET', '/api/jobs', 200, 'ada'],
+    ])
+  })
+
+  test('onRequest gets the principal of pages and metrics too', async () => {
+    const { test, records } = logged({ assets: { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' } })
+    const code = test.app.createSignInCode({ sub: 'bob', scopes: ['jobs:read'] })
+    const cookie = cookieOf(await test.app.request(`/sign-in?code=${code}`))
+    await test.app.request('/', { headers: { cookie } })
+    await test.request('GET', '/metrics')
+    const authorization = `Bearer ${await virtualToken('root', 'jobs:admin')}`
+    await test.app.request('/metrics', { headers: { authorization } })
+    expect(records.slice(1).map(({ path, status, sub }) => [path, status, sub])).toEqual([
+      ['/', 200, 'bob'],
+      ['/metrics', 403, 'ada'],
+      ['/metrics', 200, 'root'],
+    ])
   })
 
   test('onRequest gets no token, wherever somebody writes one', async () => {
