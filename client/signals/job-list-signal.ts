@@ -72,7 +72,8 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
     cursor: 'list',
     onOpen() {
       list.begin()
-      if (!isReady) void loadPage()
+      // Only a page has the cursor of the next one; pings and polls make the list ready without it.
+      if (!next) void loadPage()
     },
     onPing() {
       list.settle()

@@ -195,6 +195,37 @@ describe('createJobListSignal with a server', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test.each([429, 503])(
+    'createJobListSignal asks again for a first page that got a %p when its stream reopens',
+    async (status) => {
+      const { app, clock, environment, bearer, post, cut } = await world(4)
+      for (let index = 0; index < 130; index++) {
+        await post('/api/jobs', { id: `${index}`, kind: 'k', title: 't' })
+        await post(`/api/jobs/${index}/events`, [{ type: 'status', status: 'completed' }])
+        await clock.advance(1)
+      }
+      let refused = 0
+      const fetch: Environment['fetch'] = async (url, init) => {
+        if (refused > 0 || !url.startsWith('/api/jobs?')) return environment.fetch(url, init)
+        refused += 1
+        return Response.json({ type: 'urn:milepost:test' }, { status })
+      }
+      const list = createJobListSignal({ bearer, environment: { ...environment, fetch } })
+      const stop = effect(() => void list.rows.value)
+      // The pings of the stream make the list ready.
+      await clock.advance(60_000)
+      expect([refused, list.ready.value, list.rows.value.length, list.hasMore.value]).toEqual([1, true, 100, false])
+      cut()
+      for (let waits = 0; waits < 1_000 && !list.hasMore.peek(); waits++) await clock.advance(10)
+      expect(list.hasMore.value).toBe(true)
+      await list.loadMore()
+      expect([list.rows.value.length, list.hasMore.value]).toEqual([130, false])
+      stop()
+      await clock.advance(1_000)
+      await app.close()
+    },
+  )
+
   test('createJobListSignal loads older jobs page by page, and says when there are none', async () => {
     const { app, clock, environment, bearer, post } = await world(3)
     for (let index = 0; index < 230; index++) {
