@@ -184,7 +184,7 @@ export function transition(
       return [{ ...state, online: true }]
     case 'visible':
       if (phase === 'wait' && now >= state.notBefore) return tryAgain()
-      if (phase === 'stream' && now - state.heardAt >= SILENCE_SEEN_MS) return open()
+      if (phase === 'stream' && now - state.heardAt >= SILENCE_SEEN_MS) return open({ failures: 0 })
       break
     case 'again':
       if (hasStream) return open()
@@ -193,7 +193,8 @@ export function transition(
     case 'timer':
       // A mute stream. A poll shows the job, and tells a buffering proxy from a server that is away.
       if (phase === 'open') return poll()
-      if (phase === 'stream') return open({ status: lost })
+      // Silence outlasts `STEADY_MS`, so the stream was steady: failures before it no longer count.
+      if (phase === 'stream') return open({ status: lost, failures: 0 })
       if (phase === 'wait') return tryAgain()
       if (phase === 'poll') return fail()
       break

@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'bun:test'
-import { createConnectionState, transition } from '../../../../client/connection/connection-state.ts'
+import {
+  type ConnectionEvent,
+  createConnectionState,
+  transition,
+} from '../../../../client/connection/connection-state.ts'
 import { type Began, live, Machine, opens, polling, polls, waits, watches } from './machine.ts'
 
 describe('transition: the way to live', () => {
@@ -42,6 +46,22 @@ describe('transition: silence', () => {
     expect(machine.state.status).toBe('reconnecting')
     machine.on({ type: 'message' })
     expect(machine.state.status).toBe('live')
+  })
+
+  test.each<[string, ConnectionEvent, number]>([
+    ['its time is over', { type: 'timer' }, 75_000],
+    ['someone comes back', { type: 'visible' }, 40_000],
+  ])('transition forgets the failures before a stream that falls silent, when %s', (_when, event, ms) => {
+    const machine = new Machine(transition)
+    machine.on({ type: 'start' })
+    for (let times = 0; times < 7; times++) {
+      machine.on({ type: 'failed', status: 502 })
+      machine.on({ type: 'timer' })
+    }
+    machine.on({ type: 'message' })
+    machine.on({ type: 'message' }, 3_600_000)
+    expect(machine.on(event, ms)).toEqual(opens())
+    expect(machine.on({ type: 'failed', status: 502 })).toEqual(waits(1_500))
   })
 })
 
