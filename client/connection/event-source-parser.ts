@@ -7,7 +7,7 @@ export interface ParserListener {
 }
 
 /** The longest message, in characters. The server's pages are about 256 KiB, plus one row at most. */
-export const MESSAGE_LIMIT = 4 * 1024 * 1024
+const MESSAGE_LIMIT = 4 * 1024 * 1024
 
 const BYTE_ORDER_MARK = '\ufeff'
 

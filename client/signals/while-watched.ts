@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../shared/time/clock.ts'
 
 /** How long the resource stays open after the last watcher left: long enough for a re-render or a moved element. */
-export const LINGER_MS = 1_000
+const LINGER_MS = 1_000
 
 /**
  * The options of signals that share a resource: opened when the first is watched, closed a moment after the last.

@@ -75,7 +75,7 @@ export function describeJob(facts: JobFacts, format: Format): JobWords {
 }
 
 /** The state of a job as people see it. A lost connection does not change it. */
-export function getJobState({ job, connection, now, lastSeen }: JobFacts): JobState {
+function getJobState({ job, connection, now, lastSeen }: JobFacts): JobState {
   if (connection === 'not-found' || connection === 'expired') return connection
   if (!job && connection === 'origin-refused') return connection
   if (!job) return connection === 'connecting' || connection === 'live' ? 'connecting' : 'unreachable'

@@ -47,7 +47,7 @@ export function createRequestSchemas(limits: Limits) {
 }
 
 /** The longest that a watch or publish token lives: 30 days, in seconds. */
-export const MAX_TOKEN_SECONDS = 2_592_000
+const MAX_TOKEN_SECONDS = 2_592_000
 
 /** What `POST /api/jobs` takes. Times are in seconds. */
 export type CreateJob = z.infer<ReturnType<typeof createRequestSchemas>['createJob']>

@@ -5,7 +5,7 @@ import { attacks } from './attacks.ts'
 export const DOCUMENT = 'SECURITY.md'
 
 /** The attacks as a table of Markdown. */
-export function renderAttacks(): string {
+function renderAttacks(): string {
   const lines = Object.entries(attacks).flatMap(([area, rows]) => [
     `| **${area}** | | | |`,
     ...rows.map(({ attack, gets, others, file }) => `| ${attack} | ${gets} | ${others} | \`tests/${file}\` |`),

@@ -79,7 +79,7 @@ export function listAnswers({ responses }: ApiOperation): { statuses: string; de
 }
 
 /** The name of the schema that a reference points to. */
-export function refName({ $ref }: Schema): string | undefined {
+function refName({ $ref }: Schema): string | undefined {
   return $ref?.slice($ref.lastIndexOf('/') + 1)
 }
 

@@ -41,7 +41,7 @@ export function EmptyJobs() {
 }
 
 /** A line that makes a job, for a shell. */
-export function curlLine(at: URL): string {
+function curlLine(at: URL): string {
   const job = JSON.stringify({ kind: 'import', title: 'My first job' })
   return `curl ${new URL(jobsPath, at)} -H "authorization: Bearer $TOKEN" --json '${job}'`
 }

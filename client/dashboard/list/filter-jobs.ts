@@ -7,7 +7,7 @@ interface Row {
 }
 
 /** Whether a job belongs to what a filter shows: `running` includes every job that has not ended. */
-export function matchesFilter({ status }: Pick<JobHeader, 'status'>, filter: Filter): boolean {
+function matchesFilter({ status }: Pick<JobHeader, 'status'>, filter: Filter): boolean {
   if (filter === 'all') return true
   if (filter === 'failed') return status === 'failed'
   if (filter === 'finished') return status === 'completed' || status === 'cancelled'
@@ -15,7 +15,7 @@ export function matchesFilter({ status }: Pick<JobHeader, 'status'>, filter: Fil
 }
 
 /** Whether each word of a search is somewhere in a job's title, kind, owner or id. */
-export function matchesSearch({ title, kind, owner, id }: JobHeader, search: string): boolean {
+function matchesSearch({ title, kind, owner, id }: JobHeader, search: string): boolean {
   const haystack = `${title}\n${kind}\n${owner}\n${id}`.toLocaleLowerCase()
   return search
     .toLocaleLowerCase()
