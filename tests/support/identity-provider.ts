@@ -4,15 +4,20 @@ import { freePort } from './free-port.ts'
 export class IdentityProvider {
   readonly #port = freePort()
   readonly url = `http://127.0.0.1:${this.#port}`
-  #process: Bun.Subprocess<'ignore', 'pipe', 'ignore'> | undefined
+  #process: Bun.Subprocess<'ignore', 'pipe', 'inherit'> | undefined
 
-  /** @param keys `kid:alg`, several separated by commas */
+  /**
+   * @param keys `kid:alg`, several separated by commas
+   * @throws Error when the process ends before it listens; stderr has the reason
+   */
   async start(keys: string, redirectUri = 'http://localhost/'): Promise<void> {
     const command = ['node', 'tests/support/identity-provider.mjs', `${this.#port}`, keys, redirectUri]
-    const child = Bun.spawn(command, { stdio: ['ignore', 'pipe', 'ignore'] })
+    const child = Bun.spawn(command, { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#process = child
     // It prints a line once it listens.
-    await child.stdout.getReader().read()
+    const { done } = await child.stdout.getReader().read()
+    if (done)
+      throw new Error(`The identity provider ended with ${await child.exited} before it listened on ${this.url}`)
   }
 
   async stop(): Promise<void> {
