@@ -1,4 +1,5 @@
 import { defaultLimits, type Limits } from '../shared/document/limits.ts'
+import { withoutSlash } from '../shared/wire/paths.ts'
 import { DEFAULT_TOKEN_SECONDS, SECRET_BYTES } from './auth/auth.ts'
 import { parseRange } from './support/ip-address.ts'
 
@@ -281,7 +282,7 @@ function address(publicUrl = '', basePath: string | undefined): Pick<Config, 'pu
 
 /** A path without the slash at its end; empty for the root. */
 function checkPath(text: string, name = 'MILEPOST_BASE_PATH'): string {
-  const path = text.replace(/\/$/, '')
+  const path = withoutSlash(text)
   // A proxy may strip this path, so no route may begin with it.
   if (path === '' || (/^(\/[\w.~-]+)+$/.test(path) && !/^\/(api|jobs|docs)(\/|$)|\/\.{1,2}(\/|$)/.test(path)))
     return path

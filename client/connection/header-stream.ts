@@ -4,6 +4,7 @@ import type { JobHeader, Patch } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { isJob } from '../../shared/wire/answers.ts'
 import type { EndData, PingData } from '../../shared/wire/messages.ts'
+import { progressPath } from '../../shared/wire/paths.ts'
 import type { JobFacts } from '../text/words.ts'
 import { createConnection } from './connection.ts'
 import {
@@ -123,7 +124,7 @@ export function createHeaderStream({ location: { base, token }, environment }: F
       query.append('job', header && !isInDoubt ? `${location.id}@${formatCursor(header)}` : location.id)
       if (location.token) query.append('token', location.token)
     }
-    return `${base}/api/progress?${query}`
+    return `${base}/${progressPath}?${query}`
   }
 
   function hear(job: FollowedJob, { name, data }: Message): void {

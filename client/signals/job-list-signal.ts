@@ -4,7 +4,7 @@ import { getProgressPercent } from '../../shared/document/selectors.ts'
 import { coarseTimeLeft, getRate, getTimeLeft } from '../../shared/time/estimate.ts'
 import { isJob, readJson } from '../../shared/wire/answers.ts'
 import type { JobList } from '../../shared/wire/api.ts'
-import { jobsPath, withoutSlash } from '../../shared/wire/paths.ts'
+import { jobsPath, progressPath, withoutSlash } from '../../shared/wire/paths.ts'
 import { type Environment, systemEnvironment } from '../connection/environment.ts'
 import { JobListReplica, type ListedJob, type ListMessage } from '../connection/job-list-replica.ts'
 import { bearerHeaders } from '../connection/job-url.ts'
@@ -65,7 +65,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
 
   const source = createSignalConnection({
     environment,
-    streamUrl: () => `${base}/api/progress${query({ owner: options.owner, parent: options.parent })}`,
+    streamUrl: () => `${base}/${progressPath}${query({ owner: options.owner, parent: options.parent })}`,
     pollUrl: () => pageUrl(undefined),
     headers,
     // Lists have no cursor. Any value will do: an empty list sends no message before the first ping.

@@ -2,6 +2,7 @@ import type { Context, Hono, MiddlewareHandler } from 'hono'
 import { basePath } from 'hono/route'
 import type { Limits } from '../../shared/document/limits.ts'
 import type { Clock } from '../../shared/time/clock.ts'
+import { withoutSlash } from '../../shared/wire/paths.ts'
 import type { Principal } from '../auth/access.ts'
 import type { Auth } from '../auth/auth.ts'
 import type { Oidc } from '../auth/oidc.ts'
@@ -65,7 +66,7 @@ export function counted(rates: Rates, rate: Rate): MiddlewareHandler<Env> {
 
 /** A path of this app, below its mount path. */
 export function linkTo(c: Context, path: string): string {
-  return basePath(c).replace(/\/$/, '') + path
+  return withoutSlash(basePath(c)) + path
 }
 
 /** A path of this app as an absolute URL; as a path if the server's public origin is unknown. */

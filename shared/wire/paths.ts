@@ -3,6 +3,9 @@
 /** The jobs in the API. */
 export const jobsPath = 'api/jobs'
 
+/** The stream of several jobs in the API. */
+export const progressPath = 'api/progress'
+
 /** A job in the API. */
 export function jobPath(id: string): string {
   return `${jobsPath}/${encodeURIComponent(id)}`

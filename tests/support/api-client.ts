@@ -2,6 +2,7 @@ import type { ProducerEvent } from '../../shared/document/events.ts'
 import type { Job, JobHeader } from '../../shared/document/job.ts'
 import type { Receipt } from '../../shared/producer/batcher.ts'
 import type { CreateJob } from '../../shared/wire/api.ts'
+import { withoutSlash } from '../../shared/wire/paths.ts'
 import { expectDescribed } from './described-answers.ts'
 import { StreamReader } from './stream-reader.ts'
 
@@ -93,7 +94,7 @@ export class ApiClient {
   }
 
   #expectDescribed(method: string, path: string, response: Response): Promise<void> {
-    const mount = new URL(this.#url).pathname.replace(/\/$/, '')
+    const mount = withoutSlash(new URL(this.#url).pathname)
     return expectDescribed(method, new URL(this.at(path)).pathname.slice(mount.length), response)
   }
 

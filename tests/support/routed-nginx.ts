@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { withoutSlash } from '../../shared/wire/paths.ts'
 import { freePort } from './free-port.ts'
 
 /** Where Debian puts it. */
@@ -34,7 +35,7 @@ export class RoutedNginx {
   passOn(): Promise<void> {
     const buffering = 'proxy_buffering off; proxy_http_version 1.1; proxy_set_header Host $http_host;'
     return this.#restart(`root ${this.#folder}/pages; try_files $uri @server; } 
-    location @server { ${buffering} proxy_pass ${this.#upstream.replace(/\/$/, '')};`)
+    location @server { ${buffering} proxy_pass ${withoutSlash(this.#upstream)};`)
   }
 
   /** Answers everything itself. @param directive such as `return 404;` */
