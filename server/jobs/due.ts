@@ -1,6 +1,6 @@
 import type { JobEvent } from '../../shared/document/events.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
-import type { Due, DueList, DueTerms, RemoveOnly, StoredJob } from './engine.ts'
+import type { ClockStep, Due, DueList, DueTerms, RemoveOnly, StoredJob } from './engine.ts'
 
 /** How long a producer may stay silent after a cancel request, or after the server's start, before the server ends the job: milliseconds. */
 export const CANCEL_GRACE = 60_000
@@ -33,9 +33,15 @@ export function dueBefore(list: DueList, { now, retentionSeconds }: DueTerms): n
 
 /** `now` for a duration that began at `moment`, without what the clock was set forward since: that time has not passed. */
 function nowSince(moment: number, { now, steps }: DueTerms): number {
-  const skipped = steps.reduce((sum, { at, by }) => (moment < at ? sum + by : sum), 0)
+  const skipped = steps.reduce((sum, step) => (isBefore(moment, step) ? sum + step.by : sum), 0)
   return now - Math.max(0, skipped)
 }
+
+/**
+ * Whether `moment` is a time of the clock before a step. Times that a step forward skipped are from an earlier run with the right clock: this
+ * run started with a slow one. Stored times are rounded to milliseconds.
+ */
+const isBefore = (moment: number, { at, by }: ClockStep) => moment < at && moment <= Math.ceil(at - by)
 
 /**
  * The event that ends a due job; `undefined` if the job is not due.

@@ -89,7 +89,8 @@ export class TrustedClock implements Clock {
   #addStep(step: ClockStep): void {
     const [first, second, ...rest] = [...this.#steps, step]
     if (!first || !second || rest.length + 2 <= STEPS_KEPT) this.#steps = [...this.#steps, step]
-    else this.#steps = [{ at: second.at, by: first.by + second.by }, ...rest]
+    // As one step at the second's old time, which is `at - by`.
+    else this.#steps = [{ at: second.at + first.by, by: first.by + second.by }, ...rest]
   }
 
   monotonic(): number {

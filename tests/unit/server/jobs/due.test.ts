@@ -152,11 +152,40 @@ describe('a clock that was set and corrected', () => {
     expect(dueEvent(job({ timeoutSeconds: 100 }), terms(760, { since, steps }))).toMatchObject({ status: 'failed' })
     const endedBefore = job({ status: 'failed', endedAt: at(5) })
     expect(isExpired(endedBefore, terms(800, { since, steps }))).toBe(true)
+    // A step back does not make up for a later sleep of the machine.
+    const slept = { since: ms(900), steps: [...steps, { at: ms(900), by: 80_000 }] }
+    const later = job({ status: 'failed', endedAt: at(750) })
+    expect(isExpired(later, terms(929.999, slept))).toBe(false)
+    expect(isExpired(later, terms(930, slept))).toBe(true)
     // One that ended between two sleeps of the machine has slept through the second alone.
     const sleeps = [100, 300].map((seconds) => ({ at: ms(seconds), by: 80_000 }))
     const between = job({ status: 'failed', endedAt: at(150) })
     expect(isExpired(between, terms(329, { since: ms(300), steps: sleeps }))).toBe(false)
     expect(isExpired(between, terms(330, { since: ms(300), steps: sleeps }))).toBe(true)
+  })
+})
+
+describe('a clock that was slow at the start', () => {
+  const year = 31_536_000
+  const since = ms(1_000)
+  const steps = [{ at: since + 0.6, by: year * 1_000 }]
+
+  test('what an earlier run wrote with the right clock is due on time, and what this run wrote is not due early', () => {
+    const late = job({ timeoutSeconds: 2_000 })
+    expect(dueEvent(late, terms(1_999.999, { since, steps }))).toBeUndefined()
+    expect(dueEvent(late, terms(2_000, { since, steps }))).toMatchObject({ status: 'failed' })
+    const kept = job({ status: 'failed', endedAt: at(5), expiresAt: at(2_000) })
+    expect(isExpired(kept, terms(1_999.999, { since, steps }))).toBe(false)
+    expect(isExpired(kept, terms(2_000, { since, steps }))).toBe(true)
+    // Ten seconds before the clock was set, and just then: rounded up to a millisecond.
+    for (const [began, ends] of [
+      [990, 1_090],
+      [1_000.001, 1_100.001],
+    ] as const) {
+      const slow = job({ status: 'running', startedAt: at(began - year), timeoutSeconds: 100 })
+      expect(dueEvent(slow, terms(ends - 0.001, { since, steps }))).toBeUndefined()
+      expect(dueEvent(slow, terms(ends, { since, steps }))).toMatchObject({ status: 'failed' })
+    }
   })
 })
 

@@ -275,6 +275,32 @@ describe('Sweeper', () => {
     expect(before.done.sort()).toEqual(['end late', 'remove kept'])
   })
 
+  test('sweep of a server that starts with its clock far behind ends and removes what is due once the clock is mended', async () => {
+    const before = new Fixture()
+    await before.make('late', { status: 'running', startedAt: at(0), timeoutSeconds: 3_600 })
+    await before.make('kept', { status: 'completed', endedAt: at(0), expiresAt: at(3_600) })
+    await before.make('old', { status: 'completed', endedAt: at(0) })
+    const stopped = before.clock.now()
+    before.clock.step(-730 * 86_400_000)
+    const clock = new TrustedClock(before.clock, stopped)
+    const sweeper = new Sweeper({ engine: before.engine, clock, retentionSeconds: 7_200, onError: () => {} })
+    const sweepUntil = async (seconds: number) => {
+      while (before.clock.monotonic() < seconds * 1_000) {
+        const swept = sweeper.sweep()
+        await before.clock.advance(5_000)
+        await swept
+      }
+    }
+    await sweepUntil(60)
+    before.clock.step(730 * 86_400_000)
+    await sweepUntil(3_595)
+    expect([before.done, clock.steps.length]).toEqual([[], 1])
+    await sweepUntil(3_610)
+    expect(before.done.sort()).toEqual(['end late', 'remove kept'])
+    await sweepUntil(7_210)
+    expect(before.done).toContain('remove old')
+  })
+
   test('sweep of a server that was away for long removes what is due once its clock has settled', async () => {
     const before = new Fixture()
     await before.make('kept', { status: 'completed', endedAt: at(0), expiresAt: at(3_600) })

@@ -100,6 +100,9 @@ describe('TrustedClock', () => {
     expect(clock.steps).toHaveLength(32)
     expect(clock.steps.reduce((sum, { by }) => sum + by, 0)).toBe(100 * HOURS)
     expect(clock.steps.at(-1)).toEqual({ at: clock.since, by: HOURS })
+    const [merged, next] = clock.steps
+    // Covers all times until the last of the merged steps, and none of the next.
+    expect((merged?.at ?? 0) - (merged?.by ?? 0)).toBe((next?.at ?? 0) - (next?.by ?? 0) - SETTLE_MS - HOURS)
   })
 
   test('now ignores a clock that is set again and again', async () => {
