@@ -58,6 +58,7 @@ export async function openLocal(
   const processMetrics = new ProcessMetrics()
   const parts = {
     ...seams,
+    isTerminal: process.stdout.isTTY === true,
     processMetrics: () => processMetrics.read(),
     hosts: [hostname],
     engine,
