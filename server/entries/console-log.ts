@@ -7,11 +7,19 @@ export function logRequest(record: RequestRecord, isTerminal: boolean): void {
   console.log(escapeUnseen(line))
 }
 
-/** Writes an error to the server log: as JSON, with its stack, where requests are JSON. */
+/** Most causes of an error that are written: each may have another, or itself. */
+const MAX_CAUSES = 8
+
+/** Writes an error to the server log: as JSON, with its stack and causes, where requests are JSON. */
 export function logError(error: unknown, isTerminal: boolean): void {
-  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
-  const line = { at: new Date().toISOString(), level: 'error', message, stack }
+  const line = { at: new Date().toISOString(), level: 'error', ...described(error, MAX_CAUSES) }
   console.error(isTerminal ? error : escapeUnseen(JSON.stringify(line)))
+}
+
+function described(error: unknown, causes: number): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: String(error) }
+  const { message, stack, cause } = error
+  return { message, stack, ...(cause !== undefined && causes > 0 && { cause: described(cause, causes - 1) }) }
 }
 
 function lineOf({ at, method, path, status, ms, sub, detail }: RequestRecord): string {

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, spyOn, test } from 'bun:test'
+import { logError } from '../../../../server/entries/console-log.ts'
 
 /** Starts a server that logs requests, makes one, and returns the line that it wrote for it. */
 async function lineOf(path: string, isTerminal: boolean): Promise<string> {
@@ -43,4 +44,43 @@ describe('MILEPOST_LOG=requests', () => {
   test('the server log has JSON elsewhere', async () => {
     expect(JSON.parse(await lineOf('healthz', false))).toMatchObject({ level: 'info', path: '/healthz', status: 200 })
   }, 60_000)
+})
+
+describe('logError', () => {
+  /** What is written for an error where requests are JSON. */
+  function written(error: unknown): Record<string, unknown> {
+    const spy = spyOn(console, 'error').mockImplementation(() => {})
+    try {
+      logError(error, false)
+      return JSON.parse(String(spy.mock.calls[0]?.[0]))
+    } finally {
+      spy.mockRestore()
+    }
+  }
+
+  test('logError writes the causes of an error', () => {
+    const locked = new Error('The file is locked', { cause: 'EAGAIN' })
+    const { level, message, stack, cause } = written(new Error('The store is away', { cause: locked }))
+    expect([level, message]).toEqual(['error', 'The store is away'])
+    expect(stack).toContain('console-log.test.ts')
+    expect(cause).toEqual({
+      message: 'The file is locked',
+      stack: expect.stringContaining('console-log.test.ts'),
+      cause: { message: 'EAGAIN' },
+    })
+  })
+
+  test('logError writes eight causes of an error that causes itself', () => {
+    const error = new Error('again')
+    error.cause = error
+    expect(JSON.stringify(written(error)).match(/"message":"again"/g)).toHaveLength(9)
+  })
+
+  test('logError writes a message that is no error', () => {
+    expect(written('The store answers again.')).toEqual({
+      at: expect.any(String),
+      level: 'error',
+      message: 'The store answers again.',
+    })
+  })
 })
