@@ -1,9 +1,12 @@
+import { unavailable } from './unavailable.ts'
+
 /** How long a turn of the event loop may have lasted when it begins to handle another request: milliseconds. */
 const TURN_MS = 10
 /** Most waiting requests handled per turn. */
 const WAITING_PER_TURN = 16
 /** Most requests that wait. More come only from clients that do not wait for answers. */
 export const MAX_WAITING = 2_000
+const TOO_MANY = 'Too many requests wait, so this one was not handled. Send it again in two seconds.'
 
 /**
  * Lets requests wait for the next turn of the event loop when this one has lasted long enough.
@@ -37,7 +40,7 @@ export function handleInTurns<Args extends [Pick<Request, 'signal'>, ...unknown[
   return (...args) => {
     if (!isTurn) beginTurn()
     else if (waiting.length > 0 || performance.now() - turnBegan > TURN_MS) {
-      if (waiting.length >= MAX_WAITING) return new Response(null, { status: 503, headers: { 'retry-after': '2' } })
+      if (waiting.length >= MAX_WAITING) return unavailable(TOO_MANY, { 'retry-after': '2' })
       return new Promise((resolve, reject) => {
         waiting.push(() => {
           if (args[0].signal.aborted) {

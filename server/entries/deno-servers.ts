@@ -4,8 +4,9 @@ import type { Opener } from '../engines/open.ts'
 import type { Serve } from '../http/base-path.ts'
 import { EngineOpenError } from '../jobs/engine.ts'
 import { configuredApp } from './configured.ts'
-import { notConfigured, type Platform, readHostedConfig } from './hosted.ts'
+import { type Platform, readHostedConfig } from './hosted.ts'
 import { greeting, listenError, openLocal, stopOnSignal } from './local.ts'
+import { unavailable } from './unavailable.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -108,7 +109,7 @@ export async function openDeployed(environment: Environment): Promise<DenoServer
     return serverOf(configuredApp(config, { engine, hosts: ['*'], addressOf }).serve)
   } catch (error) {
     if (!isForTheUser(error)) throw error
-    return serverOf(() => notConfigured(error))
+    return serverOf(() => unavailable(error.message))
   }
 }
 

@@ -1,5 +1,4 @@
 import { type Config, ConfigError, readConfig } from '../config.ts'
-import { problems } from '../errors.ts'
 
 /** A hosting platform. */
 export interface Platform {
@@ -26,11 +25,4 @@ export function readHostedConfig(
   const { secret } = config
   if (!secret) throw new ConfigError(`There is no MILEPOST_SECRET. ${howToSetSecret}`)
   return { ...config, secret }
-}
-
-/** The response to every request while the configuration is invalid: a 503 with the error's message. */
-export function notConfigured({ message }: Error): Response {
-  const problem = problems.unavailable(message)
-  const headers = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }
-  return Response.json(problem, { status: problem.status, headers })
 }

@@ -4,7 +4,8 @@ import type { ObjectBindings } from '../engines/durable-object/calls.ts'
 import { DurableObjectEngine } from '../engines/durable-object/engine.ts'
 import type { Serve } from '../http/base-path.ts'
 import { configuredApp } from './configured.ts'
-import { notConfigured, type Platform, readHostedConfig } from './hosted.ts'
+import { type Platform, readHostedConfig } from './hosted.ts'
+import { unavailable } from './unavailable.ts'
 import { openWorkerStream } from './worker-stream.ts'
 
 export { JobObject } from '../engines/durable-object/job.ts'
@@ -57,7 +58,7 @@ export default {
       serve ??= open(environment)
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
-      return notConfigured(error)
+      return unavailable(error.message)
     }
     return serve(request, environment, context)
   },

@@ -67,6 +67,13 @@ test('handleInTurns handles no request whose client has left while it waited, an
   const stayed = handle(asked(-1))
   const refused = await handle(asked(-2))
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2'])
+  expect(refused.headers.get('content-type')).toBe('application/problem+json')
+  expect(await refused.json()).toEqual({
+    type: 'urn:milepost:unavailable',
+    status: 503,
+    title: 'Unavailable',
+    detail: 'Too many requests wait, so this one was not handled. Send it again in two seconds.',
+  })
   expect(await (await stayed).text()).toBe('-1')
   expect(handled).toEqual([0, -1])
   expect((await gone[0])?.status).toBe(499)
