@@ -9,7 +9,7 @@ import { ConfigError } from '../config.ts'
 const OTHERS = 0o077
 
 /** Path of the generated secret: beside the store, if the store is a file. */
-export function secretFileOf(engine: string): string | undefined {
+function secretFileOf(engine: string): string | undefined {
   const [, place = ''] = /^(?:sqlite|deno-kv):(.*)$/.exec(engine) ?? []
   return place === '' || place === ':memory:' || URL.canParse(place) ? undefined : `${place}.secret`
 }

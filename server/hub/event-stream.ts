@@ -89,10 +89,6 @@ export class EventStream implements StreamSource {
     this.done()
   }
 
-  get isDone(): boolean {
-    return this.#done
-  }
-
   /** Who takes turns with others when this stream joins or catches up. Separate from the principal's publishes: see `FairTurns`. */
   get who(): string {
     const { sub, jobs } = this.viewer
