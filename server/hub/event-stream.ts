@@ -45,8 +45,8 @@ export class EventStream implements StreamSource {
   readonly #clock: Clock
   /** Bytes written before `start()`, such as `retry` and the `end` of jobs that are gone. */
   #early: Uint8Array[] | undefined
-  /** Includes timers that have fired: a stream's life is too short for many. */
-  readonly #timers: Timer[] = []
+  /** Timers that have not fired. */
+  readonly #timers = new Set<Timer>()
   readonly #onDone: (stream: EventStream) => void
   /** Callbacks that end the access granted by a session. */
   #bound: { session: string; end: () => void }[] | undefined
@@ -140,7 +140,11 @@ export class EventStream implements StreamSource {
   /** Calls `run` after `ms` milliseconds, unless the stream has ended by then. */
   after(ms: number, run: () => void): void {
     if (this.#done) return
-    this.#timers.push(this.#clock.setTimeout(run, ms))
+    const timer = this.#clock.setTimeout(() => {
+      this.#timers.delete(timer)
+      run()
+    }, ms)
+    this.#timers.add(timer)
   }
 
   /** Registers a callback for the end of a session. @returns whether it is this stream's first for that session */

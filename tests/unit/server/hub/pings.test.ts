@@ -143,6 +143,24 @@ describe('a ping', () => {
     expect([reader.takeMessages().length, reader.greeting !== undefined]).toEqual([52, true])
   })
 
+  test('a ping leaves nothing behind: a stream that ends after many clears its few open timers', async () => {
+    for (const open of Object.values(ways)) {
+      const hub = await setUp({ pingMs: 1_000 })
+      const viewer = { sub: 'ada', session: 's', expiresAt: hub.clock.now() + 3_600_000 }
+      const reader = await hub.open((hub) => open(hub, viewer))
+      await hub.clock.advance(600_000)
+      const { pending } = hub.clock
+      let cleared = 0
+      const clear = hub.clock.clearTimeout.bind(hub.clock)
+      hub.clock.clearTimeout = (timer) => {
+        cleared += 1
+        clear(timer)
+      }
+      reader.cancel()
+      expect([hub.clock.pending, cleared]).toEqual([0, pending])
+    }
+  })
+
   test('a ping is not queued for a stream without room', async () => {
     for (const open of Object.values(ways)) {
       const hub = await setUp()
