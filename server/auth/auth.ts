@@ -4,7 +4,7 @@ import { problems, refuse } from '../errors.ts'
 import { LruCache } from '../support/lru.ts'
 import type { Grant, Principal } from './access.ts'
 import { type Claims, nameOf, scopesOf } from './claims.ts'
-import { FRESH_MS, Jwks, type JwksOptions } from './jwks.ts'
+import { Jwks, type JwksOptions, OLD_MS } from './jwks.ts'
 import type { Sessions } from './sessions.ts'
 import { withoutPrefix, withPrefix } from './token-prefix.ts'
 
@@ -208,7 +208,7 @@ export class Auth {
     // The provider's clock may differ from ours.
     if (typeof claims.exp === 'number') claims.exp += LEEWAY_SECONDS
     if (typeof claims.nbf === 'number') claims.nbf -= LEEWAY_SECONDS
-    return { claims, isForeign: true, verifiedUntil: this.#clock.monotonic() + FRESH_MS }
+    return { claims, isForeign: true, verifiedUntil: this.#clock.monotonic() + OLD_MS }
   }
 
   async #requireSession(session: string | undefined): Promise<void> {

@@ -24,8 +24,13 @@ const ALGORITHMS: Readonly<Partial<Record<string, { kty: string; crv?: string }>
 /** The `typ` of access tokens (RFC 9068, 2.1) and of tokens of providers that do not follow it. */
 const TYPES = ['JWT', 'at+jwt']
 
-/** Age at which keys are fetched again: milliseconds. A key that its provider withdrew is accepted twice as long at most. */
-export const FRESH_MS = 600_000
+/** Age at which keys are fetched again, while they stay in use: milliseconds. */
+const FRESH_MS = 300_000
+/**
+ * Age from which keys stay in use only if the provider gives no new ones: milliseconds. A key that it withdrew is accepted twice as long at
+ * most, because a verified token is not verified again for as long.
+ */
+export const OLD_MS = 600_000
 /** Fetches for unknown keys in {@link REFRESH_WINDOW_MS}: forged tokens must not make this server a load on the provider. */
 const REFRESHES = 5
 const REFRESH_WINDOW_MS = 60_000
@@ -33,8 +38,14 @@ const REFRESH_WINDOW_MS = 60_000
 const RETRY_MS = 5_000
 /** Time-out of a fetch: milliseconds. */
 const FETCH_MS = 5_000
-/** Characters of a key set: more than any provider has. */
-const MOST_CHARACTERS = 1_048_576
+/** Age of a fetch whose end nobody will see: a runtime may drop it with the request that began it, as Workers do. */
+const DROPPED_MS = 2 * FETCH_MS
+/** Most requests that wait for the fetch of another request. */
+const MOST_WAITING = 256
+/** How often those look whether it has ended: milliseconds. */
+const LOOK_MS = 20
+/** Bytes of a key set: more than any provider has. */
+const MOST_BYTES = 1_048_576
 /** The shortest modulus of an RSA key (RFC 7518, 3.3): characters of base64url for 2,048 bits. */
 const RSA_CHARACTERS = 341
 
@@ -47,10 +58,10 @@ interface KeySet {
 type Key = JsonWebKey & { kid?: unknown }
 
 /**
- * The public keys of an identity provider, fetched on first use.
+ * The public keys of an identity provider, fetched on first use. One fetch is in progress at a time.
  *
- * Keys stay in use while the provider is away. Promises are not shared between requests: on Workers a request can't wait for the I/O of
- * another.
+ * A request whose key is known does not wait for it, and keys stay in use while the provider is away. Promises are not shared between
+ * requests: on Workers a request can't wait for the I/O of another.
  */
 export class Jwks {
   readonly #url: string
@@ -58,6 +69,10 @@ export class Jwks {
   readonly #clock: Clock
   readonly #onError: (error: unknown) => void
   #set: KeySet | undefined
+  /** Start time of the fetch in progress. */
+  #fetchingSince: number | undefined
+  /** Requests that have waited for that fetch. Not counted down: a runtime may drop them too. */
+  #waiting = 0
   /** Start times of the fetches for unknown keys within the window. */
   #refreshes: number[] = []
   #failedAt = Number.NEGATIVE_INFINITY
@@ -75,17 +90,11 @@ export class Jwks {
    * The claims of a token that the provider signed. Their times are not checked.
    *
    * @returns `undefined` for any other token
-   * @throws ProblemError 503 while no keys could be fetched yet
+   * @throws ProblemError 503 while no keys could be fetched yet, or if too many requests wait for them
    */
   async verify(token: string): Promise<Record<string, unknown> | undefined> {
     const header = headerOf(token)
-    if (!header) return undefined
-    let keys = await this.#freshKeys()
-    let key = keyFor(header, keys)
-    if (!key && this.#mayRefresh()) {
-      keys = (await this.#load()) ?? keys
-      key = keyFor(header, keys)
-    }
+    const key = header && (await this.#keyFor(header))
     if (!key) return undefined
     try {
       const options = { alg: header.alg, exp: false, nbf: false, iat: false } as const
@@ -96,25 +105,51 @@ export class Jwks {
     }
   }
 
-  async #freshKeys(): Promise<readonly JsonWebKey[]> {
-    const set = this.#set
-    const now = this.#clock.monotonic()
-    if (set && now - set.fetchedAt < FRESH_MS) return set.keys
-    const keys = now - this.#failedAt < RETRY_MS ? undefined : await this.#load()
-    if (keys ?? set) return keys ?? set?.keys ?? []
-    throw refuse(problems.unavailable('The identity provider does not answer. Try again later.'))
+  async #keyFor(header: Header): Promise<JsonWebKey | undefined> {
+    const known = this.#set && keyFor(header, this.#set.keys)
+    const age = this.#age()
+    if (known && age < FRESH_MS) return known
+    const wasDropped = this.#fetchingSince !== undefined && !this.#isFetching()
+    const fetched = this.#mayFetch() ? this.#load() : undefined
+    if (known && (age < OLD_MS || this.#isAway) && !wasDropped) return known
+    await (fetched ?? this.#fetchOfAnother())
+    if (!this.#set) throw unavailable()
+    return keyFor(header, this.#set.keys)
   }
 
-  /** Whether a token with an unknown key may cause a fetch. */
-  #mayRefresh(): boolean {
+  /** Age of the keys: milliseconds. */
+  #age(): number {
+    return this.#set ? this.#clock.monotonic() - this.#set.fetchedAt : Number.POSITIVE_INFINITY
+  }
+
+  #isFetching(): boolean {
+    return this.#fetchingSince !== undefined && this.#clock.monotonic() - this.#fetchingSince < DROPPED_MS
+  }
+
+  /** Whether a token whose key is stale or unknown may cause a fetch. */
+  #mayFetch(): boolean {
     const now = this.#clock.monotonic()
+    if (this.#isFetching() || now - this.#failedAt < RETRY_MS) return false
+    if (this.#age() >= FRESH_MS) return true
     this.#refreshes = this.#refreshes.filter((at) => now - at < REFRESH_WINDOW_MS)
-    if (this.#refreshes.length >= REFRESHES || now - this.#failedAt < RETRY_MS) return false
+    if (this.#refreshes.length >= REFRESHES) return false
     this.#refreshes.push(now)
     return true
   }
 
-  async #load(): Promise<readonly JsonWebKey[] | undefined> {
+  /** Waits until no fetch is in progress. @throws ProblemError 503 if too many requests do */
+  async #fetchOfAnother(): Promise<void> {
+    if (!this.#isFetching()) return
+    if (this.#waiting >= MOST_WAITING) throw unavailable()
+    this.#waiting += 1
+    while (this.#isFetching()) await new Promise<void>((look) => this.#clock.setTimeout(look, LOOK_MS))
+  }
+
+  /** Fetches the keys. Never rejects. */
+  async #load(): Promise<void> {
+    const startedAt = this.#clock.monotonic()
+    this.#fetchingSince = startedAt
+    this.#waiting = 0
     const abort = new AbortController()
     const timer = this.#clock.setTimeout(() => abort.abort(), FETCH_MS)
     try {
@@ -127,11 +162,10 @@ export class Jwks {
         signal: abort.signal,
       })
       if (response.status !== 200) throw new Error(`it answers ${response.status}`)
-      const keys = parseKeys(await response.text())
+      const keys = parseKeys(await textOf(response))
       this.#set = { keys, fetchedAt: this.#clock.monotonic() }
       if (this.#isAway) this.#onError(`MILEPOST_JWKS_URL: ${this.#url} answers again.`)
       this.#isAway = false
-      return keys
     } catch (error) {
       this.#failedAt = this.#clock.monotonic()
       const reason = abort.signal.aborted
@@ -141,16 +175,33 @@ export class Jwks {
           : error
       if (!this.#isAway) this.#onError(`MILEPOST_JWKS_URL: no keys from ${this.#url}: ${reason}`)
       this.#isAway = true
-      return undefined
     } finally {
       this.#clock.clearTimeout(timer)
+      // Closes the connection of a response that was not read to its end.
+      abort.abort()
+      if (this.#fetchingSince === startedAt) this.#fetchingSince = undefined
     }
   }
 }
 
+const unavailable = () => refuse(problems.unavailable('The identity provider does not answer. Try again later.'))
+
+/** The body of a response. @throws Error, before it has read the rest, if it is too long */
+async function textOf({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  // Leaving the loop cancels the stream.
+  for await (const chunk of body ?? []) {
+    bytes += chunk.byteLength
+    if (bytes > MOST_BYTES) throw new Error(`the key set has more than ${MOST_BYTES} bytes`)
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
 /** @throws Error for text that is no key set */
 function parseKeys(text: string): readonly JsonWebKey[] {
-  if (text.length > MOST_CHARACTERS) throw new Error(`the key set has more than ${MOST_CHARACTERS} characters`)
   const { keys } = Object(JSON.parse(text)) as { keys?: unknown }
   if (!Array.isArray(keys)) throw new Error('the answer is no JSON Web Key Set')
   return keys.filter((key): key is JsonWebKey => typeof key === 'object' && key !== null)

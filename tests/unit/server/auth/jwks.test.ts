@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { sign } from 'hono/jwt'
 import { Jwks } from '../../../../server/auth/jwks.ts'
-import { VirtualClock } from '../../../virtual-clock.ts'
+import { settle, VirtualClock } from '../../../virtual-clock.ts'
 
 type KeyAlgorithm = RsaHashedKeyGenParams | EcKeyGenParams | { name: 'Ed25519' }
 
@@ -166,17 +166,108 @@ describe('Jwks', () => {
     expect(world.fetches).toBe(7)
   })
 
-  test('Jwks forgets within ten minutes a key that was withdrawn', async () => {
+  test('Jwks forgets a key that was withdrawn: the first request after five minutes causes the fetch', async () => {
     const world = new World()
     const key = await createKey('ES256', 'a')
     world.keys = [key.publicKey]
     const token = await key.sign({ sub: 'ada' })
     expect(await world.status(token)).toBe(200)
     world.keys = []
-    await world.clock.advance(599_999)
-    expect(await world.status(token)).toBe(200)
+    await world.clock.advance(299_999)
+    expect([await world.status(token), world.fetches]).toEqual([200, 1])
     await world.clock.advance(1)
+    expect([await world.status(token), world.fetches]).toEqual([200, 2])
+    await settle()
     expect(await world.status(token)).toBe(401)
+  })
+
+  test('Jwks uses no key of ten minutes ago before the provider was asked', async () => {
+    const world = new World()
+    const key = await createKey('ES256', 'a')
+    world.keys = [key.publicKey]
+    const token = await key.sign({ sub: 'ada' })
+    expect(await world.status(token)).toBe(200)
+    world.keys = []
+    await world.clock.advance(600_000)
+    expect(await world.status(token)).toBe(401)
+  })
+
+  test('Jwks has one fetch in progress: a known key does not wait for it, unknown ones wait in bounded number', async () => {
+    const world = new World()
+    const [key, fresh] = [await createKey('ES256', 'a'), await createKey('ES256', 'fresh')]
+    world.keys = [key.publicKey]
+    const token = await key.sign({ sub: 'ada' })
+    expect(await world.status(token)).toBe(200)
+    let answer = (_: Response) => {}
+    world.answer = () => new Promise((resolve) => (answer = resolve))
+    await world.clock.advance(300_000)
+    const newToken = await fresh.sign({ sub: 'ada' })
+    const statuses: number[] = []
+    const waiting = Array.from({ length: 300 }, async () => statuses.push(await world.status(newToken)))
+    // It waits for its own fetch, 256 for that of another.
+    await settle()
+    expect(statuses).toEqual(Array(43).fill(503))
+    expect([await world.status(token), await world.status(token), world.fetches]).toEqual([200, 200, 2])
+    answer(Response.json({ keys: [fresh.publicKey] }))
+    await world.clock.advance(20)
+    await Promise.all(waiting)
+    expect(statuses.slice(43)).toEqual(Array(257).fill(200))
+    expect(world.fetches).toBe(2)
+    expect(world.clock.pending).toBe(0)
+  })
+
+  test('Jwks does not rely on a fetch that a runtime dropped with its request', async () => {
+    const world = new World()
+    const [key, fresh] = [await createKey('ES256', 'a'), await createKey('ES256', 'fresh')]
+    world.keys = [key.publicKey]
+    const token = await key.sign({ sub: 'ada' })
+    expect(await world.status(token)).toBe(200)
+    world.answer = () => new Promise(() => {})
+    await world.clock.advance(300_000)
+    expect([await world.status(token), world.fetches]).toEqual([200, 2])
+    world.answer = undefined
+    world.keys = [fresh.publicKey]
+    await world.clock.advance(9_999)
+    expect([await world.status(token), world.fetches]).toEqual([200, 2])
+    await world.clock.advance(1)
+    // This one waits for the fetch that it begins.
+    expect([await world.status(token), world.fetches]).toEqual([401, 3])
+  })
+
+  test('Jwks reads at most a mebibyte of what a provider sends, for at most five seconds', async () => {
+    using provider = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch: ({ url }) => {
+        const isEndless = url.endsWith('/endless')
+        const pull = (controller: ReadableStreamDefaultController) =>
+          isEndless ? controller.enqueue(new Uint8Array(65_536).fill(0x20)) : new Promise<void>(() => {})
+        const start = (controller: ReadableStreamDefaultController) => controller.enqueue(Buffer.from('{"keys":['))
+        return new Response(new ReadableStream({ start, pull }))
+      },
+    })
+    const token = await (await createKey('ES256', 'a')).sign({ sub: 'ada' })
+    for (const [path, reason] of [
+      ['endless', 'the key set has more than 1048576 bytes'],
+      ['mute', 'no answer in 5000 ms'],
+    ]) {
+      const clock = new VirtualClock()
+      const told: unknown[] = []
+      const url = `${provider.url}${path}`
+      const answered = Promise.withResolvers<void>()
+      const fetchNoting = async (...request: Parameters<typeof fetch>) => {
+        const response = await fetch(...request)
+        answered.resolve()
+        return response
+      }
+      const options = { url, fetch: Object.assign(fetchNoting, { preconnect() {} }) }
+      const refused = new Jwks(options, clock, (error) => told.push(error)).verify(token).catch(() => {})
+      await answered.promise
+      if (path === 'mute') await clock.advance(5_000)
+      await refused
+      expect(told).toEqual([`MILEPOST_JWKS_URL: no keys from ${url}: ${reason}`])
+    }
+    await provider.stop(true)
   })
 
   test('Jwks goes on with the keys that it has while the provider is away, and says so once', async () => {
