@@ -30,7 +30,7 @@ import { Wakeups } from '../support/wake-ups.ts'
 import { Group } from './group.ts'
 import { SqliteNotes } from './notes.ts'
 import { openReader } from './open.ts'
-import { type CommitResult, DAMAGED, MOVED, PlanBuilder } from './plan.ts'
+import { type CommitResult, DAMAGED, isDamage, MOVED, PlanBuilder } from './plan.ts'
 import { SqliteStore, type StoredEntry, type Write } from './store.ts'
 import { type AnyTask, type Request, Task } from './task.ts'
 import { WriterThread } from './thread.ts'
@@ -41,8 +41,6 @@ const CACHE_SIZE = 16 * 1024 * 1024
 const LARGE_ROWS = 500
 /** Rows of removed jobs deleted in one transaction: some milliseconds of the writer thread. */
 const TRASH_ROWS = 2_000
-/** SQLite's result code (sqlite.org/rescode.html#corrupt); extended codes have it in their low byte. */
-const SQLITE_CORRUPT = 11
 /** Pause before the next deletion: milliseconds, after a success and after a failure. */
 const TIDY_MS = { soon: 2, later: 1_000 }
 
@@ -85,7 +83,7 @@ export class SqliteEngine implements Engine {
   #isClosed = false
   /** A file was overwritten or truncated. Lasts until the next start. */
   #isLost = false
-  /** SQLite has found a damaged page. Lasts until the next start. */
+  /** SQLite has found a damaged page, in a read or in the writer thread. Lasts until the next start. */
   #isDamaged = false
 
   /** @param thread with an open file: see {@link open} */
@@ -101,7 +99,11 @@ export class SqliteEngine implements Engine {
     this.#clock = clock
     this.#db = openReader(thread.file)
     this.#store = new SqliteStore(this.#db, this.#write, { trash: true, kept: true })
-    this.notes = new SqliteNotes(this.#db, (request) => this.#submit(request))
+    this.notes = new SqliteNotes(
+      this.#db,
+      (request) => this.#submit(request),
+      (read) => this.#read(read),
+    )
     this.#requests = new GroupCommit(clock, (tasks) => this.#commit(tasks))
     this.#tidyIn(TIDY_MS.soon)
   }
@@ -125,28 +127,20 @@ export class SqliteEngine implements Engine {
     return this.#submit({ who, weight, decide: (group) => group.apply(id, batch), refused, frees })
   }
 
-  async read(id: string): Promise<StoredJob | undefined> {
-    try {
-      this.#requireFile()
-      return this.#find(id)?.job
-    } catch (error) {
-      throw await this.#causeOf(error)
-    }
+  read(id: string): Promise<StoredJob | undefined> {
+    return this.#read(() => this.#find(id)?.job)
   }
 
-  async changesSince(
+  changesSince(
     id: string,
     cursor: Cursor | undefined,
     page: { view: View; maxBytes: number },
   ): Promise<Patch | undefined> {
-    try {
-      this.#requireFile()
+    return this.#read(async () => {
       // A paging reader asks for the next page at once, and after a restart many readers page at the same time.
       if (page.view === 'all' && this.#isLarge(id, cursor)) await this.#largeReads.take()
       return this.#changesSince(id, cursor, page)
-    } catch (error) {
-      throw await this.#causeOf(error)
-    }
+    })
   }
 
   /** Whether more than LARGE_ROWS rows may have changed since a cursor. */
@@ -169,13 +163,8 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  async list(query: ListQuery): Promise<Page<JobHeader>> {
-    try {
-      this.#requireFile()
-      return this.#store.list(query)
-    } catch (error) {
-      throw await this.#causeOf(error)
-    }
+  list(query: ListQuery): Promise<Page<JobHeader>> {
+    return this.#read(() => this.#store.list(query))
   }
 
   remove(id: string, only?: RemoveOnly): Promise<boolean> {
@@ -186,16 +175,16 @@ export class SqliteEngine implements Engine {
     return this.#wakeups.add(target, wake)
   }
 
-  async due(query: DueQuery): Promise<DueJob[]> {
-    return this.#store.due(query)
+  due(query: DueQuery): Promise<DueJob[]> {
+    return this.#read(() => this.#store.due(query))
   }
 
   async check(): Promise<void> {
-    const { failed, isLost } = await this.#thread.check()
-    this.#isLost ||= isLost === true
-    if (failed !== undefined) throw failed === MOVED ? refuse(problems.unavailable(MOVED)) : new Error(failed)
-    this.#requireFile()
-    this.#store.find('')
+    const { failed } = this.#learn(await this.#thread.check())
+    await this.#read(() => {
+      if (failed !== undefined) throw failed === MOVED ? refuse(problems.unavailable(MOVED)) : new Error(failed)
+      this.#store.find('')
+    })
   }
 
   async close(): Promise<void> {
@@ -216,23 +205,32 @@ export class SqliteEngine implements Engine {
     if (this.#isDamaged) throw refuse(problems.unavailable(DAMAGED))
   }
 
-  /** Why a read failed: the state of the files, if that explains it. */
-  async #causeOf(error: unknown): Promise<unknown> {
-    if (error instanceof ProblemError) return error
-    const { failed, isLost } = await this.#thread.check()
-    this.#isLost ||= isLost === true
-    if (failed === MOVED) return refuse(problems.unavailable(MOVED))
-    if (!this.#findDamage(error)) return error
-    return refuse(problems.unavailable(DAMAGED))
+  /** @throws ProblemError when the state of the files explains why a read failed, otherwise its error */
+  async #read<T>(read: () => T | Promise<T>): Promise<T> {
+    try {
+      this.#requireFile()
+      return await read()
+    } catch (error) {
+      if (error instanceof ProblemError) throw error
+      const { failed } = await this.#failureOf(error)
+      throw failed === MOVED || failed === DAMAGED ? refuse(problems.unavailable(failed)) : error
+    }
   }
 
-  /** Whether an error means a damaged page. From then on nothing is read or written: what is read may be wrong. */
-  #findDamage(error: unknown): boolean {
-    const { errcode } = Object(error) as { errcode?: unknown }
-    if (typeof errcode !== 'number' || (errcode & 0xff) !== SQLITE_CORRUPT) return false
-    if (!this.#isDamaged) console.error(`${this.#thread.file}: ${DAMAGED}`)
+  /** Why a read failed. The state of the files comes first: what another program wrote may look like damage. */
+  async #failureOf(error: unknown): Promise<CommitResult> {
+    const found = this.#learn(await this.#thread.check())
+    if (found.failed === MOVED) return found
+    return this.#learn({ failed: isDamage(error) ? DAMAGED : String(error) })
+  }
+
+  /** Notes what an outcome says of the files. Once damage is found nothing is read or written: what is read may be wrong. */
+  #learn(result: CommitResult): CommitResult {
+    this.#isLost ||= result.isLost === true
+    if (result.failed !== DAMAGED || this.#isDamaged) return result
     this.#isDamaged = true
-    return true
+    console.error(`${this.#thread.file}: ${DAMAGED}`)
+    return result
   }
 
   #submit<T>(request: Request<T>): Promise<T> {
@@ -291,13 +289,12 @@ export class SqliteEngine implements Engine {
     } catch (error) {
       // Discard the partial plan: the next group must not commit it.
       this.#plan.take()
-      return { failed: this.#findDamage(error) ? DAMAGED : String(error) }
+      return this.#failureOf(error)
     }
     // Also without statements: a repeated key must fail too when the file is gone.
     const frees = tasks.every((task) => task.frees)
-    const outcome = await this.#thread.commit({ statements: this.#plan.take(), frees })
+    const outcome = this.#learn(await this.#thread.commit({ statements: this.#plan.take(), frees }))
     if (outcome.failed !== undefined) {
-      this.#isLost ||= outcome.isLost === true
       for (const id of group.ids) this.#entries.delete(id)
       return outcome
     }
@@ -315,20 +312,21 @@ export class SqliteEngine implements Engine {
     for (const wakeUp of tasks.map((task) => task.done())) if (wakeUp) this.#wakeups.notify(wakeUp.owner, wakeUp.change)
   }
 
-  /** Deletes rows of removed jobs and shrinks the file, slice by slice, until both are done. */
+  /** Deletes rows of removed jobs and shrinks the file, slice by slice, until both are done. Deletes nothing from a damaged file. */
   #tidyIn(ms: number): void {
-    if (this.#isClosed) return
+    if (this.#isClosed || this.#isDamaged) return
     this.#tidyTimer ??= this.#clock.setTimeout(() => void this.#tidy(), ms)
   }
 
   async #tidy(): Promise<void> {
+    if (this.#isDamaged) return
     let isMore = false
     let failed: string | undefined
     try {
       isMore = this.#store.emptyTrash(TRASH_ROWS) || this.#store.shrink()
-      if (isMore) failed = (await this.#thread.commit({ statements: this.#plan.take(), frees: true })).failed
+      if (isMore) failed = this.#learn(await this.#thread.commit({ statements: this.#plan.take(), frees: true })).failed
     } catch (error) {
-      failed = String(error)
+      failed = (await this.#failureOf(error)).failed
     }
     this.#tidyTimer = undefined
     if (isMore || failed !== undefined) this.#tidyIn(failed === undefined ? TIDY_MS.soon : TIDY_MS.later)

@@ -47,19 +47,22 @@ export class SqliteNotes implements Notes {
   readonly #one: Statement
   readonly #page: Statement
   readonly #submit: <T>(request: Request<T>) => Promise<T>
+  readonly #read: <T>(read: () => T) => Promise<T>
 
-  constructor(db: Database, submit: <T>(request: Request<T>) => Promise<T>) {
+  /** @param read runs a read, and converts its failure to a problem */
+  constructor(db: Database, submit: <T>(request: Request<T>) => Promise<T>, read: <T>(read: () => T) => Promise<T>) {
     this.#one = db.prepare('SELECT text FROM notes WHERE key = ?')
     this.#page = db.prepare('SELECT key, text FROM notes WHERE key > ? AND key < ? ORDER BY key LIMIT ?')
     this.#submit = submit
+    this.#read = read
   }
 
   put(note: Note, until: number, now: number): Promise<void> {
     return this.#submit({ decide: ({ notes }) => notes.put(note, until, now) })
   }
 
-  async get(key: string): Promise<string | undefined> {
-    return this.find(key)
+  get(key: string): Promise<string | undefined> {
+    return this.#read(() => this.find(key))
   }
 
   /** Succeeds on a full disk too, so that sessions can always be ended. */
@@ -67,11 +70,13 @@ export class SqliteNotes implements Notes {
     return this.#submit({ decide: ({ notes }) => notes.take(key), frees: true })
   }
 
-  async list({ prefix, after = '', limit }: Parameters<Notes['list']>[0]): Promise<Note[]> {
+  list({ prefix, after = '', limit }: Parameters<Notes['list']>[0]): Promise<Note[]> {
     // "0" is the character after the slash that ends the prefix.
     const end = `${prefix.slice(0, -1)}0`
-    const rows = this.#page.all(after > prefix ? after : prefix, end, limit) as Note[]
-    return rows.map(({ key, text }) => ({ key, text: JSON.parse(text) }))
+    return this.#read(() => {
+      const rows = this.#page.all(after > prefix ? after : prefix, end, limit) as Note[]
+      return rows.map(({ key, text }) => ({ key, text: JSON.parse(text) }))
+    })
   }
 
   /** Reads a committed note. */

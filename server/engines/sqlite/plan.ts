@@ -15,13 +15,19 @@ export interface Plan {
 /** Why nothing is read or written once SQLite has found a damaged page. */
 export const DAMAGED =
   'Pages of the database of this server are damaged, so nothing is read or written. Its operator has to stop it and restore a backup.'
+
+/** Whether an error means that SQLite has found damage. Matches its messages, because not every runtime gives its code (Deno 2.9.5: not of `exec`). */
+export const isDamage = (reason: unknown): boolean =>
+  reason instanceof Error &&
+  /^(database disk image is malformed|file is not a database|malformed database schema)/.test(reason.message)
+
 /** Why commits fail after the database files were moved or replaced. */
 export const MOVED =
   'A file of the database was moved, deleted, replaced or truncated while the server had it open. Put it back, or start the server again.'
 
 /** Outcome of a plan: empty when it was committed and synced. */
 export interface CommitResult {
-  /** {@link MOVED}, or SQLite's message. */
+  /** {@link MOVED}, {@link DAMAGED}, or SQLite's message. */
   failed?: string
   /** A file was overwritten or truncated: until the next start, what is read from it is of no use either. */
   isLost?: true

@@ -1,6 +1,7 @@
 import { type Problem, refuse } from '../../errors.ts'
 import type { Share } from '../support/fair-share.ts'
 import type { Decided, Group } from './group.ts'
+import { isDamage } from './plan.ts'
 
 /** Principal of requests by the server itself. No real principal has this name. */
 const SERVER = ''
@@ -33,12 +34,16 @@ export class Task<T> implements Share {
     this.#reject = reject
   }
 
-  /** May run again: on a full disk the group is retried with only the requests that free space. */
+  /**
+   * May run again: on a full disk the group is retried with only the requests that free space. Only damage of the file is thrown: another
+   * failure is this request's alone.
+   */
   decide(group: Group): void {
     this.#decided = undefined
     try {
       this.#decided = this.#decide(group)
     } catch (error) {
+      if (isDamage(error)) throw error
       this.#error = error
     }
   }

@@ -1,6 +1,6 @@
 import { EngineOpenError } from '../../jobs/engine.ts'
 import { openError } from './open.ts'
-import type { CheckResult, CommitResult, Plan } from './plan.ts'
+import { type CheckResult, type CommitResult, DAMAGED, type Plan } from './plan.ts'
 
 /** A message to the thread: first the path of the file, then plans, `check` and `close`. */
 export type Question = string | Plan
@@ -66,9 +66,9 @@ export class WriterThread {
     this.#worker.terminate()
   }
 
-  /** Logs why commits fail: once, not with each. A full disk is told to whoever publishes. */
+  /** Logs why commits fail: once, not with each. A full disk is told to whoever publishes; the engine logs damage, whoever finds it. */
   #tell({ failed, isFull }: CommitResult): void {
-    const reason = isFull ? undefined : failed
+    const reason = isFull || failed === DAMAGED ? undefined : failed
     if (reason !== undefined && reason !== this.#told)
       console.error(`Events and new jobs are refused. The store failed: ${reason}`)
     this.#told = reason

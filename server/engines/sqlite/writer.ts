@@ -4,7 +4,7 @@ import type { SqlValue, Statement } from './database.ts'
 import type { DatabaseFiles } from './files.ts'
 import { FORMAT } from './format.ts'
 import { openReader } from './open.ts'
-import { type CheckResult, type CommitResult, MOVED, type Plan, statementsOf } from './plan.ts'
+import { type CheckResult, type CommitResult, DAMAGED, isDamage, MOVED, type Plan, statementsOf } from './plan.ts'
 import { headWrites } from './store.ts'
 
 /** Interval of recovery attempts after a failure: milliseconds. */
@@ -31,7 +31,7 @@ export class Writer {
   readonly #db: DatabaseSync
   readonly #files: DatabaseFiles
   readonly #statements = new Map<string, Statement>()
-  /** Why the last commit failed; cleared by the next success. */
+  /** Why the last commit failed; cleared by the next success. {@link DAMAGED} lasts: nothing is written any more. */
   #failure: string | undefined
   /** Estimated pages in the WAL since the last checkpoint. */
   #pages = 0
@@ -55,6 +55,7 @@ export class Writer {
   commit(plan: Plan): CommitResult {
     try {
       if (!this.#isIntact()) return this.#moved
+      if (this.#isDamaged) return { failed: DAMAGED }
       // Refuse other plans until the reserve exists again: space freed by removals refills it first.
       if (plan.statements !== '' && !plan.frees && !this.#files.hasReserve) return { failed: FULL, isFull: true }
       this.#makeRoomFor(plan, () => this.#run(plan))
@@ -62,9 +63,7 @@ export class Writer {
       if (this.#isLost) return this.#moved
       throw new Error('The file was moved while it was written')
     } catch (reason) {
-      if (isFull(reason)) return { failed: FULL, isFull: true }
-      this.#failure = messageOf(reason)
-      return { failed: this.#failure }
+      return this.#fail(reason)
     }
   }
 
@@ -75,12 +74,12 @@ export class Writer {
    * sync, and a power cut would lose them.
    */
   checkpoint(): void {
-    if (this.#isDoubtful || this.#pages < CHECKPOINT_PAGES) return
+    if (this.#isDoubtful || this.#isDamaged || this.#pages < CHECKPOINT_PAGES) return
     try {
       // A checkpoint would write into a file that was replaced.
       if (this.#isIntact()) this.#runCheckpoint('PASSIVE')
     } catch (reason) {
-      if (!isFull(reason)) this.#failure = messageOf(reason)
+      this.#fail(reason)
     }
   }
 
@@ -90,7 +89,8 @@ export class Writer {
     try {
       if (!this.#isIntact()) return { ...this.#moved, mustKeepWal: mustKeepWal() }
     } catch (reason) {
-      return { failed: messageOf(reason), mustKeepWal: mustKeepWal() }
+      if (isDamage(reason)) this.#fail(reason)
+      return { failed: this.#isDamaged ? DAMAGED : messageOf(reason), mustKeepWal: mustKeepWal() }
     }
     const failed = this.#failure === undefined ? {} : { failed: this.#failure }
     return { ...failed, mustKeepWal: mustKeepWal() }
@@ -109,7 +109,7 @@ export class Writer {
       this.#runCheckpoint('PASSIVE')
       this.#files.keepWatched()
     } catch (reason) {
-      if (!isFull(reason)) this.#failure = messageOf(reason)
+      this.#fail(reason)
     }
   }
 
@@ -130,14 +130,26 @@ export class Writer {
       if (this.#failure !== undefined) this.#transaction(() => this.#db.exec(`PRAGMA user_version = ${FORMAT}`))
       if (!this.#files.hasReserve && !this.#files.makeReserve()) this.#shrink()
     } catch (reason) {
-      if (!isFull(reason)) this.#failure = messageOf(reason)
+      this.#fail(reason)
     }
     return this.isWell ? undefined : RETRY_MS
   }
 
-  /** Whether {@link recover} has nothing to do. */
+  /** Whether {@link recover} has nothing to do, or nothing that it may do. */
   get isWell(): boolean {
+    if (this.#isDamaged) return true
     return this.#failure === undefined && this.#files.hasReserve && !this.#isDoubtful
+  }
+
+  get #isDamaged(): boolean {
+    return this.#failure === DAMAGED
+  }
+
+  /** Remembers why the file could not be written, except for a full disk, of which the reserve tells. */
+  #fail(reason: unknown): CommitResult {
+    if (isFull(reason)) return { failed: FULL, isFull: true }
+    if (!this.#isDamaged) this.#failure = isDamage(reason) ? DAMAGED : messageOf(reason)
+    return { failed: this.#failure ?? DAMAGED }
   }
 
   /** Whether the files are in place and as SQLite left them. */
