@@ -50,6 +50,7 @@ export class OwnerChannel {
   #unwatch: Unwatch | undefined
   #ping: Timer
   #closed = false
+  #isChecking = false
   #position = 0
   #sent = 0
 
@@ -284,6 +285,9 @@ export class OwnerChannel {
 
   /** Lists the live jobs and reads known ones that are missing there, because most engines may lose wake-ups. */
   async #checkVersions(): Promise<void> {
+    // On a slow engine a check may outlast the ping interval.
+    if (this.#isChecking) return
+    this.#isChecking = true
     try {
       const seen = new Set<string>()
       for (let listing: Listing | undefined = { live: true, limit: LIST_PAGE }; listing && !this.#closed; ) {
@@ -297,6 +301,8 @@ export class OwnerChannel {
       for (const id of [...this.#known.live()]) if (!this.#closed && !seen.has(id)) await this.#read(id)
     } catch {
       this.#hub.metrics.count('engine_errors')
+    } finally {
+      this.#isChecking = false
     }
   }
 }

@@ -202,6 +202,28 @@ describe('a lost wake-up', () => {
     expect(reader.takeMessages().filter((message) => message !== 'ping')).toHaveLength(251)
   })
 
+  test('a lost wake-up is looked for by one check at a time, however slow the engine is', async () => {
+    const { hub, reader } = await hardOfHearing('nothing')
+    await hub.apply('a', progress(1))
+    const list = hub.engine.list.bind(hub.engine)
+    let checks = 0
+    hub.engine.list = (query) => {
+      checks += 1
+      return list(query)
+    }
+    const answer = hub.hold('list')
+    await hub.clock.advance(90_000)
+    expect([checks, reader.takeMessages()]).toEqual([1, ['ping', 'ping', 'ping']])
+    await answer()
+    await hub.clock.advance(25)
+    expect(reader.takeMessages()).toEqual(['patch a e1-2'])
+    const mend = hub.fail('list')
+    await hub.clock.advance(30_000)
+    mend()
+    await hub.clock.advance(30_000)
+    expect(checks).toBe(2)
+  })
+
   test('a wake-up without a header causes one read per frame', async () => {
     const { hub, reader } = await hardOfHearing('versions')
     let reads = 0
