@@ -1,11 +1,15 @@
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
+/** The `u` of `\u0041`. */
+const UNICODE_ESCAPE = 0x75
 
 /** The properties of a JSON text that decide what parsing it costs. */
 export interface JsonShape {
   /** Characters of the longest event without white space: the text, or an element if it is an array. */
   longest: number
-  /** Characters within arrays and objects of all events: their results and metadata. */
+  /** Events: 1, or the elements if the text is an array. */
+  events: number
+  /** Characters within arrays and objects of all events, their results and metadata: without white space, an escape as one. */
   nested: number
   /** Most fields of an event. */
   fields: number
@@ -30,6 +34,10 @@ export function shapeOf(text: string, mostDepth: number): JsonShape {
   let key = ''
   let nested = 0
   let nestedFrom = 0
+  /** Index of the next escape. */
+  let nextEscape = text.indexOf('\\')
+  /** What the escapes of the event take beyond one character each. */
+  let escaped = 0
   let fields = 0
   let mostFields = 0
   for (let at = 0; at < text.length; at++) {
@@ -38,24 +46,35 @@ export function shapeOf(text: string, mostDepth: number): JsonShape {
         const end = endOfString(text, at)
         if (depth === own) key = text.slice(at + 1, end)
         size += end + 1 - at
+        while (nextEscape >= 0 && nextEscape < end) {
+          const length = text.charCodeAt(nextEscape + 1) === UNICODE_ESCAPE ? 6 : 2
+          escaped += length - 1
+          nextEscape = text.indexOf('\\', nextEscape + length)
+        }
         at = end
         break
       }
       case 0x5b: // [
       case 0x7b: // {
         depth += 1
-        size += 1
         if (depth === own) key = ''
-        else if (depth === own + 1) nestedFrom = at
+        else if (depth === own + 1) nestedFrom = size - escaped
+        size += 1
         if (depth - own >= mostDepth) {
-          return { longest, nested, fields: mostFields, tooDeep: fieldOf(own === 2 ? `${index}` : '', key) }
+          return {
+            longest,
+            events: index + 1,
+            nested,
+            fields: mostFields,
+            tooDeep: fieldOf(own === 2 ? `${index}` : '', key),
+          }
         }
         break
       case 0x5d: // ]
       case 0x7d: // }
-        if (depth === own + 1) nested += at + 1 - nestedFrom
-        depth -= 1
         size += 1
+        if (depth === own + 1) nested += size - escaped - nestedFrom
+        depth -= 1
         break
       case 0x3a: // :
         size += 1
@@ -71,6 +90,7 @@ export function shapeOf(text: string, mostDepth: number): JsonShape {
         if (depth !== own - 1) break
         longest = Math.max(longest, size)
         size = 0
+        escaped = 0
         fields = 0
         index += 1
         break
@@ -78,7 +98,7 @@ export function shapeOf(text: string, mostDepth: number): JsonShape {
         size += 1
     }
   }
-  return { longest: Math.max(longest, size), nested, fields: mostFields }
+  return { longest: Math.max(longest, size), events: index + 1, nested, fields: mostFields }
 }
 
 const fieldOf = (...path: string[]): string => path.filter((part) => part !== '').join('.') || 'event'

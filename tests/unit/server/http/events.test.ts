@@ -74,4 +74,26 @@ describe('POST /api/jobs/:id/events', () => {
       parse.mockRestore()
     }
   })
+
+  test('POST /api/jobs/:id/events accepts an event within the limits however it is written', async () => {
+    const publish = await publisher()
+    const ascii = (text: string) =>
+      text.replace(/[^\0-~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    const eventOf = (result: unknown) => ({ type: 'status', status: 'running', result })
+    const rows = eventOf(Array.from({ length: 5_000 }, (_, row) => [row]))
+    const cyrillic = eventOf({ text: 'я'.repeat(30_000) })
+    const half = eventOf({ text: 'я'.repeat(15_000) })
+    const written = {
+      'with white space': JSON.stringify(rows, null, 8),
+      'with escapes': ascii(JSON.stringify(cyrillic)),
+      'in a batch with escapes': ascii(JSON.stringify([half, half], null, 2)),
+      'with digits': JSON.stringify(eventOf(['x'])).replace('"x"', `1.${'0'.repeat(200_000)}`),
+      'with repeated keys': JSON.stringify(eventOf({ a: 1 })).replace('"a":1', `${'"a":1,'.repeat(20_000)}"a":1`),
+    }
+    for (const [how, body] of Object.entries(written)) {
+      expect(body.length).toBeGreaterThan(85_000)
+      expect([how, (await publish(body, JSON_TYPE)).status]).toEqual([how, 200])
+      if (!body.includes('\n')) expect([how, (await publish(body, NDJSON_TYPE)).status]).toEqual([how, 200])
+    }
+  })
 })

@@ -29,17 +29,32 @@ describe('shapeOf', () => {
     })
 
   test('shapeOf treats brackets, commas and escaped quotes in strings as text', () => {
-    expect(shapeOf('{"a\\\\":"[[[\\"{{,","b":[1]}', 2)).toEqual({ longest: 26, nested: 3, fields: 2 })
+    expect(shapeOf('{"a\\\\":"[[[\\"{{,","b":[1]}', 2)).toEqual({ longest: 26, events: 1, nested: 3, fields: 2 })
   })
 
   test.each([
     ['{"type":"status","result":{"a":[1,{"b":2}]}}', 17, 2],
     ['[{"type":"log"},{"type":"status","status":"x","result":[0]},{"metadata":{}}]', 5, 3],
     ['{"a:b":"{[:,","c":{"d:":":"}}', 10, 2],
+    ['{"a":"\\u0041\\n","c": [ "\\u0041\\\\",\n"\\n" ]}', 10, 2],
     ['[1,[2],[[3]]]', 3, 0],
     ['3', 0, 0],
   ])('shapeOf measures nested values and counts fields: %s', (text, nested, fields) => {
     expect(shapeOf(text, 10)).toMatchObject({ nested, fields })
+  })
+
+  test('shapeOf counts no more of nested values than JSON.stringify writes', () => {
+    fc.assert(
+      fc.property(fc.array(fc.jsonValue({ stringUnit: 'binary' })), (results) => {
+        const events = results.map((result) => ({ type: 'status', result }))
+        const most = results.reduce<number>((sum, result) => sum + JSON.stringify(result).length, 0)
+        const padded = JSON.stringify(events, null, 3)
+        const escaped = padded.replace(/[^\0-~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+        const { events: count, nested } = shapeOf(escaped, 1_000)
+        expect(nested).toBeLessThanOrEqual(most)
+        expect(count).toBe(Math.max(1, events.length))
+      }),
+    )
   })
 
   test('shapeOf ends on a string without a closing quote', () => {
