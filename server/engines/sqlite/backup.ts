@@ -2,7 +2,7 @@ import { chmodSync, closeSync, copyFileSync, existsSync, openSync, realpathSync,
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngineOpenError } from '../../jobs/engine.ts'
-import { lockFile, openDatabase, openError } from './open.ts'
+import { isFullDisk, lockFile, openDatabase, openError, refuseForeignWal } from './open.ts'
 import { discardDraft, draftFileOf, isBeingReplaced, replaceByDraft, syncPath } from './replacement.ts'
 
 /**
@@ -12,14 +12,15 @@ import { discardDraft, draftFileOf, isBeingReplaced, replaceByDraft, syncPath } 
  */
 export function backUp(path: string, target: string): void {
   if (!existsSync(path)) throw new EngineOpenError(`${path} does not exist: set MILEPOST_ENGINE as for the server.`)
+  const file = realpathSync(path)
   // An interrupted restore may already have deleted the WAL of the old database.
-  if (isBeingReplaced(realpathSync(path)))
+  if (isBeingReplaced(file))
     throw new EngineOpenError(
       `A restore of ${path} was interrupted: start the server, which finishes it, or restore again.`,
     )
-  if (existsSync(target)) throw new EngineOpenError(`${target} already exists: name a new file.`)
+  refuseForeignWal(path, file)
+  createFile(target)
   try {
-    closeSync(openSync(target, 'wx', 0o600))
     const db = new DatabaseSync(resolve(path), { readOnly: true })
     try {
       db.prepare('VACUUM INTO ?').run(resolve(target))
@@ -30,8 +31,25 @@ export function backUp(path: string, target: string): void {
     syncPath(dirname(resolve(target)))
   } catch (error) {
     rmSync(target, { force: true })
-    throw openError(path, error)
+    throw copyError(path, target, error)
   }
+}
+
+/** Creates a file that only its owner can read. @throws EngineOpenError also for a link that leads nowhere */
+function createFile(target: string): void {
+  try {
+    closeSync(openSync(target, 'wx', 0o600))
+  } catch (error) {
+    if (String(error).includes('EEXIST')) throw new EngineOpenError(`${target} already exists: name a new file.`)
+    throw copyError(target, target, error)
+  }
+}
+
+/** Why a copy failed: the target if the disk is full, otherwise the source. */
+function copyError(source: string, target: string, error: unknown): EngineOpenError {
+  if (!isFullDisk(error)) return openError(source, error)
+  const sentence = `${target} can't be written because the disk is full: free some space, then try again.`
+  return new EngineOpenError(sentence, { cause: error })
 }
 
 /**
@@ -52,14 +70,14 @@ export function restore(path: string, source: string): void {
     // A backup may be kept read-only.
     chmodSync(draft, 0o600)
     // Refuses the database of another program or of a newer Milepost.
-    const { db, close } = openDatabase(draft)
+    const { db, close } = openDatabase(draft, source)
     // Otherwise sessions ended and sign-in codes used after the backup would be valid again.
     db.exec('DELETE FROM notes')
     close()
     syncPath(draft)
     replaceByDraft(lock.file)
   } catch (error) {
-    throw openError(source, error)
+    throw copyError(source, path, error)
   } finally {
     discardDraft(lock.file)
     lock.close()

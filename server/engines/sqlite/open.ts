@@ -40,17 +40,19 @@ export interface OwnedDatabase {
 /**
  * Opens a database for writing by this process only. Creates the file and its folder if missing; does not touch another program's file.
  *
+ * @param name what errors call the file
  * @throws {EngineOpenError}
  */
-export function openDatabase(path: string): OwnedDatabase {
+export function openDatabase(path: string, name = path): OwnedDatabase {
   const lock = lockFile(path)
   try {
     discardDraft(lock.file)
     finishReplacement(lock.file)
-    refuseReplaced(path, lock.file)
-    inspect(path, lock.file)
+    refuseForeignWal(name, lock.file)
+    rmSync(replacedMarkOf(lock.file), { force: true })
+    inspect(name, lock.file)
     rewriteWal(lock.file)
-    const db = openInRoom(path, lock.file)
+    const db = openInRoom(name, lock.file)
     return {
       db,
       file: lock.file,
@@ -61,7 +63,7 @@ export function openDatabase(path: string): OwnedDatabase {
     }
   } catch (error) {
     lock.discard()
-    throw openError(path, error)
+    throw openError(name, error)
   }
 }
 
@@ -193,15 +195,16 @@ function rewriteWal(file: string): void {
   }
 }
 
-/** Refuses a database that was replaced while a server had it open: SQLite would apply the WAL of the file before to it. */
-function refuseReplaced(path: string, file: string): void {
-  const mark = replacedMarkOf(file)
-  if (!existsSync(mark)) return
-  if (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size)
-    throw new EngineOpenError(
-      `${path} was replaced while a server had it open, and ${path}-wal belongs to the file before. To go on with ${path} as it is, delete ${path}-wal and ${path}-shm; "milepost restore" does that too. If the file before is back, delete ${path}-replaced.`,
-    )
-  rmSync(mark)
+/**
+ * Refuses a database that was replaced while a server had it open: SQLite would apply the WAL of the file before to it.
+ *
+ * @throws {EngineOpenError}
+ */
+export function refuseForeignWal(path: string, file: string): void {
+  if (!existsSync(replacedMarkOf(file)) || !statSync(`${file}-wal`, { throwIfNoEntry: false })?.size) return
+  throw new EngineOpenError(
+    `${path} was replaced while a server had it open, and ${path}-wal belongs to the file before. To go on with ${path} as it is, delete ${path}-wal and ${path}-shm; "milepost restore" does that too. If the file before is back, delete ${path}-replaced.`,
+  )
 }
 
 /** On a full disk, opens the file in the space of an earlier process's reserve: even reads need space for the WAL index. */
@@ -209,7 +212,7 @@ function openInRoom(path: string, file: string): DatabaseSync {
   try {
     return open(path, file)
   } catch (error) {
-    if (!existsSync(reserveOf(file)) || !/disk is full|ENOSPC/.test(String(error))) throw error
+    if (!existsSync(reserveOf(file)) || !isFullDisk(error)) throw error
     rmSync(reserveOf(file))
     return open(path, file)
   }
@@ -294,6 +297,9 @@ function pragma(
 
 const hasRows = (db: DatabaseSync, table: string) => db.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined
 
+/** Whether an error of SQLite or the runtime, or a sentence about one, means a full disk. */
+export const isFullDisk = (error: unknown): boolean => /disk is full|ENOSPC/.test(String(error))
+
 /** An error of SQLite or the runtime as a sentence for the operator. Matches messages, because not every runtime gives error codes. */
 export function openError(path: string, error: unknown): EngineOpenError {
   if (error instanceof EngineOpenError) return error
@@ -305,8 +311,7 @@ function sentenceFor(path: string, reason: string): string {
   if (reason.includes('database is locked'))
     return `${path} is in use by another process: stop that one, or name another file.`
   if (reason.includes('malformed') || reason.includes('file is not a database')) return damaged(path, reason).message
-  if (reason.includes('ENOSPC') || reason.includes('disk is full'))
-    return `${path} can't be opened because the disk is full: free some space, then start again.`
+  if (isFullDisk(reason)) return `${path} can't be opened because the disk is full: free some space, then start again.`
   return `${path} can't be opened (${reason}): ${remedyFor(reason)}.`
 }
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { SqliteEngine } from '../../../../server/engines/sqlite/engine.ts'
@@ -16,7 +15,7 @@ import {
   taken,
   WakeLog,
 } from '../../../conformance/fixtures.ts'
-import { withEngine, withPath, withWriter } from './sqlite-fixtures.ts'
+import { withDisk, withEngine, withPath, withWriter } from './sqlite-fixtures.ts'
 
 const progress = (done: number): JobEvent => ({ type: 'progress', done })
 const log = (message: string): JobEvent => ({ type: 'log', message })
@@ -28,19 +27,12 @@ const FULL = { status: 507, fields: [] }
 const UNAVAILABLE = { status: 503, fields: [] }
 
 /** Runs with an engine on a disk of its own, of so many bytes. */
-async function withDisk(bytes: number, run: (engine: SqliteEngine, folder: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'milepost-disk-'))
-  const mount = Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder])
-  expect(mount.stderr.toString()).toBe('')
-  try {
+const withEngineOnDisk = (bytes: number, run: (engine: SqliteEngine, folder: string) => Promise<void>) =>
+  withDisk(bytes, async (folder) => {
     const engine = await SqliteEngine.open(join(folder, 'milepost.db'))
     await run(engine, folder)
     await engine.close()
-  } finally {
-    Bun.spawnSync(['umount', folder])
-    rmSync(folder, { recursive: true })
-  }
-}
+  })
 
 /** Creates a job, again and again while there is no room: what was removed is deleted in the background. */
 async function createdOnceThereIsRoom(engine: SqliteEngine, first?: () => Promise<boolean>): Promise<string> {
@@ -62,7 +54,7 @@ async function fill(engine: SqliteEngine, id: string): Promise<{ refused: Return
 
 describe('SqliteEngine when the disk is full', () => {
   test('apply and create answer 507; reads and removals go on, and what they free is used', () =>
-    withDisk(24 * 1024 * 1024, async (engine) => {
+    withEngineOnDisk(24 * 1024 * 1024, async (engine) => {
       const [big, small] = [await created(engine), await created(engine)]
       const full = await fill(engine, big.id)
       expect(full.refused).toEqual(FULL)
@@ -83,7 +75,7 @@ describe('SqliteEngine when the disk is full', () => {
     }))
 
   test('remove is never refused, however often the disk is filled again', () =>
-    withDisk(24 * 1024 * 1024, async (engine) => {
+    withEngineOnDisk(24 * 1024 * 1024, async (engine) => {
       let last = await createdOnceThereIsRoom(engine)
       for (let round = 0; round < 4; round++) {
         await fill(engine, last)
@@ -95,7 +87,7 @@ describe('SqliteEngine when the disk is full', () => {
     }))
 
   test('open goes on with a disk that has been full', () =>
-    withDisk(16 * 1024 * 1024, async (engine, folder) => {
+    withEngineOnDisk(16 * 1024 * 1024, async (engine, folder) => {
       const { id } = await created(engine)
       await fill(engine, id)
       const before = await documentOf(engine, id)

@@ -1,3 +1,4 @@
+import { expect } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +15,19 @@ export async function withPath(run: (path: string) => Promise<void>): Promise<vo
   try {
     await run(join(folder, 'milepost.db'))
   } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** Runs with the folder of a disk of so many bytes, which is gone afterwards. */
+export async function withDisk(bytes: number, run: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'milepost-disk-'))
+  const mount = Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder])
+  expect(mount.stderr.toString()).toBe('')
+  try {
+    await run(folder)
+  } finally {
+    Bun.spawnSync(['umount', folder])
     rmSync(folder, { recursive: true })
   }
 }

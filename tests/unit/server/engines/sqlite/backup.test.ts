@@ -1,11 +1,23 @@
 import { describe, expect, test } from 'bun:test'
-import { chmodSync, copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { backUp, restore } from '../../../../../server/engines/sqlite/backup.ts'
 import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
 import type { JobEvent } from '../../../../../shared/document/events.ts'
 import { batchOf, created, documentOf, publish, taken } from '../../../../conformance/fixtures.ts'
-import { withPath } from '../sqlite-fixtures.ts'
+import { withDisk, withPath } from '../sqlite-fixtures.ts'
 
 const items = (label: string): JobEvent[] =>
   Array.from({ length: 500 }, (_, index): JobEvent => ({ type: 'item', id: `${index}`, label }))
@@ -61,6 +73,51 @@ describe('backUp', () => {
       expect(readFileSync(`${path}.copy`, 'utf8')).toBe('mine')
       expect(sentenceOf(() => backUp(`${path}.none`, `${path}.two`))).toContain(`${path}.none does not exist`)
       await engine.close()
+    }))
+
+  test('backUp leaves a link where the copy should be as it is', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      symlinkSync('nowhere', `${path}.copy`)
+      expect(sentenceOf(() => backUp(path, `${path}.copy`))).toBe(`${path}.copy already exists: name a new file.`)
+      expect(readlinkSync(`${path}.copy`)).toBe('nowhere')
+      await engine.close()
+    }))
+
+  test('backUp names the file that is at fault, and leaves no part of a copy', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      const { id } = await created(engine)
+      await publish(engine, id, items('first'))
+      await engine.close()
+      expect(sentenceOf(() => backUp(path, `${path}/copy`))).toStartWith(`${path}/copy can't be opened (ENOTDIR`)
+      await withDisk(16_384, async (folder) => {
+        expect(sentenceOf(() => backUp(path, `${folder}/copy`))).toBe(
+          `${folder}/copy can't be written because the disk is full: free some space, then try again.`,
+        )
+        expect(readdirSync(folder)).toEqual([])
+      })
+      writeFileSync(path, readFileSync(path).fill(0x77, 8_192))
+      expect(sentenceOf(() => backUp(path, `${path}.copy`))).toStartWith(`${path} is damaged (database disk image`)
+      expect(existsSync(`${path}.copy`)).toBe(false)
+    }))
+
+  test('backUp refuses a database that was replaced, while the write-ahead log of the one before is beside it', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      const { id } = await created(engine)
+      backUp(path, `${path}.copy`)
+      await publish(engine, id, items('first'))
+      copyFileSync(`${path}.copy`, `${path}.new`)
+      renameSync(`${path}.new`, path)
+      expect(await engine.check().catch(() => 'fails')).toBe('fails')
+      expect(sentenceOf(() => backUp(path, `${path}.two`))).toStartWith(
+        `${path} was replaced while a server had it open, and ${path}-wal belongs to the file before.`,
+      )
+      expect(existsSync(`${path}.two`)).toBe(false)
+      await engine.close()
+      for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true })
+      backUp(path, `${path}.two`)
     }))
 })
 
@@ -165,16 +222,35 @@ describe('restore', () => {
       backUp(path, `${path}.copy`)
       await engine.close()
       writeFileSync(`${path}.bad`, 'text')
-      expect(sentenceOf(() => restore(path, `${path}.bad`))).toContain('is not a SQLite file')
+      expect(sentenceOf(() => restore(path, `${path}.bad`))).toStartWith(`${path}.bad is not a SQLite file`)
       writeFileSync(`${path}.bad`, '')
       expect(sentenceOf(() => restore(path, `${path}.bad`))).toContain('is empty')
       writeFileSync(`${path}.bad`, readFileSync(`${path}.copy`).subarray(0, -1_000))
-      expect(sentenceOf(() => restore(path, `${path}.bad`))).toContain('is damaged (it is truncated)')
+      expect(sentenceOf(() => restore(path, `${path}.bad`))).toStartWith(`${path}.bad is damaged (it is truncated)`)
       writeFileSync(path, readFileSync(path).subarray(0, 6_000))
       restore(path, `${path}.copy`)
       const again = await SqliteEngine.open(path)
       expect((await again.read(id))?.header.version).toBe(1)
       await again.close()
+    }))
+
+  test('restore names the database when its disk is full, and leaves it as it is', () =>
+    withPath(async (path) => {
+      const engine = await SqliteEngine.open(path)
+      const { id } = await created(engine)
+      await publish(engine, id, items('first'))
+      await engine.close()
+      await withDisk(8 * 1024 * 1024, async (folder) => {
+        const small = `${folder}/milepost.db`
+        await (await SqliteEngine.open(small)).close()
+        const before = readFileSync(small)
+        // The disk is full to its last byte.
+        expect(() => writeFileSync(`${folder}/other`, new Uint8Array(8 * 1024 * 1024))).toThrow()
+        expect(sentenceOf(() => restore(small, path))).toBe(
+          `${small} can't be written because the disk is full: free some space, then try again.`,
+        )
+        expect(readFileSync(small)).toEqual(before)
+      })
     }))
 
   test('restore refuses while an engine has the file', () =>
