@@ -3,7 +3,7 @@ import { type Clock, randomId } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import { LruCache } from '../support/lru.ts'
 import type { Grant, Principal } from './access.ts'
-import { type Claims, nameOf, scopesOf } from './claims.ts'
+import { type Claims, isVouchedFor, nameOf, scopesOf, UNVERIFIED } from './claims.ts'
 import { Jwks, type JwksOptions, OLD_MS } from './jwks.ts'
 import type { Sessions } from './sessions.ts'
 import { withoutPrefix, withPrefix } from './token-prefix.ts'
@@ -33,8 +33,10 @@ export interface AuthOptions {
 
 /** Default of `tokenSeconds`: 90 days. */
 export const DEFAULT_TOKEN_SECONDS = 7_776_000
-/** How far a signer's clock may be ahead of ours: seconds. */
+/** How far another signer's clock may differ from ours: seconds. */
 const LEEWAY_SECONDS = 60
+/** How often the operator is told of tokens with an unverified e-mail address: milliseconds. */
+const TELL_MS = 60_000
 
 /** Most verified tokens in the LRU cache: verifying one costs more than the rest of a publish. */
 const CACHE_SIZE = 1_000
@@ -63,10 +65,12 @@ export class Auth {
   readonly #clock: Clock
   readonly #sessions: Sessions
   readonly #jwks: Jwks | undefined
+  readonly #onError: (error: unknown) => void
   readonly #cache = new LruCache<string, Verified>(CACHE_SIZE)
+  #toldAt = Number.NEGATIVE_INFINITY
 
   /**
-   * @param onError called for failures of the identity provider
+   * @param onError called for failures of the identity provider, and for tokens of it that can't name a principal
    * @throws TypeError when a secret is missing or too short, or an identity provider has no issuer or audience
    */
   constructor(options: AuthOptions, clock: Clock, sessions: Sessions, onError: (error: unknown) => void) {
@@ -79,6 +83,7 @@ export class Auth {
     this.#options = options
     this.#clock = clock
     this.#sessions = sessions
+    this.#onError = onError
     if (this.#secrets.length === 0) throw new TypeError('A secret is needed to sign tokens')
     for (const secret of this.#secrets) {
       if (new TextEncoder().encode(secret).length < SECRET_BYTES) {
@@ -115,7 +120,18 @@ export class Auth {
       const detail = `The token lives longer than ${tokenSeconds} seconds, the maximum here.`
       throw refuse(problems.unauthenticated(`${detail} Sign one with an earlier exp.`))
     }
-    return this.#principalOf(claims)
+    if (isForeign && !isVouchedFor(claims, this.#options.subClaim)) {
+      this.#tellUnverified()
+      throw invalidToken()
+    }
+    return this.#principalOf(claims, leewayOf(isForeign))
+  }
+
+  #tellUnverified(): void {
+    const now = this.#clock.monotonic()
+    if (now - this.#toldAt < TELL_MS) return
+    this.#toldAt = now
+    this.#onError(`MILEPOST_SUB_CLAIM: an access token was refused: ${UNVERIFIED}`)
   }
 
   /** Authenticates a session cookie. @throws ProblemError 401 */
@@ -166,19 +182,20 @@ export class Auth {
     if (verified.claims.exp === undefined) {
       throw refuse(problems.unauthenticated('The token has no exp. Sign one that has.'))
     }
-    if (!this.#isNow(verified.claims)) throw invalidToken()
+    if (!this.#isNow(verified)) throw invalidToken()
     return verified
   }
 
   /** Whether a cached token can be accepted without verifying it again. */
-  #isUsable({ claims, verifiedUntil }: Verified): boolean {
-    return this.#isNow(claims) && this.#clock.monotonic() < verifiedUntil
+  #isUsable(verified: Verified): boolean {
+    return this.#isNow(verified) && this.#clock.monotonic() < verified.verifiedUntil
   }
 
-  #isNow({ exp, nbf }: Claims): boolean {
+  #isNow({ claims: { exp, nbf }, isForeign }: Verified): boolean {
     const now = this.#seconds()
-    const hasBegun = nbf === undefined || (typeof nbf === 'number' && nbf <= now)
-    return hasBegun && typeof exp === 'number' && exp > now
+    const leeway = leewayOf(isForeign)
+    const hasBegun = nbf === undefined || (typeof nbf === 'number' && nbf - leeway <= now)
+    return hasBegun && typeof exp === 'number' && exp + leeway > now
   }
 
   async #verifySignature(token: string): Promise<Verified> {
@@ -204,11 +221,7 @@ export class Auth {
 
   async #verifyForeign(token: string): Promise<Verified | undefined> {
     const claims = await this.#jwks?.verify(token)
-    if (!claims) return undefined
-    // The provider's clock may differ from ours.
-    if (typeof claims.exp === 'number') claims.exp += LEEWAY_SECONDS
-    if (typeof claims.nbf === 'number') claims.nbf -= LEEWAY_SECONDS
-    return { claims, isForeign: true, verifiedUntil: this.#clock.monotonic() + OLD_MS }
+    return claims && { claims, isForeign: true, verifiedUntil: this.#clock.monotonic() + OLD_MS }
   }
 
   async #requireSession(session: string | undefined): Promise<void> {
@@ -220,12 +233,12 @@ export class Auth {
     return (issuer === undefined || iss === issuer) && (audience === undefined || [aud].flat().includes(audience))
   }
 
-  #principalOf(claims: Claims): Principal {
+  #principalOf(claims: Claims, leeway: number): Principal {
     const { subClaim, scopeClaim } = this.#options
     const sub = nameOf(claims, subClaim)
     if (sub === undefined) throw invalidToken()
     const principal: Principal = { sub, scopes: scopesOf(claims, scopeClaim) }
-    if (typeof claims.exp === 'number') principal.expiresAt = claims.exp * 1_000
+    if (typeof claims.exp === 'number') principal.expiresAt = (claims.exp + leeway) * 1_000
     return principal
   }
 
@@ -237,6 +250,9 @@ export class Auth {
     return Math.floor(this.#clock.now() / 1_000)
   }
 }
+
+/** How much longer and earlier a token is valid: seconds. Our own clock signed the others. */
+const leewayOf = (isForeign: boolean): number => (isForeign ? LEEWAY_SECONDS : 0)
 
 function grantOf({ typ, sub, job, epoch, can, parts, series = 0, sid, exp }: Claims): { sub: string; grant: Grant } {
   if (typ !== types.job || typeof sub !== 'string' || typeof job !== 'string' || typeof epoch !== 'string') {

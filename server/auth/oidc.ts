@@ -1,7 +1,7 @@
 import type * as OAuth from 'oauth4webapi'
 import type { Clock } from '../../shared/time/clock.ts'
 import type { Principal, Scope } from './access.ts'
-import { type Claims, nameOf, scopesOf } from './claims.ts'
+import { type Claims, isVouchedFor, nameOf, scopesOf, UNVERIFIED } from './claims.ts'
 
 /** An OpenID provider that signs people in to the dashboard. */
 export interface OidcOptions {
@@ -104,6 +104,7 @@ export class Oidc {
       return oauth.getValidatedIdTokenClaims(tokens) as Claims | undefined
     })
     const { subClaim, scopeClaim } = this.#options
+    if (claims && !isVouchedFor(claims, subClaim)) throw new Error(`MILEPOST_SUB_CLAIM: ${UNVERIFIED}`)
     const sub = claims && nameOf(claims, subClaim)
     if (sub === undefined) throw new Error(`the ID token has no usable claim ${subClaim ?? 'sub'}`)
     const scopes = scopesOf(claims ?? {}, scopeClaim)

@@ -1,73 +1,56 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { createApp } from '../../server/app.ts'
+import { assets } from '../../server/assets.ts'
+import type { OidcOptions } from '../../server/auth/oidc.ts'
+import { MemoryEngine } from '../../server/engines/memory.ts'
+import type { SessionList } from '../../shared/wire/api.ts'
 import { freePort } from '../support/free-port.ts'
 import { IdentityProvider } from '../support/identity-provider.ts'
 import { ServerProcess } from '../support/server-process.ts'
+import { SECRET } from '../support/tokens.ts'
+import { Visitor } from '../support/visitor.ts'
 
 const port = freePort()
 const origin = `http://127.0.0.1:${port}`
+const appOrigin = `http://127.0.0.1:${freePort()}`
 let provider: IdentityProvider
 let server: ServerProcess
 
-/** A browser as far as it keeps cookies, follows redirects and sends forms. */
-class Visitor {
-  readonly #cookies = new Map<string, string>()
-  /** Every address that it was sent to. */
-  readonly visited: string[] = []
-
-  cookie(name: string): string | undefined {
-    return this.#cookies.get(name)
+/** An app in this process, where people sign in by the provider. */
+function serveApp(oidc: Partial<OidcOptions> = {}) {
+  const engine = new MemoryEngine()
+  const told: unknown[] = []
+  const app = createApp({
+    engine,
+    auth: { secret: SECRET },
+    oidc: { issuer: provider.url, clientId: 'dashboard', clientSecret: 'dashboard-secret', ...oidc },
+    publicOrigin: appOrigin,
+    assets,
+    onError: (error) => told.push(error),
+  })
+  const { port, hostname } = new URL(appOrigin)
+  const listener = Bun.serve({ port, hostname, fetch: app.fetch })
+  return {
+    engine,
+    told,
+    async [Symbol.asyncDispose]() {
+      await listener.stop(true)
+      await app.close()
+    },
   }
+}
 
-  /** Requests a URL and follows redirects, unless they lead to `until`. */
-  async open(url: string, init: RequestInit = {}, until?: (url: URL) => boolean): Promise<Response> {
-    this.visited.push(url)
-    const { host } = new URL(url)
-    const cookie = [...this.#cookies].flatMap(([key, value]) =>
-      key.startsWith(`${host} `) ? [`${key.split(' ')[1]}=${value}`] : [],
-    )
-    const response = await fetch(url, {
-      ...init,
-      redirect: 'manual',
-      headers: { ...init.headers, cookie: cookie.join('; ') },
-    })
-    for (const set of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(set) ?? []
-      if (value === '' || /max-age=0/i.test(set)) this.#cookies.delete(`${host} ${name}`)
-      else this.#cookies.set(`${host} ${name}`, value)
-    }
-    const location = response.headers.get('location')
-    if (location === null) return response
-    const next = new URL(location, url)
-    return until?.(next) ? response : this.open(next.href, {}, until)
-  }
-
-  /** Fills in the form of a page and sends it. */
-  async submit(page: Response, fields: Record<string, string>, until?: (url: URL) => boolean): Promise<Response> {
-    const html = await page.text()
-    const action = /<form[^>]*action="([^"]+)"/.exec(html)?.[1] ?? ''
-    const hidden = Object.fromEntries(
-      [...html.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)].map(([, name, value]) => [
-        name,
-        value,
-      ]),
-    )
-    const body = new URLSearchParams({ ...hidden, ...fields })
-    return this.open(new URL(action, this.visited.at(-1)).href, { method: 'POST', body }, until)
-  }
-
-  /** Signs in at the provider, up to the redirect back or the page after it. */
-  async signIn(name: string, start: string, until?: (url: URL) => boolean): Promise<Response> {
-    const login = await this.open(`${origin}/${start}`)
-    const consent = await this.submit(login, { login: name, password: 'any' })
-    return this.submit(consent, {}, until)
-  }
+/** The name of whoever has signed in. */
+async function nameOf(visitor: Visitor): Promise<string | undefined> {
+  const { sessions } = (await (await visitor.open(`${appOrigin}/api/sessions`)).json()) as SessionList
+  return sessions.find(({ current }) => current)?.sub
 }
 
 const isCallback = (url: URL) => url.href.startsWith(`${origin}/sign-in/callback`)
 
 beforeAll(async () => {
   provider = new IdentityProvider()
-  await provider.start('a:ES256', `${origin}/sign-in/callback`)
+  await provider.start('a:ES256', `${origin}/sign-in/callback,${appOrigin}/sign-in/callback`)
   server = await ServerProcess.start({
     PORT: `${port}`,
     MILEPOST_PUBLIC_URL: origin,
@@ -83,7 +66,7 @@ afterAll(async () => {
 })
 
 test('a person signs in by the provider, and lands on the page that they asked for', async () => {
-  const ada = new Visitor()
+  const ada = new Visitor(origin)
   const page = await ada.open(`${origin}/jobs/export-7`)
   expect(page.status).toBe(401)
   const html = await page.text()
@@ -101,16 +84,16 @@ test('a person signs in by the provider, and lands on the page that they asked f
 })
 
 test('a callback that is not of this browser, was used, was changed or is another state signs nobody in', async () => {
-  const ada = new Visitor()
+  const ada = new Visitor(origin)
   const back = await ada.signIn('ada', 'sign-in/provider', isCallback)
   const callback = new URL(back.headers.get('location') ?? '', provider.url)
   const statusOf = async (visitor: Visitor, url: string) => (await visitor.open(url)).status
 
-  expect(await statusOf(new Visitor(), callback.href)).toBe(401)
-  const mallory = new Visitor()
+  expect(await statusOf(new Visitor(origin), callback.href)).toBe(401)
+  const mallory = new Visitor(origin)
   await mallory.open(`${origin}/sign-in/provider`)
   expect(await statusOf(mallory, callback.href)).toBe(401)
-  const eve = new Visitor()
+  const eve = new Visitor(origin)
   const eves = new URL(
     (await eve.signIn('eve', 'sign-in/provider', isCallback)).headers.get('location') ?? '',
     provider.url,
@@ -123,8 +106,22 @@ test('a callback that is not of this browser, was used, was changed or is anothe
   expect(await statusOf(ada, `${origin}/`)).toBe(401)
 })
 
+test('an email names a person only if the provider has verified it; the log says why', async () => {
+  await using app = serveApp({ subClaim: 'email' })
+  const ada = new Visitor(appOrigin)
+  await ada.signIn('ada')
+  expect(await nameOf(ada)).toBe('ada@example.com')
+  const mallory = new Visitor(appOrigin)
+  const refused = await mallory.signIn('mallory as ada')
+  expect([refused.status, await refused.text()]).toEqual([401, expect.stringContaining('That did not work.')])
+  expect((await mallory.open(`${appOrigin}/api/sessions`)).status).toBe(401)
+  expect(app.told).toEqual([
+    `Sign-in by ${new URL(provider.url).host} failed: MILEPOST_SUB_CLAIM: it has an email that the provider has not verified (email_verified is not true)`,
+  ])
+})
+
 test('a person who refuses, and a provider that is away, are told that it did not work; the log says why', async () => {
-  const ada = new Visitor()
+  const ada = new Visitor(origin)
   await ada.open(`${origin}/sign-in/provider`)
   const refused = await ada.open(`${origin}/sign-in/callback?error=access_denied&state=x`)
   expect([refused.status, await refused.text()]).toEqual([401, expect.stringContaining('That did not work.')])

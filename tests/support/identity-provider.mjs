@@ -1,15 +1,16 @@
 /**
- * A real OpenID provider on this machine: `node identity-provider.mjs PORT KEYS`.
+ * A real OpenID provider on this machine: `node identity-provider.mjs PORT KEYS [REDIRECT_URIS]`.
  *
  * KEYS is a comma-separated list of `kid:alg`, made anew at each start; the first signs. The client `backend` with the secret
- * `backend-secret` gets access tokens by its credentials. The client `dashboard` with `dashboard-secret` signs people in; a third argument
- * is its redirect URI. Everyone may sign in, with any name and password.
+ * `backend-secret` gets access tokens by its credentials. The client `dashboard` with `dashboard-secret` signs people in; REDIRECT_URIS,
+ * separated by commas, are where they go. Everyone may sign in, with any name and password. A person's e-mail address is `NAME@example.com`, which is verified;
+ * `NAME as OTHER` has entered that of somebody else.
  */
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import Provider from 'oidc-provider'
 
-const [port = '0', named = 'a:ES256', redirectUri = 'http://localhost/'] = process.argv.slice(2)
+const [port = '0', named = 'a:ES256', redirectUris = 'http://localhost/'] = process.argv.slice(2)
 const generate = promisify(generateKeyPair)
 
 const kinds = {
@@ -42,12 +43,20 @@ const provider = new Provider(issuer, {
     {
       client_id: 'dashboard',
       client_secret: 'dashboard-secret',
-      redirect_uris: [redirectUri],
+      redirect_uris: redirectUris.split(','),
       token_endpoint_auth_method: 'client_secret_post',
       id_token_signed_response_alg: alg,
     },
   ],
-  scopes: ['openid', 'jobs:read', 'jobs:write', 'jobs:admin', 'jobs:assign'],
+  claims: { openid: ['sub'], email: ['email', 'email_verified'] },
+  // As most providers do, it puts the claims of the scopes into the ID token.
+  conformIdTokenClaims: false,
+  findAccount: (_context, name) => {
+    const [, other] = name.split(' as ')
+    const claims = { sub: name, email: `${other ?? name}@example.com`, email_verified: other === undefined }
+    return { accountId: name, claims: () => claims }
+  },
+  scopes: ['openid', 'profile', 'email', 'jobs:read', 'jobs:write', 'jobs:admin', 'jobs:assign'],
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: true },

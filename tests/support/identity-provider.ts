@@ -8,10 +8,11 @@ export class IdentityProvider {
 
   /**
    * @param keys `kid:alg`, several separated by commas
+   * @param redirectUris of the client `dashboard`, separated by commas
    * @throws Error when the process ends before it listens; stderr has the reason
    */
-  async start(keys: string, redirectUri = 'http://localhost/'): Promise<void> {
-    const command = ['node', 'tests/support/identity-provider.mjs', `${this.#port}`, keys, redirectUri]
+  async start(keys: string, redirectUris = 'http://localhost/'): Promise<void> {
+    const command = ['node', 'tests/support/identity-provider.mjs', `${this.#port}`, keys, redirectUris]
     const child = Bun.spawn(command, { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#process = child
     // It prints a line once it listens.

@@ -6,6 +6,7 @@ import { Sessions } from '../../../../server/auth/sessions.ts'
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import { ProblemError } from '../../../../server/errors.ts'
 import { SeededRandom } from '../../../seeded-random.ts'
+import { createKey } from '../../../support/signing-key.ts'
 import { SECRET, virtualToken } from '../../../support/tokens.ts'
 import { VirtualClock } from '../../../virtual-clock.ts'
 
@@ -14,7 +15,19 @@ const OLD_SECRET = 'an-older-secret-of-32-bytes-at-least'
 function create(options: Partial<AuthOptions> = {}) {
   const clock = new VirtualClock()
   const sessions = new Sessions({ engine: new MemoryEngine(), clock, random: new SeededRandom(1), onEnd: () => {} })
-  return { clock, sessions, auth: new Auth({ secret: SECRET, ...options }, clock, sessions, () => {}) }
+  const told: unknown[] = []
+  const auth = new Auth({ secret: SECRET, ...options }, clock, sessions, (error) => told.push(error))
+  return { clock, sessions, told, auth }
+}
+
+/** Like {@link create}, with an identity provider. `tokenOf` signs its tokens. */
+async function createWithProvider(options: Partial<AuthOptions> = {}) {
+  const key = await createKey('ES256', 'a')
+  const fetch = Object.assign(async () => Response.json({ keys: [key.publicKey] }), { preconnect() {} })
+  const [issuer, audience] = ['https://id.example', 'https://progress.example']
+  const jwks = { url: `${issuer}/jwks`, fetch }
+  const tokenOf = (claims: object) => key.sign({ iss: issuer, aud: audience, exp: EXP, ...claims })
+  return { ...create({ jwks, issuer, audience, ...options }), tokenOf }
 }
 
 const seconds = (clock: VirtualClock) => clock.now() / 1_000
@@ -37,6 +50,40 @@ async function problemOf(promise: Promise<unknown>): Promise<ProblemError['probl
 }
 
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+describe("an identity provider's tokens", () => {
+  test('may differ from our clock by a minute: in exp, in nbf and in the longest life', async () => {
+    const { auth, clock, tokenOf } = await createWithProvider({ tokenSeconds: 600 })
+    const now = seconds(clock)
+    const accepted = [{ exp: now - 59 }, { nbf: now + 60 }, { exp: now + 660 }]
+    for (const claims of accepted) {
+      const principal = await auth.bearer(await tokenOf({ sub: 'ada', ...claims }))
+      expect(principal).toEqual({ sub: 'ada', scopes: [], expiresAt: ((claims.exp ?? EXP) + 60) * 1_000 })
+    }
+    for (const claims of [{ exp: now - 60 }, { nbf: now + 61 }, { exp: now + 661 }]) {
+      expect(await refused(auth.bearer(await tokenOf({ sub: 'ada', ...claims })))).toBe(401)
+    }
+  })
+
+  test('name a principal by an email only if the provider has verified it; the operator is told once a minute', async () => {
+    const { auth, clock, told, tokenOf } = await createWithProvider({ subClaim: 'email' })
+    const email = 'ada@example.com'
+    expect(await auth.bearer(await tokenOf({ email, email_verified: true }))).toMatchObject({ sub: email })
+    for (const claims of [{}, { email_verified: false }, { email_verified: 'true' }, { email_verified: 1 }]) {
+      const token = await tokenOf({ email, ...claims })
+      expect([await refused(auth.bearer(token)), await refused(auth.bearer(token))]).toEqual([401, 401])
+    }
+    const line =
+      'MILEPOST_SUB_CLAIM: an access token was refused: it has an email that the provider has not verified (email_verified is not true)'
+    expect(told).toEqual([line])
+    await clock.advance(60_000)
+    expect(await refused(auth.bearer(await tokenOf({ email, exp: EXP + 60 })))).toBe(401)
+    expect(told).toEqual([line, line])
+    // Whoever has our secret can sign any name.
+    const own = await sign({ iss: 'https://id.example', aud: 'https://progress.example', email, exp: EXP + 60 }, SECRET)
+    expect(await auth.bearer(own)).toMatchObject({ sub: email })
+  })
+})
 
 describe('Auth', () => {
   test('Auth requires secrets of 32 bytes, and says how to make one', () => {
