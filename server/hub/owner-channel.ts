@@ -8,7 +8,7 @@ import { PAGE_BYTES } from '../jobs/paging.ts'
 import { encode } from './event-stream.ts'
 import { FrameTimer } from './frame-timer.ts'
 import type { HubContext } from './hub.ts'
-import { KnownJobs } from './known-jobs.ts'
+import { type FoundJobs, KnownJobs } from './known-jobs.ts'
 import { type ListedPage, ListedPages } from './listed-pages.ts'
 import { touchesBulk } from './messages.ts'
 import type { OwnerFollower } from './owner-follower.ts'
@@ -51,8 +51,12 @@ export class OwnerChannel {
   #ping: Timer
   #closed = false
   #isChecking = false
+  /** Number of updates and of jobs that lists found: the order of both. */
+  #order = 0
   #position = 0
   #sent = 0
+  /** Number of followers that have finished listing. */
+  #finished = 0
 
   constructor(hub: HubContext, owner: string | undefined, parentId: string | undefined, onEmpty: () => void) {
     this.#hub = hub
@@ -85,6 +89,7 @@ export class OwnerChannel {
 
   leave(follower: OwnerFollower): void {
     if (!this.followers.delete(follower)) return
+    if (follower.hasListed) this.#finished -= 1
     if (this.followers.size === 0) this.#close()
     // The follower was behind: updates were kept for it.
     else if (follower.position < this.#sent) this.forget()
@@ -103,9 +108,24 @@ export class OwnerChannel {
     for (const follower of this.followers) follower.disconnect()
   }
 
+  /** A follower has finished listing. */
+  finish(): void {
+    this.#finished += 1
+  }
+
   /** Position of the newest update. */
   get newest(): number {
     return this.#position
+  }
+
+  /** When the newest job was updated, or found by a list: positions of updates are in the same order. */
+  get order(): number {
+    return this.#order
+  }
+
+  /** The known jobs, for followers whose lists may have passed one before another follower's list found it. */
+  found(): FoundJobs {
+    return this.#known.found()
   }
 
   /** Position up to which frames were sent. */
@@ -149,8 +169,8 @@ export class OwnerChannel {
   }
 
   /**
-   * Records a header from a list, which may be ahead of the wake-ups. An unknown job is an update to followers that have finished listing.
-   * The others list it themselves, or read it after their list: as updates, all jobs of a long list would have to be kept for them.
+   * Records a header from a list, which may be ahead of the wake-ups. An unknown job is an update if a follower has finished listing.
+   * Otherwise followers list it themselves, or read it after their list: as updates, all jobs of a long list would have to be kept for them.
    *
    * @returns whether the header is the newest known; if not, the follower still has an update of this job to come
    */
@@ -163,15 +183,9 @@ export class OwnerChannel {
   }
 
   #addUnknown(header: JobHeader): void {
-    if (!isTerminalStatus(header.status)) {
-      for (const { hasListed } of this.followers) {
-        if (!hasListed) continue
-        this.#observe(header)
-        return
-      }
-      for (const follower of this.followers) follower.defer(header.id)
-    }
-    this.#known.set(header)
+    if (isTerminalStatus(header.status)) this.#known.set(header)
+    else if (this.#finished > 0) this.#observe(header)
+    else this.#known.set(header, ++this.#order)
   }
 
   /** Forgets the updates that all followers have. */
@@ -218,7 +232,7 @@ export class OwnerChannel {
   }
 
   #addUpdate(update: JobUpdate): void {
-    this.#position += 1
+    this.#position = ++this.#order
     this.#updates.delete(update.id)
     this.#updates.set(update.id, { ...update, position: this.#position })
     this.#frames.request(false)

@@ -1,10 +1,14 @@
 import type { JobHeader } from '../../shared/document/job.ts'
 import { type EventStream, encode, type Follower } from './event-stream.ts'
 import type { HubContext } from './hub.ts'
+import type { FoundJobs } from './known-jobs.ts'
 import type { ListedPage } from './listed-pages.ts'
 import { LIST_PAGE, type Listing, type OwnerChannel } from './owner-channel.ts'
 import { type OrderedUpdate, snapshotMessages, type UpdateStub, updateMessages } from './sent-updates.ts'
 import { inTurn, inTurnToSend, STEP_BYTES } from './steps.ts'
+
+/** Known jobs that are looked at in one step. */
+const LOOKS_PER_STEP = 1_000
 
 /** The page after one with `listed` jobs: all live jobs come first, then `LIST_PAGE` ended ones. Bytes limit pages too. */
 function nextListing({ live, limit }: Listing, listed: number, cursor: string | undefined): Listing | undefined {
@@ -24,10 +28,12 @@ export class OwnerFollower implements Follower {
   position: number
   /** The next page to list: live jobs first, then the newest ended ones. */
   #listing: Listing | undefined = { live: true, limit: LIST_PAGE }
-  /** By listed job, the position up to which its listing covers updates. Dropped once the follower is level with the channel. */
+  /** By listed job, when it was listed: later updates are not covered. Dropped once the follower is level with the channel. */
   #listed: Map<string, number> | undefined = new Map()
-  /** Jobs that other followers listed first: this follower's list may have passed them before. */
-  readonly #deferred = new Set<string>()
+  /** When it joined, in the channel's order: its list has what was found before. */
+  readonly #joinedAt: number
+  /** After the list, the known jobs that it has not looked at: other lists may have found some after this one had passed them. */
+  #found: FoundJobs | undefined
   #catchingUp = false
   #left = false
   hasJoined = false
@@ -38,6 +44,7 @@ export class OwnerFollower implements Follower {
     this.#stream = stream
     this.position = channel.sent
     this.joined = channel.pagesRead
+    this.#joinedAt = channel.order
     stream.followers.add(this)
     channel.join(this)
   }
@@ -45,11 +52,6 @@ export class OwnerFollower implements Follower {
   /** Whether its list is complete: jobs found from then on are updates. */
   get hasListed(): boolean {
     return this.#listing === undefined
-  }
-
-  /** Notes a job to read after the list, unless the list has its newest header. */
-  defer(id: string): void {
-    this.#deferred.add(id)
   }
 
   /** Sends a shared frame if it is at the frame's start and has room; otherwise catches up. */
@@ -80,7 +82,7 @@ export class OwnerFollower implements Follower {
     try {
       while (this.#isReady) {
         if (this.#listing) await this.#list(this.#listing)
-        else if (this.#deferred.size > 0) await this.#sendDeferred()
+        else if (this.#found) await this.#sendFound(this.#found)
         else if (this.position < this.#channel.sent) await this.#sendUpdates()
         else {
           // Otherwise an unsent update has the header of a job that the list skipped.
@@ -118,26 +120,39 @@ export class OwnerFollower implements Follower {
     const bytes = page.encode((header) => this.#recordListed(header))
     if (bytes) this.#write(bytes)
     this.#listing = nextListing(listing, page.rows.length, page.nextCursor)
+    if (this.#listing || this.#left) return
+    this.#found = this.#channel.found()
+    this.#channel.finish()
   }
 
   /** Sends jobs that the list passed before others found them, about a page at a time. */
-  async #sendDeferred(): Promise<void> {
+  async #sendFound(jobs: FoundJobs): Promise<void> {
     let text = ''
-    for (const id of this.#deferred) {
-      const header = await inTurn(this.#hub, this.#stream, () => this.#read(id))
+    while (this.#found && text.length <= STEP_BYTES) {
+      const header = await inTurn(this.#hub, this.#stream, () => this.#readFound(jobs))
       if (this.#left) return
-      this.#deferred.delete(id)
       if (header && this.#recordListed(header)) text += await this.#encode(header)
-      if (text.length > STEP_BYTES) break
     }
     if (text !== '') this.#write(encode(text))
+  }
+
+  /** Reads the next job that another list found after this one had passed it, if there is one among the next few. */
+  #readFound(jobs: FoundJobs): Promise<JobHeader | undefined> | undefined {
+    for (let looks = 0; looks < LOOKS_PER_STEP; looks++) {
+      const { value } = jobs.next()
+      if (!value) {
+        this.#found = undefined
+        return undefined
+      }
+      if (value.found > Math.max(this.#joinedAt, this.#listed?.get(value.id) ?? 0)) return this.#read(value.id)
+    }
+    return undefined
   }
 
   /** Records a listed header. @returns whether it is the newest: otherwise an update of this job follows */
   #recordListed(header: JobHeader): boolean {
     if (!this.#channel.record(header)) return false
-    this.#deferred.delete(header.id)
-    this.#listed?.set(header.id, this.#channel.newest)
+    this.#listed?.set(header.id, this.#channel.order)
     return true
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { OwnerFollower } from '../../../../server/hub/owner-follower.ts'
 import { MAX_UPDATES } from '../../../../server/hub/sent-updates.ts'
 import { settle } from '../../../virtual-clock.ts'
 import { openAll, progress, TestHub } from './test-hub.ts'
@@ -129,6 +130,53 @@ describe('owner streams that list together', () => {
       expect(messages.filter((message) => message.includes(' 0 '))).toEqual(['snapshot 0 e1-2'])
     }
     expect(told.map((messages) => messages.length)).toEqual([151, 150])
+  })
+
+  test('owner streams that list together get a job that was created again after their list had it', async () => {
+    const { hub, hearing } = hubOfHearing()
+    for (let n = 0; n < 150; n++) await hub.create({ id: `${n}` })
+    const reader = await hub.open(openAll)
+    reader.take()
+    const pages = holdPages(hub)
+    const slow = await hub.open(openAll)
+    await pages.answer()
+    expect(slow.takeMessages()).toHaveLength(100)
+    slow.hasRoom = false
+    reader.cancel()
+    // The end is a wake-up, the rest is not, and by the second ping the hub has forgotten the job.
+    await hub.engine.remove('149')
+    await hub.clock.advance(25)
+    hearing.isDeaf = true
+    await hub.clock.advance(30_000)
+    await pages.answerAll()
+    await hub.clock.advance(60_000)
+    await hub.create({ id: '149', epoch: 'e2' })
+    // Who comes now lists it first.
+    const third = await hub.open(openAll)
+    third.take()
+    slow.drain()
+    await hub.clock.advance(25)
+    const messages = slow.takeMessages().filter((message) => message.includes(' 149 '))
+    expect(messages.at(-1)).toBe('snapshot 149 e2-1')
+  })
+
+  test('owner streams that list together find a job at the same cost, however many they are', async () => {
+    const hub = new TestHub()
+    for (let n = 0; n < 150; n++) await hub.create({ id: `${n}` })
+    const pages = holdPages(hub)
+    for (let n = 0; n < 50; n++) await hub.open(openAll)
+    const hasListed = Object.getOwnPropertyDescriptor(OwnerFollower.prototype, 'hasListed')
+    let asked = 0
+    Object.defineProperty(OwnerFollower.prototype, 'hasListed', {
+      ...hasListed,
+      get() {
+        asked += 1
+        return hasListed?.get?.call(this)
+      },
+    })
+    await pages.answer()
+    Object.defineProperty(OwnerFollower.prototype, 'hasListed', { ...hasListed })
+    expect(asked).toBe(0)
   })
 })
 
