@@ -3,6 +3,7 @@ import { createApp } from '../../server/app.ts'
 import { assets } from '../../server/assets.ts'
 import type { OidcOptions } from '../../server/auth/oidc.ts'
 import { MemoryEngine } from '../../server/engines/memory.ts'
+import { problems, refuse } from '../../server/errors.ts'
 import type { SessionList } from '../../shared/wire/api.ts'
 import { freePort } from '../support/free-port.ts'
 import { IdentityProvider } from '../support/identity-provider.ts'
@@ -118,6 +119,14 @@ test('an email names a person only if the provider has verified it; the log says
   expect(app.told).toEqual([
     `Sign-in by ${new URL(provider.url).host} failed: MILEPOST_SUB_CLAIM: it has an email that the provider has not verified (email_verified is not true)`,
   ])
+})
+
+test('a store that fails at the end of a sign-in is a 503: the provider did its part', async () => {
+  await using app = serveApp()
+  app.engine.notes.put = () => Promise.reject(refuse(problems.unavailable()))
+  const answer = await new Visitor(appOrigin).signIn('ada')
+  expect([answer.status, await answer.json()]).toMatchObject([503, { type: 'urn:milepost:unavailable' }])
+  expect(app.told).toEqual([])
 })
 
 test('a person who refuses, and a provider that is away, are told that it did not work; the log says why', async () => {

@@ -58,21 +58,22 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
     rates.takeStranger(front.addressOf(c.req.raw, c.env))
     c.header('cache-control', 'no-store')
     const job = c.req.query('job')
+    let begun: Awaited<ReturnType<typeof oidc.begin>>
     try {
-      const { url, attempt } = await oidc.begin(redirectUri(c), job !== undefined && isJobId(job) ? job : undefined)
-      const { name, secure } = cookieNamed('milepost_sign_in', c, front)
-      const options = {
-        path: linkTo(c, '/'),
-        httpOnly: true,
-        sameSite: 'Lax',
-        secure,
-        maxAge: ATTEMPT_SECONDS,
-      } as const
-      await setSignedCookie(c, name, JSON.stringify(attempt), key, options)
-      return c.redirect(url, 303)
+      begun = await oidc.begin(redirectUri(c), job !== undefined && isJobId(job) ? job : undefined)
     } catch (error) {
       return failed(c, error)
     }
+    const { name, secure } = cookieNamed('milepost_sign_in', c, front)
+    const options = {
+      path: linkTo(c, '/'),
+      httpOnly: true,
+      sameSite: 'Lax',
+      secure,
+      maxAge: ATTEMPT_SECONDS,
+    } as const
+    await setSignedCookie(c, name, JSON.stringify(begun.attempt), key, options)
+    return c.redirect(begun.url, 303)
   })
 
   app.get(CALLBACK, forPages, async (c) => {
@@ -82,15 +83,18 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
     const { name, secure } = cookieNamed('milepost_sign_in', c, front)
     const kept = await getSignedCookie(c, key, name)
     deleteCookie(c, name, { path: linkTo(c, '/'), secure })
+    let attempt: SignInAttempt
+    let principal: Principal
     try {
       if (!kept) throw new Error('the browser has no cookie of a sign-in that began in the last ten minutes')
-      const attempt = JSON.parse(kept) as SignInAttempt
+      attempt = JSON.parse(kept) as SignInAttempt
       const callback = new URL(redirectUri(c))
       callback.search = new URL(c.req.url).search
-      return await signIn(c, await oidc.end(callback, redirectUri(c), attempt), attempt.job)
+      principal = await oidc.end(callback, redirectUri(c), attempt)
     } catch (error) {
       return failed(c, error)
     }
+    return signIn(c, principal, attempt.job)
   })
 
   /** @throws Error when the public origin is unknown: the provider accepts only the URL that was registered with it */
