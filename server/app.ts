@@ -99,7 +99,7 @@ const DEFAULT_FRAME_MS = 25
 /**
  * The whole of Milepost as one Hono app.
  *
- * @throws TypeError when the secret is missing or too short
+ * @throws TypeError when the secret is missing or too short, or an identity provider has no https URL
  * @example
  * ```ts
  * const app = createApp({ engine: new MemoryEngine(), auth: { secret } })

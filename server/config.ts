@@ -2,6 +2,7 @@ import { defaultLimits, type Limits } from '../shared/document/limits.ts'
 import { withoutSlash } from '../shared/wire/paths.ts'
 import { DEFAULT_TOKEN_SECONDS, SECRET_BYTES } from './auth/auth.ts'
 import { parseRange } from './support/ip-address.ts'
+import { isSafeUrl } from './support/safe-url.ts'
 
 /** A setting is invalid. The message says what is wrong and what is valid. */
 export class ConfigError extends Error {
@@ -220,7 +221,7 @@ function provider(
   audience: string | undefined,
 ): Pick<Config, 'jwksUrl'> {
   if (jwksUrl === undefined) return { jwksUrl }
-  if (!isSafe(jwksUrl)) {
+  if (!isSafeUrl(jwksUrl)) {
     throw new ConfigError(
       `MILEPOST_JWKS_URL is "${jwksUrl}". Give it an https URL: whoever can change the keys signs tokens.`,
     )
@@ -228,13 +229,6 @@ function provider(
   const missing = issuer === undefined ? 'MILEPOST_ISSUER' : audience === undefined ? 'MILEPOST_AUDIENCE' : undefined
   if (missing) throw new ConfigError(`MILEPOST_JWKS_URL needs ${missing}: the provider signs tokens for others too.`)
   return { jwksUrl }
-}
-
-/** Whether nobody on the way can change what a URL gives: HTTPS, or a server on this machine. */
-function isSafe(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { protocol, hostname } = new URL(text)
-  return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname))
 }
 
 function oidcOf(text: (name: keyof typeof settings) => string | undefined): Config['oidc'] {
@@ -253,7 +247,7 @@ function oidcOf(text: (name: keyof typeof settings) => string | undefined): Conf
   if (issuer === undefined || clientId === undefined || secret === undefined) {
     throw new ConfigError(`Sign-in by an OpenID provider needs ${missing.join(' and ')} too.`)
   }
-  if (!isSafe(issuer)) throw new ConfigError(`MILEPOST_OIDC_ISSUER is "${issuer}". Give it an https URL.`)
+  if (!isSafeUrl(issuer)) throw new ConfigError(`MILEPOST_OIDC_ISSUER is "${issuer}". Give it an https URL.`)
   if (text('MILEPOST_PUBLIC_URL') === undefined) {
     throw new ConfigError(
       'Sign-in by an OpenID provider needs MILEPOST_PUBLIC_URL, which the provider sends people back to.',

@@ -71,7 +71,7 @@ export class Auth {
 
   /**
    * @param onError called for failures of the identity provider, and for tokens of it that can't name a principal
-   * @throws TypeError when a secret is missing or too short, or an identity provider has no issuer or audience
+   * @throws TypeError when a secret is missing or too short, or an identity provider has no issuer, audience or https URL
    */
   constructor(options: AuthOptions, clock: Clock, sessions: Sessions, onError: (error: unknown) => void) {
     this.#secrets = [options.secret].flat()

@@ -2,10 +2,11 @@ import { decode, verify } from 'hono/jwt'
 import type { AsymmetricAlgorithm } from 'hono/utils/jwt/jwa'
 import type { Clock } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
+import { isSafeUrl } from '../support/safe-url.ts'
 
 /** Where the public keys of an identity provider are published. */
 export interface JwksOptions {
-  /** A JSON Web Key Set (RFC 7517, 5). */
+  /** A JSON Web Key Set (RFC 7517, 5). HTTPS, except on this machine. */
   url: string
   /** `fetch` by default. */
   fetch?: typeof globalThis.fetch
@@ -78,8 +79,12 @@ export class Jwks {
   #failedAt = Number.NEGATIVE_INFINITY
   #isAway = false
 
-  /** @param onError called once when the provider becomes unavailable, and once when it is back */
+  /**
+   * @param onError called once when the provider becomes unavailable, and once when it is back
+   * @throws TypeError for a URL without HTTPS
+   */
   constructor({ url, fetch = globalThis.fetch }: JwksOptions, clock: Clock, onError: (error: unknown) => void) {
+    if (!isSafeUrl(url)) throw new TypeError(`The keys of an identity provider need an https URL, not "${url}"`)
     this.#url = url
     this.#fetch = fetch
     this.#clock = clock

@@ -1,5 +1,6 @@
 import type * as OAuth from 'oauth4webapi'
 import type { Clock } from '../../shared/time/clock.ts'
+import { isSafeUrl } from '../support/safe-url.ts'
 import type { Principal, Scope } from './access.ts'
 import { type Claims, isVouchedFor, nameOf, scopesOf, UNVERIFIED } from './claims.ts'
 
@@ -11,7 +12,10 @@ export interface OidcOptions {
   clientSecret: string
   /** The claim that names the principal: `sub` by default. */
   subClaim?: string | undefined
-  /** The claim that has the scopes. Without one, people read and control their own jobs. */
+  /**
+   * The claim that has the scopes: people whose ID token lacks it have none. Default: the first that exists of `scope`, `scp` and
+   * `permissions`; where it names none of ours, people have `jobs:read` and `jobs:write`.
+   */
   scopeClaim?: string | undefined
 }
 
@@ -42,7 +46,10 @@ export class Oidc {
   readonly #clock: Clock
   #metadata: { server: OAuth.AuthorizationServer; at: number } | undefined
 
+  /** @throws TypeError for an issuer without HTTPS */
   constructor(options: OidcOptions, clock: Clock) {
+    if (!isSafeUrl(options.issuer))
+      throw new TypeError(`An OpenID provider needs an https URL, not "${options.issuer}"`)
     this.#options = options
     this.#clock = clock
   }

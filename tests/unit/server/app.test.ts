@@ -17,6 +17,19 @@ describe('createApp', () => {
     expect(() => createApp({ engine: new MemoryEngine(), auth: { secret: 'short' } })).toThrow(TypeError)
   })
 
+  test('createApp refuses an identity provider that is asked without TLS', () => {
+    const engine = new MemoryEngine()
+    const [url, issuer] = ['http://id.example/jwks', 'http://id.example']
+    const jwks = { secret: SECRET, jwks: { url }, issuer, audience: 'progress' }
+    expect(() => createApp({ engine, auth: jwks })).toThrow(
+      new TypeError('The keys of an identity provider need an https URL, not "http://id.example/jwks"'),
+    )
+    const oidc = { issuer, clientId: 'milepost', clientSecret: 'secret' }
+    expect(() => createApp({ engine, auth: { secret: SECRET }, oidc })).toThrow(
+      new TypeError('An OpenID provider needs an https URL, not "http://id.example"'),
+    )
+  })
+
   test('createApp returns 503 with Retry-After while the engine is unavailable, and says what that means for the request', async () => {
     const app = new TestApp()
     const { id } = await app.create()
