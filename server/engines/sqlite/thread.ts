@@ -60,9 +60,12 @@ export class WriterThread {
     return { mustKeepWal: false, ...(await this.#ask('check')) }
   }
 
-  /** Closes the file and ends the thread. */
+  /** Closes the file and ends the thread, after what was asked before. Whatever is asked later fails. */
   async close(): Promise<void> {
-    await this.#ask('close')
+    const closed = this.#ask('close')
+    // The thread would not reply any more.
+    this.#failure = { failed: 'The database is closed, because the server is stopping.' }
+    await closed
     this.#worker.terminate()
   }
 
