@@ -6,6 +6,9 @@ import { wait } from './wait.ts'
 const PIECES_PER_SECOND = 8
 const LARGEST_PIECE = 64 * 1024
 
+/** How far behind its schedule work may catch up: milliseconds. More than timers are late, less than a person pauses for. */
+const CATCH_UP_MS = 1_000
+
 /** The longest that work may be slowed down to: its upload stays in memory for as long. */
 export const MOST_PACE_SECONDS = 600
 
@@ -24,8 +27,8 @@ export function paceNote({ paceSeconds }: PaceOption): string {
 export class Pace {
   readonly #perSecond: number
   readonly #clock: Clock
-  /** When what was let through so far is paid for: milliseconds since the epoch. */
-  #paidAt = 0
+  /** When what was let through so far is paid for: milliseconds of the monotonic clock. */
+  #paidAt: number | undefined
 
   constructor(perSecond: number, clock: Clock) {
     this.#perSecond = perSecond
@@ -37,10 +40,13 @@ export class Pace {
     return seconds && amount > 0 ? new Pace(amount / seconds, clock) : undefined
   }
 
-  /** Resolves when it is the turn of a further amount; rejects with the signal's reason. Time that nobody used is not saved up. */
+  /**
+   * Resolves when it is the turn of a further amount; rejects with the signal's reason. A late timer and short work are made up for; of a
+   * pause only {@link CATCH_UP_MS}, so that no burst follows it.
+   */
   async take(amount: number, signal: AbortSignal): Promise<void> {
-    const now = this.#clock.now()
-    this.#paidAt = Math.max(now, this.#paidAt) + (amount / this.#perSecond) * 1_000
+    const now = this.#clock.monotonic()
+    this.#paidAt = Math.max(now - CATCH_UP_MS, this.#paidAt ?? now) + (amount / this.#perSecond) * 1_000
     await wait(this.#paidAt - now, this.#clock, signal)
   }
 
