@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { defaultLimits, type Limits } from '../../shared/document/limits.ts'
+import { withoutSlash } from '../../shared/wire/paths.ts'
 import { ConfigError, limitHelp, limitVariable, secretSettings, settings } from '../config.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -26,7 +27,7 @@ export function refuseSecret(args: readonly string[], flag: string, instead: str
 }
 
 /**
- * Reads the URL of a server from arguments.
+ * Reads the URL of a server from arguments. Adds the slash at its end that paths of the API need.
  *
  * @param instead where the credentials belong
  * @throws ConfigError for a URL with a user name or password, which it does not repeat, and for any other text
@@ -34,7 +35,10 @@ export function refuseSecret(args: readonly string[], flag: string, instead: str
 export function serverUrl(text: string, instead: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:'
-  if (url && isHttp && url.username === '' && url.password === '') return url
+  if (url && isHttp && url.username === '' && url.password === '') {
+    url.pathname = `${withoutSlash(url.pathname)}/`
+    return url
+  }
   if (isHttp || text.includes('@')) {
     throw new ConfigError(
       `--url is refused with a user name or password: everyone on this machine can read arguments. ${instead}`,

@@ -24,6 +24,13 @@ const REQUEST_MS = 30_000
 const LAST_TRIES = 7
 const LAST_WAIT_MS = { first: 1_000, most: 16_000 }
 
+/** Why a server does not have all events of a job. */
+export interface Unsent {
+  why: string
+  /** The server takes no more events of the job, and has dropped some. */
+  isRefused: boolean
+}
+
 /** Client of a server that work in this process reports to. */
 export class RemoteJobs {
   /** Publishes events. Requests to cancel or pause arrive with the receipts. */
@@ -37,6 +44,8 @@ export class RemoteJobs {
   readonly #wakes = new Map<string, Wake>()
   /** Why the last batch failed, if it will be retried. */
   #delay: string | undefined
+  /** Why the server took no more events of a job. */
+  #refusal: string | undefined
 
   /** @param url of the server's dashboard */
   constructor(url: URL, token: string, { clock = systemClock, fetch = globalThis.fetch }: Seams = {}) {
@@ -72,10 +81,12 @@ export class RemoteJobs {
   }
 
   /** Waits a limited time until all events of a job are acknowledged. @returns why some are not; `undefined` on success */
-  async finish(jobId: string): Promise<string | undefined> {
+  async finish(jobId: string): Promise<Unsent | undefined> {
     for (let tries = 1; ; tries++) {
       await this.emitter.flush(jobId)
-      if (this.#delay === undefined || tries === LAST_TRIES) return this.#delay
+      if (this.#refusal !== undefined) return { why: this.#refusal, isRefused: true }
+      if (this.#delay === undefined) return undefined
+      if (tries === LAST_TRIES) return { why: this.#delay, isRefused: false }
       const ms = backOff(tries, LAST_WAIT_MS.first, LAST_WAIT_MS.most, systemRandom.number())
       await wait(ms, this.#clock, noControl.signal)
     }
@@ -96,7 +107,10 @@ export class RemoteJobs {
         this.#wakes.get(jobId)?.(answer.body)
         return { receipt: answer.body }
       }
-      if ('retry' in answer.failed) this.#delay = refusalReason(response, answer.problem, this.#urlOf(path))
+      const reason = refusalReason(response, answer.problem, this.#urlOf(path))
+      if ('retry' in answer.failed) this.#delay = reason
+      // The first one tells: later batches of an ended job are refused for that alone.
+      if ('refused' in answer.failed) this.#refusal ??= reason
       return answer.failed
     } catch {
       this.#delay = 'It does not answer.'

@@ -48,7 +48,7 @@ export async function createSignInLink(
   // A session ends no later than the token that requested its link, so the token has to last as long.
   const seconds = Math.min(SESSION_SECONDS + SIGN_IN_SECONDS, settings.tokenSeconds)
   const token = await signAccessToken(settings, { sub: operator.sub, scope: 'jobs:admin' satisfies Scope, seconds })
-  return ask(new URL('api/sign-in-links', href.endsWith('/') ? href : `${href}/`), token, {
+  return ask(new URL('api/sign-in-links', href), token, {
     sub: values.sub,
     job: values.job,
     admin: values.admin,

@@ -17,7 +17,7 @@ const usage = `milepost sync SOURCE TARGET [--url http://localhost:8787/] [--tok
 Copies files of SOURCE that TARGET lacks or that differ, with their modes. Creates TARGET if it is missing. Follows no links; lists and leaves out everything
 that is neither a file nor a folder. Neither directory may contain the other. With --url the sync is a job on that server, which can be watched, paused and
 cancelled; its producer's token is in MILEPOST_TOKEN, or in the file named by --token-file or MILEPOST_TOKEN_FILE. Exits with 1 if anything failed or was left
-out. Needs Linux.`
+out, or if the server refused the job or its events. Needs Linux.`
 
 /** Runs `milepost sync`: copies a directory, and reports to a server if `--url` names one. */
 export async function sync(args: string[], env: Readonly<Record<string, string | undefined>>): Promise<void> {
@@ -82,11 +82,12 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
     const jobId = await jobs.create({ kind: 'sync', title, heartbeatSeconds: 60 })
     console.log(`Watch it at ${jobs.pageOf(jobId)}`)
     await jobs.emitter.run(jobId, (control) => work(jobId, control))
-    const delay = await jobs.finish(jobId)
-    if (delay !== undefined) {
-      console.error(`${jobs.pageOf(jobId)} is not up to date. ${delay}`)
+    const unsent = await jobs.finish(jobId)
+    if (unsent) {
+      const { why, isRefused } = unsent
+      console.error(`${jobs.pageOf(jobId)} is not up to date${isRefused ? ': the server refused events' : ''}. ${why}`)
       // Otherwise unsent events would keep the process alive while the server is unavailable.
-      process.exit(isComplete ? 0 : 1)
+      process.exit(isComplete && !isRefused ? 0 : 1)
     }
   }
   process.exitCode = isComplete ? 0 : 1

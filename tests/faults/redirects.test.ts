@@ -237,6 +237,31 @@ describe('milepost', () => {
     await Promise.all([folder, `${folder}-copy`].map((path) => rm(path, { recursive: true })))
   }, 180_000)
 
+  test('milepost sync copies everything, and says why the server refused its events', async () => {
+    await using proxy = new RuledProxy(server.url)
+    const problem = {
+      type: 'urn:milepost:conflict',
+      status: 409,
+      title: 'Conflict',
+      detail: 'The job is cancelled already.',
+    }
+    const refusal = () =>
+      Response.json(problem, { status: 409, headers: { 'content-type': 'application/problem+json' } })
+    proxy.rule = ({ url }) => (url.includes('/events') ? refusal() : undefined)
+    const folder = await mkdtemp(join(tmpdir(), 'milepost-redirects-'))
+    await writeFile(join(folder, 'a.txt'), 'a')
+    const { out, err, code } = await run(['sync', folder, `${folder}-copy`, '--url', proxy.url], {
+      MILEPOST_TOKEN: token,
+    })
+    for (const made of [folder, `${folder}-copy`]) await rm(made, { recursive: true })
+    const page = /http\S+/.exec(out)?.[0]
+    expect([out, err, code]).toEqual([
+      expect.stringContaining('1 copied, 0 unchanged'),
+      `${page} is not up to date: the server refused events. It answers 409: The job is cancelled already.\n`,
+      1,
+    ])
+  })
+
   test('milepost sync and sign-in say where a server redirects to, and follow it with no token', async () => {
     await using proxy = new RuledProxy(server.url)
     proxy.rule = ({ url }) => redirect(301, url.replace('127.0.0.1', 'localhost'))

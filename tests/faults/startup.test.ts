@@ -232,16 +232,17 @@ describe('milepost', () => {
   })
 
   test('milepost sync copies a directory, and is a job on a server', async () => {
-    await using server = await ServerProcess.start()
+    await using server = await ServerProcess.start({ MILEPOST_BASE_PATH: '/base' })
+    const url = server.url.slice(0, -1)
     const [from, to] = [join(folder, 'from'), join(folder, 'made', 'to')]
     await mkdir(join(from, 'b'), { recursive: true })
     await writeFile(join(from, 'a.txt'), 'a')
     await writeFile(join(from, 'b/c.txt'), 'c')
     const token = await accessToken('ada')
-    const { out, err, code } = await run(['sync', from, to, '--url', server.url], { MILEPOST_TOKEN: token })
+    const { out, err, code } = await run(['sync', from, to, '--url', url], { MILEPOST_TOKEN: token })
     expect([out, err, code]).toEqual([expect.stringContaining('2 copied, 0 unchanged, 0 failed'), '', 0])
     expect(await Bun.file(join(to, 'b/c.txt')).text()).toBe('c')
-    const answer = await fetch(`${server.url}api/jobs`, { headers: { authorization: `Bearer ${token}` } })
+    const answer = await fetch(`${url}/api/jobs`, { headers: { authorization: `Bearer ${token}` } })
     const { jobs } = (await answer.json()) as { jobs: object[] }
     expect(jobs).toEqual([expect.objectContaining({ kind: 'sync', status: 'completed', title: 'from → to' })])
   })

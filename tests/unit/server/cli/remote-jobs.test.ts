@@ -87,9 +87,10 @@ describe('RemoteJobs', () => {
     expect([taken, jobs.emitter.dropped]).toEqual([['0', '1', '2', '3'], 0])
     answer = () => page(404)
     emitLogs(1)
-    expect(await finish(jobs.finish('job'), clock)).toBe(
-      'It answers 404: This is not a response of Milepost: check the proxy in front of it.',
-    )
+    expect(await finish(jobs.finish('job'), clock)).toEqual({
+      why: 'It answers 404: This is not a response of Milepost: check the proxy in front of it.',
+      isRefused: false,
+    })
   })
 
   test('RemoteJobs.create prints what a server says on one line, without control characters', async () => {
@@ -131,7 +132,27 @@ describe('RemoteJobs', () => {
     answer = () => problem(401)
     emitLogs(1)
     const begun = clock.now()
-    expect(await finish(jobs.finish('job'), clock)).toBe('It answers 401: a problem of 401')
+    expect(await finish(jobs.finish('job'), clock)).toEqual({
+      why: 'It answers 401: a problem of 401',
+      isRefused: false,
+    })
     expect(clock.now() - begun).toBeLessThan(240_000)
   })
+
+  test.each([403, 404, 409])(
+    'RemoteJobs.finish answers that a server refused a job with %d, at once',
+    async (status) => {
+      answer = () => problem(status)
+      emitLogs(2)
+      const begun = clock.now()
+      await jobs.emitter.flush('job')
+      answer = () => problem(status === 409 ? 404 : 409)
+      emitLogs(1)
+      expect(await finish(jobs.finish('job'), clock)).toEqual({
+        why: `It answers ${status}: a problem of ${status}`,
+        isRefused: true,
+      })
+      expect([clock.now() - begun, clock.pending]).toEqual([0, 0])
+    },
+  )
 })

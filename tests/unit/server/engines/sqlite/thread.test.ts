@@ -8,12 +8,12 @@ test('WriterThread.close lets what was asked before finish, and whatever is aske
     const thread = await WriterThread.open(path)
     const failed = 'The database is closed, because the server is stopping.'
     const plan = { statements: '', frees: false }
-    const before = [thread.check(), thread.commit(plan)]
+    const before = Promise.all([thread.check(), thread.commit(plan)])
     const closed = thread.close()
-    const meanwhile = [thread.check(), thread.commit(plan)]
+    const meanwhile = Promise.all([thread.check(), thread.commit(plan)])
     await closed
-    expect(await Promise.all(before)).toEqual([{ mustKeepWal: false }, {}])
-    expect(await Promise.all(meanwhile)).toEqual([{ failed, mustKeepWal: false }, { failed }])
+    expect(await before).toEqual([{ mustKeepWal: false }, {}])
+    expect(await meanwhile).toEqual([{ failed, mustKeepWal: false }, { failed }])
     expect(await thread.commit(plan)).toEqual({ failed })
     await thread.close()
   }))
