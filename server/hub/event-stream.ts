@@ -38,6 +38,9 @@ const encoder = new TextEncoder()
 /** Encodes text as UTF-8. */
 export const encode = (text: string): Uint8Array => encoder.encode(text)
 
+/** Pages that are read at once, because of engines far away. One, after a page had found no room. */
+const MAX_READING = 6
+
 /** One open response and its followers. There may be very many, so an instance is small: it creates no closures. */
 export class EventStream implements StreamSource {
   readonly followers = new Set<Follower>()
@@ -51,6 +54,10 @@ export class EventStream implements StreamSource {
   /** Callbacks that end the access granted by a session. */
   #bound: { session: string; end: () => void }[] | undefined
   #sink: Sink | undefined
+  /** Number of followers that read a page, the most that may, and those that wait. */
+  #reading = 0
+  #mostReading = MAX_READING
+  #waiting: (() => void)[] | undefined
   #isGreeted = false
   /** Whether its access to at least one job has ended. */
   #hasLostAccess = false
@@ -112,6 +119,30 @@ export class EventStream implements StreamSource {
       // The client disconnected, and the runtime has not reported it yet.
       this.done()
     }
+  }
+
+  /** Lets a follower read a page and send it, once few enough others do. */
+  async readInTurn<T>(readAndSend: () => Promise<T>): Promise<T> {
+    if (this.#reading < this.#mostReading) this.#reading += 1
+    else {
+      this.#waiting ??= []
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#waiting.push(resolve)
+      await promise
+    }
+    try {
+      return await readAndSend()
+    } finally {
+      const next = this.#reading > this.#mostReading ? undefined : this.#waiting?.shift()
+      if (next) next()
+      else this.#reading -= 1
+    }
+  }
+
+  /** Whether a page that was read can be sent. Otherwise another took the room, and this one is dropped and read again. */
+  hasRoomForPage(): boolean {
+    if (!this.hasRoom) this.#mostReading = 1
+    return this.hasRoom
   }
 
   /**

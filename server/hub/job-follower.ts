@@ -150,8 +150,13 @@ export class JobFollower implements Follower {
     return isAtFrame ? this.#channel.frameAfter(this.#epoch, this.#version) : undefined
   }
 
+  /** Takes a step, in turn with the stream's other jobs. @returns whether there may be more */
+  #takeStep(): Promise<boolean> {
+    return this.#stream.readInTurn(() => this.#readAndSend())
+  }
+
   /** Sends a kept frame, or reads the next page from the engine and sends it. @returns whether there may be more */
-  async #takeStep(): Promise<boolean> {
+  async #readAndSend(): Promise<boolean> {
     const read = await inTurn(this.#hub, this.#stream, () => this.#sendKept() ?? this.#readPage())
     if (read === 'done') return true
     return inTurnToSend(this.#hub, this.#stream, () => this.#sendPage(read))
@@ -176,8 +181,7 @@ export class JobFollower implements Follower {
   /** Sends a page. @returns whether it had changes */
   #sendPage(patch: Patch | undefined): boolean {
     if (this.#left) return false
-    // Without room the page is read again later.
-    if (!this.#stream.hasRoom) return true
+    if (!this.#stream.hasRoomForPage()) return true
     if (!patch) {
       this.end('deleted')
       return false

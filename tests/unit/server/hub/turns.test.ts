@@ -107,6 +107,48 @@ describe('a stream that opens', () => {
     expect(most).toBe(1)
   })
 
+  test('a stream of many jobs reads one page at a time once a page has found no room', async () => {
+    // All steps fit into one turn.
+    const hub = await hubOf(20, {}, new SteppedHub({ ms: 0, perStep: 0 }))
+    const reader = await hub.open(named(20))
+    expect(reader.takeMessages()).toHaveLength(20)
+    reader.hasRoom = false
+    // More frames than are kept.
+    for (let n = 0; n < 10; n++) {
+      for (let job = 0; job < 20; job++) await hub.apply(`${job}`, progress(n))
+      await hub.clock.advance(25)
+    }
+    const write = reader.write.bind(reader)
+    reader.write = (bytes) => {
+      write(bytes)
+      reader.hasRoom = false
+    }
+    hub.reads = 0
+    for (let pages = 1; pages <= 20; pages++) {
+      reader.drain()
+      await settle()
+      // Six were read when there was room, five of them in vain.
+      expect([reader.writes.length, hub.reads]).toEqual([pages, pages + 5])
+    }
+    expect(new Set(reader.takeMessages()).size).toBe(20)
+  })
+
+  test('a stream of many jobs has six reads in progress while there is room', async () => {
+    const hub = new TestHub()
+    for (let n = 0; n < 20; n++) await hub.create({ id: `${n}` })
+    let [inProgress, most] = [0, 0]
+    const changesSince = hub.engine.changesSince.bind(hub.engine)
+    hub.engine.changesSince = async (...args) => {
+      most = Math.max(most, ++inProgress)
+      await settle()
+      inProgress -= 1
+      return changesSince(...args)
+    }
+    const reader = await hub.open(named(20))
+    while (!reader.greeting) await settle()
+    expect([reader.takeMessages().length, most]).toEqual([20, 6])
+  })
+
   test('a stream of a large document sends one page in a turn', async () => {
     const hub = await hubOf(1, {})
     const rows = Array.from({ length: 1_000 }, (_, n) => ({
