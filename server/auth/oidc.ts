@@ -93,17 +93,17 @@ export class Oidc {
     const server = await this.#server(oauth)
     const client: OAuth.Client = { client_id: this.#options.clientId }
     const answer = oauth.validateAuthResponse(server, client, callback, state)
-    const secret = oauth.ClientSecretPost(this.#options.clientSecret)
     const claims = await this.#request(oauth, async (options) => {
-      const response = await oauth.authorizationCodeGrantRequest(
-        server,
-        client,
-        secret,
-        answer,
-        redirectUri,
-        verifier,
-        options,
-      )
+      const exchange = (authentication: OAuth.ClientAuth) =>
+        oauth.authorizationCodeGrantRequest(server, client, authentication, answer, redirectUri, verifier, options)
+      const [first, ...others] = this.#authentications(oauth, server)
+      if (!first) throw new Error('the provider supports neither client_secret_basic nor client_secret_post')
+      let response = await exchange(first)
+      for (const other of others) {
+        if (response.status !== 401) break
+        await response.body?.cancel()
+        response = await exchange(other)
+      }
       const tokens = await oauth.processAuthorizationCodeResponse(server, client, response, {
         expectedNonce: nonce,
         requireIdToken: true,
@@ -116,6 +116,20 @@ export class Oidc {
     if (sub === undefined) throw new Error(`the ID token has no usable claim ${subClaim ?? 'sub'}`)
     const scopes = scopesOf(claims ?? {}, scopeClaim)
     return { sub, scopes: scopes.length > 0 || scopeClaim !== undefined ? scopes : PERSON }
+  }
+
+  /**
+   * The ways to send the client secret that the provider supports. It does not tell which of them the client was registered with, and
+   * refuses the other with a 401 (RFC 6749, 5.2).
+   */
+  #authentications(oauth: typeof OAuth, server: OAuth.AuthorizationServer): OAuth.ClientAuth[] {
+    const { clientSecret } = this.#options
+    // The default of OpenID Connect Discovery 1.0, 3.
+    const { token_endpoint_auth_methods_supported: supported = ['client_secret_basic'] } = server
+    return [
+      ...(supported.includes('client_secret_basic') ? [oauth.ClientSecretBasic(clientSecret)] : []),
+      ...(supported.includes('client_secret_post') ? [oauth.ClientSecretPost(clientSecret)] : []),
+    ]
   }
 
   async #server(oauth: typeof OAuth): Promise<OAuth.AuthorizationServer> {

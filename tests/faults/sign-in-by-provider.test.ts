@@ -121,6 +121,39 @@ test('an email names a person only if the provider has verified it; the log says
   ])
 })
 
+test.each([
+  'client_secret_basic',
+  'client_secret_post',
+  // The client is registered with the last.
+  'client_secret_basic,client_secret_post',
+  'client_secret_post,client_secret_basic',
+])('the client secret is sent in the way that the provider accepts: %s', async (methods) => {
+  const other = new IdentityProvider()
+  await other.start('a:ES256', `${appOrigin}/sign-in/callback`, methods)
+  try {
+    await using app = serveApp({ issuer: other.url })
+    const ada = new Visitor(appOrigin)
+    await ada.signIn('ada')
+    expect([await nameOf(ada), app.told]).toEqual(['ada', []])
+  } finally {
+    await other.stop()
+  }
+})
+
+test('a provider that takes no client secret signs nobody in, and the log says why', async () => {
+  const other = new IdentityProvider()
+  await other.start('a:ES256', `${appOrigin}/sign-in/callback`, 'none')
+  try {
+    await using app = serveApp({ issuer: other.url })
+    expect((await new Visitor(appOrigin).signIn('ada')).status).toBe(401)
+    expect(app.told).toEqual([
+      `Sign-in by ${new URL(other.url).host} failed: the provider supports neither client_secret_basic nor client_secret_post`,
+    ])
+  } finally {
+    await other.stop()
+  }
+})
+
 test('a store that fails at the end of a sign-in is a 503: the provider did its part', async () => {
   await using app = serveApp()
   app.engine.notes.put = () => Promise.reject(refuse(problems.unavailable()))

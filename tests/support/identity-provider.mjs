@@ -1,16 +1,19 @@
 /**
- * A real OpenID provider on this machine: `node identity-provider.mjs PORT KEYS [REDIRECT_URIS]`.
+ * A real OpenID provider on this machine: `node identity-provider.mjs PORT KEYS [REDIRECT_URIS [METHODS]]`.
  *
- * KEYS is a comma-separated list of `kid:alg`, made anew at each start; the first signs. The client `backend` with the secret
- * `backend-secret` gets access tokens by its credentials. The client `dashboard` with `dashboard-secret` signs people in; REDIRECT_URIS,
- * separated by commas, are where they go. Everyone may sign in, with any name and password. A person's e-mail address is `NAME@example.com`, which is verified;
- * `NAME as OTHER` has entered that of somebody else.
+ * KEYS is a comma-separated list of `kid:alg`, made anew at each start; the first signs. METHODS are those by which clients may send their
+ * secrets, and REDIRECT_URIS where people are sent back to, both separated by commas.
+ *
+ * The client `backend` with the secret `backend-secret` gets access tokens by its credentials, sent by the first method. The client
+ * `dashboard` with `dashboard-secret`, sent by the last, signs people in. Everyone may sign in, with any name and password. A person's e-mail
+ * address is `NAME@example.com`, which is verified; `NAME as OTHER` has entered that of somebody else.
  */
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import Provider from 'oidc-provider'
 
-const [port = '0', named = 'a:ES256', redirectUris = 'http://localhost/'] = process.argv.slice(2)
+const [port = '0', named = 'a:ES256', redirectUris = 'http://localhost/', namedMethods] = process.argv.slice(2)
+const methods = (namedMethods ?? 'client_secret_basic,client_secret_post').split(',')
 const generate = promisify(generateKeyPair)
 
 const kinds = {
@@ -31,6 +34,7 @@ const issuer = `http://127.0.0.1:${port}`
 
 const provider = new Provider(issuer, {
   jwks: { keys },
+  clientAuthMethods: methods,
   clients: [
     {
       client_id: 'backend',
@@ -38,13 +42,14 @@ const provider = new Provider(issuer, {
       grant_types: ['client_credentials'],
       redirect_uris: [],
       response_types: [],
+      token_endpoint_auth_method: methods[0],
       id_token_signed_response_alg: alg,
     },
     {
       client_id: 'dashboard',
       client_secret: 'dashboard-secret',
       redirect_uris: redirectUris.split(','),
-      token_endpoint_auth_method: 'client_secret_post',
+      token_endpoint_auth_method: methods.at(-1),
       id_token_signed_response_alg: alg,
     },
   ],

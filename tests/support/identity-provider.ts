@@ -9,10 +9,11 @@ export class IdentityProvider {
   /**
    * @param keys `kid:alg`, several separated by commas
    * @param redirectUris of the client `dashboard`, separated by commas
+   * @param methods by which clients may send their secrets, separated by commas
    * @throws Error when the process ends before it listens; stderr has the reason
    */
-  async start(keys: string, redirectUris = 'http://localhost/'): Promise<void> {
-    const command = ['node', 'tests/support/identity-provider.mjs', `${this.#port}`, keys, redirectUris]
+  async start(keys: string, redirectUris = 'http://localhost/', ...methods: string[]): Promise<void> {
+    const command = ['node', 'tests/support/identity-provider.mjs', `${this.#port}`, keys, redirectUris, ...methods]
     const child = Bun.spawn(command, { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#process = child
     // It prints a line once it listens.
