@@ -26,11 +26,15 @@ import type {
 import { isForgotten, KEYS_KEPT } from '../jobs/idempotency.ts'
 import { changeOfStanding, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../jobs/kept.ts'
 import { buildPage, type ChangedRow, ListPage, startOf } from '../jobs/paging.ts'
+import { isTenantList } from '../jobs/tenant-documents.ts'
 import { MemoryNotes } from './memory-notes.ts'
 import { Wakeups } from './support/wake-ups.ts'
 
-/** Runs after the caller's `await` has resumed, which takes one microtask. */
-const afterAnswer = (run: () => void) => queueMicrotask(() => queueMicrotask(run))
+/** Microtasks until the caller's `await` has resumed: one, and two more if it calls through the documents of a tenant. */
+const ANSWER_TASKS = 3
+
+const afterAnswer = (run: () => void, tasks = ANSWER_TASKS): void =>
+  queueMicrotask(() => (tasks > 0 ? afterAnswer(run, tasks - 1) : run()))
 
 /** Documents in this process's memory, lost when it ends: for tests and demos. */
 export class MemoryEngine implements Engine {
@@ -155,7 +159,7 @@ function compareDue(a: Pick<DueJob, 'at' | 'id'>, b: Pick<DueJob, 'at' | 'id'>):
 /** Whether a header matches the query. */
 function matches(header: JobHeader, { owner, status, live, kind, parentId }: ListQuery): boolean {
   return (
-    (owner === undefined || header.owner === owner) &&
+    (owner === undefined || header.owner === owner || (header.id.startsWith(owner) && isTenantList(owner))) &&
     (status === undefined || header.status === status) &&
     (live === undefined || isTerminalStatus(header.status) !== live) &&
     (kind === undefined || header.kind === kind) &&

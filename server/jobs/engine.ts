@@ -127,7 +127,7 @@ export type Applied =
 export type View = 'all' | 'header'
 
 export interface ListQuery {
-  /** `undefined`: all owners. */
+  /** `undefined`: all owners. The name of a tenant's list (`listOf`): all owners in that tenant. */
   owner: string | undefined
   status?: JobStatus
   /** Only jobs that have not ended. */
@@ -188,7 +188,7 @@ export interface DueJob {
   createdBy: string
 }
 
-/** What to watch: one job, the jobs of an owner, or all jobs. */
+/** What to watch: one job, the jobs of an owner or of a tenant's list, or all jobs. */
 export type WatchTarget = { job: string } | { owner: string } | { all: true }
 
 export type Unwatch = () => void
@@ -240,6 +240,9 @@ export interface Commit extends StoredJob {
  * changed in between. An acknowledged batch MUST survive a crash (except with `memory`). The cost of a batch MUST NOT grow with the number
  * of existing items, events or watchers. A call MUST return after its commit, and wake-ups MUST follow the return. A wake-up callback that
  * throws MUST NOT keep others from being called. Wake-ups MAY be lost, and MUST NOT be out of order for one job.
+ *
+ * Without `knowsOwnersOnly` each job whose id is qualified by a tenant (`acme::export-7`) is also in the list of that tenant, whose name
+ * (`acme::`, see `listOf`) stands in place of an owner in `list` and `watch`. Wake-ups of a tenant's list MAY be those of this process only.
  */
 export interface Engine {
   /** A short name for people: `sqlite`. */
@@ -247,11 +250,11 @@ export interface Engine {
   /** Limits that are lower than the server's. */
   readonly limits?: Partial<Limits>
   /** No wake-up is lost unless `onLost` is called. So the hub does not poll, and idle documents can sleep. */
-  readonly tellsAll?: true
+  readonly tellsAll?: true | undefined
   /** When the store was last written before it was opened, if the engine knows: milliseconds since the Unix epoch. */
   readonly lastWrittenAt?: number | undefined
   /** Jobs are indexed by owner only: the server never queries all owners. */
-  readonly knowsOwnersOnly?: true
+  readonly knowsOwnersOnly?: true | undefined
   readonly notes: Notes
   create(job: JobToCreate): Promise<Created>
   apply(id: string, batch: Batch): Promise<Applied>
@@ -287,6 +290,12 @@ export interface Engine {
   /** Releases files and connections. */
   close(): Promise<void>
 }
+
+/** What principals can do with the jobs of an engine, or with those of one tenant in it. */
+export type Documents = Pick<
+  Engine,
+  'name' | 'tellsAll' | 'knowsOwnersOnly' | 'create' | 'apply' | 'read' | 'changesSince' | 'list' | 'remove' | 'watch'
+>
 
 /** An engine can't be opened. The message tells the operator what to do. */
 export class EngineOpenError extends Error {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unqualify } from './tenant.ts'
 
 const JOB_ID = /^[A-Za-z0-9._~-]{1,128}$/
 /** HTTP clients resolve path segments of dots (RFC 3986, 5.2.4): such a job would be unreachable. */
@@ -7,11 +8,20 @@ const DOTS = /^\.{1,2}$/
 /** Whether a job can have this id. */
 export const isJobId = (id: string): boolean => JOB_ID.test(id) && !DOTS.test(id)
 
+/** Whether a job can have this id, or is in a tenant and has it there: `acme::export-7`. Principals without a tenant know it by that. */
+export const isAnyJobId = (id: string): boolean => isJobId(unqualify(id).name)
+
 /** A job's id, as its creator may choose it. */
 export const jobIdSchema = z
   .string()
   .regex(JOB_ID, 'must be 1 to 128 characters of A–Z a–z 0–9 . _ ~ -')
   .refine((id) => !DOTS.test(id), 'must not be . or ..')
+
+/** A job's id, qualified by its tenant where all tenants' jobs are known. */
+export const anyJobIdSchema = z
+  .string()
+  .regex(/^(?:[A-Za-z0-9._~-]{1,64}::)?[A-Za-z0-9._~-]{1,128}$/, 'is not a job id')
+  .refine(isAnyJobId, 'is not a job id')
 
 export const jobStatuses = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const
 export const jobStatusSchema = z.enum(jobStatuses)
@@ -107,7 +117,7 @@ export type LogRow = z.infer<typeof logRowSchema>
 
 export const jobHeaderSchema = z
   .object({
-    id: jobIdSchema,
+    id: anyJobIdSchema,
     /** Which life of the job: an id deleted and made again gets another. */
     epoch: z.string().regex(/^[a-z0-9]+$/),
     /** Events applied so far; the creation is event 1. */

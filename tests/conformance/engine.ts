@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Engine } from '../../server/jobs/engine.ts'
+import { tenantEngine } from '../support/tenant-engine.ts'
 import { describeApply } from './engine-apply.ts'
 import { describeChanges } from './engine-changes.ts'
 import { describeDue } from './engine-due.ts'
@@ -18,6 +19,7 @@ import type { OpenEngine } from './fixtures.ts'
  *
  * @param options.hasAlarms the engine wakes itself for what is due, and so has no `due`
  * @param options.knowsOwnersOnly the engine finds jobs by their owner alone
+ * @param options.tenant tests the documents of one tenant, beside the same jobs of another and of none
  * @param options.lawRuns how many histories the law is tried with, where each takes long: 200 elsewhere
  *
  * @example
@@ -30,10 +32,14 @@ import type { OpenEngine } from './fixtures.ts'
  */
 export function describeEngine(
   name: string,
-  open: OpenEngine,
-  options: { hasAlarms?: boolean; knowsOwnersOnly?: boolean; lawRuns?: number } = {},
+  openEngine: OpenEngine,
+  { tenant, ...options }: { hasAlarms?: boolean; knowsOwnersOnly?: boolean; lawRuns?: number; tenant?: string } = {},
 ): void {
-  describe(`engine ${name}`, () => {
+  const open: OpenEngine = async (limits) => {
+    const { engine, release } = await openEngine(limits)
+    return { engine: tenant === undefined ? engine : tenantEngine(engine, tenant), release }
+  }
+  describe(tenant === undefined ? `engine ${name}` : `a tenant of engine ${name}`, () => {
     let opened: Awaited<ReturnType<OpenEngine>> | undefined
     const subject = {
       get engine(): Engine {
@@ -64,8 +70,8 @@ export function describeEngine(
     describeTokens(subject)
     describeNotes(subject, options.knowsOwnersOnly !== true)
     describeLaw(subject, options.lawRuns)
-    if (options.hasAlarms) {
-      test('due is not there, for the engine has alarms of its own', () => {
+    if (options.hasAlarms || tenant !== undefined) {
+      test('due is not there, for the engine has alarms of its own, or is that of a tenant', () => {
         expect(subject.engine.due).toBeUndefined()
       })
     } else describeDue(subject)

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SqliteEngine } from '../../server/engines/sqlite/engine.ts'
 import { describeEngine } from './engine.ts'
+import type { OpenEngine } from './fixtures.ts'
 
-describeEngine('sqlite', async (limits) => {
+const open: OpenEngine = async (limits) => {
   const folder = await mkdtemp(join(tmpdir(), 'milepost-'))
   const engine = await SqliteEngine.open(join(folder, 'milepost.db'), limits && { limits })
   return {
@@ -14,4 +15,7 @@ describeEngine('sqlite', async (limits) => {
       await rm(folder, { recursive: true })
     },
   }
-})
+}
+
+describeEngine('sqlite', open)
+describeEngine('sqlite', open, { tenant: 'acme', lawRuns: 40 })

@@ -3,6 +3,7 @@ import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { headerBytes } from '../../jobs/apply-batch.ts'
 import type { ListQuery, Page } from '../../jobs/engine.ts'
 import { LISTED_AT_ONCE, ListPage } from '../../jobs/paging.ts'
+import { listOf } from '../../jobs/tenant-documents.ts'
 import type { KvAccess } from './access.ts'
 import { keys } from './keys.ts'
 import type { KvStore } from './store.ts'
@@ -10,12 +11,12 @@ import type { Listed } from './values.ts'
 
 /** Most index entries per read. */
 const MOST_SCANNED = 1_000
-const CURSOR = /^(\d{1,16})-([A-Za-z0-9._~-]{1,128})$/
+const CURSOR = /^(\d{1,16})-([A-Za-z0-9._~:-]{1,194})$/
 
 /** A place in the order of creation. */
 type Place = [seq: number, id: string]
 
-/** A page of one owner's or all jobs, newest first, from the index of the narrowest filter. */
+/** A page of one owner's, one tenant's or all jobs, newest first, from the index of the narrowest filter. */
 export async function listJobs(kv: KvAccess, store: KvStore, query: ListQuery): Promise<Page<JobHeader>> {
   const prefix = indexOf(query)
   let end = query.cursor === undefined ? undefined : parsePlace(query.cursor)
@@ -53,7 +54,8 @@ function indexOf({ owner, parentId, status, live, kind }: ListQuery): Deno.KvKey
 }
 
 /** Checked, because two processes may give the same `seq` to successive jobs with one id within a millisecond. */
-const isTheirs = (job: JobHeader, { owner }: ListQuery) => owner === undefined || job.owner === owner
+const isTheirs = (job: JobHeader, { owner }: ListQuery) =>
+  owner === undefined || job.owner === owner || listOf(job.id) === owner
 
 function isWanted(job: Listed | undefined, { status, live, kind, parentId }: ListQuery): boolean {
   return (

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../../shared/time/clock.ts'
 import type { Change, Unwatch, WatchTarget } from '../../jobs/engine.ts'
+import { isTenantList, listOf } from '../../jobs/tenant-documents.ts'
 import { LruCache } from '../../support/lru.ts'
 import { WakeQueue } from '../support/wake-queue.ts'
 import type { KvAccess } from './access.ts'
@@ -39,7 +40,7 @@ export interface WatchOptions {
  * Commits of this process are published at once, with their events. Commits of other processes arrive through `Deno.Kv.watch`: on the
  * job's key, or on a key per owner that every change writes. On a file `watch` does not see other processes (Deno 2.9.5): keys are polled.
  *
- * Subscribers to all jobs are woken only by commits of this process: a key for all changes would slow down every commit. The hub, which
+ * Subscribers to all jobs, or to those of a tenant, are woken only by commits of this process: a key for all changes would slow down every commit. The hub, which
  * asks the engine at each ping, finds the changes of other processes like any lost wake-up.
  */
 export class KvWatches {
@@ -48,6 +49,7 @@ export class KvWatches {
   readonly #jobs = new Map<string, JobTarget>()
   readonly #owners = new Map<string, OwnerTarget>()
   readonly #everyone = new Set<Watcher>()
+  readonly #tenants = new Map<string, Set<Watcher>>()
   #timer: Timer | undefined
   #isClosed = false
 
@@ -61,6 +63,7 @@ export class KvWatches {
       this.#everyone.add(watcher)
       return () => this.#everyone.delete(watcher)
     }
+    if ('owner' in target && isTenantList(target.owner)) return this.#addToTenant(target.owner, watcher)
     const watched =
       'job' in target
         ? this.#target(this.#jobs, target.job, () => new JobTarget(this.#kv, this.#options, target.job))
@@ -84,6 +87,17 @@ export class KvWatches {
     this.#jobs.get(change.id)?.publish(change, versionstamp)
     this.#owners.get(owner)?.publish(change, versionstamp)
     for (const { wake } of this.#everyone) wake(change)
+    const list = this.#tenants.size > 0 ? listOf(change.id) : undefined
+    if (list !== undefined) for (const { wake } of this.#tenants.get(list) ?? []) wake(change)
+  }
+
+  #addToTenant(list: string, watcher: Watcher): Unwatch {
+    const watchers = this.#tenants.get(list) ?? new Set()
+    this.#tenants.set(list, watchers.add(watcher))
+    return () => {
+      watchers.delete(watcher)
+      if (watchers.size === 0 && this.#tenants.get(list) === watchers) this.#tenants.delete(list)
+    }
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import type { Batch, Commit, IdempotencyKey, StoredJob } from '../../jobs/engine
 import { KEYS_KEPT } from '../../jobs/idempotency.ts'
 import { blocksOf } from '../../jobs/kept.ts'
 import type { ChangedRow } from '../../jobs/paging.ts'
+import { listOf } from '../../jobs/tenant-documents.ts'
 import { keys, type PayloadField } from './keys.ts'
 import { type FoundJob, type KvLoaded, keyPlace, windows } from './store.ts'
 import { type ChangeNote, encodePayload, encodeRow, type Gone, type Head, type Listed, type UsedKey } from './values.ts'
@@ -182,12 +183,14 @@ function isLiveJob(job: StoredJob | undefined): boolean {
 }
 
 function listKeys(header: JobHeader, seq: number): Deno.KvKey[] {
-  return [header.owner, undefined].flatMap((whose) => listKeysOf(whose, header, seq))
+  const list = listOf(header.id)
+  const lists = list === undefined ? [header.owner, undefined] : [header.owner, list, undefined]
+  return lists.flatMap((whose) => listKeysOf(whose, header, seq))
 }
 
 type Indexed = Pick<JobHeader, 'id' | 'kind' | 'status' | 'parentId'>
 
-/** The keys of a job in the indexes of its owner, or of all jobs. @param whose the owner; `undefined` for all jobs */
+/** The keys of a job in the indexes of its owner, its tenant or all jobs. @param whose the owner or list; `undefined` for all jobs */
 export function listKeysOf(whose: string | undefined, job: Indexed, seq: number): Deno.KvKey[] {
   const { id, kind, status, parentId } = job
   const indexes: [string, string][] = [

@@ -107,6 +107,18 @@ const migrations: Migration[] = [
   INSERT INTO kept SELECT created_by, count(*), sum(max(1, (json_extract(body, '$.marks.bytes') + 4095) / 4096))
     FROM jobs JOIN heads ON heads.job = jobs.seq GROUP BY created_by;`,
   },
+  {
+    documents: '',
+    lists: '',
+    everyone: `-- The name of the list of all jobs in a tenant, from the id of a job in it: 'acme::' of 'acme::export-7'.
+  ALTER TABLE jobs ADD COLUMN tenant TEXT AS (
+    CASE WHEN instr(id, '::') > 0 THEN substr(id, 1, instr(id, '::') + 1) END
+  ) VIRTUAL;
+  CREATE INDEX jobs_by_tenant ON jobs (tenant) WHERE tenant IS NOT NULL;
+  CREATE INDEX jobs_live_by_tenant ON jobs (tenant) WHERE tenant IS NOT NULL AND live = 1;
+  CREATE INDEX jobs_tenant_by_status ON jobs (tenant, status) WHERE tenant IS NOT NULL;
+  CREATE INDEX jobs_tenant_by_kind ON jobs (tenant, kind) WHERE tenant IS NOT NULL;`,
+  },
 ]
 
 /** Whose documents a database holds: one job, one owner's jobs, or all jobs. */

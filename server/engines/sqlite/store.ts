@@ -7,6 +7,7 @@ import type { DueJob, DueList, DueQuery, ListQuery, Page, StoredJob } from '../.
 import { KEYS_KEPT } from '../../jobs/idempotency.ts'
 import { blocksOf } from '../../jobs/kept.ts'
 import { type ChangedRow, LISTED_AT_ONCE, ListPage } from '../../jobs/paging.ts'
+import { isTenantList } from '../../jobs/tenant-documents.ts'
 import { type Database, encodeText, type SqlValue, type Statement } from './database.ts'
 import { SqliteKept } from './kept.ts'
 
@@ -135,22 +136,22 @@ export class SqliteStore {
     const values: SqlValue[] = []
     // The planner has no statistics, so name the index: that of the last, narrowest filter. Without a filter, scan by seq.
     let index: string | undefined
-    const of = owner === undefined ? 'all_' : ''
+    const whose = owner === undefined ? 'all' : isTenantList(owner) ? 'tenant' : 'owner'
     if (owner !== undefined) {
-      where.push('owner = ?')
-      values.push(encodeText(owner))
-      index = 'jobs_by_owner'
+      where.push(`${whose} = ?`)
+      values.push(whose === 'tenant' ? owner : encodeText(owner))
+      index = `jobs_by_${whose}`
     }
     if (live !== undefined) {
       where.push(`live = ${Number(live)}`)
-      if (live) index = owner === undefined ? 'jobs_all_live' : 'jobs_live_by_owner'
+      if (live) index = whose === 'all' ? 'jobs_all_live' : `jobs_live_by_${whose}`
     }
     const filters = { kind: kind === undefined ? kind : encodeText(kind), status, parent_id: parentId }
     for (const [column, value] of Object.entries(filters)) {
       if (value === undefined) continue
       where.push(`${column} = ?`)
       values.push(value)
-      index = column === 'parent_id' ? 'jobs_by_parent_id' : `jobs_${of}by_${column}`
+      index = column === 'parent_id' ? 'jobs_by_parent_id' : `jobs_${whose === 'owner' ? '' : `${whose}_`}by_${column}`
     }
     const sql = `${selectEntries(index === undefined ? 'jobs' : `jobs INDEXED BY ${index}`)} WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT ?`
     const select = this.#sql(sql)

@@ -1,4 +1,5 @@
 import type { Change, Unwatch, WatchTarget } from '../../jobs/engine.ts'
+import { listOf } from '../../jobs/tenant-documents.ts'
 import { WakeQueue } from './wake-queue.ts'
 
 type Wake = (change: Change) => void
@@ -31,7 +32,9 @@ export class Wakeups {
 
   /** Wakes subscribers after the response to the commit. */
   notify(owner: string, change: Change): void {
-    for (const wakes of [this.#jobs.get(change.id), this.#owners.get(owner), this.#everyone])
+    const list = this.#owners.size > 0 ? listOf(change.id) : undefined
+    const inList = list === undefined ? undefined : this.#owners.get(list)
+    for (const wakes of [this.#jobs.get(change.id), this.#owners.get(owner), inList, this.#everyone])
       if (wakes) this.#queue.add(wakes, (wake) => wake(change))
   }
 

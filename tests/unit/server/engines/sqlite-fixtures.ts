@@ -90,6 +90,11 @@ export const transactions = (path: string): number => logFrames(path).filter((en
 export function backToFormat(db: DatabaseSync, format: 1 | 2 | 3): void {
   db.exec(`DROP TABLE kept;
     DROP TABLE notes;
+    DROP INDEX jobs_by_tenant;
+    DROP INDEX jobs_live_by_tenant;
+    DROP INDEX jobs_tenant_by_status;
+    DROP INDEX jobs_tenant_by_kind;
+    ALTER TABLE jobs DROP COLUMN tenant;
     DROP INDEX jobs_all_live;
     DROP INDEX jobs_all_by_status;
     DROP INDEX jobs_all_by_kind;
