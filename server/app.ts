@@ -3,14 +3,17 @@ import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import { defaultLimits, type Limits } from '../shared/document/limits.ts'
 import { type Clock, type Random, systemClock, systemRandom } from '../shared/time/clock.ts'
+import type { AuditRecord } from '../shared/wire/api.ts'
 import type { Principal } from './auth/access.ts'
+import { Audit } from './auth/audit.ts'
 import { Auth, type AuthOptions } from './auth/auth.ts'
 import { type Authenticate, checkedAuthenticate } from './auth/authenticate.ts'
 import { Oidc, type OidcOptions } from './auth/oidc.ts'
 import { Sessions } from './auth/sessions.ts'
 import { SignInCodes } from './auth/sign-in-codes.ts'
-import { DEFAULT_PING_SECONDS, DEFAULT_RETENTION_SECONDS } from './config.ts'
+import { DEFAULT_AUDIT_SECONDS, DEFAULT_PING_SECONDS, DEFAULT_RETENTION_SECONDS } from './config.ts'
 import { type Problem, ProblemError, problems } from './errors.ts'
+import { auditRoutes, recordRefusal } from './http/audit.ts'
 import type { App, Env, RouteContext } from './http/context.ts'
 import { eventRoutes } from './http/events.ts'
 import { Front, type FrontOptions } from './http/front.ts'
@@ -78,6 +81,10 @@ export interface AppOptions extends FrontOptions {
   processMetrics?: (() => readonly MetricFamily[]) | undefined
   /** Called for each request when its response begins: for logs and traces. What it throws goes to `onError`. */
   onRequest?: ((record: RequestRecord) => void) | undefined
+  /** How long the audit keeps its records: seconds. Default: 30 days. */
+  auditSeconds?: number | undefined
+  /** Called for each record of the audit as it is written. What it throws goes to `onError`. */
+  onAudit?: ((record: AuditRecord) => void) | undefined
   /** Called for failures that no request caused: with errors, or with messages for the operator. Default: the server log. */
   onError?: (error: unknown) => void
 }
@@ -131,7 +138,10 @@ export function createApp(options: AppOptions): Milepost {
   const jobs = new Jobs({ engine, isWatched, auth, cursors, limits, clock, random, metrics, retentionSeconds })
   const emitter = new AppJobs({ jobs, engine, limits, clock, random })
   const rates = new Rates(clock, limits)
+  const { auditSeconds = DEFAULT_AUDIT_SECONDS, onAudit } = options
+  const audit = new Audit({ engine, clock, random, seconds: auditSeconds, onRecord: onAudit, onError })
   const context: RouteContext = {
+    audit,
     rates,
     engine,
     hub,
@@ -161,6 +171,7 @@ export function createApp(options: AppOptions): Milepost {
   const refuseWith = (c: Context<Env>, problem: Problem, headers?: Readonly<Record<string, string>>): Response => {
     metrics.countRefusal(problem)
     c.set('problem', problem)
+    recordRefusal(c, context, problem)
     return problemResponse(c, problem, headers)
   }
   app.onError((error, c) => {
@@ -189,6 +200,7 @@ export function createApp(options: AppOptions): Milepost {
   progressRoutes(app, context)
   signInRoutes(app, context)
   sessionRoutes(app, context)
+  auditRoutes(app, context)
   const startService = createStartService(jobs, emitter, options.services ?? {}, limits.services)
   serviceRoutes(app, context, startService)
   operationRoutes(app, context)
@@ -205,6 +217,7 @@ export function createApp(options: AppOptions): Milepost {
       sweeper.stop()
       await emitter.close()
       hub.close()
+      await audit.close()
     },
   })
 }

@@ -38,13 +38,20 @@ export interface Config {
   frameMs: number
   pingSeconds: number
   retentionSeconds: number
+  auditSeconds: number
   /** What is written to the server log besides errors. */
-  log: 'none' | 'requests'
+  log: readonly LogKind[]
   limits: Limits
 }
 
 /** Default retention of ended jobs: 30 days, in seconds. */
 export const DEFAULT_RETENTION_SECONDS = 2_592_000
+
+/** Default life of the audit's records: 30 days, in seconds. */
+export const DEFAULT_AUDIT_SECONDS = 2_592_000
+
+const logKinds = ['requests', 'audit'] as const
+type LogKind = (typeof logKinds)[number]
 
 /** Default and maximum interval of pings: clients take 75 s of silence for a lost connection. */
 export const DEFAULT_PING_SECONDS = 30
@@ -84,7 +91,9 @@ export const settings = {
   MILEPOST_HSTS_SECONDS: 'max-age of Strict-Transport-Security, in seconds. Not sent by default.',
   MILEPOST_FRAME_MS: 'How long changes are gathered into one frame, in milliseconds. 25 by default.',
   MILEPOST_PING_SECONDS: 'How often streams are pinged, in seconds. 30 by default, and at most.',
-  MILEPOST_LOG: 'requests writes each request to the server log, as JSON unless it is a terminal. none by default.',
+  MILEPOST_LOG:
+    'What is written to the server log besides errors, as JSON unless it is a terminal: requests, audit, or both, separated by a comma. none by default.',
+  MILEPOST_AUDIT_SECONDS: 'How long records of the audit are kept, in seconds. 2592000 (30 days) by default.',
   MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept, in seconds. 2592000 (30 days) by default.',
 } as const
 
@@ -180,14 +189,16 @@ export function readConfig(environment: Environment): Config {
     frameMs: wholeNumber(environment, 'MILEPOST_FRAME_MS', 0, 60_000) ?? 25,
     pingSeconds: wholeNumber(environment, 'MILEPOST_PING_SECONDS', 1, DEFAULT_PING_SECONDS) ?? DEFAULT_PING_SECONDS,
     retentionSeconds: retention ?? DEFAULT_RETENTION_SECONDS,
-    log: logOf(text('MILEPOST_LOG')),
+    auditSeconds: wholeNumber(environment, 'MILEPOST_AUDIT_SECONDS', 1, MOST_SECONDS) ?? DEFAULT_AUDIT_SECONDS,
+    log: (list('MILEPOST_LOG') ?? []).filter((kind) => kind !== 'none').map(checkLog),
     limits,
   }
 }
 
-function logOf(text = 'none'): Config['log'] {
-  if (text === 'none' || text === 'requests') return text
-  throw new ConfigError(`MILEPOST_LOG is "${text}". Give it requests or none.`)
+function checkLog(text: string): LogKind {
+  const kind = logKinds.find((known) => known === text)
+  if (kind !== undefined) return kind
+  throw new ConfigError(`MILEPOST_LOG has "${text}". Give it requests, audit, both separated by a comma, or none.`)
 }
 
 function wholeNumber(

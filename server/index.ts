@@ -1,5 +1,6 @@
 /** Milepost as a Hono app to mount inside another, and helpers to report from the same process. */
 
+export type { AuditRecord } from '../shared/wire/api.ts'
 export { type AppOptions, createApp, type Milepost } from './app.ts'
 export type { Grant, Principal, Scope } from './auth/access.ts'
 export type { AuthOptions } from './auth/auth.ts'

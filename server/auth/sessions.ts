@@ -73,8 +73,9 @@ export class Sessions {
     this.#onEnd = options.onEnd
   }
 
-  /** Starts a session. @returns its cookie and its life in seconds. It ends with the principal's credentials at the latest */
-  async create({ sub, scopes, expiresAt, session }: Principal): Promise<{ cookie: string; seconds: number }> {
+  /** Starts a session. @returns its id, its cookie and its life in seconds. It ends with the principal's credentials at the latest */
+  async create(principal: Principal): Promise<{ id: string; cookie: string; seconds: number }> {
+    const { sub, scopes, expiresAt, session } = principal
     const parents = session === undefined ? undefined : [session, ...((await this.#find(session))?.parents ?? [])]
     const now = this.#clock.now()
     const until = Math.min(now + SESSION_SECONDS * 1_000, expiresAt ?? Number.POSITIVE_INFINITY)
@@ -84,7 +85,7 @@ export class Sessions {
     const stored: StoredSession = { sub, scopes, createdAt: now, until, ...(parents ? { parents } : {}) }
     const key = `${PREFIX}${place}/${await textDigest(cookie)}`
     await this.#notes.put({ key, text: JSON.stringify(stored) }, until, now)
-    return { cookie, seconds: Math.floor((until - now) / 1_000) }
+    return { id: idIn(key), cookie, seconds: Math.floor((until - now) / 1_000) }
   }
 
   /** The principal of a cookie; `undefined` when its session has ended. */

@@ -1,39 +1,53 @@
 import type { Note, Notes } from '../jobs/engine.ts'
 
-/** Most notes stored; the oldest are dropped first. */
+/** Most notes stored of a kind, which is the first word of their keys; the oldest of the kind are dropped first. */
 const MOST_KEPT = 10_000
+
+type Kind = Map<string, { text: string; until: number }>
 
 /** Notes in this process's memory. */
 export class MemoryNotes implements Notes {
-  readonly #notes = new Map<string, { text: string; until: number }>()
+  readonly #kinds = new Map<string, Kind>()
 
   async put({ key, text }: Note, until: number, now: number): Promise<void> {
+    const notes = this.#kindOf(key)
     // A replaced note also becomes the newest in the map.
-    this.#notes.delete(key)
-    if (this.#notes.size >= MOST_KEPT) this.#makeRoom(now)
-    this.#notes.set(key, { text, until })
+    notes.delete(key)
+    if (notes.size >= MOST_KEPT) makeRoom(notes, now)
+    notes.set(key, { text, until })
   }
 
   async get(key: string): Promise<string | undefined> {
-    return this.#notes.get(key)?.text
+    return this.#kindOf(key).get(key)?.text
   }
 
   async take(key: string): Promise<string | undefined> {
-    const text = this.#notes.get(key)?.text
-    this.#notes.delete(key)
+    const notes = this.#kindOf(key)
+    const text = notes.get(key)?.text
+    notes.delete(key)
     return text
   }
 
   async list({ prefix, after = '', limit }: Parameters<Notes['list']>[0]): Promise<Note[]> {
-    const keys = [...this.#notes.keys()].filter((key) => key.startsWith(prefix) && key > after).sort()
-    return keys.slice(0, limit).map((key) => ({ key, text: this.#notes.get(key)?.text ?? '' }))
+    const notes = this.#kindOf(prefix)
+    const keys = [...notes.keys()].filter((key) => key.startsWith(prefix) && key > after).sort()
+    return keys.slice(0, limit).map((key) => ({ key, text: notes.get(key)?.text ?? '' }))
   }
 
-  #makeRoom(now: number): void {
-    for (const [key, { until }] of this.#notes) if (until <= now) this.#notes.delete(key)
-    for (const key of this.#notes.keys()) {
-      if (this.#notes.size < MOST_KEPT) return
-      this.#notes.delete(key)
-    }
+  #kindOf(key: string): Kind {
+    const name = key.slice(0, key.indexOf('/'))
+    const known = this.#kinds.get(name)
+    if (known) return known
+    const kind: Kind = new Map()
+    this.#kinds.set(name, kind)
+    return kind
+  }
+}
+
+function makeRoom(notes: Kind, now: number): void {
+  for (const [key, { until }] of notes) if (until <= now) notes.delete(key)
+  for (const key of notes.keys()) {
+    if (notes.size < MOST_KEPT) return
+    notes.delete(key)
   }
 }

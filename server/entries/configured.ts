@@ -2,7 +2,7 @@ import { type AppOptions, createApp, type Milepost } from '../app.ts'
 import type { Config } from '../config.ts'
 import { assets } from '../generated/assets.ts'
 import { type Serve, serveAt } from '../http/base-path.ts'
-import { logError, logRequest } from './console-log.ts'
+import { logAudit, logError, logRequest } from './console-log.ts'
 
 /** The options that depend on the runtime. */
 type Parts = Pick<
@@ -19,8 +19,9 @@ export function configuredApp(
   config: Config & { secret: string[] },
   { isTerminal = false, ...parts }: Parts & { isTerminal?: boolean },
 ): { app: Milepost; serve: Serve } {
-  const { secret, issuer, audience, tokenSeconds, jwksUrl, oidc, subClaim, scopeClaim, basePath } = config
-  const { origins, publicOrigin, trustedProxies, hstsSeconds, frameMs, pingSeconds, retentionSeconds, limits } = config
+  const { secret, issuer, audience, tokenSeconds, jwksUrl, oidc, subClaim, scopeClaim, basePath, log } = config
+  const { origins, publicOrigin, trustedProxies, hstsSeconds, frameMs, pingSeconds, limits } = config
+  const { retentionSeconds, auditSeconds } = config
   const app = createApp({
     auth: {
       secret,
@@ -41,10 +42,10 @@ export function configuredApp(
     retentionSeconds,
     limits,
     assets,
-    ...(config.log === 'requests' && {
-      onRequest: (record) => logRequest(record, isTerminal),
-      onError: (error) => logError(error, isTerminal),
-    }),
+    auditSeconds,
+    ...(log.includes('requests') && { onRequest: (record) => logRequest(record, isTerminal) }),
+    ...(log.includes('audit') && { onAudit: (record) => logAudit(record, isTerminal) }),
+    ...(log.length > 0 && { onError: (error) => logError(error, isTerminal) }),
     ...parts,
   })
   return { app, serve: serveAt(basePath, app) }

@@ -1,3 +1,4 @@
+import type { AuditRecord } from '../../shared/wire/api.ts'
 import type { RequestRecord } from '../http/request-log.ts'
 import { escapeUnseen } from '../http/responses.ts'
 
@@ -6,6 +7,19 @@ export function logRequest(record: RequestRecord, isTerminal: boolean): void {
   const line = isTerminal ? lineOf(record) : JSON.stringify(record)
   console.log(escapeUnseen(line))
 }
+
+/** Writes a record of the audit to the server log: as a line for people in a terminal, as JSON elsewhere. */
+export function logAudit(record: AuditRecord, isTerminal: boolean): void {
+  const { at, action, ...rest } = record
+  const level = refusals.has(action) ? 'warn' : 'info'
+  const words = Object.entries(rest).map(([name, value]) => `${name}=${value}`)
+  const line = isTerminal
+    ? [at.slice(11, 23), action, ...words].join('  ')
+    : JSON.stringify({ at, level, audit: action, ...rest })
+  console.log(escapeUnseen(line))
+}
+
+const refusals: ReadonlySet<AuditRecord['action']> = new Set(['refused', 'credentials-refused'])
 
 /** Most causes of an error that are written: each may have another, or itself. */
 const MAX_CAUSES = 8

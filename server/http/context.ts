@@ -4,6 +4,7 @@ import type { Limits } from '../../shared/document/limits.ts'
 import type { Clock } from '../../shared/time/clock.ts'
 import { withoutSlash } from '../../shared/wire/paths.ts'
 import type { Principal } from '../auth/access.ts'
+import type { Audit } from '../auth/audit.ts'
 import type { Auth } from '../auth/auth.ts'
 import type { Oidc } from '../auth/oidc.ts'
 import type { Sessions } from '../auth/sessions.ts'
@@ -30,6 +31,7 @@ export type App = Hono<Env>
 
 /** Dependencies of the routes. */
 export interface RouteContext {
+  audit: Audit
   engine: Engine
   hub: Hub
   jobs: Jobs
@@ -73,4 +75,13 @@ export function linkTo(c: Context, path: string): string {
 export function absoluteLinkTo(c: Context, front: Front, path: string): string {
   const origin = front.originOf(c.req.raw, c.env)
   return (origin ?? '') + linkTo(c, path)
+}
+
+/** Lets work continue after the response on Workers, which would end it. */
+export function keepAlive(c: Context, work: Promise<unknown>): void {
+  try {
+    c.executionCtx.waitUntil(work)
+  } catch {
+    // Other runtimes have no such context and need none.
+  }
 }

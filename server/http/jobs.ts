@@ -8,8 +8,9 @@ import { snapshotOf } from '../hub/messages.ts'
 import type { Operation, View } from '../jobs/engine.ts'
 import { encodeInSlices, LargeDocuments } from '../jobs/large-documents.ts'
 import { versionHeld } from '../jobs/paging.ts'
+import { recordAct } from './audit.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './body/validation.ts'
-import { type App, absoluteLinkTo, counted, type Env, linkTo, type RouteContext } from './context.ts'
+import { type App, absoluteLinkTo, counted, type Env, keepAlive, linkTo, type RouteContext } from './context.ts'
 import { listPage } from './list-page.ts'
 import { idempotencyKey, matchesEtag } from './request-headers.ts'
 import { viewFor, viewOf } from './view.ts'
@@ -18,7 +19,8 @@ import { viewFor, viewOf } from './view.ts'
 const POLL_AFTER = '2'
 
 /** The routes to create, list, read, control, share and remove jobs. */
-export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates, turns, onError }: RouteContext): void {
+export function jobRoutes(app: App, context: RouteContext): void {
+  const { engine, front, jobs, limits, clock, rates, turns, onError } = context
   const documents = new LargeDocuments(engine, clock)
   const schemas = createRequestSchemas(limits)
   const smallJson = [atMost(limits.eventBytes, clock), onlyTypes('application/json'), onlyUtf8(clock)] as const
@@ -51,8 +53,12 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates,
   })
 
   app.delete('/api/jobs', valid('query', removeQuerySchema), (c) => {
-    const removed = jobs.removeEnded(c.get('principal'), c.req.valid('query')).catch(onError)
+    const principal = c.get('principal')
+    const { owner, status } = c.req.valid('query')
+    const removed = jobs.removeEnded(principal, c.req.valid('query')).catch(onError)
     keepAlive(c, removed)
+    const which = status === undefined ? {} : { jobStatus: status }
+    recordAct(c, context, { action: 'jobs-deleted', for: owner ?? principal.sub, ...which })
     return c.body(null, 202)
   })
 
@@ -88,7 +94,9 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates,
   }
 
   app.delete('/api/jobs/:id', async (c) => {
-    await jobs.remove(c.get('principal'), c.req.param('id'))
+    const job = c.req.param('id')
+    const { owner } = await jobs.remove(c.get('principal'), job)
+    recordAct(c, context, { action: 'job-deleted', job, for: owner })
     return c.body(null, 204)
   })
 
@@ -104,11 +112,14 @@ export function jobRoutes(app: App, { engine, front, jobs, limits, clock, rates,
     const { token, expiresAt } = await jobs.share(c.get('principal'), id, request)
     const path = request.can === 'watch' ? `/api/jobs/${id}/progress?token=${token}` : `/api/jobs/${id}/events`
     const url = absoluteLinkTo(c, front, path)
+    recordAct(c, context, { action: 'token-created', job: id, can: request.can, expiresAt })
     return c.json({ token, expiresAt, url }, 201, { 'cache-control': 'no-store' })
   })
 
   app.delete('/api/jobs/:id/tokens', async (c) => {
-    await jobs.endTokens(c.get('principal'), c.req.param('id'))
+    const job = c.req.param('id')
+    await jobs.endTokens(c.get('principal'), job)
+    recordAct(c, context, { action: 'tokens-revoked', job })
     return c.body(null, 204)
   })
 }
@@ -129,15 +140,6 @@ function answer(
     return c.body(null, 200, { ...headers, 'content-type': 'application/json' })
   }
   return c.body(encodeInSlices(body, release), 200, { ...headers, 'content-type': 'application/json' })
-}
-
-/** Lets work continue after the response on Workers, which would end it. */
-function keepAlive(c: Context, work: Promise<unknown>): void {
-  try {
-    c.executionCtx.waitUntil(work)
-  } catch {
-    // Other runtimes have no such context and need none.
-  }
 }
 
 /** An object without its undefined fields. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../../shared/wire/api.ts'
+import { auditQuerySchema, listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../../shared/wire/api.ts'
 import { MOST_PACE_SECONDS } from '../services/kit/pace.ts'
 
 export type Json = Record<string, unknown>
@@ -275,6 +275,13 @@ export function createPaths(): Json {
         'End a session: its cookie, the tokens and links that it made and the sessions from these are refused, their streams close',
         { 204: answer('Ended') },
         { parameters: [{ ...id, description: 'The id of the session.' }] },
+      ),
+    },
+    '/api/audit': {
+      get: call(
+        'List who signed in, created, revoked and deleted what, and who was refused, newest first. For jobs:admin',
+        { 200: answer('A page of records', 'AuditList') },
+        { parameters: parametersOf(auditQuerySchema) },
       ),
     },
     ...operationPaths,

@@ -3,6 +3,7 @@ import { createEventSchema } from '../../shared/document/events.ts'
 import { jobHeaderSchema, jobSchema, patchSchema } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
 import {
+  auditListSchema,
   createRequestSchemas,
   jobListSchema,
   problemSchema,
@@ -55,6 +56,7 @@ export function createOpenApi(limits: Limits): Json {
     CreateToken: requests.createToken,
     CreateSignInLink: requests.createSignInLink,
     Receipt: receiptSchema,
+    AuditList: auditListSchema,
     SessionList: sessionListSchema,
     SignInLink: signInLinkSchema,
     Token: tokenSchema,

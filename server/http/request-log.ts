@@ -1,8 +1,8 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Clock } from '../../shared/time/clock.ts'
+import { withoutTokens } from '../auth/token-prefix.ts'
 import type { Problem } from '../errors.ts'
 import type { Env } from './context.ts'
-import { withoutTokens } from './responses.ts'
 
 /** A request and its response, without anything secret: neither query nor headers, and no token. */
 export interface RequestRecord {

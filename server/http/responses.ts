@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { requestId } from 'hono/request-id'
+import { withoutTokens } from '../auth/token-prefix.ts'
 import type { Problem } from '../errors.ts'
 
 /** `Retry-After` by status: seconds. */
@@ -7,19 +8,12 @@ const RETRY_AFTER: Partial<Record<Problem['status'], string>> = { 429: '10', 503
 
 /** Characters that move the cursor of a terminal, reorder a line or can't be seen: Unicode's Cc, Cf, Zl and Zp. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
-/** Our tokens, in the form that `server/auth/token-prefix.ts` gives them. */
-const TOKENS = /(mpst_(?:access|watch|publish|session)_)[\w.-]+/g
 
 /** JSON or a line of a log in which unseen characters are escaped. The value of JSON stays the same. */
 export function escapeUnseen(text: string): string {
   const escaped = (character: string) =>
     Array.from({ length: character.length }, (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
   return text.replace(UNSEEN, (character) => escaped(character).join(''))
-}
-
-/** A text in which tokens are cut to their kind. */
-export function withoutTokens(text: string): string {
-  return text.replace(TOKENS, '$1…')
 }
 
 /** The JSON of a problem. Refusals repeat names from the request, and people read them in terminals and logs. */

@@ -2,6 +2,7 @@ import { createRequestSchemas, sessionQuerySchema } from '../../shared/wire/api.
 import { isAdmin, type Principal, requireScope, type Scope } from '../auth/access.ts'
 import { MAX_CHAIN } from '../auth/sessions.ts'
 import { problems, refuse } from '../errors.ts'
+import { recordAct } from './audit.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './body/validation.ts'
 import { type App, absoluteLinkTo, counted, type RouteContext } from './context.ts'
 
@@ -11,7 +12,8 @@ const adminScopes: readonly Scope[] = [...personScopes, 'jobs:admin']
 const CHAIN_ENDS = `This session is the last of ${MAX_CHAIN} that were made by each other's links. Make the link with an access token, or with "milepost sign-in".`
 
 /** The route to create sign-in links. */
-export function signInRoutes(app: App, { clock, sessions, signIns, front, limits, rates }: RouteContext): void {
+export function signInRoutes(app: App, context: RouteContext): void {
+  const { clock, sessions, signIns, front, limits, rates } = context
   const { createSignInLink } = createRequestSchemas(limits)
   const smallJson = [atMost(limits.eventBytes, clock), onlyTypes('application/json'), onlyUtf8(clock)] as const
 
@@ -33,13 +35,22 @@ export function signInRoutes(app: App, { clock, sessions, signIns, front, limits
       }
       const { code, until } = await signIns.createShared({ principal, job })
       const url = absoluteLinkTo(c, front, `/sign-in?code=${code}`)
-      return c.json({ url, expiresAt: new Date(until).toISOString() }, 201, { 'cache-control': 'no-store' })
+      const expiresAt = new Date(until).toISOString()
+      recordAct(c, context, {
+        action: 'link-created',
+        for: sub,
+        expiresAt,
+        ...(admin ? { admin } : {}),
+        ...(job === undefined ? {} : { job }),
+      })
+      return c.json({ url, expiresAt }, 201, { 'cache-control': 'no-store' })
     },
   )
 }
 
 /** The routes to list and end sessions: one's own or, with `jobs:admin`, anyone's. */
-export function sessionRoutes(app: App, { engine, sessions }: RouteContext): void {
+export function sessionRoutes(app: App, context: RouteContext): void {
+  const { engine, sessions } = context
   app.get('/api/sessions', valid('query', sessionQuerySchema), async (c) => {
     const principal = c.get('principal')
     requireScope(principal, 'jobs:read')
@@ -70,6 +81,7 @@ export function sessionRoutes(app: App, { engine, sessions }: RouteContext): voi
     const sub = await sessions.subOf(id)
     const isAllowed = sub !== undefined && (sub === principal.sub || isAdmin(principal))
     if (!isAllowed || !(await sessions.end(id))) throw refuse(problems.nothingHere())
+    recordAct(c, context, { action: 'session-revoked', for: sub, session: id })
     return c.body(null, 204)
   })
 }

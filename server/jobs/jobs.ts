@@ -180,10 +180,12 @@ export class Jobs {
     if ('refused' in applied) throw refuse(applied.refused)
   }
 
-  async remove(principal: Principal, id: string): Promise<void> {
+  /** @returns the header of the removed job */
+  async remove(principal: Principal, id: string): Promise<JobHeader> {
     const { header } = await this.read(principal, id, 'remove')
     const removed = await this.#context.engine.remove(id, { epoch: header.epoch })
     if (!removed) throw refuse(problems.notFound())
+    return header
   }
 
   /**

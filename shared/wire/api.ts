@@ -140,6 +140,78 @@ export const sessionListSchema = z
 /** A page of the browsers that are signed in. `nextCursor` asks for the next, where there is one. */
 export type SessionList = z.infer<typeof sessionListSchema>
 
+/** What an audit records. */
+export const auditActions = [
+  'sign-in',
+  'sign-out',
+  'link-created',
+  'token-created',
+  'tokens-revoked',
+  'session-revoked',
+  'job-deleted',
+  'jobs-deleted',
+  /** A 403. */
+  'refused',
+  /** A 401 in spite of a token or cookie, or an attempt to sign in that failed. */
+  'credentials-refused',
+] as const
+export type AuditAction = (typeof auditActions)[number]
+
+/** The query of `GET /api/audit`. */
+export const auditQuerySchema = z.strictObject({
+  sub: ownerQuerySchema.optional(),
+  action: z.enum(auditActions).optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z
+    .string()
+    .regex(/^[0-9a-f]{12}-[0-9a-v]{8}$/, 'must be the nextCursor of a page before')
+    .optional(),
+})
+/** The records that are asked for. */
+export type AuditQuery = z.infer<typeof auditQuerySchema>
+
+const auditRecordSchema = z.object({
+  at: z.iso.datetime(),
+  action: z.enum(auditActions),
+  /** Who did it. Omitted: not known. */
+  sub: z.string().optional(),
+  /** Address of the client, behind trusted proxies too. */
+  address: z.string().optional(),
+  /** The `X-Request-Id` of the response. */
+  requestId: z.string().optional(),
+  /** How they signed in. */
+  by: z.enum(['link', 'provider']).optional(),
+  /** Who a link signs in, whose session ended, or whose jobs were deleted. */
+  for: z.string().optional(),
+  /** The link is an administrator's. */
+  admin: z.literal(true).optional(),
+  /** Id of the session that began or ended. Not the cookie. */
+  session: z.string().optional(),
+  job: z.string().optional(),
+  /** What a token allows. */
+  can: z.enum(['watch', 'publish']).optional(),
+  /** Only ended jobs of this status were deleted. */
+  jobStatus: z.string().optional(),
+  /** When a link or token expires. */
+  expiresAt: z.iso.datetime().optional(),
+  /** Of a refusal: the request, with the path of its route, the status, and why. */
+  method: z.string().optional(),
+  path: z.string().optional(),
+  status: z.int().optional(),
+  detail: z.string().optional(),
+  /** Others of this action and principal since `since` that have no record of their own. */
+  unrecorded: z.int().optional(),
+  since: z.iso.datetime().optional(),
+})
+/** Who did what, or was refused what. Nothing secret: no token, cookie or code. */
+export type AuditRecord = z.infer<typeof auditRecordSchema>
+
+export const auditListSchema = z
+  .object({ records: z.array(auditRecordSchema), nextCursor: z.string().optional() })
+  .meta({ id: 'AuditList' })
+/** A page of the audit, newest first. With a filter it may be short, even empty, while `nextCursor` asks for the next. */
+export type AuditList = z.infer<typeof auditListSchema>
+
 /** The types of problems. Clients believe only these: proxies answer with errors of their own. */
 export const problemTypes = [
   'urn:milepost:malformed',

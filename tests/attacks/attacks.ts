@@ -20,8 +20,8 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   'Who someone is': [
     {
       attack:
-        'Forged tokens: unsigned, of another secret, RS256 with HS256’s signature, changed, cut, run out, not yet valid, without an end or with a far one, of other types; on 15 calls and in URLs',
-      gets: '401, 240 of 240 times',
+        'Forged tokens: unsigned, of another secret, RS256 with HS256’s signature, changed, cut, run out, not yet valid, without an end or with a far one, of other types; on 16 calls and in URLs',
+      gets: '401, 255 of 255 times',
       others: arrives,
       file: 'attacks/tokens.test.ts',
     },
@@ -110,6 +110,13 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       test: 'fuzz: whatever bytes',
     },
     {
+      attack:
+        'Secrets in every place of requests that are refused: tokens, cookies and codes as paths, queries, headers, bodies',
+      gets: '401, 403 or 422; 0 of 7 secrets are in the store or the server log',
+      others: nothing,
+      file: 'attacks/audit.test.ts',
+    },
+    {
       attack: 'A file of the store with a value exchanged',
       gets: 'a problem for what is damaged, 404, 500 or 503; or the server refuses the file',
       others: 'nothing: what is theirs is in no answer',
@@ -136,6 +143,12 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       gets: 'no answer',
       others: arrives,
       file: 'attacks/floods.test.ts',
+    },
+    {
+      attack: '5,000 requests that are refused, to fill the audit',
+      gets: '403, 5000 of 5000 times; 10 records, and 10 lines in the log',
+      others: arrives,
+      file: 'attacks/audit.test.ts',
     },
     {
       attack: 'Half of a request’s headers, behind the nginx that is shipped',

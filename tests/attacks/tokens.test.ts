@@ -50,6 +50,7 @@ const calls = (id: string): [method: string, path: string, body?: object][] => [
   ['POST', `api/jobs/${id}/tokens`, {}],
   ['POST', 'api/sign-in-links', { sub: 'ada' }],
   ['GET', 'api/sessions'],
+  ['GET', 'api/audit'],
   ['GET', 'metrics'],
 ]
 

@@ -3,6 +3,7 @@ import { ApiClient } from '../support/api-client.ts'
 import type { Received, StreamReader } from '../support/stream-reader.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
 import { describeAccess } from './runtime-access.ts'
+import { describeAudit } from './runtime-audit.ts'
 import { describeEvents } from './runtime-events.ts'
 import { describeHostility } from './runtime-hostility.ts'
 import { describeJobs } from './runtime-jobs.ts'
@@ -128,6 +129,7 @@ export function describeRuntime(name: string, start: StartRuntime, traits: Runti
     describeOperations(subject)
     describeAccess(subject, ORIGIN)
     describeSessions(subject)
+    describeAudit(subject)
     describeTokens(subject)
     describeJobs(subject)
     describeEvents(subject)

@@ -23,7 +23,7 @@ const api: Record<string, { values: string; types: string }> = {
   'client/element/define.ts': { values: '', types: 'JobLanguage' },
   'server/index.ts': {
     values: `JobEventEmitter createApp emitError emitItem emitLog emitProgress emitStatus emitStep noControl setJobEvents`,
-    types: `AppJobs AppOptions AppPrincipal AuthOptions Authenticate Engine Grant JobControl JwksOptions Milepost OidcOptions Principal RequestRecord Scope Service Services
+    types: `AppJobs AppOptions AppPrincipal AuditRecord AuthOptions Authenticate Engine Grant JobControl JwksOptions Milepost OidcOptions Principal RequestRecord Scope Service Services
       Work`,
   },
   'server/assets.ts': { values: 'assets', types: '' },

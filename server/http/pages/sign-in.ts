@@ -4,6 +4,7 @@ import { html } from 'hono/html'
 import { isJobId } from '../../../shared/document/job.ts'
 import type { Principal } from '../../auth/access.ts'
 import type { SignInAttempt } from '../../auth/oidc.ts'
+import { recordAct, recordFailedSignIn } from '../audit.ts'
 import { type App, absoluteLinkTo, type Env, linkTo, type RouteContext } from '../context.ts'
 import { cookieNamed, requireOurPage, sessionCookie } from '../identify.ts'
 import { forPages, htmlPage } from './html.ts'
@@ -16,8 +17,14 @@ const CALLBACK = '/sign-in/callback'
 export function signInPageRoutes(app: App, context: RouteContext): void {
   const { front, oidc, onError, rates, secret, sessions, signIns } = context
 
-  const signIn = async (c: Context<Env>, principal: Principal, job: string | undefined): Promise<Response> => {
-    const { cookie, seconds } = await sessions.create(principal)
+  const signIn = async (
+    c: Context<Env>,
+    principal: Principal,
+    by: 'link' | 'provider',
+    job: string | undefined,
+  ): Promise<Response> => {
+    const { cookie, seconds, id: session } = await sessions.create(principal)
+    recordAct(c, context, { action: 'sign-in', sub: principal.sub, by, session })
     const { name, secure } = sessionCookie(c, front)
     const path = linkTo(c, '/')
     setCookie(c, name, cookie, { path, httpOnly: true, sameSite: 'Lax', secure, maxAge: seconds })
@@ -28,10 +35,14 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
     // Link previews send HEAD requests, which must not use up the code.
     if (c.req.method === 'HEAD') return c.body(null, 200)
     rates.takeStranger(front.addressOf(c.req.raw, c.env))
-    const signedIn = await signIns.redeem(c.req.query('code') ?? '')
+    const code = c.req.query('code') ?? ''
+    const signedIn = await signIns.redeem(code)
     c.header('cache-control', 'no-store')
-    if (!signedIn) return c.html(signInPage(linkTo(c, '/'), context), 401)
-    return signIn(c, signedIn.principal, signedIn.job)
+    if (!signedIn) {
+      if (code !== '') recordFailedSignIn(c, context, 'The sign-in link is unknown, expired or used.')
+      return c.html(signInPage(linkTo(c, '/'), context), 401)
+    }
+    return signIn(c, signedIn.principal, 'link', signedIn.job)
   })
 
   app.post('/sign-out', forPages, async (c) => {
@@ -39,7 +50,12 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
     requireOurPage(c, front)
     const base = linkTo(c, '/')
     const { name, secure } = sessionCookie(c, front)
-    await sessions.endOf(getCookie(c, name) ?? '')
+    const cookie = getCookie(c, name) ?? ''
+    const principal = await sessions.principalOf(cookie)
+    await sessions.endOf(cookie)
+    if (principal?.session !== undefined) {
+      recordAct(c, context, { action: 'sign-out', sub: principal.sub, session: principal.session })
+    }
     setCookie(c, name, '', { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: 0 })
     return c.redirect(base, 303)
   })
@@ -49,6 +65,7 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
   const key = `sign-in attempt ${secret}`
 
   const failed = (c: Context<Env>, error: unknown): Response | Promise<Response> => {
+    recordFailedSignIn(c, context, `Sign-in by ${oidc.host} failed: the server log says why.`)
     onError(`Sign-in by ${oidc.host} failed: ${error instanceof Error ? error.message : error}`)
     return c.html(signInPage(linkTo(c, '/'), context, undefined, true), 401)
   }
@@ -94,7 +111,7 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
     } catch (error) {
       return failed(c, error)
     }
-    return signIn(c, principal, attempt.job)
+    return signIn(c, principal, 'provider', attempt.job)
   })
 
   /** @throws Error when the public origin is unknown: the provider accepts only the URL that was registered with it */

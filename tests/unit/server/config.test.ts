@@ -37,7 +37,8 @@ describe('readConfig', () => {
       frameMs: 25,
       pingSeconds: 30,
       retentionSeconds: 2_592_000,
-      log: 'none',
+      auditSeconds: 2_592_000,
+      log: [],
       limits: { ...defaultLimits },
     })
   })
@@ -65,7 +66,8 @@ describe('readConfig', () => {
       MILEPOST_FRAME_MS: '0',
       MILEPOST_PING_SECONDS: '2',
       MILEPOST_RETENTION_SECONDS: '3155760000',
-      MILEPOST_LOG: 'requests',
+      MILEPOST_AUDIT_SECONDS: '60',
+      MILEPOST_LOG: 'requests, audit',
       MILEPOST_EVENT_BYTES: '1',
       PATH: '/bin',
     }
@@ -89,7 +91,8 @@ describe('readConfig', () => {
       frameMs: 0,
       pingSeconds: 2,
       retentionSeconds: 3_155_760_000,
-      log: 'requests',
+      auditSeconds: 60,
+      log: ['requests', 'audit'],
       limits: { ...defaultLimits, eventBytes: 1 },
     })
   })
@@ -228,7 +231,9 @@ describe('readConfig', () => {
       ],
     ] as const)
       expect(fault({ ...oidc, [name]: value })).toBe(reason)
-    expect(fault({ MILEPOST_LOG: 'all' })).toBe('MILEPOST_LOG is "all". Give it requests or none.')
+    expect(fault({ MILEPOST_LOG: 'all' })).toBe(
+      'MILEPOST_LOG has "all". Give it requests, audit, both separated by a comma, or none.',
+    )
     expect(fault({ MILEPOST_SECERT: 'x' })).toBe(
       'MILEPOST_SECERT is not a setting. "milepost --help" lists all settings.',
     )

@@ -14,4 +14,12 @@ describe('MemoryNotes', () => {
     expect([await notes.get('n/first'), await notes.get('n/2')]).toEqual([undefined, 'n/2'])
     expect(await notes.get('n/most')).toBe('n/most')
   })
+
+  test('put makes room among notes of the same first word only', async () => {
+    const notes = new MemoryNotes()
+    await notes.put({ key: 'session/a/b', text: 'kept' }, 200, 0)
+    for (let index = 0; index < 10_001; index++) await notes.put({ key: `audit/${index}`, text: '' }, 200, 0)
+    expect(await notes.get('session/a/b')).toBe('kept')
+    expect([await notes.get('audit/0'), await notes.get('audit/1')]).toEqual([undefined, ''])
+  })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, spyOn, test } from 'bun:test'
-import { logError } from '../../../../server/entries/console-log.ts'
+import { logAudit, logError } from '../../../../server/entries/console-log.ts'
 
 /** Starts a server that logs requests, makes one, and returns the line that it wrote for it. */
 async function lineOf(path: string, isTerminal: boolean): Promise<string> {
@@ -44,6 +44,26 @@ describe('MILEPOST_LOG=requests', () => {
   test('the server log has JSON elsewhere', async () => {
     expect(JSON.parse(await lineOf('healthz', false))).toMatchObject({ level: 'info', path: '/healthz', status: 200 })
   }, 60_000)
+})
+
+describe('logAudit', () => {
+  /** What is written for a record. */
+  function written(isTerminal: boolean): string {
+    const spy = spyOn(console, 'log').mockImplementation(() => {})
+    try {
+      logAudit({ at: '2026-01-01T00:00:00.000Z', action: 'refused', sub: 'a\u202e', status: 403 }, isTerminal)
+      return String(spy.mock.calls[0]?.[0])
+    } finally {
+      spy.mockRestore()
+    }
+  }
+
+  test('logAudit writes a line for people in a terminal, and JSON elsewhere, without unseen characters', () => {
+    expect(written(true)).toBe('00:00:00.000  refused  sub=a\\u202e  status=403')
+    expect(written(false)).toBe(
+      '{"at":"2026-01-01T00:00:00.000Z","level":"warn","audit":"refused","sub":"a\\u202e","status":403}',
+    )
+  })
 })
 
 describe('logError', () => {

@@ -32,6 +32,7 @@ const calls = [
   'POST /api/sign-in-links',
   'GET /api/sessions',
   'DELETE /api/sessions/{id}',
+  'GET /api/audit',
   'POST /api/services/{name}',
   'GET /healthz',
   'GET /readyz',
