@@ -63,8 +63,8 @@ export function progressRoutes(app: App, { hub, jobs, metrics, rates, turns }: R
     if (named.length > JOBS_PER_STREAM) {
       throw refuse(problems.invalid([{ field: 'job', detail: `may be given at most ${JOBS_PER_STREAM} times` }]))
     }
-    // The request itself was counted.
-    rates.take(principal, 'requestsPerSecond', Math.max(0, named.length - 1))
+    // The request itself was counted, and may have been the last.
+    if (named.length > 1) rates.take(principal, 'requestsPerSecond', named.length - 1)
     const followed = new Map<string, Followed>()
     for (const name of named) {
       const [id = '', cursor] = name.split('@')

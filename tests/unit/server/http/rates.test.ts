@@ -164,6 +164,17 @@ describe('the app over its limits', () => {
     ).toEqual([200])
   })
 
+  test('a stream of several jobs counts as many requests, and one of a single job as one', async () => {
+    const { subject, statuses } = limited({ requestsPerSecond: 1 })
+    for (const id of ['a', 'b']) await subject.create({ id })
+    await subject.clock.advance(10_000)
+    const one = () => subject.request('HEAD', '/api/progress?job=a')
+    expect(await statuses(11, one)).toEqual([...Array(10).fill(200), 429])
+    await subject.clock.advance(10_000)
+    const two = () => subject.request('HEAD', '/api/progress?job=a&job=b')
+    expect(await statuses(6, two)).toEqual([...Array(5).fill(200), 429])
+  })
+
   test('sign-in attempts are counted before they are checked', async () => {
     const assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' }
     const subject = new TestApp({ assets, limits: { strangersPerSecond: 1 }, addressOf: () => '192.0.2.1' })
