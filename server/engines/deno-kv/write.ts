@@ -3,7 +3,7 @@ import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { dueOf } from '../../jobs/due.ts'
 import type { Batch, Commit, IdempotencyKey, StoredJob } from '../../jobs/engine.ts'
 import { KEYS_KEPT } from '../../jobs/idempotency.ts'
-import { blocksOf } from '../../jobs/kept.ts'
+import { changeOfStanding } from '../../jobs/kept.ts'
 import type { ChangedRow } from '../../jobs/paging.ts'
 import { listOf } from '../../jobs/tenant-documents.ts'
 import { keys, type PayloadField } from './keys.ts'
@@ -13,8 +13,6 @@ import { type ChangeNote, encodePayload, encodeRow, type Gone, type Head, type L
 /** Lifetime of a tombstone and of a change note, which polling processes read: milliseconds. */
 const GONE_MS = 3_600_000
 const NEWS_MS = 60_000
-/** -1 as an unsigned 64-bit integer. */
-const MINUS_ONE = 2n ** 64n - 1n
 
 type Operation = Deno.AtomicOperation
 
@@ -168,18 +166,17 @@ function writeIndexes(
     if (before && dueBefore) operation.delete(keys.due(dueBefore, before.header.id))
     if (after && dueAfter) operation.set(keys.due(dueAfter, after.header.id), after.header.createdBy)
   }
-  const [wasLive, isLive] = [isLiveJob(before), isLiveJob(after)]
   const createdBy = (after ?? before)?.header.createdBy
   if (createdBy === undefined) return
-  if (wasLive !== isLive) operation.sum(keys.live(createdBy), isLive ? 1n : MINUS_ONE)
-  const jobs = Number(after !== undefined) - Number(before !== undefined)
-  const blocks = (after ? blocksOf(after) : 0) - (before ? blocksOf(before) : 0)
-  if (jobs !== 0) operation.sum(keys.kept(createdBy, 'jobs'), BigInt.asUintN(64, BigInt(jobs)))
-  if (blocks !== 0) operation.sum(keys.kept(createdBy, 'blocks'), BigInt.asUintN(64, BigInt(blocks)))
+  const { live, jobs, blocks } = changeOfStanding(before, after)
+  addTo(operation, keys.live(createdBy), live)
+  addTo(operation, keys.kept(createdBy, 'jobs'), jobs)
+  addTo(operation, keys.kept(createdBy, 'blocks'), blocks)
 }
 
-function isLiveJob(job: StoredJob | undefined): boolean {
-  return job !== undefined && !isTerminalStatus(job.header.status)
+/** Adds to a count. Sums of Deno KV wrap around, so a negative number is one of 64 bits without a sign. */
+function addTo(operation: Operation, key: Deno.KvKey, count: number): void {
+  if (count !== 0) operation.sum(key, BigInt.asUintN(64, BigInt(count)))
 }
 
 function listKeys(header: JobHeader, seq: number): Deno.KvKey[] {
