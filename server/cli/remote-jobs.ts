@@ -25,7 +25,7 @@ const LAST_TRIES = 7
 const LAST_WAIT_MS = { first: 1_000, most: 16_000 }
 
 /** Why a server does not have all events of a job. */
-export interface Unsent {
+interface Unsent {
   why: string
   /** The server takes no more events of the job, and has dropped some. */
   isRefused: boolean

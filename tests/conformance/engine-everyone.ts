@@ -83,6 +83,21 @@ export function describeEveryone(subject: Subject, isOffered: boolean): void {
       expect(log.changes).toHaveLength(4)
       unwatchStays()
     })
+
+    test('watch of everyone wakes after the answer to whoever made the change', async () => {
+      const { engine } = subject
+      const { id } = await created(engine)
+      const order: string[] = []
+      const log = new WakeLog()
+      const unwatch = await engine.watch({ all: true }, (change) => {
+        if (change.to === 2) order.push('wake')
+        log.wake(change)
+      })
+      const answered = engine.apply(id, batchOf([{ type: 'progress', done: 1 }])).then(() => order.push('answer'))
+      await Promise.all([answered, log.until(({ to }) => to === 2)])
+      expect(order).toEqual(['answer', 'wake'])
+      unwatch()
+    })
   })
 }
 

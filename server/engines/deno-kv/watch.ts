@@ -26,7 +26,7 @@ interface Known {
   version: number
 }
 
-export interface WatchOptions {
+interface WatchOptions {
   clock: Clock
   /** Id of this process, whose changes are published without the store. */
   by: string
@@ -50,6 +50,7 @@ export class KvWatches {
   readonly #owners = new Map<string, OwnerTarget>()
   readonly #everyone = new Set<Watcher>()
   readonly #tenants = new Map<string, Set<Watcher>>()
+  readonly #queue = new WakeQueue<Watcher>()
   #timer: Timer | undefined
   #isClosed = false
 
@@ -82,13 +83,14 @@ export class KvWatches {
     return unwatch
   }
 
-  /** Publishes a change that this process committed. */
+  /** Publishes a change that this process committed: subscribers wake after the response to the commit. */
   publish(owner: string, change: Change, versionstamp: string): void {
     this.#jobs.get(change.id)?.publish(change, versionstamp)
     this.#owners.get(owner)?.publish(change, versionstamp)
-    for (const { wake } of this.#everyone) wake(change)
+    this.#queue.add(this.#everyone, (watcher) => watcher.wake(change))
     const list = this.#tenants.size > 0 ? listOf(change.id) : undefined
-    if (list !== undefined) for (const { wake } of this.#tenants.get(list) ?? []) wake(change)
+    const tenant = list === undefined ? undefined : this.#tenants.get(list)
+    if (tenant) this.#queue.add(tenant, (watcher) => watcher.wake(change))
   }
 
   #addToTenant(list: string, watcher: Watcher): Unwatch {
