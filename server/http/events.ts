@@ -11,7 +11,7 @@ import { shapeOf } from './body/json-text.ts'
 import { atMost, lengthOf, readBytes, requireType, textOf } from './body/validation.ts'
 import type { App, RouteContext } from './context.ts'
 import { identify, identifyCached } from './identify.ts'
-import { idempotencyKey } from './request-headers.ts'
+import { idempotencyKey } from './request-parameters.ts'
 
 const JSON_TYPE = 'application/json'
 const NDJSON_TYPE = 'application/x-ndjson'

@@ -12,8 +12,7 @@ import { recordAct } from './audit.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './body/validation.ts'
 import { type App, absoluteLinkTo, counted, type Env, keepAlive, linkTo, type RouteContext } from './context.ts'
 import { listPage } from './list-page.ts'
-import { idempotencyKey, matchesEtag } from './request-headers.ts'
-import { viewFor, viewOf } from './view.ts'
+import { idempotencyKey, matchesEtag, viewFor, viewOf } from './request-parameters.ts'
 
 /** Recommended polling interval of clients that can't stream: seconds. */
 const POLL_AFTER = '2'

@@ -3,8 +3,8 @@ import { requireScope } from '../auth/access.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
 import { type App, linkTo, type RouteContext } from './context.ts'
 import { identify } from './identify.ts'
-import { createOpenApi, openApiTexts } from './openapi.ts'
-import { matchesEtag } from './request-headers.ts'
+import { createOpenApi, openApiTexts } from './openapi/openapi.ts'
+import { matchesEtag } from './request-parameters.ts'
 
 /** How long the result of a readiness check is cached: milliseconds. */
 const READY_MS = 1_000

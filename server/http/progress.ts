@@ -10,7 +10,7 @@ import type { Followed, Viewer } from '../hub/hub.ts'
 import type { StoredJob, View } from '../jobs/engine.ts'
 import { versionHeld } from '../jobs/paging.ts'
 import type { App, Env, RouteContext } from './context.ts'
-import { viewFor, viewOf } from './view.ts'
+import { viewFor, viewOf } from './request-parameters.ts'
 
 /** Most jobs named by one stream. */
 const JOBS_PER_STREAM = 100

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { createOpenApi } from '../../server/http/openapi.ts'
+import { createOpenApi } from '../../server/http/openapi/openapi.ts'
 import type { Engine } from '../../server/jobs/engine.ts'
 import { type Description, plansFor } from './plans.ts'
 import { World, worldLimits } from './world.ts'

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { createOpenApi } from '../../server/http/openapi.ts'
+import { createOpenApi } from '../../server/http/openapi/openapi.ts'
 import { defaultLimits } from '../../shared/document/limits.ts'
 import { compileSchema } from './compile-schemas.ts'
 

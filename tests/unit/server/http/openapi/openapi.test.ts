@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
-import { createOpenApi, openApiTexts } from '../../../../server/http/openapi.ts'
-import { defaultLimits } from '../../../../shared/document/limits.ts'
-import { newDocument } from '../../../arbitraries.ts'
-import { compileSchemas } from '../../../support/compile-schemas.ts'
-import { TestApp } from '../../../support/test-app.ts'
+import { createOpenApi, openApiTexts } from '../../../../../server/http/openapi/openapi.ts'
+import { defaultLimits } from '../../../../../shared/document/limits.ts'
+import { newDocument } from '../../../../arbitraries.ts'
+import { compileSchemas } from '../../../../support/compile-schemas.ts'
+import { TestApp } from '../../../../support/test-app.ts'
 
 interface Document {
   openapi: string

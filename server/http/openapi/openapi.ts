@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { createEventSchema } from '../../shared/document/events.ts'
-import { jobHeaderSchema, jobSchema, patchSchema } from '../../shared/document/job.ts'
-import type { Limits } from '../../shared/document/limits.ts'
+import { createEventSchema } from '../../../shared/document/events.ts'
+import { jobHeaderSchema, jobSchema, patchSchema } from '../../../shared/document/job.ts'
+import type { Limits } from '../../../shared/document/limits.ts'
 import {
   auditListSchema,
   createRequestSchemas,
@@ -11,10 +11,10 @@ import {
   sessionListSchema,
   signInLinkSchema,
   tokenSchema,
-} from '../../shared/wire/api.ts'
-import { digestOf } from '../support/digest.ts'
-import { version } from '../version.ts'
-import { createPaths, type Json } from './openapi-paths.ts'
+} from '../../../shared/wire/api.ts'
+import { digestOf } from '../../support/digest.ts'
+import { version } from '../../version.ts'
+import { createPaths, type Json } from './paths.ts'
 
 /** The serialized description. */
 export interface OpenApiText {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { auditQuerySchema, listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../../shared/wire/api.ts'
-import { MOST_PACE_SECONDS } from '../services/kit/pace.ts'
+import { auditQuerySchema, listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../../../shared/wire/api.ts'
+import { MOST_PACE_SECONDS } from '../../services/kit/pace.ts'
 
 export type Json = Record<string, unknown>
 
