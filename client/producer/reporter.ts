@@ -157,9 +157,8 @@ class HttpJobReporter implements JobReporter {
   readonly id: string
   readonly #port: Port
   readonly #batcher: Batcher
-  readonly #onDone: () => void
   readonly #stop = new AbortController()
-  /** The job to create, until the server has it. */
+  /** The job to create, until the server has it or refuses it. */
   #toCreate: NewJob | undefined
   /** The epoch of the job that was created; unknown for a job that was created elsewhere. */
   #epoch: string | undefined
@@ -173,7 +172,6 @@ class HttpJobReporter implements JobReporter {
     this.id = id
     this.#port = port
     this.#toCreate = toCreate
-    this.#onDone = onDone
     this.#batcher = new Batcher({
       clock: port.clock,
       random: port.random,
@@ -190,7 +188,11 @@ class HttpJobReporter implements JobReporter {
         if (receipt.cancelRequested) this.#stop.abort(new Error('A watcher cancelled this job'))
       },
       onRejected: (reason, event) => port.tell(`A ${event.type} event of job ${id} was not taken: ${reason}`),
-      onRefused: (reason) => port.tell(`Job ${id} takes no more events: ${reason}`),
+      onClosed: (refusal) => {
+        if (refusal) port.tell(`Job ${id} ${this.#toCreate ? 'was not created' : 'takes no more events'}: ${refusal}`)
+        this.#toCreate = undefined
+        onDone()
+      },
       onIdle: () => {
         if (this.#isOver) onDone()
       },
@@ -256,24 +258,18 @@ class HttpJobReporter implements JobReporter {
     for (const timer of timers) closingClock.clearTimeout(timer)
     if (this.#toCreate || !this.#batcher.idle)
       this.#port.tell(`The server did not take all of job ${this.id} in time: the rest is lost.`)
-    this.#toCreate = undefined
     this.#batcher.close()
     this.#cancel?.()
-    this.#onDone()
   }
 
   /** Sends queued events, with as many tries as needed. */
   async #drain(after: (ms: number) => Promise<void>): Promise<void> {
     await this.#batcher.drain()
     // Create the job even without events.
-    for (;;) {
-      const failed = await this.#create()
-      if (!failed || 'refused' in failed || !this.#toCreate) return
-      await after(CREATE_AGAIN_MS)
-    }
+    while ((await this.#create()) && this.#toCreate) await after(CREATE_AGAIN_MS)
   }
 
-  /** Creates the job, unless it exists. Returns the failure, if any. A repeated request finds the same job. */
+  /** Creates the job, unless it exists or was refused. Returns the failure, if any. A repeated request finds the same job. */
   async #create(): Promise<Failed | undefined> {
     if (!this.#toCreate) return undefined
     this.#creating ??= this.#request(jobsPath, this.#toCreate, {}, isJob)
@@ -285,8 +281,11 @@ class HttpJobReporter implements JobReporter {
       return undefined
     }
     const { failed } = answer
+    // Several may have waited for this answer: the first tells.
+    if (this.#toCreate && !('retry' in failed))
+      this.#batcher.close('refused' in failed ? failed.refused : failed.rejected)
     // A size that is refused is that of the creation, not of the batch that waits for it.
-    return 'rejected' in failed ? { refused: failed.rejected } : { ...failed, tooLarge: undefined }
+    return { ...failed, tooLarge: undefined }
   }
 
   /** Posts JSON. Never rejects. */

@@ -33,8 +33,8 @@ export interface BatcherOptions {
   onReceipt?(receipt: Receipt): void
   /** Called with the reason when the server or a proxy refuses an event, which is dropped; of a status its other fields are. */
   onRejected?(reason: string, event: ProducerEvent): void
-  /** Called with the reason when the server accepts nothing more of this job: queued and later events are dropped. */
-  onRefused?(reason: string): void
+  /** Called when it closes, with the reason if the server accepts nothing more of this job: queued and later events are dropped. */
+  onClosed?(refusal?: string): void
   /** Called once, when the queue is full and begins to drop events. */
   onFull?(): void
   /** Called when the queue is empty and nothing is in flight. */
@@ -146,8 +146,12 @@ export class Batcher {
     if (!this.idle && !this.#isClosed) await drained
   }
 
-  /** Drops the batch in flight, queued and later events, and clears the timer. */
-  close(): void {
+  /**
+   * Drops the batch in flight, queued and later events, and clears the timer.
+   *
+   * @param refusal why the server accepts nothing more of this job, if that is the cause
+   */
+  close(refusal?: string): void {
     this.#isClosed = true
     this.#dropped += this.#queue.length + (this.#batch?.events.length ?? 0)
     this.#due = 0
@@ -156,6 +160,7 @@ export class Batcher {
     this.#batch = undefined
     this.#cancelTimer()
     this.#settle()
+    this.#options.onClosed?.(refusal)
   }
 
   /** The queue is empty. */
@@ -206,8 +211,7 @@ export class Batcher {
         break
       }
       if ('refused' in sent) {
-        this.close()
-        this.#options.onRefused?.(sent.refused)
+        this.close(sent.refused)
         break
       }
       this.#failures = 0

@@ -126,6 +126,59 @@ describe('createReporter', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test.each([
+    [403, 'The scope jobs:write is missing.'],
+    [409, 'The id is taken.'],
+    [422, 'title: must have 512 bytes at most'],
+  ])(
+    'createReporter says once why the server refuses a job with a %p, and does not repeat it',
+    async (status, detail) => {
+      const { reporter, environment, clock, problems } = report()
+      const silent = reporter.create({ id: 'silent', kind: 'import', title: 'Nothing to say' })
+      const job = reporter.create({ id: 'a', kind: 'import', title: 'Contacts' })
+      job.log({ message: 'one' })
+      await clock.advance(250)
+      for (const request of environment.requests) await request.answer(status, { detail })
+      job.status({ status: 'completed' })
+      await job.flush()
+      await clock.advance(60_000)
+      await Promise.all([reporter.close(), silent.close(), job.close()])
+      expect(problems).toEqual([`Job silent was not created: ${detail}`, `Job a was not created: ${detail}`])
+      expect([environment.requests.length, job.dropped, clock.pending]).toEqual([2, 2, 0])
+    },
+  )
+
+  test('createReporter says once why a job that can not be written as JSON is not created', async () => {
+    const { reporter, environment, problems, clock } = report()
+    const job = reporter.create({ id: 'a', kind: 'import', title: 'Contacts', metadata: { big: 1n } })
+    job.log({ message: 'one' })
+    await clock.advance(250)
+    await reporter.close()
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toStartWith("Job a was not created: It can't be written as JSON")
+    expect([environment.requests.length, job.dropped, clock.pending]).toEqual([0, 1, 0])
+  })
+
+  test('createReporter lets go of jobs that the server refuses', async () => {
+    const { reporter, environment, clock } = report()
+    const refused: WeakRef<object>[] = []
+    await (async () => {
+      for (let n = 0; n < 20; n++) {
+        const job = n % 2 ? reporter.job(`${n}`) : reporter.create({ kind: 'import', title: 'Contacts' })
+        job.log({ message: 'one' })
+        refused.push(new WeakRef(job))
+      }
+      await clock.advance(250)
+      for (const request of environment.requests) await request.answer(403)
+      environment.requests.length = 0
+    })()
+    await settle()
+    Bun.gc(true)
+    // The stack may still refer to some.
+    expect(refused.filter((job) => job.deref()).length).toBeLessThan(5)
+    await reporter.close()
+  })
+
   test.each<[number, string | object]>([
     [404, '<h1>404 Not Found</h1>'],
     [403, '<h1>Forbidden</h1>'],

@@ -37,7 +37,7 @@ function gather(
     },
     onReceipt: (one) => told.push(one),
     onRejected: (reason, event) => told.push(['rejected', reason, event]),
-    onRefused: (reason) => told.push(['refused', reason]),
+    onClosed: (refusal) => refusal && told.push(['refused', refusal]),
     onIdle: () => told.push('idle'),
     ...options,
   })
