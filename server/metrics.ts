@@ -11,7 +11,7 @@ const counters = {
   engine_errors: 'Failures of the engine while a stream was open.',
 } as const
 
-export type Counter = keyof typeof counters
+type Counter = keyof typeof counters
 
 /** Upper bounds of the buckets of publish times: seconds. */
 const PUBLISH_BUCKETS = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]

@@ -60,7 +60,7 @@ export function eventOf({ cursor, gap, ended, more }: Received, type: 'message' 
 }
 
 /** A connection to the server. */
-export interface Connection {
+interface Connection {
   readonly status: ConnectionStatus
   /** Connects, unless connected or ended. */
   start(): void

@@ -10,7 +10,7 @@ export interface EventSourceLike {
 }
 
 /** The page, if there is one: its `online`, `offline`, `visibilitychange` and `pageshow` events. */
-export type BrowserPage = Pick<EventTarget, 'addEventListener'> & {
+type BrowserPage = Pick<EventTarget, 'addEventListener'> & {
   readonly navigator?: { readonly onLine?: boolean }
   readonly document?: { readonly visibilityState: string }
   readonly location?: { readonly origin: string }

@@ -1,5 +1,5 @@
 /** Receives the contents of an event stream, in order. */
-export interface ParserListener {
+interface ParserListener {
   /** A message. `id` is the last one that the stream gave, for this message or an earlier one; `''` when it gave none. */
   onMessage(message: { event: string; data: string; id: string }): void
   /** The stream's reconnection time: milliseconds. */

@@ -24,7 +24,7 @@ export type JobAddress = (
 }
 
 /** The URLs of a job, equal for the same job and credentials. */
-export interface JobUrls {
+interface JobUrls {
   /** The stream and the document, from a cursor. */
   stream(cursor: string | undefined): string
   document(cursor: string | undefined): string

@@ -2,7 +2,7 @@ import { Refusal } from './refusal.ts'
 import { text } from './text.ts'
 
 /** A failure in words for people. */
-export interface ProblemWords {
+interface ProblemWords {
   happened: string
   /** What did not change. */
   safe: string

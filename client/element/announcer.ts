@@ -6,7 +6,7 @@ import type { JobWords } from '../text/words.ts'
 const ENDS: ReadonlySet<JobState> = new Set(['completed', 'completed-with-failures', 'failed', 'cancelled'])
 
 /** Announces a job's words with its title, if they are news. */
-export type Announcer = (words: JobWords, title: string | undefined, format: Format) => void
+type Announcer = (words: JobWords, title: string | undefined, format: Format) => void
 
 /**
  * Chooses what a screen reader announces: a new state, or another quarter of the work. The first state is not announced.

@@ -9,7 +9,7 @@ export interface Failure {
 }
 
 /** The shadow tree of a `<job-progress>`: created once, then updated. */
-export interface JobProgressView {
+interface JobProgressView {
   readonly root: HTMLElement
   /** Shows a job's words under a label; an empty one is not shown. Any variant but `ring` and `text` is a bar. */
   update(words: JobWords, label: string | undefined, variant: string): void

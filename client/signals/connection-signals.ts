@@ -18,7 +18,7 @@ export interface ConnectionSignals {
 }
 
 /** A connection that is open while its signals, or others with its {@link lifetime}, are watched. */
-export interface SignalConnection extends ConnectionSignals {
+interface SignalConnection extends ConnectionSignals {
   readonly serverClock: ServerClock
   /** The options of a signal that keeps the connection open while it is watched. */
   readonly lifetime: ReturnType<typeof whileWatched>
@@ -26,7 +26,7 @@ export interface SignalConnection extends ConnectionSignals {
   showSoon(): void
 }
 
-export interface SignalConnectionOptions extends TransportOptions {
+interface SignalConnectionOptions extends TransportOptions {
   /** Takes a message of the stream: its name and its parsed data. */
   receive(name: string, data: unknown): Received
   /** The cursor to start from. Without one the server sends a snapshot at once. */

@@ -16,7 +16,7 @@ export type JobState =
   | 'origin-refused'
 
 /** The forms of a word by the plural categories of its language (CLDR); `other` is always there. */
-export type PluralForms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }
+type PluralForms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }
 
 /** The texts of one job in one language: whole sentences with formatted numbers and durations. */
 export interface JobLanguage {

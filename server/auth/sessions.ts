@@ -24,7 +24,7 @@ const SECRET_LENGTH = 26
 
 const COOKIE = /^mpst_session_([0-9a-f]{16})[0-9a-v]{26}$/
 /** Format of a session id. */
-export const SESSION_ID = /^[0-9a-f]{16}-[0-9a-f]{64}$/
+const SESSION_ID = /^[0-9a-f]{16}-[0-9a-f]{64}$/
 const PREFIX = 'session/'
 
 /** A session in the store. Its key has a digest of the cookie, which does not reveal the cookie. */

@@ -9,7 +9,7 @@ export const SIGN_IN_SECONDS = 600
 const CODE_LENGTH = 26
 
 /** What a code grants. */
-export interface SignIn {
+interface SignIn {
   /** Its `session`, if any, is the one that made the code. */
   principal: Principal
   /** The job whose page follows the sign-in; omitted: the list. */

@@ -1,5 +1,5 @@
 /** What a token or cookie of this server is for. */
-export type TokenKind = 'access' | 'watch' | 'publish' | 'session'
+type TokenKind = 'access' | 'watch' | 'publish' | 'session'
 
 /** Adds the prefix by which secret scanners recognize a token or cookie. SECURITY.md has the regular expression. */
 export const withPrefix = (kind: TokenKind, value: string): string => `mpst_${kind}_${value}`

@@ -17,7 +17,7 @@ import { ProcessMetrics } from './process-metrics.ts'
 import { withSecrets } from './read-secret.ts'
 
 /** Parts that depend on the runtime. */
-export interface Runtime {
+interface Runtime {
   engines?: Readonly<Record<string, Opener>>
   /** A faster stream than the standard one. */
   openStream?: OpenStream

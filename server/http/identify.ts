@@ -7,7 +7,7 @@ import { type Env, linkTo } from './context.ts'
 import type { Front } from './front.ts'
 
 /** Dependencies of {@link identify}. */
-export interface Identifying {
+interface Identifying {
   auth: Auth
   front: Front
   /** The app's own sessions, if any. */

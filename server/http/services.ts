@@ -64,7 +64,7 @@ export function serviceRoutes(app: App, { clock, limits, rates }: RouteContext, 
 const PLACES = 16
 
 /** Limits running services. Each has a place from before its upload is read until its job has ended, paused or not. */
-export class ServicePlaces {
+class ServicePlaces {
   readonly #perPrincipal: number
   readonly #taken = new Map<string, number>()
   #all = 0

@@ -20,7 +20,7 @@ export const noControl: JobControl = {
   untilResumed: () => Promise.resolve(),
 }
 
-export interface RunOptions {
+interface RunOptions {
   /** Longest pause before the work ends as failed: milliseconds. For work that holds much memory. */
   longestPauseMs?: number
 }
@@ -29,7 +29,7 @@ export interface RunOptions {
 export type Asked = Pick<Receipt, 'cancelRequested' | 'pauseRequested'> & { version?: number }
 
 /** What the emitter needs from the server. */
-export interface JobEventsPort {
+interface JobEventsPort {
   /** Publishes a batch; never throws. */
   publish(jobId: string, events: ProducerEvent[], key: string): Promise<Sent>
   /** Calls `wake` whenever the requests of a job's watchers may have changed. */

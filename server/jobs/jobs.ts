@@ -19,7 +19,7 @@ import type { TrustedClock } from './trusted-clock.ts'
 /** Recommended time for producers to gather events before a flush: milliseconds. */
 export const FLUSH_MS = { watched: 250, unwatched: 5_000 }
 
-export interface JobsContext {
+interface JobsContext {
   engine: Engine
   /** Whether a job has followers in this process. */
   isWatched: (header: JobHeader) => boolean

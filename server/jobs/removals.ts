@@ -9,7 +9,7 @@ const PAGE = 100
 const MAX_REQUESTS = 10
 
 /** Selects ended jobs of an owner. */
-export interface EndedJobs {
+interface EndedJobs {
   owner: string
   status?: JobStatus
   /** Only jobs that ended before this time: milliseconds since the Unix epoch. */

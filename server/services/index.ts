@@ -21,7 +21,7 @@ import { checkNameFile } from './matching/name-list.ts'
 import { syncTrees } from './sync/sync.ts'
 import { MemoryTree } from './sync/tree.ts'
 
-export interface ServicesOptions {
+interface ServicesOptions {
   samples?: Samples
   clock?: Clock
   random?: Random

@@ -4,7 +4,7 @@ import { ERROR_WINDOW, LOG_WINDOW } from './limits.ts'
 import { countItems, isTerminalStatus } from './selectors.ts'
 
 /** What an event needs to know of the rows that are there already. */
-export interface Named {
+interface Named {
   /** The step or item that the event names, if there is one. */
   row?: Step | Item | undefined
   /** How many steps the job has. */

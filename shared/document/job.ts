@@ -18,7 +18,7 @@ export const jobIdSchema = z
   .refine((id) => !DOTS.test(id), 'must not be . or ..')
 
 /** A job's id, qualified by its tenant where all tenants' jobs are known. */
-export const anyJobIdSchema = z
+const anyJobIdSchema = z
   .string()
   .regex(/^(?:[A-Za-z0-9._~-]{1,64}::)?[A-Za-z0-9._~-]{1,128}$/, 'is not a job id')
   .refine(isAnyJobId, 'is not a job id')
@@ -42,7 +42,7 @@ export type LogLevel = z.infer<typeof logLevelSchema>
 const instant = z.iso.datetime()
 const count = z.int().nonnegative()
 
-export const progressSchema = z.object({
+const progressSchema = z.object({
   done: z.number().nonnegative(),
   /** Unknown until a producer says it. */
   total: z.number().nonnegative().optional(),
@@ -55,7 +55,7 @@ export const progressSchema = z.object({
 /** How much of a job is done, in units of its producer. */
 export type Progress = z.infer<typeof progressSchema>
 
-export const itemCountsSchema = z.object({
+const itemCountsSchema = z.object({
   pending: count,
   running: count,
   succeeded: count,
@@ -65,7 +65,7 @@ export const itemCountsSchema = z.object({
 /** How many items stand in each status. */
 export type ItemCounts = z.infer<typeof itemCountsSchema>
 
-export const stepSchema = z.object({
+const stepSchema = z.object({
   id: z.string(),
   index: count,
   version: count,
@@ -82,7 +82,7 @@ export const stepSchema = z.object({
 /** One stage of a job. `index` is its place, `version` the event that last changed it. */
 export type Step = z.infer<typeof stepSchema>
 
-export const itemSchema = z.object({
+const itemSchema = z.object({
   id: z.string(),
   index: count,
   version: count,
@@ -96,7 +96,7 @@ export const itemSchema = z.object({
 /** One unit of a job's work. `index` is its place, `version` the event that last changed it. */
 export type Item = z.infer<typeof itemSchema>
 
-export const errorRowSchema = z.object({
+const errorRowSchema = z.object({
   version: count,
   at: instant,
   message: z.string(),
@@ -106,7 +106,7 @@ export const errorRowSchema = z.object({
 /** Something that went wrong without ending the job. */
 export type ErrorRow = z.infer<typeof errorRowSchema>
 
-export const logRowSchema = z.object({
+const logRowSchema = z.object({
   version: count,
   at: instant,
   level: logLevelSchema,

@@ -6,7 +6,7 @@ export function isTerminalStatus(status: JobStatus): boolean {
 }
 
 /** An amount of work. */
-export interface Amount {
+interface Amount {
   done: number
   /** `undefined` when unknown. */
   total: number | undefined

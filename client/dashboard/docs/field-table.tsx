@@ -1,7 +1,7 @@
 import { Scrollable } from '../parts/scrollable.tsx'
 import { text } from '../text.ts'
 
-export interface Field {
+interface Field {
   name: string
   /** Of a parameter: in the path, the query or the headers. */
   where?: string

@@ -5,7 +5,7 @@ export interface OpenApi {
   components?: { schemas?: Record<string, Schema> }
 }
 
-export interface ApiOperation {
+interface ApiOperation {
   summary?: string
   description?: string
   parameters?: Parameter[]
@@ -13,7 +13,7 @@ export interface ApiOperation {
   responses: Record<string, { description?: string; content?: Record<string, Media> }>
 }
 
-export interface Parameter {
+interface Parameter {
   name: string
   in: string
   required?: boolean
@@ -21,7 +21,7 @@ export interface Parameter {
   schema?: Schema
 }
 
-export interface Media {
+interface Media {
   schema?: Schema
 }
 

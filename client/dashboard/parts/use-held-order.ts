@@ -1,7 +1,7 @@
 import { useRef, useState } from 'preact/hooks'
 
 /** A list in the order in which it is shown. */
-export interface HeldOrder<Key> {
+interface HeldOrder<Key> {
   keys: readonly Key[]
   /** Rows added or removed while the order was held. */
   changes: number

@@ -1,5 +1,5 @@
 /** A row that is taller than the others. */
-export interface OpenRow {
+interface OpenRow {
   index: number
   /** Pixels beyond the height of the others. */
   extra: number
@@ -17,7 +17,7 @@ export interface WindowInput {
 }
 
 /** The rows of a long list that are drawn: from `start` to before `end`. */
-export interface VirtualWindow {
+interface VirtualWindow {
   start: number
   end: number
   /** Pixels of the whole list. */

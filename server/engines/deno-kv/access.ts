@@ -102,7 +102,7 @@ function wait(failures: number, clock: Clock, random: Random): Promise<void> {
 }
 
 /** One attempt of a transaction: an operation to commit, an answer without a commit, or `again`, because the reads were inconsistent. */
-export type AtomicAttempt<T> =
+type AtomicAttempt<T> =
   | { operation: Deno.AtomicOperation; committed(versionstamp: string): T }
   | { answer: T }
   | { again: true }

@@ -17,7 +17,7 @@ const PLAIN_LENGTH = 64
  * Untrusted text as a part of a key, injectively: texts that are long or have unpaired surrogates, which UTF-8 encoding would merge, are
  * hashed.
  */
-export function keyPart(text: string): Deno.KvKeyPart {
+function keyPart(text: string): Deno.KvKeyPart {
   if (text.length <= PLAIN_LENGTH && text.isWellFormed()) return text
   return new Uint8Array(createHash('sha256').update(text, 'utf16le').digest())
 }

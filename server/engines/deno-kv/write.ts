@@ -17,7 +17,7 @@ const NEWS_MS = 60_000
 type Operation = Deno.AtomicOperation
 
 /** Id of the writing process, which ignores its own changes when it reads them back. */
-export interface KvWriter {
+interface KvWriter {
   by: string
 }
 

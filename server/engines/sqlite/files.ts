@@ -13,7 +13,7 @@ import {
 import { type Finding, Witness } from './witness.ts'
 
 /** Disk space reserved for removals: bytes. As much as the WAL grows before a checkpoint. */
-export const RESERVE_BYTES = 4 * 1024 * 1024
+const RESERVE_BYTES = 4 * 1024 * 1024
 
 /** Path of the file that reserves the space. */
 export const reserveOf = (file: string): string => `${file}-reserve`

@@ -13,7 +13,7 @@ const SLICE_BYTES = 64 * 1_024
 const BOUNDARY = /;\s*boundary=(?:"([\w'()+,./:=? -]{0,69}[\w'()+,./:=?-])"|([\w'()+,./:=?-]{1,70}))\s*(?:;|$)/i
 
 /** Limits of a form, and the clock that bounds the time of a turn of the event loop. */
-export interface FormReading {
+interface FormReading {
   /** Most bytes of the body. */
   mostBytes: number
   /** Most fields and files. */

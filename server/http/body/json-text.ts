@@ -4,7 +4,7 @@ const BACKSLASH = 0x5c
 const UNICODE_ESCAPE = 0x75
 
 /** The properties of a JSON text that decide what parsing it costs. */
-export interface JsonShape {
+interface JsonShape {
   /** Characters of the longest event without white space: the text, or an element if it is an array. */
   longest: number
   /** Events: 1, or the elements if the text is an array. */

@@ -17,7 +17,7 @@ import { version } from '../../version.ts'
 import { createPaths, type Json } from './paths.ts'
 
 /** The serialized description. */
-export interface OpenApiText {
+interface OpenApiText {
   json: string
   /** The same for every mount path, because clients compare ETags per URL. */
   etag: string

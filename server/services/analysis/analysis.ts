@@ -18,14 +18,14 @@ export interface CorpusFile {
   stream(): ReadableStream<Uint8Array>
 }
 
-export interface AnalysisOptions extends PaceOption {
+interface AnalysisOptions extends PaceOption {
   jobId: string
   control?: JobControl
   clock?: Clock
 }
 
 /** What an analysis came to. */
-export interface AnalysisResult {
+interface AnalysisResult {
   files: number
   failed: number
   bytes: number

@@ -66,7 +66,7 @@ export async function requireGood(field: string, check: Promise<void>): Promise<
 }
 
 /** What files a field is to have. */
-export interface FilesWanted {
+interface FilesWanted {
   /** 0 when the field may be left out. */
   least: 0 | 1
   most?: number

@@ -12,7 +12,7 @@ import { NameIndex } from './name-index.ts'
 import { type NamedRecord, type NameFile, readNames } from './name-list.ts'
 import { nameSimilarity, WordWeights } from './similarity.ts'
 
-export interface MatchingOptions extends PaceOption {
+interface MatchingOptions extends PaceOption {
   jobId: string
   control?: JobControl
   clock?: Clock
@@ -29,7 +29,7 @@ export interface Link {
 }
 
 /** What a matching came to. */
-export interface MatchingResult {
+interface MatchingResult {
   left: { name: string; records: number }
   right: { name: string; records: number }
   linked: number
@@ -46,7 +46,7 @@ export interface MatchingResult {
  * Below this no link is made. With lists that share two thirds of their records, links and omissions go wrong equally often here; it is
  * also about where half of what each name tells is found in the other.
  */
-export const LEAST_CONFIDENCE = 0.6
+const LEAST_CONFIDENCE = 0.6
 /** Candidates of a record that stay in the running. */
 const FINALISTS = 5
 const SHOWN = 20

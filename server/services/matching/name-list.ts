@@ -22,7 +22,7 @@ export interface NamedRecord {
 }
 
 /** Records that a list may have: what a job's items and a process's memory take without pain. */
-export const MOST_RECORDS = 50_000
+const MOST_RECORDS = 50_000
 
 /**
  * The place of the column that holds names: the one called `name`, else the first with that word in what it is called, else the only one.

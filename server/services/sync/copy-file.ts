@@ -2,7 +2,7 @@ import { Digest, digestOfStream } from '../kit/digest.ts'
 import type { Pace } from '../kit/pace.ts'
 import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
 
-export interface CopyOptions {
+interface CopyOptions {
   signal: AbortSignal
   /** Bytes a second that it shares with other copies. */
   pace?: Pace | undefined

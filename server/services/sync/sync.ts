@@ -13,7 +13,7 @@ import { wait } from '../kit/wait.ts'
 import { copyFile, isSameFile } from './copy-file.ts'
 import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
 
-export interface SyncOptions extends PaceOption {
+interface SyncOptions extends PaceOption {
   jobId: string
   control?: JobControl
   /** Files that are worked on at once. 4 by default. */
@@ -27,7 +27,7 @@ export interface SyncOptions extends PaceOption {
 }
 
 /** What a sync came to. */
-export interface SyncResult {
+interface SyncResult {
   files: number
   copied: number
   skipped: number

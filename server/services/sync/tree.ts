@@ -54,7 +54,7 @@ export function pathProblem(path: string): string | undefined {
 }
 
 /** What a {@link MemoryTree} takes, in bytes. */
-export interface MemoryTreeLimits {
+interface MemoryTreeLimits {
   treeBytes: number
   fileBytes: number
 }
