@@ -37,12 +37,13 @@ export class Wrangler {
    *
    * @param config from the top of the repository: `wrangler.jsonc`
    * @param folder the storage of one before, to go on with
+   * @param port free by default
    */
   static async start(
     config: string,
-    options: { folder?: string; variables?: Record<string, string> } = {},
+    options: { folder?: string; port?: number; variables?: Record<string, string> } = {},
   ): Promise<Wrangler> {
-    const { variables = { MILEPOST_SECRET: SECRET } } = options
+    const { port = 0, variables = { MILEPOST_SECRET: SECRET } } = options
     const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'milepost-workers-')))
     const built = join(folder, 'built')
     const settings = join(built, 'wrangler.jsonc')
@@ -53,7 +54,7 @@ export class Wrangler {
     }
     const child = run(folder, [
       ...['dev', join(built, 'worker.js'), '--local', '--config', settings, '--persist-to', join(folder, 'state')],
-      ...['--port', '0', '--inspector-port', '0', '--show-interactive-dev-session', 'false'],
+      ...['--port', `${port}`, '--inspector-port', '0', '--show-interactive-dev-session', 'false'],
       ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
     ])
     return new Wrangler(await readUrl(child), child, folder)
