@@ -6,12 +6,7 @@ import type { Job } from '../../shared/document/job.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
-
-/** The code blocks of a language in a document, in their order. */
-async function blocks(document: string, language: string): Promise<string[]> {
-  const text = await Bun.file(document).text()
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, code = '']) => code)
-}
+import { blocks } from './blocks.ts'
 
 /** What differs from run to run, in the same words: epochs, times, waits. */
 const settle = (text: string) =>
