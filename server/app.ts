@@ -13,6 +13,7 @@ import { Sessions } from './auth/sessions.ts'
 import { SignInCodes } from './auth/sign-in-codes.ts'
 import { DEFAULT_AUDIT_SECONDS, DEFAULT_PING_SECONDS, DEFAULT_RETENTION_SECONDS } from './config.ts'
 import { type Problem, ProblemError, problems } from './errors.ts'
+import { History } from './history.ts'
 import { auditRoutes, recordRefusal } from './http/audit.ts'
 import type { App, Env, RouteContext } from './http/context.ts'
 import { eventRoutes } from './http/events.ts'
@@ -20,6 +21,7 @@ import { Front, type FrontOptions } from './http/front.ts'
 import { identify } from './http/identify.ts'
 import { jobRoutes } from './http/jobs.ts'
 import { operationRoutes } from './http/operations.ts'
+import { operatorRoutes, readingOf } from './http/operator.ts'
 import { type Assets, pageRoutes } from './http/pages/routes.ts'
 import { progressRoutes } from './http/progress.ts'
 import { Rates } from './http/rates.ts'
@@ -140,6 +142,9 @@ export function createApp(options: AppOptions): Milepost {
   const rates = new Rates(clock, limits)
   const { auditSeconds = DEFAULT_AUDIT_SECONDS, onAudit } = options
   const audit = new Audit({ engine, clock, random, seconds: auditSeconds, onRecord: onAudit, onError })
+  const { processMetrics } = options
+  // Where streams don't share turns no timer outlives its request.
+  const history = turns && new History(clock, () => readingOf({ metrics, hub, processMetrics }))
   const context: RouteContext = {
     audit,
     rates,
@@ -155,7 +160,8 @@ export function createApp(options: AppOptions): Milepost {
     front,
     limits,
     metrics,
-    processMetrics: options.processMetrics,
+    processMetrics,
+    history,
     clock,
     turns,
     onEach,
@@ -204,10 +210,12 @@ export function createApp(options: AppOptions): Milepost {
   const startService = createStartService(jobs, emitter, options.services ?? {}, limits.services)
   serviceRoutes(app, context, startService)
   operationRoutes(app, context)
+  operatorRoutes(app, context)
   if (options.assets) pageRoutes(app, context, options.assets)
 
   const sweeper = new Sweeper({ engine, clock, retentionSeconds, onError })
   sweeper.start()
+  history?.start()
   return Object.assign(app, {
     jobs: emitter,
     hub,
@@ -215,6 +223,7 @@ export function createApp(options: AppOptions): Milepost {
     createSignInCode: signIns.create.bind(signIns),
     close: async () => {
       sweeper.stop()
+      history?.stop()
       await emitter.close()
       hub.close()
       await audit.close()

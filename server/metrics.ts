@@ -40,6 +40,13 @@ export class Metrics {
     this.#values[name] += by
   }
 
+  /** What was counted since the start. */
+  get totals(): Record<Counter | 'refusals', number> {
+    let refusals = 0
+    for (const count of this.#refused.values()) refusals += count
+    return { ...this.#values, refusals }
+  }
+
   /** Counts a refused request by its problem, and a 429 by its limit too. */
   countRefusal({ type, limit }: Pick<Problem, 'type' | 'limit'>): void {
     this.#refused.set(type, (this.#refused.get(type) ?? 0) + 1)

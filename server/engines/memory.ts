@@ -19,12 +19,14 @@ import type {
   Page,
   RemoveOnly,
   StoredJob,
+  StoreFigures,
   Unwatch,
   View,
   WatchTarget,
 } from '../jobs/engine.ts'
+import { MOST_CREATORS, MOST_KINDS } from '../jobs/engine.ts'
 import { isForgotten, KEYS_KEPT } from '../jobs/idempotency.ts'
-import { changeOfStanding, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../jobs/kept.ts'
+import { BLOCK_BYTES, changeOfStanding, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../jobs/kept.ts'
 import { buildPage, type ChangedRow, ListPage, startOf } from '../jobs/paging.ts'
 import { isTenantList } from '../jobs/tenant-documents.ts'
 import { MemoryNotes } from './memory-notes.ts'
@@ -117,6 +119,25 @@ export class MemoryEngine implements Engine {
 
   async watch(target: WatchTarget, wake: (change: Change) => void): Promise<Unwatch> {
     return this.#wakeups.add(target, wake)
+  }
+
+  async figures(most: number): Promise<StoreFigures> {
+    const byStatus: StoreFigures['byStatus'] = {}
+    const kinds = new Map<string, number>()
+    for (const { job } of this.#jobs.values()) {
+      const { status, kind } = job.header
+      byStatus[status] = Math.min(most, (byStatus[status] ?? 0) + 1)
+      kinds.set(kind, Math.min(most, (kinds.get(kind) ?? 0) + 1))
+    }
+    const byKind = [...kinds].map(([kind, jobs]) => ({ kind, jobs })).sort((a, b) => (a.kind < b.kind ? -1 : 1))
+    const creators = [...this.#standings].map(([sub, { live, jobs, blocks }]) => ({
+      sub,
+      live: Math.min(most, live),
+      jobs,
+      bytes: blocks * BLOCK_BYTES,
+    }))
+    creators.sort((a, b) => b.bytes - a.bytes || (a.sub < b.sub ? -1 : 1))
+    return { byStatus, byKind: byKind.slice(0, MOST_KINDS), creators: creators.slice(0, MOST_CREATORS) }
   }
 
   async due({ list, before, after, limit }: DueQuery): Promise<DueJob[]> {

@@ -10,6 +10,7 @@ import type { Oidc } from '../auth/oidc.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { SignInCodes } from '../auth/sign-in-codes.ts'
 import type { Problem } from '../errors.ts'
+import type { History } from '../history.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Engine } from '../jobs/engine.ts'
 import type { FairTurns } from '../jobs/fair-turns.ts'
@@ -48,6 +49,8 @@ export interface RouteContext {
   limits: Limits
   rates: Rates
   metrics: Metrics
+  /** The last hour of this process. Omitted where no timer outlives a request, as on Workers. */
+  history: History | undefined
   processMetrics: (() => readonly MetricFamily[]) | undefined
   clock: Clock
   /** Spreads long work over turns. Omitted where a request must not wait for another request's work, as on Workers. */

@@ -43,8 +43,15 @@ export function operationRoutes(app: App, context: RouteContext): void {
   app.get('/metrics', async (c) => {
     requireScope(await identify(c, context), 'jobs:admin')
     const { streams, channels } = hub.open
+    const byView = Object.entries(hub.streams).map(([view, count]) => [`{view="${view}"}`, count])
     const text = metrics.render([
       { name: 'milepost_streams', type: 'gauge', help: 'Open event streams.', samples: { '': streams } },
+      {
+        name: 'milepost_watchers',
+        type: 'gauge',
+        help: 'Open event streams by view: whole jobs, headers of jobs, lists of jobs.',
+        samples: Object.fromEntries(byView),
+      },
       {
         name: 'milepost_channels',
         type: 'gauge',
@@ -60,7 +67,7 @@ export function operationRoutes(app: App, context: RouteContext): void {
 const firstLineOf = (error: unknown) => (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]
 
 /** Caches the outcome of work while it is pending, and for `ms` milliseconds from its start. */
-function shared<T>(ms: number, clock: Clock, work: () => Promise<T>): () => Promise<T> {
+export function shared<T>(ms: number, clock: Clock, work: () => Promise<T>): () => Promise<T> {
   let last: { at: number; isPending: boolean; outcome: Promise<T> } | undefined
   return () => {
     const now = clock.now()

@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../shared/time/clock.ts'
 import { encodeComment } from '../../shared/wire/sse.ts'
 import { pingMessage } from './messages.ts'
 import type { Sink, StreamSource } from './stream.ts'
+import type { StreamView } from './stream-counts.ts'
 
 /** A stream's subscription to one job, or to an owner's jobs. */
 export interface Follower {
@@ -45,6 +46,7 @@ const MAX_READING = 6
 export class EventStream implements StreamSource {
   readonly followers = new Set<Follower>()
   readonly viewer: Viewer
+  readonly view: StreamView
   readonly #clock: Clock
   /** Bytes written before `start()`, such as `retry` and the `end` of jobs that are gone. */
   #early: Uint8Array[] | undefined
@@ -67,9 +69,10 @@ export class EventStream implements StreamSource {
    * @param first text to write at once: some runtimes hold back the headers until the first byte of the body
    * @param onDone called once, however the stream ends
    */
-  constructor(clock: Clock, viewer: Viewer, first: string, onDone: (stream: EventStream) => void) {
+  constructor(clock: Clock, viewer: Viewer, view: StreamView, first: string, onDone: (stream: EventStream) => void) {
     this.#clock = clock
     this.viewer = viewer
+    this.view = view
     this.#early = [encode(first)]
     this.#onDone = onDone
     viewer.signal?.addEventListener('abort', this)

@@ -14,7 +14,13 @@ import { OwnerChannel } from './owner-channel.ts'
 import { OwnerFollower } from './owner-follower.ts'
 import { OwnerSubscription } from './owner-subscription.ts'
 import { type OpenStream, openStandardStream } from './stream.ts'
-import { StreamCounts, type StreamLimits } from './stream-counts.ts'
+import {
+  type BusiestStreams,
+  StreamCounts,
+  type StreamLimits,
+  type StreamsByView,
+  type StreamView,
+} from './stream-counts.ts'
 
 export type { Viewer } from './event-stream.ts'
 
@@ -88,6 +94,16 @@ export class Hub {
     this.#watchJob = (id, wake, onLost) => options.engine.watch({ job: id }, wake, onLost)
   }
 
+  /** Open streams by view. */
+  get streams(): StreamsByView {
+    return this.#counts.all
+  }
+
+  /** Who has the most open streams. @param most of principals, and of jobs with guests */
+  busiest(most: number): BusiestStreams {
+    return this.#counts.busiest(most)
+  }
+
   /** Counts of open streams and of the channels that they follow. */
   get open(): { streams: number; channels: number } {
     // Unshared channels of the same job or owner count once.
@@ -123,7 +139,7 @@ export class Hub {
     cursor: Cursor | undefined,
     viewer: Viewer,
   ): Promise<ReadableStream<Uint8Array>> {
-    const stream = this.#createStream(viewer)
+    const stream = this.#createStream(viewer, view)
     try {
       const channel = this.#jobChannel(id, view)
       const follower = new JobFollower(this.#context, channel, stream, 'one', cursor, viewer.tokenSeries)
@@ -140,7 +156,8 @@ export class Hub {
   /** Opens a stream of several jobs. */
   async openJobs(jobs: readonly Followed[], viewer: Viewer): Promise<ReadableStream<Uint8Array>> {
     const gone = jobs.filter((job) => job.gone)
-    const stream = this.#createStream(viewer, gone.map(({ id }) => endMessage(id, 'deleted', 'many')).join(''))
+    const view = jobs.every((job) => job.view === 'header') ? 'header' : 'all'
+    const stream = this.#createStream(viewer, view, gone.map(({ id }) => endMessage(id, 'deleted', 'many')).join(''))
     try {
       const present = jobs.filter((job) => !job.gone)
       const watchOf = this.#subscribe(present)
@@ -166,7 +183,7 @@ export class Hub {
     parentId: string | undefined,
     viewer: Viewer,
   ): Promise<ReadableStream<Uint8Array>> {
-    const stream = this.#createStream(viewer)
+    const stream = this.#createStream(viewer, 'list')
     try {
       const channel = this.#ownerChannel(owner, parentId)
       new OwnerFollower(this.#context, channel, stream)
@@ -192,13 +209,13 @@ export class Hub {
     for (const stream of this.#streams) stream.close()
   }
 
-  #createStream(viewer: Viewer, first = ''): EventStream {
+  #createStream(viewer: Viewer, view: StreamView, first = ''): EventStream {
     // A client that reconnects at once would keep a stopping server alive.
     if (this.#isClosed) throw refuse(problems.unavailable('The server is stopping. Try again in a moment.'))
-    this.#counts.add(viewer)
+    this.#counts.add(viewer, view)
     const { clock, random, metrics } = this.#context
     const retry = RETRY_MS.least + random.number() * (RETRY_MS.most - RETRY_MS.least)
-    const stream = new EventStream(clock, viewer, encodeRetry(retry) + first, this.#forget)
+    const stream = new EventStream(clock, viewer, view, encodeRetry(retry) + first, this.#forget)
     this.#streams.add(stream)
     metrics.count('streams_opened')
     stream.after(STREAM_LIFE_MS * (0.8 + random.number() * 0.4), () => stream.close())
@@ -207,7 +224,7 @@ export class Hub {
 
   readonly #forget = (stream: EventStream): void => {
     this.#streams.delete(stream)
-    this.#counts.remove(stream.viewer)
+    this.#counts.remove(stream.viewer, stream.view)
   }
 
   #respond(stream: EventStream, { signal }: Viewer): ReadableStream<Uint8Array> {

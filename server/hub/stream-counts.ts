@@ -1,4 +1,5 @@
 import { problems, refuse } from '../errors.ts'
+import type { View } from '../jobs/engine.ts'
 import type { Viewer } from './event-stream.ts'
 
 /** Limits of open streams in this process. */
@@ -9,48 +10,103 @@ export interface StreamLimits {
   jobStreams: number
 }
 
+/** What a stream shows: whole jobs, headers of jobs, or a list of jobs. */
+export type StreamView = View | 'list'
+
+/** Open streams by view. */
+export type StreamsByView = Record<StreamView, number>
+
+/** The accounts with the most streams. */
+export interface BusiestStreams extends StreamsByView {
+  principals: ({ sub: string } & StreamsByView)[]
+  guests: ({ job: string } & StreamsByView)[]
+  /** Principals and jobs that are not among them. */
+  others: number
+}
+
 /**
  * Counts open streams per principal; those opened with watch tokens, per job. Otherwise guests could use up the limit of the principal that
  * made the token.
  */
 export class StreamCounts {
   readonly #limits: StreamLimits
-  readonly #ofPrincipal = new Map<string, number>()
-  readonly #ofJob = new Map<string, number>()
+  readonly #ofPrincipal = new Map<string, StreamsByView>()
+  readonly #ofJob = new Map<string, StreamsByView>()
+  readonly #all = none()
 
   constructor(limits: StreamLimits) {
     this.#limits = limits
   }
 
   /** Counts a stream. @throws ProblemError 429 when a limit is reached */
-  add({ sub, jobs }: Viewer): void {
+  add({ sub, jobs }: Viewer, view: StreamView): void {
     const { streams, jobStreams } = this.#limits
     if (!jobs) {
-      const open = this.#ofPrincipal.get(sub) ?? 0
+      const open = sum(this.#ofPrincipal.get(sub))
       if (open >= streams)
         throw refuse(problems.tooMany('streams', `You have ${open} streams open. Close some, then try again.`))
-      this.#ofPrincipal.set(sub, open + 1)
-      return
+      increment(this.#ofPrincipal, sub, view)
     }
-    for (const job of jobs) {
-      const open = this.#ofJob.get(job) ?? 0
+    for (const job of jobs ?? []) {
+      const open = sum(this.#ofJob.get(job))
       if (open < jobStreams) continue
       throw refuse(
         problems.tooMany('jobStreams', `Watch tokens have ${open} streams of job ${job} open. Try again later.`),
       )
     }
-    for (const job of jobs) this.#ofJob.set(job, (this.#ofJob.get(job) ?? 0) + 1)
+    for (const job of jobs ?? []) increment(this.#ofJob, job, view)
+    this.#all[view] += 1
   }
 
   /** Uncounts a stream that ended. */
-  remove({ sub, jobs }: Viewer): void {
-    if (!jobs) decrement(this.#ofPrincipal, sub)
-    else for (const job of jobs) decrement(this.#ofJob, job)
+  remove({ sub, jobs }: Viewer, view: StreamView): void {
+    this.#all[view] -= 1
+    if (!jobs) decrement(this.#ofPrincipal, sub, view)
+    else for (const job of jobs) decrement(this.#ofJob, job, view)
+  }
+
+  /** Open streams by view. */
+  get all(): StreamsByView {
+    return { ...this.#all }
+  }
+
+  /** Who has the most streams. @param most of principals, and of jobs */
+  busiest(most: number): BusiestStreams {
+    const principals = busiestOf(this.#ofPrincipal, most).map(([sub, counts]) => ({ sub, ...counts }))
+    const guests = busiestOf(this.#ofJob, most).map(([job, counts]) => ({ job, ...counts }))
+    const others = this.#ofPrincipal.size - principals.length + this.#ofJob.size - guests.length
+    return { ...this.#all, principals, guests, others }
   }
 }
 
-function decrement(counts: Map<string, number>, key: string): void {
-  const left = (counts.get(key) ?? 1) - 1
-  if (left > 0) counts.set(key, left)
-  else counts.delete(key)
+const none = (): StreamsByView => ({ all: 0, header: 0, list: 0 })
+const sum = ({ all, header, list } = none()) => all + header + list
+
+function increment(counts: Map<string, StreamsByView>, key: string, view: StreamView): void {
+  const open = counts.get(key) ?? none()
+  counts.set(key, open)
+  open[view] += 1
 }
+
+function decrement(counts: Map<string, StreamsByView>, key: string, view: StreamView): void {
+  const open = counts.get(key)
+  if (!open) return
+  open[view] -= 1
+  if (sum(open) <= 0) counts.delete(key)
+}
+
+/** The entries with the most streams, in one pass: there may be very many. */
+function busiestOf(counts: Map<string, StreamsByView>, most: number): [string, StreamsByView][] {
+  let busiest: [string, StreamsByView][] = []
+  let least = 0
+  for (const entry of counts) {
+    if (busiest.length >= most && sum(entry[1]) <= least) continue
+    busiest.push(entry)
+    if (busiest.length < 2 * most) continue
+    busiest = busiest.sort(byStreams).slice(0, most)
+    least = sum(busiest.at(-1)?.[1])
+  }
+  return busiest.sort(byStreams).slice(0, most)
+}
+
+const byStreams = ([, a]: [string, StreamsByView], [, b]: [string, StreamsByView]) => sum(b) - sum(a)

@@ -200,6 +200,21 @@ export interface Note {
   text: string
 }
 
+/** Most kinds and creators in the figures of a store. */
+export const MOST_KINDS = 20
+export const MOST_CREATORS = 10
+
+/** What a store has. Jobs are counted up to a bound, so that counting does not take longer with more jobs. */
+export interface StoreFigures {
+  /** Size of the store: bytes. */
+  bytes?: number
+  byStatus: Partial<Record<JobStatus, number>>
+  /** The first kinds by name. */
+  byKind: { kind: string; jobs: number }[]
+  /** The creators with the largest documents, among as many as are counted. `bytes` are of their documents. */
+  creators: { sub: string; live: number; jobs: number; bytes: number }[]
+}
+
 /** Short texts stored beside the jobs, shared by all processes on the store. */
 export interface Notes {
   /**
@@ -280,6 +295,8 @@ export interface Engine {
    * @param onLost called at most once, when the subscription was lost: the caller has to start over
    */
   watch(target: WatchTarget, wake: (change: Change) => void, onLost?: () => void): Promise<Unwatch>
+  /** Counts what there is, from indexes, no number higher than `most`. Omitted by engines without such indexes. */
+  figures?(most: number): Promise<StoreFigures>
   /** A page of the due index (`dueOf`), earliest first. Omitted by engines with alarms of their own. */
   due?(query: DueQuery): Promise<DueJob[]>
   /**

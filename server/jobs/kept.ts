@@ -4,7 +4,7 @@ import { type Problem, problems } from '../errors.ts'
 import type { JobToCreate, StoredJob } from './engine.ts'
 
 /** Sizes are counted in blocks of this many bytes, so that few events change the counts of a creator. */
-const BLOCK_BYTES = 4_096
+export const BLOCK_BYTES = 4_096
 
 /** Size of a job's document in blocks, at least 1. */
 export function blocksOf({ marks }: StoredJob): number {

@@ -51,6 +51,7 @@ const calls = (id: string): [method: string, path: string, body?: object][] => [
   ['POST', 'api/sign-in-links', { sub: 'ada' }],
   ['GET', 'api/sessions'],
   ['GET', 'api/audit'],
+  ['GET', 'api/operator'],
   ['GET', 'metrics'],
 ]
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import type { JobHeader } from '../../shared/document/job.ts'
 import type { ProblemDocument } from '../../shared/wire/api.ts'
-import { type ApiClient, refusalOf } from '../support/api-client.ts'
+import type { OperatorFigures } from '../../shared/wire/operator.ts'
+import { type ApiClient, refusalOf, unique } from '../support/api-client.ts'
 import { described, type OpenApi } from '../support/described-answers.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
@@ -39,8 +40,25 @@ export function describeOperations(subject: RuntimeSubject): void {
       }
       expect(text).toMatch(/^milepost_streams \d+$/m)
       expect(text).toMatch(/^milepost_channels \d+$/m)
+      expect(text).toMatch(/^milepost_watchers\{view="header"\} \d+$/m)
       expect(text).toMatch(/^milepost_events_total \d+$/m)
       expect(text).toEndWith('# EOF\n')
+    })
+
+    test('GET /api/operator is for administrators, and tells who watches what in this process', async () => {
+      expect((await subject.anyone.refusal('GET', 'api/operator')).status).toBe(401)
+      const ada = await subject.client(unique('watcher'))
+      expect((await ada.refusal('GET', 'api/operator')).status).toBe(403)
+      const { id, createdBy } = await ada.create({ kind: 'a first kind' })
+      await using stream = await ada.stream(`api/jobs/${id}/progress?parts=header`)
+      await stream.next()
+      const root = await subject.client('root', 'jobs:admin')
+      const { streams, store, history } = await root.json<OperatorFigures>(200, 'GET', 'api/operator')
+      const { knowsOwnersOnly } = subject.traits
+      const isTold =
+        streams.others > 0 || streams.principals.some(({ sub, header }) => sub === createdBy && header === 1)
+      expect([isTold, history === undefined]).toEqual([true, knowsOwnersOnly === true])
+      if (store) expect(store.byStatus.pending).toBeGreaterThan(0)
     })
 
     test('every answer has an X-Request-Id, the one that it came with if that is harmless', async () => {

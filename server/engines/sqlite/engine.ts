@@ -2,7 +2,15 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Cursor } from '../../../shared/document/cursor.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
-import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../../shared/time/clock.ts'
+import {
+  type Clock,
+  nextTurn,
+  type Random,
+  randomId,
+  systemClock,
+  systemRandom,
+  type Timer,
+} from '../../../shared/time/clock.ts'
 import { type Problem, ProblemError, problems, refuse } from '../../errors.ts'
 import type {
   Applied,
@@ -17,6 +25,7 @@ import type {
   Page,
   RemoveOnly,
   StoredJob,
+  StoreFigures,
   Unwatch,
   View,
   WatchTarget,
@@ -27,6 +36,7 @@ import { GroupCommit } from '../support/group-commit.ts'
 import { lastWrite } from '../support/last-write.ts'
 import { LoopTurns } from '../support/loop-turns.ts'
 import { Wakeups } from '../support/wake-ups.ts'
+import { readFigures } from './figures.ts'
 import { Group } from './group.ts'
 import { SqliteNotes } from './notes.ts'
 import { openReader } from './open.ts'
@@ -173,6 +183,10 @@ export class SqliteEngine implements Engine {
 
   async watch(target: WatchTarget, wake: (change: Change) => void): Promise<Unwatch> {
     return this.#wakeups.add(target, wake)
+  }
+
+  figures(most: number): Promise<StoreFigures> {
+    return this.#read(() => readFigures(this.#db, most, () => nextTurn(this.#clock)))
   }
 
   due(query: DueQuery): Promise<DueJob[]> {

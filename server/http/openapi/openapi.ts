@@ -12,6 +12,7 @@ import {
   signInLinkSchema,
   tokenSchema,
 } from '../../../shared/wire/api.ts'
+import { operatorSchema } from '../../../shared/wire/operator.ts'
 import { digestOf } from '../../support/digest.ts'
 import { version } from '../../version.ts'
 import { createPaths, type Json } from './paths.ts'
@@ -57,6 +58,7 @@ export function createOpenApi(limits: Limits): Json {
     CreateSignInLink: requests.createSignInLink,
     Receipt: receiptSchema,
     AuditList: auditListSchema,
+    Operator: operatorSchema,
     SessionList: sessionListSchema,
     SignInLink: signInLinkSchema,
     Token: tokenSchema,

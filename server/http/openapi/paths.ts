@@ -284,6 +284,11 @@ export function createPaths(): Json {
         { parameters: parametersOf(auditQuerySchema) },
       ),
     },
+    '/api/operator': {
+      get: call('Read the figures of the process that answers, and of its store. For jobs:admin', {
+        200: answer('The figures', 'Operator'),
+      }),
+    },
     ...operationPaths,
     ...pagePaths,
     '/api/services/{name}': {

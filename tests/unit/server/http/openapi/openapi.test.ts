@@ -33,6 +33,7 @@ const calls = [
   'GET /api/sessions',
   'DELETE /api/sessions/{id}',
   'GET /api/audit',
+  'GET /api/operator',
   'POST /api/services/{name}',
   'GET /healthz',
   'GET /readyz',

@@ -1,0 +1,62 @@
+import type { OperatorFigures } from '../../shared/wire/operator.ts'
+import { requireScope } from '../auth/access.ts'
+import type { History, Reading } from '../history.ts'
+import { version } from '../version.ts'
+import type { App, RouteContext } from './context.ts'
+import { shared } from './operations.ts'
+
+/** No number of jobs is counted higher. */
+const COUNTED_TO = 10_000
+/** Most principals, and jobs with guests, whose streams are listed. */
+const MOST_WATCHERS = 20
+/** How long the figures of the store are cached: milliseconds. */
+const STORE_MS = 5_000
+
+/** The route of the operator's page. */
+export function operatorRoutes(app: App, { engine, hub, limits, history, clock }: RouteContext): void {
+  const startedAt = new Date(clock.now()).toISOString()
+  const readStore = shared(STORE_MS, clock, async () => engine.figures?.(COUNTED_TO))
+
+  app.get('/api/operator', async (c) => {
+    requireScope(c.get('principal'), 'jobs:admin')
+    const store = await readStore()
+    const { streams, liveJobs, keptJobs, keptBytes } = limits
+    const figures: OperatorFigures = {
+      at: new Date(clock.now()).toISOString(),
+      process: { startedAt, version, engine: engine.name },
+      streams: hub.busiest(MOST_WATCHERS),
+      ...(history ? { history: historyOf(history) } : {}),
+      ...(store ? { store: { countedTo: COUNTED_TO, ...store } } : {}),
+      limits: { streams, liveJobs, keptJobs, keptBytes },
+    }
+    return c.json(figures, 200, { 'cache-control': 'no-store' })
+  })
+}
+
+/** What the history of a process samples. */
+export function readingOf({
+  metrics,
+  hub,
+  processMetrics,
+}: Pick<RouteContext, 'metrics' | 'hub' | 'processMetrics'>): Reading {
+  const { events, publishes, deliveries, refusals } = metrics.totals
+  const delay = processMetrics?.().find(({ name }) => name === 'milepost_event_loop_delay_max_seconds')?.samples['']
+  return {
+    counters: { events, publishes, deliveries, refusals },
+    gauges: { streams: hub.open.streams, ...(delay === undefined ? {} : { delayMs: delay * 1_000 }) },
+  }
+}
+
+function historyOf({ samples: { seconds, until, series } }: History): OperatorFigures['history'] {
+  const { events = [], publishes = [], deliveries = [], refusals = [], streams = [], delayMs } = series
+  return {
+    seconds,
+    ...(until === undefined ? {} : { until: new Date(until).toISOString() }),
+    events,
+    publishes,
+    deliveries,
+    refusals,
+    streams,
+    ...(delayMs ? { delayMs } : {}),
+  }
+}
