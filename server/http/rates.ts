@@ -47,10 +47,10 @@ export class Rates {
     this.#limits = limits
   }
 
-  /** Counts a publish, and its bytes if they are known before reading. @throws ProblemError 429 */
-  takePublish({ sub }: Principal, bytes: number | undefined): void {
+  /** Counts publishes, and their bytes if they are known before reading. @throws ProblemError 429 */
+  takePublish({ sub }: Principal, bytes: number | undefined, publishes = 1): void {
     const account = accountOf(this.#principals, sub)
-    this.#take(account, 'publishesPerSecond', 1)
+    this.#take(account, 'publishesPerSecond', publishes)
     if (bytes !== undefined) this.#take(account, 'publishBytesPerSecond', bytes)
   }
 

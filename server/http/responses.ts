@@ -17,7 +17,7 @@ export function escapeUnseen(text: string): string {
 }
 
 /** The JSON of a problem. Refusals repeat names from the request, and people read them in terminals and logs. */
-const problemText = (problem: Problem) => escapeUnseen(withoutTokens(JSON.stringify(problem)))
+export const problemText = (problem: Problem) => escapeUnseen(withoutTokens(JSON.stringify(problem)))
 
 /** A response with a problem document (RFC 9457). */
 export function problemResponse(c: Context, problem: Problem, more: Readonly<Record<string, string>> = {}): Response {

@@ -84,6 +84,8 @@ export const defaultLimits: Readonly<Limits> = {
   strangersPerSecond: 50,
 }
 
+/** Batches of one request that publishes to several jobs; its body may have four times `bodyBytes`. */
+export const BATCHES_LIMIT = 1_000
 /** Errors that a document keeps: the newest ones. */
 export const ERROR_WINDOW = 100
 /** Log lines that a document keeps: the newest ones. */

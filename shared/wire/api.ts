@@ -8,6 +8,7 @@ export function createRequestSchemas(limits: Limits) {
   const { name, metadata } = createFieldSchemas(limits)
   /** Ten years: a longer time is a mistake of units. */
   const seconds = z.number().positive().max(315_360_000)
+  const idempotencyKey = z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
   return {
     createJob: z
       .strictObject({
@@ -42,7 +43,18 @@ export function createRequestSchemas(limits: Limits) {
         admin: z.boolean().default(false),
       })
       .meta({ id: 'CreateSignInLink' }),
-    idempotencyKey: z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters'),
+    jobEvents: z.strictObject({
+      job: z.string(),
+      /** The life of the job that the events are for. */
+      epoch: z
+        .string()
+        .regex(/^[a-z0-9]{1,32}$/, 'must be the epoch of a job')
+        .optional(),
+      /** Each is validated by itself. */
+      events: z.array(z.unknown()),
+      key: idempotencyKey.optional(),
+    }),
+    idempotencyKey,
   }
 }
 
@@ -53,6 +65,8 @@ const MAX_TOKEN_SECONDS = 2_592_000
 export type CreateJob = z.infer<ReturnType<typeof createRequestSchemas>['createJob']>
 /** What `POST /api/jobs/:id/tokens` takes. */
 export type CreateToken = z.infer<ReturnType<typeof createRequestSchemas>['createToken']>
+/** A batch of one job, of those that `POST /api/events` takes. */
+export type JobEvents = z.infer<ReturnType<typeof createRequestSchemas>['jobEvents']>
 /** What `POST /api/sign-in-links` takes. */
 export type CreateSignInLink = z.input<ReturnType<typeof createRequestSchemas>['createSignInLink']>
 

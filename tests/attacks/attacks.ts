@@ -56,7 +56,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
     {
       attack:
         'Another’s job by every call, with an access token: read, followed, reported on, controlled, shared, removed',
-      gets: '404, 15 of 15 times, byte for byte that of a job that is not there',
+      gets: '404, 16 of 16 times, byte for byte that of a job that is not there',
       others: arrives,
       file: 'attacks/jobs.test.ts',
     },

@@ -42,6 +42,7 @@ const calls = (id: string): [method: string, path: string, body?: object][] => [
   ['GET', `api/jobs/${id}`],
   ['DELETE', `api/jobs/${id}`],
   ['POST', `api/jobs/${id}/events`, { type: 'progress', done: 1 }],
+  ['POST', 'api/events', [{ job: id, events: [{ type: 'progress', done: 1 }] }]],
   ['GET', `api/jobs/${id}/progress`],
   ['GET', 'api/progress'],
   ['POST', `api/jobs/${id}/cancel`],

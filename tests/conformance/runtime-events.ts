@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { ProducerEvent } from '../../shared/document/events.ts'
 import type { Receipt } from '../../shared/producer/batcher.ts'
+import type { ProblemDocument } from '../../shared/wire/api.ts'
 import { unique } from '../support/api-client.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
@@ -224,6 +225,65 @@ export function describeEvents(subject: RuntimeSubject): void {
       const back = { type: 'status', status: 'pending' }
       expect(await ada.refusal('POST', path, back)).toEqual({ status: 409, fields: ['status'] })
       expect([(await ada.read(id)).status, (await ada.read(id)).version]).toEqual(['running', 3])
+    })
+  })
+
+  describe('POST /api/events', () => {
+    test('POST /api/events applies or refuses the batch of each job by itself', async () => {
+      const ada = await subject.client('ada')
+      const bob = await subject.client('bob')
+      const { id, epoch } = await ada.create()
+      const ended = (await ada.create()).id
+      const others = (await bob.create()).id
+      const events = [{ type: 'progress', done: 1 }]
+      await ada.publish(ended, { type: 'status', status: 'completed' })
+      const batches = [
+        { job: id, epoch, key: 'first', events },
+        { job: ended, events },
+        { job: others, events },
+        { job: id, events: [...events, { type: 'log' }] },
+        { job: id, epoch, key: 'first', events },
+        { job: id, events: [{ type: 'log', message: 'm' }] },
+      ]
+      const answers = await ada.json<Partial<Receipt & ProblemDocument>[]>(200, 'POST', 'api/events', batches)
+      const receipt = { cancelRequested: false, pauseRequested: false, watched: false, flushMs: 5_000 }
+      expect(answers.map(({ status, version }) => status ?? version)).toEqual([2, 409, 404, 422, 2, 3])
+      expect(answers[0]).toEqual({ version: 2, ...receipt })
+      expect(answers[3]?.errors?.map(({ field }) => field)).toEqual(['1.message'])
+      expect([(await ada.read(id)).version, (await bob.read(others)).version]).toEqual([3, 1])
+    })
+
+    test('POST /api/events takes the batches of a thousand jobs, with no more events each than the engine takes', async () => {
+      const { batchEvents = 1_000 } = subject.traits
+      const ada = await subject.client('ada')
+      const ids: string[] = []
+      for (let n = 0; n < 20; n++) ids.push((await ada.create()).id)
+      const batches = Array.from({ length: 1_000 }, (_, n) => ({
+        job: ids[n % 20],
+        events: [{ type: 'progress', done: n }],
+      }))
+      const answers = await ada.json<Receipt[]>(200, 'POST', 'api/events', batches)
+      expect(answers.map(({ version }) => version)).toEqual(batches.map((_, n) => 2 + Math.floor(n / 20)))
+      const many = { job: ids[0], events: Array(batchEvents + 1).fill({ type: 'progress', done: 1 }) }
+      const [refused, taken] = await ada.json<Partial<Receipt & ProblemDocument>[]>(200, 'POST', 'api/events', [
+        many,
+        { ...many, events: many.events.slice(1) },
+      ])
+      expect([refused?.status, refused?.detail]).toEqual([413, expect.stringContaining(`at most ${batchEvents}`)])
+      expect(taken?.version).toBe(51 + batchEvents)
+    }, 60_000)
+
+    test('POST /api/events refuses what is no array of batches, and applies nothing of it', async () => {
+      const ada = await subject.client('ada')
+      const { id } = await ada.create()
+      const good = JSON.stringify({ job: id, events: [{ type: 'progress', done: 1 }] })
+      for (const body of [good, `[${good}`, `[${good},{]`, ''])
+        expect([body, await ada.refusal('POST', 'api/events', body)]).toEqual([body, { status: 400, fields: ['body'] }])
+      expect(await ada.refusal('POST', 'api/events', [])).toEqual({ status: 422, fields: ['body'] })
+      const long = ' '.repeat(4 * 1_048_576)
+      expect((await ada.refusal('POST', 'api/events', `[${good}${long}]`)).status).toBe(413)
+      expect((await subject.anyone.refusal('POST', 'api/events', `[${good}]`)).status).toBe(401)
+      expect((await ada.read(id)).version).toBe(1)
     })
   })
 

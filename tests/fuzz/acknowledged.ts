@@ -5,6 +5,7 @@ import type { Job, JobHeader } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import type { Receipt } from '../../shared/producer/batcher.ts'
+import type { JobEvents } from '../../shared/wire/api.ts'
 
 /** A request that was made, and what it got. */
 export interface Exchange {
@@ -56,6 +57,7 @@ export class Acknowledged {
         known.mayBeGone ||= isTerminalStatus(known.job.status) || mayEndByItself(known.job)
       return undefined
     }
+    if (method === 'POST' && path === '/api/events' && status === 200) return this.#publishAll(exchange)
     const id = decode((EVENTS.exec(path) ?? OPERATION.exec(path) ?? JOB.exec(path))?.[1])
     const known = this.jobs.get(id)
     if (method === 'DELETE' && status === 204) this.jobs.delete(id)
@@ -82,10 +84,28 @@ export class Acknowledged {
   }
 
   #publish(known: Known, { type, body, text, at }: Exchange): string | undefined {
-    const { version } = JSON.parse(text) as Receipt
+    const values = valuesOf(type, body)
+    return this.#take(known, values, JSON.parse(text), at)
+  }
+
+  #publishAll({ type, body, text, at }: Exchange): string | undefined {
+    const batches = valuesOf(type, body)
+    const answers: Partial<Receipt>[] = JSON.parse(text)
+    if (answers.length !== batches.length) return `${answers.length} answers to ${batches.length} batches`
+    for (const [index, answer] of answers.entries()) {
+      if (answer.version === undefined) continue
+      const { job, events } = batches[index] as JobEvents
+      const known = this.jobs.get(job)
+      const fault = known && this.#take(known, events, answer as Receipt, at)
+      if (fault !== undefined) return fault
+    }
+    return undefined
+  }
+
+  #take(known: Known, values: unknown, { version }: Receipt, at: string): string | undefined {
     let events: JobEvent[]
     try {
-      events = this.#eventsOf(type, body ?? new Uint8Array())
+      events = [values].flat().map((value) => this.#schema.parse(value))
     } catch (error) {
       return `it takes what is no event: ${error}`
     }
@@ -116,18 +136,15 @@ export class Acknowledged {
       known.job = applyEvent(known.job, { ...event, ...end, version: known.job.version + 1, at })
     }
   }
+}
 
-  #eventsOf(type: string, body: Uint8Array): JobEvent[] {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
-    const isLines = type.toLowerCase().startsWith('application/x-ndjson')
-    const values = isLines
-      ? text
-          .split('\n')
-          .filter((line) => line.trim() !== '')
-          .map((line) => JSON.parse(line))
-      : JSON.parse(text)
-    return [values].flat().map((value) => this.#schema.parse(value))
-  }
+function valuesOf(type: string, body: Uint8Array = new Uint8Array()): unknown[] {
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
+  if (!type.toLowerCase().startsWith('application/x-ndjson')) return [JSON.parse(text)].flat()
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => JSON.parse(line))
 }
 
 /** Whether the server ends the job when nothing more is heard of it. */

@@ -322,6 +322,8 @@ export function plansFor({ paths, components: { schemas } }: Description): fc.Ar
   )
   const weights: Record<string, number> = {
     'POST /api/jobs/{id}/events': 12,
+    'POST /api/events': 4,
+    'POST /api/services/{name}': 4,
     'GET /api/jobs/{id}/progress': 4,
     'GET /api/progress': 4,
     'GET /api/jobs': 4,

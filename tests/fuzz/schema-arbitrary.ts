@@ -95,6 +95,7 @@ function textOf({ format, pattern }: Schema, name: string): fc.Arbitrary<string>
     return fc.constantFrom('mallory', 'victim', '*', 'mallory\0', ' victim', 'VICTIM')
   if (name === 'parentId') return fc.constantFrom('{{mine0}}', '{{theirs0}}', '{{gone}}', 'none')
   if (name === 'job') return fc.constantFrom('{{mine0}}', '{{theirs0}}', 'none')
+  if (name === 'epoch') return fc.constantFrom('{{epoch}}', '{{epoch}}', '{{theirEpoch}}', '-')
   if (name === 'id' && pattern !== undefined)
     return fc.constantFrom('{{new}}', '{{new}}', '{{mine1}}', '{{theirs1}}', '{{gone}}')
   if (name === 'id' || name === 'itemId') return fc.constantFrom(...rowIds)

@@ -23,10 +23,9 @@ interface JsonShape {
  * The result for invalid JSON is arbitrary: the parser refuses it.
  *
  * @param mostDepth levels of arrays and objects within an event
+ * @param own depth of an event's own fields: 1 in an event, 2 in an array of them, 3 in a batch with a field of them; found by default
  */
-export function shapeOf(text: string, mostDepth: number): JsonShape {
-  // The depth of an event's own fields.
-  const own = text.trimStart().startsWith('[') ? 2 : 1
+export function shapeOf(text: string, mostDepth: number, own = text.trimStart().startsWith('[') ? 2 : 1): JsonShape {
   let depth = 0
   let index = 0
   let longest = 0
@@ -66,7 +65,7 @@ export function shapeOf(text: string, mostDepth: number): JsonShape {
             events: index + 1,
             nested,
             fields: mostFields,
-            tooDeep: fieldOf(own === 2 ? `${index}` : '', key),
+            tooDeep: fieldOf(own > 1 ? `${index}` : '', key),
           }
         }
         break
@@ -103,12 +102,71 @@ export function shapeOf(text: string, mostDepth: number): JsonShape {
 
 const fieldOf = (...path: string[]): string => path.filter((part) => part !== '').join('.') || 'event'
 
+/** Characters read in one step: some hundred microseconds. */
+const STEP_LENGTH = 64 * 1_024
+
+/**
+ * Splits a JSON array into the texts of its elements without parsing them, in steps.
+ *
+ * @param most elements; the rest is not read
+ * @returns the elements, which may be invalid JSON; `undefined` for a text that is not an array
+ */
+export function* elementsOf(text: string, most: number): Generator<undefined, string[] | undefined> {
+  const elements: string[] = []
+  let at = text.length - text.trimStart().length
+  if (text[at] !== '[') return undefined
+  let depth = 0
+  let start = at + 1
+  let isInString = false
+  for (let step = at + STEP_LENGTH; at < text.length; at++) {
+    if (at >= step) {
+      step = at + STEP_LENGTH
+      yield
+    }
+    if (isInString) {
+      const quote = text.indexOf('"', at)
+      if (quote < 0) return undefined
+      at = quote
+      isInString = isEscaped(text, quote)
+      continue
+    }
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        isInString = true
+        break
+      case 0x5b: // [
+      case 0x7b: // {
+        depth += 1
+        break
+      case 0x2c: // ,
+        if (depth !== 1) break
+        elements.push(text.slice(start, at))
+        if (elements.length === most) return elements
+        start = at + 1
+        break
+      case 0x5d: // ]
+      case 0x7d: // }
+        depth -= 1
+        if (depth > 0) break
+        if (text[at] !== ']' || text.slice(at + 1).trim() !== '') return undefined
+        if (elements.length > 0 || text.slice(start, at).trim() !== '') elements.push(text.slice(start, at))
+        return elements
+    }
+  }
+  return undefined
+}
+
 /** Index of the closing quote of a string. @param at index of its opening quote */
 function endOfString(text: string, at: number): number {
   for (let end = text.indexOf('"', at + 1); end >= 0; end = text.indexOf('"', end + 1)) {
-    let backslashes = 0
-    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes += 1
-    if (backslashes % 2 === 0) return end
+    if (!isEscaped(text, end)) return end
   }
   return text.length - 1
+}
+
+/** Whether an odd number of backslashes stands before a quote. */
+function isEscaped(text: string, quote: number): boolean {
+  let backslashes = 0
+  while (text.charCodeAt(quote - 1 - backslashes) === BACKSLASH) backslashes += 1
+  return backslashes % 2 === 1
 }

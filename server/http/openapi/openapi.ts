@@ -47,12 +47,14 @@ export function openApiTexts(create: () => Json): (base: string) => Promise<Open
 /** The OpenAPI 3.1 description of the HTTP API, generated from the schemas that validate requests. */
 export function createOpenApi(limits: Limits): Json {
   const requests = createRequestSchemas(limits)
+  const eventSchema = createEventSchema(limits)
   const schemas = {
     Job: jobSchema,
     JobHeader: jobHeaderSchema,
     JobList: jobListSchema,
     Patch: patchSchema,
-    Event: createEventSchema(limits),
+    Event: eventSchema,
+    JobEvents: requests.jobEvents.extend({ events: z.array(eventSchema).min(1) }),
     CreateJob: requests.createJob,
     CreateToken: requests.createToken,
     CreateSignInLink: requests.createSignInLink,

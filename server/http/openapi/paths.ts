@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BATCHES_LIMIT } from '../../../shared/document/limits.ts'
 import { auditQuerySchema, listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../../../shared/wire/api.ts'
 import { MOST_PACE_SECONDS } from '../../services/kit/pace.ts'
 
@@ -210,6 +211,23 @@ export function createPaths(): Json {
               ...json({ anyOf: [ref('Event'), { type: 'array', items: ref('Event') }] }),
               'application/x-ndjson': { schema: { type: 'string', description: 'An event a line' } },
             },
+          },
+        },
+      ),
+    },
+    '/api/events': {
+      post: call(
+        'Publish events to several jobs',
+        {
+          200: {
+            description: 'An answer to each batch, in order: its receipt, or why it was refused',
+            content: json({ type: 'array', items: { anyOf: [ref('Receipt'), ref('Problem')] } }),
+          },
+        },
+        {
+          requestBody: {
+            required: true,
+            content: json({ type: 'array', items: ref('JobEvents'), minItems: 1, maxItems: BATCHES_LIMIT }),
           },
         },
       ),

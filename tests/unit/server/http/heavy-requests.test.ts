@@ -66,6 +66,22 @@ describe('heavy requests', () => {
     expect((await app.document(id)).items.length).toBe(1_000)
   })
 
+  test('a publish to a thousand jobs is validated and applied in several turns, and others are answered meanwhile', async () => {
+    const { app, answered, asBob, clock, note, until } = create()
+    for (const id of ['a', 'b']) await app.create({ id })
+    const events = Array.from({ length: 4 }, (_, n) => ({ type: 'log', message: `${n}` }))
+    const batches = Array.from({ length: 1_000 }, (_, n) => ({ job: n % 2 ? 'a' : 'b', events, key: `${n}` }))
+    clock.turns = 0
+    const publish = note('publish', app.request('POST', '/api/events', batches))
+    await settle()
+    expect((await note('other', asBob('/api/jobs/none'))).status).toBe(404)
+    expect(answered).toEqual(['other'])
+    await until('publish')
+    expect(clock.turns).toBeGreaterThan(100)
+    expect((await publish).status).toBe(200)
+    expect((await app.document('a')).version).toBe(2_001)
+  })
+
   test('a page of large jobs is read in several turns, and others are answered meanwhile', async () => {
     const { app, answered, asBob, clock, note, until } = create()
     const metadata = { text: 'x'.repeat(15_000) }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { shapeOf } from '../../../../../server/http/body/json-text.ts'
+import { lastOf } from '../../../../../server/http/body/event-parser.ts'
+import { elementsOf, shapeOf } from '../../../../../server/http/body/json-text.ts'
 
 describe('shapeOf', () => {
   test('shapeOf finds the longest event of what JSON.stringify writes', () => {
@@ -60,5 +61,41 @@ describe('shapeOf', () => {
   test('shapeOf ends on a string without a closing quote', () => {
     expect(shapeOf('["a', 3).longest).toBe(3)
     expect(shapeOf('"\\', 3).longest).toBe(2)
+  })
+})
+
+describe('elementsOf', () => {
+  const split = (text: string, most = 1_000) => lastOf(elementsOf(text, most))
+
+  test('elementsOf finds the elements of what JSON.stringify writes', () => {
+    fc.assert(
+      fc.property(fc.array(fc.jsonValue({ stringUnit: 'binary' })), (values) => {
+        const text = JSON.stringify(values, null, 3)
+        expect(split(text)?.map((element) => JSON.parse(element))).toEqual(JSON.parse(text))
+      }),
+    )
+  })
+
+  test.each(['', '  ', '{}', '"[]"', '[', '[1', '[1,"]', '["\\"]', '[1]x', '[1}', '[[1]', '[1]]', 'null'])(
+    'elementsOf takes %p for no array',
+    (text) => expect(split(text)).toBeUndefined(),
+  )
+
+  test('elementsOf leaves elements that are not JSON to the parser', () => {
+    expect(split(' [ ,1, x ] ')).toEqual([' ', '1', ' x '])
+    expect(split('[1,]')).toEqual(['1', ''])
+    expect(split('[ ]')).toEqual([])
+  })
+
+  test('elementsOf reads no more elements than it may return', () => {
+    expect(split('[1,2,3', 2)).toEqual(['1', '2'])
+  })
+
+  test('elementsOf reads a long text in steps', () => {
+    for (const text of [JSON.stringify(Array(100_000).fill(0)), JSON.stringify(['"'.repeat(100_000)])]) {
+      let steps = 0
+      for (const reading = elementsOf(text, 1e6); !reading.next().done; ) steps += 1
+      expect(steps).toBe(Math.floor((text.length - 1) / 65_536))
+    }
   })
 })

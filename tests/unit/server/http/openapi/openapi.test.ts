@@ -23,6 +23,7 @@ const calls = [
   'DELETE /api/jobs/{id}',
   'DELETE /api/jobs/{id}/tokens',
   'POST /api/jobs/{id}/events',
+  'POST /api/events',
   'GET /api/jobs/{id}/progress',
   'GET /api/progress',
   'POST /api/jobs/{id}/cancel',
