@@ -1,3 +1,4 @@
+import { CHROMIUM } from '../support/chromium.ts'
 import { DENO } from '../support/on-deno.ts'
 
 /** What prints a version, by what is called so; the first number of its output is it. */
@@ -6,7 +7,7 @@ const COMMANDS: Record<string, string[]> = {
   Node: ['node', '--version'],
   nginx: ['/usr/sbin/nginx', '-v'],
   nchan: ['dpkg-query', '-W', '-f', `\${Version}`, 'libnginx-mod-nchan'],
-  Chromium: ['chromium', '--version'],
+  Chromium: [CHROMIUM, '--version'],
 }
 const PACKAGES = ['hono', 'better-sse', 'workerd', 'react', '@tanstack/react-query']
 
