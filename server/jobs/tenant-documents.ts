@@ -38,7 +38,7 @@ export function documentsOf(all: Documents, tenant: string | undefined): Documen
 }
 
 /** A header with its names as all tenants together know them. */
-function qualifyHeader<T extends Names>(tenant: string | undefined, header: T): T {
+export function qualifyHeader<T extends Names>(tenant: string | undefined, header: T): T {
   return tenant === undefined ? header : renamed(header, (name) => qualify(tenant, name))
 }
 

@@ -18,7 +18,7 @@ export const jobIdSchema = z
   .refine((id) => !DOTS.test(id), 'must not be . or ..')
 
 /** A job's id, qualified by its tenant where all tenants' jobs are known. */
-const anyJobIdSchema = z
+export const anyJobIdSchema = z
   .string()
   .regex(/^(?:[A-Za-z0-9._~-]{1,64}::)?[A-Za-z0-9._~-]{1,128}$/, 'is not a job id')
   .refine(isAnyJobId, 'is not a job id')
