@@ -6,8 +6,8 @@ import { countItems, isTerminalStatus } from '../../shared/document/selectors.ts
 import { utf8Length } from '../../shared/document/text-size.ts'
 import { tokenSeries } from '../auth/access.ts'
 import { type Problem, problems } from '../errors.ts'
-import { decide } from './decide.ts'
-import type { Batch, Change, Commit, IdempotencyKey, Marks, StoredJob } from './engine.ts'
+import { dueEvent } from './due.ts'
+import type { Batch, Change, Commit, DueTerms, IdempotencyKey, Marks, Operation, StoredJob } from './engine.ts'
 import { enter } from './generations.ts'
 
 /** What an engine loads before it applies a batch. */
@@ -58,6 +58,27 @@ export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcom
   if ('refused' in events) return events
   if (events.length === 0) return { repeat: before }
   return new Application(loaded, { ...batch, events }, limits, { ...marks }).run()
+}
+
+/** Converts a decision to events, or a refusal. No events when there is nothing to do. */
+function decide(job: StoredJob, decision: Operation | DueTerms): JobEvent[] | { refused: Problem } {
+  const { status } = job.header
+  if (typeof decision === 'object') {
+    const event = dueEvent(job, decision)
+    return event ? [event] : []
+  }
+  if (isTerminalStatus(status)) return { refused: problems.conflict(`The job is ${status} already.`) }
+  switch (decision) {
+    case 'pause':
+      return [{ type: 'control', pauseRequested: true }]
+    case 'resume':
+      return [{ type: 'control', pauseRequested: false }]
+    case 'cancel': {
+      const asked: JobEvent = { type: 'control', cancelRequested: true }
+      // No producer has started, so the job ends at once.
+      return status === 'pending' ? [asked, { type: 'status', status: 'cancelled' }] : [asked]
+    }
+  }
 }
 
 /** A commit that changes nothing but the token series. */
