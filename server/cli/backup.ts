@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { ConfigError, readConfig } from '../config.ts'
-import { backUp, restore } from '../engines/sqlite/backup.ts'
+import { backUp, restore } from '../engines/sqlite/file/backup.ts'
 
 const usage = `milepost backup FILE [--engine sqlite:PATH]
 milepost restore FILE [--engine sqlite:PATH]

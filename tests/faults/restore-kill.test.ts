@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { backUp } from '../../server/engines/sqlite/backup.ts'
 import { SqliteEngine } from '../../server/engines/sqlite/engine.ts'
+import { backUp } from '../../server/engines/sqlite/file/backup.ts'
 import type { JobEvent } from '../../shared/document/events.ts'
 import { batchOf, documentOf, newJob, publish, taken } from '../conformance/fixtures.ts'
 import { missing } from './power-cut/recording.ts'
@@ -39,7 +39,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 /** Kills a restore before its nth call of a kind. @returns the exit code of strace, 0 when there was no nth call */
 function killedRestore(path: string, call: string, nth: number): number {
-  const script = `(await import('${import.meta.dir}/../../server/engines/sqlite/backup.ts')).restore('${path}', '${copy()}')`
+  const script = `(await import('${import.meta.dir}/../../server/engines/sqlite/file/backup.ts')).restore('${path}', '${copy()}')`
   const trace = ['-f', '-qq', '-o', '/dev/null', `--trace=${call}`, `--inject=${call}:signal=SIGKILL:when=${nth}`]
   return Bun.spawnSync(['strace', ...trace, process.execPath, '-e', script]).exitCode
 }

@@ -1,19 +1,18 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync, realpathSync, rmSync, statSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { closeSync, existsSync, openSync, readSync, rmSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { EngineOpenError } from '../../jobs/engine.ts'
-import { replacedMarkOf, reserveOf, rewrite } from './files.ts'
+import { replacedMarkOf, reserveOf, rewrite } from './file/database-files.ts'
+import { lockFile } from './file/lock.ts'
+import { damaged, isFullDisk, openError } from './file/open-error.ts'
+import { discardDraft, finishReplacement } from './file/replacement.ts'
+import { pagesInWal } from './file/wal-index.ts'
 import { APPLICATION_ID, FORMAT, migrate } from './format.ts'
-import { discardDraft, finishReplacement } from './replacement.ts'
-import { pagesInWal } from './wal-index.ts'
 
 /** How long a commit waits for another program's lock on the file, such as a backup's: milliseconds. */
 const BUSY_MS = 5_000
 /** The same for readers: milliseconds. Short, because it blocks the event loop; readers wait only while the WAL is recovered. */
 const READER_BUSY_MS = 20
 
-/** Mode of new files. */
-const OWNER_ONLY = 0o600
 /** The start of every SQLite file (sqlite.org/fileformat2.html, 1.3). */
 const MAGIC = 'SQLite format 3\0'
 const HEAD_BYTES = 100
@@ -24,8 +23,6 @@ const USER_VERSION_AT = 60
 const APPLICATION_ID_AT = 68
 /** Largest file that is checked page by page when opened: bytes. */
 const CHECKED_BYTES = 128 * 1024 * 1024
-/** Suffixes of the files beside a database. */
-const BESIDE = ['-lock', '-reserve', '-wal', '-shm', '-journal', '-restored', '-restore-ready']
 /** The format with a redo log of its own, which later formats can't read. */
 const UNCLEAN_FORMAT = 2
 
@@ -67,84 +64,11 @@ export function openDatabase(path: string, name = path): OwnedDatabase {
   }
 }
 
-/** An exclusive lock on a path, whatever the file contains. */
-interface Lock {
-  file: string
-  close(): void
-  /** Releases the lock after a failed opening, and deletes the lock file if this lock created it. */
-  discard(): void
-}
-
-/** Locks a database file, or the path of a new one, against other servers. @throws {EngineOpenError} */
-export function lockFile(path: string): Lock {
-  try {
-    const file = locate(path)
-    return { file, ...takeLock(file) }
-  } catch (error) {
-    throw openError(path, error)
-  }
-}
-
 /** Opens a read-only connection. @param file as returned by {@link openDatabase} */
 export function openReader(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { readOnly: true })
   db.exec(`PRAGMA busy_timeout = ${READER_BUSY_MS}`)
   return db
-}
-
-/** The real path of the file. Creates a missing file, empty and with mode 0600; SQLite gives the files beside it the same mode. */
-function locate(path: string): string {
-  const wanted = resolve(path)
-  const found = statSync(wanted, { throwIfNoEntry: false })
-  if (found?.isDirectory())
-    throw new EngineOpenError(`${path} is a directory: name a file, such as ${join(path, 'milepost.db')}.`)
-  if (found && !found.isFile()) throw new EngineOpenError(`${path} is not a file: name one, or a new one.`)
-  // Each hard link would have its own WAL and lock. SQLite has no lock on the file itself that would exclude a server and let programs read.
-  if (found && found.nlink > 1)
-    throw new EngineOpenError(
-      `${path} has a second hard link, through which another server could write it: remove that link, or give ${path} a file of its own: cp -p ${path} ${path}.new && mv ${path}.new ${path}`,
-    )
-  if (!found) {
-    if (statSync(`${wanted}-wal`, { throwIfNoEntry: false })?.size)
-      throw new EngineOpenError(
-        `${path} is missing, but its write-ahead log ${path}-wal exists: put the database back beside it, or move the -wal file away.`,
-      )
-    mkdirSync(dirname(wanted), { recursive: true })
-    closeSync(openSync(wanted, 'a', OWNER_ONLY))
-  }
-  const file = realpathSync(wanted)
-  for (const suffix of BESIDE) {
-    const beside = statSync(file + suffix, { throwIfNoEntry: false })
-    if (beside && !beside.isFile())
-      throw new EngineOpenError(`${path}${suffix} is not a file, but Milepost needs a file there: move it away.`)
-  }
-  return file
-}
-
-/**
- * Locks other servers out. The lock is on a separate file, so that programs that only read, such as backups, still can. It is SQLite's own
- * lock, which the kernel releases when the process ends, however it ends.
- */
-function takeLock(file: string): { close(): void; discard(): void } {
-  const name = `${file}-lock`
-  const isNew = !existsSync(name)
-  // Only SQLite may open and close an existing lock file: closing it here would release the lock of another engine in this process
-  // (sqlite.org/howtocorrupt.html, 2.2).
-  if (isNew) closeSync(openSync(name, 'a', OWNER_ONLY))
-  const db = new DatabaseSync(name)
-  try {
-    db.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
-  } catch (error) {
-    db.close()
-    throw error
-  }
-  return {
-    close: () => db.close(),
-    discard() {
-      if (isNew) rmSync(name)
-      db.close()
-    },
-  }
 }
 
 /**
@@ -252,9 +176,6 @@ function open(path: string, file: string): DatabaseSync {
   }
 }
 
-const damaged = (path: string, how: string) =>
-  new EngineOpenError(`${path} is damaged (${how}): move it and the files beside it away, then restore a backup.`)
-
 /** Runs `quick_check` on files where it takes less than about a second. */
 function checkPages(path: string, db: DatabaseSync): void {
   const size = pragma(db, 'page_count') * pragma(db, 'page_size')
@@ -296,31 +217,3 @@ function pragma(
 }
 
 const hasRows = (db: DatabaseSync, table: string) => db.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined
-
-/** Whether an error of SQLite or the runtime, or a sentence about one, means a full disk. */
-export const isFullDisk = (error: unknown): boolean => /disk is full|ENOSPC/.test(String(error))
-
-/** An error of SQLite or the runtime as a sentence for the operator. Matches messages, because not every runtime gives error codes. */
-export function openError(path: string, error: unknown): EngineOpenError {
-  if (error instanceof EngineOpenError) return error
-  const reason = error instanceof Error ? error.message : String(error)
-  return new EngineOpenError(sentenceFor(path, reason), { cause: error })
-}
-
-function sentenceFor(path: string, reason: string): string {
-  if (reason.includes('database is locked'))
-    return `${path} is in use by another process: stop that one, or name another file.`
-  if (reason.includes('malformed') || reason.includes('file is not a database')) return damaged(path, reason).message
-  if (isFullDisk(reason)) return `${path} can't be opened because the disk is full: free some space, then start again.`
-  return `${path} can't be opened (${reason}): ${remedyFor(reason)}.`
-}
-
-function remedyFor(reason: string): string {
-  if (reason.startsWith('ENOTDIR')) return 'a part of the path is a file, not a folder. Name a file in a folder'
-  if (reason.startsWith('EEXIST') && reason.includes('mkdir'))
-    return 'its folder is a file or a broken link. Name a file in a folder'
-  if (reason.startsWith('ENOENT'))
-    return 'a folder on the path does not exist, or a link leads nowhere. Make that folder, or name another file'
-  if (reason.startsWith('ELOOP')) return 'a link on the path leads back to itself. Name another file'
-  return 'give this user permission to read and write the file and its folder'
-}

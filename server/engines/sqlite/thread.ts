@@ -1,5 +1,5 @@
 import { EngineOpenError } from '../../jobs/engine.ts'
-import { openError } from './open.ts'
+import { openError } from './file/open-error.ts'
 import { type CheckResult, type CommitResult, DAMAGED, type Plan } from './plan.ts'
 
 /** A message to the thread: first the path of the file, then plans, `check` and `close`. */

@@ -1,5 +1,5 @@
 /** The writer thread of a SQLite file. The first message names the file; later ones are plans, `check` or `close`. */
-import { DatabaseFiles } from './files.ts'
+import { DatabaseFiles } from './file/database-files.ts'
 import { type OwnedDatabase, openDatabase } from './open.ts'
 import type { CommitResult } from './plan.ts'
 import type { Question } from './thread.ts'

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { randomId, systemRandom } from '../../../shared/time/clock.ts'
 import type { SqlValue, Statement } from './database.ts'
-import type { DatabaseFiles } from './files.ts'
+import type { DatabaseFiles } from './file/database-files.ts'
 import { FORMAT } from './format.ts'
 import { openReader } from './open.ts'
 import { type CheckResult, type CommitResult, DAMAGED, isDamage, MOVED, type Plan, statementsOf } from './plan.ts'

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { backUp } from '../../../server/engines/sqlite/backup.ts'
 import { SqliteEngine } from '../../../server/engines/sqlite/engine.ts'
+import { backUp } from '../../../server/engines/sqlite/file/backup.ts'
 import { documentOf, newJob, publish } from '../../conformance/fixtures.ts'
 import { SeededRandom } from '../../seeded-random.ts'
 import { Disk } from './disk.ts'
@@ -14,7 +14,7 @@ const ID = 'cut'
 const BACKED_UP = 3
 const LOST = 5
 const IMAGES = 16
-const MODULE = join(import.meta.dir, '../../../server/engines/sqlite/replacement.ts')
+const MODULE = join(import.meta.dir, '../../../server/engines/sqlite/file/replacement.ts')
 
 let scratch = ''
 

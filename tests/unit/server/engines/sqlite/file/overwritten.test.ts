@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { chmodSync, copyFileSync, linkSync, readFileSync, rmSync, statSync, truncateSync, utimesSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { backUp } from '../../../../../server/engines/sqlite/backup.ts'
-import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
-import { MOVED } from '../../../../../server/engines/sqlite/plan.ts'
-import { problems } from '../../../../../server/errors.ts'
-import type { JobEvent } from '../../../../../shared/document/events.ts'
-import { batchOf, documentOf, newJob, publish, taken } from '../../../../conformance/fixtures.ts'
-import { withPath, withWriter } from '../sqlite-fixtures.ts'
+import { SqliteEngine } from '../../../../../../server/engines/sqlite/engine.ts'
+import { backUp } from '../../../../../../server/engines/sqlite/file/backup.ts'
+import { MOVED } from '../../../../../../server/engines/sqlite/plan.ts'
+import { problems } from '../../../../../../server/errors.ts'
+import type { JobEvent } from '../../../../../../shared/document/events.ts'
+import { batchOf, documentOf, newJob, publish, taken } from '../../../../../conformance/fixtures.ts'
+import { withPath, withWriter } from '../../sqlite-fixtures.ts'
 
 const ID = 'job'
 const refused = { refused: problems.unavailable(MOVED) }
@@ -240,7 +240,7 @@ describe('SqliteEngine whose file is overwritten in its place', () => {
 })
 
 describe('the next start', () => {
-  const module = Bun.resolveSync('../../../../../server/engines/sqlite/engine.ts', import.meta.dir)
+  const module = Bun.resolveSync('../../../../../../server/engines/sqlite/engine.ts', import.meta.dir)
 
   /** Lays the copy over the file of a server that then notices it, and ends: stopped or killed. */
   function overwriteUnderServer(path: string, act: string, end: string): void {

@@ -13,11 +13,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { backUp, restore } from '../../../../../server/engines/sqlite/backup.ts'
-import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
-import type { JobEvent } from '../../../../../shared/document/events.ts'
-import { batchOf, created, documentOf, publish, taken } from '../../../../conformance/fixtures.ts'
-import { withDisk, withPath } from '../sqlite-fixtures.ts'
+import { SqliteEngine } from '../../../../../../server/engines/sqlite/engine.ts'
+import { backUp, restore } from '../../../../../../server/engines/sqlite/file/backup.ts'
+import type { JobEvent } from '../../../../../../shared/document/events.ts'
+import { batchOf, created, documentOf, publish, taken } from '../../../../../conformance/fixtures.ts'
+import { withDisk, withPath } from '../../sqlite-fixtures.ts'
 
 const items = (label: string): JobEvent[] =>
   Array.from({ length: 500 }, (_, index): JobEvent => ({ type: 'item', id: `${index}`, label }))

@@ -1,8 +1,10 @@
 import { chmodSync, closeSync, copyFileSync, existsSync, openSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { EngineOpenError } from '../../jobs/engine.ts'
-import { isFullDisk, lockFile, openDatabase, openError, refuseForeignWal } from './open.ts'
+import { EngineOpenError } from '../../../jobs/engine.ts'
+import { openDatabase, refuseForeignWal } from '../open.ts'
+import { lockFile } from './lock.ts'
+import { isFullDisk, openError } from './open-error.ts'
 import { discardDraft, draftFileOf, isBeingReplaced, replaceByDraft, syncPath } from './replacement.ts'
 
 /**
