@@ -57,7 +57,7 @@ export interface ConnectionState {
   /** Failed tries in a row. */
   readonly failures: number
   /** 401, 403 and 404 in a row. Only `job-connection-state.ts` counts them. */
-  readonly refusals: number
+  readonly refusals?: number
   /** Mute streams in a row while polls were answered. */
   readonly mutes: number
   /** When the stream was requested, and when its last byte arrived: milliseconds. */
@@ -89,8 +89,6 @@ export type ConnectionEvent =
   | { type: 'failed'; status?: number | undefined; retryAfterMs?: number | undefined }
   /** A poll was answered. */
   | { type: 'polled'; cursor?: string | undefined; more?: boolean | undefined; retryAfterMs?: number | undefined }
-  /** The stream or poll is to be requested anew. */
-  | { type: 'again' }
   | { type: 'timer' }
   | { type: 'online' }
   | { type: 'offline' }
@@ -119,7 +117,6 @@ export function createConnectionState(cursor?: string): ConnectionState {
     cursor,
     online: true,
     failures: 0,
-    refusals: 0,
     mutes: 0,
     openedAt: 0,
     heardAt: 0,
@@ -185,10 +182,6 @@ export function transition(
     case 'visible':
       if (phase === 'wait' && now >= state.notBefore) return tryAgain()
       if (phase === 'stream' && now - state.heardAt >= SILENCE_SEEN_MS) return open({ failures: 0 })
-      break
-    case 'again':
-      if (hasStream) return open()
-      if (phase === 'poll') return poll()
       break
     case 'timer':
       // A mute stream. A poll shows the job, and tells a buffering proxy from a server that is away.

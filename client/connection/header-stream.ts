@@ -29,8 +29,11 @@ export interface FollowedJob {
   over?: ConnectionStatus
   /** Whether an `end` once came before the final state. From then on each stream starts with a snapshot of it. */
   isInDoubt?: boolean
-  /** Whether the last answer refused this job. */
-  isRefused?: boolean
+  /**
+   * Whether the server refused this job, which leaves it out of the stream; `false` once the stream includes it again, until it is heard. A
+   * second refusal is believed.
+   */
+  isRefused?: boolean | undefined
   /** Called after any of this, or the connection, has changed. */
   changed(): void
 }
@@ -51,7 +54,7 @@ export interface HeaderStream {
 const MOST_JOBS = 40
 /** Jobs that are added or removed within this time change the stream once: milliseconds. */
 const GATHER_MS = 20
-/** Refusals before they are believed: a server that is being deployed may refuse for a moment. */
+/** How long a refused job is left out before it is asked for again: a server that is being deployed may refuse for a moment. */
 const ASK_AGAIN_MS = 3_000
 
 type Message =
@@ -85,10 +88,12 @@ export function createHeaderStream({ location: { base, token }, environment }: F
       if (EventSource && streamed().length > 0) takeMessages(new EventSource(streamUrl()), MESSAGE_NAMES, attempt)
       return undefined
     },
-    poll: () => pollAll().catch(explain),
+    poll: (_cursor, { signal }) => pollAll(signal).catch(() => explain(signal)),
     receive(name, data) {
       heard += 1
       for (const job of jobs) {
+        // The server accepts whatever is in the stream.
+        job.isRefused ||= undefined
         if (job.location.id === (data as { jobId?: string }).jobId) hear(job, { name, data } as Message)
       }
       if (name === 'ping') serverClock.set((data as PingData).at)
@@ -145,7 +150,7 @@ export function createHeaderStream({ location: { base, token }, environment }: F
   /** @param isWhole it is the server's present state, even if its version is older, as after a restore */
   function take(job: FollowedJob, header: JobHeader, isWhole = false): void {
     const { header: before } = job
-    job.isRefused = false
+    job.isRefused = undefined
     if (before?.epoch === header.epoch) {
       const isSame = before.version === header.version && before.updatedAt === header.updatedAt
       if (isSame || (before.version >= header.version && !isWhole)) return
@@ -163,28 +168,29 @@ export function createHeaderStream({ location: { base, token }, environment }: F
   }
 
   /** Polls each job: the fallback for streams. */
-  async function pollAll(): Promise<ConnectionEvent | undefined> {
-    const answers = await Promise.all([...jobs].map(poll))
+  async function pollAll(signal: AbortSignal): Promise<ConnectionEvent | undefined> {
+    const answers = await Promise.all([...jobs].map((job) => poll(job, signal)))
     // A refused job does not affect the others; other failures are left to the policy.
     return answers.find(({ type }) => type === 'failed') ?? answers[0]
   }
 
   /** Finds out why the server does not answer. */
-  async function explain(error: unknown): Promise<ConnectionEvent | undefined> {
+  async function explain(signal: AbortSignal): Promise<ConnectionEvent | undefined> {
     // A server that has answered allows this origin.
-    if (lastSeen !== undefined || !(await isThereForAll(base, environment))) throw error
+    if (lastSeen !== undefined || !(await isThereForAll(base, environment, signal))) return { type: 'failed' }
     // The network may have been lost for a moment.
-    return pollAll().catch(() => {
+    return pollAll(signal).catch(() => {
+      signal.throwIfAborted()
       if (!isOriginRefused) tellOriginRefused(base, environment)
       isOriginRefused = true
       tellAll()
-      throw error
+      return { type: 'failed' }
     })
   }
 
-  async function poll(job: FollowedJob): Promise<ConnectionEvent> {
+  async function poll(job: FollowedJob, signal: AbortSignal): Promise<ConnectionEvent> {
     const before = heard
-    const answer = await requestJson(documentUrl(job.location, 'header'), {}, environment, (header, date) => {
+    const answer = await requestJson(documentUrl(job.location, 'header'), { signal }, environment, (header, date) => {
       if (!isJob(header)) return undefined
       serverClock.setRoughly(date)
       // A late answer may be older than what a stream has brought meanwhile.
@@ -195,16 +201,12 @@ export function createHeaderStream({ location: { base, token }, environment }: F
     const refused = answer.type === 'failed' && statusOfRefusal(answer.status)
     // Any other failure is about the server.
     if (!refused) return answer
-    if (job.isRefused) finish(job, refused)
+    if (job.isRefused !== undefined) finish(job, refused)
     else {
       job.isRefused = true
       clock.setTimeout(() => {
-        // Unless it is refused again, the next stream includes it.
-        const goOn = () => {
-          job.isRefused = false
-          restartSoon()
-        }
-        if (jobs.has(job)) poll(job).then(goOn, goOn)
+        job.isRefused &&= false
+        if (jobs.has(job)) restartSoon()
       }, ASK_AGAIN_MS)
     }
     return { type: 'polled' }

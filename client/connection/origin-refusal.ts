@@ -7,10 +7,10 @@ import type { Environment } from './environment.ts'
  * @param base where the server is mounted
  * @throws when there is no answer
  */
-export async function isThereForAll(base: string, environment: Environment): Promise<boolean> {
+export async function isThereForAll(base: string, environment: Environment, signal: AbortSignal): Promise<boolean> {
   const origin = environment.page?.location?.origin
   if (!origin || `${base}/`.startsWith(`${origin}/`)) return false
-  const { ok, headers } = await environment.fetch(`${base}/widget.js`, { method: 'HEAD', cache: 'no-store' })
+  const { ok, headers } = await environment.fetch(`${base}/widget.js`, { method: 'HEAD', cache: 'no-store', signal })
   return ok && headers.get('content-type')?.startsWith('text/javascript') === true
 }
 

@@ -8,6 +8,7 @@ import { jobsPath, progressPath, withoutSlash } from '../../shared/wire/paths.ts
 import { type Environment, systemEnvironment } from '../connection/environment.ts'
 import { JobListReplica, type ListedJob, type ListMessage } from '../connection/job-list-replica.ts'
 import { bearerHeaders } from '../connection/job-url.ts'
+import { POLL_TIMEOUT_MS } from '../connection/timeouts.ts'
 import { type ConnectionSignals, createSignalConnection } from './connection-signals.ts'
 import { errorOf, type JobError } from './job-signal.ts'
 
@@ -103,9 +104,12 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
 
   /** Loads the next page. Returns whether it had new jobs, or `undefined` when it failed. */
   async function loadPage(): Promise<boolean | undefined> {
+    const abort = new AbortController()
+    const timer = environment.clock.setTimeout(() => abort.abort(), POLL_TIMEOUT_MS)
     try {
       const response = await environment.fetch(pageUrl(next?.cursor), {
         headers: { accept: 'application/json', ...headers },
+        signal: abort.signal,
       })
       if (!response.ok) return undefined
       const page = await readJson(response)
@@ -122,6 +126,8 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
     } catch {
       // The server is away: the stream shows that, and the caller may try again.
       return undefined
+    } finally {
+      environment.clock.clearTimeout(timer)
     }
   }
 

@@ -206,26 +206,37 @@ describe('followHeader', () => {
     expect([good.shown.job?.id, bad.shown.connection === 'expired']).toEqual(['a', false])
     const cursor = encodeURIComponent(`a@${running('a').epoch}-2`)
     expect(environment.source.url).toBe(`${AT}/api/progress?parts=header&job=${cursor}&token=good`)
-    await environment.clock.advance(3_000)
-    await environment.request.answer(401, {})
+    await environment.clock.advance(3_020)
+    expect(environment.source.url).toContain('job=b&token=bad')
+    await refuse(environment)
+    await environment.requests.at(-1)?.answer(401, {})
+    await environment.requests.at(-2)?.answer(200, running('a'))
     environment.draw()
-    expect(bad.shown.connection).toBe('expired')
+    expect([good.shown.job?.id, bad.shown.connection]).toEqual(['a', 'expired'])
+    expect(environment.source.url).toBe(`${AT}/api/progress?parts=header&job=${cursor}&token=good`)
   })
 
   test('followHeader does not believe a refusal in passing', async () => {
     const environment = new FakeEnvironment()
     const followed = open(environment, 'a', 'good')
     await gather(environment)
-    await refuse(environment)
-    await environment.request.answer(401, {})
-    // With nothing to ask for, no stream is opened: it would be one of all jobs.
-    expect(environment.sources.length).toBe(1)
-    await environment.clock.advance(3_000)
-    await environment.request.answer(200, running('a'))
-    await gather(environment)
-    environment.source.open()
-    environment.draw()
-    expect([followed.shown.job?.id, followed.shown.connection, environment.sources.length]).toEqual(['a', 'live', 2])
+    for (let refusals = 0; refusals < 3; refusals++) {
+      await refuse(environment)
+      await environment.request.answer(401, {})
+      // With nothing to ask for, no stream is opened: it would be one of all jobs.
+      expect(environment.source.isOpen).toBe(false)
+      await environment.clock.advance(3_020)
+      environment.source.open()
+      // What is here is still the newest: of the job itself nothing is said.
+      if (refusals === 0) send(environment, 'snapshot', 'a', running('a'))
+      else environment.source.send('ping', { at: new Date(environment.clock.now()).toISOString() })
+      environment.draw()
+      expect([followed.shown.job?.id, followed.shown.connection]).toEqual(['a', 'live'])
+      // Much later the stream is lost, and the next is refused.
+      environment.source.lose()
+      await environment.nextTry()
+    }
+    expect(environment.requests.length).toBe(3)
   })
 
   test('followHeader says that there is no such job when that was said twice', async () => {
@@ -234,10 +245,13 @@ describe('followHeader', () => {
     await gather(environment)
     await refuse(environment)
     await environment.request.answer(404, {})
-    await environment.clock.advance(3_000)
+    await environment.clock.advance(3_020)
+    await refuse(environment)
     await environment.request.answer(404, {})
     environment.draw()
     expect([followed.shown.connection, environment.source.isOpen]).toEqual(['not-found', false])
+    await environment.clock.advance(60_000)
+    expect(environment.sources.length).toBe(2)
   })
 
   test.each<[number, string | object]>([
@@ -272,15 +286,33 @@ describe('followHeader', () => {
       await gather(environment)
       await refuse(environment)
       await environment.request.answer(404, {})
-      await environment.clock.advance(3_000)
+      await environment.clock.advance(3_020)
+      await refuse(environment)
       await fail(environment)
-      await gather(environment)
-      expect(environment.sources.length).toBe(2)
+      await environment.nextTry()
+      expect(environment.sources.length).toBe(3)
       environment.source.open()
       send(environment, 'snapshot', 'a', running('a'))
       environment.draw()
       expect(followed.shown.connection).toBe('live')
     }
+  })
+
+  test('followHeader aborts its polls when nobody watches, and when they take 15 seconds', async () => {
+    const environment = new FakeEnvironment()
+    for (const id of ['a', 'b']) open(environment, id)
+    await gather(environment)
+    await refuse(environment)
+    await environment.clock.advance(14_999)
+    expect(environment.requests.map(({ isOver }) => isOver)).toEqual([false, false])
+    await environment.clock.advance(1)
+    expect(environment.requests.map(({ isOver }) => isOver)).toEqual([true, true])
+    await environment.nextTry()
+    await refuse(environment)
+    for (const stop of stops.splice(0)) stop()
+    await gather(environment)
+    expect(environment.requests.map(({ isOver }) => isOver)).toEqual([true, true, true, true])
+    expect(environment.clock.pending).toBe(0)
   })
 
   test('followHeader polls what has no stream, and takes its end from there', async () => {
@@ -402,6 +434,17 @@ describe('followHeader', () => {
       for (const { environment, followed } of [away, proxied, own]) {
         environment.draw()
         expect(followed.shown.connection).toBe('reconnecting')
+      }
+    })
+
+    test('followHeader does not say so of a server that falls mute, and aborts what it asked', async () => {
+      for (const asked of [1, 2, 3]) {
+        const { environment, followed } = await openElsewhere()
+        for (let n = 1; n < asked; n++) await keepOut(environment)
+        expect(environment.requests.length).toBe(asked)
+        await environment.clock.advance(15_000)
+        environment.draw()
+        expect([environment.request.isOver, followed.shown.connection]).toEqual([true, 'reconnecting'])
       }
     })
 

@@ -51,7 +51,7 @@ describe('jobTransition: the end of a stream', () => {
     const machine = live(jobTransition)
     expect(machine.on({ type: 'ended', reason })).toEqual(closes)
     expect(machine.state.status).toBe(status)
-    for (const type of ['timer', 'closed', 'online', 'visible', 'gap', 'again', 'opened', 'bytes'] as const) {
+    for (const type of ['timer', 'closed', 'online', 'visible', 'gap', 'opened', 'bytes'] as const) {
       expect(machine.on({ type })).toEqual([])
     }
     expect(machine.on({ type: 'failed' })).toEqual([])
@@ -196,7 +196,6 @@ describe.each([
       { type: 'bytes' },
       { type: 'gap' },
       { type: 'closed' },
-      { type: 'again' },
       { type: 'online' },
       { type: 'offline' },
       { type: 'visible' },
