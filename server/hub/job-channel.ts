@@ -65,6 +65,7 @@ export class JobChannel {
   /** Whether `result` or `metadata` may have changed since `#sent`. */
   #bulkTouched = false
   #reading = false
+  #isChecking = false
   /** The newest known token series of this epoch. */
   #tokenSeries = 0
 
@@ -281,6 +282,9 @@ export class JobChannel {
 
   /** Reads the stored version, because most engines may lose wake-ups. */
   async #checkVersion(): Promise<void> {
+    // On a slow engine a check may outlast the ping interval.
+    if (this.#isChecking) return
+    this.#isChecking = true
     const asked = this.#epoch
     try {
       const stored = await this.#hub.engine.read(this.id)
@@ -295,6 +299,8 @@ export class JobChannel {
       }
     } catch {
       this.#hub.metrics.count('engine_errors')
+    } finally {
+      this.#isChecking = false
     }
   }
 }

@@ -207,6 +207,26 @@ describe('a ping', () => {
     expect(hub.hub.open).toEqual(none)
   })
 
+  test('a ping starts no check for lost wake-ups while one is under way', async () => {
+    const hub = await setUp()
+    const watch = hub.engine.watch.bind(hub.engine)
+    hub.engine.watch = (target) => watch(target, () => {})
+    const reader = await hub.follow()
+    await hub.apply('job-1', progress(1))
+    const answer = hub.hold('read')
+    let reads = 0
+    const read = hub.engine.read.bind(hub.engine)
+    hub.engine.read = (id) => {
+      reads += 1
+      return read(id)
+    }
+    await hub.clock.advance(90_000)
+    expect([reads, reader.takeMessages()]).toEqual([1, ['ping 1', 'ping 1', 'ping 1']])
+    await answer()
+    await hub.clock.advance(30_025)
+    expect(reader.takeMessages()).toEqual(['patch e1-2', 'ping 2'])
+  })
+
   test('a ping that finds the engine unavailable retries at the next', async () => {
     const hub = await setUp()
     hub.engine.watch = async () => () => {}
