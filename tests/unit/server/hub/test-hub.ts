@@ -95,6 +95,7 @@ export class TestHub {
         unwatch()
       }
     }
+    this.#awaitWakeUps('create', 'apply', 'remove')
     const seam = (source: StreamSource) => {
       this.#reader = new Reader(source)
       return new ReadableStream<Uint8Array>()
@@ -110,6 +111,19 @@ export class TestHub {
       ...(options.real ? {} : { openStream: seam }),
       ...options,
     })
+  }
+
+  /** The engine wakes subscribers some microtasks after its answer: here it answers after them. */
+  #awaitWakeUps(...methods: ('create' | 'apply' | 'remove')[]): void {
+    const engine = this.engine as Record<(typeof methods)[number], (...args: never[]) => Promise<unknown>>
+    for (const method of methods) {
+      const original = engine[method].bind(this.engine)
+      engine[method] = async (...args) => {
+        const answer = await original(...args)
+        for (let tasks = 0; tasks < 5; tasks++) await undefined
+        return answer
+      }
+    }
   }
 
   /** Opens a stream with one of the hub's methods, lets it read what there is, and answers its reading end. */
