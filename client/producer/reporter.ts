@@ -3,10 +3,12 @@ import type { Job, JobHeader } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { Batcher, type Receipt } from '../../shared/producer/batcher.ts'
 import { type Answer, explainRedirect, type Failed, readAnswer } from '../../shared/producer/http-sender.ts'
+import { Outbox, type Post } from '../../shared/producer/outbox.ts'
 import { type Clock, type Random, randomId, systemClock, systemRandom, type Timer } from '../../shared/time/clock.ts'
-import { isJob, isReceipt } from '../../shared/wire/answers.ts'
+import { shareTimers } from '../../shared/time/shared-timers.ts'
+import { isJob } from '../../shared/wire/answers.ts'
 import type { CreateJob } from '../../shared/wire/api.ts'
-import { eventsPath, jobsPath, withoutSlash } from '../../shared/wire/paths.ts'
+import { jobsPath, withoutSlash } from '../../shared/wire/paths.ts'
 
 /** The server, and the token to report with. */
 export interface ReporterOptions {
@@ -112,19 +114,38 @@ export function createReporter(options: ReporterOptions): Reporter {
       // A failing listener must not break the work.
     }
   }
+  const { token } = options
+  const url = withoutSlash(options.url)
+  const clock = shareTimers(options.clock ?? unobtrusiveClock)
+  const request = options.fetch ?? ((url, init) => fetch(url, init))
+  // All jobs and tries meet the same redirect.
   let isRedirectTold = false
+  const post: Post = async (path, body, headers, isOurs, signal) => {
+    try {
+      const response = await request(`${url}/${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
+        body,
+        redirect: 'manual',
+        signal,
+      })
+      const redirect = explainRedirect(response, `${url}/${path}`)
+      if (redirect && !isRedirectTold) tell(`${url} ${redirect}`)
+      isRedirectTold ||= redirect !== undefined
+      const answer = await readAnswer(response, isOurs, clock.now())
+      if ('failed' in answer && answer.problem?.status === 401) tell(`The token was refused: ${answer.problem.detail}`)
+      return answer
+    } catch {
+      return { failed: { retry: true } }
+    }
+  }
   const port: Port = {
-    url: withoutSlash(options.url),
-    token: options.token,
-    fetch: options.fetch ?? ((url, init) => fetch(url, init)),
-    clock: options.clock ?? unobtrusiveClock,
+    post,
+    outbox: new Outbox(post),
+    clock,
     closingClock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
     tell,
-    tellRedirect(problem) {
-      if (!isRedirectTold) tell(problem)
-      isRedirectTold = true
-    },
   }
   const jobs = new Set<HttpJobReporter>()
   const add = (id: string, job?: NewJob) => {
@@ -143,14 +164,13 @@ export function createReporter(options: ReporterOptions): Reporter {
   }
 }
 
-interface Port extends Required<Pick<ReporterOptions, 'url' | 'token'>> {
-  fetch(url: string, init: RequestInit): Promise<Response>
-  clock: Clock
-  closingClock: Clock
-  random: Random
+interface Port {
+  readonly post: Post
+  readonly outbox: Outbox
+  readonly clock: Clock
+  readonly closingClock: Clock
+  readonly random: Random
   tell(problem: string): void
-  /** The same, but once for all jobs and tries: all of them meet the same redirect. */
-  tellRedirect(problem: string): void
 }
 
 class HttpJobReporter implements JobReporter {
@@ -162,7 +182,7 @@ class HttpJobReporter implements JobReporter {
   #toCreate: NewJob | undefined
   /** The epoch of the job that was created; unknown for a job that was created elsewhere. */
   #epoch: string | undefined
-  #creating: Promise<Answer<Job | JobHeader>> | undefined
+  #creating: Promise<Answer<Job | JobHeader> | Failed> | undefined
   #cancel: (() => void) | undefined
   #receipt: Receipt | undefined
   #isOver = false
@@ -175,12 +195,14 @@ class HttpJobReporter implements JobReporter {
     this.#batcher = new Batcher({
       clock: port.clock,
       random: port.random,
+      // Jobs that gather for equally long flush at the same moments.
+      untilFlush: (ms) => ms && ms - (port.clock.monotonic() % ms),
       send: async (events, key) => {
         const failed = await this.#create()
         if (failed) return failed
-        const path = eventsPath(id, this.#epoch)
-        const answer = await this.#request(path, events, { 'idempotency-key': key }, isReceipt)
-        return 'body' in answer ? { receipt: answer.body } : answer.failed
+        return this.#request(events, (body, signal) =>
+          port.outbox.send({ job: id, epoch: this.#epoch, key, events: body, signal }),
+        )
       },
       onFull: () => port.tell(`Job ${id} drops events: 10,000 wait. Check the server, or await flush() in loops.`),
       onReceipt: (receipt) => {
@@ -272,7 +294,9 @@ class HttpJobReporter implements JobReporter {
   /** Creates the job, unless it exists or was refused. Returns the failure, if any. A repeated request finds the same job. */
   async #create(): Promise<Failed | undefined> {
     if (!this.#toCreate) return undefined
-    this.#creating ??= this.#request(jobsPath, this.#toCreate, {}, isJob)
+    this.#creating ??= this.#request(this.#toCreate, (body, signal) =>
+      this.#port.post(jobsPath, body, {}, isJob, signal),
+    )
     const answer = await this.#creating
     this.#creating = undefined
     if ('body' in answer) {
@@ -280,7 +304,7 @@ class HttpJobReporter implements JobReporter {
       this.#toCreate = undefined
       return undefined
     }
-    const { failed } = answer
+    const failed = 'failed' in answer ? answer.failed : answer
     // Several may have waited for this answer: the first tells.
     if (this.#toCreate && !('retry' in failed))
       this.#batcher.close('refused' in failed ? failed.refused : failed.rejected)
@@ -288,43 +312,21 @@ class HttpJobReporter implements JobReporter {
     return { ...failed, tooLarge: undefined }
   }
 
-  /** Posts JSON. Never rejects. */
-  async #request<T>(
-    path: string,
-    body: unknown,
-    headers: Record<string, string>,
-    isOurs: (answer: unknown) => answer is T,
-  ): Promise<Answer<T>> {
-    const { token, clock } = this.#port
-    const url = `${this.#port.url}/${path}`
-    let text: string
+  /** Sends JSON, for as long as a request may take. Never rejects. */
+  async #request<T>(value: unknown, send: (body: string, signal: AbortSignal) => Promise<T>): Promise<T | Failed> {
+    let body: string
     try {
-      text = JSON.stringify(body)
+      body = JSON.stringify(value)
     } catch (error) {
-      return { failed: { rejected: `It can't be written as JSON: ${String(error)}` } }
+      return { rejected: `It can't be written as JSON: ${String(error)}` }
     }
+    const { clock } = this.#port
     const abort = new AbortController()
     this.#cancel = () => abort.abort()
     const timer = clock.setTimeout(this.#cancel, this.#timeoutMs)
-    try {
-      const response = await this.#port.fetch(url, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
-        body: text,
-        redirect: 'manual',
-        signal: abort.signal,
-      })
-      const redirect = explainRedirect(response, url)
-      if (redirect) this.#port.tellRedirect(`${this.#port.url} ${redirect}`)
-      const answer = await readAnswer(response, isOurs, clock.now())
-      if ('failed' in answer && answer.problem && response.status === 401)
-        this.#port.tell(`The token for job ${this.id} was refused: ${answer.problem.detail}`)
-      return answer
-    } catch {
-      return { failed: { retry: true } }
-    } finally {
-      clock.clearTimeout(timer)
-      this.#cancel = undefined
-    }
+    const answer = await send(body, abort.signal)
+    clock.clearTimeout(timer)
+    this.#cancel = undefined
+    return answer
   }
 }

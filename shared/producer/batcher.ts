@@ -29,6 +29,8 @@ export interface BatcherOptions {
   send(events: ProducerEvent[], key: string): Promise<Sent>
   clock: Clock
   random: Random
+  /** How long to gather events, at most `flushMs`, so that several batchers send together: milliseconds. Omitted: always `flushMs`. */
+  untilFlush?(flushMs: number): number
   /** Called with every receipt. */
   onReceipt?(receipt: Receipt): void
   /** Called with the reason when the server or a proxy refuses an event, which is dropped; of a status its other fields are. */
@@ -291,7 +293,7 @@ export class Batcher {
   #schedule(ms: number): void {
     if (this.#sending || this.#failures > 0 || this.#isClosed) return
     if (ms === 0) this.#cancelTimer()
-    if (this.#timer === undefined) this.#wait(ms)
+    if (this.#timer === undefined) this.#wait(this.#options.untilFlush?.(ms) ?? ms)
   }
 
   #wait(ms: number): void {

@@ -10,7 +10,7 @@ const RETRY_AFTER_MOST_MS = 3_600_000
 export type Failed = Exclude<Sent, { receipt: Receipt }>
 
 /** The outcome of a producer's request: the body, or the failure. */
-export type Answer<T> = { body: T } | { failed: Failed; problem?: ProblemDocument | undefined }
+export type Answer<T> = { body: T } | { failed: Failed; problem?: ProblemDocument | undefined; status?: number }
 
 /**
  * Reads the answer to a producer's request. Only the server's own errors are refusals; any other answer means that it is away.
@@ -28,10 +28,10 @@ export async function readAnswer<T>(
   if (isOurs(body)) return { body }
   const problem = await readProblem(response)
   const failed = problem && failureOf(status, problem.detail)
-  if (failed && !('retry' in failed)) return { failed, problem }
+  if (failed && !('retry' in failed)) return { failed, problem, status }
   const afterMs = retryAfterMs(response, now, problem ? RETRY_AFTER_MOST_MS : FOREIGN_WAIT_MS)
   // Without a problem it is a proxy that has a smaller limit than the server, which has not seen the request.
-  return { failed: { retry: true, afterMs, tooLarge: status === 413 }, problem }
+  return { failed: { retry: true, afterMs, tooLarge: status === 413 }, problem, status }
 }
 
 /** What a producer does after a problem of the server: drop the event, give up the job, or try again. */

@@ -6,6 +6,9 @@ export const jobsPath = 'api/jobs'
 /** The stream of several jobs in the API. */
 export const progressPath = 'api/progress'
 
+/** Where events of several jobs are published. */
+export const manyEventsPath = 'api/events'
+
 /** A job in the API. */
 export function jobPath(id: string): string {
   return `${jobsPath}/${encodeURIComponent(id)}`

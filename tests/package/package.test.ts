@@ -22,8 +22,8 @@ const BUNDLES = {
   "import 'milepost/element'": 11_440,
   "export { useJobProgress } from 'milepost/client'": 15_900,
   "export { createJobSignal } from 'milepost/client'": 9_200,
-  "export { createReporter } from 'milepost/client'": 3_640,
-  "export * from 'milepost/client'": 22_500,
+  "export { createReporter } from 'milepost/client'": 4_320,
+  "export * from 'milepost/client'": 23_200,
   "export { applyEvent, getProgressPercent } from 'milepost'": 1_600,
 }
 

@@ -74,6 +74,48 @@ describe('createReporter', () => {
     expect(environment.request.headers.get('idempotency-key')).not.toBe(key)
   })
 
+  test('createReporter sends what waits of all jobs in one request, and goes on so', async () => {
+    const { reporter, environment, clock } = report()
+    const jobs = Array.from({ length: 1_000 }, (_, n) => reporter.job(`${n}`))
+    const answerAll = () => environment.request.answer(200, Array(1_000).fill(receipt))
+    for (const job of jobs) {
+      job.progress({ done: 1 })
+      // Not all begin in one turn.
+      if (job.id.endsWith('00')) await clock.advance(20)
+    }
+    await clock.advance(250)
+    expect(environment.requests.map(({ url }) => url)).toEqual(['https://progress.example/api/events'])
+    await answerAll()
+    for (let round = 2; round < 5; round++) {
+      for (const job of jobs) {
+        job.progress({ done: round })
+        if (job.id.endsWith('00')) await clock.advance(100)
+      }
+      await clock.advance(5_000)
+      expect(environment.requests).toHaveLength(round)
+      await answerAll()
+    }
+    for (const job of jobs) job.status({ status: 'completed' })
+    await clock.advance(0)
+    expect(environment.requests).toHaveLength(5)
+    expect(JSON.parse(String(environment.request.body))).toHaveLength(1_000)
+  })
+
+  test('createReporter tries batches that failed together again together', async () => {
+    const { reporter, environment, clock } = report()
+    for (let n = 0; n < 1_000; n++) reporter.job(`${n}`).log({ message: 'one' })
+    await clock.advance(250)
+    let tries = 0
+    for (; clock.monotonic() < 60_000; await clock.advance(10)) {
+      for (const request of environment.requests.splice(0)) {
+        tries += 1
+        await request.fail()
+      }
+    }
+    // 20 a second at most.
+    expect(tries).toBeLessThanOrEqual(1_200)
+  })
+
   test('createReporter tries again to create a job, with the batch that needs it, and repeats a batch under its key', async () => {
     const { reporter, environment, clock } = report()
     const job = reporter.create({ kind: 'import', title: 'Contacts' })
@@ -338,7 +380,7 @@ describe('createReporter', () => {
     await environment.request.answer(401, { detail: 'Sign in.' })
     await clock.advance(1_000)
     expect(environment.requests).toHaveLength(2)
-    expect(problems).toEqual(['The token for job a was refused: Sign in.'])
+    expect(problems).toEqual(['The token was refused: Sign in.'])
   })
 
   test('createReporter gives up a request after fifteen seconds, and tries it again', async () => {
@@ -376,8 +418,8 @@ describe('createReporter', () => {
     reporter.job('b').log({ message: 'two' })
     const closed = reporter.close()
     await settle()
-    expect(environment.requests.map(({ url }) => url.split('/').at(-2))).toEqual(['a', 'b'])
-    for (const request of environment.requests) await request.answer(200, receipt)
+    expect(environment.requests.map(({ url }) => url)).toEqual(['https://progress.example/api/events'])
+    await environment.request.answer(200, [receipt, receipt])
     await closed
     expect(clock.pending).toBe(0)
   })
@@ -515,8 +557,9 @@ describe('createReporter', () => {
     for (let waits = 0; waits < 50; waits++) {
       for (const request of environment.requests) {
         if (request.isOver) continue
-        if (request.url.includes('/b/')) await request.answer(200, receipt)
-        else {
+        if (request.url.endsWith('/api/events')) {
+          await request.answer(200, [{ type: 'urn:milepost:unavailable', status: 503, detail: 'Away.' }, receipt])
+        } else {
           tries.push(clock.now() - begun)
           await request.fail()
         }
@@ -573,6 +616,37 @@ describe('createReporter', () => {
     expect(environment.request.isOver).toBe(true)
     expect(job.dropped).toBe(1)
     expect(clock.pending).toBe(0)
+  })
+
+  test('createReporter reports on many jobs to a real server in a few requests, and goes on beside one that is refused', async () => {
+    const secret = 's'.repeat(32)
+    const app = createApp({ engine: new MemoryEngine(), auth: { secret } })
+    const exp = Math.floor(Date.now() / 1_000) + 3_600
+    const token = await sign({ sub: 'importer', scope: 'jobs:write jobs:read', exp }, secret, 'HS256')
+    const asked: string[] = []
+    const problems: string[] = []
+    const reporter = createReporter({
+      url: 'http://localhost',
+      token,
+      fetch: async (url, init) => {
+        asked.push(new URL(url).pathname)
+        return app.request(url, init)
+      },
+      onProblem: (problem) => problems.push(problem),
+    })
+    const jobs = Array.from({ length: 20 }, (_, n) =>
+      reporter.create({ id: `${n}`, kind: 'import', title: 'Contacts' }),
+    )
+    await reporter.flush()
+    for (const job of [...jobs, reporter.job('none')]) job.status({ status: 'completed' })
+    await reporter.close()
+    expect(asked.filter((path) => path !== '/api/jobs')).toEqual(['/api/events'])
+    expect(problems).toEqual([expect.stringMatching(/^Job none takes no more events: /)])
+    for (const { id } of jobs) {
+      const response = await app.request(`/api/jobs/${id}`, { headers: { authorization: `Bearer ${token}` } })
+      expect((await response.json()) as Job).toMatchObject({ version: 2, status: 'completed' })
+    }
+    await app.close()
   })
 
   test('createReporter makes jobs that a real server has, event by event', async () => {
