@@ -24,6 +24,7 @@ export interface Config {
   /** An OpenID provider that signs people in. */
   oidc: { issuer: string; clientId: string; clientSecret: string } | undefined
   subClaim: string | undefined
+  tenantClaim: string | undefined
   scopeClaim: string | undefined
   /** In the form of `MILEPOST_ENGINE`: `sqlite:PATH`, `memory:`, `deno-kv:PATH`. */
   engine: string
@@ -78,6 +79,8 @@ export const settings = {
   MILEPOST_OIDC_CLIENT_SECRET: 'Client secret at that provider.',
   MILEPOST_OIDC_CLIENT_SECRET_FILE: 'A file that holds the value of MILEPOST_OIDC_CLIENT_SECRET.',
   MILEPOST_SUB_CLAIM: 'Claim of access tokens and ID tokens that names the principal. sub by default.',
+  MILEPOST_TENANT_CLAIM:
+    'Claim of access tokens and ID tokens that names the tenant of the principal, if it has one. tenant by default.',
   MILEPOST_SCOPE_CLAIM:
     'Claim of access tokens that has the scopes. The first of scope, scp and permissions by default.',
   MILEPOST_ENGINE:
@@ -180,6 +183,7 @@ export function readConfig(environment: Environment): Config {
     ...provider(text('MILEPOST_JWKS_URL'), text('MILEPOST_ISSUER'), text('MILEPOST_AUDIENCE')),
     oidc: oidcOf(text),
     subClaim: text('MILEPOST_SUB_CLAIM'),
+    tenantClaim: text('MILEPOST_TENANT_CLAIM'),
     scopeClaim: text('MILEPOST_SCOPE_CLAIM'),
     engine: text('MILEPOST_ENGINE') ?? 'sqlite:./data/milepost.db',
     origins: checkOrigins(list('MILEPOST_ORIGINS') ?? []),

@@ -1,16 +1,18 @@
 import type { JobHeader } from '../../shared/document/job.ts'
+import { isTenant, qualify, tenantOf } from '../../shared/document/tenant.ts'
 import { problems, refuse } from '../errors.ts'
 import type { StoredJob } from '../jobs/engine.ts'
 
 export const scopes = ['jobs:read', 'jobs:write', 'jobs:assign', 'jobs:admin'] as const
 /**
  * What an access token allows. `jobs:read`: read and control the jobs that one owns; `jobs:write`: create jobs for oneself and publish to
- * those that one created; `jobs:assign`: create jobs for other owners; `jobs:admin`: everything.
+ * those that one created; `jobs:assign`: create jobs for other owners; `jobs:admin`: everything. All within one's tenant, if one has one.
  */
 export type Scope = (typeof scopes)[number]
 
 /** What a watch or publish token allows on one job. */
 export interface Grant {
+  /** Its id within the tenant of the token. */
   job: string
   /** The epoch of the job: an id that was created again is another job. */
   epoch: string
@@ -28,6 +30,11 @@ export interface Grant {
 /** The authenticated identity of a request. */
 export interface Principal {
   sub: string
+  /**
+   * A world of its own: jobs, principals, quotas and administrators of a tenant are not those of another. Omitted: principals outside of all
+   * tenants, whose administrators see all.
+   */
+  tenant?: string | undefined
   scopes: readonly Scope[]
   /** Set for tokens of single jobs, which allow nothing else. */
   jobs?: readonly Grant[]
@@ -39,6 +46,13 @@ export interface Principal {
 
 /** An action on a job. */
 export type Action = 'read' | 'publish' | 'control' | 'remove' | 'share-watch' | 'share-publish' | 'end-tokens'
+
+/** The name of a principal among those of all tenants. Two tenants may have principals with the same `sub`. */
+export const fullName = ({ tenant, sub }: Pick<Principal, 'tenant' | 'sub'>): string => qualify(tenant, sub)
+
+/** The name by which a principal knows another: within its tenant, or among those of all. */
+export const nameFor = ({ tenant }: Principal, other: Pick<Principal, 'tenant' | 'sub'>): string =>
+  tenant === undefined ? fullName(other) : other.sub
 
 export const isAdmin = (principal: Principal): boolean => principal.scopes.includes('jobs:admin')
 
@@ -99,8 +113,12 @@ const reasons: Record<Action, string> = {
   'share-publish': 'Only the creator of a job hands out publish tokens, with the scope jobs:write.',
 }
 
-/** Checks that a principal may create a job for this owner. @throws ProblemError 403 that names `owner` */
-export function permitOwner({ sub, scopes }: Principal, owner: string): void {
+/** Checks that a principal may create a job for this owner. @throws ProblemError 403 or 422 that names `owner` */
+export function permitOwner({ sub, tenant, scopes }: Principal, owner: string): void {
+  if (tenant === undefined && tenantOf(owner) !== undefined) {
+    const detail = 'is in a tenant, where only principals of that tenant create jobs'
+    throw refuse(problems.invalid([{ field: 'owner', detail }]))
+  }
   if (owner === sub || scopes.includes('jobs:assign') || scopes.includes('jobs:admin')) return
   const detail = 'for anyone but yourself needs the scope jobs:assign'
   throw refuse(
@@ -111,6 +129,22 @@ export function permitOwner({ sub, scopes }: Principal, owner: string): void {
 /** Whether a value is a valid name of a principal: 1 to 512 characters, without unpaired surrogates, which UTF-8 encoding would replace. */
 export function isPrincipalName(sub: unknown): sub is string {
   return typeof sub === 'string' && sub !== '' && sub.length <= 512 && sub.isWellFormed()
+}
+
+/** Why nobody can have this name, for the operator; `undefined` for a valid name in a tenant, or in none. */
+export function flawOfIdentity(sub: string, tenant: unknown): string | undefined {
+  if (tenant !== undefined && !isTenant(tenant)) return 'its tenant is not 1 to 64 characters of A–Z a–z 0–9 . _ ~ -'
+  // It would be the name of a principal in a tenant.
+  if (tenant === undefined && tenantOf(sub) !== undefined)
+    return 'it has no tenant, and a sub that begins as if it had one'
+  return undefined
+}
+
+/** Checks that a principal may do what concerns the whole server. @throws ProblemError 403; 401 for a token of one job */
+export function requireServerAdmin(principal: Principal): void {
+  requireScope(principal, 'jobs:admin')
+  if (principal.tenant === undefined) return
+  throw refuse(problems.forbidden('This is about all tenants, and needs the scope jobs:admin without a tenant.'))
 }
 
 /** Checks that a principal has a scope. @throws ProblemError 403; 401 for a token of one job */

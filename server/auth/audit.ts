@@ -1,3 +1,4 @@
+import { qualify, tenantOf } from '../../shared/document/tenant.ts'
 import { type Clock, nextTurn, type Random, randomId, type Timer } from '../../shared/time/clock.ts'
 import {
   type AuditAction,
@@ -7,6 +8,7 @@ import {
   auditActions,
 } from '../../shared/wire/api.ts'
 import type { Engine, Note, Notes } from '../jobs/engine.ts'
+import { textDigest } from '../support/digest.ts'
 import { withoutTokens } from './token-prefix.ts'
 
 /** Most records stored of each action; the oldest are dropped. */
@@ -29,7 +31,7 @@ const MOST_READ = 1_000
 
 const refusals: ReadonlySet<AuditAction> = new Set(['refused', 'credentials-refused'])
 
-/** What happened, to be recorded. */
+/** What happened, to be recorded. Its names are full ones, as all tenants together know them. */
 export type AuditEntry = Omit<AuditRecord, 'at'>
 
 /** What one principal, or one address, did in a window. */
@@ -51,6 +53,8 @@ export interface AuditOptions {
 /**
  * Who did what, and who was refused what: notes in the store, in a place of its own for each action, so that a flood of one displaces no
  * other. Bounded by age, in number, and in rate: of what exceeds the rate the number is recorded.
+ *
+ * What principals of a tenant did is stored once more, in a place of the tenant and with its names, for its administrators.
  */
 export class Audit {
   readonly #options: AuditOptions
@@ -89,13 +93,15 @@ export class Audit {
     return Promise.resolve()
   }
 
-  /** A page of records, newest first. */
-  async list({ sub, action, limit, cursor }: AuditQuery): Promise<AuditList> {
+  /** A page of records, newest first: of what principals of a tenant did, or of everything. */
+  async list(tenant: string | undefined, { sub, action, limit, cursor }: AuditQuery): Promise<AuditList> {
     this.#endWindow()
     const oldest = this.#clock.now() - this.#options.seconds * 1_000
     const records: AuditRecord[] = []
     let read = 0
-    for await (const { key, text } of this.#newest(action === undefined ? auditActions : [action], cursor)) {
+    const place = await placeOfTenant(tenant)
+    const prefixes = (action === undefined ? auditActions : [action]).map((one) => prefixOf(one, place))
+    for await (const { key, text } of this.#newest(prefixes, cursor)) {
       const record: AuditRecord = JSON.parse(text)
       if (Date.parse(record.at) > oldest && (sub === undefined || record.sub === sub)) records.push(record)
       if (records.length === limit || ++read === MOST_READ) return { records, nextCursor: placeIn(key) }
@@ -112,9 +118,8 @@ export class Audit {
   }
 
   /** The notes of several actions, by their place. */
-  async *#newest(actions: readonly AuditAction[], cursor: string | undefined): AsyncGenerator<Note> {
-    const lanes = actions.map((action) => {
-      const prefix = prefixOf(action)
+  async *#newest(prefixes: readonly string[], cursor: string | undefined): AsyncGenerator<Note> {
+    const lanes = prefixes.map((prefix) => {
       return { prefix, notes: [] as Note[], after: cursor && prefix + cursor, isLast: false }
     })
     for (;;) {
@@ -194,8 +199,10 @@ export class Audit {
       onError(error)
     }
     try {
-      const note = { key: prefixOf(entry.action) + this.#nextPlace(now), text: JSON.stringify(record) }
-      await this.#notes.put(note, now + seconds * 1_000, now)
+      const place = this.#nextPlace(now)
+      const until = now + seconds * 1_000
+      await this.#notes.put({ key: prefixOf(entry.action) + place, text: JSON.stringify(record) }, until, now)
+      await this.#storeForTenant(record, place, until, now)
       this.#hasFailed = false
     } catch (error) {
       if (!this.#hasFailed) onError(error)
@@ -204,6 +211,15 @@ export class Audit {
       return
     }
     await this.#trimSometimes(entry.action).catch(onError)
+  }
+
+  async #storeForTenant(record: AuditRecord, place: string, until: number, now: number): Promise<void> {
+    const tenant = record.sub === undefined ? undefined : tenantOf(record.sub)
+    if (tenant === undefined) return
+    const prefix = prefixOf(record.action, await placeOfTenant(tenant))
+    await this.#notes.put({ key: prefix + place, text: JSON.stringify(withoutTenant(record, tenant)) }, until, now)
+    // No counts per tenant, of which there may be very many.
+    if (this.#options.random.number() * TRIM_EVERY < 1) await this.#trim(prefix)
   }
 
   /** A key by which newer records come first: in the order in which this process writes them. */
@@ -217,8 +233,10 @@ export class Audit {
     // A process that never writes so many begins anywhere between two checks, so that many of them check as often as one.
     const left = this.#untilTrim.get(action) ?? Math.floor(this.#options.random.number() * TRIM_EVERY)
     this.#untilTrim.set(action, left > 0 ? left - 1 : TRIM_EVERY - 1)
-    if (left > 0) return
-    const prefix = prefixOf(action)
+    if (left === 0) await this.#trim(prefixOf(action))
+  }
+
+  async #trim(prefix: string): Promise<void> {
     let kept = 0
     let after: string | undefined
     while (!this.#isClosed) {
@@ -242,7 +260,25 @@ function harmless(entry: AuditEntry): AuditEntry {
   return Object.fromEntries(clean)
 }
 
-const prefixOf = (action: AuditAction) => `audit-${action}/`
+/** A record as a tenant knows its names. */
+function withoutTenant(record: AuditRecord, tenant: string): AuditRecord {
+  const prefix = qualify(tenant, '')
+  const plain = { ...record }
+  for (const name of ['sub', 'for', 'job'] as const) {
+    const full = plain[name]
+    if (full?.startsWith(prefix)) plain[name] = full.slice(prefix.length)
+  }
+  return plain
+}
+
+/** Digits of the digest in the place of a tenant's records. */
+const TENANT_LENGTH = 32
+
+/** Part of a key: where the records of a tenant are; empty for those of all. */
+const placeOfTenant = async (tenant: string | undefined) =>
+  tenant === undefined ? '' : `-${(await textDigest(tenant)).slice(0, TENANT_LENGTH)}`
+
+const prefixOf = (action: AuditAction, place = '') => `audit-${action}${place}/`
 const placeIn = (key: string) => key.slice(key.indexOf('/') + 1)
 /** The place of a lane's next note; one that comes last without notes. */
 const placeOf = (lane: { notes: readonly Note[] } | undefined) => placeIn(lane?.notes[0]?.key ?? '/~')

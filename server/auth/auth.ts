@@ -1,9 +1,10 @@
 import { sign, verify } from 'hono/jwt'
+import { isTenant } from '../../shared/document/tenant.ts'
 import { type Clock, randomId } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import { LruCache } from '../support/lru.ts'
-import type { Grant, Principal } from './access.ts'
-import { type Claims, isVouchedFor, nameOf, scopesOf, UNVERIFIED } from './claims.ts'
+import { flawOfIdentity, type Grant, type Principal } from './access.ts'
+import { type Claims, DEFAULT_TENANT_CLAIM, isVouchedFor, nameOf, scopesOf, UNVERIFIED } from './claims.ts'
 import { Jwks, type JwksOptions, OLD_MS } from './jwks.ts'
 import type { Sessions } from './sessions.ts'
 import { withoutPrefix, withPrefix } from './token-prefix.ts'
@@ -25,6 +26,8 @@ export interface AuthOptions {
   jwks?: JwksOptions | undefined
   /** The claim of an access token that names the principal. Default: `sub`. */
   subClaim?: string | undefined
+  /** The claim of an access token that names the principal's tenant. Default: `tenant`. */
+  tenantClaim?: string | undefined
   /**
    * The claim with the scopes, as a list or separated by spaces. Default: the first that exists of `scope`, `scp` and `permissions`.
    */
@@ -35,7 +38,7 @@ export interface AuthOptions {
 export const DEFAULT_TOKEN_SECONDS = 7_776_000
 /** How far another signer's clock may differ from ours: seconds. */
 const LEEWAY_SECONDS = 60
-/** How often the operator is told of tokens with an unverified e-mail address: milliseconds. */
+/** How often the operator is told why tokens were refused that are otherwise valid: milliseconds. */
 const TELL_MS = 60_000
 
 /** Most verified tokens in the LRU cache: verifying one costs more than the rest of a publish. */
@@ -56,7 +59,15 @@ interface Verified {
 }
 
 /** What a derived token inherits from its maker. */
-type Maker = Pick<Principal, 'sub' | 'expiresAt' | 'session'>
+type Maker = Pick<Principal, 'sub' | 'tenant' | 'expiresAt' | 'session'>
+
+/** A verified token of a single job. */
+interface JobToken {
+  /** The principal that made it, and its tenant, which is the job's. */
+  sub: string
+  tenant?: string
+  grant: Grant
+}
 
 /** Authenticates tokens, and issues tokens of single jobs. */
 export class Auth {
@@ -110,8 +121,8 @@ export class Auth {
 
   #bearerOf({ claims, isForeign }: Verified): Principal {
     if (claims.typ === types.job && !isForeign) {
-      const { sub, grant } = grantOf(claims)
-      return { sub, scopes: [], jobs: [grant] }
+      const { grant, ...maker } = grantOf(claims)
+      return { ...maker, scopes: [], jobs: [grant] }
     }
     const ours = typeof claims.typ === 'string' && claims.typ.startsWith('milepost-')
     if (ours || !this.#isForUs(claims)) throw invalidToken()
@@ -121,17 +132,18 @@ export class Auth {
       throw refuse(problems.unauthenticated(`${detail} Sign one with an earlier exp.`))
     }
     if (isForeign && !isVouchedFor(claims, this.#options.subClaim)) {
-      this.#tellUnverified()
+      this.#tell(`MILEPOST_SUB_CLAIM: an access token was refused: ${UNVERIFIED}`)
       throw invalidToken()
     }
     return this.#principalOf(claims, leewayOf(isForeign))
   }
 
-  #tellUnverified(): void {
+  /** Tells the operator what strangers are not told. */
+  #tell(refusal: string): void {
     const now = this.#clock.monotonic()
     if (now - this.#toldAt < TELL_MS) return
     this.#toldAt = now
-    this.#onError(`MILEPOST_SUB_CLAIM: an access token was refused: ${UNVERIFIED}`)
+    this.#onError(refusal)
   }
 
   /** Authenticates a session cookie. @throws ProblemError 401 */
@@ -142,7 +154,7 @@ export class Auth {
   }
 
   /** Verifies a watch or publish token. @throws ProblemError 401 */
-  async jobToken(token: string): Promise<{ sub: string; grant: Grant }> {
+  async jobToken(token: string): Promise<JobToken> {
     const { claims, isForeign } = await this.#verify(token)
     if (isForeign) throw invalidToken()
     const granted = grantOf(claims)
@@ -157,21 +169,23 @@ export class Auth {
    * @param seconds life of the token
    */
   async createJobToken(maker: Maker, grant: Omit<Grant, 'expiresAt' | 'session'>, seconds: number) {
-    const { sub, expiresAt = Number.POSITIVE_INFINITY, session: sid } = maker
+    const { sub, tenant, expiresAt = Number.POSITIVE_INFINITY, session: sid } = maker
     const exp = Math.min(this.#seconds() + seconds, Math.floor(expiresAt / 1_000))
-    const token = await this.#sign({ typ: types.job, sub, ...grant, sid, iat: this.#seconds(), exp })
+    const token = await this.#sign({ typ: types.job, sub, tenant, ...grant, sid, iat: this.#seconds(), exp })
     return { token: withPrefix(grant.can, token), expiresAt: new Date(exp * 1_000).toISOString() }
   }
 
   /**
    * Derives a job id from an idempotency key: the same for the same principal and key. Nobody else can guess it; otherwise they could detect
    * a job by trying to create its id.
+   *
+   * @param who the principal's full name
    */
-  async deriveJobId(sub: string, key: string): Promise<string> {
+  async deriveJobId(who: string, key: string): Promise<string> {
     const encoder = new TextEncoder()
     const secret = encoder.encode(this.#secrets[0])
     const hmac = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
-    const digest = await crypto.subtle.sign('HMAC', hmac, encoder.encode(`job id\n${sub}\n${key}`))
+    const digest = await crypto.subtle.sign('HMAC', hmac, encoder.encode(`job id\n${who}\n${key}`))
     return randomId({ number: () => 0, bytes: (length) => new Uint8Array(digest).subarray(0, length) }, 26)
   }
 
@@ -234,10 +248,17 @@ export class Auth {
   }
 
   #principalOf(claims: Claims, leeway: number): Principal {
-    const { subClaim, scopeClaim } = this.#options
+    const { subClaim, scopeClaim, tenantClaim = DEFAULT_TENANT_CLAIM } = this.#options
     const sub = nameOf(claims, subClaim)
     if (sub === undefined) throw invalidToken()
+    const tenant = claims[tenantClaim]
+    const flaw = flawOfIdentity(sub, tenant)
+    if (flaw !== undefined) {
+      this.#tell(`MILEPOST_TENANT_CLAIM: an access token was refused: ${flaw}`)
+      throw invalidToken()
+    }
     const principal: Principal = { sub, scopes: scopesOf(claims, scopeClaim) }
+    if (isTenant(tenant)) principal.tenant = tenant
     if (typeof claims.exp === 'number') principal.expiresAt = (claims.exp + leeway) * 1_000
     return principal
   }
@@ -254,7 +275,7 @@ export class Auth {
 /** How much longer and earlier a token is valid: seconds. Our own clock signed the others. */
 const leewayOf = (isForeign: boolean): number => (isForeign ? LEEWAY_SECONDS : 0)
 
-function grantOf({ typ, sub, job, epoch, can, parts, series = 0, sid, exp }: Claims): { sub: string; grant: Grant } {
+function grantOf({ typ, sub, tenant, job, epoch, can, parts, series = 0, sid, exp }: Claims): JobToken {
   if (typ !== types.job || typeof sub !== 'string' || typeof job !== 'string' || typeof epoch !== 'string') {
     throw invalidToken()
   }
@@ -267,7 +288,9 @@ function grantOf({ typ, sub, job, epoch, can, parts, series = 0, sid, exp }: Cla
   else if (parts !== undefined) throw invalidToken()
   if (typeof sid === 'string') grant.session = sid
   else if (sid !== undefined) throw invalidToken()
-  return { sub, grant }
+  if (tenant === undefined) return { sub, grant }
+  if (!isTenant(tenant)) throw invalidToken()
+  return { sub, tenant, grant }
 }
 
 /** Id of the session that a token of a single job ends with. */

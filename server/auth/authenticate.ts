@@ -1,11 +1,14 @@
+import { isTenant } from '../../shared/document/tenant.ts'
 import type { Clock } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
-import { isPrincipalName, type Principal, type Scope, scopes } from './access.ts'
+import { flawOfIdentity, isPrincipalName, type Principal, type Scope, scopes } from './access.ts'
 
 /** The principal of a request, from a session of the app that Milepost is mounted in. */
 export interface AppPrincipal {
   /** 1 to 512 characters. */
   sub: string
+  /** Its tenant, if it is in one: 1 to 64 characters of `A–Z a–z 0–9 . _ ~ -`. */
+  tenant?: string | undefined
   scopes: readonly Scope[]
   /** When the session ends, and with it open streams and tokens made in it: milliseconds since the Unix epoch. */
   expiresAt?: number | undefined
@@ -50,13 +53,16 @@ export function checkedAuthenticate(
 
 /** @throws TypeError for an invalid principal */
 function checked(principal: AppPrincipal, now: number): Principal | undefined {
-  const { sub, scopes: granted, expiresAt } = Object(principal) as AppPrincipal
+  const { sub, tenant, scopes: granted, expiresAt } = Object(principal) as AppPrincipal
   if (!isPrincipalName(sub))
     throw new TypeError('authenticate returned a principal whose sub is not 1 to 512 characters')
   if (!Array.isArray(granted) || !granted.every((scope) => scopes.includes(scope))) {
     throw new TypeError(`authenticate returned a principal whose scopes are not of ${scopes.join(', ')}`)
   }
-  if (expiresAt === undefined) return { sub, scopes: [...granted] }
+  const flaw = flawOfIdentity(sub, tenant)
+  if (flaw !== undefined) throw new TypeError(`authenticate returned a principal that is not valid: ${flaw}`)
+  const found: Principal = { sub, scopes: [...granted], ...(isTenant(tenant) ? { tenant } : {}) }
+  if (expiresAt === undefined) return found
   if (!Number.isFinite(expiresAt)) throw new TypeError('authenticate returned a principal whose expiresAt is no time')
-  return expiresAt > now ? { sub, scopes: [...granted], expiresAt } : undefined
+  return expiresAt > now ? { ...found, expiresAt } : undefined
 }

@@ -3,6 +3,9 @@ import { isPrincipalName, type Scope, scopes } from './access.ts'
 /** The claims of a JWT (RFC 7519, 4). */
 export type Claims = Record<string, unknown>
 
+/** The claim that names the tenant, unless another is set. */
+export const DEFAULT_TENANT_CLAIM = 'tenant'
+
 /** The principal that a claim names, if it is a valid name. */
 export function nameOf(claims: Claims, claim = 'sub'): string | undefined {
   const sub = claims[claim]

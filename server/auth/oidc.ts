@@ -1,8 +1,9 @@
 import type * as OAuth from 'oauth4webapi'
+import { isTenant } from '../../shared/document/tenant.ts'
 import type { Clock } from '../../shared/time/clock.ts'
 import { isSafeUrl } from '../support/safe-url.ts'
-import type { Principal, Scope } from './access.ts'
-import { type Claims, isVouchedFor, nameOf, scopesOf, UNVERIFIED } from './claims.ts'
+import { flawOfIdentity, type Principal, type Scope } from './access.ts'
+import { type Claims, DEFAULT_TENANT_CLAIM, isVouchedFor, nameOf, scopesOf, UNVERIFIED } from './claims.ts'
 
 /** An OpenID provider that signs people in to the dashboard. */
 export interface OidcOptions {
@@ -12,6 +13,8 @@ export interface OidcOptions {
   clientSecret: string
   /** The claim that names the principal: `sub` by default. */
   subClaim?: string | undefined
+  /** The claim that names the principal's tenant: `tenant` by default. */
+  tenantClaim?: string | undefined
   /**
    * The claim that has the scopes: people whose ID token lacks it have none. Default: the first that exists of `scope`, `scp` and
    * `permissions`; where it names none of ours, people have `jobs:read` and `jobs:write`.
@@ -110,12 +113,16 @@ export class Oidc {
       })
       return oauth.getValidatedIdTokenClaims(tokens) as Claims | undefined
     })
-    const { subClaim, scopeClaim } = this.#options
+    const { subClaim, scopeClaim, tenantClaim = DEFAULT_TENANT_CLAIM } = this.#options
     if (claims && !isVouchedFor(claims, subClaim)) throw new Error(`MILEPOST_SUB_CLAIM: ${UNVERIFIED}`)
     const sub = claims && nameOf(claims, subClaim)
     if (sub === undefined) throw new Error(`the ID token has no usable claim ${subClaim ?? 'sub'}`)
     const scopes = scopesOf(claims ?? {}, scopeClaim)
-    return { sub, scopes: scopes.length > 0 || scopeClaim !== undefined ? scopes : PERSON }
+    const tenant = claims?.[tenantClaim]
+    const flaw = flawOfIdentity(sub, tenant)
+    if (flaw !== undefined) throw new Error(`MILEPOST_TENANT_CLAIM: ${flaw}`)
+    const principal: Principal = { sub, scopes: scopes.length > 0 || scopeClaim !== undefined ? scopes : PERSON }
+    return isTenant(tenant) ? { ...principal, tenant } : principal
   }
 
   /**

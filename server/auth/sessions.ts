@@ -3,7 +3,7 @@ import { problems, refuse } from '../errors.ts'
 import type { Engine, Notes } from '../jobs/engine.ts'
 import { textDigest } from '../support/digest.ts'
 import { LruCache } from '../support/lru.ts'
-import type { Principal, Scope } from './access.ts'
+import { fullName, type Principal, type Scope } from './access.ts'
 import { withPrefix } from './token-prefix.ts'
 
 /** Longest life of a session: seconds. */
@@ -18,18 +18,22 @@ export const MAX_CHAIN = 8
 const CACHE_MS = 5_000
 /** Most sessions in the LRU cache. */
 const CACHE_SIZE = 10_000
-/** Parts of the cookie, in characters: a digest of the principal's name, which locates the session, and the secret, 5 bits each. */
+/**
+ * Parts of the cookie, in characters: digests of the tenant, if there is one, and of the principal's name, which locate the session, and the
+ * secret, 5 bits each.
+ */
 const PLACE_LENGTH = 16
 const SECRET_LENGTH = 26
 
-const COOKIE = /^mpst_session_([0-9a-f]{16})[0-9a-v]{26}$/
-/** Format of a session id. */
-const SESSION_ID = /^[0-9a-f]{16}-[0-9a-f]{64}$/
+const COOKIE = /^mpst_session_([0-9a-f]{16})?([0-9a-f]{16})[0-9a-v]{26}$/
+/** Format of a session id: that of its note's key. */
+const SESSION_ID = /^(?:[0-9a-f]{16}-){1,2}[0-9a-f]{64}$/
 const PREFIX = 'session/'
 
 /** A session in the store. Its key has a digest of the cookie, which does not reveal the cookie. */
 interface StoredSession {
   sub: string
+  tenant?: string
   scopes: readonly Scope[]
   /** Milliseconds since the Unix epoch. */
   createdAt: number
@@ -38,8 +42,16 @@ interface StoredSession {
   parents?: readonly string[]
 }
 
+/** Whose sessions to list. */
+interface Whose {
+  /** Omitted: those of all tenants and of none. */
+  tenant?: string | undefined
+  /** Omitted: those of all principals. */
+  sub?: string | undefined
+}
+
 /** A session in a list. */
-interface Listed extends Pick<StoredSession, 'sub' | 'scopes'> {
+interface Listed extends Pick<StoredSession, 'sub' | 'tenant' | 'scopes'> {
   id: string
   /** ISO 8601. */
   createdAt: string
@@ -75,14 +87,16 @@ export class Sessions {
 
   /** Starts a session. @returns its id, its cookie and its life in seconds. It ends with the principal's credentials at the latest */
   async create(principal: Principal): Promise<{ id: string; cookie: string; seconds: number }> {
-    const { sub, scopes, expiresAt, session } = principal
+    const { sub, tenant, scopes, expiresAt, session } = principal
     const parents = session === undefined ? undefined : [session, ...((await this.#find(session))?.parents ?? [])]
     const now = this.#clock.now()
     const until = Math.min(now + SESSION_SECONDS * 1_000, expiresAt ?? Number.POSITIVE_INFINITY)
-    const place = await placeOf(sub)
+    const place = await placeOf(principal)
     await this.#makeRoom(place)
-    const cookie = withPrefix('session', place + randomId(this.#random, SECRET_LENGTH))
-    const stored: StoredSession = { sub, scopes, createdAt: now, until, ...(parents ? { parents } : {}) }
+    const cookie = withPrefix('session', place.replace('/', '') + randomId(this.#random, SECRET_LENGTH))
+    const stored: StoredSession = { sub, scopes, createdAt: now, until }
+    if (tenant !== undefined) stored.tenant = tenant
+    if (parents) stored.parents = parents
     const key = `${PREFIX}${place}/${await textDigest(cookie)}`
     await this.#notes.put({ key, text: JSON.stringify(stored) }, until, now)
     return { id: idIn(key), cookie, seconds: Math.floor((until - now) / 1_000) }
@@ -92,7 +106,10 @@ export class Sessions {
   async principalOf(cookie: string): Promise<Principal | undefined> {
     const id = await idOf(cookie)
     const stored = id && (await this.#find(id))
-    return stored ? { sub: stored.sub, scopes: stored.scopes, expiresAt: stored.until, session: id } : undefined
+    if (!stored) return undefined
+    const { sub, tenant, scopes, until } = stored
+    const principal: Principal = { sub, scopes, expiresAt: until, session: id }
+    return tenant === undefined ? principal : { ...principal, tenant }
   }
 
   /** Whether the cache has the session as open. */
@@ -111,9 +128,9 @@ export class Sessions {
     return ((await this.#find(id))?.parents?.length ?? 0) < MAX_CHAIN - 1
   }
 
-  /** The principal's name of a session, read from the store and not from the cache; `undefined` when there is no such session. */
-  async subOf(id: string): Promise<string | undefined> {
-    return SESSION_ID.test(id) ? (await this.#read(id))?.sub : undefined
+  /** Whose a session is, read from the store and not from the cache; `undefined` when there is no such session. */
+  async holderOf(id: string): Promise<Pick<Principal, 'sub' | 'tenant'> | undefined> {
+    return SESSION_ID.test(id) ? this.#read(id) : undefined
   }
 
   /** Ends the session of a cookie, if any. */
@@ -133,16 +150,13 @@ export class Sessions {
   }
 
   /**
-   * A page of the sessions of one principal or of all, sorted within the page: newest first.
+   * A page of the sessions of one principal, of a tenant or of all, sorted within the page: newest first.
    *
    * @param cursor `nextCursor` of the previous page
    * @throws ProblemError 422 for the cursor of another list
    */
-  async list(
-    sub: string | undefined,
-    cursor: string | undefined,
-  ): Promise<{ sessions: Listed[]; nextCursor?: string }> {
-    const prefix = sub === undefined ? PREFIX : `${PREFIX}${await placeOf(sub)}/`
+  async list(whose: Whose, cursor: string | undefined): Promise<{ sessions: Listed[]; nextCursor?: string }> {
+    const prefix = PREFIX + (await folderOf(whose))
     const after = cursor && keyOf(cursor)
     if (after !== undefined && !after.startsWith(prefix)) {
       throw refuse(problems.invalid([{ field: 'cursor', detail: 'is of another list' }]))
@@ -151,16 +165,16 @@ export class Sessions {
     const now = this.#clock.now()
     const stored = notes
       .map(({ key, text }) => ({ id: idIn(key), ...(JSON.parse(text) as StoredSession) }))
-      .filter((session) => session.until > now && (sub === undefined || session.sub === sub))
+      .filter((session) => session.until > now && isWithin(session, whose))
       .sort((a, b) => b.createdAt - a.createdAt)
     const parents = [...new Set(stored.flatMap((session) => session.parents ?? []))]
     const found = await Promise.all(parents.map((id) => this.#findAlone(id)))
     const ended = new Set(parents.filter((_, index) => !found[index]))
     const sessions = stored
       .filter((session) => !session.parents?.some((id) => ended.has(id)))
-      .map(({ id, sub, scopes, createdAt, until, parents: [parent] = [] }) => {
+      .map(({ id, createdAt, until, parents: [parent] = [], ...session }) => {
         const times = { createdAt: new Date(createdAt).toISOString(), expiresAt: new Date(until).toISOString() }
-        return { id, sub, scopes, ...times, ...(parent === undefined ? {} : { parent }) }
+        return { id, ...session, ...times, ...(parent === undefined ? {} : { parent }) }
       })
     const last = notes.length === PAGE ? notes.at(-1) : undefined
     return { sessions, ...(last ? { nextCursor: idIn(last.key) } : {}) }
@@ -212,12 +226,33 @@ export class Sessions {
 
 /** The session id of a cookie; `undefined` for text that is not in the form of our cookies. */
 async function idOf(cookie: string): Promise<string | undefined> {
-  const place = COOKIE.exec(cookie)?.[1]
-  return place && `${place}-${await textDigest(cookie)}`
+  const [, tenant, place] = COOKIE.exec(cookie) ?? []
+  return place && `${tenant === undefined ? '' : `${tenant}-`}${place}-${await textDigest(cookie)}`
 }
 
-/** Key prefix of a principal's sessions, under which the store lists them. */
-const placeOf = async (sub: string) => (await textDigest(sub)).slice(0, PLACE_LENGTH)
+/** Part of a key: where the sessions of a principal or of a tenant are, among others. */
+const partOf = async (name: string) => (await textDigest(name)).slice(0, PLACE_LENGTH)
 
-const keyOf = (id: string) => PREFIX + id.replace('-', '/')
-const idIn = (key: string) => key.slice(PREFIX.length).replace('/', '-')
+/** Where the sessions of a tenant are listed: one word, of its own whatever principals are called. */
+const tenantPart = (tenant: string) => partOf(`tenant\n${tenant}`)
+
+/** The path of a principal's sessions, under which the store lists them. */
+async function placeOf(principal: Pick<Principal, 'sub' | 'tenant'>): Promise<string> {
+  const part = await partOf(fullName(principal))
+  return principal.tenant === undefined ? part : `${await tenantPart(principal.tenant)}/${part}`
+}
+
+/** The folder of all sessions of a list; empty for those of all principals and tenants. */
+async function folderOf({ tenant, sub }: Whose): Promise<string> {
+  if (sub !== undefined) return `${await placeOf({ sub, tenant })}/`
+  return tenant === undefined ? '' : `${await tenantPart(tenant)}/`
+}
+
+/** Whether a session is one of a list: digests are short, so names are compared too. */
+function isWithin(session: StoredSession, { tenant, sub }: Whose): boolean {
+  if (sub === undefined) return tenant === undefined || session.tenant === tenant
+  return session.sub === sub && session.tenant === tenant
+}
+
+const keyOf = (id: string) => PREFIX + id.replaceAll('-', '/')
+const idIn = (key: string) => key.slice(PREFIX.length).replaceAll('/', '-')

@@ -1,16 +1,18 @@
 import { sign } from 'hono/jwt'
+import { DEFAULT_TENANT_CLAIM } from '../auth/claims.ts'
 import { withPrefix } from '../auth/token-prefix.ts'
 import type { ServerSettings } from './settings.ts'
 
 /** Signs an access token for a server with these settings, valid for `seconds` from now. */
 export async function signAccessToken(
-  { secret, issuer, audience }: Pick<ServerSettings, 'secret' | 'issuer' | 'audience'>,
-  { sub, scope, seconds }: { sub: string; scope: string; seconds: number },
+  { secret, issuer, audience, tenantClaim }: Pick<ServerSettings, 'secret' | 'issuer' | 'audience' | 'tenantClaim'>,
+  { sub, tenant, scope, seconds }: { sub: string; tenant?: string | undefined; scope: string; seconds: number },
 ): Promise<string> {
   const now = Math.floor(Date.now() / 1_000)
   const claims = {
     sub,
     scope,
+    ...(tenant === undefined ? {} : { [tenantClaim ?? DEFAULT_TENANT_CLAIM]: tenant }),
     iat: now,
     exp: now + seconds,
     ...(issuer === undefined ? {} : { iss: issuer }),

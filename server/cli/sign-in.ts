@@ -11,10 +11,11 @@ import { refuseSecret, serverUrl } from './flags.ts'
 import { refusalReason } from './remote-jobs.ts'
 import { settingsOf } from './settings.ts'
 
-const usage = `milepost sign-in [--sub NAME] [--admin] [--job ID] [--url http://localhost:8787/]
+const usage = `milepost sign-in [--sub NAME] [--tenant TENANT] [--admin] [--job ID] [--url http://localhost:8787/]
 
 Prints a link to a running server that signs NAME in. The link works once, within ten minutes. Without --sub NAME is "local", as in the link that
-the server prints when it starts. NAME sees and controls its own jobs; with --admin, everyone's. With --job the link opens the page of that job.
+the server prints when it starts. NAME sees and controls its own jobs; with --admin, everyone's, or with --tenant those of everyone in its tenant. With --job the link opens the
+page of that job.
 
 The request is signed with the first MILEPOST_SECRET (or MILEPOST_SECRET_FILE), or with the secret that the server generated beside its store.`
 
@@ -31,6 +32,7 @@ export async function createSignInLink(
     args,
     options: {
       sub: { type: 'string', default: operator.sub },
+      tenant: { type: 'string' },
       admin: { type: 'boolean', default: false },
       job: { type: 'string' },
       url: { type: 'string' },
@@ -50,6 +52,7 @@ export async function createSignInLink(
   const token = await signAccessToken(settings, { sub: operator.sub, scope: 'jobs:admin' satisfies Scope, seconds })
   return ask(new URL('api/sign-in-links', href), token, {
     sub: values.sub,
+    tenant: values.tenant,
     job: values.job,
     admin: values.admin,
   })

@@ -32,11 +32,8 @@ import { isTenantList } from '../jobs/tenant-documents.ts'
 import { MemoryNotes } from './memory-notes.ts'
 import { Wakeups } from './support/wake-ups.ts'
 
-/** Microtasks until the caller's `await` has resumed: one, and two more if it calls through the documents of a tenant. */
-const ANSWER_TASKS = 3
-
-const afterAnswer = (run: () => void, tasks = ANSWER_TASKS): void =>
-  queueMicrotask(() => (tasks > 0 ? afterAnswer(run, tasks - 1) : run()))
+/** Runs after the caller's `await` has resumed, which takes one microtask. */
+const afterAnswer = (run: () => void) => queueMicrotask(() => queueMicrotask(run))
 
 /** Documents in this process's memory, lost when it ends: for tests and demos. */
 export class MemoryEngine implements Engine {

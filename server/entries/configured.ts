@@ -19,9 +19,9 @@ export function configuredApp(
   config: Config & { secret: string[] },
   { isTerminal = false, ...parts }: Parts & { isTerminal?: boolean },
 ): { app: Milepost; serve: Serve } {
-  const { secret, issuer, audience, tokenSeconds, jwksUrl, oidc, subClaim, scopeClaim, basePath, log } = config
+  const { secret, issuer, audience, tokenSeconds, jwksUrl, oidc, subClaim, tenantClaim, scopeClaim, log } = config
   const { origins, publicOrigin, trustedProxies, hstsSeconds, frameMs, pingSeconds, limits } = config
-  const { retentionSeconds, auditSeconds } = config
+  const { basePath, retentionSeconds, auditSeconds } = config
   const app = createApp({
     auth: {
       secret,
@@ -30,9 +30,10 @@ export function configuredApp(
       tokenSeconds,
       jwks: jwksUrl === undefined ? undefined : { url: jwksUrl },
       subClaim,
+      tenantClaim,
       scopeClaim,
     },
-    oidc: oidc && { ...oidc, subClaim, scopeClaim },
+    oidc: oidc && { ...oidc, subClaim, tenantClaim, scopeClaim },
     origins,
     publicOrigin,
     trustedProxies,

@@ -2,8 +2,9 @@ import type { Context } from 'hono'
 import { getCookie } from 'hono/cookie'
 import { matchedRoutes } from 'hono/route'
 import { isJobId } from '../../shared/document/job.ts'
+import { qualify } from '../../shared/document/tenant.ts'
 import { auditQuerySchema } from '../../shared/wire/api.ts'
-import { requireScope } from '../auth/access.ts'
+import { fullName, requireScope } from '../auth/access.ts'
 import type { AuditEntry } from '../auth/audit.ts'
 import type { Problem } from '../errors.ts'
 import { valid } from './body/validation.ts'
@@ -13,23 +14,31 @@ import { sessionCookie } from './identify.ts'
 /** The route to list the audit. */
 export function auditRoutes(app: App, { audit }: RouteContext): void {
   app.get('/api/audit', valid('query', auditQuerySchema), async (c) => {
-    requireScope(c.get('principal'), 'jobs:admin')
-    return c.json(await audit.list(c.req.valid('query')), 200, { 'cache-control': 'no-store' })
+    const principal = c.get('principal')
+    requireScope(principal, 'jobs:admin')
+    return c.json(await audit.list(principal.tenant, c.req.valid('query')), 200, { 'cache-control': 'no-store' })
   })
 }
 
 type Recording = Pick<RouteContext, 'audit' | 'front'>
 
-/** Records what a request has done, without waiting for the store. By default its principal did it. */
+/**
+ * Records what a request has done, without waiting for the store.
+ *
+ * @param entry `sub` is a full name; by default that of the principal, who knows `for` and `job` by the names in the entry
+ */
 export function recordAct(c: Context<Env>, { audit, front }: Recording, entry: AuditEntry): void {
   const principal = c.get('principal')
   const address = front.addressOf(c.req.raw, c.env)
   const requestId: string | undefined = c.get('requestId' as never)
+  const { for: whose, job } = entry
   const recorded = audit.record({
-    ...(principal === undefined ? {} : { sub: principal.sub }),
+    ...(principal === undefined ? {} : { sub: fullName(principal) }),
     ...(address === undefined ? {} : { address }),
     ...(requestId === undefined ? {} : { requestId }),
     ...entry,
+    ...(whose === undefined ? {} : { for: qualify(principal?.tenant, whose) }),
+    ...(job === undefined ? {} : { job: qualify(principal?.tenant, job) }),
   })
   keepAlive(c, recorded)
 }

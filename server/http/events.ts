@@ -3,7 +3,7 @@ import { isEpoch } from '../../shared/document/cursor.ts'
 import type { ProducerEvent } from '../../shared/document/events.ts'
 import type { Receipt } from '../../shared/producer/batcher.ts'
 import { createRequestSchemas } from '../../shared/wire/api.ts'
-import type { Principal } from '../auth/access.ts'
+import { fullName, type Principal } from '../auth/access.ts'
 import { problems, refuse } from '../errors.ts'
 import { digestOf } from '../support/digest.ts'
 import { EventParser, LARGE_TEXT, lastOf } from './body/event-parser.ts'
@@ -41,12 +41,12 @@ export function eventRoutes(app: App, context: RouteContext): void {
     const start = clock.monotonic()
     const { principal, type, text, bytes } = await read(c, bodyBytes, limitBody, [JSON_TYPE, NDJSON_TYPE])
     const steps = type === NDJSON_TYPE ? parser.lines(text, bytes) : parser.json(text, bytes)
-    const { sub } = principal
+    const who = fullName(principal)
     const receipt =
       turns && text.length > LARGE_TEXT
-        ? await turns.runHeavy(sub, bytes, async () => {
-            const events = await turns.runSteps(sub, steps)
-            return publish(c, principal, events, bytes, (toDigest) => turns.run(sub, toDigest))
+        ? await turns.runHeavy(who, bytes, async () => {
+            const events = await turns.runSteps(who, steps)
+            return publish(c, principal, events, bytes, (toDigest) => turns.run(who, toDigest))
           })
         : await publish(c, principal, lastOf(steps), bytes)
     metrics.timePublish(clock.monotonic() - start)
@@ -56,14 +56,14 @@ export function eventRoutes(app: App, context: RouteContext): void {
   app.post('/api/events', async (c) => {
     const start = clock.monotonic()
     const { principal, text, bytes } = await read(c, BATCHES_IN_BODY * bodyBytes, limitBatches, [JSON_TYPE])
-    const { sub } = principal
+    const who = fullName(principal)
     const steps = parser.batches(text)
     const publishAll = async () => {
-      const batches = turns ? await turns.runSteps(sub, steps) : lastOf(steps)
+      const batches = turns ? await turns.runSteps(who, steps) : lastOf(steps)
       if (batches.length > 1) rates.takePublish(principal, undefined, batches.length - 1)
       return publishEach(context, principal, batches)
     }
-    const answers = await (turns && text.length > LARGE_TEXT ? turns.runHeavy(sub, bytes, publishAll) : publishAll())
+    const answers = await (turns && text.length > LARGE_TEXT ? turns.runHeavy(who, bytes, publishAll) : publishAll())
     metrics.timePublish(clock.monotonic() - start)
     const texts = answers.map((answer) => ('detail' in answer ? problemText(answer) : JSON.stringify(answer)))
     return c.body(`[${texts}]`, 200, { 'content-type': JSON_TYPE })

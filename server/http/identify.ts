@@ -85,13 +85,17 @@ async function jobTokens(auth: Auth, tokens: string[]): Promise<Principal> {
     throw refuse(problems.invalid([{ field: 'token', detail: `may be given at most ${MAX_TOKENS} times` }]))
   }
   const grants: Grant[] = []
-  let sub = ''
+  let first: Awaited<ReturnType<Auth['jobToken']>> | undefined
   for (const token of tokens) {
-    const { sub: maker, grant } = await auth.jobToken(token)
-    sub ||= maker
-    grants.push(grant)
+    const verified = await auth.jobToken(token)
+    first ??= verified
+    // A request is in one tenant.
+    if (verified.tenant !== first.tenant) {
+      throw refuse(problems.invalid([{ field: 'token', detail: 'must all be of one tenant' }]))
+    }
+    grants.push(verified.grant)
   }
-  return { sub, scopes: [], jobs: grants }
+  return { sub: first?.sub ?? '', tenant: first?.tenant, scopes: [], jobs: grants }
 }
 
 /** Refuses a cross-site request. @throws ProblemError 403 */

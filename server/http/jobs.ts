@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { type Cursor, formatCursor, parseCursor } from '../../shared/document/cursor.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { createRequestSchemas, listQuerySchema, removeQuerySchema } from '../../shared/wire/api.ts'
-import { grantFor } from '../auth/access.ts'
+import { fullName, grantFor } from '../auth/access.ts'
 import { problems, refuse } from '../errors.ts'
 import { snapshotOf } from '../hub/messages.ts'
 import type { Operation, View } from '../jobs/engine.ts'
@@ -31,11 +31,12 @@ export function jobRoutes(app: App, context: RouteContext): void {
 
   app.post('/api/jobs', ...creates, valid('json', schemas.createJob), async (c) => {
     const key = idempotencyKey(c, schemas.idempotencyKey)
+    const { tenant } = c.get('principal')
     for (;;) {
       const { header, created } = await jobs.create(c.get('principal'), c.req.valid('json'), key)
       const headers = { location: linkTo(c, `/api/jobs/${header.id}`) }
       if (created) return c.json({ ...header, steps: [], items: [], errors: [], logs: [] }, 201, headers)
-      const read = await documents.read(header.id, undefined, 'all')
+      const read = await documents.read(tenant, header.id, undefined, 'all')
       if (read?.patch.job.epoch === header.epoch) return answer(c, snapshotOf(read.patch, 'all'), read.release, headers)
       // The job was removed meanwhile, and another principal may have created the id again: handle the request anew.
       read?.release?.()
@@ -46,7 +47,7 @@ export function jobRoutes(app: App, context: RouteContext): void {
     const { owner, parent, status, kind, cursor, limit } = c.req.valid('query')
     const principal = c.get('principal')
     const list = await jobs.openList(principal, defined({ owner, parentId: parent, status, kind, cursor }))
-    const page = await listPage(list, limit, principal.sub, turns)
+    const page = await listPage(list, limit, fullName(principal), turns)
     const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', date: date() }
     return c.body(page, 200, headers)
   })
@@ -76,7 +77,7 @@ export function jobRoutes(app: App, context: RouteContext): void {
     }
     const since = parseCursor(c.req.query('since'))
     const cursor = since && versionHeld(since, stored) > 0 ? since : undefined
-    const { patch, release } = await changes(id, view, cursor)
+    const { patch, release } = await changes(principal.tenant, id, view, cursor)
     // The job was removed since the access check, and another principal may have created the id again.
     if (patch.job.epoch !== stored.header.epoch) {
       release?.()
@@ -86,8 +87,8 @@ export function jobRoutes(app: App, context: RouteContext): void {
     return answer(c, cursor ? patch : snapshotOf(patch, view), release, headers)
   })
 
-  async function changes(id: string, view: View, cursor: Cursor | undefined) {
-    const read = await documents.read(id, cursor, view)
+  async function changes(tenant: string | undefined, id: string, view: View, cursor: Cursor | undefined) {
+    const read = await documents.read(tenant, id, cursor, view)
     if (!read) throw refuse(problems.notFound())
     return read
   }

@@ -14,12 +14,13 @@ type InTurn = (read: () => ReturnType<OpenList['read']>) => ReturnType<OpenList[
  * Reads and encodes a page of a list: as many jobs as fit into `limit` and about `LIST_BYTES`. A page of that size takes some 10 ms, so
  * principals take turns, step by step.
  *
+ * @param who the principal's full name
  * @returns the JSON of a `JobList`
  */
-export function listPage(list: OpenList, limit: number, sub: string, turns: FairTurns | undefined): Promise<string> {
+export function listPage(list: OpenList, limit: number, who: string, turns: FairTurns | undefined): Promise<string> {
   // Without turns a step has no use, and costs a request to the store.
   if (!turns) return readPage(list, limit, LIST_BYTES, (read) => read())
-  return turns.runHeavy(sub, PAGE_BYTES, () => readPage(list, limit, STEP_BYTES, async (read) => turns.run(sub, read)))
+  return turns.runHeavy(who, PAGE_BYTES, () => readPage(list, limit, STEP_BYTES, async (read) => turns.run(who, read)))
 }
 
 async function readPage(list: OpenList, limit: number, stepBytes: number, inTurn: InTurn): Promise<string> {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/time/clock.ts'
-import { requireScope } from '../auth/access.ts'
+import { requireServerAdmin } from '../auth/access.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
 import { type App, linkTo, type RouteContext } from './context.ts'
 import { identify } from './identify.ts'
@@ -41,7 +41,7 @@ export function operationRoutes(app: App, context: RouteContext): void {
   })
 
   app.get('/metrics', async (c) => {
-    requireScope(await identify(c, context), 'jobs:admin')
+    requireServerAdmin(await identify(c, context))
     const { streams, channels } = hub.open
     const byView = Object.entries(hub.streams).map(([view, count]) => [`{view="${view}"}`, count])
     const text = metrics.render([

@@ -1,5 +1,5 @@
 import type { OperatorFigures } from '../../shared/wire/operator.ts'
-import { requireScope } from '../auth/access.ts'
+import { requireServerAdmin } from '../auth/access.ts'
 import type { History, Reading } from '../history.ts'
 import { version } from '../version.ts'
 import type { App, RouteContext } from './context.ts'
@@ -18,7 +18,7 @@ export function operatorRoutes(app: App, { engine, hub, limits, history, clock }
   const readStore = shared(STORE_MS, clock, async () => engine.figures?.(COUNTED_TO))
 
   app.get('/api/operator', async (c) => {
-    requireScope(c.get('principal'), 'jobs:admin')
+    requireServerAdmin(c.get('principal'))
     const store = await readStore()
     const { streams, liveJobs, keptJobs, keptBytes } = limits
     const figures: OperatorFigures = {

@@ -1,9 +1,9 @@
 import type { Context } from 'hono'
 import { type Cursor, parseCursor } from '../../shared/document/cursor.ts'
-import { isJobId } from '../../shared/document/job.ts'
+import { isAnyJobId } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { ownerQuerySchema } from '../../shared/wire/api.ts'
-import { grantFor, type Principal } from '../auth/access.ts'
+import { fullName, grantFor, type Principal } from '../auth/access.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
 import type { Access } from '../hub/event-stream.ts'
 import type { Followed, Viewer } from '../hub/hub.ts'
@@ -50,7 +50,7 @@ export function progressRoutes(app: App, { hub, jobs, metrics, rates, turns }: R
     }
     const owner = jobs.ownerOf(principal, ownerIn(c))
     const parent = c.req.query('parent')
-    if (parent !== undefined && !isJobId(parent)) {
+    if (parent !== undefined && !isAnyJobId(parent)) {
       throw refuse(problems.invalid([{ field: 'parent', detail: 'is not a job id' }]))
     }
     if (c.req.header('last-event-id')) metrics.count('streams_resumed')
@@ -71,7 +71,7 @@ export function progressRoutes(app: App, { hub, jobs, metrics, rates, turns }: R
       try {
         const read = () => jobs.read(principal, id)
         // Headers that are not cached take long to parse if there are many.
-        const stored = await (turns ? turns.run(principal.sub, read) : read())
+        const stored = await (turns ? turns.run(fullName(principal), read) : read())
         const since = usable(parseCursor(cursor), stored)
         const { owner } = stored.header
         followed.set(id, { id, owner, cursor: since, ...accessTo(principal, stored, asked) })
@@ -105,8 +105,8 @@ function accessTo(principal: Principal, stored: StoredJob, asked: View): Access 
   return { view: viewFor(asked, grant), expiresAt, session, tokenSeries: grant?.series }
 }
 
-function viewerOf(c: Context<Env>, { sub, jobs }: Principal, access: Access = {}): Viewer {
-  const viewer: Viewer = { sub, signal: c.req.raw.signal, ...access }
+function viewerOf(c: Context<Env>, { sub, tenant, jobs }: Principal, access: Access = {}): Viewer {
+  const viewer: Viewer = { sub, tenant, signal: c.req.raw.signal, ...access }
   if (jobs) viewer.jobs = [...new Set(jobs.map(({ job }) => job))]
   return viewer
 }

@@ -1,6 +1,6 @@
 import type { Limits } from '../../shared/document/limits.ts'
 import type { Receipt } from '../../shared/producer/batcher.ts'
-import type { Principal } from '../auth/access.ts'
+import { fullName, type Principal } from '../auth/access.ts'
 import { type Problem, ProblemError, problems } from '../errors.ts'
 import { digestOf } from '../support/digest.ts'
 import type { JobBatch } from './body/event-parser.ts'
@@ -19,7 +19,7 @@ export async function publishEach(
   principal: Principal,
   batches: readonly (JobBatch | ProblemError)[],
 ): Promise<(Receipt | Problem)[]> {
-  const inTurn = <T>(work: () => T) => (turns ? turns.run(principal.sub, work) : work())
+  const inTurn = <T>(work: () => T) => (turns ? turns.run(fullName(principal), work) : work())
   const publish = async ({ job, epoch, events, key, length }: JobBatch) => {
     const known = key === undefined ? undefined : { key, digest: await inTurn(() => digestOf(events)) }
     return inTurn(() => jobs.publish(principal, job, events, known, epoch, length))

@@ -1,6 +1,7 @@
 import type { Limits } from '../../shared/document/limits.ts'
+import { qualify } from '../../shared/document/tenant.ts'
 import type { Clock } from '../../shared/time/clock.ts'
-import type { Principal } from '../auth/access.ts'
+import { fullName, type Principal } from '../auth/access.ts'
 import { type ProblemError, problems, refuse } from '../errors.ts'
 import { parseAddress } from '../support/ip-address.ts'
 import { LruCache } from '../support/lru.ts'
@@ -48,15 +49,15 @@ export class Rates {
   }
 
   /** Counts publishes, and their bytes if they are known before reading. @throws ProblemError 429 */
-  takePublish({ sub }: Principal, bytes: number | undefined, publishes = 1): void {
-    const account = accountOf(this.#principals, sub)
+  takePublish(principal: Principal, bytes: number | undefined, publishes = 1): void {
+    const account = accountOf(this.#principals, fullName(principal))
     this.#take(account, 'publishesPerSecond', publishes)
     if (bytes !== undefined) this.#take(account, 'publishBytesPerSecond', bytes)
   }
 
   /** Counts the bytes of a publish, if they were unknown before reading. @throws ProblemError 429 */
-  takePublishBytes({ sub }: Principal, bytes: number): void {
-    this.#take(accountOf(this.#principals, sub), 'publishBytesPerSecond', bytes)
+  takePublishBytes(principal: Principal, bytes: number): void {
+    this.#take(accountOf(this.#principals, fullName(principal)), 'publishBytesPerSecond', bytes)
   }
 
   /**
@@ -64,8 +65,11 @@ export class Rates {
    *
    * @throws ProblemError 429
    */
-  take({ sub, jobs }: Principal, rate: Rate, amount = 1): void {
-    const account = jobs?.[0] ? accountOf(this.#jobs, jobs[0].job) : accountOf(this.#principals, sub)
+  take(principal: Principal, rate: Rate, amount = 1): void {
+    const { tenant, jobs: [grant] = [] } = principal
+    const account = grant
+      ? accountOf(this.#jobs, qualify(tenant, grant.job))
+      : accountOf(this.#principals, fullName(principal))
     this.#take(account, rate, amount)
   }
 

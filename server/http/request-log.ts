@@ -20,6 +20,8 @@ export interface RequestRecord {
   requestId?: string
   /** The principal, if the request was identified. */
   sub?: string
+  /** The tenant of the principal, if it is in one. */
+  tenant?: string
   job?: string
   /** Of a refusal: the problem type and what it says. */
   problem?: Problem['type']
@@ -72,6 +74,7 @@ function recordOf(c: Context<Env>): Omit<RequestRecord, 'at' | 'ms'> {
   if (requestId !== undefined) record.requestId = requestId
   const principal = c.get('principal')
   if (principal !== undefined) record.sub = principal.sub
+  if (principal?.tenant !== undefined) record.tenant = principal.tenant
   const job = /\/api\/jobs\/([^/]+)/.exec(path)?.[1]
   if (job !== undefined) record.job = job
   const problem = c.get('problem')

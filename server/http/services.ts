@@ -1,5 +1,6 @@
 import type { JobHeader } from '../../shared/document/job.ts'
-import { type Principal, requireScope } from '../auth/access.ts'
+import { qualify } from '../../shared/document/tenant.ts'
+import { fullName, type Principal, requireScope } from '../auth/access.ts'
 import { problems, refuse } from '../errors.ts'
 import type { JobEventEmitter } from '../jobs/emitter.ts'
 import type { Jobs } from '../jobs/jobs.ts'
@@ -32,12 +33,13 @@ export function createStartService(
   return async (principal, name, form) => {
     const service = Object.hasOwn(services, name) ? services[name] : undefined
     if (!service) throw refuse({ ...problems.notFound(), detail: `There is no service "${name}".` })
-    const leave = places.take(principal.sub)
+    const leave = places.take(fullName(principal))
     try {
       const { run, ...job } = await service.prepare(typeof form === 'function' ? await form() : form)
       const { header } = await jobs.create(principal, { ...job, heartbeatSeconds: HEARTBEAT_SECONDS })
       // The response doesn't wait for the work.
-      const work = emitter.run(header.id, (control) => run(header.id, control), { longestPauseMs: LONGEST_PAUSE_MS })
+      const id = qualify(principal.tenant, header.id)
+      const work = emitter.run(id, (control) => run(id, control), { longestPauseMs: LONGEST_PAUSE_MS })
       void work.finally(leave)
       return header
     } catch (error) {
@@ -76,11 +78,12 @@ class ServicePlaces {
   /**
    * Reserves a place for a principal.
    *
+   * @param who the principal's full name
    * @returns a function that releases it
    * @throws ProblemError 429 at the principal's limit; 503 at the total limit
    */
-  take(sub: string): () => void {
-    const own = this.#taken.get(sub) ?? 0
+  take(who: string): () => void {
+    const own = this.#taken.get(who) ?? 0
     if (own >= this.#perPrincipal) {
       throw refuse(
         problems.tooMany(
@@ -90,16 +93,16 @@ class ServicePlaces {
       )
     }
     if (this.#all >= PLACES) throw refuse(problems.unavailable('All places for services are taken. Try again later.'))
-    this.#taken.set(sub, own + 1)
+    this.#taken.set(who, own + 1)
     this.#all += 1
     let isTaken = true
     return () => {
       if (!isTaken) return
       isTaken = false
       this.#all -= 1
-      const rest = (this.#taken.get(sub) ?? 1) - 1
-      if (rest > 0) this.#taken.set(sub, rest)
-      else this.#taken.delete(sub)
+      const rest = (this.#taken.get(who) ?? 1) - 1
+      if (rest > 0) this.#taken.set(who, rest)
+      else this.#taken.delete(who)
     }
   }
 }

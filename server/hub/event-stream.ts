@@ -1,5 +1,7 @@
+import { qualify } from '../../shared/document/tenant.ts'
 import type { Clock, Timer } from '../../shared/time/clock.ts'
 import { encodeComment } from '../../shared/wire/sse.ts'
+import { fullName } from '../auth/access.ts'
 import { pingMessage } from './messages.ts'
 import type { Sink, StreamSource } from './stream.ts'
 import type { StreamView } from './stream-counts.ts'
@@ -28,6 +30,8 @@ export interface Access {
 export interface Viewer extends Access {
   /** The principal whose limit the stream counts against, unless `jobs` is set. */
   sub: string
+  /** The tenant of the principal, whose jobs alone the stream shows. */
+  tenant?: string | undefined
   /** Jobs whose watch tokens opened the stream, without duplicates: it counts against the limit of each. */
   jobs?: readonly string[]
   /** Aborts when the request ends. On some runtimes this is the only sign that the client disconnected. */
@@ -101,8 +105,8 @@ export class EventStream implements StreamSource {
 
   /** Who takes turns with others when this stream joins or catches up. Separate from the principal's publishes: see `FairTurns`. */
   get who(): string {
-    const { sub, jobs } = this.viewer
-    return jobs ? `streams of job ${jobs[0]}` : `streams of ${sub}`
+    const { tenant, jobs } = this.viewer
+    return jobs ? `streams of job ${qualify(tenant, jobs[0] ?? '')}` : `streams of ${fullName(this.viewer)}`
   }
 
   /** Whether the stream is open and the client keeps up. */

@@ -1,10 +1,12 @@
 import type { Cursor } from '../../shared/document/cursor.ts'
 import type { JobHeader } from '../../shared/document/job.ts'
+import { qualify, unqualify } from '../../shared/document/tenant.ts'
 import type { Clock, Random } from '../../shared/time/clock.ts'
 import { encodeRetry } from '../../shared/wire/sse.ts'
 import { problems, refuse } from '../errors.ts'
-import type { Engine, View } from '../jobs/engine.ts'
+import type { Documents, View } from '../jobs/engine.ts'
 import type { FairTurns } from '../jobs/fair-turns.ts'
+import { documentsOf } from '../jobs/tenant-documents.ts'
 import type { Metrics } from '../metrics.ts'
 import { type Access, EventStream, type Viewer } from './event-stream.ts'
 import { JobChannel, type WatchJob } from './job-channel.ts'
@@ -31,9 +33,11 @@ const SESSION_CHECK_MS = 20_000
 /** Range of the reconnect delay sent to clients, in milliseconds. Random, to spread reconnects. */
 const RETRY_MS = { least: 1_000, most: 5_000 }
 
-/** Dependencies and settings that the parts of the hub share. */
+/** Dependencies and settings that the parts of the hub share; for a channel, those within its tenant. */
 export interface HubContext {
-  engine: Engine
+  engine: Documents
+  /** The tenant of the documents; omitted: all. */
+  tenant?: string | undefined
   clock: Clock
   random: Random
   metrics: Metrics
@@ -71,13 +75,23 @@ export interface Followed extends Access {
 const ownerKey = (owner: string | undefined, parentId: string | undefined) =>
   owner === undefined ? (parentId ?? '') : `${owner}\n${parentId ?? ''}`
 
+/** Key of a channel for the principals of a tenant, who know its jobs by other names than those of no tenant. */
+const keyIn = (tenant: string | undefined, key: string) => (tenant === undefined ? key : `${key}\n@${tenant}`)
+
+/** What names a job, and where it is listed. */
+type Named = Pick<JobHeader, 'id' | 'owner' | 'parentId'>
+
+function renamed({ id, owner, parentId }: Named, rename: (name: string) => string): Named {
+  const names = { id: rename(id), owner: rename(owner) }
+  return parentId === undefined ? names : { ...names, parentId: rename(parentId) }
+}
+
 /** The fan-out of one process: from the engine's changes to open streams. */
 export class Hub {
   readonly #context: HubContext
   readonly #isSessionOpen: (id: string) => Promise<boolean>
   readonly #openStream: OpenStream
   readonly #subscriptionsPerStream: number | undefined
-  readonly #watchJob: WatchJob
   readonly #jobs: Record<View, Map<string, JobChannel>> = { all: new Map(), header: new Map() }
   readonly #owners = new Map<string, OwnerChannel>()
   readonly #streams = new Set<EventStream>()
@@ -91,7 +105,6 @@ export class Hub {
     this.#isSessionOpen = options.isSessionOpen ?? (async () => true)
     this.#openStream = options.openStream ?? openStandardStream
     this.#subscriptionsPerStream = options.subscriptionsPerStream
-    this.#watchJob = (id, wake, onLost) => options.engine.watch({ job: id }, wake, onLost)
   }
 
   /** Open streams by view. */
@@ -113,16 +126,38 @@ export class Hub {
     return { streams: this.#streams.size, channels: new Set(followed).size }
   }
 
-  /** Whether an open stream follows a job: by itself, or among the jobs of its owner, of everyone or of its parent. */
-  isWatched({ id, owner, parentId }: Pick<JobHeader, 'id' | 'owner' | 'parentId'>): boolean {
+  /**
+   * Whether an open stream follows a job: by itself, or among the jobs of its owner, of everyone or of its parent.
+   *
+   * @param tenant of whoever knows the job by these names: principals of a tenant and those of none know it by others
+   */
+  isWatched(job: Named, tenant: string | undefined): boolean {
+    if (this.#isFollowed(job, tenant)) return true
+    if (tenant !== undefined)
+      return this.#isFollowed(
+        renamed(job, (name) => qualify(tenant, name)),
+        undefined,
+      )
+    const { tenant: theirs } = unqualify(job.id)
     return (
-      this.#jobs.all.has(id) ||
-      this.#jobs.header.has(id) ||
+      theirs !== undefined &&
+      this.#isFollowed(
+        renamed(job, (name) => unqualify(name).name),
+        theirs,
+      )
+    )
+  }
+
+  #isFollowed({ id, owner, parentId }: Named, tenant: string | undefined): boolean {
+    const key = keyIn(tenant, id)
+    return (
+      this.#jobs.all.has(key) ||
+      this.#jobs.header.has(key) ||
       (this.#owners.size > 0 &&
         [owner, undefined].some(
           (whose) =>
-            this.#owners.has(ownerKey(whose, undefined)) ||
-            (parentId !== undefined && this.#owners.has(ownerKey(whose, parentId))),
+            this.#owners.has(keyIn(tenant, ownerKey(whose, undefined))) ||
+            (parentId !== undefined && this.#owners.has(keyIn(tenant, ownerKey(whose, parentId)))),
         ))
     )
   }
@@ -141,8 +176,8 @@ export class Hub {
   ): Promise<ReadableStream<Uint8Array>> {
     const stream = this.#createStream(viewer, view)
     try {
-      const channel = this.#jobChannel(id, view)
-      const follower = new JobFollower(this.#context, channel, stream, 'one', cursor, viewer.tokenSeries)
+      const channel = this.#jobChannel(viewer, id, view)
+      const follower = new JobFollower(channel, stream, 'one', cursor, viewer.tokenSeries)
       this.#endWith(stream, viewer, () => follower.end('token-expired'))
       await channel.ready
       await follower.checkToken()
@@ -160,10 +195,10 @@ export class Hub {
     const stream = this.#createStream(viewer, view, gone.map(({ id }) => endMessage(id, 'deleted', 'many')).join(''))
     try {
       const present = jobs.filter((job) => !job.gone)
-      const watchOf = this.#subscribe(present)
+      const watchOf = this.#subscribe(viewer, present)
       const followers = present.map(({ id, owner, view = 'all', cursor, ...access }) => {
-        const channel = this.#jobChannel(id, view, watchOf(owner))
-        const follower = new JobFollower(this.#context, channel, stream, 'many', cursor, access.tokenSeries)
+        const channel = this.#jobChannel(viewer, id, view, watchOf(owner))
+        const follower = new JobFollower(channel, stream, 'many', cursor, access.tokenSeries)
         this.#endWith(stream, access, () => follower.end('token-expired'))
         return { follower, channel }
       })
@@ -185,8 +220,8 @@ export class Hub {
   ): Promise<ReadableStream<Uint8Array>> {
     const stream = this.#createStream(viewer, 'list')
     try {
-      const channel = this.#ownerChannel(owner, parentId)
-      new OwnerFollower(this.#context, channel, stream)
+      const channel = this.#ownerChannel(viewer, owner, parentId)
+      new OwnerFollower(channel, stream)
       this.#endWith(stream, viewer, () => stream.close())
       await channel.ready
     } catch (error) {
@@ -259,9 +294,9 @@ export class Hub {
   }
 
   /** Chooses how a stream subscribes: to each job, or to owners if there are too many jobs. @throws ProblemError 422 for too many owners */
-  #subscribe(jobs: readonly Followed[]): (owner: string | undefined) => WatchJob {
+  #subscribe({ tenant }: Viewer, jobs: readonly Followed[]): (owner: string | undefined) => WatchJob | undefined {
     const most = this.#subscriptionsPerStream
-    if (most === undefined || jobs.length <= most) return () => this.#watchJob
+    if (most === undefined || jobs.length <= most) return () => undefined
     const owners = new Set(jobs.map(({ owner = '' }) => owner))
     if (owners.size > most) {
       const detail = `names jobs of ${owners.size} owners; one stream can follow jobs of ${most}`
@@ -269,7 +304,7 @@ export class Hub {
     }
     const subscriptions = new Map<string, OwnerSubscription>()
     return (owner = '') => {
-      const subscription = subscriptions.get(owner) ?? new OwnerSubscription(this.#context.engine, owner)
+      const subscription = subscriptions.get(owner) ?? new OwnerSubscription(this.#contextOf(tenant).engine, owner)
       subscriptions.set(owner, subscription)
       return subscription.watch
     }
@@ -280,21 +315,29 @@ export class Hub {
     return this.#subscriptionsPerStream === undefined ? key : `${key}\n#${++this.#opened}`
   }
 
-  #jobChannel(id: string, view: View, watch = this.#watchJob): JobChannel {
-    const key = this.#keyOf(id)
+  #contextOf(tenant: string | undefined): HubContext {
+    if (tenant === undefined) return this.#context
+    return { ...this.#context, engine: documentsOf(this.#context.engine, tenant), tenant }
+  }
+
+  /** @param subscribe subscribes in place of a subscription of the channel's own */
+  #jobChannel({ tenant }: Viewer, id: string, view: View, subscribe?: WatchJob): JobChannel {
+    const key = this.#keyOf(keyIn(tenant, id))
     const channels = this.#jobs[view]
     const open = channels.get(key)
     if (open) return open
-    const channel = new JobChannel(this.#context, id, view, watch, () => channels.delete(key))
+    const context = this.#contextOf(tenant)
+    const watch = subscribe ?? ((job, wake, onLost) => context.engine.watch({ job }, wake, onLost))
+    const channel = new JobChannel(context, id, view, watch, () => channels.delete(key))
     channels.set(key, channel)
     return channel
   }
 
-  #ownerChannel(owner: string | undefined, parentId: string | undefined): OwnerChannel {
-    const key = this.#keyOf(ownerKey(owner, parentId))
+  #ownerChannel({ tenant }: Viewer, owner: string | undefined, parentId: string | undefined): OwnerChannel {
+    const key = this.#keyOf(keyIn(tenant, ownerKey(owner, parentId)))
     const open = this.#owners.get(key)
     if (open) return open
-    const channel = new OwnerChannel(this.#context, owner, parentId, () => this.#owners.delete(key))
+    const channel = new OwnerChannel(this.#contextOf(tenant), owner, parentId, () => this.#owners.delete(key))
     this.#owners.set(key, channel)
     return channel
   }

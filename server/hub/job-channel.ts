@@ -45,7 +45,7 @@ export class JobChannel {
   readonly followers = new Set<JobFollower>()
   /** Resolves once the subscription to the engine is open. */
   readonly ready: Promise<void>
-  readonly #hub: HubContext
+  readonly hub: HubContext
   readonly #onEmpty: () => void
   readonly #frames: FrameTimer
   readonly #ring = new FrameRing()
@@ -70,7 +70,7 @@ export class JobChannel {
   #tokenSeries = 0
 
   constructor(hub: HubContext, id: string, view: View, watch: WatchJob, onEmpty: () => void) {
-    this.#hub = hub
+    this.hub = hub
     this.id = id
     this.view = view
     this.#onEmpty = onEmpty
@@ -99,7 +99,7 @@ export class JobChannel {
     if (this.followers.size > 0 || this.#closed) return
     this.#closed = true
     this.#frames.stop()
-    this.#hub.clock.clearTimeout(this.#ping)
+    this.hub.clock.clearTimeout(this.#ping)
     this.#unwatch?.()
     this.#onEmpty()
   }
@@ -123,7 +123,7 @@ export class JobChannel {
   /** The shared snapshot, if it has not expired and the kept frames continue it. */
   #sharedSnapshot(): Frame | undefined {
     const { frame, until } = this.#snapshot ?? {}
-    if (!frame || until === undefined || until <= this.#hub.clock.now()) return undefined
+    if (!frame || until === undefined || until <= this.hub.clock.now()) return undefined
     return frame.to === this.#sent || this.#ring.after(frame.to) ? frame : undefined
   }
 
@@ -133,7 +133,7 @@ export class JobChannel {
     if (shared?.to === patch.to && patch.job.epoch === this.#epoch) return shared
     const ends = endOf(patch.job.status) !== undefined
     const frame = new Frame(patch.from, patch.to, ends, (audience) => patchMessages(patch, this.view, audience))
-    if (this.followers.size > 1) this.#snapshot = { frame, until: this.#hub.clock.now() + SNAPSHOT_MS }
+    if (this.followers.size > 1) this.#snapshot = { frame, until: this.hub.clock.now() + SNAPSHOT_MS }
     return frame
   }
 
@@ -216,7 +216,7 @@ export class JobChannel {
     const known = this.#version
     let isBehind = false
     try {
-      const patch = await this.#hub.engine.changesSince(this.id, cursor, { view: this.view, maxBytes: PAGE_BYTES })
+      const patch = await this.hub.engine.changesSince(this.id, cursor, { view: this.view, maxBytes: PAGE_BYTES })
       if (this.#closed || cursor.epoch !== this.#epoch) return
       if (!patch) this.#end(cursor.epoch, 'deleted')
       else if (patch.job.epoch !== cursor.epoch) this.#restart(patch.job.epoch, patch.to)
@@ -230,7 +230,7 @@ export class JobChannel {
       isBehind = patch !== undefined && patch.to < known
     } catch {
       isBehind = true
-      this.#hub.metrics.count('engine_errors')
+      this.hub.metrics.count('engine_errors')
     } finally {
       this.#reading = false
     }
@@ -247,7 +247,7 @@ export class JobChannel {
       this.#bulkTouched = false
     }
     this.#ring.add(frame)
-    this.#hub.metrics.count('frames')
+    this.hub.metrics.count('frames')
     for (const follower of this.followers) follower.receive(frame)
     this.#ring.trim()
   }
@@ -265,19 +265,19 @@ export class JobChannel {
 
   #removalReason(header = this.#header): EndReason {
     const expiresAt = header?.expiresAt
-    return expiresAt !== undefined && Date.parse(expiresAt) <= this.#hub.clock.now() ? 'expired' : 'deleted'
+    return expiresAt !== undefined && Date.parse(expiresAt) <= this.hub.clock.now() ? 'expired' : 'deleted'
   }
 
   #schedulePing(): Timer {
-    return this.#hub.clock.setTimeout(() => {
+    return this.hub.clock.setTimeout(() => {
       this.#ping = this.#schedulePing()
       this.#snapshot = undefined
-      const bytes = encode(pingMessage(this.#hub.clock.now(), this.#sent))
+      const bytes = encode(pingMessage(this.hub.clock.now(), this.#sent))
       for (const follower of this.followers) follower.ping(bytes)
-      if (!this.#hub.engine.tellsAll) void this.#checkVersion()
+      if (!this.hub.engine.tellsAll) void this.#checkVersion()
       // Retries a read that failed.
       else if (this.#sent < this.#version) this.#requestFrame()
-    }, this.#hub.pingMs)
+    }, this.hub.pingMs)
   }
 
   /** Reads the stored version, because most engines may lose wake-ups. */
@@ -287,7 +287,7 @@ export class JobChannel {
     this.#isChecking = true
     const asked = this.#epoch
     try {
-      const stored = await this.#hub.engine.read(this.id)
+      const stored = await this.hub.engine.read(this.id)
       if (this.#closed) return
       if (!stored) this.#end(asked, this.#removalReason())
       else {
@@ -298,7 +298,7 @@ export class JobChannel {
         this.#endTokens(epoch, tokenSeries(stored))
       }
     } catch {
-      this.#hub.metrics.count('engine_errors')
+      this.hub.metrics.count('engine_errors')
     } finally {
       this.#isChecking = false
     }

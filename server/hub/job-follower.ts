@@ -42,14 +42,13 @@ export class JobFollower implements Follower {
    * @param tokenSeries series of the token that opened the stream, if one did
    */
   constructor(
-    hub: HubContext,
     channel: JobChannel,
     stream: EventStream,
     audience: Audience,
     cursor: Cursor | undefined,
     tokenSeries?: number,
   ) {
-    this.#hub = hub
+    this.#hub = channel.hub
     this.#channel = channel
     this.#stream = stream
     this.#audience = audience

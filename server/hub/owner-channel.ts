@@ -1,6 +1,7 @@
 import type { AppliedEvent } from '../../shared/document/events.ts'
 import type { JobHeader } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import { qualify } from '../../shared/document/tenant.ts'
 import type { Timer } from '../../shared/time/clock.ts'
 import type { EndReason } from '../../shared/wire/messages.ts'
 import type { Change, ListQuery, Page, Unwatch } from '../jobs/engine.ts'
@@ -36,7 +37,7 @@ export class OwnerChannel {
   readonly parentId: string | undefined
   readonly followers = new Set<OwnerFollower>()
   readonly ready: Promise<void>
-  readonly #hub: HubContext
+  readonly hub: HubContext
   readonly #onEmpty: () => void
   readonly #frames: FrameTimer
   readonly #known = new KnownJobs()
@@ -59,7 +60,7 @@ export class OwnerChannel {
   #finished = 0
 
   constructor(hub: HubContext, owner: string | undefined, parentId: string | undefined, onEmpty: () => void) {
-    this.#hub = hub
+    this.hub = hub
     this.owner = owner
     this.parentId = parentId
     this.#onEmpty = onEmpty
@@ -80,7 +81,7 @@ export class OwnerChannel {
 
   /** Who takes turns with others when the channel reads. */
   get who(): string {
-    return `channel of ${this.owner ?? 'all'}`
+    return `channel of ${this.owner === undefined ? 'all' : qualify(this.hub.tenant, this.owner)}`
   }
 
   join(follower: OwnerFollower): void {
@@ -98,7 +99,7 @@ export class OwnerChannel {
   #close(): void {
     this.#closed = true
     this.#frames.stop()
-    this.#hub.clock.clearTimeout(this.#ping)
+    this.hub.clock.clearTimeout(this.#ping)
     this.#unwatch?.()
     this.#onEmpty()
   }
@@ -141,19 +142,19 @@ export class OwnerChannel {
   /** Lists a page of this channel's jobs for a follower, or returns one that another follower listed after this one had joined. */
   list(listing: Listing, { joined }: OwnerFollower): Promise<ListedPage> {
     const { live, limit, cursor = '' } = listing
-    const read = () => this.#hub.engine.list(this.#query(listing))
+    const read = () => this.hub.engine.list(this.#query(listing))
     return this.#pages.read(`${live} ${limit} ${cursor}`, joined, this.followers.size > 1, read)
   }
 
   async #listInTurn(listing: Listing): Promise<Page<JobHeader>> {
-    return inTurn(this.#hub, this, () => this.#hub.engine.list(this.#query(listing)))
+    return inTurn(this.hub, this, () => this.hub.engine.list(this.#query(listing)))
   }
 
   /** The engine query for a page of this channel's jobs. */
   #query(listing: Listing): ListQuery {
     const { owner, parentId } = this
     // Without shared turns every page costs a request to the engine.
-    const bytes = this.#hub.turns ? { maxBytes: STEP_BYTES } : {}
+    const bytes = this.hub.turns ? { maxBytes: STEP_BYTES } : {}
     return { owner, ...(parentId === undefined ? {} : { parentId }), ...bytes, ...listing }
   }
 
@@ -164,7 +165,7 @@ export class OwnerChannel {
 
   /** Reads a job's header; `undefined` if the job is gone or not in this channel. */
   async newestHeader(id: string): Promise<JobHeader | undefined> {
-    const header = (await this.#hub.engine.read(id))?.header
+    const header = (await this.hub.engine.read(id))?.header
     return header && this.#isOurs(header) ? header : undefined
   }
 
@@ -228,7 +229,7 @@ export class OwnerChannel {
   }
 
   #removalReason(expiresAt: string | undefined): EndReason {
-    return expiresAt !== undefined && Date.parse(expiresAt) <= this.#hub.clock.now() ? 'expired' : 'deleted'
+    return expiresAt !== undefined && Date.parse(expiresAt) <= this.hub.clock.now() ? 'expired' : 'deleted'
   }
 
   #addUpdate(update: JobUpdate): void {
@@ -251,7 +252,7 @@ export class OwnerChannel {
     this.#updates.clear()
     // Too large to share: each follower sends pages at its own pace.
     const bytes = text.length > PAGE_BYTES ? undefined : encode(text)
-    this.#hub.metrics.count('frames')
+    this.hub.metrics.count('frames')
     for (const follower of this.followers) follower.receive(from, this.#sent, bytes)
     this.forget()
     const forgotten = this.#sentUpdates.trim()
@@ -266,7 +267,7 @@ export class OwnerChannel {
       } catch {
         // The engine is unavailable: the next frame or ping retries.
         this.#unread.add(id)
-        this.#hub.metrics.count('engine_errors')
+        this.hub.metrics.count('engine_errors')
         return
       }
     }
@@ -274,7 +275,7 @@ export class OwnerChannel {
 
   async #read(id: string): Promise<void> {
     const before = this.#known.get(id)
-    const stored = await inTurn(this.#hub, this, () => this.#hub.engine.read(id))
+    const stored = await inTurn(this.hub, this, () => this.hub.engine.read(id))
     if (this.#closed) return
     if (stored && this.#isOurs(stored.header)) this.#observe(stored.header)
     // A change of the known version means that the job was created again during the read.
@@ -289,12 +290,12 @@ export class OwnerChannel {
   }
 
   #schedulePing(): Timer {
-    return this.#hub.clock.setTimeout(() => {
+    return this.hub.clock.setTimeout(() => {
       this.#ping = this.#schedulePing()
       this.#pages.clear()
       void this.#readUnread()
-      if (!this.#hub.engine.tellsAll) void this.#checkVersions()
-    }, this.#hub.pingMs)
+      if (!this.hub.engine.tellsAll) void this.#checkVersions()
+    }, this.hub.pingMs)
   }
 
   /** Lists the live jobs and reads known ones that are missing there, because most engines may lose wake-ups. */
@@ -314,7 +315,7 @@ export class OwnerChannel {
       }
       for (const id of [...this.#known.live()]) if (!this.#closed && !seen.has(id)) await this.#read(id)
     } catch {
-      this.#hub.metrics.count('engine_errors')
+      this.hub.metrics.count('engine_errors')
     } finally {
       this.#isChecking = false
     }

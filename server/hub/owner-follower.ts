@@ -38,8 +38,8 @@ export class OwnerFollower implements Follower {
   #left = false
   hasJoined = false
 
-  constructor(hub: HubContext, channel: OwnerChannel, stream: EventStream) {
-    this.#hub = hub
+  constructor(channel: OwnerChannel, stream: EventStream) {
+    this.#hub = channel.hub
     this.#channel = channel
     this.#stream = stream
     this.position = channel.sent

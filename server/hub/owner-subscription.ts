@@ -1,4 +1,4 @@
-import type { Change, Engine, Unwatch } from '../jobs/engine.ts'
+import type { Change, Documents, Unwatch } from '../jobs/engine.ts'
 import type { WatchJob } from './job-channel.ts'
 
 interface Listener {
@@ -11,8 +11,8 @@ export class OwnerSubscription {
   readonly #listeners = new Map<string, Listener>()
   readonly #open: Promise<Unwatch>
 
-  constructor(engine: Engine, owner: string) {
-    this.#open = engine.watch(
+  constructor(documents: Documents, owner: string) {
+    this.#open = documents.watch(
       { owner },
       (change) => this.#listeners.get(change.id)?.wake(change),
       () => {

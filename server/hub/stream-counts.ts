@@ -1,3 +1,5 @@
+import { qualify } from '../../shared/document/tenant.ts'
+import { fullName } from '../auth/access.ts'
 import { problems, refuse } from '../errors.ts'
 import type { View } from '../jobs/engine.ts'
 import type { Viewer } from './event-stream.ts'
@@ -39,30 +41,33 @@ export class StreamCounts {
   }
 
   /** Counts a stream. @throws ProblemError 429 when a limit is reached */
-  add({ sub, jobs }: Viewer, view: StreamView): void {
+  add(viewer: Viewer, view: StreamView): void {
+    const { tenant, jobs } = viewer
     const { streams, jobStreams } = this.#limits
     if (!jobs) {
-      const open = sum(this.#ofPrincipal.get(sub))
+      const who = fullName(viewer)
+      const open = sum(this.#ofPrincipal.get(who))
       if (open >= streams)
         throw refuse(problems.tooMany('streams', `You have ${open} streams open. Close some, then try again.`))
-      increment(this.#ofPrincipal, sub, view)
+      increment(this.#ofPrincipal, who, view)
     }
     for (const job of jobs ?? []) {
-      const open = sum(this.#ofJob.get(job))
+      const open = sum(this.#ofJob.get(qualify(tenant, job)))
       if (open < jobStreams) continue
       throw refuse(
         problems.tooMany('jobStreams', `Watch tokens have ${open} streams of job ${job} open. Try again later.`),
       )
     }
-    for (const job of jobs ?? []) increment(this.#ofJob, job, view)
+    for (const job of jobs ?? []) increment(this.#ofJob, qualify(tenant, job), view)
     this.#all[view] += 1
   }
 
   /** Uncounts a stream that ended. */
-  remove({ sub, jobs }: Viewer, view: StreamView): void {
+  remove(viewer: Viewer, view: StreamView): void {
+    const { tenant, jobs } = viewer
     this.#all[view] -= 1
-    if (!jobs) decrement(this.#ofPrincipal, sub, view)
-    else for (const job of jobs) decrement(this.#ofJob, job, view)
+    if (!jobs) decrement(this.#ofPrincipal, fullName(viewer), view)
+    else for (const job of jobs) decrement(this.#ofJob, qualify(tenant, job), view)
   }
 
   /** Open streams by view. */

@@ -5,11 +5,12 @@ import type { Sent } from '../../shared/producer/batcher.ts'
 import { failureOf } from '../../shared/producer/http-sender.ts'
 import type { Clock, Random } from '../../shared/time/clock.ts'
 import { type CreateJob, createRequestSchemas } from '../../shared/wire/api.ts'
-import type { Principal } from '../auth/access.ts'
+import { flawOfIdentity, type Principal } from '../auth/access.ts'
 import { fieldErrors, ProblemError, problems, refuse } from '../errors.ts'
 import { JobEventEmitter } from './emitter.ts'
 import type { Engine } from './engine.ts'
 import { FLUSH_MS, type Jobs } from './jobs.ts'
+import { qualifyHeader } from './tenant-documents.ts'
 
 interface AppJobsContext {
   jobs: Jobs
@@ -19,7 +20,14 @@ interface AppJobsContext {
   random: Random
 }
 
-/** The principal that publishes for work in this process. */
+/** A job to create in this process. */
+type AppJob = CreateJob & {
+  owner: string
+  /** The tenant of the owner, if it is in one. */
+  tenant?: string | undefined
+}
+
+/** The principal that publishes for work in this process, in all tenants. */
 const server: Principal = { sub: 'milepost', scopes: ['jobs:admin'] }
 
 /** Creates jobs, and reports on them, from within the server's process. */
@@ -52,15 +60,20 @@ export class AppJobs extends JobEventEmitter {
   /**
    * Creates a job of an owner. It counts against the owner's quotas.
    *
+   * In a tenant, the names in the answer are qualified, as the other functions take them: `acme::export-7`. There, the job's id is `export-7`.
+   *
    * @param key the same key, owner and job return the job that was created before
    * @throws ProblemError 409 when the id is taken, 422 for invalid fields, 429 over a quota, 503 or 507 when the store fails
    */
-  async create(job: CreateJob & { owner: string }, key?: string): Promise<JobHeader> {
+  async create({ tenant, ...job }: AppJob, key?: string): Promise<JobHeader> {
     const parsed = this.#schema.safeParse(job)
     if (!parsed.success) throw refuse(problems.invalid(fieldErrors(parsed.error)))
-    const owner: Principal = { sub: job.owner, scopes: ['jobs:write'] }
+    const flaw = flawOfIdentity(job.owner, tenant)
+    if (flaw !== undefined)
+      throw refuse(problems.invalid([{ field: tenant === undefined ? 'owner' : 'tenant', detail: flaw }]))
+    const owner: Principal = { sub: job.owner, tenant, scopes: ['jobs:write'] }
     const { header } = await this.#jobs.create(owner, parsed.data, key)
-    return header
+    return qualifyHeader(tenant, header)
   }
 }
 

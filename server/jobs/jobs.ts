@@ -1,19 +1,29 @@
 import type { ProducerEvent } from '../../shared/document/events.ts'
-import { isJobId, type JobHeader } from '../../shared/document/job.ts'
+import { isAnyJobId, isJobId, type JobHeader } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
 import type { Receipt } from '../../shared/producer/batcher.ts'
 import { type Random, randomId } from '../../shared/time/clock.ts'
 import type { CreateJob, CreateToken, RemoveQuery } from '../../shared/wire/api.ts'
-import { type Action, isAdmin, type Principal, permit, permitOwner, requireScope, tokenSeries } from '../auth/access.ts'
+import {
+  type Action,
+  fullName,
+  isAdmin,
+  type Principal,
+  permit,
+  permitOwner,
+  requireScope,
+  tokenSeries,
+} from '../auth/access.ts'
 import type { Auth } from '../auth/auth.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import { unorderedDigestOf } from '../support/digest.ts'
 import { headerBytes } from './apply-batch.ts'
-import type { Applied, Batch, Engine, IdempotencyKey, ListQuery, Operation, StoredJob } from './engine.ts'
+import type { Applied, Batch, Documents, Engine, IdempotencyKey, ListQuery, Operation, StoredJob } from './engine.ts'
 import { keyHorizon } from './idempotency.ts'
 import type { ListCursors } from './list-cursors.ts'
 import { Removals } from './removals.ts'
+import { documentsOf } from './tenant-documents.ts'
 import type { TrustedClock } from './trusted-clock.ts'
 
 /** Recommended time for producers to gather events before a flush: milliseconds. */
@@ -21,8 +31,8 @@ export const FLUSH_MS = { watched: 250, unwatched: 5_000 }
 
 interface JobsContext {
   engine: Engine
-  /** Whether a job has followers in this process. */
-  isWatched: (header: JobHeader) => boolean
+  /** Whether a job has followers in this process. @param tenant of whoever knows the job by the names of this header */
+  isWatched: (header: JobHeader, tenant: string | undefined) => boolean
   auth: Auth
   cursors: ListCursors
   limits: Limits
@@ -41,26 +51,32 @@ export interface OpenList {
   nextCursor(): Promise<string | undefined>
 }
 
-/** Operations on jobs, with their access checks. All throw `ProblemError`s. */
+/**
+ * Operations on jobs, with their access checks. All throw `ProblemError`s.
+ *
+ * A principal of a tenant works with the documents of that tenant, under the names that they have there.
+ */
 export class Jobs {
-  readonly #context: JobsContext
+  readonly #context: Omit<JobsContext, 'engine'>
+  readonly #documentsOf: (principal: Principal) => Documents
   readonly #removals: Removals
   #written = { ms: Number.NaN, text: '' }
 
-  constructor(context: JobsContext) {
+  constructor({ engine, ...context }: JobsContext) {
     this.#context = context
-    this.#removals = new Removals(context.engine, context.clock)
+    this.#documentsOf = ({ tenant }) => documentsOf(engine, tenant)
+    this.#removals = new Removals(context.clock)
   }
 
   /** Creates a job, or returns the one that the same request created before. */
   async create(principal: Principal, input: CreateJob, key?: string): Promise<{ header: JobHeader; created: boolean }> {
     requireScope(principal, 'jobs:write')
     permitOwner(principal, input.owner ?? principal.sub)
-    const { engine, limits } = this.#context
+    const { limits } = this.#context
     const job = await this.#newJob(principal, input, key)
     const keptLimit = { jobs: limits.keptJobs, bytes: limits.keptBytes }
     const liveLimit = isAdmin(principal) ? {} : { liveLimit: limits.liveJobs }
-    const created = await engine.create({ ...job, keptLimit, ...liveLimit })
+    const created = await this.#documentsOf(principal).create({ ...job, keptLimit, ...liveLimit })
     if ('refused' in created) throw refuse(created.refused)
     const { header, marks } = created.job
     const isRepeat = header.createdBy === principal.sub && marks.requestDigest === job.marks.requestDigest
@@ -86,7 +102,7 @@ export class Jobs {
     epoch?: string,
     bytes = 0,
   ): Promise<Receipt> {
-    if (!isJobId(id)) throw refuse(problems.notFound())
+    if (!isIdFor(principal, id)) throw refuse(problems.notFound())
     const batch: Batch = { events, at: this.#now(), bytes }
     if (key) this.#addKey(batch, key)
     if (epoch !== undefined) batch.epoch = epoch
@@ -105,18 +121,18 @@ export class Jobs {
         batch.tokenSeries = tokenSeries(stored)
       }
     }
-    const applied = await this.#apply(id, batch)
+    const applied = await this.#apply(principal, id, batch)
     if ('refused' in applied && applied.refused.status === 404) await this.read(principal, id, 'publish')
     const header = this.#count(applied, events.length)
     const { version, cancelRequested, pauseRequested } = header
-    const watched = 'watched' in applied || this.#context.isWatched(header)
+    const watched = 'watched' in applied || this.#context.isWatched(header, principal.tenant)
     const flushMs = watched ? FLUSH_MS.watched : FLUSH_MS.unwatched
     return { version, cancelRequested, pauseRequested, watched, flushMs }
   }
 
   /** Reads a job and checks that the principal may perform the action on it. */
   async read(principal: Principal, id: string, action: Action = 'read'): Promise<StoredJob> {
-    const stored = isJobId(id) ? await this.#context.engine.read(id) : undefined
+    const stored = isIdFor(principal, id) ? await this.#documentsOf(principal).read(id) : undefined
     if (!stored) throw refuse(problems.notFound())
     permit(principal, stored, action)
     return stored
@@ -127,17 +143,18 @@ export class Jobs {
     principal: Principal,
     { owner: asked, cursor: sealed, ...query }: Partial<Omit<ListQuery, 'limit' | 'maxBytes'>>,
   ): Promise<OpenList> {
-    const { engine, cursors } = this.#context
-    const { sub } = principal
+    const { cursors } = this.#context
+    const who = fullName(principal)
+    const documents = this.#documentsOf(principal)
     const owner = this.ownerOf(principal, asked)
-    let cursor = sealed === undefined ? undefined : await cursors.open(sealed, sub, owner)
+    let cursor = sealed === undefined ? undefined : await cursors.open(sealed, who, owner)
     return {
       read: async (size) => {
-        const page = await engine.list({ ...query, ...size, owner, ...(cursor === undefined ? {} : { cursor }) })
+        const page = await documents.list({ ...query, ...size, owner, ...(cursor === undefined ? {} : { cursor }) })
         cursor = page.nextCursor
         return { jobs: page.rows, isLast: cursor === undefined }
       },
-      nextCursor: async () => (cursor === undefined ? undefined : cursors.seal(cursor, sub, owner)),
+      nextCursor: async () => (cursor === undefined ? undefined : cursors.seal(cursor, who, owner)),
     }
   }
 
@@ -154,15 +171,16 @@ export class Jobs {
       throw refuse(problems.forbidden('owner: needs the scope jobs:admin. Leave it out for your own jobs.', errors))
     }
     if (asked !== '*') return asked
-    if (!this.#context.engine.knowsOwnersOnly) return undefined
-    const detail = `can't be * here: ${this.#context.engine.name} keeps no list of everyone's jobs. Name an owner.`
+    const { knowsOwnersOnly, name } = this.#documentsOf(principal)
+    if (!knowsOwnersOnly) return undefined
+    const detail = `can't be * here: ${name} keeps no list of everyone's jobs. Name an owner.`
     throw refuse(problems.invalid([{ field: 'owner', detail }]))
   }
 
   /** Records a watcher's request. Cancels a pending job at once. */
   async operate(principal: Principal, id: string, operation: Operation): Promise<JobHeader> {
     const { epoch } = (await this.read(principal, id, 'control')).header
-    return this.#count(await this.#apply(id, { events: [], at: this.#now(), epoch, decide: operation }), 1)
+    return this.#count(await this.#apply(principal, id, { events: [], at: this.#now(), epoch, decide: operation }), 1)
   }
 
   /** Creates a token for people without an account. */
@@ -176,14 +194,14 @@ export class Jobs {
   /** Revokes all watch and publish tokens of a job, and ends the streams that they opened. */
   async endTokens(principal: Principal, id: string): Promise<void> {
     const { epoch } = (await this.read(principal, id, 'end-tokens')).header
-    const applied = await this.#apply(id, { events: [], at: this.#now(), epoch, decide: 'end-tokens' })
+    const applied = await this.#apply(principal, id, { events: [], at: this.#now(), epoch, decide: 'end-tokens' })
     if ('refused' in applied) throw refuse(applied.refused)
   }
 
   /** @returns the header of the removed job */
   async remove(principal: Principal, id: string): Promise<JobHeader> {
     const { header } = await this.read(principal, id, 'remove')
-    const removed = await this.#context.engine.remove(id, { epoch: header.epoch })
+    const removed = await this.#documentsOf(principal).remove(id, { epoch: header.epoch })
     if (!removed) throw refuse(problems.notFound())
     return header
   }
@@ -201,13 +219,14 @@ export class Jobs {
     }
     // Excludes jobs that end later.
     const before = endedBefore === undefined ? this.#context.clock.now() + 1 : Date.parse(endedBefore)
-    return this.#removals.start({ owner, endedBefore: before, ...(status ? { status } : {}) })
+    const jobs = { owner, endedBefore: before, ...(status ? { status } : {}) }
+    return this.#removals.start(this.#documentsOf(principal), fullName({ ...principal, sub: owner }), jobs)
   }
 
   async #newJob(principal: Principal, input: CreateJob, key: string | undefined): Promise<StoredJob> {
     const { auth, random } = this.#context
     const { id: chosen, title, kind, owner = principal.sub, ...optional } = input
-    const id = chosen ?? (key ? await auth.deriveJobId(principal.sub, key) : randomId(random, 26))
+    const id = chosen ?? (key ? await auth.deriveJobId(fullName(principal), key) : randomId(random, 26))
     const now = this.#now()
     const header: JobHeader = {
       id,
@@ -240,9 +259,9 @@ export class Jobs {
     if (horizon !== undefined) batch.keyHorizon = horizon
   }
 
-  #apply(id: string, batch: Batch): Promise<Applied> {
+  #apply(principal: Principal, id: string, batch: Batch): Promise<Applied> {
     const { retentionSeconds } = this.#context
-    return this.#context.engine.apply(id, { ...batch, retentionSeconds })
+    return this.#documentsOf(principal).apply(id, { ...batch, retentionSeconds })
   }
 
   #count(applied: Applied, events: number): JobHeader {
@@ -261,3 +280,6 @@ export class Jobs {
     return this.#written.text
   }
 }
+
+/** Whether a job may have this id for the principal: without a tenant, a principal knows jobs of tenants by their qualified ids. */
+const isIdFor = ({ tenant }: Principal, id: string) => isJobId(id) || (tenant === undefined && isAnyJobId(id))

@@ -2,9 +2,11 @@ import type { Cursor } from '../../shared/document/cursor.ts'
 import type { ErrorRow, Item, LogRow, Patch, Step } from '../../shared/document/job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/document/limits.ts'
 import { countItems } from '../../shared/document/selectors.ts'
+import { qualify } from '../../shared/document/tenant.ts'
 import { type Clock, nextTurn, systemClock } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Engine, View } from './engine.ts'
+import { documentsOf } from './tenant-documents.ts'
 
 /** Most concurrent reads of large documents, in total and per job. Each may hold tens of megabytes until it has been sent. */
 export const LARGE_READS = { all: 16, job: 4 }
@@ -33,23 +35,26 @@ export class LargeDocuments {
   /**
    * Reads all changes since a cursor, or everything without one. `undefined` when there is no such job.
    *
+   * @param tenant of whoever knows the job by this id
    * @returns the patch; for a large one with `release`, to call once the patch was sent or discarded
    * @throws ProblemError 429 when too many large documents are being read
    */
   async read(
+    tenant: string | undefined,
     id: string,
     cursor: Cursor | undefined,
     view: View,
   ): Promise<{ patch: Patch; release?: () => void } | undefined> {
     const page = { view, maxBytes: READ_BYTES }
-    let patch = await this.#engine.changesSince(id, cursor, page)
+    const documents = documentsOf(this.#engine, tenant)
+    let patch = await documents.changesSince(id, cursor, page)
     if (!patch?.more) return patch && { patch }
-    const release = this.#reserve(id)
+    const release = this.#reserve(qualify(tenant, id))
     try {
       let whole = new MergedPatch(patch)
       while (patch.more) {
         await nextTurn(systemClock)
-        patch = await this.#engine.changesSince(id, { epoch: patch.job.epoch, version: patch.to }, page)
+        patch = await documents.changesSince(id, { epoch: patch.job.epoch, version: patch.to }, page)
         if (!patch) {
           release()
           return undefined

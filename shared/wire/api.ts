@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { createFieldSchemas } from '../document/events.ts'
-import { jobHeaderSchema, jobIdSchema, jobStatusSchema } from '../document/job.ts'
+import { anyJobIdSchema, jobHeaderSchema, jobIdSchema, jobStatusSchema } from '../document/job.ts'
 import type { Limits } from '../document/limits.ts'
+import { tenantSchema } from '../document/tenant.ts'
 
 /** The schemas of requests, under the given limits. */
 export function createRequestSchemas(limits: Limits) {
@@ -37,8 +38,10 @@ export function createRequestSchemas(limits: Limits) {
     createSignInLink: z
       .strictObject({
         sub: name,
+        /** Its tenant; omitted: that of the principal who makes the link. */
+        tenant: tenantSchema.optional(),
         /** The job whose page the browser is sent to. */
-        job: jobIdSchema.optional(),
+        job: anyJobIdSchema.optional(),
         /** Whether the session is an administrator's, who sees everyone's jobs. */
         admin: z.boolean().default(false),
       })
@@ -70,8 +73,8 @@ export type JobEvents = z.infer<ReturnType<typeof createRequestSchemas>['jobEven
 /** What `POST /api/sign-in-links` takes. */
 export type CreateSignInLink = z.input<ReturnType<typeof createRequestSchemas>['createSignInLink']>
 
-/** `owner` in a query. */
-export const ownerQuerySchema = z.string().min(1).max(512)
+/** `owner` in a query: a name of 512 characters, with a tenant of 64 before it. */
+export const ownerQuerySchema = z.string().min(1).max(578)
 
 /** The query of `GET /api/jobs`. */
 export const listQuerySchema = z.strictObject({
@@ -79,9 +82,9 @@ export const listQuerySchema = z.strictObject({
   owner: ownerQuerySchema.optional(),
   status: jobStatusSchema.optional(),
   kind: z.string().min(1).max(512).optional(),
-  parent: jobIdSchema.optional(),
+  parent: anyJobIdSchema.optional(),
   limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z.string().min(1).max(256).optional(),
+  cursor: z.string().min(1).max(512).optional(),
 })
 
 /** The query of `DELETE /api/jobs`. */
@@ -89,7 +92,7 @@ export const removeQuerySchema = z.strictObject({
   status: jobStatusSchema.extract(['completed', 'failed', 'cancelled']).optional(),
   /** ISO 8601, with a time zone. */
   endedBefore: z.iso.datetime({ offset: true }).optional(),
-  owner: z.string().min(1).max(512).optional(),
+  owner: ownerQuerySchema.optional(),
 })
 /** Which ended jobs `DELETE /api/jobs` removes: all of one's own, unless it says otherwise. */
 export type RemoveQuery = z.infer<typeof removeQuerySchema>
@@ -128,7 +131,7 @@ export const sessionQuerySchema = z.strictObject({
   sub: ownerQuerySchema.optional(),
   cursor: z
     .string()
-    .regex(/^[0-9a-f]{16}-[0-9a-f]{64}$/, 'must be the nextCursor of a page before')
+    .regex(/^([0-9a-f]{16}-){1,2}[0-9a-f]{64}$/, 'must be the nextCursor of a page before')
     .optional(),
 })
 

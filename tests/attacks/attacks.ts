@@ -87,6 +87,35 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       test: 'ListCursors opens what it sealed, for the same principal and owner alone',
     },
   ],
+  Tenants: [
+    {
+      attack:
+        'A job of another tenant by every call, by its id there and among all: by people and administrators of one’s own tenant, and by people of none, who are called the same',
+      gets: '404, 320 of 320 times, byte for byte that of a job that is not there',
+      others: arrives,
+      file: 'attacks/tenants.test.ts',
+    },
+    {
+      attack:
+        'Lists and streams of all jobs, of owners and of parents, with the names of another tenant, by an administrator; removals of what has ended',
+      gets: 'its own jobs alone, in 11 lists and 11 streams',
+      others: arrives,
+      file: 'attacks/tenants.test.ts',
+    },
+    {
+      attack:
+        'Tokens of one tenant in another, where a job has the same id: with another tenant, without one, with one that is no name; names that look as if they had a tenant; a link for somebody there',
+      gets: '401 or 404, 140 of 140 times; 403 for a link',
+      others: arrives,
+      file: 'attacks/tenants.test.ts',
+    },
+    {
+      attack: 'Sessions of another tenant: listed, ended, and a cookie with another tenant',
+      gets: '401 or 404, 6 of 6 times',
+      others: arrives,
+      file: 'attacks/tenants.test.ts',
+    },
+  ],
   'What is sent': [
     {
       attack: 'Scripts, ends of lines, escapes of terminals and directions of text, in every field of text',

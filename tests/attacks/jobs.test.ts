@@ -3,31 +3,10 @@ import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
 import { attack } from './attack.ts'
+import { jobCalls, statusIn } from './job-calls.ts'
 import { othersNotice } from './others.ts'
 
 const ROUNDS = 100
-
-const MANY = 'api/events'
-
-/** What one asks for who knows the id of another's job. */
-const calls = (id: string): [method: string, path: string, body?: object][] => [
-  ['GET', `api/jobs/${id}`],
-  ['HEAD', `api/jobs/${id}`],
-  ['GET', `api/jobs/${id}?since=x-1`],
-  ['GET', `api/jobs/${id}?parts=header`],
-  ['GET', `api/jobs/${id}/progress`],
-  ['GET', `api/jobs/${id}/progress?parts=header`],
-  ['GET', `api/progress?job=${id}`],
-  ['POST', `api/jobs/${id}/events`, { type: 'progress', done: 1 }],
-  ['POST', MANY, [{ job: id, events: [{ type: 'progress', done: 1 }] }]],
-  ['POST', `api/jobs/${id}/cancel`],
-  ['POST', `api/jobs/${id}/pause`],
-  ['POST', `api/jobs/${id}/resume`],
-  ['POST', `api/jobs/${id}/tokens`, {}],
-  ['POST', `api/jobs/${id}/tokens`, { can: 'publish' }],
-  ['DELETE', `api/jobs/${id}/tokens`],
-  ['DELETE', `api/jobs/${id}`],
-]
 
 describe('attacks on jobs', () => {
   attack('Another’s job by every call', async () => {
@@ -38,12 +17,10 @@ describe('attacks on jobs', () => {
     const others = othersNotice(ada)
     const answers = async (id: string) => {
       const all: string[] = []
-      for (const request of calls(id)) {
+      for (const request of jobCalls(id)) {
         const response = await mallory.request(...request)
         const text = await response.text()
-        // Refused by itself within the answer.
-        const status = request[1] === MANY ? JSON.parse(text)[0].status : response.status
-        all.push(`${status} ${response.headers.get('content-type')} ${text}`)
+        all.push(`${statusIn(request[1], response.status, text)} ${response.headers.get('content-type')} ${text}`)
       }
       return all
     }

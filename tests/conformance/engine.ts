@@ -64,7 +64,8 @@ export function describeEngine(
     describeApply(subject, open)
     describeKeys(subject)
     describeChanges(subject)
-    describeWatch(subject, options.hasAlarms)
+    // The documents of a tenant answer a moment after their engine has.
+    describeWatch(subject, options.hasAlarms || tenant !== undefined)
     describeEveryone(subject, options.knowsOwnersOnly !== true)
     describeOwners(subject)
     describeTokens(subject)

@@ -14,6 +14,7 @@ import { describeOperations } from './runtime-operations.ts'
 import { describeResuming } from './runtime-resuming.ts'
 import { describeSessions } from './runtime-sessions.ts'
 import { describeStreams } from './runtime-streams.ts'
+import { describeTenants } from './runtime-tenants.ts'
 import { describeTokens } from './runtime-tokens.ts'
 
 /** A server in a process of its own. */
@@ -137,6 +138,7 @@ export function describeRuntime(name: string, start: StartRuntime, traits: Runti
     describeStreams(subject)
     describeResuming(subject)
     describeManyJobs(subject)
+    describeTenants(subject)
     describeHostility(subject)
     describeLoad(subject)
 

@@ -1,8 +1,8 @@
 import type { Context } from 'hono'
 import { deleteCookie, getCookie, getSignedCookie, setCookie, setSignedCookie } from 'hono/cookie'
 import { html } from 'hono/html'
-import { isJobId } from '../../../shared/document/job.ts'
-import type { Principal } from '../../auth/access.ts'
+import { isAnyJobId } from '../../../shared/document/job.ts'
+import { fullName, type Principal } from '../../auth/access.ts'
 import type { SignInAttempt } from '../../auth/oidc.ts'
 import { recordAct, recordFailedSignIn } from '../audit.ts'
 import { type App, absoluteLinkTo, type Env, linkTo, type RouteContext } from '../context.ts'
@@ -24,7 +24,7 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
     job: string | undefined,
   ): Promise<Response> => {
     const { cookie, seconds, id: session } = await sessions.create(principal)
-    recordAct(c, context, { action: 'sign-in', sub: principal.sub, by, session })
+    recordAct(c, context, { action: 'sign-in', sub: fullName(principal), by, session })
     const { name, secure } = sessionCookie(c, front)
     const path = linkTo(c, '/')
     setCookie(c, name, cookie, { path, httpOnly: true, sameSite: 'Lax', secure, maxAge: seconds })
@@ -54,7 +54,7 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
     const principal = await sessions.principalOf(cookie)
     await sessions.endOf(cookie)
     if (principal?.session !== undefined) {
-      recordAct(c, context, { action: 'sign-out', sub: principal.sub, session: principal.session })
+      recordAct(c, context, { action: 'sign-out', sub: fullName(principal), session: principal.session })
     }
     setCookie(c, name, '', { path: base, httpOnly: true, sameSite: 'Lax', secure, maxAge: 0 })
     return c.redirect(base, 303)
@@ -77,7 +77,7 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
     const job = c.req.query('job')
     let begun: Awaited<ReturnType<typeof oidc.begin>>
     try {
-      begun = await oidc.begin(redirectUri(c), job !== undefined && isJobId(job) ? job : undefined)
+      begun = await oidc.begin(redirectUri(c), job !== undefined && isAnyJobId(job) ? job : undefined)
     } catch (error) {
       return failed(c, error)
     }
@@ -129,7 +129,7 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
  * @param hasFailed whether the provider has just not signed them in
  */
 export function signInPage(base: string, { oidc }: Pick<RouteContext, 'oidc'>, job?: string, hasFailed = false) {
-  const query = job !== undefined && isJobId(job) ? `?job=${encodeURIComponent(job)}` : ''
+  const query = job !== undefined && isAnyJobId(job) ? `?job=${encodeURIComponent(job)}` : ''
   const byProvider =
     oidc && html`<p><a class="button primary" href="sign-in/provider${query}">Sign in with ${oidc.host}</a></p>`
   const failure = hasFailed

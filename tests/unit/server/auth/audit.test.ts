@@ -22,10 +22,18 @@ function fixture(options: Partial<AuditOptions> = {}) {
     ...options,
   })
   /** All records, page by page. */
-  const all = async (query: { sub?: string; action?: AuditRecord['action']; limit?: number } = {}) => {
+  const all = async ({
+    tenant,
+    ...query
+  }: {
+    tenant?: string
+    sub?: string
+    action?: AuditRecord['action']
+    limit?: number
+  } = {}) => {
     const found: AuditRecord[] = []
     for (let cursor: string | undefined; ; ) {
-      const page = await audit.list({ limit: 50, ...query, ...(cursor === undefined ? {} : { cursor }) })
+      const page = await audit.list(tenant, { limit: 50, ...query, ...(cursor === undefined ? {} : { cursor }) })
       found.push(...page.records)
       cursor = page.nextCursor
       if (cursor === undefined) return found
@@ -49,7 +57,7 @@ describe('Audit', () => {
     const newest = subs.toReversed()
     expect((await all({ limit: 7 })).map(({ sub }) => sub ?? '')).toEqual(newest)
     expect((await all({ limit: 100 })).map(({ sub }) => sub ?? '')).toEqual(newest)
-    const { records, nextCursor } = await audit.list({ limit: 2 })
+    const { records, nextCursor } = await audit.list(undefined, { limit: 2 })
     expect([records.length, nextCursor]).toEqual([2, expect.stringMatching(/^[0-9a-f]{12}-[0-9a-v]{8}$/)])
   })
 
@@ -64,9 +72,27 @@ describe('Audit', () => {
     expect((await all({ action: 'sign-in' })).map(({ sub }) => sub)).toEqual(['rare'])
     expect((await all({ sub: 'p7' })).length).toBe(11)
     expect((await all({ sub: 'p7', action: 'sign-in' })).length).toBe(0)
-    const first = await audit.list({ sub: 'rare', limit: 50 })
+    const first = await audit.list(undefined, { sub: 'rare', limit: 50 })
     expect([first.records, first.nextCursor === undefined]).toEqual([[], false])
     expect((await all({ sub: 'rare' })).length).toBe(1)
+  })
+
+  test('Audit shows a tenant what its principals did, by its names, and nothing of others', async () => {
+    const { audit, all } = fixture()
+    const deleted: AuditEntry = { action: 'job-deleted', sub: 'acme::ada', job: 'acme::j', for: 'acme::bob' }
+    for (const entry of [signIn('ada'), signIn('umbra::ada'), signIn('acme::ada'), deleted]) await audit.record(entry)
+    expect((await all()).map(({ sub }) => sub)).toEqual(['acme::ada', 'acme::ada', 'umbra::ada', 'ada'])
+    expect((await all({ tenant: 'acme' })).map(({ at: _, ...record }) => record)).toEqual([
+      { action: 'job-deleted', sub: 'ada', job: 'j', for: 'bob' },
+      signIn('ada'),
+    ])
+    expect((await all({ tenant: 'acme', sub: 'ada', action: 'sign-in' })).length).toBe(1)
+    for (const tenant of ['acme::', 'acm', 'ada']) expect(await all({ tenant })).toEqual([])
+    // The place of a page tells nothing of what others did.
+    const { nextCursor } = await audit.list('umbra', { limit: 1 })
+    for (let n = 0; n < 10; n += 1) await audit.record(signIn(`acme::p${n}`))
+    expect((await audit.list('umbra', { limit: 1 })).nextCursor).toBe(nextCursor as string)
+    expect(await all({ tenant: 'umbra' })).toHaveLength(1)
   })
 
   test('Audit hides and deletes records that are too old', async () => {

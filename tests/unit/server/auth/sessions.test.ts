@@ -42,7 +42,7 @@ describe('Sessions', () => {
     expect(await sessions.isOpen(id)).toBe(true)
     await clock.advance(1)
     expect([await sessions.isOpen(id), await sessions.principalOf(cookie)]).toEqual([false, undefined])
-    expect(await sessions.list('ada', undefined)).toEqual({ sessions: [] })
+    expect(await sessions.list({ sub: 'ada' }, undefined)).toEqual({ sessions: [] })
   })
 
   test("create starts a session that expires no later than the principal's credentials", async () => {
@@ -114,7 +114,7 @@ describe('Sessions', () => {
     }
     const [first = '', second = '', third = '', fourth = ''] = ids
     for (const id of ids) expect([await elsewhere.isOpen(id), elsewhere.isKnown(id)]).toEqual([true, true])
-    const listed = await sessions.list('ada', undefined)
+    const listed = await sessions.list({ sub: 'ada' }, undefined)
     const parents = new Map(listed.sessions.map(({ id, parent }) => [id, parent]))
     expect(ids.map((id) => parents.get(id))).toEqual([undefined, first, second, third])
     await sessions.end(second)
@@ -124,7 +124,7 @@ describe('Sessions', () => {
     for (const id of [third, fourth]) expect(await elsewhere.isOpen(id)).toBe(false)
     for (const those of [sessions, elsewhere]) {
       expect(await those.isOpen(first)).toBe(true)
-      expect((await those.list('ada', undefined)).sessions.map(({ id }) => id)).toEqual([first])
+      expect((await those.list({ sub: 'ada' }, undefined)).sessions.map(({ id }) => id)).toEqual([first])
     }
   })
 
@@ -167,7 +167,7 @@ describe('Sessions', () => {
     await clock.advance(1_000)
     const second = await sessions.create({ ...ada, scopes: ['jobs:read', 'jobs:admin'] })
     for (let n = 0; n < 150; n++) await sessions.create({ sub: `other-${n}`, scopes: [] })
-    const own = await sessions.list('ada', undefined)
+    const own = await sessions.list({ sub: 'ada' }, undefined)
     expect(own).toEqual({
       sessions: [
         {
@@ -187,11 +187,11 @@ describe('Sessions', () => {
       ],
     })
     for (const { id } of own.sessions) expect(await sessions.principalOf(id)).toBeUndefined()
-    const page = await sessions.list(undefined, undefined)
-    const rest = await sessions.list(undefined, page.nextCursor)
+    const page = await sessions.list({}, undefined)
+    const rest = await sessions.list({}, page.nextCursor)
     expect([page.sessions.length, rest.sessions.length, rest.nextCursor]).toEqual([100, 52, undefined])
     expect(new Set([...page.sessions, ...rest.sessions].map(({ id }) => id)).size).toBe(152)
     const cursor = page.nextCursor ?? ''
-    await expect(sessions.list('ada', cursor)).rejects.toThrow('cursor: is of another list')
+    await expect(sessions.list({ sub: 'ada' }, cursor)).rejects.toThrow('cursor: is of another list')
   })
 })

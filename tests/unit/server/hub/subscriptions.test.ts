@@ -119,7 +119,7 @@ describe('Hub with subscriptionsPerStream', () => {
   test('Hub.isWatched ignores streams with subscriptions of their own', async () => {
     const { hub } = await setUp(['ada'])
     const stream = await hub.openJob('job-0', 'all', undefined, viewer)
-    expect(hub.isWatched({ id: 'job-0', owner: 'ada' })).toBe(false)
+    expect(hub.isWatched({ id: 'job-0', owner: 'ada' }, undefined)).toBe(false)
     await stream.cancel()
   })
 })

@@ -44,7 +44,7 @@ describe('LargeDocuments', () => {
   test('LargeDocuments reads a whole large document, with turns of the event loop in between', () =>
     withLargeJob(async (engine, id) => {
       const stop = countTurns()
-      const read = await new LargeDocuments(engine, systemClock).read(id, undefined, 'all')
+      const read = await new LargeDocuments(engine, systemClock).read(undefined, id, undefined, 'all')
       expect(stop()).toBeGreaterThan(3)
       const { items } = await documentOf(engine, id)
       expect(read?.patch).toMatchObject({
@@ -63,7 +63,7 @@ describe('LargeDocuments', () => {
       const stop = countTurns((turn) => {
         if (turn < 3) void publish(engine, id, [item(turn, 'newer'), item(9_990 + turn, 'newer')])
       })
-      const read = await new LargeDocuments(engine, systemClock).read(id, undefined, 'all')
+      const read = await new LargeDocuments(engine, systemClock).read(undefined, id, undefined, 'all')
       stop()
       expect(read?.patch.to).toBe(ITEMS + 9)
       expect(read?.patch.items).toEqual((await documentOf(engine, id)).items)
@@ -72,7 +72,7 @@ describe('LargeDocuments', () => {
   test('LargeDocuments reads what changed since a cursor', () =>
     withLargeJob(async (engine, id) => {
       const { epoch } = await documentOf(engine, id)
-      const read = await new LargeDocuments(engine, systemClock).read(id, { epoch, version: 3 }, 'all')
+      const read = await new LargeDocuments(engine, systemClock).read(undefined, id, { epoch, version: 3 }, 'all')
       expect(read?.patch).toMatchObject({ from: 3, to: ITEMS + 3, items: { length: ITEMS } })
       expect(read?.patch.job.result).toBeUndefined()
     }))
@@ -82,19 +82,22 @@ describe('LargeDocuments', () => {
       const clock = new VirtualClock()
       const documents = new LargeDocuments(engine, clock)
       const reads = await Promise.all(
-        Array.from({ length: LARGE_READS.job }, () => documents.read(id, undefined, 'all')),
+        Array.from({ length: LARGE_READS.job }, () => documents.read(undefined, id, undefined, 'all')),
       )
-      const refused = await documents.read(id, undefined, 'all').catch((error) => error)
+      const refused = await documents.read(undefined, id, undefined, 'all').catch((error) => error)
       expect(refused.problem.status).toBe(429)
       // What is small is read all the same.
-      expect((await documents.read(id, undefined, 'header'))?.release).toBeUndefined()
+      expect((await documents.read(undefined, id, undefined, 'header'))?.release).toBeUndefined()
       for (const read of reads.slice(0, 2)) read?.release?.()
       reads[0]?.release?.()
-      const again = [await documents.read(id, undefined, 'all'), await documents.read(id, undefined, 'all')]
+      const again = [
+        await documents.read(undefined, id, undefined, 'all'),
+        await documents.read(undefined, id, undefined, 'all'),
+      ]
       expect(again.map((read) => read?.release)).not.toContain(undefined)
       // Readers that stall count for a minute.
       await clock.advance(60_000)
-      for (let count = 0; count < LARGE_READS.job; count++) await documents.read(id, undefined, 'all')
+      for (let count = 0; count < LARGE_READS.job; count++) await documents.read(undefined, id, undefined, 'all')
     }))
 })
 

@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'bun:test'
+import { MemoryEngine } from '../../../../server/engines/memory.ts'
+import type { Change } from '../../../../server/jobs/engine.ts'
+import { documentsOf, qualifyHeader } from '../../../../server/jobs/tenant-documents.ts'
+import { batchOf, newJob, taken } from '../../../conformance/fixtures.ts'
+import { settle } from '../../../virtual-clock.ts'
+
+describe('documentsOf', () => {
+  test('documentsOf without a tenant is the engine itself', () => {
+    const engine = new MemoryEngine()
+    expect(documentsOf(engine, undefined)).toBe(engine)
+  })
+
+  test('documentsOf a tenant stores names with the tenant before them, and answers them without, in copies', async () => {
+    const engine = new MemoryEngine()
+    const acme = documentsOf(engine, 'acme')
+    const job = newJob({ id: 'a', owner: 'ada', createdBy: 'bot', parentId: 'p' })
+    const created = await acme.create(job)
+    expect(created).toMatchObject({ created: true, job: { header: job.header } })
+    const stored = await engine.read('acme::a')
+    expect(stored?.header).toEqual({
+      ...job.header,
+      id: 'acme::a',
+      owner: 'acme::ada',
+      createdBy: 'acme::bot',
+      parentId: 'acme::p',
+    })
+    expect(stored?.header).toEqual(qualifyHeader('acme', job.header))
+    expect((await acme.read('a'))?.header).toEqual(job.header)
+    const header = taken(await acme.apply('a', batchOf([{ type: 'progress', done: 1 }], { createdBy: 'bot' })))
+    expect(header).toMatchObject({ id: 'a', owner: 'ada', createdBy: 'bot', parentId: 'p', version: 2 })
+    expect((await engine.read('acme::a'))?.header.id).toBe('acme::a')
+  })
+
+  test('documentsOf a tenant has no job that is in no tenant, though its owner is called as one of the tenant', async () => {
+    const engine = new MemoryEngine()
+    const acme = documentsOf(engine, 'acme')
+    const changes: Change[] = []
+    await acme.watch({ owner: 'ada' }, (change) => changes.push(change))
+    await acme.watch({ all: true }, (change) => changes.push(change))
+    await engine.create(newJob({ id: 'old', owner: 'acme::ada' }))
+    await settle()
+    expect(changes).toEqual([])
+    for (const owner of ['ada', undefined]) expect(await acme.list({ owner, limit: 10 })).toEqual({ rows: [] })
+    await acme.create(newJob({ id: 'new', owner: 'ada' }))
+    await settle()
+    expect(changes.map(({ id, header }) => [id, header?.owner])).toEqual([
+      ['new', 'ada'],
+      ['new', 'ada'],
+    ])
+    for (const owner of ['ada', undefined])
+      expect((await acme.list({ owner, limit: 10 })).rows.map(({ id }) => id)).toEqual(['new'])
+  })
+
+  test('documentsOf a tenant takes a name that is qualified as one within the tenant', async () => {
+    const engine = new MemoryEngine()
+    await documentsOf(engine, 'umbra').create(newJob({ id: 'a', owner: 'eve' }))
+    const acme = documentsOf(engine, 'acme')
+    expect(await acme.read('umbra::a')).toBeUndefined()
+    expect(await acme.remove('umbra::a')).toBe(false)
+    for (const owner of ['umbra::eve', 'umbra::', '::', '*'])
+      expect(await acme.list({ owner, limit: 10 })).toEqual({ rows: [] })
+  })
+})
