@@ -197,7 +197,7 @@ const auditRecordSchema = z.object({
   /** The `X-Request-Id` of the response. */
   requestId: z.string().optional(),
   /** How they signed in. */
-  by: z.enum(['link', 'provider']).optional(),
+  by: z.enum(['link', 'provider', 'token']).optional(),
   /** Who a link signs in, whose session ended, or whose jobs were deleted. */
   for: z.string().optional(),
   /** The link is an administrator's. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import type { SessionList } from '../../shared/wire/api.ts'
 import { ApiClient, unique } from '../support/api-client.ts'
-import { signIn, signInLink } from '../support/sign-in.ts'
+import { cookieOf, signIn, signInLink } from '../support/sign-in.ts'
+import { accessToken } from '../support/tokens.ts'
 import type { RuntimeSubject } from './runtime.ts'
 
 /** Sessions: kept by the server, listed and ended. */
@@ -84,6 +85,23 @@ export function describeSessions(subject: RuntimeSubject): void {
       await (await subject.client(sub)).create()
       expect((await mine.next())?.data.owner).toBe(sub)
     }, 180_000)
+
+    test('the form of the sign-in page makes a session of an access token, for a page of ours alone', async () => {
+      const sub = unique('pasted')
+      const form = (token: string, site: string) =>
+        fetch(`${subject.server.url}sign-in`, {
+          method: 'POST',
+          headers: { 'sec-fetch-site': site },
+          body: new URLSearchParams({ token, job: 'export-7' }),
+          redirect: 'manual',
+        })
+      const token = await accessToken(sub)
+      expect([(await form(token, 'cross-site')).status, (await form('x', 'same-origin')).status]).toEqual([403, 401])
+      const signedIn = await form(token, 'same-origin')
+      expect([signedIn.status, signedIn.headers.get('location')]).toEqual([303, '/jobs/export-7'])
+      const { sessions } = await get('api/sessions', { cookie: cookieOf(signedIn) })
+      expect(sessions).toMatchObject([{ sub, current: true, scopes: ['jobs:read', 'jobs:write'] }])
+    })
 
     test('a publish token of a session ends with it', async () => {
       const browser = await at('publisher')

@@ -71,6 +71,9 @@ const as: fc.Arbitrary<string> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(...credentials) },
 )
 
+/** What only administrators may do. */
+const OF_OPERATORS = ['/api/audit', '/api/operator', '/api/sign-in-links', '/metrics']
+
 const jobId = fc.oneof(
   { weight: 10, arbitrary: fc.constantFrom('{{mine0}}', '{{mine0}}', '{{mine1}}', '{{mine2}}', '{{mine3}}') },
   { weight: 4, arbitrary: fc.constantFrom('{{theirs0}}', '{{theirs1}}', '{{theirs2}}') },
@@ -118,6 +121,10 @@ function encode(text: string): string {
   const wellFormed = text.toWellFormed()
   return wellFormed.length % 3 === 0 ? encodeURI(wellFormed) : encodeURIComponent(wellFormed)
 }
+
+/** The type of simple forms, which our own pages send. */
+const FIELDS = 'application/x-www-form-urlencoded'
+const OUR_PAGE = ['sec-fetch-site', 'same-origin'] as const
 
 const token = fc.constantFrom(
   '{{watchToken}}',
@@ -225,7 +232,7 @@ function planOf(operation: Operation, schemas: Record<string, Schema>): fc.Arbit
   )
   return fc
     .record({
-      as,
+      as: OF_OPERATORS.includes(operation.path) ? fc.oneof(as, fc.constant('operator')) : as,
       method,
       path: record(values('path'), inPath),
       query: fc.oneof(fc.constant<Record<string, string>>({}), record(values('query'), [])),
@@ -245,7 +252,7 @@ function planOf(operation: Operation, schemas: Record<string, Schema>): fc.Arbit
         as,
         method,
         path: `${filled}?${asked.join('&')}${odd}`.replace(/\?$/, ''),
-        headers: [...Object.entries(headers), ...more],
+        headers: [...Object.entries(headers), ...(FIELDS in operation.content ? [OUR_PAGE] : []), ...more],
         ...(body && !['GET', 'HEAD', 'get'].includes(method) ? { body } : {}),
       }
     })
@@ -258,6 +265,7 @@ function bodyOf(
   schemas: Record<string, Schema>,
 ): fc.Arbitrary<Body> {
   if (type === 'multipart/form-data') return formBody
+  if (type === FIELDS) return fieldsBody
   const event = schemas.Event ?? {}
   if (type === 'application/x-ndjson') return linesBody(arbitraryOf(event, schemas))
   const values = jsonBody(arbitraryOf(schema, schemas))
@@ -271,6 +279,11 @@ function bodyOf(
     .map((length): Body => ({ type, content: JSON.stringify({ type: 'log', message: 'm'.repeat(length) }) }))
   return fc.oneof({ weight: 100, arbitrary: values }, { weight: 2, arbitrary: many }, { weight: 1, arbitrary: long })
 }
+
+/** The form of the sign-in page. */
+const fieldsBody: fc.Arbitrary<Body> = fc
+  .tuple(fc.oneof(token, fc.constant('{{accessToken}}'), hostileText.map(encode)), jobId)
+  .map(([token, job]) => ({ type: FIELDS, content: `job=${job}&token=${token}` }))
 
 /** Addresses that are not in the description. */
 const elsewhere: fc.Arbitrary<Plan> = fc.record({

@@ -136,6 +136,33 @@ const pagePaths: Json = {
         401: html('How to get a code'),
       },
     },
+    post: {
+      summary: 'Sign in with an access token, from our own page',
+      ...anyone,
+      requestBody: {
+        required: true,
+        content: {
+          'application/x-www-form-urlencoded': {
+            schema: {
+              type: 'object',
+              properties: {
+                token: { type: 'string', description: 'An access token.' },
+                job: { type: 'string', description: 'The job whose page comes next.' },
+              },
+              required: ['token'],
+            },
+          },
+        },
+      },
+      responses: {
+        303: answer('Signed in: on to the dashboard, or to the page of the job'),
+        400: problem,
+        401: html('Why not, and how to sign in'),
+        403: { ...problem, description: 'From a page of another site' },
+        413: problem,
+        415: problem,
+      },
+    },
   },
   '/sign-out': {
     post: {

@@ -5,6 +5,8 @@ import { secureHeaders } from 'hono/secure-headers'
 export const forPages = secureHeaders({
   // The operator decides on HSTS, with a setting.
   strictTransportSecurity: false,
+  // With `no-referrer` the forms of our own pages have an `Origin` of `null` (Fetch, 3.2). Without TLS there is no `Sec-Fetch-Site` either.
+  referrerPolicy: 'same-origin',
   contentSecurityPolicy: {
     defaultSrc: ["'self'"],
     // The element's style sheets are constructed; Preact sets single properties. Neither needs more than this.

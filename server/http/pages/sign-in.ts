@@ -1,26 +1,33 @@
-import type { Context } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { deleteCookie, getCookie, getSignedCookie, setCookie, setSignedCookie } from 'hono/cookie'
 import { html } from 'hono/html'
 import { isAnyJobId } from '../../../shared/document/job.ts'
 import { fullName, type Principal } from '../../auth/access.ts'
 import type { SignInAttempt } from '../../auth/oidc.ts'
+import { ProblemError, problems, refuse } from '../../errors.ts'
 import { recordAct, recordFailedSignIn } from '../audit.ts'
+import { atMost, lengthOf, readBytes, requireType, textOf } from '../body/validation.ts'
 import { type App, absoluteLinkTo, type Env, linkTo, type RouteContext } from '../context.ts'
 import { cookieNamed, requireOurPage, sessionCookie } from '../identify.ts'
 import { forPages, htmlPage } from './html.ts'
 
+const PROVIDER_FAILED = 'That did not work. Try again, or ask the operator of this server.'
+
 /** How long a person may take at the provider: seconds. */
 const ATTEMPT_SECONDS = 600
 const CALLBACK = '/sign-in/callback'
+/** Bytes of the form with an access token, and of the token: more than servers accept in a header. */
+const FORM_BYTES = 16_384
+const TOKEN_BYTES = 8_192
 
 /** The routes that sign people in and out of the dashboard. */
 export function signInPageRoutes(app: App, context: RouteContext): void {
-  const { front, oidc, onError, rates, secret, sessions, signIns } = context
+  const { auth, clock, front, oidc, onError, rates, secret, sessions, signIns } = context
 
   const signIn = async (
     c: Context<Env>,
     principal: Principal,
-    by: 'link' | 'provider',
+    by: 'link' | 'provider' | 'token',
     job: string | undefined,
   ): Promise<Response> => {
     const { cookie, seconds, id: session } = await sessions.create(principal)
@@ -40,9 +47,35 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
     c.header('cache-control', 'no-store')
     if (!signedIn) {
       if (code !== '') recordFailedSignIn(c, context, 'The sign-in link is unknown, expired or used.')
-      return c.html(signInPage(linkTo(c, '/'), context), 401)
+      const failure = code === '' ? undefined : 'This link was used, or is older than ten minutes. Get another.'
+      return c.html(signInPage(linkTo(c, '/'), context, undefined, failure), 401)
     }
     return signIn(c, signedIn.principal, 'link', signedIn.job)
+  })
+
+  const countedFromOurPages: MiddlewareHandler = async (c, next) => {
+    // A form of another site must not sign anyone in as somebody else.
+    requireOurPage(c, front)
+    rates.takeStranger(front.addressOf(c.req.raw, c.env))
+    await next()
+  }
+
+  app.post('/sign-in', forPages, countedFromOurPages, atMost(FORM_BYTES, clock), async (c) => {
+    c.header('cache-control', 'no-store')
+    requireType(c, ['application/x-www-form-urlencoded'])
+    const form = new URLSearchParams(textOf(await readBytes(c, lengthOf(c), clock)))
+    const job = form.get('job') ?? undefined
+    let principal: Principal
+    try {
+      principal = await auth.bearer(form.get('token')?.trim() ?? '')
+      if (principal.jobs) throw refuse(problems.unauthenticated('A token of one job signs nobody in.'))
+    } catch (error) {
+      if (!(error instanceof ProblemError) || error.problem.status !== 401) throw error
+      const { detail } = error.problem
+      recordFailedSignIn(c, context, detail)
+      return c.html(signInPage(linkTo(c, '/'), context, job, detail), 401)
+    }
+    return signIn(c, principal, 'token', job !== undefined && isAnyJobId(job) ? job : undefined)
   })
 
   app.post('/sign-out', forPages, async (c) => {
@@ -67,7 +100,7 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
   const failed = (c: Context<Env>, error: unknown): Response | Promise<Response> => {
     recordFailedSignIn(c, context, `Sign-in by ${oidc.host} failed: the server log says why.`)
     onError(`Sign-in by ${oidc.host} failed: ${error instanceof Error ? error.message : error}`)
-    return c.html(signInPage(linkTo(c, '/'), context, undefined, true), 401)
+    return c.html(signInPage(linkTo(c, '/'), context, undefined, PROVIDER_FAILED), 401)
   }
 
   app.get('/sign-in/provider', forPages, async (c) => {
@@ -126,21 +159,22 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
  * The page for people who are not signed in.
  *
  * @param job whose page they asked for
- * @param hasFailed whether the provider has just not signed them in
+ * @param failed why they have just not been signed in
  */
-export function signInPage(base: string, { oidc }: Pick<RouteContext, 'oidc'>, job?: string, hasFailed = false) {
+export function signInPage(base: string, { oidc }: Pick<RouteContext, 'oidc'>, job?: string, failed?: string) {
   const query = job !== undefined && isAnyJobId(job) ? `?job=${encodeURIComponent(job)}` : ''
   const byProvider =
     oidc && html`<p><a class="button primary" href="sign-in/provider${query}">Sign in with ${oidc.host}</a></p>`
-  const failure = hasFailed
-    ? html`<p role="alert">That did not work. Try again, or ask the operator of this server.</p>`
-    : ''
+  const failure = failed === undefined ? '' : html`<p role="alert">${failed}</p>`
+  const wanted = query === '' ? '' : html`<input type="hidden" name="job" value="${job}">`
   return htmlPage(
     base,
     'Sign in – Milepost',
     html`</head><body><main class="sign-in"><h1>Sign in</h1>${failure}${byProvider ?? ''}
 <p>${oidc ? 'Or open' : 'Open'} a sign-in link. Each works once, for ten minutes. The server prints one when it starts; its operator gets
 another with <code>milepost sign-in</code>, and one for you with <code>milepost sign-in --sub NAME</code>.</p>
+<form method="post" action="sign-in">${wanted}<label for="token">Or paste an access token.</label>
+<span><input id="token" name="token" type="password" autocomplete="off" maxlength="${TOKEN_BYTES}" required><button>Sign in</button></span></form>
 <p><a href="docs">Documentation</a></p></main></body>`,
   )
 }

@@ -45,6 +45,7 @@ const calls = [
   'GET /docs',
   'GET /docs/{page}',
   'GET /sign-in',
+  'POST /sign-in',
   'POST /sign-out',
   'GET /widget.js',
 ]
