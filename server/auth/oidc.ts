@@ -74,13 +74,14 @@ export class Oidc {
       job,
     }
     const url = new URL(server.authorization_endpoint)
-    const { subClaim = 'sub' } = this.#options
+    const { subClaim = 'sub', tenantClaim = DEFAULT_TENANT_CLAIM } = this.#options
+    const isDefault = subClaim === 'sub' && tenantClaim === DEFAULT_TENANT_CLAIM
     for (const [name, value] of Object.entries({
       client_id: this.#options.clientId,
       redirect_uri: redirectUri,
       response_type: 'code',
       // Other claims than the subject come with these scopes (OpenID Connect Core 1.0, 5.4).
-      scope: subClaim === 'sub' ? 'openid' : 'openid profile email',
+      scope: isDefault ? 'openid' : 'openid profile email',
       state: attempt.state,
       nonce: attempt.nonce,
       code_challenge: await oauth.calculatePKCECodeChallenge(attempt.verifier),

@@ -8,7 +8,7 @@ import type { SessionList } from '../../shared/wire/api.ts'
 import { freePort } from '../support/free-port.ts'
 import { IdentityProvider } from '../support/identity-provider.ts'
 import { ServerProcess } from '../support/server-process.ts'
-import { SECRET } from '../support/tokens.ts'
+import { accessToken, SECRET } from '../support/tokens.ts'
 import { Visitor } from '../support/visitor.ts'
 
 const port = freePort()
@@ -118,6 +118,21 @@ test('an email names a person only if the provider has verified it; the log says
   expect((await mallory.open(`${appOrigin}/api/sessions`)).status).toBe(401)
   expect(app.told).toEqual([
     `Sign-in by ${new URL(provider.url).host} failed: MILEPOST_SUB_CLAIM: it has an email that the provider has not verified (email_verified is not true)`,
+  ])
+})
+
+test('a claim of the provider puts a person into a tenant; one that is no name signs nobody in, and the log says why', async () => {
+  await using app = serveApp({ tenantClaim: 'org' })
+  const [ada, bob, eve] = [new Visitor(appOrigin), new Visitor(appOrigin), new Visitor(appOrigin)]
+  await ada.signIn('ada of acme')
+  await bob.signIn('bob')
+  expect([await nameOf(ada), await nameOf(bob)]).toEqual(['ada of acme', 'bob'])
+  const authorization = `Bearer ${await accessToken('root', 'jobs:admin')}`
+  const list = (await (await fetch(`${appOrigin}/api/sessions`, { headers: { authorization } })).json()) as SessionList
+  expect(list.sessions.map(({ sub }) => sub).sort()).toEqual(['acme::ada of acme', 'bob'])
+  expect((await eve.signIn('eve of a:b')).status).toBe(401)
+  expect(app.told).toEqual([
+    `Sign-in by ${new URL(provider.url).host} failed: MILEPOST_TENANT_CLAIM: its tenant is not 1 to 64 characters of A–Z a–z 0–9 . _ ~ -`,
   ])
 })
 

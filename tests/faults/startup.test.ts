@@ -169,6 +169,29 @@ describe('milepost', () => {
     expect([answer.status, await answer.json()]).toEqual([200, { jobs: [] }])
   })
 
+  test('milepost token and sign-in name a tenant, by the claim that is set', async () => {
+    const settings = { MILEPOST_TENANT_CLAIM: 'org' }
+    await using server = await ServerProcess.start(settings)
+    const env = { ...settings, MILEPOST_SECRET: SECRET }
+    const { out } = await run(['token', '--sub', 'ada', '--tenant', 'acme'], env)
+    const headers = { authorization: `Bearer ${out.trim()}`, 'content-type': 'application/json' }
+    const body = JSON.stringify({ id: 'j', kind: 'k', title: 'Of acme' })
+    expect((await fetch(`${server.url}api/jobs`, { method: 'POST', headers, body })).status).toBe(201)
+    const link = await run(['sign-in', '--url', server.url, '--sub', 'ada', '--tenant', 'acme'], env)
+    const cookie = (await fetch(link.out.trim(), { redirect: 'manual' })).headers.get('set-cookie')?.split(';')[0] ?? ''
+    const read = await fetch(`${server.url}api/jobs/j`, { headers: { cookie } })
+    expect(await read.json()).toMatchObject({ title: 'Of acme', owner: 'ada' })
+    for (const args of [
+      ['--sub', 'ada', '--tenant', 'a:b'],
+      ['--sub', 'acme::ada'],
+    ])
+      expect(await run(['token', ...args], env)).toMatchObject({
+        out: '',
+        err: expect.stringMatching(/^The server would refuse this token: .*Name a tenant by --tenant\.\n$/),
+        code: 1,
+      })
+  })
+
   test('milepost sign-in prints a link to a running server, for a person and for the operator', async () => {
     await using server = await ServerProcess.start({ MILEPOST_ISSUER: 'us', MILEPOST_AUDIENCE: 'them' })
     const env = { MILEPOST_SECRET: SECRET, MILEPOST_ISSUER: 'us', MILEPOST_AUDIENCE: 'them', MILEPOST_TOKEN: 'x' }

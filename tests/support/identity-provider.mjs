@@ -6,7 +6,7 @@
  *
  * The client `backend` with the secret `backend-secret` gets access tokens by its credentials, sent by the first method. The client
  * `dashboard` with `dashboard-secret`, sent by the last, signs people in. Everyone may sign in, with any name and password. A person's e-mail
- * address is `NAME@example.com`, which is verified; `NAME as OTHER` has entered that of somebody else.
+ * address is `NAME@example.com`, which is verified; `NAME as OTHER` has entered that of somebody else. `NAME of ORG` has the claim `org`.
  */
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
@@ -53,12 +53,13 @@ const provider = new Provider(issuer, {
       id_token_signed_response_alg: alg,
     },
   ],
-  claims: { openid: ['sub'], email: ['email', 'email_verified'] },
+  claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['org'] },
   // As most providers do, it puts the claims of the scopes into the ID token.
   conformIdTokenClaims: false,
   findAccount: (_context, name) => {
     const [, other] = name.split(' as ')
-    const claims = { sub: name, email: `${other ?? name}@example.com`, email_verified: other === undefined }
+    const [, org] = name.split(' of ')
+    const claims = { sub: name, email: `${other ?? name}@example.com`, email_verified: other === undefined, org }
     return { accountId: name, claims: () => claims }
   },
   scopes: ['openid', 'profile', 'email', 'jobs:read', 'jobs:write', 'jobs:admin', 'jobs:assign'],

@@ -83,6 +83,21 @@ describe("an identity provider's tokens", () => {
     const own = await sign({ iss: 'https://id.example', aud: 'https://progress.example', email, exp: EXP + 60 }, SECRET)
     expect(await auth.bearer(own)).toMatchObject({ sub: email })
   })
+
+  test('are in the tenant of their claim; the operator is told once a minute why one is refused', async () => {
+    for (const tenantClaim of [undefined, 'org']) {
+      const { auth, told, tokenOf } = await createWithProvider({ tenantClaim })
+      const inTenant = (tenant: unknown) => tokenOf({ sub: 'ada', [tenantClaim ?? 'tenant']: tenant })
+      expect(await auth.bearer(await inTenant('acme'))).toMatchObject({ sub: 'ada', tenant: 'acme' })
+      expect('tenant' in (await auth.bearer(await inTenant(undefined)))).toBe(false)
+      for (const wrong of ['', 'a:b', 7, null, ['acme'], { name: 'acme' }])
+        expect(await refused(auth.bearer(await inTenant(wrong)))).toBe(401)
+      expect(await refused(auth.bearer(await tokenOf({ sub: 'acme::ada' })))).toBe(401)
+      expect(told).toEqual([
+        'MILEPOST_TENANT_CLAIM: an access token was refused: its tenant is not 1 to 64 characters of A–Z a–z 0–9 . _ ~ -',
+      ])
+    }
+  })
 })
 
 describe('Auth', () => {
