@@ -21,7 +21,7 @@ export const jobIdSchema = z
 export const anyJobIdSchema = z
   .string()
   .regex(/^(?:[A-Za-z0-9._~-]{1,64}::)?[A-Za-z0-9._~-]{1,128}$/, 'is not a job id')
-  .refine(isAnyJobId, 'is not a job id')
+  .refine((id) => !DOTS.test(unqualify(id).name), 'must not be . or ..')
 
 export const jobStatuses = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const
 export const jobStatusSchema = z.enum(jobStatuses)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { isAnyJobId, isJobId } from '../../../../shared/document/job.ts'
+import { anyJobIdSchema, isAnyJobId, isJobId } from '../../../../shared/document/job.ts'
 import { isTenant, qualify, tenantOf, unqualify } from '../../../../shared/document/tenant.ts'
 
 describe('tenants', () => {
@@ -34,5 +34,8 @@ describe('tenants', () => {
     for (const id of ['acme::', '::a', 'acme:a', 'acme:::a', 'acme::..', 'a::b::c', `${'t'.repeat(65)}::x`])
       expect([isAnyJobId(id), isJobId(id)]).toEqual([false, false])
     expect([isAnyJobId('export-7'), isAnyJobId('..')]).toEqual([true, false])
+    expect(anyJobIdSchema.safeParse('acme::export-7').success).toBe(true)
+    for (const id of ['a/b', '..', 'acme::..', 'acme::'])
+      expect(anyJobIdSchema.safeParse(id).error?.issues).toHaveLength(1)
   })
 })
