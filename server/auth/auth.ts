@@ -1,4 +1,4 @@
-import { sign, verify } from 'hono/jwt'
+import { decode, sign, verify } from 'hono/jwt'
 import { isTenant } from '../../shared/document/tenant.ts'
 import { type Clock, randomId } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
@@ -6,6 +6,7 @@ import { LruCache } from '../support/lru.ts'
 import { flawOfIdentity, type Grant, type Principal } from './access.ts'
 import { type Claims, DEFAULT_TENANT_CLAIM, isVouchedFor, nameOf, scopesOf, UNVERIFIED } from './claims.ts'
 import { Jwks, type JwksOptions, OLD_MS } from './jwks.ts'
+import { type SecretKey, secretKeyOf } from './secret-key.ts'
 import type { Sessions } from './sessions.ts'
 import { withoutPrefix, withPrefix } from './token-prefix.ts'
 
@@ -72,6 +73,8 @@ interface JobToken {
 /** Authenticates tokens, and issues tokens of single jobs. */
 export class Auth {
   readonly #secrets: readonly string[]
+  /** Not a promise: on Workers a request can't wait for what another has begun. */
+  #secretKeys: readonly SecretKey[] | undefined
   readonly #options: AuthOptions
   readonly #clock: Clock
   readonly #sessions: Sessions
@@ -220,10 +223,14 @@ export class Auth {
   }
 
   async #verifyOwn(token: string): Promise<Verified | undefined> {
-    for (const secret of this.#secrets) {
+    const keys = await this.#keys()
+    const kid = keys.length > 1 ? kidOf(token) : undefined
+    const named = keys.find((key) => key.kid === kid)
+    // A backend that signs tokens itself may name its secret in its own way, or not at all.
+    for (const key of named ? [named] : keys) {
       try {
         // `#isNow` checks times on every use, because cached tokens expire too.
-        const claims: unknown = await verify(token, secret, { alg: 'HS256', exp: false, nbf: false, iat: false })
+        const claims: unknown = await verify(token, key, { alg: 'HS256', exp: false, nbf: false, iat: false })
         if (typeof claims !== 'object' || claims === null) return undefined
         return { claims: { ...claims }, isForeign: false, verifiedUntil: Number.POSITIVE_INFINITY }
       } catch {
@@ -263,8 +270,15 @@ export class Auth {
     return principal
   }
 
-  #sign(claims: Claims): Promise<string> {
-    return sign(claims, this.#secrets[0] ?? '', 'HS256')
+  async #sign(claims: Claims): Promise<string> {
+    const [first] = await this.#keys()
+    // The constructor has checked that there is one.
+    return sign(claims, first as SecretKey)
+  }
+
+  async #keys(): Promise<readonly SecretKey[]> {
+    this.#secretKeys ??= await Promise.all(this.#secrets.map(secretKeyOf))
+    return this.#secretKeys
   }
 
   #seconds(): number {
@@ -291,6 +305,15 @@ function grantOf({ typ, sub, tenant, job, epoch, can, parts, series = 0, sid, ex
   if (tenant === undefined) return { sub, grant }
   if (!isTenant(tenant)) throw invalidToken()
   return { sub, tenant, grant }
+}
+
+/** The `kid` in the header of a JWT, if any. */
+function kidOf(token: string): unknown {
+  try {
+    return (Object(decode(token).header) as { kid?: unknown }).kid
+  } catch {
+    return undefined
+  }
 }
 
 /** Id of the session that a token of a single job ends with. */

@@ -1,5 +1,6 @@
 import { sign } from 'hono/jwt'
 import { DEFAULT_TENANT_CLAIM } from '../auth/claims.ts'
+import { secretKeyOf } from '../auth/secret-key.ts'
 import { withPrefix } from '../auth/token-prefix.ts'
 import type { ServerSettings } from './settings.ts'
 
@@ -18,5 +19,5 @@ export async function signAccessToken(
     ...(issuer === undefined ? {} : { iss: issuer }),
     ...(audience === undefined ? {} : { aud: audience }),
   }
-  return withPrefix('access', await sign(claims, secret, 'HS256'))
+  return withPrefix('access', await sign(claims, await secretKeyOf(secret)))
 }

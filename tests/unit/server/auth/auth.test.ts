@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test'
-import { sign } from 'hono/jwt'
+import { decode, sign } from 'hono/jwt'
 import type { Grant, Principal } from '../../../../server/auth/access.ts'
 import { Auth, type AuthOptions } from '../../../../server/auth/auth.ts'
+import { secretKeyOf } from '../../../../server/auth/secret-key.ts'
 import { Sessions } from '../../../../server/auth/sessions.ts'
+import { signAccessToken } from '../../../../server/cli/access-token.ts'
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import { ProblemError } from '../../../../server/errors.ts'
 import { SeededRandom } from '../../../seeded-random.ts'
@@ -228,6 +230,32 @@ describe('bearer', () => {
     const { token } = await auth.createJobToken({ sub: 'ada' }, { job: 'j', epoch: 'e', can: 'watch', series: 0 }, 60)
     expect((await create({ secret: SECRET }).auth.jobToken(token)).sub).toBe('ada')
     expect(await refused(create({ secret: OLD_SECRET }).auth.jobToken(token))).toBe(401)
+  })
+
+  test('tokens have the kid of the secret that signed them, the same in every process; a kid that is known chooses the secret', async () => {
+    const { auth } = create({ secret: [SECRET, OLD_SECRET] })
+    const grant = { job: 'j', epoch: 'e', can: 'watch', series: 0 } as const
+    const kidOf = async (by: Auth) => {
+      const { token } = await by.createJobToken({ sub: 'ada' }, grant, 60)
+      return decode(token.replace('mpst_watch_', '')).header as unknown as { kid: string }
+    }
+    const [newKey, oldKey] = [await secretKeyOf(SECRET), await secretKeyOf(OLD_SECRET)]
+    expect(await kidOf(auth)).toEqual({ alg: 'HS256', typ: 'JWT', kid: newKey.kid } as never)
+    expect(await kidOf(create({ secret: [OLD_SECRET, SECRET] }).auth)).toMatchObject({ kid: oldKey.kid })
+    const settings = { secret: OLD_SECRET, issuer: undefined, audience: undefined, tenantClaim: undefined }
+    const token = await signAccessToken(settings, { sub: 'ada', scope: '', seconds: 60 })
+    expect(decode(token.replace('mpst_access_', '')).header).toMatchObject({ kid: oldKey.kid })
+    const claims = { sub: 'ada', exp: EXP }
+    for (const key of [newKey, oldKey, { ...oldKey, kid: 'the-key-of-a-backend' }])
+      expect((await auth.bearer(await sign(claims, key))).sub).toBe('ada')
+    const swapped = await sign(claims, { ...oldKey, kid: newKey.kid })
+    expect(await refused(auth.bearer(swapped))).toBe(401)
+  })
+
+  test('a secret that has a word of PEM is a secret', async () => {
+    const { auth } = create({ secret: `${SECRET} PUBLIC PRIVATE ü` })
+    const { token } = await auth.createJobToken({ sub: 'ada' }, { job: 'j', epoch: 'e', can: 'watch', series: 0 }, 60)
+    expect((await auth.jobToken(token)).sub).toBe('ada')
   })
 
   test('remembered caches a thousand tokens, and evicts the least recently used', async () => {
