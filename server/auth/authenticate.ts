@@ -14,8 +14,22 @@ export interface AppPrincipal {
   expiresAt?: number | undefined
 }
 
+/** Who sent a request to this server: the client, or the last proxy before it. */
+export interface Peer {
+  /** Omitted without the option `addressOf`. */
+  address: string | undefined
+  /** Whether it is one of `trustedProxies`. Headers of a gateway are to be believed only then: anyone can send any header. */
+  isTrustedProxy: boolean
+}
+
 /** @returns nothing for a request without a session of the app */
-export type Authenticate = (request: Request) => AppPrincipal | undefined | Promise<AppPrincipal | undefined>
+export type Authenticate = (
+  request: Request,
+  peer: Peer,
+) => AppPrincipal | undefined | Promise<AppPrincipal | undefined>
+
+/** An app's `authenticate` that is bounded and checked. */
+export type CheckedAuthenticate = (request: Request, peer: Peer) => Promise<Principal | undefined>
 
 /** The longest that an app may take to identify a request: milliseconds. */
 const AUTHENTICATE_MS = 5_000
@@ -30,8 +44,8 @@ export function checkedAuthenticate(
   authenticate: Authenticate,
   clock: Clock,
   onError: (error: unknown) => void,
-): (request: Request) => Promise<Principal | undefined> {
-  return async (request) => {
+): CheckedAuthenticate {
+  return async (request, peer) => {
     let timer: unknown
     try {
       const late = new Promise<never>((_, reject) => {
@@ -40,7 +54,7 @@ export function checkedAuthenticate(
           AUTHENTICATE_MS,
         )
       })
-      const principal = await Promise.race([authenticate(request), late])
+      const principal = await Promise.race([authenticate(request, peer), late])
       return principal === undefined || principal === null ? undefined : checked(principal, clock.now())
     } catch (error) {
       onError(error)

@@ -6,6 +6,7 @@ import { withoutSlash } from '../../shared/wire/paths.ts'
 import type { Principal } from '../auth/access.ts'
 import type { Audit } from '../auth/audit.ts'
 import type { Auth } from '../auth/auth.ts'
+import type { CheckedAuthenticate } from '../auth/authenticate.ts'
 import type { Oidc } from '../auth/oidc.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { SignInCodes } from '../auth/sign-in-codes.ts'
@@ -38,7 +39,7 @@ export interface RouteContext {
   jobs: Jobs
   auth: Auth
   /** The app's own sessions, if any. */
-  authenticate: ((request: Request) => Promise<Principal | undefined>) | undefined
+  authenticate: CheckedAuthenticate | undefined
   /** The OpenID provider of the dashboard, if any. */
   oidc: Oidc | undefined
   /** The secret that signs cookies. */

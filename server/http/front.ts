@@ -1,3 +1,4 @@
+import type { Peer } from '../auth/authenticate.ts'
 import { type AddressRange, isWithin, parseAddress, parseRange } from '../support/ip-address.ts'
 
 export interface FrontOptions {
@@ -37,6 +38,12 @@ export class Front {
       if (!range) throw new TypeError(`"${text}" is not an IP address, nor a range of them such as 10.0.0.0/8`)
       return range
     })
+  }
+
+  /** Who sent the request here. */
+  peerOf(request: Request, env?: unknown): Peer {
+    const address = this.#options.addressOf?.(request, env)
+    return { address, isTrustedProxy: this.#isTrusted(address) }
   }
 
   /** The client's address: the nearest hop that is not a trusted proxy. Earlier hops may be forged. */
@@ -81,8 +88,8 @@ export class Front {
   }
 
   #original(request: Request, env: unknown): Original {
-    const peer = this.#options.addressOf?.(request, env)
-    if (!this.#isTrusted(peer)) return { address: peer }
+    const { address: peer, isTrustedProxy } = this.peerOf(request, env)
+    if (!isTrustedProxy) return { address: peer }
     const hops = hopsOf(request.headers)
     let back = 0
     while (back < hops.length - 1 && this.#isTrusted(hops.at(-1 - back)?.address)) back += 1

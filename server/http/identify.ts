@@ -2,6 +2,7 @@ import type { Context } from 'hono'
 import { getCookie } from 'hono/cookie'
 import type { Grant, Principal } from '../auth/access.ts'
 import type { Auth } from '../auth/auth.ts'
+import type { CheckedAuthenticate } from '../auth/authenticate.ts'
 import { problems, refuse } from '../errors.ts'
 import { type Env, linkTo } from './context.ts'
 import type { Front } from './front.ts'
@@ -11,7 +12,7 @@ interface Identifying {
   auth: Auth
   front: Front
   /** The app's own sessions, if any. */
-  authenticate?: ((request: Request) => Promise<Principal | undefined>) | undefined
+  authenticate?: CheckedAuthenticate | undefined
 }
 
 /**
@@ -62,7 +63,7 @@ async function principalOf(c: Context, { auth, front, authenticate }: Identifyin
   const authorization = c.req.header('authorization')
   const token = authorization === undefined ? undefined : /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1]
   if (authenticate && !isOurs(token)) {
-    const principal = await authenticate(c.req.raw)
+    const principal = await authenticate(c.req.raw, front.peerOf(c.req.raw, c.env))
     // A browser adds cookies, certificates and passwords to the requests of other sites too, but no bearer token.
     if (principal && !isRead && token === undefined) requireOurPage(c, front)
     if (principal) return principal

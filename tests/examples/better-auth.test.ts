@@ -1,50 +1,15 @@
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { browserTest, closeBrowser, openPage } from '../e2e/browser.ts'
-import { freePort } from '../support/free-port.ts'
-import { SECRET } from '../support/tokens.ts'
-import { blocks } from './blocks.ts'
+import { compileDocApp, startDocApp } from './doc-app.ts'
 
 afterAll(closeBrowser)
 
-/** The app of app.md, in a folder where the packages of this repository are found. */
-async function writeApp(): Promise<string> {
-  const code = (await blocks('server/docs/app.md', 'ts')).find((block) => block.includes('betterAuth')) ?? ''
-  const folder = await mkdtemp(join(import.meta.dir, 'docs-'))
-  await writeFile(join(folder, 'app.ts'), code)
-  await writeFile(join(folder, 'tsconfig.json'), '{"extends":"../../tsconfig.json","include":["."],"exclude":[]}')
-  return folder
-}
-
-/** The same app, running. */
-async function startApp() {
-  const folder = await writeApp()
-  const port = freePort()
-  const url = `http://localhost:${port}`
-  const app = Bun.spawn([process.execPath, 'app.ts'], {
-    cwd: folder,
-    env: {
-      PATH: process.env.PATH,
-      PORT: `${port}`,
-      MILEPOST_SECRET: SECRET,
-      BETTER_AUTH_SECRET: 'a-secret-of-better-auth-with-Many-c4aracters',
-      BETTER_AUTH_URL: url,
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  // Bun prints a line once it listens.
-  await app.stdout.getReader().read()
-  return {
-    url,
-    async [Symbol.asyncDispose]() {
-      app.kill()
-      await app.exited
-      await rm(folder, { recursive: true })
-    },
-  }
-}
+const startApp = () =>
+  startDocApp('betterAuth', (url) => ({
+    BETTER_AUTH_SECRET: 'a-secret-of-better-auth-with-Many-c4aracters',
+    BETTER_AUTH_URL: url,
+  }))
 
 /** Posts JSON from a page, as the app's own forms would. @returns the status */
 const post = (page: Page, path: string, body: object) =>
@@ -60,15 +25,7 @@ const ada = { name: 'Ada', email: 'ada@example.com', password: 'the password of 
 const bob = { name: 'Bob', email: 'bob@example.com', password: 'the password of bob' }
 
 test('app.md has an app with Better Auth that compiles', async () => {
-  const folder = await writeApp()
-  try {
-    const compiler = Bun.spawn([join('node_modules', '.bin', 'tsc'), '-p', folder], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    expect([await new Response(compiler.stdout).text(), await compiler.exited]).toEqual(['', 0])
-  } finally {
-    await rm(folder, { recursive: true })
-  }
+  expect(await compileDocApp('betterAuth')).toBe('')
 })
 
 browserTest('app.md has an app where people of Better Auth see their own jobs in the dashboard', async () => {

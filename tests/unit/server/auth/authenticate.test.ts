@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { Context, Hono } from 'hono'
 import { getSignedCookie, setSignedCookie } from 'hono/cookie'
-import type { AppPrincipal, Authenticate } from '../../../../server/auth/authenticate.ts'
+import type { AppPrincipal, Authenticate, Peer } from '../../../../server/auth/authenticate.ts'
 import { TestApp } from '../../../support/test-app.ts'
 import { SECRET } from '../../../support/tokens.ts'
 
@@ -120,6 +120,26 @@ describe('createApp with authenticate', () => {
     await test.clock.advance(5_000)
     expect((await response).status).toBe(503)
     expect(String(test.errors[0])).toContain('authenticate has not answered for 5000 ms')
+  })
+
+  test('authenticate gets the address of who sent the request, and whether it is a trusted proxy', async () => {
+    const peers: Peer[] = []
+    const authenticate: Authenticate = (_, peer) => {
+      peers.push(peer)
+      return { sub: 'ada', scopes }
+    }
+    const addressOf = (request: Request) => request.headers.get('x-test-peer') ?? undefined
+    const test = new TestApp({ auth: { secret: SECRET, authenticate }, trustedProxies: ['10.0.0.0/8'], addressOf })
+    for (const address of ['10.1.2.3', '192.0.2.1']) {
+      const headers = { 'x-test-peer': address, 'x-forwarded-for': '10.9.9.9' }
+      expect((await test.app.request('/api/jobs', { headers })).status).toBe(200)
+    }
+    await test.app.request('/api/jobs', { headers: { 'x-forwarded-for': '10.9.9.9' } })
+    expect(peers).toEqual([
+      { address: '10.1.2.3', isTrustedProxy: true },
+      { address: '192.0.2.1', isTrustedProxy: false },
+      { address: undefined, isTrustedProxy: false },
+    ])
   })
 
   test('authenticate gives a principal its scopes and nothing else', async () => {
