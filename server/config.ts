@@ -26,8 +26,10 @@ export interface Config {
   subClaim: string | undefined
   tenantClaim: string | undefined
   scopeClaim: string | undefined
-  /** In the form of `MILEPOST_ENGINE`: `sqlite:PATH`, `memory:`, `deno-kv:PATH`. */
+  /** In the form of `MILEPOST_ENGINE`: `sqlite:PATH`, `memory:`, `redis://HOST`, `deno-kv:PATH`. */
   engine: string
+  /** What an acknowledged event survives, in an engine where that can be chosen. */
+  acknowledge: 'memory' | 'disk' | 'replica' | undefined
   origins: string[]
   /** Public origin of the server. */
   publicOrigin: string | undefined
@@ -84,7 +86,9 @@ export const settings = {
   MILEPOST_SCOPE_CLAIM:
     'Claim of access tokens that has the scopes. The first of scope, scp and permissions by default.',
   MILEPOST_ENGINE:
-    'Where jobs are stored: sqlite:PATH, memory: or, on Deno, deno-kv:PATH. sqlite:./data/milepost.db by default.',
+    'Where jobs are stored: sqlite:PATH, memory:, redis://HOST or, on Deno, deno-kv:PATH. sqlite:./data/milepost.db by default.',
+  MILEPOST_ACKNOWLEDGE:
+    'What an acknowledged event survives in Redis: memory (a crash of Milepost), disk (a restart of Redis) or replica (its loss). memory by default.',
   MILEPOST_ORIGINS: 'Origins whose pages may call the API, separated by commas. None by default.',
   MILEPOST_PUBLIC_URL:
     'Public address of the server: https://example.com or, under a path, https://example.com/mp. Links begin with it.',
@@ -186,6 +190,7 @@ export function readConfig(environment: Environment): Config {
     tenantClaim: text('MILEPOST_TENANT_CLAIM'),
     scopeClaim: text('MILEPOST_SCOPE_CLAIM'),
     engine: text('MILEPOST_ENGINE') ?? 'sqlite:./data/milepost.db',
+    acknowledge: levelOf(text('MILEPOST_ACKNOWLEDGE')),
     origins: checkOrigins(list('MILEPOST_ORIGINS') ?? []),
     ...address(text('MILEPOST_PUBLIC_URL'), text('MILEPOST_BASE_PATH')),
     trustedProxies: (list('MILEPOST_TRUSTED_PROXIES') ?? []).map(checkProxy),
@@ -203,6 +208,11 @@ function checkLog(text: string): LogKind {
   const kind = logKinds.find((known) => known === text)
   if (kind !== undefined) return kind
   throw new ConfigError(`MILEPOST_LOG has "${text}". Give it requests, audit, both separated by a comma, or none.`)
+}
+
+function levelOf(text: string | undefined): Config['acknowledge'] {
+  if (text === undefined || text === 'memory' || text === 'disk' || text === 'replica') return text
+  throw new ConfigError(`MILEPOST_ACKNOWLEDGE is "${text}". Give it memory, disk or replica.`)
 }
 
 function wholeNumber(

@@ -21,6 +21,7 @@ export const groups: readonly Group[] = [
   { name: 'element', tier: 'browser', files: ['e2e/'] },
   { name: 'deno', tier: 'runtimes', files: ['conformance/deno.', 'conformance/deno-entry'] },
   { name: 'deno-kv', tier: 'runtimes', files: ['conformance/deno-kv'] },
+  { name: 'redis', tier: 'runtimes', files: ['conformance/redis'] },
   { name: 'units', tier: 'fast', files: ['unit/'] },
   { name: 'attacks', tier: 'faults', files: ['attacks/', 'fuzz/'] },
   { name: 'bun', tier: 'runtimes', files: ['conformance/bun'] },

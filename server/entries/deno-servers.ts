@@ -25,7 +25,7 @@ const addressOf = (_request: Request, info: unknown) => {
   return 'hostname' in remoteAddr ? remoteAddr.hostname : undefined
 }
 
-const denoKv: Opener = { form: 'deno-kv:PATH', open: (place, limits) => DenoKvEngine.open(place, { limits }) }
+const denoKv: Opener = { form: 'deno-kv:PATH', open: (place, { limits }) => DenoKvEngine.open(place, { limits }) }
 
 const deploy: Platform = {
   name: 'Deno Deploy',

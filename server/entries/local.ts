@@ -53,7 +53,7 @@ export async function openLocal(
   const config = readConfig(await withSecrets(environment))
   // Without a configured secret the server is reachable from this machine only.
   const hostname = config.host ?? (config.secret ? '0.0.0.0' : '127.0.0.1')
-  const engine = await openEngine(config.engine, config.limits, engines)
+  const engine = await openEngine(config.engine, config, engines)
   const known = config.secret ?? (await keepOwnSecret(config.engine))
   const processMetrics = new ProcessMetrics()
   const parts = {

@@ -33,6 +33,7 @@ const api: Record<string, { values: string; types: string }> = {
     values: 'DurableObjectEngine JobObject OwnerObject',
     types: 'ObjectBindings',
   },
+  'server/engines/redis/engine.ts': { values: 'RedisEngine', types: 'RedisOptions' },
   'server/engines/deno-kv/engine.ts': { values: 'DenoKvEngine', types: 'DenoKvOptions' },
 }
 

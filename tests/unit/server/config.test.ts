@@ -30,6 +30,7 @@ describe('readConfig', () => {
       tenantClaim: undefined,
       scopeClaim: undefined,
       engine: 'sqlite:./data/milepost.db',
+      acknowledge: undefined,
       origins: [],
       publicOrigin: undefined,
       basePath: '',
@@ -60,6 +61,7 @@ describe('readConfig', () => {
       MILEPOST_TENANT_CLAIM: 'org_id',
       MILEPOST_SCOPE_CLAIM: 'roles',
       MILEPOST_ENGINE: 'memory:',
+      MILEPOST_ACKNOWLEDGE: 'disk',
       MILEPOST_ORIGINS: 'https://a.example, http://localhost:3000 ',
       MILEPOST_PUBLIC_URL: 'https://example.com',
       MILEPOST_BASE_PATH: '/mp/',
@@ -86,6 +88,7 @@ describe('readConfig', () => {
       tenantClaim: 'org_id',
       scopeClaim: 'roles',
       engine: 'memory:',
+      acknowledge: 'disk',
       origins: ['https://a.example', 'http://localhost:3000'],
       publicOrigin: 'https://example.com',
       basePath: '/mp',
@@ -236,6 +239,9 @@ describe('readConfig', () => {
       expect(fault({ ...oidc, [name]: value })).toBe(reason)
     expect(fault({ MILEPOST_LOG: 'all' })).toBe(
       'MILEPOST_LOG has "all". Give it requests, audit, both separated by a comma, or none.',
+    )
+    expect(fault({ MILEPOST_ACKNOWLEDGE: 'all' })).toBe(
+      'MILEPOST_ACKNOWLEDGE is "all". Give it memory, disk or replica.',
     )
     expect(fault({ MILEPOST_SECERT: 'x' })).toBe(
       'MILEPOST_SECERT is not a setting. "milepost --help" lists all settings.',

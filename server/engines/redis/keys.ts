@@ -1,0 +1,127 @@
+import type { JobHeader } from '../../../shared/document/job.ts'
+import { isTerminalStatus } from '../../../shared/document/selectors.ts'
+import type { DueList } from '../../jobs/engine.ts'
+
+/**
+ * Untrusted text as a part of a key or of a hash field, injectively: Redis gets UTF-8, which would merge unpaired surrogates. JSON escapes
+ * them.
+ */
+export function safeText(text: string): string {
+  return text.isWellFormed() ? `=${text}` : JSON.stringify(text)
+}
+
+/** The name of a row in the hash of a job's rows. Errors and log lines are named by their place in the window. */
+export const rowField = {
+  step: (id: string) => `s${safeText(id)}`,
+  item: (id: string) => `i${safeText(id)}`,
+  error: (place: number) => `e${place}`,
+  log: (place: number) => `l${place}`,
+} as const
+
+/** The keys and channels of a partition. All have its hash tag, so that they are in one slot. */
+export class PartitionKeys {
+  /** The keys of jobs are this and their ids. */
+  readonly jobPrefix: string
+  /** Format of the store. */
+  readonly format: string
+  /** Place of the newest job in the order of creation. */
+  readonly newest: string
+  /** The node that sweeps the partition. */
+  readonly sweeper: string
+  /** Notes: texts by key, keys in their order, and keys by expiry. */
+  readonly notes: string
+  readonly noteOrder: string
+  readonly noteExpiry: string
+  /** Written to confirm what was written before. */
+  readonly confirm: string
+  /** Channel of all changes. */
+  readonly everyone: string
+  readonly #prefix: string
+
+  constructor(tag: string) {
+    this.#prefix = `mp:{${tag}}:`
+    this.jobPrefix = this.#of('job', '')
+    this.format = this.#of('format')
+    this.newest = this.#of('newest')
+    this.sweeper = this.#of('sweeper')
+    this.notes = this.#of('notes')
+    this.noteOrder = this.#of('note-order')
+    this.noteExpiry = this.#of('note-expiry')
+    this.confirm = this.#of('confirm')
+    this.everyone = this.#of('everyone')
+  }
+
+  /** Head of a job. Also the channel of its changes. */
+  job(id: string): string {
+    return this.jobPrefix + id
+  }
+
+  /** Rows of a job by name. */
+  rows(id: string): string {
+    return this.#of('rows', id)
+  }
+
+  /** Names of a job's rows by the version that last changed them. */
+  versions(id: string): string {
+    return this.#of('versions', id)
+  }
+
+  /** Idempotency keys of a job, with their digests. */
+  used(id: string): string {
+    return this.#of('keys', id)
+  }
+
+  /** The same keys in the order of their use. */
+  usedOrder(id: string): string {
+    return this.#of('key-order', id)
+  }
+
+  /** Counts of a creator. */
+  creator(createdBy: string): string {
+    return this.#of('creator', safeText(createdBy))
+  }
+
+  /** Channel of the changes of an owner's jobs. */
+  owner(owner: string): string {
+    return this.#of('owner', safeText(owner))
+  }
+
+  due(list: DueList): string {
+    return this.#of('due', list)
+  }
+
+  /** The index of a list by one value of one field, or `all`. @param owner `undefined`: the jobs of all owners */
+  list(owner: string | undefined, field: ListField, value = ''): string {
+    const whose = owner === undefined ? '' : safeText(owner)
+    // The length keeps owner and value apart.
+    return this.#of('list', field, `${whose.length}`, whose + value)
+  }
+
+  /** All indexes that a job is in. */
+  lists({ owner, kind, status, parentId }: JobHeader): string[] {
+    return [owner, undefined].flatMap((whose) => [
+      this.list(whose, 'all'),
+      this.list(whose, 'kind', safeText(kind)),
+      this.list(whose, 'status', status),
+      ...(parentId === undefined ? [] : [this.list(whose, 'parent', safeText(parentId))]),
+      ...(isTerminalStatus(status) ? [] : [this.list(whose, 'live')]),
+    ])
+  }
+
+  /** Channel by which a node tests its subscriptions. */
+  probe(node: string): string {
+    return this.#of('probe', node)
+  }
+
+  #of(...parts: string[]): string {
+    return this.#prefix + parts.join(':')
+  }
+}
+
+/** The fields by which jobs are listed. */
+export type ListField = 'all' | 'kind' | 'status' | 'parent' | 'live'
+
+/** The text of a {@link safeText}. */
+export function originalText(part: string): string {
+  return part.startsWith('=') ? part.slice(1) : (JSON.parse(part) as string)
+}

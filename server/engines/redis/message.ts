@@ -1,0 +1,54 @@
+import type { Change } from '../../jobs/engine.ts'
+
+/** Most characters of a message that has the events and the header. A larger one has the version only, and the hub reads the rest. */
+const MAX_WHOLE = 8_192
+/** Most events of a message: the hub sends more than these as one patch anyway. */
+const MAX_EVENTS = 8
+
+/** What a node tells the others of a change. */
+export interface ChangeMessage {
+  /** The node that made the change. It has woken its own watchers. */
+  by: string
+  /** The server's history in which the change was made. */
+  history: string
+  /** Order of the changes of a job id: place of the life, then commit. */
+  order: Order
+  /** The generation in cursors at `change.to`. */
+  generation?: string
+  change: Change
+}
+
+export type Order = [place: number, commits: number]
+
+/** Where the message has its place, which only the script knows at a creation. */
+const PLACE = '"order":['
+
+/** Encodes a message. Small changes are whole, of large ones only the versions are told. */
+export function encodeChange({ change, ...about }: ChangeMessage): string {
+  const { header, events = [] } = change
+  const generation = header?.generation === undefined ? {} : { generation: header.generation }
+  // First, so that a node recognizes its own without parsing.
+  const start = { by: about.by, order: about.order, history: about.history, ...generation }
+  if (events.length <= MAX_EVENTS) {
+    const text = JSON.stringify({ ...start, change })
+    if (text.length <= MAX_WHOLE) return text
+  }
+  const { events: _events, header: _header, ...versions } = change
+  return JSON.stringify({ ...start, change: versions })
+}
+
+/** The two parts of a message between which its place comes. */
+export function aroundPlace(message: string): [string, string] {
+  const at = message.indexOf(PLACE) + PLACE.length
+  return [message.slice(0, at), message.slice(message.indexOf(',', at))]
+}
+
+/** Whether a message was sent by a node. */
+export function isBy(message: string, node: string): boolean {
+  return message.startsWith(`{"by":"${node}"`)
+}
+
+/** Whether an order comes after another. */
+export function isAfter([place, commits]: Order, [earlierPlace, earlierCommits]: Order): boolean {
+  return place > earlierPlace || (place === earlierPlace && commits > earlierCommits)
+}

@@ -1,0 +1,48 @@
+import type { Note, Notes } from '../../jobs/engine.ts'
+import { scripts } from './scripts.ts'
+import type { Place, RedisStore } from './store.ts'
+
+/** Notes in the first partition: they are few, and listed by the start of their keys. */
+export class RedisNotes implements Notes {
+  readonly #store: RedisStore
+  readonly #place: Place
+
+  constructor(store: RedisStore) {
+    this.#store = store
+    this.#place = store.places[0] as Place
+  }
+
+  async put({ key, text }: Note, until: number, now: number): Promise<void> {
+    const { notes, noteOrder, noteExpiry } = this.#place.keys
+    const args = [key, text, `${until}`, `${now}`]
+    await this.#store.nodes.commit(this.#place, scripts.putNote, [notes, noteOrder, noteExpiry], args)
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    return (
+      (await this.#store.nodes.call<string | null>(this.#place, ['HGET', this.#place.keys.notes, key])) ?? undefined
+    )
+  }
+
+  async take(key: string): Promise<string | undefined> {
+    const { notes, noteOrder, noteExpiry } = this.#place.keys
+    const [, text] = await this.#store.nodes.commit<[number, string?]>(
+      this.#place,
+      scripts.takeNote,
+      [notes, noteOrder, noteExpiry],
+      [key],
+    )
+    return text
+  }
+
+  async list({ prefix, after, limit }: Parameters<Notes['list']>[0]): Promise<Note[]> {
+    const { notes, noteOrder } = this.#place.keys
+    // Keys have words of ASCII letters, digits and hyphens, which are before `~`.
+    const range = [after === undefined ? `[${prefix}` : `(${after}`, `(${prefix}~`, `${limit}`]
+    const found = await this.#store.nodes.run<string[]>(this.#place, scripts.listNotes, [notes, noteOrder], range)
+    return Array.from({ length: found.length / 2 }, (_, index) => ({
+      key: found[2 * index] ?? '',
+      text: found[2 * index + 1] ?? '',
+    }))
+  }
+}

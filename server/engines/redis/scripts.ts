@@ -1,0 +1,324 @@
+/**
+ * The scripts. Each is one round trip, and changes all or nothing of what belongs together.
+ *
+ * Each begins with the replication id that its caller knows, and refuses when the server has another one: then the server's history may not
+ * be the one that the caller has seen. A job's head has a stamp, unique for each commit. A commit names the stamp that it was decided on.
+ */
+export interface Script {
+  readonly source: string
+}
+
+/** Fields of the hash of a job's head: stamp, head, result, metadata, place in the order of creation, epoch, version. */
+const HEAD = "'s', 'h', 'r', 'm', 'n', 'e', 'v'"
+
+/** The start of every reply that has a job. */
+export const HEAD_FIELDS = 7
+
+const COMMON = `
+if string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') ~= ARGV[1] then
+  return redis.error_reply('GENERATION the server has another history')
+end
+-- Lua passes some thousands of values at most.
+local CHUNK = 1000
+local function each(at, count, size, run)
+  while count > 0 do
+    local some = math.min(count, CHUNK)
+    run(at, at + some * size - 1)
+    at, count = at + some * size, count - some
+  end
+  return at
+end
+-- The job, the digest of an idempotency key, and rows by name.
+local function load(job, rows, keys, key, names, count)
+  local reply = redis.call('HMGET', job, ${HEAD})
+  reply[#reply + 1] = key ~= '' and redis.call('HGET', keys, key) or false
+  each(names, count, 1, function(from, to)
+    for _, row in ipairs(redis.call('HMGET', rows, unpack(ARGV, from, to))) do reply[#reply + 1] = row end
+  end)
+  return reply
+end
+-- Returns how many subscribers there were. Most changes have none.
+local function publish(message, ...)
+  local counts, sum = redis.call('PUBSUB', 'SHARDNUMSUB', ...), 0
+  for at = 1, #counts, 2 do
+    local count = tonumber(counts[at + 1])
+    if count > 0 then redis.call('SPUBLISH', counts[at], message) end
+    sum = sum + count
+  end
+  return sum
+end
+-- Changes of indexes: '+' or '-', number of the key, score, member.
+local function index(at, count, place)
+  for n = 1, count do
+    local key = KEYS[tonumber(ARGV[at + 1])]
+    if ARGV[at] == '+' then redis.call('ZADD', key, ARGV[at + 2] ~= '' and ARGV[at + 2] or place, ARGV[at + 3])
+    else redis.call('ZREM', key, ARGV[at + 3]) end
+    at = at + 4
+  end
+end
+local function count(creator, live, jobs, blocks)
+  if live ~= '0' then redis.call('HINCRBY', creator, 'live', live) end
+  if jobs ~= '0' then redis.call('HINCRBY', creator, 'jobs', jobs) end
+  if blocks ~= '0' then redis.call('HINCRBY', creator, 'blocks', blocks) end
+end
+`
+
+/** @param flag what the server lets the script do when it is full or its disk is */
+const script = (source: string, flag?: 'no-writes' | 'allow-oom'): Script => ({
+  source: `#!lua${flag === undefined ? '' : ` flags=${flag}`}\n${COMMON}${source}`,
+})
+
+export const scripts = {
+  /**
+   * Reads a job and rows by name.
+   *
+   * KEYS: job, rows, keys. ARGV: replication id, idempotency key or '', names.
+   */
+  load: script(
+    `
+return load(KEYS[1], KEYS[2], KEYS[3], ARGV[2], 3, #ARGV - 2)
+`,
+    'no-writes',
+  ),
+
+  /**
+   * Commits a batch. Replies [1, subscribers], [2, blocks of the creator] when these would be too many, or [0] when the job, the idempotency
+   * key or a row that was taken to be new is not as expected, followed by the reply of \`load\`.
+   *
+   * KEYS: job, rows, versions, keys, key order, counts of the creator, indexes…
+   * ARGV: replication id, expected stamp, stamp, head, version, message, its channels (3), idempotency key or '', its expected digest or '',
+   * its digest, most keys, live, blocks, most blocks or '', then five counts and what they count: other fields of the head with values; rows
+   * as name, version and JSON; names of new rows; changes of indexes; names of rows to load
+   */
+  commit: script(`
+local fields, rows, new, indexes, names =
+  tonumber(ARGV[17]), tonumber(ARGV[18]), tonumber(ARGV[19]), tonumber(ARGV[20]), tonumber(ARGV[21])
+local fieldsAt = 22
+local rowsAt = fieldsAt + 2 * fields
+local newAt = rowsAt + 3 * rows
+local indexesAt = newAt + new
+local namesAt = indexesAt + 4 * indexes
+local key = ARGV[10]
+local same = redis.call('HGET', KEYS[1], 's') == ARGV[2]
+if same and key ~= '' then same = (redis.call('HGET', KEYS[4], key) or '') == ARGV[11] end
+if same then
+  each(newAt, new, 1, function(from, to)
+    for _, row in ipairs(redis.call('HMGET', KEYS[2], unpack(ARGV, from, to))) do if row then same = false end end
+  end)
+end
+if not same then
+  local reply = load(KEYS[1], KEYS[2], KEYS[4], key, namesAt, names)
+  table.insert(reply, 1, 0)
+  return reply
+end
+if ARGV[16] ~= '' and tonumber(ARGV[15]) > 0 then
+  local blocks = tonumber(redis.call('HGET', KEYS[6], 'blocks') or '0')
+  if blocks + tonumber(ARGV[15]) > tonumber(ARGV[16]) then return { 2, blocks } end
+end
+redis.call('HSET', KEYS[1], 's', ARGV[3], 'h', ARGV[4], 'v', ARGV[5], unpack(ARGV, fieldsAt, rowsAt - 1))
+each(rowsAt, rows, 3, function(from, to)
+  local texts, scores = {}, {}
+  for at = from, to, 3 do
+    texts[#texts + 1], texts[#texts + 2] = ARGV[at], ARGV[at + 2]
+    scores[#scores + 1], scores[#scores + 2] = ARGV[at + 1], ARGV[at]
+  end
+  redis.call('HSET', KEYS[2], unpack(texts))
+  redis.call('ZADD', KEYS[3], unpack(scores))
+end)
+if key ~= '' then
+  redis.call('HSET', KEYS[4], key, ARGV[12])
+  local last = redis.call('ZRANGE', KEYS[5], -1, -1, 'WITHSCORES')
+  redis.call('ZADD', KEYS[5], last[2] and last[2] + 1 or 1, key)
+  if redis.call('ZCARD', KEYS[5]) > tonumber(ARGV[13]) then
+    redis.call('HDEL', KEYS[4], redis.call('ZPOPMIN', KEYS[5])[1])
+  end
+end
+index(indexesAt, indexes)
+count(KEYS[6], ARGV[14], '0', ARGV[15])
+return { 1, publish(ARGV[6], ARGV[7], ARGV[8], ARGV[9]) }
+`),
+
+  /**
+   * Creates a job. Replies [1, place, subscribers], [2, live, jobs, blocks] when its creator has too many, or [0] and the reply of \`load\`
+   * when the id is taken.
+   *
+   * KEYS: job, counts of the creator, newest, indexes… ARGV: replication id, message around the place (2), its channels (3), live, blocks,
+   * most live jobs or '', most jobs or '', most blocks or '', number of fields, fields of the head with values, changes of indexes.
+   */
+  create: script(`
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  local reply = load(KEYS[1], '', '', '', 1, 0)
+  table.insert(reply, 1, 0)
+  return reply
+end
+local kept = redis.call('HMGET', KEYS[2], 'live', 'jobs', 'blocks')
+local live, jobs, blocks = tonumber(kept[1] or 0), tonumber(kept[2] or 0), tonumber(kept[3] or 0)
+local function over(value, most) return most ~= '' and value > tonumber(most) end
+if over(live + 1, ARGV[9]) or over(jobs + 1, ARGV[10]) or over(blocks + 1, ARGV[11]) then
+  return { 2, live, jobs, blocks }
+end
+local now = redis.call('TIME')
+local place = math.max(now[1] * 1000000 + now[2], (redis.call('GET', KEYS[3]) or 0) + 1)
+place = string.format('%.0f', place)
+redis.call('SET', KEYS[3], place)
+local fields = tonumber(ARGV[12])
+redis.call('HSET', KEYS[1], 'n', place, unpack(ARGV, 13, 12 + 2 * fields))
+local at = 13 + 2 * fields
+index(at, (#ARGV - at + 1) / 4, place)
+count(KEYS[2], ARGV[7], '1', ARGV[8])
+return { 1, place, publish(ARGV[2] .. place .. ARGV[3], ARGV[4], ARGV[5], ARGV[6]) }
+`),
+
+  /**
+   * Removes a job, even from a full server. Replies [1], or [0] when its stamp is not as expected.
+   *
+   * KEYS: job, rows, versions, keys, key order, counts of the creator, indexes… ARGV: replication id, expected stamp, message, its channels
+   * (3), live, blocks, changes of indexes.
+   */
+  remove: script(
+    `
+if redis.call('HGET', KEYS[1], 's') ~= ARGV[2] then return { 0 } end
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+index(9, (#ARGV - 8) / 4)
+count(KEYS[6], ARGV[7], '-1', ARGV[8])
+if tonumber(redis.call('HGET', KEYS[6], 'jobs')) <= 0 then redis.call('UNLINK', KEYS[6]) end
+publish(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+return { 1 }
+`,
+    'allow-oom',
+  ),
+
+  /**
+   * Reads a page of what changed since a version: the reply of \`load\` without rows, the version, whether that is all, and rows in the order of
+   * their versions, each after its name. Ends at about as many bytes of JSON.
+   *
+   * KEYS: job, rows, versions. ARGV: replication id, epoch or '', version, most bytes or 0 for no rows, bytes of a page when there are several.
+   */
+  page: script(
+    `
+local reply = redis.call('HMGET', KEYS[1], ${HEAD})
+local from, most = 0, tonumber(ARGV[4])
+if reply[6] == ARGV[2] and tonumber(ARGV[3]) <= tonumber(reply[7]) then from = tonumber(ARGV[3]) end
+reply[8], reply[9] = tostring(from), 1
+if most == 0 or not reply[1] or from == tonumber(reply[7]) then return reply end
+if redis.call('ZCOUNT', KEYS[3], '(' .. from, '+inf') * 100 > most then most = math.min(most, tonumber(ARGV[5])) end
+local bytes, skip, some = 0, 0, 128
+while true do
+  local names = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. from, '+inf', 'LIMIT', skip, some)
+  if #names == 0 then return reply end
+  for at, row in ipairs(redis.call('HMGET', KEYS[2], unpack(names))) do
+    if bytes > most then
+      reply[9] = 0
+      return reply
+    end
+    reply[#reply + 1], reply[#reply + 2] = names[at], row
+    bytes = bytes + #row
+  end
+  if #names < some then return reply end
+  skip = skip + some
+end
+`,
+    'no-writes',
+  ),
+
+  /**
+   * Reads ids and places of an index, the newest first: [whether that is all, id, place…, place where it stopped]. Looks at \`scan\` entries at most.
+   *
+   * KEYS: index. ARGV: replication id, prefix of jobs, highest place, most ids, most entries, then conditions or '': status, live, kind, parent.
+   */
+  list: script(
+    `
+local found = redis.call('ZREVRANGEBYSCORE', KEYS[1], ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[5])
+local most, reply = tonumber(ARGV[4]), { 0 }
+local ended = { completed = true, failed = true, cancelled = true }
+local plain = ARGV[6] == '' and ARGV[7] == '' and ARGV[8] == '' and ARGV[9] == ''
+for at = 1, #found, 2 do
+  local job = plain or redis.call('HMGET', ARGV[2] .. found[at], 'st', 'k', 'p')
+  local wanted = plain or (job[1]
+    and (ARGV[6] == '' or job[1] == ARGV[6])
+    and (ARGV[7] == '' or (ended[job[1]] == nil) == (ARGV[7] == '1'))
+    and (ARGV[8] == '' or job[2] == ARGV[8])
+    and (ARGV[9] == '' or job[3] == ARGV[9]))
+  if wanted then reply[#reply + 1], reply[#reply + 2] = found[at], found[at + 1] end
+  if #reply > 2 * most then
+    reply[#reply + 1] = found[at + 1]
+    return reply
+  end
+end
+if #found < 2 * tonumber(ARGV[5]) then reply[1] = 1 end
+reply[#reply + 1] = found[#found] or '0'
+return reply
+`,
+    'no-writes',
+  ),
+
+  /**
+   * Reads the due index: id, time and creator of each. While another node sweeps the partition, nothing is due.
+   *
+   * KEYS: due list, sweeper. ARGV: replication id, node, milliseconds that it sweeps from now on, latest time, most entries, time and id
+   * after which to begin, prefix of jobs.
+   */
+  due: script(
+    `
+local sweeper = redis.call('GET', KEYS[2])
+if sweeper and sweeper ~= ARGV[2] then return {} end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+local most, reply, skip = tonumber(ARGV[5]), {}, 0
+while true do
+  local found = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[6], ARGV[4], 'WITHSCORES', 'LIMIT', skip, most)
+  for at = 1, #found, 2 do
+    if #reply == 3 * most then return reply end
+    if tonumber(found[at + 1]) ~= tonumber(ARGV[6]) or found[at] > ARGV[7] then
+      reply[#reply + 1], reply[#reply + 2] = found[at], found[at + 1]
+      reply[#reply + 1] = redis.call('HGET', ARGV[8] .. found[at], 'b') or ''
+    end
+  end
+  if #found < 2 * most then return reply end
+  skip = skip + most
+end
+`,
+    'allow-oom',
+  ),
+
+  /**
+   * Writes a note and deletes some that expired.
+   *
+   * KEYS: notes, order, expiry. ARGV: replication id, key, text, expiry, now.
+   */
+  putNote: script(`
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', '(' .. ARGV[5], 'LIMIT', 0, 16)) do
+  redis.call('HDEL', KEYS[1], key)
+  redis.call('ZREM', KEYS[2], key)
+  redis.call('ZREM', KEYS[3], key)
+end
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+redis.call('ZADD', KEYS[2], 0, ARGV[2])
+redis.call('ZADD', KEYS[3], ARGV[4], ARGV[2])
+return 1
+`),
+
+  /** Deletes a note and replies [1, text], or [0]. KEYS: notes, order, expiry. ARGV: replication id, key. */
+  takeNote: script(
+    `
+local text = redis.call('HGET', KEYS[1], ARGV[2])
+if not text then return { 0 } end
+redis.call('HDEL', KEYS[1], ARGV[2])
+redis.call('ZREM', KEYS[2], ARGV[2])
+redis.call('ZREM', KEYS[3], ARGV[2])
+return { 1, text }
+`,
+    'allow-oom',
+  ),
+
+  /** Lists notes: keys and texts in turn. KEYS: notes, order. ARGV: replication id, lowest and highest key, most. */
+  listNotes: script(
+    `
+local reply = {}
+for _, key in ipairs(redis.call('ZRANGEBYLEX', KEYS[2], ARGV[2], ARGV[3], 'LIMIT', 0, ARGV[4])) do
+  reply[#reply + 1], reply[#reply + 2] = key, redis.call('HGET', KEYS[1], key) or ''
+end
+return reply
+`,
+    'no-writes',
+  ),
+} as const satisfies Record<string, Script>

@@ -1,0 +1,53 @@
+import { EngineOpenError } from '../../jobs/engine.ts'
+import type { RedisClient } from './client.ts'
+import type { PartitionKeys } from './keys.ts'
+
+/** Calls what the other scripts call. First what can only delete, so that nothing is left when a right is missing. */
+const SOURCE = `#!lua
+local key = KEYS[1]
+redis.call('UNLINK', key)
+redis.call('INFO', 'replication')
+redis.call('TIME')
+redis.call('PUBSUB', 'SHARDNUMSUB', key)
+redis.call('SPUBLISH', key, '')
+redis.call('EXISTS', key)
+redis.call('GET', key)
+redis.call('HGET', key, 'a')
+redis.call('HMGET', key, 'a')
+redis.call('HDEL', key, 'a')
+redis.call('ZREM', key, 'a')
+redis.call('ZCARD', key)
+redis.call('ZCOUNT', key, 0, 0)
+redis.call('ZRANGE', key, 0, 0)
+redis.call('ZRANGEBYSCORE', key, 0, 0)
+redis.call('ZREVRANGEBYSCORE', key, 0, 0)
+redis.call('ZRANGEBYLEX', key, '[a', '[b')
+redis.call('ZPOPMIN', key)
+redis.call('SET', key, 'a', 'PX', 1000)
+redis.call('UNLINK', key)
+redis.call('HSET', key, 'a', 1)
+redis.call('HINCRBY', key, 'a', 1)
+redis.call('UNLINK', key)
+redis.call('ZADD', key, 0, 'a')
+redis.call('UNLINK', key)
+return 1
+`
+
+/** Tries all commands that the engine needs, without leaving anything. @throws {EngineOpenError} that names what is missing */
+export async function tryCommands(client: RedisClient, at: string, keys: PartitionKeys): Promise<void> {
+  const key = keys.probe('start')
+  try {
+    await client.sendCommand(['EVAL', SOURCE, '1', key])
+    const sha = await client.sendCommand<string>(['SCRIPT', 'LOAD', SOURCE])
+    await client.sendCommand(['EVALSHA', sha, '1', key])
+    await client.sSubscribe(key, () => {})
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    const isMissing = /NOPERM|ACL|permission|nknown|not allowed/.test(reason)
+    if (!isMissing) throw error
+    throw new EngineOpenError(
+      `${at} does not let Milepost use a command that it needs (${reason.split('\n')[0]}). Its user needs: ~mp:* &mp:* +@all -@admin +info.`,
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,15 @@
+import { RedisEngine } from '../../server/engines/redis/engine.ts'
+import { RedisServer } from '../support/redis-server.ts'
+import { describeEngine } from './engine.ts'
+
+describeEngine('redis', async (limits) => {
+  const server = await RedisServer.start()
+  const engine = await RedisEngine.open(server.setting, limits && { limits })
+  return {
+    engine,
+    async release() {
+      await engine.close()
+      await server[Symbol.asyncDispose]()
+    },
+  }
+})
