@@ -41,19 +41,23 @@ export async function connect(
   const end = (error: Error) => {
     if (ended) return
     ended = error
+    // A reply that is not of the protocol ends the connection too.
+    client.destroy()
     onEnd(error)
   }
+  const at = formatAddress(address)
   client.on('error', end)
-  client.on('end', () => end(new Error(`The connection to ${formatAddress(address)} was closed`)))
-  const timer = setTimeout(() => client.destroy(), CONNECT_MS)
+  client.on('end', () => end(new Error(`The connection to ${at} was closed`)))
+  const timer = setTimeout(() => end(new Error(`${at} does not answer`)), CONNECT_MS)
   try {
     await client.connect()
     // An open port may belong to a server that is stopped: only an answer counts.
     await client.sendCommand(['PING'])
     return client
   } catch (error) {
+    const cause = ended ?? error
     client.destroy()
-    throw error
+    throw cause
   } finally {
     clearTimeout(timer)
   }

@@ -43,11 +43,18 @@ export async function tryCommands(client: RedisClient, at: string, keys: Partiti
     await client.sSubscribe(key, () => {})
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    const isMissing = /NOPERM|ACL|permission|nknown|not allowed/.test(reason)
-    if (!isMissing) throw error
+    if (!/NOPERM|ACL|can't (run|access|publish)|permission|nknown|not allowed/.test(reason)) throw error
     throw new EngineOpenError(
-      `${at} does not let Milepost use a command that it needs (${reason.split('\n')[0]}). Its user needs: ~mp:* &mp:* +@all -@admin +info.`,
+      `${at} does not let Milepost use ${commandIn(reason)}. Its user needs: ~mp:* &mp:* +@all -@admin +info.`,
       { cause: error },
     )
   }
+}
+
+/** The command that an error is about: it names the line of the script, or the command. */
+function commandIn(reason: string): string {
+  const [, line] = /user_script:(\d+)/.exec(reason) ?? []
+  const [, inScript] = /call\('(\w+)'/.exec(SOURCE.split('\n')[Number(line) - 1] ?? '') ?? []
+  const [, alone] = /'([\w|]+)' command/.exec(reason) ?? []
+  return (inScript ?? alone)?.toUpperCase() ?? `a command that it needs (${reason})`
 }
