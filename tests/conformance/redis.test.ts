@@ -1,8 +1,9 @@
 import { RedisEngine } from '../../server/engines/redis/engine.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { describeEngine } from './engine.ts'
+import type { OpenEngine } from './fixtures.ts'
 
-describeEngine('redis', async (limits) => {
+const open: OpenEngine = async (limits) => {
   const server = await RedisServer.start()
   const engine = await RedisEngine.open(server.setting, limits && { limits })
   return {
@@ -12,4 +13,7 @@ describeEngine('redis', async (limits) => {
       await server[Symbol.asyncDispose]()
     },
   }
-})
+}
+
+describeEngine('redis', open)
+describeEngine('redis', open, { lawRuns: 20, tenant: 'acme' })

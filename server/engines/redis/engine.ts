@@ -21,7 +21,7 @@ import type {
   View,
   WatchTarget,
 } from '../../jobs/engine.ts'
-import { NOTHING, refusalOfJob } from '../../jobs/kept.ts'
+import { BLOCK_BYTES, NOTHING, refusalOfJob } from '../../jobs/kept.ts'
 import type { AcknowledgeLevel } from './acknowledge.ts'
 import { originalText } from './keys.ts'
 import { foundIn, type KnownJob, type LoadReply } from './known-job.ts'
@@ -40,8 +40,6 @@ import { type Allowed, createCall, removeCall } from './write.ts'
 
 /** How long a node keeps the due index of a partition for itself: milliseconds. Longer than the interval of sweeps. */
 const SWEEPER_MS = 12_000
-/** Size of a limit's block: see `kept.ts`. */
-const BLOCK_BYTES = 4_096
 
 /** Options of the engine, all with defaults. */
 export interface RedisOptions {

@@ -1,6 +1,7 @@
 import type { JobHeader } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import type { DueList } from '../../jobs/engine.ts'
+import { listOf } from '../../jobs/tenant-documents.ts'
 
 /**
  * Untrusted text as a part of a key or of a hash field, injectively: Redis gets UTF-8, which would merge unpaired surrogates. JSON escapes
@@ -17,6 +18,12 @@ export const rowField = {
   error: (place: number) => `e${place}`,
   log: (place: number) => `l${place}`,
 } as const
+
+/** The owner of a job, and the list of its tenant, which stands in place of one. */
+function ownersOf(id: string, owner: string): string[] {
+  const list = listOf(id)
+  return list === undefined ? [owner] : [owner, list]
+}
 
 /** The keys and channels of a partition. All have its hash tag, so that they are in one slot. */
 export class PartitionKeys {
@@ -86,6 +93,11 @@ export class PartitionKeys {
     return this.#of('owner', safeText(owner))
   }
 
+  /** The channels of a job's changes. */
+  channels(id: string, owner: string): string[] {
+    return [this.job(id), ...ownersOf(id, owner).map((whose) => this.owner(whose)), this.everyone]
+  }
+
   due(list: DueList): string {
     return this.#of('due', list)
   }
@@ -98,8 +110,8 @@ export class PartitionKeys {
   }
 
   /** All indexes that a job is in. */
-  lists({ owner, kind, status, parentId }: JobHeader): string[] {
-    return [owner, undefined].flatMap((whose) => [
+  lists({ id, owner, kind, status, parentId }: JobHeader): string[] {
+    return [...ownersOf(id, owner), undefined].flatMap((whose) => [
       this.list(whose, 'all'),
       this.list(whose, 'kind', safeText(kind)),
       this.list(whose, 'status', status),

@@ -2,7 +2,7 @@ import type { Limits } from '../../../shared/document/limits.ts'
 import { problems } from '../../errors.ts'
 import { applyBatch, changeOf } from '../../jobs/apply-batch.ts'
 import type { Applied, Batch, Change, Commit } from '../../jobs/engine.ts'
-import { blocksOf, refusalOfGrowth } from '../../jobs/kept.ts'
+import { BLOCK_BYTES, blocksOf, refusalOfGrowth } from '../../jobs/kept.ts'
 import { safeText } from './keys.ts'
 import {
   type Found,
@@ -21,8 +21,6 @@ import { commitCall } from './write.ts'
 
 /** Most batches of a job on their way at once, and the events and KiB that they may have together. */
 const CHAIN = { batches: 32, weight: 1_000 }
-/** Size of a limit's block: see `kept.ts`. */
-const BLOCK_BYTES = 4_096
 
 /** What is shared by the lanes of all jobs. */
 export interface LaneParts {

@@ -3,13 +3,14 @@ import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { headerBytes } from '../../jobs/apply-batch.ts'
 import type { ListQuery, Page } from '../../jobs/engine.ts'
 import { LISTED_AT_ONCE, ListPage } from '../../jobs/paging.ts'
+import { listOf } from '../../jobs/tenant-documents.ts'
 import { type PartitionKeys, safeText } from './keys.ts'
 import { scripts } from './scripts.ts'
 import type { Place, RedisStore } from './store.ts'
 
 /** Most entries of an index that one script looks at. */
 const MAX_SCANNED = 1_000
-const CURSOR = /^(\d{1,16})-([A-Za-z0-9._~-]{1,128})$/
+const CURSOR = /^(\d{1,16})-([A-Za-z0-9._~:-]{1,194})$/
 
 /** A job's position in the order of creation. In a cluster jobs of different partitions may have the same place. */
 interface Position {
@@ -48,7 +49,7 @@ const compare = (a: Position, b: Position) => b.place - a.place || (a.id < b.id 
 
 function matches(job: JobHeader, { owner, status, live, kind, parentId }: ListQuery): boolean {
   return (
-    (owner === undefined || job.owner === owner) &&
+    (owner === undefined || job.owner === owner || listOf(job.id) === owner) &&
     (status === undefined || job.status === status) &&
     (live === undefined || isTerminalStatus(job.status) !== live) &&
     (kind === undefined || job.kind === kind) &&

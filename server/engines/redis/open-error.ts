@@ -2,7 +2,7 @@ import { EngineOpenError } from '../../jobs/engine.ts'
 import { type Address, formatAddress, type RedisSetting } from './setting.ts'
 
 /** An error of the client as a sentence for the operator. */
-export function openError(address: Address, setting: RedisSetting, error: unknown): EngineOpenError {
+export function openSentence(address: Address, setting: RedisSetting, error: unknown): EngineOpenError {
   if (error instanceof EngineOpenError) return error
   const { code } = Object(error) as { code?: unknown }
   const text = `${code ?? ''} ${error instanceof Error ? error.message : error}`

@@ -86,21 +86,21 @@ return load(KEYS[1], KEYS[2], KEYS[3], ARGV[2], 3, #ARGV - 2)
    * key or a row that was taken to be new is not as expected, followed by the reply of \`load\`.
    *
    * KEYS: job, rows, versions, keys, key order, counts of the creator, indexes…
-   * ARGV: replication id, expected stamp, stamp, head, version, message, its channels (3), idempotency key or '', its expected digest or '',
-   * its digest, most keys, live, blocks, most blocks or '', then five counts and what they count: other fields of the head with values; rows
-   * as name, version and JSON; names of new rows; changes of indexes; names of rows to load
+   * ARGV: replication id, expected stamp, stamp, head, version, message, idempotency key or '', its expected digest or '', its digest, most
+   * keys, live, blocks, most blocks or '', then five counts and what they count: other fields of the head with values; rows as name, version
+   * and JSON; names of new rows; changes of indexes; names of rows to load; and the channels of the message
    */
   commit: script(`
 local fields, rows, new, indexes, names =
-  tonumber(ARGV[17]), tonumber(ARGV[18]), tonumber(ARGV[19]), tonumber(ARGV[20]), tonumber(ARGV[21])
-local fieldsAt = 22
+  tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
+local fieldsAt = 19
 local rowsAt = fieldsAt + 2 * fields
 local newAt = rowsAt + 3 * rows
 local indexesAt = newAt + new
 local namesAt = indexesAt + 4 * indexes
-local key = ARGV[10]
+local key = ARGV[7]
 local same = redis.call('HGET', KEYS[1], 's') == ARGV[2]
-if same and key ~= '' then same = (redis.call('HGET', KEYS[4], key) or '') == ARGV[11] end
+if same and key ~= '' then same = (redis.call('HGET', KEYS[4], key) or '') == ARGV[8] end
 if same then
   each(newAt, new, 1, function(from, to)
     for _, row in ipairs(redis.call('HMGET', KEYS[2], unpack(ARGV, from, to))) do if row then same = false end end
@@ -111,9 +111,9 @@ if not same then
   table.insert(reply, 1, 0)
   return reply
 end
-if ARGV[16] ~= '' and tonumber(ARGV[15]) > 0 then
+if ARGV[13] ~= '' and tonumber(ARGV[12]) > 0 then
   local blocks = tonumber(redis.call('HGET', KEYS[6], 'blocks') or '0')
-  if blocks + tonumber(ARGV[15]) > tonumber(ARGV[16]) then return { 2, blocks } end
+  if blocks + tonumber(ARGV[12]) > tonumber(ARGV[13]) then return { 2, blocks } end
 end
 redis.call('HSET', KEYS[1], 's', ARGV[3], 'h', ARGV[4], 'v', ARGV[5], unpack(ARGV, fieldsAt, rowsAt - 1))
 each(rowsAt, rows, 3, function(from, to)
@@ -126,24 +126,25 @@ each(rowsAt, rows, 3, function(from, to)
   redis.call('ZADD', KEYS[3], unpack(scores))
 end)
 if key ~= '' then
-  redis.call('HSET', KEYS[4], key, ARGV[12])
+  redis.call('HSET', KEYS[4], key, ARGV[9])
   local last = redis.call('ZRANGE', KEYS[5], -1, -1, 'WITHSCORES')
   redis.call('ZADD', KEYS[5], last[2] and last[2] + 1 or 1, key)
-  if redis.call('ZCARD', KEYS[5]) > tonumber(ARGV[13]) then
+  if redis.call('ZCARD', KEYS[5]) > tonumber(ARGV[10]) then
     redis.call('HDEL', KEYS[4], redis.call('ZPOPMIN', KEYS[5])[1])
   end
 end
 index(indexesAt, indexes)
-count(KEYS[6], ARGV[14], '0', ARGV[15])
-return { 1, publish(ARGV[6], ARGV[7], ARGV[8], ARGV[9]) }
+count(KEYS[6], ARGV[11], '0', ARGV[12])
+return { 1, publish(ARGV[6], unpack(ARGV, namesAt + names)) }
 `),
 
   /**
    * Creates a job. Replies [1, place, subscribers], [2, live, jobs, blocks] when its creator has too many, or [0] and the reply of \`load\`
    * when the id is taken.
    *
-   * KEYS: job, counts of the creator, newest, indexes… ARGV: replication id, message around the place (2), its channels (3), live, blocks,
-   * most live jobs or '', most jobs or '', most blocks or '', number of fields, fields of the head with values, changes of indexes.
+   * KEYS: job, counts of the creator, newest, indexes… ARGV: replication id, message around the place (2), live, blocks, most live jobs or '',
+   * most jobs or '', most blocks or '', then two counts and what they count: fields of the head with values; changes of indexes; and the
+   * channels of the message.
    */
   create: script(`
 if redis.call('EXISTS', KEYS[1]) == 1 then
@@ -154,35 +155,36 @@ end
 local kept = redis.call('HMGET', KEYS[2], 'live', 'jobs', 'blocks')
 local live, jobs, blocks = tonumber(kept[1] or 0), tonumber(kept[2] or 0), tonumber(kept[3] or 0)
 local function over(value, most) return most ~= '' and value > tonumber(most) end
-if over(live + 1, ARGV[9]) or over(jobs + 1, ARGV[10]) or over(blocks + 1, ARGV[11]) then
+if over(live + 1, ARGV[6]) or over(jobs + 1, ARGV[7]) or over(blocks + 1, ARGV[8]) then
   return { 2, live, jobs, blocks }
 end
 local now = redis.call('TIME')
 local place = math.max(now[1] * 1000000 + now[2], (redis.call('GET', KEYS[3]) or 0) + 1)
 place = string.format('%.0f', place)
 redis.call('SET', KEYS[3], place)
-local fields = tonumber(ARGV[12])
-redis.call('HSET', KEYS[1], 'n', place, unpack(ARGV, 13, 12 + 2 * fields))
-local at = 13 + 2 * fields
-index(at, (#ARGV - at + 1) / 4, place)
-count(KEYS[2], ARGV[7], '1', ARGV[8])
-return { 1, place, publish(ARGV[2] .. place .. ARGV[3], ARGV[4], ARGV[5], ARGV[6]) }
+local fields, indexes = tonumber(ARGV[9]), tonumber(ARGV[10])
+local indexesAt = 11 + 2 * fields
+redis.call('HSET', KEYS[1], 'n', place, unpack(ARGV, 11, indexesAt - 1))
+index(indexesAt, indexes, place)
+count(KEYS[2], ARGV[4], '1', ARGV[5])
+return { 1, place, publish(ARGV[2] .. place .. ARGV[3], unpack(ARGV, indexesAt + 4 * indexes)) }
 `),
 
   /**
    * Removes a job, even from a full server. Replies [1], or [0] when its stamp is not as expected.
    *
-   * KEYS: job, rows, versions, keys, key order, counts of the creator, indexes… ARGV: replication id, expected stamp, message, its channels
-   * (3), live, blocks, changes of indexes.
+   * KEYS: job, rows, versions, keys, key order, counts of the creator, indexes… ARGV: replication id, expected stamp, message, live,
+   * blocks, number of changes of indexes, these, and the channels of the message.
    */
   remove: script(
     `
 if redis.call('HGET', KEYS[1], 's') ~= ARGV[2] then return { 0 } end
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
-index(9, (#ARGV - 8) / 4)
-count(KEYS[6], ARGV[7], '-1', ARGV[8])
+local indexes = tonumber(ARGV[6])
+index(7, indexes)
+count(KEYS[6], ARGV[4], '-1', ARGV[5])
 if tonumber(redis.call('HGET', KEYS[6], 'jobs')) <= 0 then redis.call('UNLINK', KEYS[6]) end
-publish(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+publish(ARGV[3], unpack(ARGV, 7 + 4 * indexes))
 return { 1 }
 `,
     'allow-oom',

@@ -3,7 +3,7 @@ import type { AcknowledgeLevel } from './acknowledge.ts'
 import { connect, type RedisClient } from './client.ts'
 import { PartitionKeys } from './keys.ts'
 import { parseInfo } from './node.ts'
-import { openError } from './open-error.ts'
+import { openSentence } from './open-error.ts'
 import { type Partition, partitionsFor } from './partitions.ts'
 import { type Address, formatAddress, type RedisSetting } from './setting.ts'
 import { type Locate, locateBySentinel, locateInCluster, locateSingle } from './topology.ts'
@@ -48,7 +48,7 @@ export async function prepare(setting: RedisSetting, level: AcknowledgeLevel): P
   const partitions = partitionsFor(isCluster)
   const locate = locatorOf(setting, isCluster)
   const primaries = await locate().catch((error: unknown) => {
-    throw openError(setting.addresses[0] as Address, setting, error)
+    throw openSentence(setting.addresses[0] as Address, setting, error)
   })
   const confirms: (string[] | undefined)[] = []
   for (const { address, ranges } of primaries) {
@@ -104,7 +104,7 @@ async function withClient<T>(
     client = await connect(address, setting)
     return await work(client)
   } catch (error) {
-    throw openError(address, setting, error)
+    throw openSentence(address, setting, error)
   } finally {
     client?.destroy()
   }

@@ -96,7 +96,7 @@ export class RedisWatches {
   /** Wakes for a change that this process made. */
   wake(owner: string, change: Change, order: Order): void {
     const { keys } = this.#store.placeOf(change.id)
-    for (const channel of [keys.job(change.id), keys.owner(owner), keys.everyone]) {
+    for (const channel of keys.channels(change.id, owner)) {
       const target = this.#channels.get(channel)
       if (target) this.#deliver(target, change, order, change.header?.generation)
     }

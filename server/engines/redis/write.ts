@@ -51,7 +51,6 @@ export function commitCall(
       encodeHead(commit, state.commits + 1),
       `${version}`,
       more.message,
-      ...channelsOf(keys, id, owner),
       batch.key ? safeText(batch.key.key) : '',
       used ?? '',
       batch.key ? encodeKey(batch.key.digest, batch.at) : '',
@@ -69,6 +68,7 @@ export function commitCall(
       ...unknown,
       ...indexes.args,
       ...more.names,
+      ...keys.channels(id, owner),
     ],
   }
 }
@@ -93,15 +93,16 @@ export function createCall(
     keys: [keys.job(id), keys.creator(createdBy), keys.newest, ...indexes.keys],
     args: [
       ...aroundPlace(more.message),
-      ...channelsOf(keys, id, owner),
       `${live}`,
       `${blocks}`,
       most(more.allowed.live),
       most(more.allowed.jobs),
       most(more.allowed.blocks),
       `${fields.length / 2}`,
+      `${indexes.count}`,
       ...fields,
       ...indexes.args,
+      ...keys.channels(id, owner),
     ],
   }
 }
@@ -122,13 +123,11 @@ export function removeCall(keys: PartitionKeys, { stamp, place, job }: KnownJob,
       keys.creator(createdBy),
       ...indexes.keys,
     ],
-    args: [stamp, message, ...channelsOf(keys, id, owner), `${live}`, `${blocks}`, ...indexes.args],
+    args: [stamp, message, `${live}`, `${blocks}`, `${indexes.count}`, ...indexes.args, ...keys.channels(id, owner)],
   }
 }
 
 const most = (value: number | undefined) => (value === undefined ? '' : `${value}`)
-
-const channelsOf = (keys: PartitionKeys, id: string, owner: string) => [keys.job(id), keys.owner(owner), keys.everyone]
 
 /** `result` and `metadata`, where they changed. */
 function payloadFields(before: StoredJob | undefined, { header, marks }: StoredJob): string[] {
