@@ -131,7 +131,7 @@ export class PartitionKeys {
 }
 
 /** The fields by which jobs are listed. */
-export type ListField = 'all' | 'kind' | 'status' | 'parent' | 'live'
+type ListField = 'all' | 'kind' | 'status' | 'parent' | 'live'
 
 /** The text of a {@link safeText}. */
 export function originalText(part: string): string {

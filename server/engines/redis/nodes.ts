@@ -11,7 +11,7 @@ const RETRY_MS = { least: 100, most: 3_000 }
 /** How often the primaries are looked for again: milliseconds. A primary that lost its office may still answer. */
 const LOOK_MS = 5_000
 
-export interface NodesParts {
+interface NodesParts {
   clock: Clock
   random: Random
   setting: NodeParts['setting']

@@ -21,7 +21,7 @@ const SCANNED = 1_000
 const WAIT_MS = 2_000
 
 /** A store that can be used. */
-export interface Prepared {
+interface Prepared {
   setting: RedisSetting
   partitions: Partition[]
   locate: Locate

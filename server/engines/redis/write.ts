@@ -8,7 +8,7 @@ import { encodeHead, encodeKey, type Found, type KnownJob, type NamedRow } from 
 import { aroundPlace } from './message.ts'
 
 /** Keys and arguments of a script, without the replication id. */
-export interface ScriptCall {
+interface ScriptCall {
   keys: string[]
   args: string[]
 }
