@@ -20,7 +20,11 @@ export const groups: readonly Group[] = [
   { name: 'faults', tier: 'faults', files: ['faults/'] },
   { name: 'workerd', tier: 'runtimes', files: ['conformance/workerd', 'conformance/durable-object'] },
   { name: 'element', tier: 'browser', files: ['e2e/'] },
-  { name: 'deno', tier: 'runtimes', files: ['conformance/deno.', 'conformance/deno-entry'] },
+  {
+    name: 'deno',
+    tier: 'runtimes',
+    files: ['conformance/deno.', 'conformance/deno-entry', 'conformance/deno-identity'],
+  },
   { name: 'deno-kv', tier: 'runtimes', files: ['conformance/deno-kv'] },
   { name: 'units', tier: 'fast', files: ['unit/'] },
   { name: 'attacks', tier: 'faults', files: ['attacks/', 'fuzz/'] },

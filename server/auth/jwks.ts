@@ -3,6 +3,7 @@ import type { AsymmetricAlgorithm } from 'hono/utils/jwt/jwa'
 import type { Clock } from '../../shared/time/clock.ts'
 import { problems, refuse } from '../errors.ts'
 import { isSafeUrl } from '../support/safe-url.ts'
+import { boundedText } from './bounded-text.ts'
 
 /** Where the public keys of an identity provider are published. */
 export interface JwksOptions {
@@ -45,8 +46,6 @@ const DROPPED_MS = 2 * FETCH_MS
 const MOST_WAITING = 256
 /** How often those look whether it has ended: milliseconds. */
 const LOOK_MS = 20
-/** Bytes of a key set: more than any provider has. */
-const MOST_BYTES = 1_048_576
 /** The shortest modulus of an RSA key (RFC 7518, 3.3): characters of base64url for 2,048 bits. */
 const RSA_CHARACTERS = 341
 
@@ -167,7 +166,7 @@ export class Jwks {
         signal: abort.signal,
       })
       if (response.status !== 200) throw new Error(`it answers ${response.status}`)
-      const keys = parseKeys(await textOf(response))
+      const keys = parseKeys(await boundedText(response))
       this.#set = { keys, fetchedAt: this.#clock.monotonic() }
       if (this.#isAway) this.#onError(`MILEPOST_JWKS_URL: ${this.#url} answers again.`)
       this.#isAway = false
@@ -190,20 +189,6 @@ export class Jwks {
 }
 
 const unavailable = () => refuse(problems.unavailable('The identity provider does not answer. Try again later.'))
-
-/** The body of a response. @throws Error, before it has read the rest, if it is too long */
-async function textOf({ body }: Response): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  let bytes = 0
-  // Leaving the loop cancels the stream.
-  for await (const chunk of body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > MOST_BYTES) throw new Error(`the key set has more than ${MOST_BYTES} bytes`)
-    text += decoder.decode(chunk, { stream: true })
-  }
-  return text + decoder.decode()
-}
 
 /** @throws Error for text that is no key set */
 function parseKeys(text: string): readonly JsonWebKey[] {

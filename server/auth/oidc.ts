@@ -3,6 +3,7 @@ import { isTenant } from '../../shared/document/tenant.ts'
 import type { Clock } from '../../shared/time/clock.ts'
 import { isSafeUrl } from '../support/safe-url.ts'
 import { flawOfIdentity, type Principal, type Scope } from './access.ts'
+import { boundedText } from './bounded-text.ts'
 import { type Claims, DEFAULT_TENANT_CLAIM, isVouchedFor, nameOf, scopesOf, UNVERIFIED } from './claims.ts'
 
 /** An OpenID provider that signs people in to the dashboard. */
@@ -31,7 +32,10 @@ export interface SignInAttempt {
   job?: string | undefined
 }
 
-type RequestOptions = Pick<OAuth.DiscoveryRequestOptions & OAuth.TokenEndpointRequestOptions, 'signal'>
+type RequestOptions = Pick<
+  OAuth.DiscoveryRequestOptions & OAuth.TokenEndpointRequestOptions,
+  'signal' | typeof OAuth.customFetch
+>
 
 /** Time-out of each request to the provider: milliseconds. */
 const REQUEST_MS = 10_000
@@ -66,7 +70,8 @@ export class Oidc {
   async begin(redirectUri: string, job: string | undefined): Promise<{ url: string; attempt: SignInAttempt }> {
     const oauth = await import('oauth4webapi')
     const server = await this.#server(oauth)
-    if (server.authorization_endpoint === undefined) throw new Error('the provider has no authorization endpoint')
+    if (server.authorization_endpoint === undefined || !isSafeUrl(server.authorization_endpoint))
+      throw new Error('the provider has no authorization endpoint with HTTPS')
     const attempt: SignInAttempt = {
       state: oauth.generateRandomState(),
       nonce: oauth.generateRandomNonce(),
@@ -156,9 +161,29 @@ export class Oidc {
     const timer = this.#clock.setTimeout(() => abort.abort(), REQUEST_MS)
     try {
       const isInsecure = this.#options.issuer.startsWith('http:')
-      return await work({ signal: abort.signal, ...(isInsecure && { [oauth.allowInsecureRequests]: true }) })
+      return await work({
+        signal: abort.signal,
+        [oauth.customFetch]: fetchBounded,
+        ...(isInsecure && { [oauth.allowInsecureRequests]: true }),
+      })
+    } catch (error) {
+      if (abort.signal.aborted) throw new Error(`the provider has not answered for ${REQUEST_MS} ms`)
+      throw error
     } finally {
       this.#clock.clearTimeout(timer)
     }
   }
+}
+
+/** Like `fetch`, but reads the answer, up to a limit: the library would read any. */
+async function fetchBounded(
+  url: string,
+  { body, ...options }: OAuth.CustomFetchOptions<string, URLSearchParams | undefined>,
+): Promise<Response> {
+  const response = await fetch(url, { ...options, ...(body && { body }) })
+  const text = await boundedText(response)
+  const headers = new Headers(response.headers)
+  // The text is decoded.
+  headers.delete('content-encoding')
+  return new Response(text === '' ? null : text, { status: response.status, headers })
 }

@@ -215,7 +215,7 @@ describe('Jwks', () => {
     })
     const token = await (await createKey('ES256', 'a')).sign({ sub: 'ada' })
     for (const [path, reason] of [
-      ['endless', 'the key set has more than 1048576 bytes'],
+      ['endless', 'the answer has more than 1048576 bytes'],
       ['mute', 'no answer in 5000 ms'],
     ]) {
       const clock = new VirtualClock()
