@@ -160,6 +160,21 @@ describe('a Redis server in trouble', () => {
   })
 })
 
+test('databases of one Redis server do not hear of each other', async () => {
+  await using redis = await RedisServer.start()
+  const engines = await Promise.all([0, 1].map((database) => RedisEngine.open(`${redis.setting}/${database}`)))
+  const [first, second] = engines as [RedisEngine, RedisEngine]
+  const { id } = await created(first)
+  await created(second, { id })
+  const log = new WakeLog()
+  await first.watch({ job: id }, log.wake)
+  await publish(second, id, [progress(1), progress(2)])
+  await publish(first, id, [progress(1)])
+  await log.until(({ to }) => to === 2)
+  expect(log.changes).toHaveLength(1)
+  await Promise.all(engines.map((engine) => engine.close()))
+})
+
 describe('connections to Redis', () => {
   test('that are cut are made again; who watched hears of what others did meanwhile', async () => {
     await using redis = await RedisServer.start()

@@ -72,7 +72,7 @@ export class RedisEngine implements Engine {
   static async open(setting: string, options: RedisOptions = {}): Promise<RedisEngine> {
     const { clock = systemClock, random = systemRandom, acknowledge = 'memory' } = options
     const prepared = await prepare(parseRedisSetting(setting), acknowledge)
-    const places = placesOf(prepared.partitions)
+    const places = placesOf(prepared.partitions, prepared.setting.database)
     const nodes: RedisNodes = new RedisNodes({
       ...prepared,
       clock,

@@ -44,9 +44,12 @@ export class PartitionKeys {
   /** Channel of all changes. */
   readonly everyone: string
   readonly #prefix: string
+  readonly #database: number
 
-  constructor(tag: string) {
+  /** @param database its number is in the channels, because all databases of a server share these */
+  constructor(tag: string, database: number) {
     this.#prefix = `mp:{${tag}}:`
+    this.#database = database
     this.jobPrefix = this.#of('job', '')
     this.format = this.#of('format')
     this.newest = this.#of('newest')
@@ -55,10 +58,10 @@ export class PartitionKeys {
     this.noteOrder = this.#of('note-order')
     this.noteExpiry = this.#of('note-expiry')
     this.confirm = this.#of('confirm')
-    this.everyone = this.#of('everyone')
+    this.everyone = this.#channel('everyone')
   }
 
-  /** Head of a job. Also the channel of its changes. */
+  /** Head of a job. */
   job(id: string): string {
     return this.jobPrefix + id
   }
@@ -88,14 +91,19 @@ export class PartitionKeys {
     return this.#of('creator', safeText(createdBy))
   }
 
+  /** Channel of a job's changes. */
+  jobChannel(id: string): string {
+    return this.#channel('job', id)
+  }
+
   /** Channel of the changes of an owner's jobs. */
-  owner(owner: string): string {
-    return this.#of('owner', safeText(owner))
+  ownerChannel(owner: string): string {
+    return this.#channel('owner', safeText(owner))
   }
 
   /** The channels of a job's changes. */
   channels(id: string, owner: string): string[] {
-    return [this.job(id), ...ownersOf(id, owner).map((whose) => this.owner(whose)), this.everyone]
+    return [this.jobChannel(id), ...ownersOf(id, owner).map((whose) => this.ownerChannel(whose)), this.everyone]
   }
 
   due(list: DueList): string {
@@ -122,7 +130,11 @@ export class PartitionKeys {
 
   /** Channel by which a node tests its subscriptions. */
   probe(node: string): string {
-    return this.#of('probe', node)
+    return this.#channel('probe', node)
+  }
+
+  #channel(...parts: string[]): string {
+    return this.#of(`${this.#database}`, ...parts)
   }
 
   #of(...parts: string[]): string {

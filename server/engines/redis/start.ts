@@ -57,7 +57,7 @@ export async function prepare(setting: RedisSetting, level: AcknowledgeLevel): P
       confirms.push(await check(client, address, level))
       await checkKeys(client, address, partitions, own)
       // Last: then the connection takes subscriptions only.
-      if (own[0]) await tryCommands(client, formatAddress(address), new PartitionKeys(own[0].tag))
+      if (own[0]) await tryCommands(client, formatAddress(address), new PartitionKeys(own[0].tag, setting.database))
     })
   }
   for (const { address, ranges } of primaries) {
@@ -65,7 +65,7 @@ export async function prepare(setting: RedisSetting, level: AcknowledgeLevel): P
     if (!first || !ranges.some(([from, to]) => from <= first.slot && first.slot <= to)) continue
     const format = formatOf(partitions)
     await withClient(address, setting, (client) =>
-      client.sendCommand(['SET', new PartitionKeys(first.tag).format, format, 'NX']),
+      client.sendCommand(['SET', new PartitionKeys(first.tag, setting.database).format, format, 'NX']),
     )
   }
   return { setting, partitions, locate, canMove: isCluster || setting.sentinel !== undefined, confirm: confirms[0] }
@@ -173,7 +173,7 @@ async function checkKeys(
   const at = formatAddress(address)
   const [first] = partitions
   if (!first) return
-  const key = new PartitionKeys(first.tag).format
+  const key = new PartitionKeys(first.tag, 0).format
   const found = own.includes(first) ? await client.sendCommand<string | null>(['GET', key]) : null
   if (found !== null && found !== formatOf(partitions)) {
     throw new EngineOpenError(

@@ -16,8 +16,8 @@ export interface Place extends Partition {
 }
 
 /** Gives partitions the names of their keys. */
-export function placesOf(partitions: readonly Partition[]): Place[] {
-  return partitions.map((partition) => ({ ...partition, keys: new PartitionKeys(partition.tag) }))
+export function placesOf(partitions: readonly Partition[], database: number): Place[] {
+  return partitions.map((partition) => ({ ...partition, keys: new PartitionKeys(partition.tag, database) }))
 }
 
 /** The parts of the engine that its operations share. */

@@ -190,9 +190,11 @@ export class RedisWatches {
     const { places } = this.#store
     if ('job' in what) {
       const place = this.#store.placeOf(what.job)
-      return new Map([[place, place.keys.job(what.job)]])
+      return new Map([[place, place.keys.jobChannel(what.job)]])
     }
-    return new Map(places.map((place) => [place, 'owner' in what ? place.keys.owner(what.owner) : place.keys.everyone]))
+    return new Map(
+      places.map((place) => [place, 'owner' in what ? place.keys.ownerChannel(what.owner) : place.keys.everyone]),
+    )
   }
 
   /** Forgets a target without watchers. */

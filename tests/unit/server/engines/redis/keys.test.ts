@@ -13,7 +13,7 @@ describe('PartitionKeys', () => {
   })
 
   test('list keeps owners and values apart, however they are cut', () => {
-    const keys = new PartitionKeys('t')
+    const keys = new PartitionKeys('t', 0)
     const names = texts.flatMap((owner) => texts.map((kind) => keys.list(owner, 'kind', safeText(kind))))
     expect(new Set([...names, ...texts.map((kind) => keys.list(undefined, 'kind', safeText(kind)))]).size).toBe(
       texts.length ** 2 + texts.length,
@@ -21,8 +21,8 @@ describe('PartitionKeys', () => {
   })
 
   test('all keys have the hash tag of their partition, whatever is in them', () => {
-    const keys = new PartitionKeys('t')
-    const owned = [keys.owner('{x}'), keys.creator('}{x}'), keys.job('j'), keys.due('end'), keys.probe('p')]
+    const keys = new PartitionKeys('t', 0)
+    const owned = [keys.ownerChannel('{x}'), keys.creator('}{x}'), keys.job('j'), keys.due('end'), keys.probe('p')]
     for (const key of [...owned, ...keys.lists(newHeader({ owner: '{y}', kind: '{z}', parentId: 'p' }))])
       expect(/\{(.*?)\}/.exec(key)?.[1]).toBe('t')
   })

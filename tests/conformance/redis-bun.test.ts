@@ -1,0 +1,15 @@
+import { afterAll } from 'bun:test'
+import { RedisServer } from '../support/redis-server.ts'
+import { onBun } from '../support/server-process.ts'
+import { describeRuntime } from './runtime.ts'
+import { startProcess } from './start-process.ts'
+
+const redis = await RedisServer.start('--databases', '1000')
+let databases = 0
+
+/** Each server has a database of its own. */
+const engine = () => `${redis.setting}/${databases++}`
+
+describeRuntime('bun with redis', startProcess({ ...onBun, engine }))
+
+afterAll(() => redis[Symbol.asyncDispose]())
