@@ -24,6 +24,14 @@ export class RedisServer {
     return server
   }
 
+  /** Starts a Sentinel with a configuration of its own. */
+  static async startSentinel(file: string): Promise<RedisServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'milepost-redis-'))
+    const server = new RedisServer(folder, freePort(), [file, '--sentinel'])
+    await server.restart()
+    return server
+  }
+
   /** The setting of an engine with this server. */
   get setting(): string {
     return `redis://127.0.0.1:${this.port}`
@@ -32,7 +40,9 @@ export class RedisServer {
   /** Starts it again, with the same folder and port, and resolves once it answers. */
   async restart(): Promise<void> {
     const place = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.folder]
-    this.#process = Bun.spawn(['redis-server', ...place, '--save', '', ...this.#args], {
+    const isSentinel = this.#args.includes('--sentinel')
+    const args = isSentinel ? [...this.#args, ...place] : [...place, '--save', '', ...this.#args]
+    this.#process = Bun.spawn(['redis-server', ...args], {
       stdin: 'ignore',
       stdout: 'pipe',
     })
@@ -47,7 +57,7 @@ export class RedisServer {
     // To its end: nobody would empty the pipe otherwise.
     for await (const chunk of output) {
       log += decoder.decode(chunk, { stream: true })
-      if (/Ready to accept connections|Running mode=sentinel/.test(log)) ready.resolve()
+      if (/Ready to accept connections|Sentinel ID is/.test(log)) ready.resolve()
     }
     ready.reject(new Error(`redis-server ended:\n${log}`))
   }
