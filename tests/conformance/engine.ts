@@ -65,8 +65,9 @@ export function describeEngine(
     describeKeys(subject)
     describeChanges(subject)
     // The documents of a tenant answer a moment after their engine has.
-    describeWatch(subject, options.hasAlarms || tenant !== undefined)
-    describeEveryone(subject, options.knowsOwnersOnly !== true)
+    const isRemote = options.hasAlarms || tenant !== undefined
+    describeWatch(subject, isRemote)
+    describeEveryone(subject, options.knowsOwnersOnly !== true, isRemote)
     describeOwners(subject)
     describeTokens(subject)
     describeNotes(subject, options.knowsOwnersOnly !== true)
