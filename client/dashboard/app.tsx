@@ -2,7 +2,8 @@ import { DocsPage } from './docs/docs-page.tsx'
 import { Header } from './header.tsx'
 import { JobPage } from './job/job-page.tsx'
 import { JobsPage } from './list/jobs-page.tsx'
-import { route } from './navigation.ts'
+import { isOperator, route } from './navigation.ts'
+import { OperatorLoader } from './operator-loader.tsx'
 import { useTitle } from './page.ts'
 import { Heading } from './parts/heading.tsx'
 import { text } from './text.ts'
@@ -32,6 +33,8 @@ function Page() {
       return <JobPage key={value.id} id={value.id} />
     case 'docs':
       return <DocsPage />
+    case 'operator':
+      return isOperator ? <OperatorLoader /> : <MissingPage />
     default:
       return <MissingPage />
   }

@@ -1,6 +1,6 @@
 import { leave, mark } from '../element/icons.ts'
 import { LiveStatus } from './live-status.tsx'
-import { base, isSignedIn, route } from './navigation.ts'
+import { base, isOperator, isSignedIn, route } from './navigation.ts'
 import { Icon } from './parts/icon.tsx'
 import { SearchBox } from './search-box.tsx'
 import { text } from './text.ts'
@@ -19,6 +19,11 @@ export function Header() {
           <a href="./" aria-current={page === 'jobs' ? 'page' : undefined}>
             {text.jobs}
           </a>
+          {isOperator && (
+            <a href="operator" aria-current={page === 'operator' ? 'page' : undefined}>
+              {text.operator}
+            </a>
+          )}
           <a href="docs" aria-current={page === 'docs' ? 'page' : undefined}>
             {text.docs}
           </a>

@@ -7,6 +7,9 @@ export const base = new URL('.', document.baseURI)
 /** Whether the reader is signed in: the server has written it into the page. */
 export const isSignedIn = document.getElementById('app')?.dataset.isStranger !== 'true'
 
+/** Whether the reader is an administrator, who has the operator's page. */
+export const isOperator = document.getElementById('app')?.dataset.isAdmin === 'true'
+
 const address = signal(location.href)
 
 /** The page that is shown. */

@@ -8,6 +8,7 @@ export type Route =
   | { page: 'jobs'; filter: Filter; search: string }
   | { page: 'job'; id: string }
   | { page: 'docs' }
+  | { page: 'operator' }
   | { page: 'missing' }
 
 const filters: readonly string[] = ['running', 'finished', 'failed'] satisfies Filter[]
@@ -29,6 +30,7 @@ export function parseRoute(url: URL, base: URL): Route {
     }
   }
   if (path === 'docs/api') return { page: 'docs' }
+  if (path === 'operator') return { page: 'operator' }
   const id = /^jobs\/([^/]+)$/.exec(path)?.[1]
   return id === undefined ? { page: 'missing' } : { page: 'job', id: decode(id) }
 }
@@ -36,6 +38,7 @@ export function parseRoute(url: URL, base: URL): Route {
 /** The address of a page, relative to where the app is mounted. */
 export function toHref(route: Exclude<Route, { page: 'missing' }>): string {
   if (route.page === 'docs') return 'docs/api'
+  if (route.page === 'operator') return 'operator'
   if (route.page === 'job') return jobPagePath(route.id)
   const query = new URLSearchParams()
   if (route.filter !== 'all') query.set('show', route.filter)

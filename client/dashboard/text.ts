@@ -9,6 +9,7 @@ export const text = {
   skip: 'Skip to the content',
   nav: 'Pages',
   jobs: 'Jobs',
+  operator: 'Operator',
   docs: 'Docs',
   search: 'Search jobs',
   searchHint: 'Press / to search',

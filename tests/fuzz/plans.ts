@@ -303,6 +303,7 @@ const elsewhere: fc.Arbitrary<Plan> = fc.record({
       '/api/jobs/{{theirs0}}%2fprogress',
       '/api/jobs/{{mine0}}%00',
       '/dashboard.js',
+      '/operator.js',
       '/dashboard.css',
       '/favicon.ico',
       '/.env',

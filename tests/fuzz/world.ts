@@ -44,7 +44,7 @@ export const worldLimits: Limits = {
 }
 
 const docs = ['docs', 'docs/wire'].map((path) => ({ path, title: path, html: '<p></p>', sections: [] }))
-const assets: Assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '', docs }
+const assets: Assets = { 'dashboard.js': '', 'operator.js': '', 'dashboard.css': '', 'widget.js': '', docs }
 
 /**
  * A server in this process under a clock that stands still, with jobs of `mallory`, who asks for all kinds of things, and of `victim`, who holds

@@ -7,11 +7,11 @@ const top = new URL('../..', import.meta.url).pathname
 async function readHouse(): Promise<Source[]> {
   const listed = Bun.spawnSync(['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: top })
   if (!listed.success) throw new Error(`git ls-files: ${listed.stderr}`)
-  // Pictures have no lines, and samples are data.
+  // Pictures have no lines; samples, and what Grafana imports, are data.
   const paths = listed.stdout
     .toString()
     .split('\0')
-    .filter((path) => path !== '' && !/\.(png|txt|csv)$/.test(path))
+    .filter((path) => path !== '' && !/\.(png|txt|csv)$|\/grafana\.json$/.test(path))
   const sources = await Promise.all(
     paths.map(async (path) => {
       const file = Bun.file(top + path)

@@ -9,7 +9,7 @@ export function Figures({
       {figures.map(({ name, value, tone }) => (
         <div key={name} class={tone}>
           <dt dir="auto">{name}</dt>
-          <dd>{value}</dd>
+          <dd dir="auto">{value}</dd>
         </div>
       ))}
     </dl>

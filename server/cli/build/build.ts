@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Assets } from '../../http/pages/routes.ts'
-import { bundle } from './bundle.ts'
+import { bundle, bundleDashboard } from './bundle.ts'
 import { buildDocs } from './docs.ts'
 import { collectSamples } from './samples.ts'
 
@@ -26,7 +26,7 @@ async function joinStyles(entrypoint: string): Promise<string> {
 }
 
 const assets: Assets = {
-  'dashboard.js': await bundle('client/dashboard/main.tsx'),
+  ...(await bundleDashboard()),
   'dashboard.css': await joinStyles('client/dashboard/dashboard.css'),
   'widget.js': await bundle('client/element/define.ts'),
   docs: await buildDocs(new URL('server/docs/', root)),

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { minify } from 'vite'
+import { build, minify } from 'vite'
 
 /**
  * Bundles an entry of the client into one minified module for browsers.
@@ -19,9 +19,47 @@ export async function bundle(entrypoint: string): Promise<string> {
   })
   const [output] = outputs
   if (!output) throw new Error(`${entrypoint} gave no output`)
-  const { code, errors } = await minify(entrypoint, await output.text(), { module: true })
-  if (errors.length > 0) throw new AggregateError(errors, `${entrypoint} can't be minified`)
+  return minified(entrypoint, await output.text())
+}
+
+async function minified(name: string, module: string): Promise<string> {
+  const { code, errors } = await minify(name, module, { module: true })
+  if (errors.length > 0) throw new AggregateError(errors, `${name} can't be minified`)
   return code
+}
+
+/**
+ * Bundles the dashboard into two modules: what every page needs, and the operator's page, which the first loads from beside it when it is
+ * opened. Vite puts them together, because Bun (1.4.5) would split off a third with what both use.
+ *
+ * @throws Error when the build fails, or gives other modules
+ */
+export async function bundleDashboard(): Promise<Record<'dashboard.js' | 'operator.js', string>> {
+  const built = await build({
+    configFile: false,
+    envDir: false,
+    publicDir: false,
+    logLevel: 'warn',
+    root: fileURLToPath(new URL('../../..', import.meta.url)),
+    define: { 'process.env.NODE_ENV': '"production"' },
+    build: {
+      write: false,
+      target: 'esnext',
+      // Of an application the imports would have a function around them that preloads styles.
+      lib: { entry: 'client/dashboard/main.tsx', formats: ['es'], fileName: () => 'dashboard.js' },
+      rolldownOptions: { preserveEntrySignatures: 'allow-extension', output: { chunkFileNames: 'operator.js' } },
+    },
+  })
+  const files = [built].flat().flatMap((one) => ('output' in one ? one.output : []))
+  const codes = Object.fromEntries(files.map((file) => [file.fileName, 'code' in file ? file.code : '']))
+  const { 'dashboard.js': dashboard, 'operator.js': operator, ...others } = codes
+  if (dashboard !== undefined && operator !== undefined && Object.keys(others).length === 0) {
+    return {
+      'dashboard.js': await minified('dashboard.js', dashboard),
+      'operator.js': await minified('operator.js', operator),
+    }
+  }
+  throw new Error(`The dashboard was built into ${Object.keys(codes).join(', ')}`)
 }
 
 async function shortenStyles({ path }: { path: string }): Promise<{ contents: string; loader: 'ts' }> {

@@ -116,6 +116,7 @@ const signedIn = (summary: string, more: Json = {}) => ({
 const pagePaths: Json = {
   '/': signedIn('The dashboard: all of your jobs'),
   '/jobs/{id}': signedIn("One job's page", { parameters: [id] }),
+  '/operator': signedIn('The page of administrators'),
   '/docs': { get: { summary: 'The documentation', ...anyone, responses: { 200: html('The page') } } },
   '/docs/{page}': {
     get: {

@@ -13,6 +13,8 @@ import { signInPage, signInPageRoutes } from './sign-in.ts'
 /** The built client and documentation. */
 export interface Assets {
   'dashboard.js': string
+  /** A module that `dashboard.js` loads from beside it. */
+  'operator.js': string
   'dashboard.css': string
   'widget.js': string
   /** Omitted: no documentation. */
@@ -21,6 +23,7 @@ export interface Assets {
 
 const types = {
   'dashboard.js': 'text/javascript; charset=utf-8',
+  'operator.js': 'text/javascript; charset=utf-8',
   'dashboard.css': 'text/css; charset=utf-8',
   'widget.js': 'text/javascript; charset=utf-8',
 }
@@ -31,7 +34,11 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
   // Pages of any site may load the element.
   const forWidget = secureHeaders({ strictTransportSecurity: false, crossOriginResourcePolicy: 'cross-origin' })
 
-  const seesEveryone = (reader: Principal) => isAdmin(reader) && !engine.knowsOwnersOnly
+  const readerFor = (reader: Principal): Reader => ({
+    isAdmin: isAdmin(reader),
+    runsServer: isAdmin(reader) && reader.tenant === undefined,
+    seesEveryone: isAdmin(reader) && !engine.knowsOwnersOnly,
+  })
   /** The signed-in principal, if any. @throws ProblemError 429 for too many strangers; other failures, such as an unavailable store */
   const readerOf = async (c: Context<Env>): Promise<Principal | undefined> => {
     try {
@@ -47,14 +54,14 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
     const reader = await readerOf(c)
     c.header('cache-control', 'no-store')
     if (!reader) return c.html(signInPage(base, context, c.req.param('id')), 401)
-    return c.html(dashboardPage(base, { seesEveryone: seesEveryone(reader) }))
+    return c.html(dashboardPage(base, readerFor(reader)))
   }
-  for (const path of ['/', '/jobs/:id'] as const) app.get(path, forPages, show)
+  for (const path of ['/', '/jobs/:id', '/operator'] as const) app.get(path, forPages, show)
   // The dashboard renders the API reference, which is public.
   app.get('/docs/api', forPages, async (c) => {
     const reader = await readerOf(c)
     c.header('cache-control', 'no-store')
-    return c.html(dashboardPage(linkTo(c, '/'), reader ? { seesEveryone: seesEveryone(reader) } : { isStranger: true }))
+    return c.html(dashboardPage(linkTo(c, '/'), reader ? readerFor(reader) : { isStranger: true }))
   })
   signInPageRoutes(app, context)
   docRoutes(app, assets.docs ?? [])
@@ -68,7 +75,7 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
 
   // Browsers fetch modules with CORS.
   app.use('/widget.js', cors())
-  for (const name of ['dashboard.js', 'dashboard.css', 'widget.js'] as const) {
+  for (const name of ['dashboard.js', 'operator.js', 'dashboard.css', 'widget.js'] as const) {
     app.get(`/${name}`, name === 'widget.js' ? forWidget : forPages, (c) =>
       c.body(assets[name], 200, { 'content-type': types[name], 'cache-control': 'public, max-age=0, must-revalidate' }),
     )
@@ -79,13 +86,19 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
 interface Reader {
   /** Whether they may list the jobs of all owners. */
   seesEveryone?: boolean
+  /** Whether they have the operator's page. */
+  isAdmin?: boolean
+  /** Whether they are an administrator of all tenants: of the server. */
+  runsServer?: boolean
   /** Whether they are not signed in, and may only read the API reference. */
   isStranger?: boolean
 }
 
-const dashboardPage = (base: string, { seesEveryone = false, isStranger = false }: Reader) =>
-  htmlPage(
+function dashboardPage(base: string, reader: Reader) {
+  const { seesEveryone = false, isAdmin = false, runsServer = false, isStranger = false } = reader
+  return htmlPage(
     base,
     'Milepost',
-    html`<script type="module" src="dashboard.js"></script></head><body><div id="app" data-sees-everyone="${String(seesEveryone)}" data-is-stranger="${String(isStranger)}"></div></body>`,
+    html`<script type="module" src="dashboard.js"></script></head><body><div id="app" data-sees-everyone="${String(seesEveryone)}" data-is-admin="${String(isAdmin)}" data-runs-server="${String(runsServer)}" data-is-stranger="${String(isStranger)}"></div></body>`,
   )
+}

@@ -10,6 +10,7 @@ describe('parseRoute', () => {
     expect(at('./?show=failed&search=nas%202')).toEqual({ page: 'jobs', filter: 'failed', search: 'nas 2' })
     expect(at('jobs/p7f2')).toEqual({ page: 'job', id: 'p7f2' })
     expect(at('docs/api')).toEqual({ page: 'docs' })
+    expect(at('operator')).toEqual({ page: 'operator' })
   })
 
   test('parseRoute takes an unknown filter for none', () => {

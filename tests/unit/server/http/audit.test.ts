@@ -3,7 +3,7 @@ import type { AppOptions } from '../../../../server/app.ts'
 import type { AuditRecord } from '../../../../shared/wire/api.ts'
 import { TestApp } from '../../../support/test-app.ts'
 
-const assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' }
+const assets = { 'dashboard.js': '', 'operator.js': '', 'dashboard.css': '', 'widget.js': '' }
 
 function audited(options: Partial<AppOptions> = {}) {
   const records: AuditRecord[] = []

@@ -176,7 +176,7 @@ describe('the app over its limits', () => {
   })
 
   test('sign-in attempts are counted before they are checked', async () => {
-    const assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' }
+    const assets = { 'dashboard.js': '', 'operator.js': '', 'dashboard.css': '', 'widget.js': '' }
     const subject = new TestApp({ assets, limits: { strangersPerSecond: 1 }, addressOf: () => '192.0.2.1' })
     const signIn = (code: string) => subject.app.request(`/sign-in?code=${code}`)
     for (let tried = 0; tried < 4; tried++) expect((await signIn('none')).status).toBe(401)

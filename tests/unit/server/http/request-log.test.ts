@@ -61,7 +61,9 @@ describe('createApp with onRequest', () => {
   })
 
   test('onRequest gets the principal of pages and metrics too', async () => {
-    const { test, records } = logged({ assets: { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' } })
+    const { test, records } = logged({
+      assets: { 'dashboard.js': '', 'operator.js': '', 'dashboard.css': '', 'widget.js': '' },
+    })
     const code = test.app.createSignInCode({ sub: 'bob', scopes: ['jobs:read'] })
     const cookie = cookieOf(await test.app.request(`/sign-in?code=${code}`))
     await test.app.request('/', { headers: { cookie } })

@@ -42,6 +42,7 @@ const calls = [
   'GET /metrics',
   'GET /',
   'GET /jobs/{id}',
+  'GET /operator',
   'GET /docs',
   'GET /docs/{page}',
   'GET /sign-in',
@@ -53,6 +54,7 @@ const calls = [
 /** Routes that only our own pages ask for, or that are another way to a described one. */
 const ofPages = [
   'GET /dashboard.js',
+  'GET /operator.js',
   'GET /dashboard.css',
   // One of the pages of `/docs/{page}`.
   'GET /docs/api',
@@ -75,7 +77,7 @@ describe('createOpenApi', () => {
   })
 
   test('createOpenApi describes each route of the app, but for what belongs to the pages, and no other', () => {
-    const assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' }
+    const assets = { 'dashboard.js': '', 'operator.js': '', 'dashboard.css': '', 'widget.js': '' }
     const { app } = new TestApp({ assets })
     // Middleware is of all methods.
     const routes = app.routes.filter(({ method }) => method !== 'ALL')

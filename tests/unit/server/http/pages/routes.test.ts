@@ -3,7 +3,7 @@ import { problems, refuse } from '../../../../../server/errors.ts'
 import { cookieOf } from '../../../../support/sign-in.ts'
 import { TestApp } from '../../../../support/test-app.ts'
 
-const assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' }
+const assets = { 'dashboard.js': '', 'operator.js': '', 'dashboard.css': '', 'widget.js': '' }
 /** Longer than what the store said of a session is believed: milliseconds. */
 const FORGOTTEN_MS = 6_000
 

@@ -4,7 +4,7 @@ import { cookieOf } from '../../../../support/sign-in.ts'
 import { TestApp } from '../../../../support/test-app.ts'
 import { virtualToken } from '../../../../support/tokens.ts'
 
-const assets = { 'dashboard.js': '', 'dashboard.css': '', 'widget.js': '' }
+const assets = { 'dashboard.js': '', 'operator.js': '', 'dashboard.css': '', 'widget.js': '' }
 const OURS = { 'sec-fetch-site': 'same-origin' }
 
 /** Sends the form of the sign-in page. */
