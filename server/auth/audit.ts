@@ -20,8 +20,10 @@ const WINDOW_MS = 600_000
 /** Most records of a window: of an action and a principal, by what it is. More are only counted. */
 const MOST_ACTS = 50
 const MOST_REFUSALS = 10
-/** Most principals and addresses of a window and an action that have records of their own. */
+/** Most principals and addresses of a window, an action and a tenant that have records of their own. */
 const MOST_ACTORS = 100
+/** Most principals and addresses of a window that have, of all tenants and actions. */
+const MOST_TALLIES = 10_000
 /** Most records being written. */
 const MOST_PENDING = 100
 /** Notes per read. */
@@ -61,8 +63,8 @@ export class Audit {
   readonly #notes: Notes
   readonly #clock: Clock
   readonly #tallies = new Map<string, Tally>()
-  /** Principals and addresses with a tally, by action. */
-  readonly #actors = new Map<AuditAction, number>()
+  /** Principals and addresses with a tally, by action and tenant: no tenant uses up the tallies of others. */
+  readonly #actors = new Map<string, number>()
   /** Records of an action that are written before their number is checked. */
   readonly #untilTrim = new Map<AuditAction, number>()
   readonly #pending = new Set<Promise<void>>()
@@ -143,9 +145,10 @@ export class Audit {
     const key = JSON.stringify(who)
     const known = this.#tallies.get(key)
     if (known) return known
-    const actors = (this.#actors.get(action) ?? 0) + 1
-    this.#actors.set(action, actors)
-    if (actors <= MOST_ACTORS) {
+    const group = qualify(sub === undefined ? undefined : tenantOf(sub), action)
+    const actors = this.#actors.get(group) ?? 0
+    if (actors < MOST_ACTORS && this.#tallies.size < MOST_TALLIES) {
+      this.#actors.set(group, actors + 1)
       const tally = { ...who, recorded: 0, unrecorded: 0 }
       this.#tallies.set(key, tally)
       return tally

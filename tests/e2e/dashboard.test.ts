@@ -109,6 +109,35 @@ describe('dashboard', () => {
     },
   )
 
+  browserTest(
+    "an administrator of a tenant switches to everyone's jobs in it; one of all tenants finds and opens any",
+    async () => {
+      await using server = await ServerProcess.start()
+      const root = new ApiClient(server.url, await accessToken('root', 'jobs:admin'))
+      const open = async (tenant?: string) => {
+        const body = { sub: 'chief', admin: true, ...(tenant === undefined ? {} : { tenant }) }
+        const page = await openPage()
+        await page.goto((await root.json<SignInLink>(201, 'POST', 'api/sign-in-links', body)).url)
+        await page.getByRole('button', { name: "Everyone's jobs" }).click()
+        return page
+      }
+      for (const tenant of ['acme', 'umbra']) {
+        const alice = new ApiClient(server.url, await accessToken('alice', undefined, { tenant }))
+        await alice.create({ id: 'export-7', kind: 'export', title: `Export of ${tenant}` })
+      }
+      const [chief, everyone] = [await open('acme'), await open()]
+      await chief.getByText('export · alice').waitFor()
+      expect(await chief.getByText('Export of umbra').count()).toBe(0)
+      await everyone.getByText('export · umbra::alice').waitFor()
+      await everyone.getByRole('searchbox').fill('acme::')
+      await everyone.getByText('Export of umbra').waitFor({ state: 'detached' })
+      await everyone.getByText('Export of acme').click()
+      await everyone.getByRole('button', { name: 'Cancel' }).click()
+      await untilChip(everyone, 'Cancelled')
+      await chief.getByText('Cancelled').first().waitFor()
+    },
+  )
+
   browserTest('the analysis starts from the dashboard, and shows what it found', async () => {
     await using server = await ServerProcess.start()
     const page = await signIn(server)

@@ -97,7 +97,7 @@ const operationPaths: Json = {
   },
   '/metrics': {
     get: {
-      summary: 'Metrics of the server, for jobs:admin',
+      summary: 'Metrics of the server, for jobs:admin without a tenant',
       responses: { 200: text('application/openmetrics-text', 'OpenMetrics'), '4XX': problem },
     },
   },
@@ -331,7 +331,7 @@ export function createPaths(): Json {
       ),
     },
     '/api/operator': {
-      get: call('Read the figures of the process that answers, and of its store. For jobs:admin', {
+      get: call('Read the figures of the process that answers, and of its store. For jobs:admin without a tenant', {
         200: answer('The figures', 'Operator'),
       }),
     },

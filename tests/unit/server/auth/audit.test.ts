@@ -95,6 +95,14 @@ describe('Audit', () => {
     expect(await all({ tenant: 'umbra' })).toHaveLength(1)
   })
 
+  test('Audit records what a tenant does while another floods it', async () => {
+    const { audit, all } = fixture()
+    for (let n = 0; n < 300; n += 1) await audit.record(signIn(`umbra::p${n}`))
+    await audit.record(signIn('acme::ada'))
+    expect((await all({ tenant: 'acme' })).map(({ sub }) => sub)).toEqual(['ada'])
+    expect(await all({ tenant: 'umbra' })).toHaveLength(100)
+  })
+
   test('Audit hides and deletes records that are too old', async () => {
     const { audit, all, clock } = fixture()
     await audit.record(signIn('old'))
