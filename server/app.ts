@@ -29,6 +29,7 @@ import { type RequestRecord, requestLog } from './http/request-log.ts'
 import { commonHeaders, problemResponse } from './http/responses.ts'
 import { createStartService, type StartService, serviceRoutes } from './http/services.ts'
 import { sessionRoutes, signInRoutes } from './http/sessions.ts'
+import { traceOf } from './http/trace.ts'
 import { Hub } from './hub/hub.ts'
 import type { OpenStream } from './hub/stream.ts'
 import { AppJobs } from './jobs/app-jobs.ts'
@@ -39,6 +40,7 @@ import { ListCursors } from './jobs/list-cursors.ts'
 import { Sweeper } from './jobs/sweeper.ts'
 import { TrustedClock } from './jobs/trusted-clock.ts'
 import { type MetricFamily, Metrics } from './metrics.ts'
+import type { FailedRequest, OnError } from './on-error.ts'
 import type { Services } from './services/kit/service.ts'
 
 /** Options of {@link createApp}. Only the engine and the secret have no default. */
@@ -87,8 +89,8 @@ export interface AppOptions extends FrontOptions {
   auditSeconds?: number | undefined
   /** Called for each record of the audit as it is written. What it throws goes to `onError`. */
   onAudit?: ((record: AuditRecord) => void) | undefined
-  /** Called for failures that no request caused: with errors, or with messages for the operator. Default: the server log. */
-  onError?: (error: unknown) => void
+  /** Called for failures. Default: the server log. */
+  onError?: OnError
 }
 
 /** A Hono app to serve or to mount inside another, with functions to use it in this process. */
@@ -118,7 +120,7 @@ const DEFAULT_FRAME_MS = 25
 export function createApp(options: AppOptions): Milepost {
   const { engine, frameMs = DEFAULT_FRAME_MS, random = systemRandom } = options
   const clock = new TrustedClock(options.clock ?? systemClock, engine.lastWrittenAt)
-  const { onError = (error: unknown) => console.error(error), origins = [] } = options
+  const { onError = (error) => console.error(error), origins = [] } = options
   const limits: Limits = { ...defaultLimits, ...options.limits, ...engine.limits }
   const metrics = new Metrics()
   const sessions = new Sessions({ engine, clock, random, onEnd: (id) => hub.endSession(id) })
@@ -163,6 +165,7 @@ export function createApp(options: AppOptions): Milepost {
     processMetrics,
     history,
     clock,
+    random,
     turns,
     onEach,
     onError,
@@ -190,11 +193,16 @@ export function createApp(options: AppOptions): Milepost {
       const errors = [{ field: 'body', detail: 'is not valid' }]
       return refuseWith(c, problems.malformed('The body does not match its content type.', errors))
     }
-    onError(error)
+    onError(error, requestOf(c))
     return refuseWith(c, problems.internal())
   })
+  const requestOf = (c: Context<Env>): FailedRequest => {
+    const requestId: string | undefined = c.get('requestId' as never)
+    const trace = traceOf(c, random)
+    return { ...(requestId === undefined ? {} : { requestId }), ...(trace ? { traceId: trace.traceId } : {}) }
+  }
   app.notFound((c) => refuseWith(c, problems.nothingHere()))
-  if (options.onRequest) app.use('*', requestLog(options.onRequest, clock, onError))
+  if (options.onRequest) app.use('*', requestLog(options.onRequest, clock, random, onError))
   if (origins.length > 0) allowOrigins(app, origins)
   eventRoutes(app, context)
   app.use('*', onEach)

@@ -34,7 +34,7 @@ export interface SignInAttempt {
 
 type RequestOptions = Pick<
   OAuth.DiscoveryRequestOptions & OAuth.TokenEndpointRequestOptions,
-  'signal' | typeof OAuth.customFetch
+  'signal' | 'headers' | typeof OAuth.customFetch
 >
 
 /** Time-out of each request to the provider: milliseconds. */
@@ -66,10 +66,19 @@ export class Oidc {
     return new URL(this.#options.issuer).host
   }
 
-  /** Begins a sign-in. @returns where to send the browser, and what it has to keep */
-  async begin(redirectUri: string, job: string | undefined): Promise<{ url: string; attempt: SignInAttempt }> {
+  /**
+   * Begins a sign-in.
+   *
+   * @param traceparent header of the requests to the provider
+   * @returns where to send the browser, and what it has to keep
+   */
+  async begin(
+    redirectUri: string,
+    job: string | undefined,
+    traceparent?: string,
+  ): Promise<{ url: string; attempt: SignInAttempt }> {
     const oauth = await import('oauth4webapi')
-    const server = await this.#server(oauth)
+    const server = await this.#server(oauth, traceparent)
     if (server.authorization_endpoint === undefined || !isSafeUrl(server.authorization_endpoint))
       throw new Error('the provider has no authorization endpoint with HTTPS')
     const attempt: SignInAttempt = {
@@ -96,13 +105,23 @@ export class Oidc {
     return { url: url.href, attempt }
   }
 
-  /** Ends a sign-in. @param callback the URL that the provider sent the browser to */
-  async end(callback: URL, redirectUri: string, { state, nonce, verifier }: SignInAttempt): Promise<Principal> {
+  /**
+   * Ends a sign-in.
+   *
+   * @param callback the URL that the provider sent the browser to
+   * @param traceparent header of the requests to the provider
+   */
+  async end(
+    callback: URL,
+    redirectUri: string,
+    { state, nonce, verifier }: SignInAttempt,
+    traceparent?: string,
+  ): Promise<Principal> {
     const oauth = await import('oauth4webapi')
-    const server = await this.#server(oauth)
+    const server = await this.#server(oauth, traceparent)
     const client: OAuth.Client = { client_id: this.#options.clientId }
     const answer = oauth.validateAuthResponse(server, client, callback, state)
-    const claims = await this.#request(oauth, async (options) => {
+    const claims = await this.#request(oauth, traceparent, async (options) => {
       const exchange = (authentication: OAuth.ClientAuth) =>
         oauth.authorizationCodeGrantRequest(server, client, authentication, answer, redirectUri, verifier, options)
       const [first, ...others] = this.#authentications(oauth, server)
@@ -145,24 +164,29 @@ export class Oidc {
     ]
   }
 
-  async #server(oauth: typeof OAuth): Promise<OAuth.AuthorizationServer> {
+  async #server(oauth: typeof OAuth, traceparent: string | undefined): Promise<OAuth.AuthorizationServer> {
     const now = this.#clock.monotonic()
     if (this.#metadata && now - this.#metadata.at < METADATA_MS) return this.#metadata.server
     const issuer = new URL(this.#options.issuer)
-    const server = await this.#request(oauth, async (options) =>
+    const server = await this.#request(oauth, traceparent, async (options) =>
       oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options)),
     )
     this.#metadata = { server, at: now }
     return server
   }
 
-  async #request<T>(oauth: typeof OAuth, work: (options: RequestOptions) => Promise<T>): Promise<T> {
+  async #request<T>(
+    oauth: typeof OAuth,
+    traceparent: string | undefined,
+    work: (options: RequestOptions) => Promise<T>,
+  ): Promise<T> {
     const abort = new AbortController()
     const timer = this.#clock.setTimeout(() => abort.abort(), REQUEST_MS)
     try {
       const isInsecure = this.#options.issuer.startsWith('http:')
       return await work({
         signal: abort.signal,
+        ...(traceparent !== undefined && { headers: { traceparent } }),
         [oauth.customFetch]: fetchBounded,
         ...(isInsecure && { [oauth.allowInsecureRequests]: true }),
       })

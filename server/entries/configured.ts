@@ -46,7 +46,7 @@ export function configuredApp(
     auditSeconds,
     ...(log.includes('requests') && { onRequest: (record) => logRequest(record, isTerminal) }),
     ...(log.includes('audit') && { onAudit: (record) => logAudit(record, isTerminal) }),
-    ...(log.length > 0 && { onError: (error) => logError(error, isTerminal) }),
+    ...(log.length > 0 && { onError: logError(isTerminal) }),
     ...parts,
   })
   return { app, serve: serveAt(basePath, app) }

@@ -1,6 +1,7 @@
 import type { AuditRecord } from '../../shared/wire/api.ts'
 import type { RequestRecord } from '../http/request-log.ts'
 import { escapeUnseen } from '../http/responses.ts'
+import type { OnError } from '../on-error.ts'
 
 /** Writes a request to the server log: as a line for people in a terminal, as JSON elsewhere. */
 export function logRequest(record: RequestRecord, isTerminal: boolean): void {
@@ -25,10 +26,14 @@ const refusals: ReadonlySet<AuditRecord['action']> = new Set(['refused', 'creden
 const MAX_CAUSES = 8
 
 /** Writes an error to the server log: as JSON, with its stack and causes, where requests are JSON. */
-export function logError(error: unknown, isTerminal: boolean): void {
-  const line = { at: new Date().toISOString(), level: 'error', ...described(error, MAX_CAUSES) }
-  console.error(isTerminal ? error : escapeUnseen(JSON.stringify(line)))
-}
+export const logError =
+  (isTerminal: boolean): OnError =>
+  (error, request) => {
+    const line = { at: new Date().toISOString(), level: 'error', ...request, ...described(error, MAX_CAUSES) }
+    if (!isTerminal) console.error(escapeUnseen(JSON.stringify(line)))
+    else if (request?.requestId === undefined) console.error(error)
+    else console.error(`Request ${request.requestId} failed:`, error)
+  }
 
 function described(error: unknown, causes: number): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: String(error) }

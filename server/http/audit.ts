@@ -1,6 +1,5 @@
 import type { Context } from 'hono'
 import { getCookie } from 'hono/cookie'
-import { matchedRoutes } from 'hono/route'
 import { isJobId } from '../../shared/document/job.ts'
 import { qualify } from '../../shared/document/tenant.ts'
 import { auditQuerySchema } from '../../shared/wire/api.ts'
@@ -8,7 +7,7 @@ import { fullName, requireScope } from '../auth/access.ts'
 import type { AuditEntry } from '../auth/audit.ts'
 import type { Problem } from '../errors.ts'
 import { valid } from './body/validation.ts'
-import { type App, type Env, keepAlive, type RouteContext } from './context.ts'
+import { type App, type Env, keepAlive, type RouteContext, routeOf } from './context.ts'
 import { sessionCookie } from './identify.ts'
 
 /** The route to list the audit. */
@@ -64,7 +63,7 @@ function hasCredentials(c: Context<Env>, { front }: Recording): boolean {
 
 /** What a request was for: its method and the path of its route, which is neither long nor secret, and the job of a known principal. */
 function requestOf(c: Context<Env>): Pick<AuditEntry, 'method' | 'path' | 'job'> {
-  const path = matchedRoutes(c).findLast((route) => !route.path.endsWith('*'))?.path ?? '/*'
+  const path = routeOf(c)
   const job = c.get('principal') && /\/api\/jobs\/([^/?#]+)/.exec(c.req.url)?.[1]
   return { method: c.req.method.slice(0, 16), path, ...(job !== undefined && isJobId(job) ? { job } : {}) }
 }

@@ -1,7 +1,7 @@
 import type { Context, Hono, MiddlewareHandler } from 'hono'
-import { basePath } from 'hono/route'
+import { basePath, matchedRoutes } from 'hono/route'
 import type { Limits } from '../../shared/document/limits.ts'
-import type { Clock } from '../../shared/time/clock.ts'
+import type { Clock, Random } from '../../shared/time/clock.ts'
 import { withoutSlash } from '../../shared/wire/paths.ts'
 import type { Principal } from '../auth/access.ts'
 import type { Audit } from '../auth/audit.ts'
@@ -17,8 +17,10 @@ import type { Engine } from '../jobs/engine.ts'
 import type { FairTurns } from '../jobs/fair-turns.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import type { MetricFamily, Metrics } from '../metrics.ts'
+import type { OnError } from '../on-error.ts'
 import type { Front } from './front.ts'
 import type { Rate, Rates } from './rates.ts'
+import type { Trace } from './trace.ts'
 
 /** Hono's variables of a request. */
 export interface Env {
@@ -26,6 +28,8 @@ export interface Env {
     principal: Principal
     /** Why the request was refused. */
     problem: Problem
+    /** Set by `traceOf`. */
+    trace: Trace
   }
 }
 
@@ -54,12 +58,12 @@ export interface RouteContext {
   history: History | undefined
   processMetrics: (() => readonly MetricFamily[]) | undefined
   clock: Clock
+  random: Random
   /** Spreads long work over turns. Omitted where a request must not wait for another request's work, as on Workers. */
   turns?: FairTurns | undefined
   /** Middleware of every response. */
   onEach: MiddlewareHandler
-  /** Called for failures that no request caused. */
-  onError: (error: unknown) => void
+  onError: OnError
 }
 
 /** Middleware that counts a request against a rate of its principal. @throws ProblemError 429 */
@@ -69,6 +73,10 @@ export function counted(rates: Rates, rate: Rate): MiddlewareHandler<Env> {
     await next()
   }
 }
+
+/** The path of the route that a request is for; `/*` for none. */
+export const routeOf = (c: Context): string =>
+  matchedRoutes(c).findLast((route) => !route.path.endsWith('*'))?.path ?? '/*'
 
 /** A path of this app, below its mount path. */
 export function linkTo(c: Context, path: string): string {

@@ -1,11 +1,12 @@
 import type { Context, MiddlewareHandler } from 'hono'
-import type { Clock } from '../../shared/time/clock.ts'
+import type { Clock, Random } from '../../shared/time/clock.ts'
 import { withoutTokens } from '../auth/token-prefix.ts'
 import type { Problem } from '../errors.ts'
-import type { Env } from './context.ts'
+import { type Env, routeOf } from './context.ts'
+import { type Trace, traceOf } from './trace.ts'
 
 /** A request and its response, without anything secret: neither query nor headers, and no token. */
-export interface RequestRecord {
+export interface RequestRecord extends Partial<Trace> {
   /** When the request began: ISO 8601. */
   at: string
   /** `error` for 5xx, `warn` for other refusals. */
@@ -13,6 +14,8 @@ export interface RequestRecord {
   method: string
   /** Percent-encoded. */
   path: string
+  /** The path of the route, with `:id` for ids: `/api/jobs/:id`. */
+  route: string
   status: number
   /** Until the response began, for a stream its headers: milliseconds. */
   ms: number
@@ -26,12 +29,7 @@ export interface RequestRecord {
   /** Of a refusal: the problem type and what it says. */
   problem?: Problem['type']
   detail?: string
-  /** Of a valid `traceparent` (W3C Trace Context, 3.2): the trace, and the span of the caller. */
-  traceId?: string
-  parentSpanId?: string
 }
-
-const TRACE_PARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}$/
 
 /**
  * Middleware that reports each request when its response begins. It comes before all others.
@@ -41,6 +39,7 @@ const TRACE_PARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-
 export function requestLog(
   onRequest: (record: RequestRecord) => void,
   clock: Clock,
+  random: Random,
   onError: (error: unknown) => void,
 ): MiddlewareHandler<Env> {
   return async (c, next) => {
@@ -48,7 +47,7 @@ export function requestLog(
     const at = new Date(clock.now()).toISOString()
     await next()
     try {
-      onRequest({ at, ...recordOf(c), ms: Math.round((clock.monotonic() - start) * 1_000) / 1_000 })
+      onRequest({ at, ...recordOf(c, random), ms: Math.round((clock.monotonic() - start) * 1_000) / 1_000 })
     } catch (error) {
       onError(error)
     }
@@ -61,13 +60,14 @@ function pathOf(url: string): string {
   return path.replace(/[^!-~]+/g, (text) => encodeURIComponent(text.toWellFormed()))
 }
 
-function recordOf(c: Context<Env>): Omit<RequestRecord, 'at' | 'ms'> {
+function recordOf(c: Context<Env>, random: Random): Omit<RequestRecord, 'at' | 'ms'> {
   const { status } = c.res
   const path = withoutTokens(pathOf(c.req.url))
   const record: Omit<RequestRecord, 'at' | 'ms'> = {
     level: status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info',
     method: c.req.method,
     path,
+    route: routeOf(c),
     status,
   }
   const requestId: string | undefined = c.get('requestId' as never)
@@ -79,7 +79,5 @@ function recordOf(c: Context<Env>): Omit<RequestRecord, 'at' | 'ms'> {
   if (job !== undefined) record.job = job
   const problem = c.get('problem')
   if (problem !== undefined) Object.assign(record, { problem: problem.type, detail: withoutTokens(problem.detail) })
-  const [, traceId, parentSpanId] = TRACE_PARENT.exec(c.req.header('traceparent') ?? '') ?? []
-  if (traceId !== undefined && parentSpanId !== undefined) Object.assign(record, { traceId, parentSpanId })
-  return record
+  return Object.assign(record, traceOf(c, random))
 }

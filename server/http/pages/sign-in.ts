@@ -9,6 +9,7 @@ import { recordAct, recordFailedSignIn } from '../audit.ts'
 import { atMost, lengthOf, readBytes, requireType, textOf } from '../body/validation.ts'
 import { type App, absoluteLinkTo, type Env, linkTo, type RouteContext } from '../context.ts'
 import { cookieNamed, requireOurPage, sessionCookie } from '../identify.ts'
+import { traceOf, traceparentOf } from '../trace.ts'
 import { forPages, htmlPage } from './html.ts'
 
 const PROVIDER_FAILED = 'That did not work. Try again, or ask the operator of this server.'
@@ -22,7 +23,7 @@ const TOKEN_BYTES = 8_192
 
 /** The routes that sign people in and out of the dashboard. */
 export function signInPageRoutes(app: App, context: RouteContext): void {
-  const { auth, clock, front, oidc, onError, rates, secret, sessions, signIns } = context
+  const { auth, clock, front, oidc, onError, random, rates, secret, sessions, signIns } = context
 
   const signIn = async (
     c: Context<Env>,
@@ -94,6 +95,10 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
   })
 
   if (!oidc) return
+  const traceparent = (c: Context<Env>) => {
+    const trace = traceOf(c, random)
+    return trace && traceparentOf(trace)
+  }
   // Another purpose than that of tokens, so another key.
   const key = `sign-in attempt ${secret}`
 
@@ -110,7 +115,8 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
     const job = c.req.query('job')
     let begun: Awaited<ReturnType<typeof oidc.begin>>
     try {
-      begun = await oidc.begin(redirectUri(c), job !== undefined && isAnyJobId(job) ? job : undefined)
+      const wanted = job !== undefined && isAnyJobId(job) ? job : undefined
+      begun = await oidc.begin(redirectUri(c), wanted, traceparent(c))
     } catch (error) {
       return failed(c, error)
     }
@@ -140,7 +146,7 @@ export function signInPageRoutes(app: App, context: RouteContext): void {
       attempt = JSON.parse(kept) as SignInAttempt
       const callback = new URL(redirectUri(c))
       callback.search = new URL(c.req.url).search
-      principal = await oidc.end(callback, redirectUri(c), attempt)
+      principal = await oidc.end(callback, redirectUri(c), attempt, traceparent(c))
     } catch (error) {
       return failed(c, error)
     }

@@ -71,12 +71,33 @@ describe('logError', () => {
   function written(error: unknown): Record<string, unknown> {
     const spy = spyOn(console, 'error').mockImplementation(() => {})
     try {
-      logError(error, false)
+      logError(false)(error)
       return JSON.parse(String(spy.mock.calls[0]?.[0]))
     } finally {
       spy.mockRestore()
     }
   }
+
+  test('logError names the request that failed, in JSON and for people in a terminal', () => {
+    const spy = spyOn(console, 'error').mockImplementation(() => {})
+    try {
+      const error = new Error('the disk is on fire')
+      for (const isTerminal of [false, true]) {
+        logError(isTerminal)(error, { requestId: 'r-1', traceId: 't-1' })
+        logError(isTerminal)(error)
+      }
+      const calls = spy.mock.calls as unknown[][]
+      expect(JSON.parse(String(calls[0]?.[0]))).toMatchObject({
+        requestId: 'r-1',
+        traceId: 't-1',
+        message: error.message,
+      })
+      expect(Object.keys(JSON.parse(String(calls[1]?.[0])))).toEqual(['at', 'level', 'message', 'stack'])
+      expect(calls.slice(2)).toEqual([['Request r-1 failed:', error], [error]])
+    } finally {
+      spy.mockRestore()
+    }
+  })
 
   test('logError writes the causes of an error', () => {
     const locked = new Error('The file is locked', { cause: 'EAGAIN' })

@@ -91,20 +91,83 @@ describe('createApp with onRequest', () => {
     expect(text).toContain('mpst_watch_…')
   })
 
-  test('onRequest gets the trace of a valid traceparent', async () => {
+  test('onRequest gets the trace of a valid traceparent, of later versions too, and a span of its own', async () => {
     const { test, records } = logged()
-    for (const traceparent of [
-      `00-${TRACE}-${SPAN}-01`,
+    const valid = [
+      [`00-${TRACE}-${SPAN}-01`, true],
+      [`00-${TRACE}-${SPAN}-02`, false],
+      [`00-${TRACE}-${SPAN}-ff`, true],
+      [`cc-${TRACE}-${SPAN}-01`, true],
+      [`cc-${TRACE}-${SPAN}-00-what-comes-later`, false],
+    ] as const
+    const invalid = [
       `00-${'0'.repeat(32)}-${SPAN}-01`,
       `00-${TRACE}-${'0'.repeat(16)}-01`,
       `ff-${TRACE}-${SPAN}-01`,
       `00-${TRACE}-${SPAN}`,
+      `00-${TRACE}-${SPAN}-01-more`,
+      `cc-${TRACE}-${SPAN}-01more`,
+      `00-${TRACE.toUpperCase()}-${SPAN}-01`,
       'x',
-    ])
+      '',
+    ]
+    for (const traceparent of [...valid.map(([header]) => header), ...invalid])
       await test.app.request('/healthz', { headers: { traceparent } })
-    expect(records.map(({ traceId, parentSpanId }) => [traceId, parentSpanId])).toEqual([
-      [TRACE, SPAN],
-      ...Array(5).fill([undefined, undefined]),
+    expect(records.map(({ traceId, parentSpanId, sampled }) => [traceId, parentSpanId, sampled])).toEqual([
+      ...valid.map(([, sampled]) => [TRACE, SPAN, sampled]),
+      ...invalid.map(() => [undefined, undefined, undefined]),
+    ])
+    const spans = records.slice(0, valid.length).map(({ spanId }) => spanId)
+    expect(spans).toEqual(valid.map(() => expect.stringMatching(/^(?!0{16})[0-9a-f]{16}$/)))
+    expect(new Set([SPAN, ...spans]).size).toBe(valid.length + 1)
+  })
+
+  test('onRequest gets the route of a request, which has no ids, also where the app is mounted', async () => {
+    const { test, records } = logged()
+    const { id } = await test.create()
+    await test.publish(id, { type: 'progress', done: 1 })
+    await test.request('DELETE', `/api/jobs/${id}`)
+    await test.request('GET', '/nothing')
+    await new Hono().route('/progress', test.app).request('/progress/api/jobs/x')
+    expect(records.map(({ route }) => route)).toEqual([
+      '/api/jobs',
+      '/api/jobs/:id/events',
+      '/api/jobs/:id',
+      '/*',
+      '/progress/api/jobs/:id',
+    ])
+  })
+
+  test('a trace is given on to the identity provider, as a child of the span of the request', async () => {
+    const asked = Promise.withResolvers<string | null>()
+    using provider = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch: ({ headers }) => {
+        asked.resolve(headers.get('traceparent'))
+        return new Response(null, { status: 503 })
+      },
+    })
+    const oidc = { issuer: provider.url.origin, clientId: 'dashboard', clientSecret: 'secret' }
+    const assets = { 'dashboard.js': '', 'operator.js': '', 'dashboard.css': '', 'widget.js': '' }
+    const { test, records } = logged({ oidc, assets, publicOrigin: 'https://progress.example.com' })
+    const headers = { traceparent: `00-${TRACE}-${SPAN}-01` }
+    expect((await test.app.request('/sign-in/provider', { headers })).status).toBe(401)
+    expect(await asked.promise).toBe(`00-${TRACE}-${records[0]?.spanId}-01`)
+    expect(records[0]?.spanId).not.toBe(SPAN)
+  })
+
+  test('onError gets the id and the trace of a request that failed', async () => {
+    const told: unknown[] = []
+    const { test, records } = logged({ onError: (...failure) => told.push(failure) })
+    const failure = new Error('the disk is on fire')
+    test.engine.list = () => Promise.reject(failure)
+    await test.request('GET', '/api/jobs', undefined, { traceparent: `00-${TRACE}-${SPAN}-01` })
+    await test.request('GET', '/api/jobs')
+    const [first, second] = records.map(({ requestId }) => requestId)
+    expect(told).toEqual([
+      [failure, { requestId: first, traceId: TRACE }],
+      [failure, { requestId: second }],
     ])
   })
 
