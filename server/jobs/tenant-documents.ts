@@ -111,7 +111,7 @@ class TenantDocuments implements Documents {
   }
 
   #target(target: WatchTarget): WatchTarget {
-    if ('job' in target) return { job: this.#qualified(target.job) }
+    if ('job' in target) return { ...target, job: this.#qualified(target.job) }
     const owner = this.#list('owner' in target ? target.owner : undefined)
     return owner === undefined ? { all: true } : { owner }
   }

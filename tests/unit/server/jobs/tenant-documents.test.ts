@@ -52,6 +52,26 @@ describe('documentsOf', () => {
       expect((await acme.list({ owner, limit: 10 })).rows.map(({ id }) => id)).toEqual(['new'])
   })
 
+  test('documentsOf a tenant passes on what it does not know of a subscription and of a list', async () => {
+    const engine = new MemoryEngine()
+    const seen: object[] = []
+    engine.watch = async (target) => {
+      seen.push(target)
+      return () => {}
+    }
+    engine.list = async (query) => {
+      seen.push(query)
+      return { rows: [] }
+    }
+    const acme = documentsOf(engine, 'acme')
+    await acme.watch({ job: 'a', quietly: true } as { job: string }, () => {})
+    await acme.list({ owner: 'ada', limit: 1, sort: 'oldest' } as { owner: string; limit: number })
+    expect(seen).toEqual([
+      { job: 'acme::a', quietly: true },
+      { owner: 'acme::ada', limit: 1, sort: 'oldest' },
+    ])
+  })
+
   test('documentsOf a tenant takes a name that is qualified as one within the tenant', async () => {
     const engine = new MemoryEngine()
     await documentsOf(engine, 'umbra').create(newJob({ id: 'a', owner: 'eve' }))
