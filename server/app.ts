@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
+import type { UpgradeWebSocket } from 'hono/ws'
 import { defaultLimits, type Limits } from '../shared/document/limits.ts'
 import { type Clock, type Random, systemClock, systemRandom } from '../shared/time/clock.ts'
 import type { AuditRecord } from '../shared/wire/api.ts'
@@ -25,6 +26,7 @@ import { operatorRoutes, readingOf } from './http/operator.ts'
 import { type Assets, pageRoutes } from './http/pages/routes.ts'
 import { progressRoutes } from './http/progress.ts'
 import { Rates } from './http/rates.ts'
+import { reportRoutes } from './http/report.ts'
 import { type RequestRecord, requestLog } from './http/request-log.ts'
 import { commonHeaders, problemResponse } from './http/responses.ts'
 import { createStartService, type StartService, serviceRoutes } from './http/services.ts'
@@ -76,6 +78,8 @@ export interface AppOptions extends FrontOptions {
   random?: Random
   /** The runtime's own stream, if it is faster than the standard one. */
   openStream?: OpenStream
+  /** The runtime's way to accept a WebSocket, as Hono's adapters have it. Omitted: producers send requests only. */
+  upgradeWebSocket?: UpgradeWebSocket | undefined
   /**
    * Engine subscriptions that one stream may hold, where a request must not use what another has opened, as on Workers.
    * Omitted: the streams of a job share one subscription and their frames.
@@ -203,6 +207,7 @@ export function createApp(options: AppOptions): Milepost {
   }
   app.notFound((c) => refuseWith(c, problems.nothingHere()))
   if (options.onRequest) app.use('*', requestLog(options.onRequest, clock, random, onError))
+  reportRoutes(app, context, options.upgradeWebSocket)
   if (origins.length > 0) allowOrigins(app, origins)
   eventRoutes(app, context)
   app.use('*', onEach)

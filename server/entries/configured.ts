@@ -7,7 +7,15 @@ import { logAudit, logError, logRequest } from './console-log.ts'
 /** The options that depend on the runtime. */
 type Parts = Pick<
   AppOptions,
-  'engine' | 'addressOf' | 'hosts' | 'openStream' | 'services' | 'processMetrics' | 'subscriptionsPerStream'
+  | 'engine'
+  | 'addressOf'
+  | 'hosts'
+  | 'openStream'
+  | 'upgradeWebSocket'
+  | 'upgradeWebSocket'
+  | 'services'
+  | 'processMetrics'
+  | 'subscriptionsPerStream'
 >
 
 /**

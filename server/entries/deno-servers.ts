@@ -1,3 +1,4 @@
+import { upgradeWebSocket } from 'hono/deno'
 import { ConfigError } from '../config.ts'
 import { DenoKvEngine } from '../engines/deno-kv/engine.ts'
 import type { Opener } from '../engines/open.ts'
@@ -38,7 +39,7 @@ const LISTEN_AGAIN_MS = 250
 
 /** Opens a self-hosted server. */
 export async function openOwn(environment: Environment): Promise<DenoServer> {
-  const local = await openLocal(environment, { engines: { 'deno-kv': denoKv }, addressOf })
+  const local = await openLocal(environment, { engines: { 'deno-kv': denoKv }, addressOf, upgradeWebSocket })
   const { serve: fetch, hostname, config } = local
   let server: Deno.HttpServer | undefined
   let isStopping = false
@@ -106,7 +107,7 @@ export async function openDeployed(environment: Environment): Promise<DenoServer
     const config = readHostedConfig(deploy, environment)
     const engine = await DenoKvEngine.open('', config)
     // Deploy routes by host name, so requests with a forged `Host` don't arrive here.
-    return serverOf(configuredApp(config, { engine, hosts: ['*'], addressOf }).serve)
+    return serverOf(configuredApp(config, { engine, hosts: ['*'], addressOf, upgradeWebSocket }).serve)
   } catch (error) {
     if (!isForTheUser(error)) throw error
     return serverOf(() => unavailable(error.message))

@@ -1,5 +1,6 @@
 /** Common parts of self-hosted servers on all runtimes. */
 import process from 'node:process'
+import type { UpgradeWebSocket } from 'hono/ws'
 import type { Milepost } from '../app.ts'
 import { operator } from '../auth/access.ts'
 import { type Config, ConfigError, readConfig } from '../config.ts'
@@ -21,6 +22,7 @@ interface Runtime {
   engines?: Readonly<Record<string, Opener>>
   /** A faster stream than the standard one. */
   openStream?: OpenStream
+  upgradeWebSocket?: UpgradeWebSocket
   /** Address of the client of a request. */
   addressOf: NonNullable<FrontOptions['addressOf']>
 }

@@ -6,6 +6,7 @@ import type { Serve } from '../http/base-path.ts'
 import { configuredApp } from './configured.ts'
 import { type Platform, readHostedConfig } from './hosted.ts'
 import { unavailable } from './unavailable.ts'
+import { upgradeWorkerSocket } from './worker-socket.ts'
 import { openWorkerStream } from './worker-stream.ts'
 
 export { JobObject } from '../engines/durable-object/job.ts'
@@ -39,6 +40,7 @@ function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: WorkerEnvironm
     hosts: ['*'],
     addressOf: ({ headers }) => headers.get('cf-connecting-ip') ?? undefined,
     openStream: openWorkerStream,
+    upgradeWebSocket: upgradeWorkerSocket,
     subscriptionsPerStream: SUBSCRIPTIONS_PER_STREAM,
   }).serve
 }

@@ -26,20 +26,36 @@ type Recording = Pick<RouteContext, 'audit' | 'front'>
  *
  * @param entry `sub` is a full name; by default that of the principal, who knows `for` and `job` by the names in the entry
  */
-export function recordAct(c: Context<Env>, { audit, front }: Recording, entry: AuditEntry): void {
+export function recordAct(c: Context<Env>, context: Recording, entry: AuditEntry): void {
+  const tenant = c.get('principal')?.tenant
+  const { for: whose, job } = entry
+  const recorded = context.audit.record({
+    ...senderOf(c, context),
+    ...entry,
+    ...(whose === undefined ? {} : { for: qualify(tenant, whose) }),
+    ...(job === undefined ? {} : { job: qualify(tenant, job) }),
+  })
+  keepAlive(c, recorded)
+}
+
+function senderOf(c: Context<Env>, { front }: Recording): Pick<AuditEntry, 'sub' | 'address' | 'requestId'> {
   const principal = c.get('principal')
   const address = front.addressOf(c.req.raw, c.env)
   const requestId: string | undefined = c.get('requestId' as never)
-  const { for: whose, job } = entry
-  const recorded = audit.record({
+  return {
     ...(principal === undefined ? {} : { sub: fullName(principal) }),
     ...(address === undefined ? {} : { address }),
     ...(requestId === undefined ? {} : { requestId }),
-    ...entry,
-    ...(whose === undefined ? {} : { for: qualify(principal?.tenant, whose) }),
-    ...(job === undefined ? {} : { job: qualify(principal?.tenant, job) }),
-  })
-  keepAlive(c, recorded)
+  }
+}
+
+/** Prepares to record refusals of what comes over a WebSocket: on Deno its request can't be read any more by then. */
+export function refusalRecorder(c: Context<Env>, context: Recording): (problem: Problem) => void {
+  const request = { ...senderOf(c, context), ...requestOf(c) }
+  return ({ status, detail }) => {
+    const action = status === 403 ? 'refused' : 'credentials-refused'
+    void context.audit.record({ action, ...request, status, detail })
+  }
 }
 
 /** Records that a request was refused if its sender, or their credentials, may not do what they tried. Strangers are not recorded. */

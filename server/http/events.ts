@@ -4,8 +4,9 @@ import type { ProducerEvent } from '../../shared/document/events.ts'
 import type { Receipt } from '../../shared/producer/batcher.ts'
 import { createRequestSchemas } from '../../shared/wire/api.ts'
 import { fullName, type Principal } from '../auth/access.ts'
-import { problems, refuse } from '../errors.ts'
+import { type Problem, problems, refuse } from '../errors.ts'
 import { digestOf } from '../support/digest.ts'
+import { recordRefusal } from './audit.ts'
 import { EventParser, LARGE_TEXT, lastOf } from './body/event-parser.ts'
 import { atMost, lengthOf, readBytes, requireType, textOf } from './body/validation.ts'
 import type { App, Env, RouteContext } from './context.ts'
@@ -65,6 +66,10 @@ export function eventRoutes(app: App, context: RouteContext): void {
     }
     const answers = await (turns && text.length > LARGE_TEXT ? turns.runHeavy(who, bytes, publishAll) : publishAll())
     metrics.timePublish(clock.monotonic() - start)
+    const refused = answers.find(
+      (answer): answer is Problem => 'detail' in answer && [401, 403].includes(answer.status),
+    )
+    if (refused) recordRefusal(c, context, refused)
     const texts = answers.map((answer) => ('detail' in answer ? problemText(answer) : JSON.stringify(answer)))
     return c.body(`[${texts}]`, 200, { 'content-type': JSON_TYPE })
   })

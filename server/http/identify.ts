@@ -36,6 +36,9 @@ const isOurs = (token: string | undefined) => token?.startsWith('mpst_') === tru
 /** Routes that accept watch tokens in the URL, because EventSource can't send headers. */
 const URL_TOKEN_PATHS = /\/api\/(jobs\/[^/]+(\/progress)?|progress)$/
 
+/** The route of WebSockets, on which events are published. */
+const SOCKET_PATH = /\/api\/report$/
+
 /**
  * Authenticates a request, and sets its `principal`.
  *
@@ -57,7 +60,8 @@ export function identifyCached(c: Context<Env>, auth: Auth): Principal | undefin
 }
 
 async function principalOf(c: Context, { auth, front, authenticate }: Identifying): Promise<Principal> {
-  const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
+  // Browsers let pages of any site open a WebSocket, with our cookie, and apply no CORS to it.
+  const isRead = (c.req.method === 'GET' || c.req.method === 'HEAD') && !SOCKET_PATH.test(c.req.path)
   const urlTokens = isRead && URL_TOKEN_PATHS.test(c.req.path) ? c.req.queries('token') : undefined
   if (urlTokens) return jobTokens(auth, urlTokens)
   const authorization = c.req.header('authorization')

@@ -15,6 +15,7 @@ import { endMessage } from './messages.ts'
 import { OwnerChannel } from './owner-channel.ts'
 import { OwnerFollower } from './owner-follower.ts'
 import { OwnerSubscription } from './owner-subscription.ts'
+import { type RequestPort, subscribeQuietly } from './request-follower.ts'
 import { type OpenStream, openStandardStream } from './stream.ts'
 import {
   type BusiestStreams,
@@ -59,6 +60,13 @@ export interface HubOptions extends HubContext {
   subscriptionsPerStream?: number | undefined
 }
 
+/** A connection of a producer. */
+interface ReportConnection {
+  close(): void
+  /** Called at the interval of pings. */
+  ping(): void
+}
+
 /** One job on a stream of several jobs. */
 export interface Followed extends Access {
   id: string
@@ -95,6 +103,8 @@ export class Hub {
   readonly #jobs: Record<View, Map<string, JobChannel>> = { all: new Map(), header: new Map() }
   readonly #owners = new Map<string, OwnerChannel>()
   readonly #streams = new Set<EventStream>()
+  /** Connections of producers. */
+  readonly #reports = new Set<EventStream>()
   readonly #counts: StreamCounts
   #isClosed = false
   #opened = 0
@@ -232,33 +242,60 @@ export class Hub {
     return this.#respond(stream, viewer)
   }
 
+  /**
+   * Registers a connection of a producer. It counts as a stream, and ends as one does: with its access, after a time, and with the server.
+   *
+   * @returns its life, of which the caller calls `done()` when the connection has closed
+   * @throws ProblemError 429 when too many streams are open
+   */
+  openReport(viewer: Viewer, { close, ping }: ReportConnection): EventStream {
+    const connection = this.#register(viewer, 'report', '', this.#reports)
+    this.#context.metrics.count('reports_opened')
+    connection.start({ hasRoom: true, write: () => {}, close })
+    this.#endWith(connection, viewer, () => connection.close())
+    this.#repeat(connection, ping)
+    return connection
+  }
+
+  /** How a producer's connection subscribes to its jobs. */
+  subscribeQuietly({ tenant }: Viewer): RequestPort['watch'] {
+    return subscribeQuietly(this.#contextOf(tenant).engine, this.#subscriptionsPerStream)
+  }
+
   /** Ends the access that a session granted. Where a request cannot touch the streams of others, each stream checks its session itself. */
   endSession(id: string): void {
     if (this.#subscriptionsPerStream !== undefined) return
-    for (const stream of this.#streams) stream.endSession(id)
+    for (const stream of [...this.#streams, ...this.#reports]) stream.endSession(id)
   }
 
   /** Closes every stream without `end`, and refuses new ones. Clients reconnect, maybe to another server, and resume. */
   close(): void {
     this.#isClosed = true
-    for (const stream of this.#streams) stream.close()
+    for (const stream of [...this.#streams, ...this.#reports]) stream.close()
   }
 
   #createStream(viewer: Viewer, view: StreamView, first = ''): EventStream {
+    const { random, metrics } = this.#context
+    const retry = RETRY_MS.least + random.number() * (RETRY_MS.most - RETRY_MS.least)
+    const stream = this.#register(viewer, view, encodeRetry(retry) + first, this.#streams)
+    metrics.count('streams_opened')
+    return stream
+  }
+
+  #register(viewer: Viewer, view: StreamView, first: string, kind: Set<EventStream>): EventStream {
     // A client that reconnects at once would keep a stopping server alive.
     if (this.#isClosed) throw refuse(problems.unavailable('The server is stopping. Try again in a moment.'))
     this.#counts.add(viewer, view)
-    const { clock, random, metrics } = this.#context
-    const retry = RETRY_MS.least + random.number() * (RETRY_MS.most - RETRY_MS.least)
-    const stream = new EventStream(clock, viewer, view, encodeRetry(retry) + first, this.#forget)
-    this.#streams.add(stream)
-    metrics.count('streams_opened')
+    const { clock, random } = this.#context
+    const stream = new EventStream(clock, viewer, view, first, this.#forget)
+    kind.add(stream)
     stream.after(STREAM_LIFE_MS * (0.8 + random.number() * 0.4), () => stream.close())
     return stream
   }
 
   readonly #forget = (stream: EventStream): void => {
     this.#streams.delete(stream)
+    this.#reports.delete(stream)
     this.#counts.remove(stream.viewer, stream.view)
   }
 
@@ -287,9 +324,13 @@ export class Hub {
   }
 
   #schedulePings(stream: EventStream): void {
+    this.#repeat(stream, () => stream.ping())
+  }
+
+  #repeat(stream: EventStream, ping: () => void): void {
     stream.after(this.#context.pingMs, () => {
-      stream.ping()
-      this.#schedulePings(stream)
+      ping()
+      this.#repeat(stream, ping)
     })
   }
 

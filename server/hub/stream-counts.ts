@@ -12,8 +12,8 @@ export interface StreamLimits {
   jobStreams: number
 }
 
-/** What a stream shows: whole jobs, headers of jobs, or a list of jobs. */
-export type StreamView = View | 'list'
+/** What a stream shows: whole jobs, headers of jobs, or a list of jobs; or the connection of a producer, which counts as a stream. */
+export type StreamView = View | 'list' | 'report'
 
 /** Open streams by view. */
 export type StreamsByView = Record<StreamView, number>
@@ -55,7 +55,7 @@ export class StreamCounts {
       const open = sum(this.#ofJob.get(qualify(tenant, job)))
       if (open < jobStreams) continue
       throw refuse(
-        problems.tooMany('jobStreams', `Watch tokens have ${open} streams of job ${job} open. Try again later.`),
+        problems.tooMany('jobStreams', `Its tokens have ${open} streams of job ${job} open. Try again later.`),
       )
     }
     for (const job of jobs ?? []) increment(this.#ofJob, qualify(tenant, job), view)
@@ -84,8 +84,8 @@ export class StreamCounts {
   }
 }
 
-const none = (): StreamsByView => ({ all: 0, header: 0, list: 0 })
-const sum = ({ all, header, list } = none()) => all + header + list
+const none = (): StreamsByView => ({ all: 0, header: 0, list: 0, report: 0 })
+const sum = ({ all, header, list, report } = none()) => all + header + list + report
 
 function increment(counts: Map<string, StreamsByView>, key: string, view: StreamView): void {
   const open = counts.get(key) ?? none()

@@ -188,8 +188,8 @@ export interface DueJob {
   createdBy: string
 }
 
-/** What to watch: one job, the jobs of an owner or of a tenant's list, or all jobs. */
-export type WatchTarget = { job: string } | { owner: string } | { all: true }
+/** What to watch: one job, quietly if it does not count as watched for that; the jobs of an owner or of a tenant's list; or all jobs. */
+export type WatchTarget = { job: string; quietly?: true } | { owner: string } | { all: true }
 
 export type Unwatch = () => void
 

@@ -45,6 +45,7 @@ const calls = (id: string): [method: string, path: string, body?: object][] => [
   ['POST', 'api/events', [{ job: id, events: [{ type: 'progress', done: 1 }] }]],
   ['GET', `api/jobs/${id}/progress`],
   ['GET', 'api/progress'],
+  ['GET', 'api/report'],
   ['POST', `api/jobs/${id}/cancel`],
   ['POST', `api/jobs/${id}/pause`],
   ['POST', `api/jobs/${id}/resume`],

@@ -11,6 +11,7 @@ import { describeLimits } from './runtime-limits.ts'
 import { describeLoad } from './runtime-load.ts'
 import { describeManyJobs } from './runtime-many-jobs.ts'
 import { describeOperations } from './runtime-operations.ts'
+import { describeReport } from './runtime-report.ts'
 import { describeResuming } from './runtime-resuming.ts'
 import { describeSessions } from './runtime-sessions.ts'
 import { describeStreams } from './runtime-streams.ts'
@@ -134,6 +135,7 @@ export function describeRuntime(name: string, start: StartRuntime, traits: Runti
     describeTokens(subject)
     describeJobs(subject)
     describeEvents(subject)
+    describeReport(subject)
     describeLimits(subject)
     describeStreams(subject)
     describeResuming(subject)

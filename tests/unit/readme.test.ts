@@ -6,7 +6,9 @@ import { scopes } from '../../server/auth/access.ts'
 
 const documents = [
   ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
-  ...['app', 'engines', 'errors', 'index', 'running', 'settings', 'wire'].map((name) => `server/docs/${name}.md`),
+  ...['app', 'engines', 'errors', 'index', 'reporting', 'running', 'settings', 'wire'].map(
+    (name) => `server/docs/${name}.md`,
+  ),
   ...['tests/bench/RESULTS.md', 'tests/conformance/README.md'],
 ]
 const texts = await Promise.all(documents.map(async (name) => [name, await Bun.file(name).text()] as const))

@@ -86,7 +86,8 @@ export class DurableObjectEngine implements Engine {
 
   async watch(target: WatchTarget, wake: (change: Change) => void, onLost: () => void = () => {}): Promise<Unwatch> {
     const object = 'job' in target ? this.#job(target.job) : ownerObject(this.#bindings, ownerOf(target))
-    const { webSocket } = await answered(() => object.fetch('https://object', { headers: { upgrade: 'websocket' } }))
+    const url = 'quietly' in target ? 'https://object/quietly' : 'https://object'
+    const { webSocket } = await answered(() => object.fetch(url, { headers: { upgrade: 'websocket' } }))
     if (!webSocket) throw refuse(problems.unavailable())
     return listen(webSocket, wake, onLost)
   }

@@ -2,6 +2,8 @@ import { DurableObject } from 'cloudflare:workers'
 import type { Change } from '../../jobs/engine.ts'
 import { type ObjectBindings, PING, PONG } from './calls.ts'
 
+/** Tag of subscribers for whom the object does not count as watched. */
+const QUIET = 'quiet'
 /** Most events in a wake-up: of more the hub makes a patch anyway. */
 const MAX_EVENTS = 8
 /** Longest wake-up: characters. A larger one is reduced to versions, and the Worker reads the rest if it needs it. */
@@ -17,15 +19,15 @@ export abstract class WatchedObject extends DurableObject<ObjectBindings> {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG))
   }
 
-  /** Subscribes to all commits from now on. */
-  override async fetch(): Promise<Response> {
+  /** Subscribes to all commits from now on; quietly, if the path says so. */
+  override async fetch({ url }: Request): Promise<Response> {
     const { 0: theirs, 1: ours } = new WebSocketPair()
-    this.ctx.acceptWebSocket(ours)
+    this.ctx.acceptWebSocket(ours, url.endsWith('/quietly') ? [QUIET] : [])
     return new Response(null, { status: 101, webSocket: theirs })
   }
 
   protected get isWatched(): boolean {
-    return this.ctx.getWebSockets().length > 0
+    return this.ctx.getWebSockets().length > this.ctx.getWebSockets(QUIET).length
   }
 
   /** Publishes a change. Like all messages of an object, it is sent once the change is on the disk. */

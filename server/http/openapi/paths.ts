@@ -122,7 +122,9 @@ const pagePaths: Json = {
     get: {
       summary: 'A page of the documentation',
       ...anyone,
-      parameters: [{ ...id, name: 'page', description: 'app, wire, errors, settings, running, engines or api.' }],
+      parameters: [
+        { ...id, name: 'page', description: 'app, wire, reporting, errors, settings, running, engines or api.' },
+      ],
       responses: { 200: html('The page'), 404: problem },
     },
   },
@@ -259,6 +261,9 @@ export function createPaths(): Json {
           },
         },
       ),
+    },
+    '/api/report': {
+      get: call('A WebSocket to publish events: see the document about the wire', { 101: answer('A WebSocket') }),
     },
     '/api/jobs/{id}/progress': {
       get: call(

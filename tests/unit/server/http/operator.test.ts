@@ -28,8 +28,9 @@ describe('GET /api/operator', () => {
       all: 3,
       header: 1,
       list: 1,
-      principals: [{ sub: 'ada', all: 2, header: 1, list: 1 }],
-      guests: [{ job: 'j', all: 1, header: 0, list: 0 }],
+      report: 0,
+      principals: [{ sub: 'ada', all: 2, header: 1, list: 1, report: 0 }],
+      guests: [{ job: 'j', all: 1, header: 0, list: 0, report: 0 }],
       others: 0,
     })
     expect(process).toEqual({ startedAt: '2026-01-01T00:00:00.000Z', version: '0.1.0', engine: 'memory' })
@@ -38,6 +39,7 @@ describe('GET /api/operator', () => {
       all: 0,
       header: 0,
       list: 0,
+      report: 0,
       principals: [],
       guests: [],
       others: 0,

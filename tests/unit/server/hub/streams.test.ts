@@ -321,7 +321,7 @@ describe('the limit of streams', () => {
     const refusal = await open(['job-2', 'job-1']).catch((reason: unknown) => reason)
     expect((refusal as ProblemError).problem).toMatchObject({
       status: 429,
-      detail: 'Watch tokens have 2 streams of job job-1 open. Try again later.',
+      detail: 'Its tokens have 2 streams of job job-1 open. Try again later.',
     })
     await open(['job-2'])
     await hub.follow()

@@ -24,6 +24,7 @@ const calls = [
   'DELETE /api/jobs/{id}/tokens',
   'POST /api/jobs/{id}/events',
   'POST /api/events',
+  'GET /api/report',
   'GET /api/jobs/{id}/progress',
   'GET /api/progress',
   'POST /api/jobs/{id}/cancel',
