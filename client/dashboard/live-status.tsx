@@ -3,7 +3,7 @@ import type { ConnectionStatus } from '../connection/connection-state.ts'
 import { say } from '../element/live-region.ts'
 import type { ConnectionSignals } from '../signals/connection-signals.ts'
 import { getJobSignal } from '../signals/shared-job-signal.ts'
-import { whose } from './list/whose-jobs.ts'
+import { owner, whose } from './list/whose-jobs.ts'
 import { base, route } from './navigation.ts'
 import { format, jobList } from './page.ts'
 import { text } from './text.ts'
@@ -11,7 +11,7 @@ import { text } from './text.ts'
 /** The connection status of the page. */
 export function LiveStatus() {
   const { value } = route
-  if (value.page === 'jobs') return <Line key={whose.value} source={jobList.value} />
+  if (value.page === 'jobs') return <Line key={`${whose.value} ${owner.value}`} source={jobList.value} />
   if (value.page === 'job') return <JobLine key={value.id} id={value.id} />
   return null
 }

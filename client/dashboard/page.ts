@@ -2,11 +2,11 @@ import { computed } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import { createAnnouncer } from '../element/announcer.ts'
 import { say } from '../element/live-region.ts'
-import { createJobListSignal } from '../signals/job-list-signal.ts'
+import { createJobListSignal, type JobListSignal } from '../signals/job-list-signal.ts'
 import { createFormat } from '../text/format.ts'
 import { english } from '../text/language.ts'
 import type { JobWords } from '../text/words.ts'
-import { whose } from './list/whose-jobs.ts'
+import { owner, whose } from './list/whose-jobs.ts'
 import { base } from './navigation.ts'
 import { text } from './text.ts'
 
@@ -19,7 +19,15 @@ const lists = {
 }
 
 /** The jobs that the reader chose to see: one stream, whichever page shows them. */
-export const jobList = computed(() => lists[whose.value])
+export const jobList = computed(() => (owner.value === '' ? lists[whose.value] : listOf(owner.value)))
+
+/** The list of the owner who was chosen last: the way back to it loads nothing. */
+let chosen: { owner: string; list: JobListSignal } | undefined
+
+function listOf(owner: string): JobListSignal {
+  if (chosen?.owner !== owner) chosen = { owner, list: createJobListSignal({ baseUrl: base.href, owner }) }
+  return chosen.list
+}
 
 /** Announces the progress of the page's job to screen readers. */
 export function useAnnouncements(words: JobWords, title: string | undefined): void {

@@ -5,11 +5,15 @@ export type Filter = 'all' | 'running' | 'finished' | 'failed'
 
 /** A page of the dashboard. */
 export type Route =
-  | { page: 'jobs'; filter: Filter; search: string }
+  /** `owner`: only the jobs of this owner; empty for no such limit. */
+  | { page: 'jobs'; filter: Filter; search: string; owner: string }
   | { page: 'job'; id: string }
   | { page: 'docs' }
   | { page: 'operator' }
   | { page: 'missing' }
+
+/** The list without a filter. */
+export const ALL_JOBS = { page: 'jobs', filter: 'all', search: '', owner: '' } as const satisfies Route
 
 const filters: readonly string[] = ['running', 'finished', 'failed'] satisfies Filter[]
 
@@ -27,6 +31,7 @@ export function parseRoute(url: URL, base: URL): Route {
       page: 'jobs',
       filter: filters.includes(filter) ? (filter as Filter) : 'all',
       search: url.searchParams.get('search') ?? '',
+      owner: url.searchParams.get('owner') ?? '',
     }
   }
   if (path === 'docs/api') return { page: 'docs' }
@@ -43,6 +48,7 @@ export function toHref(route: Exclude<Route, { page: 'missing' }>): string {
   const query = new URLSearchParams()
   if (route.filter !== 'all') query.set('show', route.filter)
   if (route.search !== '') query.set('search', route.search)
+  if (route.owner !== '') query.set('owner', route.owner)
   return query.size === 0 ? './' : `./?${query}`
 }
 

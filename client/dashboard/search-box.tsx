@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { search as searchIcon } from '../element/icons.ts'
 import { navigate, route } from './navigation.ts'
 import { Icon } from './parts/icon.tsx'
-import { toHref } from './route.ts'
+import { ALL_JOBS, toHref } from './route.ts'
 import { text } from './text.ts'
 
 /** Filters the list while typing; `/` focuses it from anywhere, Escape clears it. */
@@ -22,8 +22,8 @@ export function SearchBox() {
     return () => document.removeEventListener('keydown', onKeyDown)
   }, [])
   const show = (text: string) => {
-    const filter = value.page === 'jobs' ? value.filter : 'all'
-    navigate(toHref({ page: 'jobs', filter, search: text }), { replace: value.page === 'jobs' })
+    const shown = value.page === 'jobs' ? value : ALL_JOBS
+    navigate(toHref({ ...shown, search: text }), { replace: value.page === 'jobs' })
   }
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== 'Escape') return

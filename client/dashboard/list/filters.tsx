@@ -1,20 +1,19 @@
 import { navigate } from '../navigation.ts'
 import { format } from '../page.ts'
-import { type Filter, toHref } from '../route.ts'
+import { type Filter, type Route, toHref } from '../route.ts'
 import { text } from '../text.ts'
 
 const order: readonly Filter[] = ['all', 'running', 'finished', 'failed']
 
 interface FiltersProps {
-  selected: Filter
-  search: string
+  shown: Extract<Route, { page: 'jobs' }>
   counts: Record<Filter, number>
   /** Older jobs are not counted. */
   hasMore: boolean
 }
 
 /** Which jobs the list shows, and how many there are of each. */
-export function Filters({ selected, search, counts, hasMore }: FiltersProps) {
+export function Filters({ shown, counts, hasMore }: FiltersProps) {
   const label = (filter: Filter) => {
     const number = format.number(counts[filter])
     // All running jobs are loaded.
@@ -27,8 +26,8 @@ export function Filters({ selected, search, counts, hasMore }: FiltersProps) {
         <button
           key={filter}
           type="button"
-          aria-pressed={filter === selected}
-          onClick={() => navigate(toHref({ page: 'jobs', filter, search }), { replace: true })}
+          aria-pressed={filter === shown.filter}
+          onClick={() => navigate(toHref({ ...shown, filter }), { replace: true })}
         >
           {text.filters[filter]} <span class="count">{label(filter)}</span>
         </button>

@@ -3,8 +3,9 @@ import { describeAge, describeJob } from '../../text/words.ts'
 import { format } from '../page.ts'
 import { Chip } from '../parts/icon.tsx'
 import { ProgressBar } from '../parts/progress-bar.tsx'
-import { toHref } from '../route.ts'
+import { ALL_JOBS, toHref } from '../route.ts'
 import { text } from '../text.ts'
+import { owner, seesEveryone, whose } from './whose-jobs.ts'
 
 /** A job in the list: its state, what it is, how far it is and when it will be over. All of it leads to its page. */
 export function JobListRow({ row, list }: { row: JobRow; list: JobListSignal }) {
@@ -27,7 +28,7 @@ export function JobListRow({ row, list }: { row: JobRow; list: JobListSignal }) 
         <a href={toHref({ page: 'job', id: job.id })} dir="auto">
           {job.title}
         </a>
-        <small>{text.kindAndOwner(job.kind, job.owner)}</small>
+        <small>{text.kindAndOwner(job.kind, <Owner name={job.owner} />)}</small>
       </span>
       <span class="progress">
         <ProgressBar words={words} label={job.title} />
@@ -43,4 +44,10 @@ export function JobListRow({ row, list }: { row: JobRow; list: JobListSignal }) 
       </span>
     </li>
   )
+}
+
+/** The owner of a job: in a list of everyone's jobs, the way to those of this owner. */
+function Owner({ name }: { name: string }) {
+  const isChoice = seesEveryone && whose.value === 'everyone' && owner.value === ''
+  return isChoice ? <a href={toHref({ ...ALL_JOBS, owner: name })}>{name}</a> : <bdi>{name}</bdi>
 }

@@ -17,11 +17,12 @@ import { countByFilter, filterJobs } from './filter-jobs.ts'
 import { Filters } from './filters.tsx'
 import { JobListRow } from './job-row.tsx'
 import { ListFooter } from './list-footer.tsx'
-import { whose } from './whose-jobs.ts'
+import { owner, whose } from './whose-jobs.ts'
 import { WhoseSwitch } from './whose-switch.tsx'
 
 /** The jobs of whoever is signed in, live. */
-export function JobsPage({ filter, search }: Extract<Route, { page: 'jobs' }>) {
+export function JobsPage(shown: Extract<Route, { page: 'jobs' }>) {
+  const { filter, search } = shown
   useTitle(text.jobs)
   const [starting, setStarting] = useState(false)
   const list = jobList.value
@@ -31,17 +32,19 @@ export function JobsPage({ filter, search }: Extract<Route, { page: 'jobs' }>) {
     <>
       <div class="page-head">
         <Heading>{text.jobs}</Heading>
-        <WhoseSwitch />
-        {!isEmpty && (
-          <Filters selected={filter} search={search} counts={countByFilter(rows)} hasMore={list.hasMore.value} />
-        )}
+        <WhoseSwitch shown={shown} />
+        {!isEmpty && <Filters shown={shown} counts={countByFilter(rows)} hasMore={list.hasMore.value} />}
         <button type="button" class="primary" onClick={() => setStarting(true)}>
           <Icon icon={plus} />
           {text.start.button}
         </button>
       </div>
       <ListTrouble />
-      {isEmpty ? <EmptyJobs /> : <JobTable list={list} rows={rows} filter={filter} search={search} />}
+      {isEmpty && owner.value === '' ? (
+        <EmptyJobs />
+      ) : (
+        <JobTable list={list} rows={rows} filter={filter} search={search} />
+      )}
       {starting && <StartDialog onClose={() => setStarting(false)} />}
     </>
   )
@@ -61,7 +64,7 @@ function JobTable({ list, rows, filter, search }: JobTableProps) {
   const stillFound = new Set(found.map(({ job }) => job.id))
   const isHeld = useHolding(area)
   const { keys, changes, refresh } = useHeldOrder(
-    `${whose.value} ${filter} ${search}`,
+    `${whose.value} ${owner.value} ${filter} ${search}`,
     stillFound.size,
     isHeld,
     () => [...stillFound],

@@ -1,6 +1,7 @@
 import { jobList } from '../page.ts'
 import type { Filter } from '../route.ts'
 import { text } from '../text.ts'
+import { owner } from './whose-jobs.ts'
 
 /** What stands below the list: that nothing was found, and the way to older jobs. */
 export function ListFooter({ filter, search, found }: { filter: Filter; search: string; found: number }) {
@@ -12,7 +13,9 @@ export function ListFooter({ filter, search, found }: { filter: Filter; search: 
       : search !== ''
         ? text.nothingFound(search)
         : filter === 'all'
-          ? undefined
+          ? owner.value === ''
+            ? undefined
+            : text.nothingOf(owner.value)
           : text.nothingHere[filter]
   if (nothing === undefined && !hasMore) return null
   return (

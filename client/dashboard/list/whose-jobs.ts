@@ -1,4 +1,5 @@
-import { effect, signal } from '@preact/signals'
+import { computed, effect, signal } from '@preact/signals'
+import { route } from '../navigation.ts'
 
 /** Whose jobs the list shows. */
 export type Whose = 'mine' | 'everyone'
@@ -10,6 +11,9 @@ export const seesEveryone = document.getElementById('app')?.dataset.seesEveryone
 
 /** What the reader chose, remembered from one visit to the next. */
 export const whose = signal<Whose>(seesEveryone && remembered() === 'everyone' ? 'everyone' : 'mine')
+
+/** The one owner whose jobs the list shows; empty for none. Only those who see everyone's jobs may choose one. */
+export const owner = computed(() => (seesEveryone && route.value.page === 'jobs' ? route.value.owner : ''))
 
 effect(() => {
   if (!seesEveryone) return
