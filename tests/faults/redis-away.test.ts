@@ -1,10 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { RedisEngine } from '../../server/engines/redis/engine.ts'
 import type { Engine } from '../../server/jobs/engine.ts'
-import type { Job } from '../../shared/document/job.ts'
 import { batchOf, created, documentOf, publish, refusal, taken, unique, WakeLog } from '../conformance/fixtures.ts'
-import { openLog, type StreamLog } from '../conformance/stream-log.ts'
-import { FoldedJob } from '../support/folded-job.ts'
+import { eventually, shown, versionShown, watchJob } from '../support/engine-streams.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
@@ -12,29 +10,6 @@ import { accessToken } from '../support/tokens.ts'
 
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always']
 const progress = (done: number) => ({ type: 'progress', done }) as const
-
-const watch = (engine: Engine, id: string) =>
-  openLog(engine, (hub) => hub.openJob(id, 'all', undefined, { sub: 'ada' }))
-
-/** The document that a stream has shown. */
-function shown({ messages }: StreamLog): Job {
-  const folded = new FoldedJob()
-  for (const { event, data } of messages) folded.take({ event, data, lastEventId: '' })
-  return folded.job
-}
-
-const versionShown = (log: StreamLog) => (log.messages.length === 0 ? 0 : shown(log).version)
-
-/** Resolves once work succeeds; the test's time-out says that it never did. */
-async function eventually<T>(work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await work()
-    } catch {
-      await Bun.sleep(20)
-    }
-  }
-}
 
 /** Publishes until it is acknowledged, as a producer with a key does. */
 const insist = (engine: Engine, id: string, done: number) =>
@@ -47,7 +22,7 @@ describe('a Redis server in trouble', () => {
     await using redis = await RedisServer.start()
     const engine = await RedisEngine.open(redis.setting)
     const { id } = await created(engine)
-    const [log, hub] = await watch(engine, id)
+    const [log, hub] = await watchJob(engine, id)
     await publish(engine, id, [progress(1)])
     redis.signal('SIGSTOP')
     const key = { key: 'done 2', digest: 'd' }
@@ -72,7 +47,7 @@ describe('a Redis server in trouble', () => {
     await using redis = await RedisServer.start(...DURABLE)
     const engine = await RedisEngine.open(redis.setting, { acknowledge: 'disk' })
     const { id } = await created(engine)
-    const [log, hub] = await watch(engine, id)
+    const [log, hub] = await watchJob(engine, id)
     for (let done = 1; done <= 5; done++) {
       await publish(engine, id, [progress(done)])
       await redis.kill()
@@ -96,8 +71,8 @@ describe('a Redis server in trouble', () => {
     await publish(engine, lost.id, [progress(1)])
     await publish(engine, kept.id, [progress(1)])
     await redis.command('SAVE')
-    const [lostLog, lostHub] = await watch(engine, lost.id)
-    const [keptLog, keptHub] = await watch(engine, kept.id)
+    const [lostLog, lostHub] = await watchJob(engine, lost.id)
+    const [keptLog, keptHub] = await watchJob(engine, kept.id)
     for (const done of [2, 3, 4]) await publish(engine, lost.id, [progress(done)])
     await lostLog.until((said) => versionShown(said) === 5)
     const seen = shown(lostLog)
@@ -182,7 +157,7 @@ describe('connections to Redis', () => {
     const engine = await RedisEngine.open(`redis://127.0.0.1:${proxy.port}`)
     const other = await RedisEngine.open(redis.setting)
     const { id } = await created(other)
-    const [log, hub] = await watch(engine, id)
+    const [log, hub] = await watchJob(engine, id)
     await log.until((said) => versionShown(said) === 1)
     for (let done = 1; done <= 10; done++) {
       proxy.cut()

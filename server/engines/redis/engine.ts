@@ -96,7 +96,6 @@ export class RedisEngine implements Engine {
       store,
       limits,
       wake: (owner: string, change: Change, order: Order) => watches.wake(owner, change, order),
-      isQuiet: (id: string) => watches.isQuiet(id),
     }
   }
 
@@ -177,20 +176,27 @@ export class RedisEngine implements Engine {
   }
 
   async #create(asked: JobToCreate): Promise<Created> {
-    const { nodes, by } = this.#store
+    const { nodes } = this.#store
     const { header, marks } = asked
     const { id, epoch, version, owner, createdBy } = header
     const place = this.#store.placeOf(id)
     const isLimited = asked.liveLimit !== undefined || asked.keptLimit !== undefined
     const isCluster = this.#store.places.length > 1
     const elsewhere = isLimited && isCluster ? await this.#store.standingElsewhere(createdBy, place) : NOTHING
-    const { generation } = nodes.home(place)
+    const { id: by, generation } = nodes.home(place)
     const job: StoredJob = { header, marks: { ...marks, generations: [[generation, 1]] } }
     const change: Change = { id, epoch, from: 0, to: version, header }
     const stamp = this.#store.nextStamp()
     const message = encodeChange({ by, history: generation, order: [0, 1], change })
     const call = createCall(place.keys, job, { stamp, message, allowed: allowedOf(asked, elsewhere) })
-    const [code, ...rest] = await nodes.commit<[number, ...LoadReply]>(place, scripts.create, call.keys, call.args)
+    const wake = (created: number) => this.#watches.wake(owner, change, [created, 1])
+    const [code, ...rest] = await nodes.commit<[number, ...LoadReply]>(
+      place,
+      scripts.create,
+      call.keys,
+      call.args,
+      ([, created]) => wake(Number(created)),
+    )
     if (code === 0) {
       const taken = foundIn(rest)
       if (!taken) return this.#create(asked)
@@ -208,12 +214,12 @@ export class RedisEngine implements Engine {
     }
     const state: KnownJob = { stamp, place: Number(rest[0]), commits: 1, job, rows: new Map(), size: marks.bytes }
     this.#store.remember(id, state)
-    this.#watches.wake(owner, change, [state.place, 1])
+    wake(state.place)
     return { created: true, job }
   }
 
   async #remove(id: string, only: RemoveOnly): Promise<boolean> {
-    const { nodes, by, known } = this.#store
+    const { nodes, known } = this.#store
     const place = this.#store.placeOf(id)
     known.delete(id)
     for (;;) {
@@ -223,11 +229,12 @@ export class RedisEngine implements Engine {
       const { epoch, version, owner } = header
       const order: Order = [state.place, state.commits + 1]
       const change: Change = { id, epoch, from: version, to: version, header, removed: true }
-      const message = encodeChange({ by, history: nodes.home(place).generation, order, change })
-      const call = removeCall(place.keys, state, message)
-      const [code] = await nodes.commit<[number]>(place, scripts.remove, call.keys, call.args)
+      const { id: by, generation: history } = nodes.home(place)
+      const call = removeCall(place.keys, state, encodeChange({ by, history, order, change }))
+      const wake = () => this.#watches.wake(owner, change, order)
+      const [code] = await nodes.commit<[number]>(place, scripts.remove, call.keys, call.args, wake)
       if (code === 0) continue
-      this.#watches.wake(owner, change, order)
+      wake()
       return true
     }
   }

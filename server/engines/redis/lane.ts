@@ -28,8 +28,6 @@ export interface LaneParts {
   limits: Limits
   /** Wakes this process's watchers, after the answer. */
   wake(owner: string, change: Change, order: Order): void
-  /** Whether this process listens to a job only for those for whom it does not count as watched. */
-  isQuiet(id: string): boolean
 }
 
 interface Waiting {
@@ -204,12 +202,14 @@ export class Lane {
     const rows = rowsOf(commit, state.job)
     const order: Order = [state.place, state.commits + 1]
     const change = changeOf(commit)
-    const message = encodeChange({ by: store.by, history: this.#generation, order, change })
+    const { id: by, generation: history } = store.nodes.home(this.#place)
+    const message = encodeChange({ by, history, order, change })
     const allowed = { blocks: Math.floor(limits.keptBytes / BLOCK_BYTES) - elsewhere }
     const call = commitCall(this.#place.keys, found, commit, rows, batch, { stamp, message, names, allowed })
     const after = stateAfter(state, commit, rows, stamp)
+    const wake = () => this.#parts.wake(commit.header.owner, change, order)
     const result = store.nodes
-      .commit<Reply>(this.#place, scripts.commit, call.keys, call.args)
+      .commit<Reply>(this.#place, scripts.commit, call.keys, call.args, wake)
       .then((reply): Result => {
         const [code, ...rest] = reply
         if (code === 0) return { found: foundIn(rest as LoadReply, names) }
@@ -220,10 +220,8 @@ export class Lane {
           return { applied: { refused: refused ?? problems.unavailable() } }
         }
         const { header } = commit
-        // Quiet subscriptions of other processes count: their producers flush more often than they would have to.
-        const quiet = this.#parts.isQuiet(this.#id) ? 1 : 0
-        const watched = Number(rest[0]) > quiet ? { watched: true as const } : {}
-        this.#parts.wake(header.owner, change, order)
+        const watched = Number(rest[0]) > 0 ? { watched: true as const } : {}
+        wake()
         return { applied: { header, repeat: false, ...watched }, state: after }
       })
     return { result, after }

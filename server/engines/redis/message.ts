@@ -7,7 +7,10 @@ const MAX_EVENTS = 8
 
 /** What a node tells the others of a change. */
 export interface ChangeMessage {
-  /** The node that made the change. It has woken its own watchers. */
+  /**
+   * The connections on which the change was committed. As long as they last, their process wakes its own watchers. Afterwards it does not
+   * know whether the commit arrived.
+   */
   by: string
   /** The server's history in which the change was made. */
   history: string
@@ -27,7 +30,7 @@ const PLACE = '"order":['
 export function encodeChange({ change, ...about }: ChangeMessage): string {
   const { header, events = [] } = change
   const generation = header?.generation === undefined ? {} : { generation: header.generation }
-  // First, so that a node recognizes its own without parsing.
+  // First, so that a process recognizes its own without parsing.
   const start = { by: about.by, order: about.order, history: about.history, ...generation }
   if (events.length <= MAX_EVENTS) {
     const text = JSON.stringify({ ...start, change })
@@ -43,7 +46,7 @@ export function aroundPlace(message: string): [string, string] {
   return [message.slice(0, at), message.slice(message.indexOf(',', at))]
 }
 
-/** Whether a message was sent by a node. */
+/** Whether a change was committed on these connections. */
 export function isBy(message: string, node: string): boolean {
   return message.startsWith(`{"by":"${node}"`)
 }

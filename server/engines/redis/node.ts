@@ -31,6 +31,8 @@ export interface NodeParts {
  */
 export class RedisNode {
   readonly address: Address
+  /** Names these connections, in messages of what is committed on them. */
+  readonly id: string
   readonly #parts: NodeParts
   readonly #acknowledger: Acknowledger | undefined
   readonly #shas = new Map<Script, string>()
@@ -48,6 +50,7 @@ export class RedisNode {
 
   private constructor(address: Address, parts: NodeParts) {
     this.address = address
+    this.id = randomId(parts.random, 12)
     this.#parts = parts
     const { confirm } = parts
     this.#acknowledger = confirm && new Acknowledger(() => this.call(confirm))

@@ -21,8 +21,8 @@ interface NodesParts {
   /** Whether primaries change without that a connection ends. */
   canMove: boolean
   onMessage: NodeParts['onMessage']
-  /** Subscribes again, and resolves when nothing that was read before can be taken for what is there now. */
-  recover(partition: Partition, node: RedisNode): Promise<void>
+  /** Subscribes again and compares. Returns what is called once the partition has its primary. */
+  recover(partition: Partition, node: RedisNode): Promise<() => void>
   /** The channel by which a node probes its subscriptions. */
   probeChannel(partition: Partition): string
 }
@@ -73,13 +73,29 @@ export class RedisNodes {
     }
   }
 
-  /** Runs a script that commits if it replies 1, or an array that begins with it; resolves when that is acknowledged. @throws as {@link run} */
-  async commit<T>(partition: Partition, script: Script, keys: readonly string[], args: readonly string[]): Promise<T> {
+  /**
+   * Runs a script that commits if it replies 1, or an array that begins with it; resolves when that is acknowledged.
+   *
+   * @param onUnconfirmed called when the script has committed, but that was not acknowledged
+   * @throws as {@link run}
+   */
+  async commit<T>(
+    partition: Partition,
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    onUnconfirmed?: (reply: T) => void,
+  ): Promise<T> {
     const node = this.home(partition)
     try {
       const reply = await node.run<T>(script, keys, args)
       // On the same connection: another one knows nothing of the commit.
-      if ([reply].flat()[0] === 1) await node.confirm()
+      if ([reply].flat()[0] === 1) {
+        await node.confirm().catch((error: unknown) => {
+          onUnconfirmed?.(reply)
+          throw error
+        })
+      }
       return reply
     } catch (error) {
       throw this.#causeOf(error, node)
@@ -168,9 +184,10 @@ export class RedisNodes {
     // What belongs to the old primary must not be answered while the new one is being adopted.
     for (const { index } of moved) this.#homes[index] = undefined
     for (const partition of moved) {
-      await recover(partition, node)
+      const release = await recover(partition, node)
       if (node.isEnded) throw new Error(`The connection to ${name} was lost`)
       this.#homes[partition.index] = node
+      release()
     }
     if (own[0]) await node.probe(probeChannel(own[0]))
   }

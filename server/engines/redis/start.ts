@@ -182,8 +182,10 @@ async function checkKeys(
   }
   if (found !== null || !own.includes(first)) return
   const [, keys] = await client.sendCommand<[string, string[]]>(['SCAN', '0', 'MATCH', 'mp:{*', 'COUNT', `${SCANNED}`])
-  if (keys[0] === undefined) return
+  // Ours have no format when the store was emptied while others write it, or when one of them begins it now.
+  const foreign = keys.find((name) => !partitions.some(({ tag }) => name.startsWith(`mp:{${tag}}:`)))
+  if (foreign === undefined) return
   throw new EngineOpenError(
-    `${at} has keys such as ${JSON.stringify(keys[0])}, which this Milepost did not write: name another database.`,
+    `${at} has keys such as ${JSON.stringify(foreign)}, which this Milepost did not write: name another database.`,
   )
 }

@@ -16,8 +16,6 @@ const RECOVERED_AT_ONCE = 200
 interface Watcher {
   wake(change: Change): void
   onLost(): void
-  /** It does not make its target count as watched. */
-  readonly isQuiet: boolean
 }
 
 /** A state that watchers of a job may have seen. */
@@ -50,8 +48,13 @@ class Target {
   isNext({ id }: Change, order: Order): boolean {
     const known = this.#orders.get(id)
     if (known && !isAfter(order, known)) return false
-    this.#orders.set(id, order, 1)
+    this.restart(id, order)
     return true
+  }
+
+  /** Takes an order for the newest, even if another was. */
+  restart(id: string, order: Order): void {
+    this.#orders.set(id, order, 1)
   }
 
   see(epoch: string, version: number, generation: string | undefined): void {
@@ -66,13 +69,15 @@ class Target {
  *
  * A change of this process wakes its watchers directly, one of another process by a message. When a partition gets another connection, all its
  * channels are subscribed again, and the jobs are read: watchers of a job whose history goes on are told where it stands now, all others
- * start over.
+ * start over. Until then messages wait: they may be of another history.
  */
 export class RedisWatches {
   readonly #store: RedisStore
   readonly #targets = new Map<string, Target>()
   /** Targets by channel. */
   readonly #channels = new Map<string, Target>()
+  /** Channels whose messages wait, with the newest one. */
+  readonly #held = new Map<string, ChangeMessage | undefined>()
   readonly #queue = new WakeQueue<Watcher>()
 
   constructor(store: RedisStore) {
@@ -81,7 +86,7 @@ export class RedisWatches {
 
   async add(target: WatchTarget, wake: Watcher['wake'], onLost: Watcher['onLost'] = () => {}): Promise<Unwatch> {
     const watched = this.#target(target)
-    const watcher = { wake, onLost, isQuiet: 'quietly' in target }
+    const watcher = { wake, onLost }
     watched.watchers.add(watcher)
     const unwatch = () => {
       if (watched.watchers.delete(watcher) && watched.watchers.size === 0) this.#remove(watched)
@@ -104,19 +109,14 @@ export class RedisWatches {
     }
   }
 
-  /** Whether this process subscribes to a job only for those for whom it does not count as watched. */
-  isQuiet(id: string): boolean {
-    const target = this.#targets.get(nameOf({ job: id }))
-    return target !== undefined && [...target.watchers].every(({ isQuiet }) => isQuiet)
-  }
-
   /** Wakes for a message. One from another history means that this connection's server is not what it was. */
   receive(node: RedisNode, text: string, channel: string): void {
     const target = this.#channels.get(channel)
-    if (!target || isBy(text, this.#store.by)) return
-    const { history, change, order, generation } = JSON.parse(text) as ChangeMessage
-    if (history === node.generation) this.#deliver(target, change, order, generation)
-    else node.end(new Error('The server has another history'))
+    if (!target || isBy(text, node.id)) return
+    const message = JSON.parse(text) as ChangeMessage
+    if (message.history !== node.generation) node.end(new Error('The server has another history'))
+    else if (this.#held.has(channel)) this.#held.set(channel, message)
+    else this.#deliver(target, message.change, message.order, message.generation)
   }
 
   /** Notes what a read of a job showed, for its watchers may have it. */
@@ -125,15 +125,24 @@ export class RedisWatches {
     target?.see(header.epoch, header.version, header.generation)
   }
 
-  /** Subscribes the channels of a partition on its new connection, and compares the jobs with what watchers have seen. */
-  async recover(place: Place, node: RedisNode): Promise<void> {
+  /**
+   * Subscribes the channels of a partition on its new connection, and compares the jobs with what watchers have seen.
+   *
+   * @returns tells the watchers: to be called once the partition can be read again
+   */
+  async recover(place: Place, node: RedisNode): Promise<() => void> {
     const targets = [...new Set(this.#channels.values())].filter(({ channels }) => channels.has(place))
+    for (const target of targets) this.#held.set(target.channels.get(place) ?? '', undefined)
     const outcomes = await Promise.allSettled(targets.map((target) => this.#resubscribe(place, node, target)))
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
-    const jobs = targets.filter(({ seen }) => seen !== undefined)
-    for (const target of targets) if (target.job === undefined) this.#lose(target)
-    for (let at = 0; at < jobs.length; at += RECOVERED_AT_ONCE)
-      await Promise.all(jobs.slice(at, at + RECOVERED_AT_ONCE).map((target) => this.#compare(place, node, target)))
+    const news: (() => void)[] = []
+    for (let at = 0; at < targets.length; at += RECOVERED_AT_ONCE) {
+      const some = targets.slice(at, at + RECOVERED_AT_ONCE)
+      news.push(...(await Promise.all(some.map((target) => this.#compare(place, node, target)))))
+    }
+    return () => {
+      for (const [index, target] of targets.entries()) this.#release(target.channels.get(place) ?? '', news[index])
+    }
   }
 
   async #resubscribe(place: Place, node: RedisNode, target: Target): Promise<void> {
@@ -142,22 +151,39 @@ export class RedisWatches {
     if (this.#channels.get(channel) !== target) node.unsubscribe(channel)
   }
 
-  async #compare(place: Place, node: RedisNode, target: Target): Promise<void> {
+  /** Reads a job, and returns how its watchers are told what became of it. */
+  async #compare(place: Place, node: RedisNode, target: Target): Promise<() => void> {
     const { seen, job: id } = target
-    if (!seen || id === undefined) return
+    // Of a list, or before the first read, nobody knows what watchers have.
+    if (!seen || id === undefined) return () => this.#lose(target)
     const keys = [place.keys.job(id), place.keys.rows(id), place.keys.used(id)]
     const found = stateIn(await node.run<LoadReply>(scripts.load, keys, ['']))
     const { epoch, version } = seen
     if (!found) {
-      target.seen = undefined
-      return this.#tell(target, { id, epoch, from: version, to: version, removed: true })
+      return () => {
+        target.seen = undefined
+        this.#tell(target, { id, epoch, from: version, to: version, removed: true })
+      }
     }
     const { header, marks } = found.job
-    if (header.epoch === epoch && versionHeld(seen, found.job) !== version) return this.#lose(target)
+    if (header.epoch === epoch && versionHeld(seen, found.job) !== version) return () => this.#lose(target)
     const from = header.epoch === epoch ? version : 0
     const series = marks.tokenSeries === undefined ? {} : { tokenSeries: marks.tokenSeries }
-    target.see(header.epoch, header.version, header.generation)
-    this.#tell(target, { id, epoch: header.epoch, from, to: header.version, header, ...series })
+    return () => {
+      // Commits that were lost had numbers that others have now.
+      target.restart(id, [found.place, found.commits])
+      target.see(header.epoch, header.version, header.generation)
+      this.#tell(target, { id, epoch: header.epoch, from, to: header.version, header, ...series })
+    }
+  }
+
+  /** Tells what became of a target, then the message that waits. */
+  #release(channel: string, tell: (() => void) | undefined): void {
+    const waiting = this.#held.get(channel)
+    this.#held.delete(channel)
+    tell?.()
+    const target = this.#channels.get(channel)
+    if (target && waiting) this.#deliver(target, waiting.change, waiting.order, waiting.generation)
   }
 
   #deliver(target: Target, change: Change, order: Order, generation: string | undefined): void {
@@ -210,6 +236,7 @@ export class RedisWatches {
     for (const [place, channel] of target.channels) {
       if (this.#channels.get(channel) !== target) continue
       this.#channels.delete(channel)
+      this.#held.delete(channel)
       this.#store.nodes.unsubscribe(place, channel)
     }
     if (this.#targets.get(target.name) === target) this.#targets.delete(target.name)
