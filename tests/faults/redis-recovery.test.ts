@@ -85,7 +85,12 @@ test('a node that connects again brings all of many watched jobs up to date, wit
   await using nodes = await twoNodes(redis)
   const { proxy, ours, other } = nodes
   const jobs = await Promise.all(Array.from({ length: 700 }, () => created(other)))
-  const [log, hub] = await openLog(ours, (streams) => streams.openJobs(jobs, { sub: 'ada' }))
+  const [log, hub] = await openLog(ours, (streams) =>
+    streams.openJobs(
+      jobs.map(({ id }) => ({ id })),
+      { sub: 'ada' },
+    ),
+  )
   await log.until(({ messages }) => messages.length === jobs.length)
   proxy.hold('INFO')
   proxy.cut()
