@@ -30,6 +30,19 @@ describe('the table of attacks', () => {
     }
   })
 
+  test('each risk of the OWASP API Security Top 10, and each requirement of the ASVS that is named, has a test', () => {
+    const checklists = text.slice(text.indexOf('## By checklist'), text.indexOf('Not met, on purpose'))
+    const checked = [...checklists.matchAll(/^\| (API\d.*?|V\d.*?) \| (.+) \| (.*) \|$/gm)]
+    for (const [, item = '', , tests = ''] of checked)
+      expect([item, tests]).toEqual([item, expect.stringMatching(/`tests\//)])
+    const risks = checked.flatMap(([, item = '']) => /^API(\d+):2023 /.exec(item)?.[1] ?? [])
+    expect(risks).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', '9', '10'])
+    const requirements = checked.flatMap(([, item = '']) => (item.startsWith('V') ? item.split(', ') : []))
+    for (const one of requirements) expect(one).toMatch(/^V\d+\.\d+\.\d+$/)
+    expect(new Set(requirements).size).toBe(requirements.length)
+    expect(requirements.length).toBeGreaterThan(80)
+  })
+
   test('missingIn names the attacks of which a report does not say that they were withstood', () => {
     const report = rows.map(({ attack, test = attack }) => `<testcase name="${test} …" time="1" />`).join('\n')
     expect(missingIn(report)).toEqual([])

@@ -24,6 +24,37 @@ describe('pages', () => {
     expect([await see('/'), await see('/docs/api'), await see('/', { cookie })]).toEqual([429, 429, 200])
   })
 
+  test('pages load, embed and send only what is ours, tell other sites nothing, and are not stored', async () => {
+    const { app } = new TestApp({ assets, hstsSeconds: 31_536_000 })
+    const code = app.createSignInCode({ sub: 'ada', scopes: ['jobs:read'] })
+    const cookie = cookieOf(await app.request(`/sign-in?code=${code}`))
+    for (const [path, status] of [
+      ['/', 401],
+      ['/', 200],
+      ['/jobs/a', 401],
+      ['/jobs/a', 200],
+      ['/sign-in', 401],
+    ] as const) {
+      const page = await app.request(path, { headers: status === 200 ? { cookie } : {} })
+      const sent = Object.fromEntries(page.headers)
+      expect([path, page.status, sent]).toMatchObject([
+        path,
+        status,
+        {
+          'content-type': 'text/html; charset=UTF-8',
+          'content-security-policy':
+            "default-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+          'referrer-policy': 'same-origin',
+          'x-content-type-options': 'nosniff',
+          'strict-transport-security': 'max-age=31536000',
+          'cross-origin-opener-policy': 'same-origin',
+          'cross-origin-resource-policy': 'same-origin',
+          'cache-control': 'no-store',
+        },
+      ])
+    }
+  })
+
   test('pages report a failure to the operator, and show no sign-in page', async () => {
     const app = new TestApp({ assets })
     const code = app.app.createSignInCode({ sub: 'ada', scopes: ['jobs:read'] })
