@@ -2,6 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import type { Change } from '../../../../server/jobs/engine.ts'
 import { documentsOf, qualifyHeader } from '../../../../server/jobs/tenant-documents.ts'
+import { jobHeaderSchema } from '../../../../shared/document/job.ts'
+import { newHeader } from '../../../arbitraries.ts'
 import { batchOf, newJob, taken } from '../../../conformance/fixtures.ts'
 import { settle } from '../../../virtual-clock.ts'
 
@@ -50,6 +52,21 @@ describe('documentsOf', () => {
     ])
     for (const owner of ['ada', undefined])
       expect((await acme.list({ owner, limit: 10 })).rows.map(({ id }) => id)).toEqual(['new'])
+  })
+
+  test('documentsOf a tenant qualifies every field of a header that names a job or a principal', () => {
+    // A new field belongs to one of the two: to `Names` of tenant-documents.ts, or to those that name neither.
+    const names = ['id', 'owner', 'createdBy', 'parentId']
+    const others =
+      `epoch version generation kind title status message progress itemCounts errorCount logCount cancelRequested pauseRequested
+      result createdAt startedAt updatedAt lastEventAt endedAt expiresAt heartbeatSeconds timeoutSeconds metadata`.split(
+        /\s+/,
+      )
+    expect(Object.keys(jobHeaderSchema.shape).sort()).toEqual([...names, ...others].sort())
+    const header = newHeader({ id: 'a', owner: 'b', createdBy: 'c', parentId: 'd' })
+    const qualified = qualifyHeader('acme', header)
+    const changed = Object.keys(header).filter((name) => Reflect.get(header, name) !== Reflect.get(qualified, name))
+    expect(changed.sort()).toEqual(names.toSorted())
   })
 
   test('documentsOf a tenant passes on what it does not know of a subscription and of a list', async () => {
