@@ -1,4 +1,4 @@
-import { freePort } from './free-port.ts'
+import { freePorts } from './free-port.ts'
 import { RedisServer } from './redis-server.ts'
 
 /** A real cluster on this machine. */
@@ -11,7 +11,11 @@ export class RedisCluster {
 
   /** Starts a cluster of three primaries, each with as many replicas, and resolves once it serves all slots. */
   static async start(replicas: 0 | 1 = 0, ...args: string[]): Promise<RedisCluster> {
-    const nodes = await Promise.all(Array.from({ length: 3 * (1 + replicas) }, () => startNode(args)))
+    const count = 3 * (1 + replicas)
+    const ports = freePorts(2 * count)
+    const nodes = await Promise.all(
+      ports.slice(0, count).map((port, index) => startNode(port, ports[count + index] ?? 0, args)),
+    )
     const cluster = new RedisCluster(nodes)
     const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
     await nodes[0]?.command('--cluster', 'create', ...addresses, '--cluster-replicas', `${replicas}`, '--cluster-yes')
@@ -33,7 +37,8 @@ export class RedisCluster {
   }
 }
 
-function startNode(args: readonly string[]): Promise<RedisServer> {
-  const bus = ['--cluster-port', `${freePort()}`, '--cluster-node-timeout', '1000']
-  return RedisServer.start('--cluster-enabled', 'yes', ...bus, '--repl-diskless-sync-delay', '0', ...args)
+/** @param bus the port by which nodes talk to each other */
+function startNode(port: number, bus: number, args: readonly string[]): Promise<RedisServer> {
+  const rules = ['--cluster-port', `${bus}`, '--cluster-node-timeout', '1000']
+  return RedisServer.startAt(port, '--cluster-enabled', 'yes', ...rules, '--repl-diskless-sync-delay', '0', ...args)
 }

@@ -8,7 +8,7 @@ export class RedisServer {
   readonly port: number
   readonly folder: string
   readonly #args: readonly string[]
-  #process: Bun.Subprocess<'ignore', 'pipe', 'inherit'> | undefined
+  #process: Bun.Subprocess<'ignore', 'pipe', 'ignore'> | undefined
 
   private constructor(folder: string, port: number, args: readonly string[]) {
     this.folder = folder
@@ -17,9 +17,13 @@ export class RedisServer {
   }
 
   /** Starts a server that keeps nothing on the disk, unless the arguments say otherwise: `--appendonly yes`. */
-  static async start(...args: string[]): Promise<RedisServer> {
+  static start(...args: string[]): Promise<RedisServer> {
+    return RedisServer.startAt(freePort(), ...args)
+  }
+
+  static async startAt(port: number, ...args: string[]): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'milepost-redis-'))
-    const server = new RedisServer(folder, freePort(), args)
+    const server = new RedisServer(folder, port, args)
     await server.restart()
     return server
   }
@@ -45,6 +49,7 @@ export class RedisServer {
     this.#process = Bun.spawn(['redis-server', ...args], {
       stdin: 'ignore',
       stdout: 'pipe',
+      stderr: 'ignore',
     })
     const ready = Promise.withResolvers<void>()
     void this.#read(this.#process.stdout, ready)
