@@ -147,6 +147,8 @@ export class JobChannel {
     if (change.removed) this.#end(change.epoch, this.#removalReason(change.header))
     else if (change.epoch !== this.#epoch) this.#restart(change.epoch, change.to)
     else if (change.to > this.#version) this.#advance(change)
+    // Told again of a version that is known: the engine is back.
+    else if (this.#sent < this.#version) this.#requestFrame()
     if (change.tokenSeries !== undefined) this.#endTokens(change.epoch, change.tokenSeries)
   }
 

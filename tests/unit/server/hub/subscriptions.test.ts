@@ -171,4 +171,27 @@ describe('Hub over an engine that loses no wake-up', () => {
     expect(said.names()).toEqual(['snapshot', 'ping', 'ping', 'patch'])
     hub.close()
   })
+
+  test('Hub retries a failed read when the engine tells of the same version again', async () => {
+    const { engine, hub, clock } = await setUp(['ada'])
+    const [watch, read] = [engine.watch.bind(engine), engine.changesSince.bind(engine)]
+    let tell: Parameters<typeof watch>[1] = () => {}
+    engine.watch = (target, wake, onLost) => {
+      tell = wake
+      return watch(target, wake, onLost)
+    }
+    const said = listen(await hub.openJob('job-0', 'all', undefined, viewer))
+    await settle()
+    engine.changesSince = () => Promise.reject(new Error('away'))
+    const events = Array.from({ length: 9 }, (_, done) => ({ type: 'progress', done }) as const)
+    const applied = await engine.apply('job-0', { events, at: CREATED_AT })
+    await clock.advance(1_000)
+    engine.changesSince = read
+    if ('refused' in applied) throw new Error(applied.refused.detail)
+    const { id, epoch, version } = applied.header
+    tell({ id, epoch, from: version, to: version, header: applied.header })
+    await clock.advance(1_000)
+    expect(said.names()).toEqual(['snapshot', 'ping', 'patch'])
+    hub.close()
+  })
 })
