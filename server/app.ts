@@ -42,7 +42,7 @@ import { ListCursors } from './jobs/list-cursors.ts'
 import { Sweeper } from './jobs/sweeper.ts'
 import { TrustedClock } from './jobs/trusted-clock.ts'
 import { type MetricFamily, Metrics } from './metrics.ts'
-import type { FailedRequest, OnError } from './on-error.ts'
+import { type FailedRequest, guarded, type OnError } from './on-error.ts'
 import type { Services } from './services/kit/service.ts'
 
 /** Options of {@link createApp}. Only the engine and the secret have no default. */
@@ -124,7 +124,9 @@ const DEFAULT_FRAME_MS = 25
 export function createApp(options: AppOptions): Milepost {
   const { engine, frameMs = DEFAULT_FRAME_MS, random = systemRandom } = options
   const clock = new TrustedClock(options.clock ?? systemClock, engine.lastWrittenAt)
-  const { onError = (error) => console.error(error), origins = [] } = options
+  const { origins = [] } = options
+  const tell = (error: unknown) => console.error(error)
+  const onError: OnError = options.onError ? guarded(options.onError, tell) : tell
   const limits: Limits = { ...defaultLimits, ...options.limits, ...engine.limits }
   const metrics = new Metrics()
   const sessions = new Sessions({ engine, clock, random, onEnd: (id) => hub.endSession(id) })
@@ -147,7 +149,14 @@ export function createApp(options: AppOptions): Milepost {
   const emitter = new AppJobs({ jobs, engine, limits, clock, random })
   const rates = new Rates(clock, limits)
   const { auditSeconds = DEFAULT_AUDIT_SECONDS, onAudit } = options
-  const audit = new Audit({ engine, clock, random, seconds: auditSeconds, onRecord: onAudit, onError })
+  const audit = new Audit({
+    engine,
+    clock,
+    random,
+    seconds: auditSeconds,
+    onRecord: onAudit && guarded(onAudit, onError),
+    onError,
+  })
   const { processMetrics } = options
   // Where streams don't share turns no timer outlives its request.
   const history = turns && new History(clock, () => readingOf({ metrics, hub, processMetrics }))

@@ -48,6 +48,7 @@ export interface AuditOptions {
   random: Random
   /** How long records are kept: seconds. */
   seconds: number
+  /** Does not throw. */
   onRecord?: ((record: AuditRecord) => void) | undefined
   onError: (error: unknown) => void
 }
@@ -196,11 +197,7 @@ export class Audit {
     const { seconds, onRecord, onError } = this.#options
     const now = this.#clock.now()
     const record = { at: new Date(now).toISOString(), ...harmless(entry) }
-    try {
-      onRecord?.(record)
-    } catch (error) {
-      onError(error)
-    }
+    onRecord?.(record)
     try {
       const place = this.#nextPlace(now)
       const until = now + seconds * 1_000

@@ -2,6 +2,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { Clock, Random } from '../../shared/time/clock.ts'
 import { withoutTokens } from '../auth/token-prefix.ts'
 import type { Problem } from '../errors.ts'
+import { guarded } from '../on-error.ts'
 import { type Env, routeOf } from './context.ts'
 import { type Trace, traceOf } from './trace.ts'
 
@@ -34,7 +35,7 @@ export interface RequestRecord extends Partial<Trace> {
 /**
  * Middleware that reports each request when its response begins. It comes before all others.
  *
- * @param onError called when `onRequest` throws: the response is that of a finished request, so it stays as it is
+ * @param onError called when `onRequest` fails: the response is that of a finished request, so it stays as it is
  */
 export function requestLog(
   onRequest: (record: RequestRecord) => void,
@@ -42,15 +43,15 @@ export function requestLog(
   random: Random,
   onError: (error: unknown) => void,
 ): MiddlewareHandler<Env> {
+  const report = guarded((c: Context<Env>, at: string, start: number) => {
+    const ms = Math.round((clock.monotonic() - start) * 1_000) / 1_000
+    return onRequest({ at, ...recordOf(c, random), ms })
+  }, onError)
   return async (c, next) => {
     const start = clock.monotonic()
     const at = new Date(clock.now()).toISOString()
     await next()
-    try {
-      onRequest({ at, ...recordOf(c, random), ms: Math.round((clock.monotonic() - start) * 1_000) / 1_000 })
-    } catch (error) {
-      onError(error)
-    }
+    report(c, at, start)
   }
 }
 

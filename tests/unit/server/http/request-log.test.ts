@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, spyOn, test } from 'bun:test'
 import { Hono } from 'hono'
 import type { AppOptions } from '../../../../server/app.ts'
 import type { RequestRecord } from '../../../../server/http/request-log.ts'
@@ -9,6 +9,7 @@ import { virtualToken } from '../../../support/tokens.ts'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const SPAN = 'b7ad6b7169203331'
+const failure = new Error('no room for logs')
 
 function logged(options: Partial<AppOptions> = {}) {
   const records: RequestRecord[] = []
@@ -224,18 +225,47 @@ describe('createApp with onRequest', () => {
     )
   })
 
-  test('onRequest that throws changes no response, and is reported to the operator', async () => {
-    const failure = new Error('no room for logs')
-    const test = new TestApp({
-      onRequest: () => {
+  test.each([
+    [
+      'throws',
+      () => {
         throw failure
       },
-    })
+    ],
+    ['rejects', () => Promise.reject(failure)],
+  ])('a callback that %s changes no response, ends no process, and is reported to the operator', async (_, fail) => {
+    const test = new TestApp({ onRequest: fail, onAudit: fail })
     const { id } = await test.create()
     expect((await test.publish(id, { type: 'progress', done: 1 })).status).toBe(200)
     const stream = await test.request('GET', `/api/jobs/${id}/progress`)
     const { value } = (await stream.body?.getReader().read()) ?? {}
     expect([stream.status, new TextDecoder().decode(value)]).toEqual([200, expect.stringContaining('retry: ')])
     expect(test.errors).toEqual([failure, failure, failure])
+    expect((await test.request('POST', `/api/jobs/${id}/tokens`, {})).status).toBe(201)
+    expect(test.errors).toEqual(Array(5).fill(failure))
+    const headers = { authorization: `Bearer ${await virtualToken('root', 'jobs:admin')}` }
+    expect(await (await test.app.request('/api/audit', { headers })).json()).toMatchObject({
+      records: [{ action: 'token-created', job: id }],
+    })
+  })
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw failure
+      },
+    ],
+    ['rejects', () => Promise.reject(failure)],
+  ])('onError that %s changes no response, and is written to the server log', async (_, fail) => {
+    const spy = spyOn(console, 'error').mockImplementation(() => {})
+    try {
+      const test = new TestApp({ onError: fail })
+      test.engine.list = () => Promise.reject(new Error('the disk is on fire'))
+      expect((await test.request('GET', '/api/jobs')).status).toBe(500)
+      expect(spy.mock.calls as unknown[]).toEqual([[failure]])
+    } finally {
+      spy.mockRestore()
+    }
   })
 })
