@@ -6,7 +6,7 @@ import { CANARY, MARKUP } from './canary.ts'
 /** Statuses whose problem is some field's, which it has to name. */
 const FIELD_STATUSES = [400, 413, 415, 422]
 /** What is answered with a page, whatever the status. */
-const PAGES = /^(\/|\/jobs\/[^/]*|\/docs|\/sign-in)$/
+const PAGES = /^(\/|\/jobs\/[^/]*|\/operator|\/docs|\/sign-in)$/
 const EVENTS = 'snapshot patch ping end progress status item step job-error log control'.split(' ')
 
 /** What a request got, but for streams read to its end. */
