@@ -5,6 +5,7 @@ import { EventStreamParser } from '../event-stream-parser.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { missingNginx, Nginx } from '../support/nginx.ts'
 import { onDeno } from '../support/on-deno.ts'
+import { ReportClient } from '../support/report-client.ts'
 import { type Launch, onBun, ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
 
@@ -37,6 +38,17 @@ for (const [name, launch] of [
       const headers = { authorization: `Bearer ${await accessToken('ada')}`, 'content-type': 'application/json' }
       return nginx.fetch(path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
     }
+
+    test(`nginx passes on the WebSocket of a producer to a server on ${name}`, async () => {
+      await request('POST', 'mp/api/jobs', { id: 'reported', kind: 'k', title: 't' })
+      const headers = { authorization: `Bearer ${await accessToken('ada')}` }
+      const socket = await ReportClient.open(`${nginx.url}mp/`, headers, nginx.ca)
+      const events = [{ type: 'status', status: 'running' }]
+      expect(await socket.ask({ n: 1, job: 'reported', events })).toMatchObject({ n: 1, version: 2 })
+      await request('POST', 'mp/api/jobs/reported/cancel')
+      expect(await socket.next()).toMatchObject({ job: 'reported', cancelRequested: true })
+      await socket.close()
+    })
 
     test(`nginx ends TLS for a server on ${name} under a path: sign-in, cookies, pages and links are those of outside`, async () => {
       const code = new URL(server.signInLink).searchParams.get('code')

@@ -30,10 +30,15 @@ export class ReportClient {
     })
   }
 
-  /** @param url of the server. @throws Error when it does not accept the connection */
-  static async open(url: string, headers: Record<string, string>): Promise<ReportClient> {
+  /**
+   * @param url of the server
+   * @param ca a certificate to trust
+   * @throws Error when it does not accept the connection
+   */
+  static async open(url: string, headers: Record<string, string>, ca?: string): Promise<ReportClient> {
     const address = new URL('api/report', url.replace(/^http/, 'ws'))
-    const socket = new WebSocket(address, { headers } as unknown as string[])
+    const tls = ca === undefined ? {} : { tls: { ca } }
+    const socket = new WebSocket(address, { headers, ...tls } as unknown as string[])
     const client = new ReportClient(socket)
     const opened = new Promise<void>((resolve) => {
       socket.onopen = () => resolve()
