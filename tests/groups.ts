@@ -17,6 +17,7 @@ export const groups: readonly Group[] = [
   { name: 'dashboard', tier: 'browser', files: ['e2e/dashboard', 'e2e/keyboard', 'e2e/busy-page'] },
   { name: 'power cuts', tier: 'faults', files: ['faults/power-cut/'] },
   { name: 'redis', tier: 'faults', files: ['conformance/redis', 'faults/redis'] },
+  { name: 'python', tier: 'faults', files: ['python/'] },
   { name: 'faults', tier: 'faults', files: ['faults/'] },
   { name: 'workerd', tier: 'runtimes', files: ['conformance/workerd', 'conformance/durable-object'] },
   { name: 'element', tier: 'browser', files: ['e2e/'] },

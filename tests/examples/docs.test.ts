@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Job } from '../../shared/document/job.ts'
 import { ApiClient } from '../support/api-client.ts'
+import { linesOf } from '../support/lines.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
 import { blocks } from './blocks.ts'
@@ -176,14 +177,3 @@ describe('the documentation', () => {
     }
   })
 })
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, undefined> {
-  let text = ''
-  const decoder = new TextDecoder()
-  for await (const bytes of stream) {
-    text += decoder.decode(bytes, { stream: true })
-    const whole = text.split('\n')
-    text = whole.pop() ?? ''
-    yield* whole
-  }
-}
