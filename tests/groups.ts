@@ -16,6 +16,18 @@ export const groups: readonly Group[] = [
   { name: 'packages', tier: 'package', files: ['package/', 'examples/', 'deploy/', 'faults/clean-clone'] },
   { name: 'dashboard', tier: 'browser', files: ['e2e/dashboard', 'e2e/keyboard', 'e2e/busy-page'] },
   { name: 'power cuts', tier: 'faults', files: ['faults/power-cut/'] },
+  {
+    name: 'redis nodes',
+    tier: 'faults',
+    files: [
+      'faults/redis-chaos',
+      'faults/redis-failover',
+      'faults/redis-nodes',
+      'faults/redis-recovery',
+      'faults/redis-sweeper',
+      'faults/redis-trouble',
+    ],
+  },
   { name: 'redis', tier: 'faults', files: ['conformance/redis', 'faults/redis'] },
   { name: 'python', tier: 'faults', files: ['python/'] },
   { name: 'faults', tier: 'faults', files: ['faults/'] },

@@ -13,13 +13,16 @@ interface Pair {
 export class TcpProxy {
   /** Connections that clients have made so far. */
   accepted = 0
+  /** The port that new connections are for. */
+  upstream: number
   readonly port: number
   readonly #listener: ReturnType<typeof createServer>
   readonly #pairs = new Set<Pair>()
   #holds: string | undefined
   #isSwallowing = false
 
-  private constructor(listener: ReturnType<typeof createServer>, port: number) {
+  private constructor(listener: ReturnType<typeof createServer>, port: number, upstream: number) {
+    this.upstream = upstream
     this.#listener = listener
     this.port = port
   }
@@ -29,14 +32,14 @@ export class TcpProxy {
     await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
     const address = listener.address()
     if (address === null || typeof address === 'string') throw new Error('The proxy has no port')
-    const proxy = new TcpProxy(listener, address.port)
-    listener.on('connection', (client) => proxy.#accept(client, upstream))
+    const proxy = new TcpProxy(listener, address.port, upstream)
+    listener.on('connection', (client) => proxy.#accept(client))
     return proxy
   }
 
-  #accept(client: Socket, upstream: number): void {
+  #accept(client: Socket): void {
     this.accepted += 1
-    const server = connect(upstream, '127.0.0.1')
+    const server = connect(this.upstream, '127.0.0.1')
     const pair: Pair = { client, server, sent: '', held: this.#isSwallowing ? [] : undefined }
     this.#pairs.add(pair)
     client.on('data', (data: Buffer) => {
@@ -66,6 +69,11 @@ export class TcpProxy {
   /** From now on the clients of connections on which they sent a text get nothing more, though these stay open. */
   mute(text: string): void {
     for (const { server, sent } of this.#pairs) if (sent.includes(text)) server.removeAllListeners('data').resume()
+  }
+
+  /** From now on what the server sends on connections on which a client sent a text is not taken, until `release()`. */
+  stall(text: string): void {
+    for (const { server, sent } of this.#pairs) if (sent.includes(text)) server.pause()
   }
 
   /** From now on a connection on which a client sends a text delays that and all after it, until `release()`. */
