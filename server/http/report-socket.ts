@@ -12,6 +12,8 @@ import { problemText } from './responses.ts'
 
 /** Most frames of a connection that are not answered. */
 export const WINDOW = 64
+/** Their most characters, in bodies of one batch: as many as a request for several jobs may have. */
+const BODIES_UNANSWERED = 4
 /** How long a client may send nothing: milliseconds. */
 export const IDLE_MS = 300_000
 /** Unread bytes of answers from which the connection is closed: its client does not read. */
@@ -27,13 +29,21 @@ const POLICY = 1008
 const TOO_BIG = 1009
 const FAILED = 1011
 
-/** A frame that is ready to be published, or its refusal. */
-interface Frame {
-  n: string
+/** A frame that was received. */
+interface Received {
+  readonly n: string
   /** When it came, on the monotonic clock. */
-  start: number
-  batch: JobBatch | ProblemError
-  key?: IdempotencyKey | undefined
+  readonly start: number
+  /** Characters. */
+  readonly length: number
+  /** Its batch as JSON, or its refusal: then nothing of it is kept. */
+  readonly json: string | ProblemError
+}
+
+/** A frame that is ready to be published, or its refusal. */
+interface Frame extends Pick<Received, 'n' | 'start' | 'length'> {
+  readonly batch: JobBatch | ProblemError
+  readonly key?: IdempotencyKey | undefined
 }
 
 type Parts = Pick<RouteContext, 'clock' | 'hub' | 'jobs' | 'limits' | 'metrics' | 'onError' | 'rates' | 'turns'>
@@ -54,9 +64,10 @@ export class ReportSocket {
   readonly #connection: EventStream
   readonly #requests: RequestFollower
   #socket: WSContext | undefined
-  readonly #queue: string[] = []
+  readonly #queue: Received[] = []
   #isPreparing = false
-  #unanswered = 0
+  /** Frames without an answer, and their characters. */
+  #unanswered = { frames: 0, length: 0 }
   #heardAt: number
   #isOver = false
   /** The newest publish of each job, where calls of the engine may overtake each other. */
@@ -132,24 +143,51 @@ export class ReportSocket {
     const { bodyBytes } = this.#parts.limits
     if (typeof data !== 'string') this.close(NOT_TEXT, 'Send frames as text.')
     else if (data.length > bodyBytes) this.close(TOO_BIG, `A frame has at most ${bodyBytes} bytes.`)
-    else if (this.#unanswered < WINDOW) this.#take(data)
-    else this.close(POLICY, `Wait for answers: at most ${WINDOW} frames may have none.`)
+    else if (this.#unanswered.frames >= WINDOW)
+      this.close(POLICY, `Wait for answers: at most ${WINDOW} frames may have none.`)
+    else if (this.#unanswered.length + data.length > BODIES_UNANSWERED * bodyBytes) {
+      this.close(POLICY, `Wait for answers: at most ${BODIES_UNANSWERED * bodyBytes} bytes may have none.`)
+    } else this.#take(data)
   }
 
   #take(data: string): void {
-    this.#unanswered += 1
-    this.#queue.push(data)
+    const [beginning, n] = BEGINNING.exec(data) ?? []
+    if (beginning === undefined || n === undefined) {
+      this.#refuseForm()
+      return
+    }
+    const { clock, rates } = this.#parts
+    const { length } = data
+    this.#count({ length }, 1)
+    let json: Received['json'] = `{${data.slice(beginning.length)}`
+    try {
+      rates.takePublish(this.#principal, length)
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error
+      json = error
+    }
+    this.#queue.push({ n, start: clock.monotonic(), length, json })
     if (!this.#isPreparing) void this.#prepareAll()
+  }
+
+  /** @param by 1 for a frame that came, -1 for one that is answered */
+  #count({ length }: Pick<Received, 'length'>, by: 1 | -1): void {
+    const { frames, length: all } = this.#unanswered
+    this.#unanswered = { frames: frames + by, length: all + by * length }
+  }
+
+  #refuseForm(): void {
+    this.close(POLICY, 'A frame is JSON that begins with {"n":NUMBER,')
   }
 
   async #prepareAll(): Promise<void> {
     this.#isPreparing = true
     try {
-      for (let text = this.#queue.shift(); text !== undefined; text = this.#queue.shift()) {
-        const prepared = this.#prepare(text)
+      for (let received = this.#queue.shift(); received; received = this.#queue.shift()) {
+        const prepared = this.#prepare(received)
         const frame = prepared instanceof Promise ? await prepared : prepared
         if (this.#isOver) return
-        if (!frame) return this.close(POLICY, 'A frame is JSON that begins with {"n":NUMBER,')
+        if (!frame) return this.#refuseForm()
         this.#inOrder(frame).catch(this.#fail)
       }
     } catch (error) {
@@ -159,33 +197,32 @@ export class ReportSocket {
     }
   }
 
-  /** Parses and counts a frame: at once, unless it is large or has a key, or this turn of the event loop has lasted long enough. */
-  #prepare(text: string): Frame | undefined | Promise<Frame | undefined> {
-    const { clock, turns } = this.#parts
-    const start = clock.monotonic()
-    const [beginning, n] = BEGINNING.exec(text) ?? []
-    if (beginning === undefined || n === undefined) return undefined
-    const parse = () => lastOf(this.#parser.batch(`{${text.slice(beginning.length)}`))
-    const parseInTurns = (): JobBatch | Promise<JobBatch> => {
-      if (!turns) return parse()
-      if (text.length <= LARGE_TEXT) return turns.run(this.#who, parse)
-      const steps = this.#parser.batch(`{${text.slice(beginning.length)}`)
-      return turns.runHeavy(this.#who, text.length, () => turns.runSteps(this.#who, steps))
+  /**
+   * Parses a frame: at once, unless it is large or has a key, or this turn of the event loop has lasted long enough.
+   *
+   * @returns `undefined` if it is not JSON
+   */
+  #prepare({ json, ...frame }: Received): Frame | undefined | Promise<Frame | undefined> {
+    const refusal = (error: unknown): Frame | undefined => {
+      if (!(error instanceof ProblemError)) throw error
+      return error.problem.status === 400 ? undefined : { ...frame, batch: error }
     }
     try {
-      this.#parts.rates.takePublish(this.#principal, text.length)
-      const batch = parseInTurns()
-      if (batch instanceof Promise) return batch.then((parsed) => withKey({ n, start, batch: parsed }), refusal)
-      return withKey({ n, start, batch })
+      if (json instanceof ProblemError) throw json
+      const batch = this.#parse(json)
+      if (batch instanceof Promise) return batch.then((parsed) => withKey({ ...frame, batch: parsed })).catch(refusal)
+      return withKey({ ...frame, batch })
     } catch (error) {
       return refusal(error)
     }
+  }
 
-    function refusal(error: unknown): Frame | undefined {
-      if (!(error instanceof ProblemError)) throw error
-      // Not JSON.
-      return error.problem.status === 400 ? undefined : { n: n ?? '', start, batch: error }
-    }
+  #parse(json: string): JobBatch | Promise<JobBatch> {
+    const { turns } = this.#parts
+    const steps = this.#parser.batch(json)
+    if (!turns) return lastOf(steps)
+    if (json.length <= LARGE_TEXT) return turns.run(this.#who, () => lastOf(steps))
+    return turns.runHeavy(this.#who, json.length, () => turns.runSteps(this.#who, steps))
   }
 
   /** Publishes a frame after those before it of its job. */
@@ -199,21 +236,22 @@ export class ReportSocket {
     })
   }
 
-  async #publish({ n, start, batch, key }: Frame): Promise<void> {
+  async #publish(frame: Frame): Promise<void> {
     const { clock, jobs, metrics, onError } = this.#parts
+    const { start, batch, key } = frame
     try {
       if (batch instanceof ProblemError) throw batch
       const { job, epoch, events, length } = batch
       const receipt = await jobs.publish(this.#principal, job, events, key, epoch, length)
       metrics.timePublish(clock.monotonic() - start)
-      this.#answer(n, JSON.stringify(receipt).slice(1))
+      this.#answer(frame, JSON.stringify(receipt).slice(1))
       this.#follow(job, receipt)
     } catch (error) {
       if (!(error instanceof ProblemError)) onError(error)
       const { problem, headers } = error instanceof ProblemError ? error : refuse(problems.internal())
       metrics.countRefusal(problem)
       const after = headers['retry-after']
-      this.#answer(n, `"problem":${problemText(problem)}${after === undefined ? '' : `,"retryAfter":${after}`}}`)
+      this.#answer(frame, `"problem":${problemText(problem)}${after === undefined ? '' : `,"retryAfter":${after}`}}`)
       if (problem.status === 401 || problem.status === 403) this.#onRefused(problem)
       // A token of one job that has ended allows nothing any more.
       if (problem.status === 401) this.close(POLICY, problem.detail)
@@ -224,9 +262,9 @@ export class ReportSocket {
     this.#requests.follow(job, { version, cancelRequested, pauseRequested })
   }
 
-  #answer(n: string, rest: string): void {
-    this.#unanswered -= 1
-    this.#send(`{"n":${n},${rest}`)
+  #answer(frame: Frame, rest: string): void {
+    this.#count(frame, -1)
+    this.#send(`{"n":${frame.n},${rest}`)
   }
 
   #ping(): void {

@@ -211,6 +211,17 @@ describe('GET /api/report', () => {
     expect(socket.take()).toEqual([])
   })
 
+  test('GET /api/report takes no more bytes that are unanswered than a request for several jobs may have', async () => {
+    const { test, open } = create({ limits: { bodyBytes: 1_000 } })
+    await test.create({ id: 'a' })
+    const long = (n: number) => ({ n, job: 'a', events: [{ type: 'log', message: 'm'.repeat(900) }] })
+    const socket = await open()
+    for (const _ of Array(3)) await socket.send(long(1), long(2), long(3), long(4))
+    expect([socket.take().length, socket.closed]).toEqual([12, undefined])
+    await socket.send(long(1), long(2), long(3), long(4), long(5))
+    expect(socket.closed).toEqual({ code: 1008, reason: 'Wait for answers: at most 4000 bytes may have none.' })
+  })
+
   test('GET /api/report closes when its answers are not read, and when the client is gone', async () => {
     const { test, open } = create()
     await test.create({ id: 'a' })
