@@ -96,6 +96,7 @@ export class RedisEngine implements Engine {
       store,
       limits,
       wake: (owner: string, change: Change, order: Order) => watches.wake(owner, change, order),
+      isQuiet: (id: string) => watches.isQuiet(id),
     }
   }
 

@@ -28,6 +28,8 @@ export interface LaneParts {
   limits: Limits
   /** Wakes this process's watchers, after the answer. */
   wake(owner: string, change: Change, order: Order): void
+  /** Whether this process listens to a job only for those for whom it does not count as watched. */
+  isQuiet(id: string): boolean
 }
 
 interface Waiting {
@@ -220,7 +222,9 @@ export class Lane {
           return { applied: { refused: refused ?? problems.unavailable() } }
         }
         const { header } = commit
-        const watched = Number(rest[0]) > 0 ? { watched: true as const } : {}
+        // Quiet subscriptions of other processes count: their producers flush more often than they would have to.
+        const quiet = this.#parts.isQuiet(this.#id) ? 1 : 0
+        const watched = Number(rest[0]) > quiet ? { watched: true as const } : {}
         wake()
         return { applied: { header, repeat: false, ...watched }, state: after }
       })

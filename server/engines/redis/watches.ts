@@ -16,6 +16,8 @@ const RECOVERED_AT_ONCE = 200
 interface Watcher {
   wake(change: Change): void
   onLost(): void
+  /** It does not make its target count as watched. */
+  readonly isQuiet: boolean
 }
 
 /** A state that watchers of a job may have seen. */
@@ -86,7 +88,7 @@ export class RedisWatches {
 
   async add(target: WatchTarget, wake: Watcher['wake'], onLost: Watcher['onLost'] = () => {}): Promise<Unwatch> {
     const watched = this.#target(target)
-    const watcher = { wake, onLost }
+    const watcher = { wake, onLost, isQuiet: 'quietly' in target }
     watched.watchers.add(watcher)
     const unwatch = () => {
       if (watched.watchers.delete(watcher) && watched.watchers.size === 0) this.#remove(watched)
@@ -107,6 +109,12 @@ export class RedisWatches {
       const target = this.#channels.get(channel)
       if (target) this.#deliver(target, change, order, change.header?.generation)
     }
+  }
+
+  /** Whether this process subscribes to a job only for those for whom it does not count as watched. */
+  isQuiet(id: string): boolean {
+    const target = this.#targets.get(nameOf({ job: id }))
+    return target !== undefined && [...target.watchers].every(({ isQuiet }) => isQuiet)
   }
 
   /** Wakes for a message. One from another history means that this connection's server is not what it was. */
