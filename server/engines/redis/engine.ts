@@ -144,7 +144,7 @@ export class RedisEngine implements Engine {
       places.map((place) => {
         const { keys } = place
         const args = [by, `${SWEEPER_MS}`, `${before}`, `${limit}`, from, id, keys.jobPrefix]
-        return nodes.run<string[]>(place, scripts.due, [keys.due(list), keys.sweeper], args)
+        return nodes.read<string[]>(place, scripts.due, [keys.due(list), keys.sweeper], args)
       }),
     )
     return found

@@ -117,7 +117,7 @@ class IndexReader {
     while (this.#buffer.length === 0 && !this.#isComplete) {
       const { keys } = this.#place
       const args = [keys.jobPrefix, this.#max, `${this.#most}`, `${MAX_SCANNED}`, ...this.#conditions]
-      const reply = await this.#store.nodes.run<[number, ...string[]]>(this.#place, scripts.list, [this.#key], args)
+      const reply = await this.#store.nodes.read<[number, ...string[]]>(this.#place, scripts.list, [this.#key], args)
       const [isComplete, ...found] = reply
       this.#isComplete = isComplete === 1
       this.#max = `(${found.pop()}`

@@ -1,11 +1,9 @@
 import { type Clock, type Random, randomId, type Timer } from '../../../shared/time/clock.ts'
 import { Acknowledger } from './acknowledge.ts'
-import { connect, type RedisClient } from './client.ts'
+import { Connection, REPLY_MS } from './connection.ts'
 import { type Script, scripts } from './scripts.ts'
 import { type Address, formatAddress, type RedisSetting } from './setting.ts'
 
-/** Longest time without a reply while commands wait: milliseconds. Then the server counts as away. */
-const SILENCE_MS = 3_000
 /** How often a connection without messages is probed, and how long the probe may take: milliseconds. */
 const PROBE_MS = 10_000
 /** Characters of the replication id that name a generation in cursors. */
@@ -26,8 +24,8 @@ export interface NodeParts {
 }
 
 /**
- * The connections to one primary, for commands and for subscriptions, from when they were made until one of them fails. All of that time the
- * server has one history, whose replication id the scripts compare.
+ * The connections to one primary, from when they were made until one of them fails. All of that time the server has one history, whose
+ * replication id the scripts compare.
  */
 export class RedisNode {
   readonly address: Address
@@ -36,14 +34,12 @@ export class RedisNode {
   readonly #parts: NodeParts
   readonly #acknowledger: Acknowledger | undefined
   readonly #shas = new Map<Script, string>()
-  #commands: RedisClient | undefined
-  #subscriber: RedisClient | undefined
+  /** For commits, which may have to wait for replicas or the disk. */
+  #writer: Connection | undefined
+  #reader: Connection | undefined
+  #subscriber: Connection | undefined
   #replid = ''
   #ended: Error | undefined
-  #waiting = 0
-  /** When the last reply came, or the first command that waits was sent: milliseconds of the monotonic clock. */
-  #heardAt = 0
-  #watchdog: Timer | undefined
   #probing: Timer | undefined
   #probeChannel: string | undefined
   #messageAt = 0
@@ -53,22 +49,22 @@ export class RedisNode {
     this.id = randomId(parts.random, 12)
     this.#parts = parts
     const { confirm } = parts
-    this.#acknowledger = confirm && new Acknowledger(() => this.call(confirm))
+    this.#acknowledger = confirm && new Acknowledger(() => this.#call(this.#writer, confirm))
   }
 
   /** @throws errors of the client; Error when the server is no primary */
   static async connect(address: Address, parts: NodeParts): Promise<RedisNode> {
     const node = new RedisNode(address, parts)
-    const open = () => connect(address, parts.setting, (error) => node.end(error))
+    const open = () => Connection.open(address, parts.setting, parts.clock, (error) => node.end(error))
     try {
-      node.#commands = await open()
-      const info = parseInfo(await node.call<string>(['INFO', 'replication']))
+      node.#writer = await open()
+      const info = parseInfo(await node.#writer.call<string>(['INFO', 'replication']))
       if (info.role !== 'master') throw new Error(`${formatAddress(address)} is a replica`)
       node.#replid = info.master_replid ?? ''
+      node.#reader = await open()
       node.#subscriber = await open()
-      node.#subscriber.on('sharded-channel-moved', () => parts.onMoved())
-      for (const script of Object.values(scripts))
-        node.#shas.set(script, await node.call<string>(['SCRIPT', 'LOAD', script.source]))
+      node.#subscriber.client.on('sharded-channel-moved', () => parts.onMoved())
+      await Promise.all(Object.values(scripts).map((script) => node.#load(script)))
       if (node.#ended) throw node.#ended
       return node
     } catch (error) {
@@ -86,49 +82,39 @@ export class RedisNode {
     return this.#ended !== undefined
   }
 
-  /** Runs a script. Commands of one turn of the event loop travel together. */
-  async run<T>(script: Script, keys: readonly string[], args: readonly string[]): Promise<T> {
-    const rest = [`${keys.length}`, ...keys, this.#replid, ...args]
-    try {
-      return await this.call<T>(['EVALSHA', this.#shas.get(script) ?? '', ...rest])
-    } catch (error) {
-      if (!isReply(error, 'NOSCRIPT')) throw error
-      // Someone flushed the scripts. EVAL loads it again.
-      return await this.call<T>(['EVAL', script.source, ...rest])
-    }
+  /** Runs a script that reads. */
+  read<T>(script: Script, keys: readonly string[], args: readonly string[]): Promise<T> {
+    return this.#run(this.#reader, script, keys, args)
   }
 
-  /** Resolves when the commits of this connection are acknowledged. */
+  /** Runs a script that writes. */
+  write<T>(script: Script, keys: readonly string[], args: readonly string[]): Promise<T> {
+    return this.#run(this.#writer, script, keys, args)
+  }
+
+  /** Sends a command that reads. */
+  call<T>(args: readonly string[]): Promise<T> {
+    return this.#call(this.#reader, args)
+  }
+
+  /** Resolves when all that was written so far is acknowledged. */
   async confirm(): Promise<void> {
     await this.#acknowledger?.confirm()
   }
 
-  /** Sends a command. @throws ReplyError of the client, or an error of the connection: whether the command ran is then unknown */
-  async call<T>(args: readonly string[]): Promise<T> {
-    if (this.#ended || !this.#commands) throw this.#ended ?? new Error('Not connected')
-    if (this.#waiting === 0) this.#heardAt = this.#parts.clock.monotonic()
-    this.#waiting += 1
-    this.#watch()
-    try {
-      const reply = await this.#commands.sendCommand<T>(args as string[])
-      return reply
-    } catch (error) {
-      if (ENDS.some((code) => isReply(error, code))) this.end(error as Error)
-      throw error
-    } finally {
-      this.#waiting -= 1
-      this.#heardAt = this.#parts.clock.monotonic()
-    }
+  /** Writes a key, so that {@link confirm} waits for everything before it, whoever wrote that. */
+  async touch(key: string): Promise<void> {
+    await this.#call(this.#writer, ['SET', key, '1'])
   }
 
   async subscribe(channel: string): Promise<void> {
-    if (this.#ended || !this.#subscriber) throw this.#ended ?? new Error('Not connected')
-    await this.#within(this.#subscriber.sSubscribe(channel, this.#receive))
+    const { client } = this.#open(this.#subscriber)
+    await this.#subscriber?.until(client.sSubscribe(channel, this.#receive))
   }
 
   unsubscribe(channel: string): void {
-    if (this.#ended || !this.#subscriber) return
-    this.#subscriber.sUnsubscribe(channel, this.#receive).catch(() => {})
+    if (this.#ended) return
+    this.#subscriber?.client.sUnsubscribe(channel, this.#receive).catch(() => {})
   }
 
   /** Begins to probe the subscriptions. @param channel one of this node, used by nobody else */
@@ -143,10 +129,8 @@ export class RedisNode {
     if (this.#ended) return
     this.#ended = error
     const { clock } = this.#parts
-    if (this.#watchdog !== undefined) clock.clearTimeout(this.#watchdog)
     if (this.#probing !== undefined) clock.clearTimeout(this.#probing)
-    this.#commands?.destroy()
-    this.#subscriber?.destroy()
+    for (const connection of [this.#writer, this.#reader, this.#subscriber]) connection?.end(error)
     this.#parts.onEnd(this, error)
   }
 
@@ -155,43 +139,52 @@ export class RedisNode {
     if (channel !== this.#probeChannel && !this.#ended) this.#parts.onMessage(this, message, channel)
   }
 
-  /** Fails the node when commands wait and the server says nothing. */
-  #watch(): void {
-    const { clock } = this.#parts
-    this.#watchdog ??= clock.setTimeout(() => {
-      this.#watchdog = undefined
-      if (this.#waiting === 0 || this.#ended) return
-      if (clock.monotonic() - this.#heardAt >= SILENCE_MS) this.end(new Error(this.#silence))
-      else this.#watch()
-    }, SILENCE_MS / 2)
-  }
-
   /** Servers and clients are known to stay connected and mute after a failover: only a message that arrives shows that others would. */
   #scheduleProbe(): void {
     const { clock } = this.#parts
     this.#probing = clock.setTimeout(() => {
       const sentAt = clock.monotonic()
       if (sentAt - this.#messageAt < PROBE_MS) return this.#scheduleProbe()
-      this.call(['SPUBLISH', this.#probeChannel ?? '', '']).catch(() => {})
+      this.#call(this.#writer, ['SPUBLISH', this.#probeChannel ?? '', '']).catch(() => {})
       this.#probing = clock.setTimeout(() => {
         if (this.#messageAt < sentAt) this.end(new Error(`${formatAddress(this.address)} sends no messages`))
         else this.#scheduleProbe()
-      }, SILENCE_MS)
+      }, REPLY_MS)
     }, PROBE_MS)
   }
 
-  async #within<T>(work: Promise<T>): Promise<T> {
-    const { clock } = this.#parts
-    const timer = clock.setTimeout(() => this.end(new Error(this.#silence)), SILENCE_MS)
+  async #load(script: Script): Promise<void> {
+    this.#shas.set(script, await this.#call<string>(this.#writer, ['SCRIPT', 'LOAD', script.source]))
+  }
+
+  async #run<T>(
+    connection: Connection | undefined,
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+  ): Promise<T> {
+    const rest = [`${keys.length}`, ...keys, this.#replid, ...args]
     try {
-      return await work
-    } finally {
-      clock.clearTimeout(timer)
+      return await this.#call<T>(connection, ['EVALSHA', this.#shas.get(script) ?? '', ...rest])
+    } catch (error) {
+      if (!isReply(error, 'NOSCRIPT')) throw error
+      // Someone flushed the scripts. EVAL loads it again.
+      return await this.#call<T>(connection, ['EVAL', script.source, ...rest])
     }
   }
 
-  get #silence(): string {
-    return `${formatAddress(this.address)} does not answer`
+  async #call<T>(connection: Connection | undefined, args: readonly string[]): Promise<T> {
+    try {
+      return await this.#open(connection).call<T>(args)
+    } catch (error) {
+      if (ENDS.some((code) => isReply(error, code))) this.end(error as Error)
+      throw error
+    }
+  }
+
+  #open(connection: Connection | undefined): Connection {
+    if (this.#ended || !connection) throw this.#ended ?? new Error('Not connected')
+    return connection
   }
 }
 

@@ -63,11 +63,11 @@ export class RedisNodes {
     return node
   }
 
-  /** Runs a script on a partition. @throws ProblemError 503 when the store is away or can't run it */
-  async run<T>(partition: Partition, script: Script, keys: readonly string[], args: readonly string[]): Promise<T> {
+  /** Runs a script that reads on a partition. @throws ProblemError 503 when the store is away or can't run it */
+  async read<T>(partition: Partition, script: Script, keys: readonly string[], args: readonly string[]): Promise<T> {
     const node = this.home(partition)
     try {
-      return await node.run<T>(script, keys, args)
+      return await node.read<T>(script, keys, args)
     } catch (error) {
       throw this.#causeOf(error, node)
     }
@@ -77,7 +77,7 @@ export class RedisNodes {
    * Runs a script that commits if it replies 1, or an array that begins with it; resolves when that is acknowledged.
    *
    * @param onUnconfirmed called when the script has committed, but that was not acknowledged
-   * @throws as {@link run}
+   * @throws as {@link read}
    */
   async commit<T>(
     partition: Partition,
@@ -88,7 +88,7 @@ export class RedisNodes {
   ): Promise<T> {
     const node = this.home(partition)
     try {
-      const reply = await node.run<T>(script, keys, args)
+      const reply = await node.write<T>(script, keys, args)
       // On the same connection: another one knows nothing of the commit.
       if ([reply].flat()[0] === 1) {
         await node.confirm().catch((error: unknown) => {
@@ -102,20 +102,20 @@ export class RedisNodes {
     }
   }
 
-  /** Resolves when all that a partition has now is acknowledged, whoever committed it. @param key may be written @throws as {@link run} */
+  /** Resolves when all that a partition has now is acknowledged, whoever committed it. @param key may be written @throws as {@link read} */
   async confirm(partition: Partition, key: string): Promise<void> {
     if (!this.#parts.confirm) return
     const node = this.home(partition)
     try {
       // Replicas and the disk get writes in order.
-      await node.call(['SET', key, '1'])
+      await node.touch(key)
       await node.confirm()
     } catch (error) {
       throw this.#causeOf(error, node)
     }
   }
 
-  /** Sends a command to the primary of a partition. @throws as {@link run} */
+  /** Sends a command that reads to the primary of a partition. @throws as {@link read} */
   async call<T>(partition: Partition, args: readonly string[]): Promise<T> {
     const node = this.home(partition)
     try {

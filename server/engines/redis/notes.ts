@@ -39,7 +39,7 @@ export class RedisNotes implements Notes {
     const { notes, noteOrder } = this.#place.keys
     // Keys have words of ASCII letters, digits and hyphens, which are before `~`.
     const range = [after === undefined ? `[${prefix}` : `(${after}`, `(${prefix}~`, `${limit}`]
-    const found = await this.#store.nodes.run<string[]>(this.#place, scripts.listNotes, [notes, noteOrder], range)
+    const found = await this.#store.nodes.read<string[]>(this.#place, scripts.listNotes, [notes, noteOrder], range)
     return Array.from({ length: found.length / 2 }, (_, index) => ({
       key: found[2 * index] ?? '',
       text: found[2 * index + 1] ?? '',

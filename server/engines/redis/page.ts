@@ -20,7 +20,7 @@ export async function readChanges(
   const { keys } = place
   for (let factor = 1; ; factor *= 2) {
     const bytes = view === 'all' ? [factor * maxBytes, factor * SMALL_PAGE_BYTES] : [0, 0]
-    const reply = await store.nodes.run<LoadReply>(
+    const reply = await store.nodes.read<LoadReply>(
       place,
       scripts.page,
       [keys.job(id), keys.rows(id), keys.versions(id)],

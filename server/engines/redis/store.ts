@@ -53,7 +53,7 @@ export class RedisStore {
   async load(id: string, names: readonly string[] = [], key = ''): Promise<Found | undefined> {
     const place = this.placeOf(id)
     const { keys } = place
-    const reply = await this.nodes.run<LoadReply>(
+    const reply = await this.nodes.read<LoadReply>(
       place,
       scripts.load,
       [keys.job(id), keys.rows(id), keys.used(id)],

@@ -165,7 +165,7 @@ export class RedisWatches {
     // Of a list, or before the first read, nobody knows what watchers have.
     if (!seen || id === undefined) return () => this.#lose(target)
     const keys = [place.keys.job(id), place.keys.rows(id), place.keys.used(id)]
-    const found = stateIn(await node.run<LoadReply>(scripts.load, keys, ['']))
+    const found = stateIn(await node.read<LoadReply>(scripts.load, keys, ['']))
     const { epoch, version } = seen
     if (!found) {
       return () => {
