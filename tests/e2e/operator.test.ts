@@ -58,7 +58,7 @@ describe("the operator's page", () => {
     for (const stream of streams) await stream.close()
     await watching.getByText('Nobody watches now.').waitFor()
     await page.locator('.tile').getByText('Events').waitFor()
-    await page.getByRole('img', { name: /^Events in the last hour: now .*, at most / }).waitFor()
+    await page.getByRole('img', { name: /^Events in the last hour: now .*, peak / }).waitFor()
     expect(await axeFindings(page)).toEqual([])
   })
 

@@ -21,7 +21,7 @@ export function LastHour({ history, process }: Pick<OperatorFigures, 'history' |
   return (
     <section class="hour">
       <div class="section-head">
-        <h2 class="grow">{words.hour}</h2>
+        <h2>{words.hour}</h2>
         <span class="muted">{words.process(since, process.version, process.engine)}</span>
       </div>
       {isNew && <p class="muted">{history ? words.firstSample : words.noHistory}</p>}

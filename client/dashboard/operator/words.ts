@@ -19,8 +19,8 @@ export const words = {
     refusals: 'Refused requests',
     delayMs: 'Busy event loop',
   },
-  most: (value: string) => `at most ${value}`,
-  sparkline: (name: string, now: string, most: string) => `${name} in the last hour: now ${now}, at most ${most}`,
+  most: (value: string) => `peak ${value}`,
+  sparkline: (name: string, now: string, most: string) => `${name} in the last hour: now ${now}, peak ${most}`,
   firstSample: 'The first figures come within 30 s.',
   milliseconds: (number: string) => `${number} ms`,
 
