@@ -12,7 +12,6 @@ type Parts = Pick<
   | 'hosts'
   | 'openStream'
   | 'upgradeWebSocket'
-  | 'upgradeWebSocket'
   | 'services'
   | 'processMetrics'
   | 'subscriptionsPerStream'

@@ -1,4 +1,3 @@
-import type { WSContext, WSEvents } from 'hono/ws'
 import type { Receipt } from '../../shared/producer/batcher.ts'
 import { fullName, type Principal } from '../auth/access.ts'
 import { type Problem, ProblemError, problems, refuse } from '../errors.ts'
@@ -9,6 +8,7 @@ import { digestOf } from '../support/digest.ts'
 import { type EventParser, type JobBatch, LARGE_TEXT, lastOf } from './body/event-parser.ts'
 import type { RouteContext } from './context.ts'
 import { problemText } from './responses.ts'
+import type { Socket, SocketEvents } from './web-socket.ts'
 
 /** Most frames of a connection that are not answered. */
 export const WINDOW = 64
@@ -63,7 +63,7 @@ export class ReportSocket {
   readonly #onRefused: (problem: Problem) => void
   readonly #connection: EventStream
   readonly #requests: RequestFollower
-  #socket: WSContext | undefined
+  #socket: Socket | undefined
   readonly #queue: Received[] = []
   #isPreparing = false
   /** Frames without an answer, and their characters. */
@@ -98,7 +98,7 @@ export class ReportSocket {
   }
 
   /** What the runtime calls. */
-  get events(): WSEvents {
+  get events(): SocketEvents {
     return {
       onOpen: (_, socket) => {
         this.#socket = socket

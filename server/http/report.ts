@@ -1,4 +1,3 @@
-import type { UpgradeWebSocket } from 'hono/ws'
 import { requireScope } from '../auth/access.ts'
 import { problems, refuse } from '../errors.ts'
 import { refusalRecorder } from './audit.ts'
@@ -6,6 +5,7 @@ import { EventParser } from './body/event-parser.ts'
 import type { App, RouteContext } from './context.ts'
 import { identify } from './identify.ts'
 import { ReportSocket } from './report-socket.ts'
+import type { UpgradeWebSocket } from './web-socket.ts'
 
 /**
  * The route of producers' WebSockets. Registered before the middleware of the other routes: the response of an upgrade must stay as it is.
