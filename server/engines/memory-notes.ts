@@ -1,4 +1,5 @@
 import type { Note, Notes } from '../jobs/engine.ts'
+import type { ExpiringNote } from '../jobs/transfer.ts'
 
 /** Most notes stored of a kind, which is the first word of their keys; the oldest of the kind are dropped first. */
 const MOST_KEPT = 10_000
@@ -32,6 +33,13 @@ export class MemoryNotes implements Notes {
     const notes = this.#kindOf(prefix)
     const keys = [...notes.keys()].filter((key) => key.startsWith(prefix) && key > after).sort()
     return keys.slice(0, limit).map((key) => ({ key, text: notes.get(key)?.text ?? '' }))
+  }
+
+  /** Notes of all kinds, in the order of their keys. */
+  all({ after, limit }: { after: string; limit: number }): ExpiringNote[] {
+    const notes = [...this.#kinds.values()].flatMap((kind) => [...kind])
+    const found = notes.map(([key, note]) => ({ key, ...note })).filter(({ key }) => key > after)
+    return found.sort((a, b) => (a.key < b.key ? -1 : 1)).slice(0, limit)
   }
 
   #kindOf(key: string): Kind {

@@ -29,6 +29,7 @@ import { isForgotten, KEYS_KEPT } from '../jobs/idempotency.ts'
 import { BLOCK_BYTES, changeOfStanding, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../jobs/kept.ts'
 import { buildPage, type ChangedRow, ListPage, startOf } from '../jobs/paging.ts'
 import { isTenantList } from '../jobs/tenant-documents.ts'
+import { isSameState, type JobRecord, type Transfer } from '../jobs/transfer.ts'
 import { MemoryNotes } from './memory-notes.ts'
 import { Wakeups } from './support/wake-ups.ts'
 
@@ -96,7 +97,7 @@ export class MemoryEngine implements Engine {
   async list(query: ListQuery): Promise<Page<JobHeader>> {
     const before = query.cursor === undefined ? Number.POSITIVE_INFINITY : Number(query.cursor)
     const page = new ListPage(query)
-    for (const { place, job } of [...this.#jobs.values()].reverse()) {
+    for (const { place, job } of this.#inOrder().reverse()) {
       if (page.isFull) break
       if (place < before && matches(job.header, query)) page.add(job.header, `${place}`, headerBytes(job.header))
     }
@@ -116,6 +117,18 @@ export class MemoryEngine implements Engine {
 
   async watch(target: WatchTarget, wake: (change: Change) => void): Promise<Unwatch> {
     return this.#wakeups.add(target, wake)
+  }
+
+  readonly transfer: Transfer = {
+    countJobs: async () => this.#jobs.size,
+    listIds: async ({ cursor = '-1', limit }) => {
+      const found = this.#inOrder().filter(({ place }) => place > Number(cursor))
+      const rows = found.slice(0, limit).map(({ job }) => job.header.id)
+      return found.length > limit ? { rows, nextCursor: `${found[limit - 1]?.place}` } : { rows }
+    },
+    readRecord: async (id) => this.#jobs.get(id)?.record(),
+    writeRecord: async (record, over) => this.#restore(record, over),
+    listNotes: async (query) => this.notes.all(query),
   }
 
   async figures(most: number): Promise<StoreFigures> {
@@ -152,6 +165,25 @@ export class MemoryEngine implements Engine {
 
   async close(): Promise<void> {
     this.#jobs.clear()
+  }
+
+  /** The oldest first. */
+  #inOrder(): Document[] {
+    return [...this.#jobs.values()].sort((a, b) => a.place - b.place)
+  }
+
+  #restore(record: JobRecord, over: StoredJob | undefined): boolean {
+    const { id } = record.header
+    const before = this.#jobs.get(id)
+    if ((before === undefined) !== (over === undefined) || !isSameState(before?.job, over)) return false
+    const isTaken = [...this.#jobs.values()].some(({ place }) => place === record.place)
+    const place = before?.place ?? (isTaken ? this.#created : record.place)
+    this.#created = Math.max(this.#created, place + 1)
+    const document = new Document({ header: record.header, marks: record.marks }, place)
+    document.restore(record)
+    this.#jobs.set(id, document)
+    this.#count(before?.job, document.job)
+    return true
   }
 
   #standing(createdBy: string): Standing {
@@ -220,15 +252,34 @@ class Document {
     for (const row of items) rows.push({ list: 'items', row })
     for (const row of errors) rows.push({ list: 'errors', row })
     for (const row of logs) rows.push({ list: 'logs', row })
-    this.#history.push(...rows.sort((a, b) => a.row.version - b.row.version))
-    for (const step of steps) this.#steps.set(step.id, step)
-    for (const item of items) this.#items.set(item.id, item)
-    if (errors.length > 0) this.#errors = [...this.#errors, ...errors].slice(-ERROR_WINDOW)
-    if (logs.length > 0) this.#logs = [...this.#logs, ...logs].slice(-LOG_WINDOW)
+    this.#add(rows.sort((a, b) => a.row.version - b.row.version))
     if (batch.key) this.#remember(batch.key.key, batch.key.digest, Date.parse(batch.at))
     const live = this.#steps.size + this.#items.size + this.#errors.length + this.#logs.length
     if (this.#history.length > 2 * live + 64)
       this.#history = this.#history.filter((changed) => this.#isCurrent(changed))
+  }
+
+  record(): JobRecord {
+    const keys = [...this.#keys].map(([key, { digest, at }]) => ({ key, digest, at }))
+    return { ...this.job, place: this.place, rows: [...this.changedSince(0)], keys }
+  }
+
+  restore({ rows, keys }: JobRecord): void {
+    this.#add(rows)
+    for (const { key, digest, at } of keys) this.#remember(key, digest, at)
+  }
+
+  /** @param rows in the order of their versions */
+  #add(rows: readonly ChangedRow[]): void {
+    for (const changed of rows) {
+      this.#history.push(changed)
+      if (changed.list === 'steps') this.#steps.set(changed.row.id, changed.row)
+      else if (changed.list === 'items') this.#items.set(changed.row.id, changed.row)
+    }
+    const errors = rows.flatMap(({ list, row }) => (list === 'errors' ? [row] : []))
+    const logs = rows.flatMap(({ list, row }) => (list === 'logs' ? [row] : []))
+    if (errors.length > 0) this.#errors = [...this.#errors, ...errors].slice(-ERROR_WINDOW)
+    if (logs.length > 0) this.#logs = [...this.#logs, ...logs].slice(-LOG_WINDOW)
   }
 
   *changedSince(version: number): Iterable<ChangedRow> {

@@ -3,6 +3,7 @@ import type { AppliedEvent, JobEvent } from '../../shared/document/events.ts'
 import type { ErrorRow, Item, JobHeader, JobStatus, LogRow, Patch, Step } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
 import type { Problem } from '../errors.ts'
+import type { Transfer } from './transfer.ts'
 
 /** What the server stores of a job beside its document. Watchers never see it. */
 export interface Marks {
@@ -297,6 +298,8 @@ export interface Engine {
   watch(target: WatchTarget, wake: (change: Change) => void, onLost?: () => void): Promise<Unwatch>
   /** Counts what there is, from indexes, no number higher than `most`. Omitted by engines without such indexes. */
   figures?(most: number): Promise<StoreFigures>
+  /** All of the store, to copy it to another. Omitted by engines that can't be copied. */
+  readonly transfer?: Transfer
   /** A page of the due index (`dueOf`), earliest first. Omitted by engines with alarms of their own. */
   due?(query: DueQuery): Promise<DueJob[]>
   /**

@@ -11,6 +11,7 @@ import { describeLaw } from './engine-law.ts'
 import { describeNotes } from './engine-notes.ts'
 import { describeOwners } from './engine-owners.ts'
 import { describeTokens } from './engine-tokens.ts'
+import { describeTransfer } from './engine-transfer.ts'
 import { describeWatch } from './engine-watch.ts'
 import type { OpenEngine } from './fixtures.ts'
 
@@ -18,6 +19,7 @@ import type { OpenEngine } from './fixtures.ts'
  * What every engine must do: the contract of `server/jobs/engine.ts`, as tests.
  *
  * @param options.hasAlarms the engine wakes itself for what is due, and so has no `due`
+ * @param options.isFixed the engine can't be copied
  * @param options.knowsOwnersOnly the engine finds jobs by their owner alone
  * @param options.tenant tests the documents of one tenant, beside the same jobs of another and of none
  * @param options.lawRuns how many histories the law is tried with, where each takes long: 200 elsewhere
@@ -33,7 +35,10 @@ import type { OpenEngine } from './fixtures.ts'
 export function describeEngine(
   name: string,
   openEngine: OpenEngine,
-  { tenant, ...options }: { hasAlarms?: boolean; knowsOwnersOnly?: boolean; lawRuns?: number; tenant?: string } = {},
+  {
+    tenant,
+    ...options
+  }: { hasAlarms?: boolean; isFixed?: boolean; knowsOwnersOnly?: boolean; lawRuns?: number; tenant?: string } = {},
 ): void {
   const open: OpenEngine = async (limits) => {
     const { engine, release } = await openEngine(limits)
@@ -72,6 +77,11 @@ export function describeEngine(
     describeTokens(subject)
     describeNotes(subject, options.knowsOwnersOnly !== true)
     describeLaw(subject, options.lawRuns)
+    if (options.isFixed || tenant !== undefined) {
+      test('transfer is not there, for the engine can not be copied, or is that of a tenant', () => {
+        expect(subject.engine.transfer).toBeUndefined()
+      })
+    } else describeTransfer(openEngine)
     if (options.hasAlarms || tenant !== undefined) {
       test('due is not there, for the engine has alarms of its own, or is that of a tenant', () => {
         expect(subject.engine.due).toBeUndefined()

@@ -2,7 +2,7 @@ import type { Engine, JobToCreate } from '../../server/jobs/engine.ts'
 import { documentsOf } from '../../server/jobs/tenant-documents.ts'
 
 /**
- * The documents of a tenant, with what an engine has beside them. What is due is for the server alone.
+ * The documents of a tenant, with what an engine has beside them. What is due, and all of the store, is for the server alone.
  *
  * Each job that is created has neighbours with the same names, in another tenant and without one: nothing of them may be seen or counted.
  */
@@ -19,7 +19,7 @@ export function tenantEngine(engine: Engine, tenant: string): Engine {
   }
   return new Proxy(engine, {
     get(target, name) {
-      if (name === 'due') return undefined
+      if (name === 'due' || name === 'transfer') return undefined
       if (name in methods) return Reflect.get(methods, name)
       const from = name in documents ? documents : target
       const value: unknown = Reflect.get(from, name)

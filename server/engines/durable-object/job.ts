@@ -17,8 +17,8 @@ import type {
   View,
 } from '../../jobs/engine.ts'
 import { buildPage, startOf } from '../../jobs/paging.ts'
+import type { StoredEntry } from '../sqlite/entry.ts'
 import { type Decided, Group } from '../sqlite/group.ts'
-import type { StoredEntry } from '../sqlite/store.ts'
 import { type JobCalls, type ObjectBindings, ownerObject } from './calls.ts'
 import { ObjectStorage } from './storage.ts'
 import { UpdateLimiter } from './update-limiter.ts'

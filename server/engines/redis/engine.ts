@@ -35,6 +35,7 @@ import { scripts } from './scripts.ts'
 import { parseRedisSetting } from './setting.ts'
 import { prepare } from './start.ts'
 import { type Place, placesOf, RedisStore } from './store.ts'
+import { RedisTransfer } from './transfer.ts'
 import { RedisWatches } from './watches.ts'
 import { type Allowed, createCall, removeCall } from './write.ts'
 
@@ -59,6 +60,7 @@ export interface RedisOptions {
 export class RedisEngine implements Engine {
   readonly name = 'redis'
   readonly notes: RedisNotes
+  readonly transfer: RedisTransfer
   readonly #store: RedisStore
   readonly #watches: RedisWatches
   readonly #parts: LaneParts
@@ -92,6 +94,7 @@ export class RedisEngine implements Engine {
     this.#store = store
     this.#watches = watches
     this.notes = new RedisNotes(store)
+    this.transfer = new RedisTransfer(store)
     this.#parts = {
       store,
       limits,

@@ -76,6 +76,11 @@ export class PartitionKeys {
     return this.#of('versions', id)
   }
 
+  /** Rows that are put aside for a job of another store, and their names by version. */
+  staged(id: string): [rows: string, versions: string] {
+    return [this.#of('staged-rows', id), this.#of('staged-versions', id)]
+  }
+
   /** Idempotency keys of a job, with their digests. */
   used(id: string): string {
     return this.#of('keys', id)

@@ -90,14 +90,20 @@ export function loadedOf({ state, used }: Found, batch: Batch, generation: strin
   }
 }
 
-/** The stored form of a used idempotency key. */
-export function encodeKey(digest: string, at: string): string {
-  return `${Date.parse(at)} ${digest}`
+/** The stored form of a used idempotency key. @param at milliseconds since the Unix epoch */
+export function encodeKey(digest: string, at: number): string {
+  return `${at} ${digest}`
+}
+
+/** A used key from its stored form. */
+export function decodeKey(used: string): { digest: string; at: number } {
+  const space = used.indexOf(' ')
+  return { digest: used.slice(space + 1), at: Number(used.slice(0, space)) }
 }
 
 function keyIn(used: string, batch: Batch): { digest: string } | undefined {
-  const space = used.indexOf(' ')
-  return isForgotten(Number(used.slice(0, space)), batch) ? undefined : { digest: used.slice(space + 1) }
+  const { digest, at } = decodeKey(used)
+  return isForgotten(at, batch) ? undefined : { digest }
 }
 
 /** A row to write, under its name. */

@@ -56,6 +56,18 @@ local function index(at, count, place)
     at = at + 4
   end
 end
+-- Rows: name, version, JSON.
+local function write(rows, versions, at, count)
+  each(at, count, 3, function(from, to)
+    local texts, scores = {}, {}
+    for at = from, to, 3 do
+      texts[#texts + 1], texts[#texts + 2] = ARGV[at], ARGV[at + 2]
+      scores[#scores + 1], scores[#scores + 2] = ARGV[at + 1], ARGV[at]
+    end
+    redis.call('HSET', rows, unpack(texts))
+    redis.call('ZADD', versions, unpack(scores))
+  end)
+end
 local function count(creator, live, jobs, blocks)
   if live ~= '0' then redis.call('HINCRBY', creator, 'live', live) end
   if jobs ~= '0' then redis.call('HINCRBY', creator, 'jobs', jobs) end
@@ -116,15 +128,7 @@ if ARGV[13] ~= '' and tonumber(ARGV[12]) > 0 then
   if blocks + tonumber(ARGV[12]) > tonumber(ARGV[13]) then return { 2, blocks } end
 end
 redis.call('HSET', KEYS[1], 's', ARGV[3], 'h', ARGV[4], 'v', ARGV[5], unpack(ARGV, fieldsAt, rowsAt - 1))
-each(rowsAt, rows, 3, function(from, to)
-  local texts, scores = {}, {}
-  for at = from, to, 3 do
-    texts[#texts + 1], texts[#texts + 2] = ARGV[at], ARGV[at + 2]
-    scores[#scores + 1], scores[#scores + 2] = ARGV[at + 1], ARGV[at]
-  end
-  redis.call('HSET', KEYS[2], unpack(texts))
-  redis.call('ZADD', KEYS[3], unpack(scores))
-end)
+write(KEYS[2], KEYS[3], rowsAt, rows)
 if key ~= '' then
   redis.call('HSET', KEYS[4], key, ARGV[9])
   local last = redis.call('ZRANGE', KEYS[5], -1, -1, 'WITHSCORES')
@@ -189,6 +193,52 @@ return { 1 }
 `,
     'allow-oom',
   ),
+
+  /**
+   * Puts rows aside for a job of another store, because one script with all of them would hold up the server. They expire.
+   * Replies 0, because only the job has to be acknowledged.
+   *
+   * KEYS: staged rows, staged versions. ARGV: replication id, 1 for the first of the job or 0, their life in milliseconds, rows as name,
+   * version and JSON.
+   */
+  stage: script(`
+if ARGV[2] == '1' then redis.call('UNLINK', KEYS[1], KEYS[2]) end
+write(KEYS[1], KEYS[2], 4, (#ARGV - 3) / 3)
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
+return 0
+`),
+
+  /**
+   * Writes a job of another store, with the rows put aside. Replies [1], or [0] when the stored job or the number of these rows is not as
+   * expected.
+   *
+   * KEYS: job, rows, versions, keys, key order, staged rows, staged versions, counts of the creator, newest, indexes… ARGV: replication id,
+   * expected stamp or '', place, staged rows, live, jobs, blocks, then three counts and what they count: fields of the head with values;
+   * idempotency keys with their digests, in the order of their use; changes of indexes.
+   */
+  restore: script(`
+if (redis.call('HGET', KEYS[1], 's') or '') ~= ARGV[2] then return { 0 } end
+if ARGV[4] ~= '0' and redis.call('ZCARD', KEYS[7]) ~= tonumber(ARGV[4]) then return { 0 } end
+local fields, keys, indexes = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local keysAt = 11 + 2 * fields
+redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+if ARGV[4] ~= '0' then
+  for n = 6, 7 do
+    redis.call('RENAME', KEYS[n], KEYS[n - 4])
+    redis.call('PERSIST', KEYS[n - 4])
+  end
+end
+redis.call('HSET', KEYS[1], 'n', ARGV[3], unpack(ARGV, 11, keysAt - 1))
+for n = 1, keys do
+  local at = keysAt + 2 * (n - 1)
+  redis.call('HSET', KEYS[4], ARGV[at], ARGV[at + 1])
+  redis.call('ZADD', KEYS[5], n, ARGV[at])
+end
+index(keysAt + 2 * keys, indexes)
+count(KEYS[8], ARGV[5], ARGV[6], ARGV[7])
+if tonumber(redis.call('GET', KEYS[9]) or 0) < tonumber(ARGV[3]) then redis.call('SET', KEYS[9], ARGV[3]) end
+return { 1 }
+`),
 
   /**
    * Reads a page of what changed since a version: the reply of \`load\` without rows, the version, whether that is all, and rows in the order of

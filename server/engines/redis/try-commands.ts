@@ -29,6 +29,9 @@ redis.call('HSET', key, 'a', 1)
 redis.call('HINCRBY', key, 'a', 1)
 redis.call('UNLINK', key)
 redis.call('ZADD', key, 0, 'a')
+redis.call('PEXPIRE', key, 1000)
+redis.call('PERSIST', key)
+redis.call('RENAME', key, key)
 redis.call('UNLINK', key)
 return 1
 `

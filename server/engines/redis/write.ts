@@ -3,6 +3,7 @@ import { dueOf } from '../../jobs/due.ts'
 import type { Batch, Commit, Due, StoredJob } from '../../jobs/engine.ts'
 import { KEYS_KEPT } from '../../jobs/idempotency.ts'
 import { changeOfStanding, type Standing } from '../../jobs/kept.ts'
+import type { JobRecord } from '../../jobs/transfer.ts'
 import { type PartitionKeys, safeText } from './keys.ts'
 import { encodeHead, encodeKey, type Found, type KnownJob, type NamedRow } from './known-job.ts'
 import { aroundPlace } from './message.ts'
@@ -53,7 +54,7 @@ export function commitCall(
       more.message,
       batch.key ? safeText(batch.key.key) : '',
       used ?? '',
-      batch.key ? encodeKey(batch.key.digest, batch.at) : '',
+      batch.key ? encodeKey(batch.key.digest, Date.parse(batch.at)) : '',
       `${KEYS_KEPT}`,
       `${live}`,
       `${blocks}`,
@@ -103,6 +104,47 @@ export function createCall(
       ...fields,
       ...indexes.args,
       ...keys.channels(id, owner),
+    ],
+  }
+}
+
+/** The call that writes a job of another store, whose rows are put aside. @param before the job that it replaces */
+export function restoreCall(
+  keys: PartitionKeys,
+  before: KnownJob | undefined,
+  { header, marks, place, rows, keys: used }: JobRecord,
+  stamp: string,
+): ScriptCall {
+  const { id, createdBy, kind, parentId, status, epoch, version } = header
+  const job: StoredJob = { header, marks }
+  const at = before?.place ?? place
+  const { live, jobs, blocks } = changeOfStanding(before?.job, job)
+  const indexes = new IndexChanges(9)
+  indexes.change(keys, at, before?.job, job)
+  const fields = [
+    ...['s', stamp, 'h', encodeHead(job, (before?.commits ?? 0) + 1), 'e', epoch, 'v', `${version}`],
+    ...['st', status, 'k', safeText(kind), 'b', safeText(createdBy)],
+    ...(parentId === undefined ? [] : ['p', safeText(parentId)]),
+    ...payloadFields(undefined, job),
+  ]
+  return {
+    keys: [
+      keys.job(id),
+      keys.rows(id),
+      keys.versions(id),
+      keys.used(id),
+      keys.usedOrder(id),
+      ...keys.staged(id),
+      keys.creator(createdBy),
+      keys.newest,
+      ...indexes.keys,
+    ],
+    args: [
+      ...[before?.stamp ?? '', `${at}`, `${rows.length}`, `${live}`, `${jobs}`, `${blocks}`],
+      ...[`${fields.length / 2}`, `${used.length}`, `${indexes.count}`],
+      ...fields,
+      ...used.flatMap(({ key, digest, at: usedAt }) => [safeText(key), encodeKey(digest, usedAt)]),
+      ...indexes.args,
     ],
   }
 }

@@ -36,14 +36,16 @@ import { GroupCommit } from '../support/group-commit.ts'
 import { lastWrite } from '../support/last-write.ts'
 import { LoopTurns } from '../support/loop-turns.ts'
 import { Wakeups } from '../support/wake-ups.ts'
+import type { StoredEntry } from './entry.ts'
 import { readFigures } from './figures.ts'
 import { Group } from './group.ts'
 import { SqliteNotes } from './notes.ts'
 import { openReader } from './open.ts'
 import { type CommitResult, DAMAGED, isDamage, MOVED, PlanBuilder } from './plan.ts'
-import { SqliteStore, type StoredEntry, type Write } from './store.ts'
+import { SqliteStore, type Write } from './store.ts'
 import { type AnyTask, type Request, Task } from './task.ts'
 import { WriterThread } from './thread.ts'
+import { SqliteTransfer } from './transfer.ts'
 
 /** Size of the LRU cache of job headers: characters of JSON, about 16 MiB. */
 const CACHE_SIZE = 16 * 1024 * 1024
@@ -76,6 +78,7 @@ export class SqliteEngine implements Engine {
   readonly name = 'sqlite'
   readonly lastWrittenAt: number | undefined
   readonly notes: SqliteNotes
+  readonly transfer: SqliteTransfer
   readonly #db: DatabaseSync
   readonly #plan = new PlanBuilder()
   readonly #write: Write = (sql, ...values) => this.#plan.write(sql, ...values)
@@ -111,6 +114,12 @@ export class SqliteEngine implements Engine {
     this.#store = new SqliteStore(this.#db, this.#write, { trash: true, kept: true })
     this.notes = new SqliteNotes(
       this.#db,
+      (request) => this.#submit(request),
+      (read) => this.#read(read),
+    )
+    this.transfer = new SqliteTransfer(
+      this.#db,
+      this.#store,
       (request) => this.#submit(request),
       (read) => this.#read(read),
     )

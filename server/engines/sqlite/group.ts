@@ -14,8 +14,10 @@ import {
   refusalOfJob,
   type Standing,
 } from '../../jobs/kept.ts'
+import { isSameState, type JobRecord } from '../../jobs/transfer.ts'
+import type { StoredEntry } from './entry.ts'
 import { NoteDrafts } from './notes.ts'
-import type { Draft, Key, SqliteStore, StoredEntry } from './store.ts'
+import type { Draft, Key, SqliteStore } from './store.ts'
 
 /** The response to a request, and the change to publish after the commit. */
 export interface Decided<T> {
@@ -44,6 +46,8 @@ export class Group {
   readonly #keptInFile = new Map<string, Kept>()
   readonly #liveInFile = new Map<string, number>()
   readonly #changes = new Map<string, Standing>()
+  /** Positions given to jobs of another store. */
+  readonly #places = new Set<number>()
   readonly notes: NoteDrafts
 
   /**
@@ -126,6 +130,28 @@ export class Group {
     return { answer: true, wakeUp: { owner: header.owner, change } }
   }
 
+  /** Takes over a job of another store. See `Transfer.writeRecord`. */
+  restore({ header, marks, place, rows, keys }: JobRecord, over: StoredJob | undefined): Decided<boolean> {
+    const slot = this.#slot(header.id)
+    const { draft: before, stored } = slot
+    if ((before === undefined) !== (over === undefined) || !isSameState(before?.job, over)) return { answer: false }
+    const draft = draftOf(undefined, { header, marks })
+    draft.seq = stored?.seq ?? this.#store.seqFor(place, this.#places)
+    for (const { list, row } of rows) {
+      if (list === 'steps') draft.steps.set(row.id, row)
+      else if (list === 'items') draft.items.set(row.id, row)
+      else if (list === 'errors') draft.errors.push(row)
+      else draft.logs.push(row)
+    }
+    for (const { key, digest, at } of keys) {
+      draft.keyCount += 1
+      draft.keys.set(key, { digest, at, n: draft.keyCount })
+    }
+    this.#count(before?.job, draft.job)
+    slot.draft = draft
+    return { answer: true }
+  }
+
   /**
    * Writes the changed jobs, within the caller's transaction.
    *
@@ -136,7 +162,7 @@ export class Group {
     for (const [id, slot] of this.#slots) {
       const { stored, draft } = slot
       if (!isChanged(slot)) continue
-      if (stored && draft?.stored !== stored) this.#store.remove(stored)
+      if (stored && draft?.stored !== stored) this.#store.remove(stored, draft?.seq === stored.seq)
       saved.set(id, draft && this.#store.save(draft))
     }
     return saved

@@ -1,27 +1,25 @@
 import type { ErrorRow, Item, JobHeader, LogRow, Step } from '../../../shared/document/job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from '../../../shared/document/limits.ts'
-import { countItems, isTerminalStatus } from '../../../shared/document/selectors.ts'
-import { utf8Length } from '../../../shared/document/text-size.ts'
-import { dueOf } from '../../jobs/due.ts'
-import type { DueJob, DueList, DueQuery, ListQuery, Page, StoredJob } from '../../jobs/engine.ts'
+import { countItems } from '../../../shared/document/selectors.ts'
+import type { DueJob, DueQuery, ListQuery, Page, StoredJob } from '../../jobs/engine.ts'
 import { KEYS_KEPT } from '../../jobs/idempotency.ts'
 import { blocksOf } from '../../jobs/kept.ts'
 import { type ChangedRow, LISTED_AT_ONCE, ListPage } from '../../jobs/paging.ts'
 import { isTenantList } from '../../jobs/tenant-documents.ts'
+import type { JobKey } from '../../jobs/transfer.ts'
 import { type Database, encodeText, type SqlValue, type Statement } from './database.ts'
+import {
+  bytesOf,
+  changesSeldom,
+  decodeEntry,
+  type EntryRow,
+  type Seldom,
+  type StoredEntry,
+  type StoredHead,
+  seldomColumns,
+  withoutBulk,
+} from './entry.ts'
 import { SqliteKept } from './kept.ts'
-
-/** A job as stored in the file. */
-export interface StoredEntry {
-  /** Position in the order of creation, and key of the job's rows. */
-  seq: number
-  job: StoredJob
-  /** Number of idempotency keys ever used on the job. */
-  keyCount: number
-  /** Characters of JSON: of the head, which every event rewrites, and of `result` and `metadata`. */
-  headSize: number
-  payloadSize: number
-}
 
 export interface Key {
   digest: string
@@ -35,6 +33,8 @@ export interface Key {
 export interface Draft {
   /** The stored job that it updates; `undefined` for a new job. */
   readonly stored: StoredEntry | undefined
+  /** Position of a new job, from {@link SqliteStore.seqFor}. Omitted: after all others. */
+  seq?: number
   job: StoredJob
   keyCount: number
   /** Rows and keys that are new or changed. */
@@ -116,6 +116,22 @@ export class SqliteStore {
     return this.#sql('SELECT digest, at, n FROM keys WHERE job = ? AND key = ?').get(job, key) as Key | undefined
   }
 
+  /** The keys of a job that it has not forgotten, in the order of their use. */
+  keysOf({ seq, keyCount }: StoredEntry): JobKey[] {
+    const sql = 'SELECT key, digest, at FROM keys WHERE job = ? AND n > ? ORDER BY n'
+    return this.#sql(sql).all(seq, keyCount - KEYS_KEPT) as unknown as JobKey[]
+  }
+
+  /** Ids of jobs after a `seq`, in that order. */
+  idsAfter(seq: number, limit: number): { seq: number; id: string }[] {
+    const found = this.#sql('SELECT seq, id FROM jobs WHERE seq > ? ORDER BY seq LIMIT ?').all(seq, limit)
+    return found as { seq: number; id: string }[]
+  }
+
+  countJobs(): number {
+    return (this.#sql('SELECT count(*) AS jobs FROM jobs').get() as { jobs: number }).jobs
+  }
+
   /** Rows changed after `version`, by version. Read lazily, {@link ROWS_READ} at a time. */
   *changedSince({ seq, job }: Pick<StoredEntry, 'seq' | 'job'>, version: number): Iterable<ChangedRow> {
     const lists = filledLists(job)
@@ -179,12 +195,16 @@ export class SqliteStore {
     return rows.map((row) => ({ ...row, createdBy: JSON.parse(row.createdBy) }))
   }
 
-  /** Removes a job. With a trash table, its rows and keys are deleted later: see {@link emptyTrash}. */
-  remove({ seq: job, job: removed }: StoredEntry): void {
+  /**
+   * Removes a job. With a trash table, its rows and keys are deleted later: see {@link emptyTrash}.
+   *
+   * @param atOnce deletes them now, because another job gets its `seq`
+   */
+  remove({ seq: job, job: removed }: StoredEntry, atOnce = false): void {
     this.kept?.add(removed.header.createdBy, -1, -blocksOf(removed))
     this.#write('DELETE FROM jobs WHERE seq = ?', job)
     this.#write(DELETE_HEAD, job)
-    if (this.#hasTrash) this.#write('INSERT INTO trash VALUES (?)', job)
+    if (this.#hasTrash && !atOnce) this.#write('INSERT INTO trash VALUES (?)', job)
     else for (const table of ['rows', 'keys']) this.#write(`DELETE FROM ${table} WHERE job = ?`, job)
   }
 
@@ -213,14 +233,14 @@ export class SqliteStore {
   save(draft: Draft): StoredEntry {
     const { stored, job, keyCount } = draft
     const header = withoutBulk(job.header)
-    const body = JSON.stringify({ header, marks: job.marks, keyCount } satisfies Head)
+    const body = JSON.stringify({ header, marks: job.marks, keyCount } satisfies StoredHead)
     let seq = stored?.seq ?? 0
     let payloadSize = stored?.payloadSize ?? 0
     if (!stored || changesSeldom(stored.job, job)) {
       const seldom = seldomColumns(job)
       payloadSize = (seldom.result?.length ?? 0) + (seldom.metadata?.length ?? 0)
       if (stored) this.#updateJob(seq, seldom)
-      else seq = this.#insertJob(job.header, seldom)
+      else seq = this.#insertJob(job.header, seldom, draft.seq ?? this.#nextSeq())
     }
     this.#write(stored ? UPDATE_HEAD : INSERT_HEAD, seq, body)
     this.#saveNamed(seq, STEPS, draft.steps, stored?.job.marks.stepCount ?? 0)
@@ -232,12 +252,11 @@ export class SqliteStore {
     return { seq, job, keyCount, headSize: body.length, payloadSize }
   }
 
-  #insertJob({ id, owner, createdBy, kind, parentId }: JobHeader, seldom: Seldom): number {
+  #insertJob({ id, owner, createdBy, kind, parentId }: JobHeader, seldom: Seldom, seq: number): number {
     const sql = `INSERT INTO jobs (seq, id, owner, created_by, kind, parent_id, status, live, due_list, due_at, result, metadata)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
     const { status, live, dueList, dueAt, result, metadata } = seldom
     const who = [encodeText(owner), encodeText(createdBy)]
-    const seq = this.#nextSeq()
     this.#write(
       sql,
       ...[seq, id, ...who, encodeText(kind), parentId ?? null],
@@ -246,12 +265,31 @@ export class SqliteStore {
     return seq
   }
 
+  /**
+   * The `seq` of a job of another store: the wanted one, unless a job or a trash entry uses it.
+   *
+   * @param chosen those that this has returned and that are not yet written. The result is added
+   */
+  seqFor(wanted: number, chosen: Set<number>): number {
+    const last = this.#last()
+    const inUse = 'SELECT 1 FROM jobs WHERE seq = ?1 UNION ALL SELECT 1 FROM trash WHERE job = ?1'
+    const isFree = wanted > last || (!chosen.has(wanted) && this.#sql(inUse).get(wanted) === undefined)
+    const seq = isFree ? wanted : last + 1
+    this.#lastSeq = Math.max(last, seq)
+    chosen.add(seq)
+    return seq
+  }
+
   /** A `seq` that no job and no trash entry uses. */
   #nextSeq(): number {
+    this.#lastSeq = this.#last() + 1
+    return this.#lastSeq
+  }
+
+  #last(): number {
     const inTrash = this.#hasTrash ? 'ifnull((SELECT max(job) FROM trash), 0)' : '0'
     const last = `SELECT max(ifnull((SELECT max(seq) FROM jobs), 0), ${inTrash}) AS last`
-    this.#lastSeq = 1 + (this.#lastSeq ?? (this.#sql(last).get() as { last: number }).last)
-    return this.#lastSeq
+    return this.#lastSeq ?? (this.#sql(last).get() as { last: number }).last
   }
 
   #updateJob(seq: number, { status, live, dueList, dueAt, result, metadata }: Seldom): void {
@@ -340,61 +378,3 @@ const DELETE_OLDEST = `DELETE FROM rows WHERE rowid IN (
 
 const selectEntries = (jobs: string) =>
   `SELECT seq, result, metadata, body FROM ${jobs} JOIN heads ON heads.job = jobs.seq`
-
-type EntryRow = { seq: number; result: string | null; metadata: string | null; body: string }
-
-const bytesOf = ({ body, result, metadata }: EntryRow) =>
-  utf8Length(body) + utf8Length(result ?? '') + utf8Length(metadata ?? '')
-
-/** The JSON in `heads.body`: everything that most events change. */
-interface Head extends StoredJob {
-  keyCount: number
-}
-
-/** A header without the fields that have columns of their own. */
-function withoutBulk(header: JobHeader): JobHeader {
-  if (header.result === undefined && header.metadata === undefined) return header
-  const { result: _result, metadata: _metadata, ...rest } = header
-  return rest
-}
-
-function decodeEntry({ seq, result, metadata, body }: EntryRow): StoredEntry {
-  const { header, marks, keyCount }: Head = JSON.parse(body)
-  if (result !== null) header.result = JSON.parse(result)
-  if (metadata !== null) header.metadata = JSON.parse(metadata)
-  const payloadSize = (result?.length ?? 0) + (metadata?.length ?? 0)
-  return { seq, job: { header, marks }, keyCount, headSize: body.length, payloadSize }
-}
-
-/** The mutable columns of the table `jobs`. */
-interface Seldom {
-  status: string
-  live: number
-  dueList: DueList | null
-  dueAt: number | null
-  result: string | null
-  metadata: string | null
-}
-
-function seldomColumns(job: StoredJob): Seldom {
-  const { status, result, metadata } = job.header
-  const due = dueOf(job)
-  return {
-    status,
-    live: isTerminalStatus(status) ? 0 : 1,
-    dueList: due?.list ?? null,
-    dueAt: due?.at ?? null,
-    result: result === undefined ? null : JSON.stringify(result),
-    metadata: metadata === undefined ? null : JSON.stringify(metadata),
-  }
-}
-
-/** Whether those columns differ. Compares the versions of `result` and `metadata`, which may be large. */
-function changesSeldom(before: StoredJob, after: StoredJob): boolean {
-  return (
-    before.header.status !== after.header.status ||
-    dueOf(before)?.at !== dueOf(after)?.at ||
-    before.marks.resultVersion !== after.marks.resultVersion ||
-    before.marks.metadataVersion !== after.marks.metadataVersion
-  )
-}

@@ -20,7 +20,7 @@ const open: OpenEngine = async (limits) => {
   }
 }
 
-describeEngine('deno-kv', open, { lawRuns: 60 })
+describeEngine('deno-kv', open, { isFixed: true, lawRuns: 60 })
 describeEngine('deno-kv', open, { lawRuns: 10, tenant: 'acme' })
 
 describe('DenoKvEngine', () => {
