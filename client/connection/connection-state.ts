@@ -12,6 +12,7 @@ import {
   SILENCE_SEEN_MS,
   STEADY_MS,
   STREAM_AGAIN_MS,
+  UNSEEN_MS,
 } from './timeouts.ts'
 
 /** The status of a connection, as people see it. */
@@ -75,6 +76,8 @@ export interface ConnectionState {
 export type ConnectionEvent =
   | { type: 'start' }
   | { type: 'stop' }
+  /** What is followed, or the token, has changed: another stream. */
+  | { type: 'again' }
   /** The response of a stream has arrived, without its body. */
   | { type: 'opened' }
   /** Bytes of an incomplete message arrived. */
@@ -94,6 +97,8 @@ export type ConnectionEvent =
   | { type: 'offline' }
   /** Someone looks at the page again. */
   | { type: 'visible' }
+  /** A ping says that everything is up to date, and nobody looks at the page. */
+  | { type: 'unseen' }
   // Those of `job-connection-state.ts`:
   /** A message does not continue the document. */
   | { type: 'gap' }
@@ -170,6 +175,11 @@ export function transition(
     case 'start':
       if (isAtWork) break
       return open(createConnectionState(state.cursor))
+    case 'again':
+      if (!isAtWork) return open(createConnectionState(state.cursor))
+      // The wait that the server asked for goes on.
+      if (now >= state.notBefore) return tryAgain()
+      break
     case 'stop':
       if (isAtWork) return begin('idle', undefined, { status: 'connecting' })
       break
@@ -182,6 +192,10 @@ export function transition(
     case 'visible':
       if (phase === 'wait' && now >= state.notBefore) return tryAgain()
       if (phase === 'stream' && now - state.heardAt >= SILENCE_SEEN_MS) return open({ failures: 0 })
+      break
+    case 'unseen':
+      // The connection is left to tabs that are seen. A title or a notification is late by this wait at most.
+      if (hasStream) return begin('wait', UNSEEN_MS, { failures: 0 })
       break
     case 'timer':
       // A mute stream. A poll shows the job, and tells a buffering proxy from a server that is away.

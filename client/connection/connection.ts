@@ -15,8 +15,8 @@ export interface Attempt {
   readonly signal: AbortSignal
   /** Reports an event to the policy. */
   tell(event: ConnectionEvent): void
-  /** Takes a message of the stream: its name, and its data as it was sent. */
-  take(name: string, text: string): void
+  /** Takes a message of the stream: its name, and its data as it was sent, or as a poll found it. */
+  take(name: string, data: string | object): void
 }
 
 /** The options of a connection. */
@@ -60,10 +60,12 @@ export function eventOf({ cursor, gap, ended, more }: Received, type: 'message' 
 }
 
 /** A connection to the server. */
-interface Connection {
+export interface Connection {
   readonly status: ConnectionStatus
   /** Connects, unless connected or ended. */
   start(): void
+  /** Replaces the stream by another, with the same status until that fails: what is followed has changed. Connects if it is not connected. */
+  again(): void
   /** Disconnects and releases everything. Can be started again, and then resumes. */
   stop(): void
 }
@@ -75,6 +77,8 @@ export function createConnection(options: ConnectionOptions): Connection {
   /** Aborts the present stream, poll or wait. */
   let attempt: AbortController | undefined
   let timer: Timer | undefined
+
+  const isHidden = () => page?.document?.visibilityState === 'hidden'
 
   function dispatch(event: ConnectionEvent): void {
     const { status } = state
@@ -99,15 +103,16 @@ export function createConnection(options: ConnectionOptions): Connection {
       if (event.type !== 'failed' && event.type !== 'closed') options.onHeard()
       dispatch(event)
     }
-    const take = (name: string, text: string) => {
+    const take = (name: string, data: string | object) => {
       if (signal.aborted) return
       let event: ConnectionEvent = { type: 'failed' }
       try {
-        event = options.receive(name, JSON.parse(text))
+        event = options.receive(name, typeof data === 'string' ? JSON.parse(data) : data)
       } catch {
         // A malformed message: the stream can't be trusted.
       }
       tell(event)
+      if (name === 'ping' && isHidden()) tell({ type: 'unseen' })
     }
     options[phase](state.cursor, { signal, tell, take }).then(tell, () => tell({ type: 'failed' }))
   }
@@ -116,7 +121,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   function listen(signal: AbortSignal): void {
     const hear = ({ type }: Event) => {
       if (type === 'online' || type === 'offline') dispatch({ type })
-      else if (page?.document?.visibilityState !== 'hidden') dispatch({ type: 'visible' })
+      else if (!isHidden()) dispatch({ type: 'visible' })
     }
     // `pageshow` is for a page that comes back from the back-forward cache: its streams were cut when it went there.
     for (const name of ['online', 'offline', 'visibilitychange', 'pageshow']) {
@@ -124,14 +129,17 @@ export function createConnection(options: ConnectionOptions): Connection {
     }
   }
 
+  function begins(type: 'start' | 'again'): void {
+    dispatch({ type })
+    if (page?.navigator?.onLine === false) dispatch({ type: 'offline' })
+  }
+
   return {
     get status() {
       return state.status
     },
-    start() {
-      dispatch({ type: 'start' })
-      if (page?.navigator?.onLine === false) dispatch({ type: 'offline' })
-    },
+    start: () => begins('start'),
+    again: () => begins('again'),
     stop: () => dispatch({ type: 'stop' }),
   }
 }

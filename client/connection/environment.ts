@@ -46,6 +46,14 @@ export function systemEnvironment(): Environment {
   }
 }
 
+let usual: Environment | undefined
+
+/** The runtime's own, always the same object: what has the same environment shares connections. */
+export function usualEnvironment(): Environment {
+  usual ??= systemEnvironment()
+  return usual
+}
+
 function nextFrame(run: () => void): () => void {
   const { requestAnimationFrame } = globalThis as Partial<typeof globalThis>
   let isAwaited = true

@@ -3,7 +3,7 @@ import type { AppliedEvent } from '../../shared/document/events.ts'
 import type { Job, Patch } from '../../shared/document/job.ts'
 import { LiveJob } from '../../shared/document/live-job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
-import { type EndReason, patchOfSnapshot, type SnapshotData, type StreamMessage } from '../../shared/wire/messages.ts'
+import { type EndReason, patchOfSnapshot, type StreamMessage } from '../../shared/wire/messages.ts'
 import type { Received } from './connection.ts'
 
 /** A message about the job. */
@@ -25,6 +25,11 @@ export class JobReplica {
     return this.#job
   }
 
+  /** The cursor of what is here, pages of an incomplete document included. */
+  get cursor(): string | undefined {
+    return this.#live && formatCursor(this.#live.job)
+  }
+
   /** Takes a message of the job's stream. */
   receive(message: JobMessage): Received {
     switch (message.event) {
@@ -37,15 +42,6 @@ export class JobReplica {
       default:
         return this.#apply(message.data)
     }
-  }
-
-  /** Takes the answer of a poll: the document, or a patch since the cursor. */
-  receiveAnswer(answer: Job | SnapshotData | Patch): Received {
-    const patch = 'from' in answer ? answer : patchOfSnapshot(answer)
-    const received = 'from' in answer ? this.#continue(patch) : this.#begin(patch)
-    if (received.gap || patch.more) return { ...received, more: patch.more }
-    const { status } = patch.job
-    return isTerminalStatus(status) ? { ...received, ended: status as EndReason } : received
   }
 
   /** A snapshot replaces everything, even a newer version: a restored server has an older version of the same epoch. */
@@ -83,7 +79,7 @@ export class JobReplica {
     const job = this.#live?.job
     if (!job) return {}
     if (whole) this.#job = job
-    return { cursor: formatCursor(job) }
+    return {}
   }
 }
 

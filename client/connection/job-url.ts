@@ -1,4 +1,4 @@
-import { jobPath, withoutSlash } from '../../shared/wire/paths.ts'
+import { jobPath, jobsPath, withoutSlash } from '../../shared/wire/paths.ts'
 
 /** Which job, and the credentials to read it. */
 export type JobAddress = (
@@ -23,44 +23,34 @@ export type JobAddress = (
   parts?: 'header' | undefined
 }
 
-/** The URLs of a job, equal for the same job and credentials. */
-interface JobUrls {
-  /** The stream and the document, from a cursor. */
-  stream(cursor: string | undefined): string
-  document(cursor: string | undefined): string
+/** A job's address, taken apart. Equal for the same job and credentials. */
+export interface ParsedAddress {
+  location: JobLocation
+  parts: 'header' | 'all'
   headers: Readonly<Record<string, string>> | undefined
   /** Equal for two addresses of the same job and credentials. */
   key: string
+  /** Equal for two jobs that one stream can follow. */
+  streamKey: string
 }
 
-/** The URLs of a job's stream and document. */
-export function jobUrls(address: JobAddress): JobUrls {
-  const url = address.url ?? `${withoutSlash(address.baseUrl ?? '')}/${jobPath(address.jobId)}`
-  const [beforeHash = ''] = url.split('#', 1)
-  const queryAt = beforeHash.indexOf('?')
-  const path = withoutSlash(queryAt === -1 ? beforeHash : beforeHash.slice(0, queryAt)).replace(/\/progress$/, '')
-  const query = new URLSearchParams(queryAt === -1 ? '' : beforeHash.slice(queryAt))
-  query.delete('since')
-  if (address.token !== undefined) query.set('token', address.token)
-  if (address.parts !== undefined) query.set('parts', address.parts)
-  return {
-    stream: (cursor) => withQuery(`${path}/progress`, query, cursor),
-    document: (cursor) => withQuery(path, query, cursor),
-    headers: bearerHeaders(address.bearer),
-    key: `${withQuery(path, query, undefined)}\n${address.bearer ?? ''}`,
-  }
+/** The address of a job: where its server is, its id, the credentials to read it, and how much of it is read. */
+export function parseJobAddress({ url, jobId, baseUrl = '', bearer, ...more }: JobAddress): ParsedAddress {
+  const [beforeHash = ''] = (url ?? `${withoutSlash(baseUrl)}/${jobPath(jobId ?? '')}`).split('#', 1)
+  const [path = '', search] = beforeHash.split('?', 2)
+  const query = new URLSearchParams(search)
+  const [base = '', rest = ''] = path.split(`/${jobsPath}/`, 2)
+  const [id = ''] = rest.split('/', 1)
+  const token = more.token ?? query.get('token')
+  const parts = (more.parts ?? query.get('parts')) === 'header' ? 'header' : 'all'
+  const streamKey = [base, parts, token !== null, bearer ?? ''].join('\n')
+  const key = [streamKey, id, token].join('\n')
+  return { location: { base, id, token }, parts, headers: bearerHeaders(bearer), key, streamKey }
 }
 
 /** The headers for a bearer token; none without one. */
 export function bearerHeaders(bearer: string | undefined): Readonly<Record<string, string>> | undefined {
   return bearer === undefined ? undefined : { authorization: `Bearer ${bearer}` }
-}
-
-function withQuery(path: string, query: URLSearchParams, cursor: string | undefined): string {
-  const all = new URLSearchParams(query)
-  if (cursor !== undefined) all.set('since', cursor)
-  const text = all.toString()
-  return text === '' ? path : `${path}?${text}`
 }
 
 /** The address of a job, and the token to read it. */
@@ -86,9 +76,10 @@ export function locateJob(url: string, token: string | null, page?: string): Job
   return { base: origin + path, id, token: token || searchParams.get('token') }
 }
 
-/** Where to ask for the job itself. */
-export function documentUrl({ base, id, token }: JobLocation, parts: 'header' | 'all'): string {
+/** Where to ask for the job itself, or for what changed in it since a cursor. */
+export function documentUrl({ base, id, token }: JobLocation, parts: 'header' | 'all', since?: string): string {
   const query = new URLSearchParams({ parts })
+  if (since) query.set('since', since)
   if (token) query.set('token', token)
   return `${base}/${jobPath(id)}?${query}`
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../../shared/time/clock.ts'
  * The server's clock, as far as its messages show it; the client's own, until they do. It goes on with the monotonic clock: a wall clock that is set
  * while a page is open makes no job seem stalled.
  */
-export interface ServerClock {
+interface ServerClock {
   /** Milliseconds since the epoch, by the server's clock. */
   now(): number
   /** Sets the server's present time. */

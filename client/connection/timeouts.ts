@@ -22,3 +22,5 @@ export const RETRY_LEAST_MS = 100
 export const RETRY_MOST_MS = 30_000
 /** The longest `Retry-After` of the server that is honoured. */
 export const RETRY_AFTER_MOST_MS = 300_000
+/** The wait between two looks at the server from a page that nobody sees. */
+export const UNSEEN_MS = 60_000

@@ -16,8 +16,6 @@ export interface TransportOptions {
   headers?: Readonly<Record<string, string>> | undefined
   /** Takes the parsed answer of a poll and its `Date`; `undefined` for one that is not the server's. */
   receivePoll(answer: unknown, date: string): Received | undefined
-  /** Whether the document is complete and final. */
-  isOver?(): boolean
   /** Called whenever a stream is requested. */
   onOpen?(): void
   environment: Environment
@@ -44,12 +42,7 @@ export function createTransport(options: TransportOptions): Pick<ConnectionOptio
   return {
     async open(cursor, attempt) {
       options.onOpen?.()
-      const { EventSource } = environment
-      const url = options.streamUrl(cursor)
-      if (headers || !EventSource)
-        return readStream(url, headers, environment, attempt, () => options.isOver?.() === true)
-      takeMessages(new EventSource(url), MESSAGE_NAMES, attempt)
-      return undefined
+      return openStream(options.streamUrl(cursor), headers, environment, attempt)
     },
     poll(cursor, { signal }) {
       const init = { headers: { accept: 'application/json', ...headers }, signal }
@@ -60,6 +53,19 @@ export function createTransport(options: TransportOptions): Pick<ConnectionOptio
       })
     },
   }
+}
+
+/** Opens a stream with EventSource, or, where headers are needed, with `fetch`. Returns how it ended, unless that is reported to the attempt. */
+export async function openStream(
+  url: string,
+  headers: Readonly<Record<string, string>> | undefined,
+  environment: Environment,
+  attempt: Attempt,
+): Promise<ConnectionEvent | undefined> {
+  const { EventSource } = environment
+  if (headers || !EventSource) return readStream(url, headers, environment, attempt)
+  takeMessages(new EventSource(url), MESSAGE_NAMES, attempt)
+  return undefined
 }
 
 /** `EventSource.CLOSED`: it will not try again by itself. */
@@ -80,23 +86,18 @@ export function takeMessages(source: EventSourceLike, names: readonly string[], 
 
 /**
  * Reads a stream with `fetch`, to its end: what an EventSource does where there is none, or where headers are needed. Returns how it ended.
- *
- * @param isOver whether the document is complete
  */
 async function readStream(
   url: string,
   headers: Readonly<Record<string, string>> | undefined,
   environment: Environment,
   { signal, tell, take }: Attempt,
-  isOver: () => boolean,
 ): Promise<ConnectionEvent> {
   const response = await environment.fetch(url, {
     headers: { accept: 'text/event-stream', ...headers },
     cache: 'no-store',
     signal,
   })
-  // A proxy may answer 204 too; the server does so only to clients that have the end.
-  if (response.status === 204 && isOver()) return { type: 'ended' }
   if (!response.ok || !response.body || !isEventStream(response)) return outcomeOf(response, environment)
   tell({ type: 'opened' })
   const decoder = new TextDecoder()

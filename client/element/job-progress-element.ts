@@ -1,6 +1,5 @@
-import type { Job, JobHeader } from '../../shared/document/job.ts'
+import type { JobHeader } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
-import { isJob, readJson } from '../../shared/wire/answers.ts'
 import { systemEnvironment } from '../connection/environment.ts'
 import { followHeader } from '../connection/follow-header.ts'
 import { documentUrl, type JobLocation, locateJob } from '../connection/job-url.ts'
@@ -9,7 +8,7 @@ import { type JobLanguage, jobEnglish } from '../text/job-language.ts'
 import { describeJob, type JobFacts, type JobWords } from '../text/words.ts'
 import { createAnnouncer } from './announcer.ts'
 import { styles } from './job-progress-styles.ts'
-import { createJobProgressView, type Failure } from './job-progress-view.ts'
+import { createJobProgressView } from './job-progress-view.ts'
 import { say, useLiveRegion } from './live-region.ts'
 
 /** Without a DOM, as on a rendering server, the class can be imported but not used. */
@@ -38,7 +37,7 @@ export class JobProgressElement extends Base {
   /** The languages of the element, by tag. Add to it before the first element is made. */
   static readonly languages: Map<string, JobLanguage> = new Map([[jobEnglish.tag, jobEnglish]])
 
-  readonly #view = createJobProgressView(() => this.#toggleFailures())
+  readonly #view = createJobProgressView(() => this.#toggleFailures().catch(() => {}))
   readonly #fallback = document.createElement('slot')
   readonly #observer = new IntersectionObserver((entries) => {
     if (!entries.some(({ isIntersecting }) => isIntersecting)) return
@@ -142,25 +141,16 @@ export class JobProgressElement extends Base {
     if (isTerminalStatus(job.status) && job.status !== before?.status) tell('job-end')
   }
 
-  /** The header only counts failures; the failed items are loaded on demand. */
+  /** The failed items are loaded when someone asks for them. */
   async #toggleFailures(): Promise<void> {
     const location = this.#location()
     if (this.#view.showsFailures || !location) {
       this.#view.showFailures()
       return
     }
-    const answer: unknown = await fetch(documentUrl(location, 'all'))
-      .then(readJson)
-      .catch(() => undefined)
-    if (isJob(answer)) this.#view.showFailures(listFailures(answer as Job))
+    const { loadFailures } = await import('./more.ts')
+    this.#view.showFailures(await loadFailures(documentUrl(location, 'all')))
   }
-}
-
-/** The failed items, or, without any, the errors. */
-function listFailures({ items, errors }: Job): Failure[] {
-  const failed = items.filter(({ status }) => status === 'failed')
-  if (failed.length === 0) return errors.map(({ message }) => ({ name: message }))
-  return failed.map(({ id, label, error, message }) => ({ name: label ?? id, reason: error ?? message }))
 }
 
 const formats = new Map<string, Format>()

@@ -2,24 +2,15 @@ import type { JobState } from '../text/job-language.ts'
 import type { JobWords } from '../text/words.ts'
 import { type IconShape, stateIcons } from './icons.ts'
 
-/** A failure of a job. */
-export interface Failure {
-  name: string
-  reason?: string | undefined
-}
-
 /** The shadow tree of a `<job-progress>`: created once, then updated. */
 interface JobProgressView {
   readonly root: HTMLElement
   /** Shows a job's words under a label; an empty one is not shown. Any variant but `ring` and `text` is a bar. */
   update(words: JobWords, label: string | undefined, variant: string): void
   readonly showsFailures: boolean
-  /** Lists failures with their reasons; an empty list is hidden. */
-  showFailures(failures?: readonly Failure[]): void
+  /** Lists failures; without any the list is hidden. */
+  showFailures(rows?: readonly Node[]): void
 }
-
-/** Failed items that are listed at most. */
-const FAILURES_SHOWN = 50
 
 /** @param onShow called when somebody asks for the failed items */
 export function createJobProgressView(onShow: () => void): JobProgressView {
@@ -68,13 +59,9 @@ export function createJobProgressView(onShow: () => void): JobProgressView {
     if (look === 'number') setText(middle, whole)
   }
 
-  function showFailures(failures?: readonly Failure[]): void {
-    list.replaceChildren(
-      ...(failures ?? [])
-        .slice(0, FAILURES_SHOWN)
-        .map(({ name, reason = '' }) => element('li', 'failure', name, element('small', 'reason', reason))),
-    )
-    list.hidden = !failures
+  function showFailures(rows?: readonly Node[]): void {
+    list.replaceChildren(...(rows ?? []))
+    list.hidden = !rows
     action.ariaExpanded = `${!list.hidden}`
   }
   showFailures()

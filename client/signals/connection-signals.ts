@@ -1,10 +1,7 @@
 import { batch, type ReadonlySignal, signal } from '@preact/signals-core'
-import type { PingData } from '../../shared/wire/messages.ts'
-import { createConnection, eventOf, type Received } from '../connection/connection.ts'
+import type { Connection } from '../connection/connection.ts'
 import type { ConnectionStatus } from '../connection/connection-state.ts'
-import { jobTransition } from '../connection/job-connection-state.ts'
-import { createServerClock, type ServerClock } from '../connection/server-clock.ts'
-import { createTransport, type TransportOptions } from '../connection/transport.ts'
+import type { Environment } from '../connection/environment.ts'
 import { Ticker } from './ticker.ts'
 import { whileWatched } from './while-watched.ts'
 
@@ -18,60 +15,32 @@ export interface ConnectionSignals {
 }
 
 /** A connection that is open while its signals, or others with its {@link lifetime}, are watched. */
-interface SignalConnection extends ConnectionSignals {
-  readonly serverClock: ServerClock
+interface WatchedConnection extends ConnectionSignals {
   /** The options of a signal that keeps the connection open while it is watched. */
   readonly lifetime: ReturnType<typeof whileWatched>
   /** Schedules `show` for the next frame. */
   showSoon(): void
+  /** Shows the status at once, if it has changed, and messages before it: an ended job shows its final state with the status. */
+  changed(): void
 }
 
-interface SignalConnectionOptions extends TransportOptions {
-  /** Takes a message of the stream: its name and its parsed data. */
-  receive(name: string, data: unknown): Received
-  /** The cursor to start from. Without one the server sends a snapshot at once. */
-  cursor?: string | undefined
+interface WatchedConnectionOptions {
+  connection: Pick<Connection, 'status' | 'start' | 'stop'>
+  /** The server's time, and when it was last heard: milliseconds. */
+  times(): { now: number; lastSeen?: number | undefined }
   /** Called in a batch, once a frame at most, when something was received: the moment to write signals. */
   show(): void
-  /** Called at each ping. */
-  onPing?(): void
+  environment: Environment
 }
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
 /** A connection that is closed until it is watched. */
-export function createSignalConnection(options: SignalConnectionOptions): SignalConnection {
-  const { environment } = options
+export function watchConnection({ connection, times, show, environment }: WatchedConnectionOptions): WatchedConnection {
   const { clock } = environment
-  const serverClock = createServerClock(clock)
-  let heardAt: number | undefined
   let callOff: (() => void) | undefined
 
-  const connection = createConnection({
-    environment,
-    policy: jobTransition,
-    cursor: options.cursor,
-    ...createTransport({ ...options, receivePoll: polled }),
-    receive(event, data) {
-      if (event === 'ping') {
-        serverClock.set((data as PingData).at)
-        options.onPing?.()
-        return { type: 'message' }
-      }
-      return eventOf(received(options.receive(event, data)), 'message')
-    },
-    onHeard() {
-      heardAt = serverClock.now()
-    },
-    // Flush messages before the status changes: an ended job shows its final state with the status.
-    onStatus() {
-      batch(() => {
-        showNow()
-        update()
-      })
-    },
-  })
   const isOver = () => ['ended', 'not-found', 'expired'].includes(connection.status)
   const ticker = new Ticker(clock, () => (isOver() ? MINUTE : SECOND), update)
   const lifetime = whileWatched(clock, {
@@ -89,32 +58,35 @@ export function createSignalConnection(options: SignalConnectionOptions): Signal
   })
   const status = signal<ConnectionStatus>(connection.status, lifetime)
   const lastSeen = signal<number | undefined>(undefined, lifetime)
-  const now = signal(serverClock.now(), lifetime)
+  const now = signal(times().now, lifetime)
 
   function update(): void {
     batch(() => {
       status.value = connection.status
-      lastSeen.value = heardAt
-      now.value = serverClock.now()
+      lastSeen.value = times().lastSeen
+      now.value = times().now
     })
   }
   function showNow(): void {
     if (!callOff) return
     callOff()
     callOff = undefined
-    options.show()
+    show()
   }
-  function showSoon(): void {
-    callOff ??= environment.frame(() => batch(showNow))
+  return {
+    connection: status,
+    lastSeen,
+    now,
+    lifetime,
+    showSoon() {
+      callOff ??= environment.frame(() => batch(showNow))
+    },
+    changed() {
+      if (status.peek() === connection.status) return
+      batch(() => {
+        showNow()
+        update()
+      })
+    },
   }
-  function polled(answer: unknown, date: string): Received | undefined {
-    const what = options.receivePoll(answer, date)
-    if (what) serverClock.setRoughly(date)
-    return what && received(what)
-  }
-  function received(what: Received): Received {
-    if (!what.gap) showSoon()
-    return what
-  }
-  return { connection: status, lastSeen, now, serverClock, lifetime, showSoon }
 }

@@ -4,12 +4,17 @@ import { getProgressPercent } from '../../shared/document/selectors.ts'
 import { coarseTimeLeft, getRate, getTimeLeft } from '../../shared/time/estimate.ts'
 import { isJob, readJson } from '../../shared/wire/answers.ts'
 import type { JobList } from '../../shared/wire/api.ts'
+import type { PingData } from '../../shared/wire/messages.ts'
 import { jobsPath, progressPath, withoutSlash } from '../../shared/wire/paths.ts'
-import { type Environment, systemEnvironment } from '../connection/environment.ts'
+import { createConnection, eventOf } from '../connection/connection.ts'
+import { type Environment, usualEnvironment } from '../connection/environment.ts'
+import { jobTransition } from '../connection/job-connection-state.ts'
 import { JobListReplica, type ListedJob, type ListMessage } from '../connection/job-list-replica.ts'
 import { bearerHeaders } from '../connection/job-url.ts'
+import { createServerClock } from '../connection/server-clock.ts'
 import { POLL_TIMEOUT_MS } from '../connection/timeouts.ts'
-import { type ConnectionSignals, createSignalConnection } from './connection-signals.ts'
+import { createTransport } from '../connection/transport.ts'
+import { type ConnectionSignals, watchConnection } from './connection-signals.ts'
 import { errorOf, type JobError } from './job-signal.ts'
 
 /** A row of the list. The same object while nothing in it changes. */
@@ -56,7 +61,7 @@ const PAGE = 100
 
 /** The list of jobs as signals: opens the connection when one of them is first watched, and closes it when none is. */
 export function createJobListSignal(options: JobListOptions = {}): JobListSignal {
-  const environment = options.environment ?? systemEnvironment()
+  const environment = options.environment ?? usualEnvironment()
   const base = withoutSlash(options.baseUrl ?? '')
   const headers = bearerHeaders(options.bearer)
   const list = new JobListReplica()
@@ -64,34 +69,54 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
   let next: { cursor: string | undefined } | undefined
   let isReady = false
 
-  const source = createSignalConnection({
+  const serverClock = createServerClock(environment.clock)
+  let lastSeen: number | undefined
+
+  const connection = createConnection({
     environment,
-    streamUrl: () => `${base}/${progressPath}${query({ owner: options.owner, parent: options.parent })}`,
-    pollUrl: () => pageUrl(undefined),
-    headers,
+    policy: jobTransition,
     // Lists have no cursor. Any value will do: an empty list sends no message before the first ping.
     cursor: 'list',
-    onOpen() {
-      list.begin()
-      // Only a page has the cursor of the next one; pings and polls make the list ready without it.
-      if (!next) void loadPage()
-    },
-    onPing() {
+    ...createTransport({
+      environment,
+      streamUrl: () => `${base}/${progressPath}${query({ owner: options.owner, parent: options.parent })}`,
+      pollUrl: () => pageUrl(undefined),
+      headers,
+      onOpen() {
+        list.begin()
+        // Only a page has the cursor of the next one; pings and polls make the list ready without it.
+        if (!next) void loadPage()
+      },
+      receivePoll(answer, date) {
+        if (!isPage(answer)) return undefined
+        serverClock.setRoughly(date)
+        list.replaceNewest(answer.jobs)
+        isReady = true
+        source.showSoon()
+        return {}
+      },
+    }),
+    receive(event, data) {
+      source.showSoon()
+      if (event !== 'ping') return eventOf(list.receive({ event, data } as ListMessage), 'message')
+      serverClock.set((data as PingData).at)
       list.settle()
       isReady = true
-      source.showSoon()
+      return { type: 'message' }
     },
-    receive: (event, data) => list.receive({ event, data } as ListMessage),
-    receivePoll(answer) {
-      if (!isPage(answer)) return undefined
-      list.replaceNewest(answer.jobs)
-      isReady = true
-      return {}
+    onHeard() {
+      lastSeen = serverClock.now()
     },
+    onStatus: () => source.changed(),
+  })
+  const source = watchConnection({
+    connection,
+    times: () => ({ now: serverClock.now(), lastSeen }),
     show() {
       listed.value = list.jobs
       ready.value = isReady
     },
+    environment,
   })
   const listed = signal<readonly ListedJob[]>([], source.lifetime)
   const ready = signal(false, source.lifetime)

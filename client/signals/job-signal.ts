@@ -1,6 +1,6 @@
 import { computed, type ReadonlySignal, signal } from '@preact/signals-core'
-import type { Job, Patch } from '../../shared/document/job.ts'
-import { getProgressPercent, isTerminalStatus } from '../../shared/document/selectors.ts'
+import type { Job } from '../../shared/document/job.ts'
+import { getProgressPercent } from '../../shared/document/selectors.ts'
 import {
   addSample,
   coarseTimeLeft,
@@ -10,18 +10,19 @@ import {
   getTimeLeft,
   sampleOf,
 } from '../../shared/time/estimate.ts'
-import { isJob, isPatch } from '../../shared/wire/answers.ts'
-import type { Received } from '../connection/connection.ts'
+import type { ManyJobs } from '../../shared/wire/messages.ts'
 import type { ConnectionStatus } from '../connection/connection-state.ts'
-import { type Environment, systemEnvironment } from '../connection/environment.ts'
+import { type Environment, usualEnvironment } from '../connection/environment.ts'
 import { type JobMessage, JobReplica } from '../connection/job-replica.ts'
-import { type JobAddress, jobUrls } from '../connection/job-url.ts'
-import { type ConnectionSignals, createSignalConnection } from './connection-signals.ts'
+import type { FollowedJob, JobStream } from '../connection/job-stream.ts'
+import { joinJobStream } from '../connection/job-streams.ts'
+import { type JobAddress, parseJobAddress } from '../connection/job-url.ts'
+import { type ConnectionSignals, watchConnection } from './connection-signals.ts'
 
 /** Why the job can't be shown, or not any more. `unreachable` is temporary. */
 export type JobError = 'not-found' | 'expired' | 'unreachable'
 
-/** A job as signals. The connection is open while any of them is watched, and a moment longer. */
+/** A job as signals. It is followed while any of them is watched, and a moment longer. */
 export interface JobSignal extends ConnectionSignals {
   /**
    * The document. A new object after each change; its arrays are the same ones, changed in place: compare `job`, not `job.items`.
@@ -41,7 +42,7 @@ export interface JobSignal extends ConnectionSignals {
 export type JobSignalOptions = JobAddress & { environment?: Environment | undefined }
 
 /**
- * A job as signals: opens the connection when one of them is first watched, and closes it when none is.
+ * A job as signals: followed from when one of them is first watched until none is. The jobs of one server on a page share a connection.
  *
  * Messages are folded as they arrive; signals change once a frame at most.
  *
@@ -52,34 +53,53 @@ export type JobSignalOptions = JobAddress & { environment?: Environment | undefi
  * ```
  */
 export function createJobSignal(options: JobSignalOptions): JobSignal {
-  const environment = options.environment ?? systemEnvironment()
-  const urls = jobUrls(options)
+  const environment = options.environment ?? usualEnvironment()
+  const address = parseJobAddress(options)
   const replica = new JobReplica()
   let newest: { job: Job | undefined; estimate: Estimate } = { job: undefined, estimate: emptyEstimate }
+  let stream: JobStream | undefined
 
-  const source = createSignalConnection({
+  const followed: FollowedJob = {
+    location: address.location,
+    get cursor() {
+      return replica.cursor
+    },
+    receive(name, data) {
+      if (name === 'ping') return {}
+      const { jobId, cursor, ...message } = data as ManyJobs
+      const received = replica.receive({ event: name, data: message } as unknown as JobMessage)
+      const { job } = replica
+      if (job && job !== newest.job) {
+        newest = { job, estimate: addSample(newest.estimate, sampleOf(job)) }
+        source.showSoon()
+        source.changed()
+      }
+      return received
+    },
+    changed: () => source.changed(),
+  }
+  const source = watchConnection({
     environment,
-    streamUrl: urls.stream,
-    pollUrl: urls.document,
-    headers: urls.headers,
-    receive: (event, data) => taken(replica.receive({ event, data } as JobMessage)),
-    receivePoll: (answer) =>
-      isJob(answer) || isPatch(answer) ? taken(replica.receiveAnswer(answer as Job | Patch)) : undefined,
-    isOver: () => replica.job !== undefined && isTerminalStatus(replica.job.status),
+    connection: {
+      get status() {
+        if (followed.over) return followed.over
+        const { connection = 'connecting' } = stream?.facts() ?? {}
+        return connection === 'live' && !newest.job ? 'connecting' : connection
+      },
+      start() {
+        // A job that has ended does not change any more.
+        if (followed.over === 'ended') return
+        followed.over = undefined
+        stream = joinJobStream(followed, address, environment)
+      },
+      stop: () => stream?.leave(followed),
+    },
+    times: () => stream?.facts() ?? { now: environment.clock.now() },
     show() {
       known.value = newest
     },
   })
   const known = signal(newest, source.lifetime)
-
-  function taken(received: Received): Received {
-    const { job } = replica
-    if (job && job !== newest.job) {
-      newest = { job, estimate: addSample(newest.estimate, sampleOf(job)) }
-      source.serverClock.observe(job.updatedAt)
-    }
-    return received
-  }
 
   const job = computed(() => known.value.job)
   const { connection, lastSeen, now } = source

@@ -1,28 +1,26 @@
-import type { Environment } from '../connection/environment.ts'
-import { jobUrls } from '../connection/job-url.ts'
+import { type Environment, usualEnvironment } from '../connection/environment.ts'
+import { parseJobAddress } from '../connection/job-url.ts'
 import { createJobSignal, type JobSignal, type JobSignalOptions } from './job-signal.ts'
 
-/** The default environment. */
-const usual = {}
 /** By environment and job, held weakly. */
-const shared = new WeakMap<Environment | typeof usual, Map<string, WeakRef<JobSignal>>>()
+const shared = new WeakMap<Environment, Map<string, WeakRef<JobSignal>>>()
 
 const forgotten = new FinalizationRegistry<{ jobs: Map<string, WeakRef<JobSignal>>; key: string }>(({ jobs, key }) => {
   if (jobs.get(key)?.deref() === undefined) jobs.delete(key)
 })
 
 /**
- * The signals of a job, shared by all callers with the same job and credentials, so a page has one connection for a job. Keep a reference to
+ * The signals of a job, shared by all callers with the same job and credentials, so a page folds its messages once. Keep a reference to
  * the whole object, not only to one signal.
  */
 export function getJobSignal(options: JobSignalOptions): JobSignal {
-  const world = options.environment ?? usual
+  const world = options.environment ?? usualEnvironment()
   let jobs = shared.get(world)
   if (!jobs) {
     jobs = new Map()
     shared.set(world, jobs)
   }
-  const { key } = jobUrls(options)
+  const { key } = parseJobAddress(options)
   const known = jobs.get(key)?.deref()
   if (known) return known
   const made = createJobSignal(options)

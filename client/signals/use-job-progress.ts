@@ -1,6 +1,6 @@
 import '@preact/signals'
 import { useMemo } from 'preact/hooks'
-import { jobUrls } from '../connection/job-url.ts'
+import { parseJobAddress } from '../connection/job-url.ts'
 import type { JobSignal, JobSignalOptions } from './job-signal.ts'
 import { getJobSignal } from './shared-job-signal.ts'
 
@@ -22,6 +22,6 @@ export type UseJobProgressOptions = Omit<Extract<JobSignalOptions, { jobId: stri
  */
 export function useJobProgress(jobId: string, options: UseJobProgressOptions = {}): JobSignal {
   const all = { ...options, jobId }
-  const { key } = jobUrls(all)
+  const { key } = parseJobAddress(all)
   return useMemo(() => getJobSignal(all), [key, options.environment])
 }

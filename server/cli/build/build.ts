@@ -29,6 +29,7 @@ const assets: Assets = {
   ...(await bundleDashboard()),
   'dashboard.css': await joinStyles('client/dashboard/dashboard.css'),
   'widget.js': await bundle('client/element/define.ts'),
+  'widget-more.js': await bundle('client/element/more.ts'),
   docs: await buildDocs(new URL('server/docs/', root)),
 }
 

@@ -181,6 +181,13 @@ const pagePaths: Json = {
       responses: { 200: text('text/javascript', 'A module') },
     },
   },
+  '/widget-more.js': {
+    get: {
+      summary: 'What the element loads when it needs it',
+      ...anyone,
+      responses: { 200: text('text/javascript', 'A module') },
+    },
+  },
 }
 
 /** The query parameters of a schema. */

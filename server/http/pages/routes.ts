@@ -17,6 +17,8 @@ export interface Assets {
   'operator.js': string
   'dashboard.css': string
   'widget.js': string
+  /** What the element loads when it needs it. */
+  'widget-more.js'?: string
   /** Omitted: no documentation. */
   docs?: Docs
 }
@@ -26,6 +28,7 @@ const types = {
   'operator.js': 'text/javascript; charset=utf-8',
   'dashboard.css': 'text/css; charset=utf-8',
   'widget.js': 'text/javascript; charset=utf-8',
+  'widget-more.js': 'text/javascript; charset=utf-8',
 }
 
 /** The routes of the dashboard and of the element for other sites. */
@@ -73,11 +76,15 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
     })
   })
 
-  // Browsers fetch modules with CORS.
-  app.use('/widget.js', cors())
-  for (const name of ['dashboard.js', 'operator.js', 'dashboard.css', 'widget.js'] as const) {
-    app.get(`/${name}`, name === 'widget.js' ? forWidget : forPages, (c) =>
-      c.body(assets[name], 200, { 'content-type': types[name], 'cache-control': 'public, max-age=0, must-revalidate' }),
+  for (const name of Object.keys(types) as (keyof typeof types)[]) {
+    const isWidget = name.startsWith('widget')
+    // Browsers fetch modules with CORS.
+    if (isWidget) app.use(`/${name}`, cors())
+    app.get(`/${name}`, isWidget ? forWidget : forPages, (c) =>
+      c.body(assets[name] ?? '', 200, {
+        'content-type': types[name],
+        'cache-control': 'public, max-age=0, must-revalidate',
+      }),
     )
   }
 }

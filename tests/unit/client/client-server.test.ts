@@ -125,6 +125,59 @@ describe('createJobSignal with a server', () => {
     expect(ends).toBeGreaterThan(0)
   })
 
+  test('createJobSignal ends with the document of the server for each job of one stream, whichever come and go', async () => {
+    const ids = ['a', 'b', 'c', 'd']
+    const id = fc.constantFrom(...ids)
+    const action = fc.oneof(
+      { weight: 5, arbitrary: fc.record({ publish: id, done: fc.nat({ max: 100 }) }) },
+      { weight: 2, arbitrary: fc.record({ advance: fc.nat({ max: 3_000 }) }) },
+      { weight: 2, arbitrary: fc.record({ watch: id }) },
+      { weight: 2, arbitrary: fc.record({ leave: id }) },
+      { weight: 1, arbitrary: fc.constant('cut' as const) },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 30 }), fc.nat(), async (actions, seed) => {
+        const { app, clock, environment, bearer, post, read, cut } = await world(seed)
+        for (const id of ids) await post('/api/jobs', { id, kind: 'k', title: id })
+        const signals = new Map(ids.map((id) => [id, createJobSignal({ jobId: id, bearer, environment })]))
+        const stops = new Map<string, () => void>()
+        const watch = (id: string) => {
+          const job = signals.get(id)?.job
+          if (!stops.has(id))
+            stops.set(
+              id,
+              effect(() => void job?.value),
+            )
+        }
+        for (const one of actions) {
+          if (one === 'cut') cut()
+          else if ('advance' in one) await clock.advance(one.advance)
+          else if ('watch' in one) watch(one.watch)
+          else if ('leave' in one) {
+            stops.get(one.leave)?.()
+            stops.delete(one.leave)
+          } else {
+            await post(`/api/jobs/${one.publish}/events`, [
+              { type: 'progress', done: one.done },
+              { type: 'item', id: `${one.done % 5}`, status: 'running' },
+              { type: 'log', message: `${one.done}` },
+            ])
+          }
+        }
+        for (const id of ids) watch(id)
+        await clock.advance(120_000)
+        expect(app.hub.open).toEqual({ streams: 1, channels: 4 })
+        for (const id of ids) expect(signals.get(id)?.job.value).toEqual(await read(id))
+        for (const stop of stops.values()) stop()
+        await clock.advance(1_020)
+        expect(app.hub.open).toEqual({ streams: 0, channels: 0 })
+        await app.close()
+        expect(clock.pending).toBe(0)
+      }),
+      { numRuns: 40 },
+    )
+  })
+
   test('createJobSignal takes a document in pages, and resumes in the midst of them', async () => {
     const { app, clock, environment, bearer, post, read, cut } = await world(1)
     await post('/api/jobs', { id: 'job', kind: 'k', title: 't' })

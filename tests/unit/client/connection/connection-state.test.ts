@@ -256,3 +256,49 @@ describe('transition: the network and the page', () => {
     expect(machine.state.status).toBe('connecting')
   })
 })
+
+describe('transition: another stream', () => {
+  test('transition replaces a live stream and stays live', () => {
+    const machine = live(transition)
+    expect(machine.on({ type: 'again' })).toEqual(opens())
+    expect(machine.state.status).toBe('live')
+  })
+
+  test('transition opens the first one for what is followed first', () => {
+    const machine = new Machine(transition)
+    expect(machine.on({ type: 'again' })).toEqual(opens())
+    expect(machine.state.status).toBe('connecting')
+  })
+
+  test('transition shortens its own waits, but not one that the server asked for', () => {
+    const machine = live(transition)
+    machine.on({ type: 'failed', status: 503 })
+    expect(machine.on({ type: 'again' })).toEqual(opens())
+    machine.on({ type: 'failed', status: 503, retryAfterMs: 60_000 })
+    expect(machine.on({ type: 'again' }, 59_999)).toEqual([])
+    expect(machine.on({ type: 'again' }, 1)).toEqual(opens())
+  })
+
+  test('transition polls on while streams are mute', () => {
+    const machine = polling(transition)
+    expect(machine.on({ type: 'again' })).toEqual(polls())
+  })
+})
+
+describe('transition: a page that nobody sees', () => {
+  test('transition lets go of its stream, looks again every minute, and stays live', () => {
+    const machine = live(transition)
+    for (let looks = 0; looks < 3; looks++) {
+      expect(machine.on({ type: 'unseen' })).toEqual(waits(60_000))
+      expect(machine.on({ type: 'timer' }, 60_000)).toEqual(opens())
+      machine.on({ type: 'message' })
+      expect(machine.state.status).toBe('live')
+    }
+  })
+
+  test('transition opens a stream at once when someone comes back', () => {
+    const machine = live(transition)
+    machine.on({ type: 'unseen' })
+    expect(machine.on({ type: 'visible' })).toEqual(opens())
+  })
+})

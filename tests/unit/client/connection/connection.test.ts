@@ -34,6 +34,38 @@ function connect(environment: FakeEnvironment, options: Partial<TransportOptions
   return { connection, told }
 }
 
+describe('createConnection in a page that nobody sees', () => {
+  test('createConnection lets go of its stream at a ping, takes what came meanwhile once a minute, and all of it when seen', async () => {
+    const environment = new FakeEnvironment()
+    const { connection, told } = connect(environment)
+    const ping = () => environment.source.send('ping', {})
+    const openNow = () => environment.sources.filter(({ isOpen }) => isOpen).length
+    connection.start()
+    environment.source.open()
+    environment.source.send('snapshot', { cursor: 'e-1' })
+    environment.page.document.visibilityState = 'hidden'
+    environment.page.dispatchEvent(new Event('visibilitychange'))
+    environment.source.send('log', { cursor: 'e-2' })
+    expect(openNow()).toBe(1)
+    ping()
+    expect(openNow()).toBe(0)
+    await environment.clock.advance(59_999)
+    expect(openNow()).toBe(0)
+    await environment.clock.advance(1)
+    expect(environment.source.url).toBe('/stream?since=e-2')
+    environment.source.open()
+    environment.source.send('patch', { cursor: 'e-9' })
+    ping()
+    expect([openNow(), connection.status]).toEqual([0, 'live'])
+    environment.page.document.visibilityState = 'visible'
+    environment.page.dispatchEvent(new Event('visibilitychange'))
+    expect([openNow(), environment.source.url]).toEqual([1, '/stream?since=e-9'])
+    environment.source.open()
+    ping()
+    expect([openNow(), told.filter((one) => typeof one === 'string')]).toEqual([1, ['live']])
+  })
+})
+
 describe('createConnection over an EventSource', () => {
   test('createConnection delivers messages in order and goes on from the cursor that its listener gave', async () => {
     const environment = new FakeEnvironment()
@@ -218,18 +250,9 @@ describe('createConnection over fetch', () => {
     expect(told).toEqual([['snapshot', { cursor: 'e-1' }], 'live', 'connecting'])
   })
 
-  test('createConnection stops at 204 when nothing can follow what is here', async () => {
+  test('createConnection takes a 204 for a failure, and tries again', async () => {
     const environment = new FakeEnvironment({ eventSource: false })
-    const { connection, told } = connect(environment, { isOver: () => true })
-    connection.start()
-    await environment.request.answer(204)
-    expect(told).toEqual(['ended'])
-    expect(environment.clock.pending).toBe(0)
-  })
-
-  test("createConnection takes a 204 before that for somebody else's, and tries again", async () => {
-    const environment = new FakeEnvironment({ eventSource: false })
-    const { connection, told } = connect(environment, { isOver: () => false })
+    const { connection, told } = connect(environment)
     connection.start()
     await environment.request.answer(204)
     expect(told).toEqual(['reconnecting'])
@@ -361,7 +384,6 @@ describe('createConnection over the network', () => {
     idleTimeout: 0,
     fetch(request) {
       const since = new URL(request.url).searchParams.get('since')
-      if (since === 'e-3') return new Response(null, { status: 204 })
       const body = new ReadableStream({
         start(controller) {
           const encoder = new TextEncoder()
@@ -402,7 +424,6 @@ describe('createConnection over the network', () => {
         streamUrl: (cursor) => `${server.url}stream${cursor ? `?since=${cursor}` : ''}`,
         pollUrl: () => `${server.url}poll`,
         receivePoll: () => ({}),
-        isOver: () => true,
       }),
       receive(event, data) {
         tell([event, data])
@@ -424,9 +445,7 @@ describe('createConnection over the network', () => {
     await arrived.promise
     streams[1]?.write(encodeMessage({ event: 'patch', id: 'e-3', data: { cursor: 'e-3' } }))
     await until(6)
-    streams[1]?.close()
-    await until(7)
-    await clock.advance(2_000)
+    streams[1]?.write(encodeMessage({ event: 'end', data: { ended: 'completed' } }))
     await until(8)
     expect(told).toEqual([
       ['snapshot', { cursor: 'e-1', text: 'a\nb\u2028c' }],
@@ -435,7 +454,7 @@ describe('createConnection over the network', () => {
       'reconnecting',
       'live',
       ['patch', { cursor: 'e-3' }],
-      'reconnecting',
+      ['end', { ended: 'completed' }],
       'ended',
     ])
     expect(streams.map(({ since }) => since)).toEqual([null, 'e-2'])

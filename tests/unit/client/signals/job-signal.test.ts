@@ -7,10 +7,15 @@ import type { Job } from '../../../../shared/document/job.ts'
 import { instantOf, newDocument, placed } from '../../../arbitraries.ts'
 import { FakeEnvironment } from '../../../fake-environment.ts'
 
+const STREAM = '/api/progress?parts=all&job=job-1'
+
 const stops: (() => void)[] = []
 afterEach(() => {
   for (const stop of stops.splice(0)) stop()
 })
+
+/** Time enough for jobs to be gathered into one stream. */
+const gather = (environment: FakeEnvironment) => environment.clock.advance(20)
 
 /** Watches a signal for as long as the test runs, or until it says otherwise. Everything that it showed. */
 function watch<T>(signal: { readonly value: T }): { seen: T[]; stop(): void } {
@@ -30,12 +35,13 @@ function open(options: Partial<JobSignalOptions> = {}, environment = new FakeEnv
 const running = newDocument({ status: 'running', startedAt: '2026-01-01T00:00:00.000Z' })
 
 describe('createJobSignal: when it is open', () => {
-  test('createJobSignal opens when a signal of it is first watched, and not before', () => {
+  test('createJobSignal opens when a signal of it is first watched, and not before', async () => {
     const { environment, signals } = open()
     expect(signals.job.peek()).toBeUndefined()
     expect(environment.sources).toHaveLength(0)
     watch(signals.percent)
-    expect(environment.sources.map(({ url }) => url)).toEqual(['/api/jobs/job-1/progress'])
+    await gather(environment)
+    expect(environment.sources.map(({ url }) => url)).toEqual([STREAM])
     watch(signals.job)
     watch(signals.connection)
     watch(signals.now)
@@ -45,6 +51,7 @@ describe('createJobSignal: when it is open', () => {
   test('createJobSignal closes a second after the last watcher left, and leaves nothing behind', async () => {
     const { environment, signals } = open()
     const watchers = [watch(signals.job), watch(signals.timeLeft), watch(signals.lastSeen)]
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', running)
     for (const { stop } of watchers) stop()
@@ -59,6 +66,7 @@ describe('createJobSignal: when it is open', () => {
   test('createJobSignal stays open for one who leaves and comes back', async () => {
     const { environment, signals } = open()
     watch(signals.job).stop()
+    await gather(environment)
     await environment.clock.advance(500)
     watch(signals.job)
     await environment.clock.advance(5_000)
@@ -69,19 +77,21 @@ describe('createJobSignal: when it is open', () => {
   test('createJobSignal goes on where it was when it is watched again', async () => {
     const { environment, signals } = open()
     const { stop } = watch(signals.job)
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', running)
     environment.draw()
     stop()
     await environment.clock.advance(1_000)
     const { seen } = watch(signals.job)
-    expect(environment.source.url).toBe('/api/jobs/job-1/progress?since=e1-1')
+    await gather(environment)
+    expect(environment.source.url).toBe(`${STREAM}%40e1-1`)
     expect(seen).toEqual([running])
   })
 })
 
 describe('createJobSignal: what it shows', () => {
-  test('createJobSignal folds every message, and shows them once a frame', () => {
+  test('createJobSignal folds every message, and shows them once a frame', async () => {
     const { environment, signals } = open()
     const { seen } = watch(signals.job)
     const events = placed([
@@ -89,6 +99,7 @@ describe('createJobSignal: what it shows', () => {
       { type: 'item', id: 'a', status: 'failed', error: 'No space left' },
       { type: 'error', message: 'No space left', itemId: 'a' },
     ])
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', running)
     expect(seen).toEqual([undefined, running])
@@ -101,11 +112,12 @@ describe('createJobSignal: what it shows', () => {
     expect(environment.draw()).toBe(0)
   })
 
-  test('createJobSignal shows pages only when they are all there', () => {
+  test('createJobSignal shows pages only when they are all there', async () => {
     const { environment, signals } = open()
     const { seen } = watch(signals.job)
     const first = { ...newDocument(), version: 5, more: true as const }
     const item = (id: string, index: number, version: number) => ({ id, index, version, status: 'pending' as const })
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', { ...first, items: [item('b', 1, 5)] })
     environment.draw()
@@ -117,9 +129,10 @@ describe('createJobSignal: what it shows', () => {
     expect(seen[1]).toEqual({ ...last, items: [item('a', 0, 9), item('b', 1, 5)] })
   })
 
-  test('createJobSignal leaves the document that it shows whole while pages of a patch arrive', () => {
+  test('createJobSignal leaves the document that it shows whole while pages of a patch arrive', async () => {
     const { environment, signals } = open()
     watch(signals.job)
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', running)
     environment.draw()
@@ -140,9 +153,10 @@ describe('createJobSignal: what it shows', () => {
     expect(signals.job.value?.items.map(({ id }) => id)).toEqual(['a', 'b'])
   })
 
-  test('createJobSignal goes on from its own version when something is missing', () => {
+  test('createJobSignal asks for the whole document when something is missing, and keeps what it shows', async () => {
     const { environment, signals } = open()
     watch(signals.job)
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', running)
     const [, missed] = placed([
@@ -150,14 +164,19 @@ describe('createJobSignal: what it shows', () => {
       { type: 'progress', done: 2 },
     ])
     environment.source.send('progress', missed)
-    expect(environment.source.url).toBe('/api/jobs/job-1/progress?since=e1-1')
+    await gather(environment)
+    expect(environment.sources.map(({ url, isOpen }) => [url, isOpen])).toEqual([
+      [STREAM, false],
+      [STREAM, true],
+    ])
     environment.draw()
     expect(signals.job.value).toEqual(running)
   })
 
-  test('createJobSignal takes a new life of the job for what it is', () => {
+  test('createJobSignal takes a new life of the job for what it is', async () => {
     const { environment, signals } = open()
     watch(signals.job)
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', { ...running, version: 40 })
     environment.source.send('snapshot', { ...newDocument(), epoch: 'e2' })
@@ -165,7 +184,7 @@ describe('createJobSignal: what it shows', () => {
     expect(signals.job.value).toEqual(newDocument({ epoch: 'e2' }))
   })
 
-  test('createJobSignal shows the job as it ended together with the end', () => {
+  test('createJobSignal shows the job as it ended together with the end', async () => {
     const { environment, signals } = open()
     const seen: unknown[] = []
     stops.push(
@@ -173,6 +192,7 @@ describe('createJobSignal: what it shows', () => {
         seen.push([signals.connection.value, signals.job.value?.status])
       }),
     )
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', running)
     environment.draw()
@@ -187,27 +207,30 @@ describe('createJobSignal: what it shows', () => {
     expect(environment.source.isOpen).toBe(false)
   })
 
-  test('createJobSignal does not take the end of a stream for the end of the job', () => {
+  test('createJobSignal does not take the end of a stream for the end of the job', async () => {
     const { environment, signals } = open()
     watch(signals.connection)
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', running)
     environment.source.send('end', { reason: 'completed' })
+    await gather(environment)
     expect(signals.connection.value).toBe('live')
-    expect(environment.source.url).toBe('/api/jobs/job-1/progress?since=e1-1')
+    expect([environment.sources.length, environment.source.url]).toEqual([2, STREAM])
   })
 
   test('createJobSignal shows what polls bring while the stream is mute', async () => {
     const { environment, signals } = open()
     watch(signals.job)
+    await gather(environment)
     environment.source.open()
     await environment.clock.advance(8_000)
-    expect(environment.request.url).toBe('/api/jobs/job-1')
+    expect(environment.request.url).toBe('/api/jobs/job-1?parts=all')
     await environment.request.answer(200, running)
     environment.draw()
     expect(signals.job.value).toEqual(running)
     await environment.clock.advance(8_000)
-    expect(environment.request.url).toBe('/api/jobs/job-1?since=e1-1')
+    expect(environment.request.url).toBe('/api/jobs/job-1?parts=all&since=e1-1')
     const { steps, items, errors, logs, ...header } = { ...running, version: 3, status: 'cancelled' as const }
     await environment.request.answer(200, { from: 1, to: 3, job: header })
     expect(signals.job.value?.status).toBe('cancelled')
@@ -225,6 +248,7 @@ describe('createJobSignal: a server that was restored from a backup', () => {
       environment.draw()
       return [signals.job.value?.version, signals.job.value?.progress.done]
     }
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', at(97))
     expect(shown()).toEqual([97, 97])
@@ -236,13 +260,13 @@ describe('createJobSignal: a server that was restored from a backup', () => {
     expect(shown()).toEqual([51, 51])
     await environment.clock.advance(15_000)
     environment.source.lose()
-    expect(environment.source.url).toBe('/api/jobs/job-1/progress?since=e1-51')
+    expect(environment.source.url).toBe(`${STREAM}%40e1-51`)
     environment.source.refuse()
     await environment.request.answer(200, at(20))
     expect(shown()).toEqual([20, 20])
     environment.source.refuse()
     await environment.request.answer(200, { from: 0, to: 7, job: { ...header, version: 7 } })
-    expect([shown()[0], environment.source.url]).toEqual([7, '/api/jobs/job-1/progress?since=e1-7'])
+    expect([shown()[0], environment.source.url]).toEqual([7, `${STREAM}%40e1-7`])
   })
 })
 
@@ -251,12 +275,13 @@ describe('createJobSignal: time', () => {
     const { environment, signals } = open({}, new FakeEnvironment({ now: '2026-01-01T00:02:00.000Z' }))
     watch(signals.job)
     watch(signals.now)
+    await gather(environment)
     environment.source.open()
     await environment.clock.advance(8_000)
     await environment.request.answer(200, running, { date: 'Thu, 01 Jan 2026 00:00:08 GMT' })
     environment.draw()
     await environment.clock.advance(1_000)
-    expect(signals.now.value).toBe(Date.parse('2026-01-01T00:00:09.500Z'))
+    expect(signals.now.value).toBe(Date.parse('2026-01-01T00:00:09.480Z'))
     environment.source.send('ping', { at: '2026-01-01T00:00:09.900Z', version: 1 })
     await environment.clock.advance(8_000)
     // To the second it says the same.
@@ -265,25 +290,27 @@ describe('createJobSignal: time', () => {
     environment.source.refuse()
     await environment.request.answer(200, running, { date: 'Thu, 01 Jan 2026 00:00:20 GMT' })
     await environment.clock.advance(1_000)
-    expect(signals.now.value).toBe(environment.clock.now() - 119_100)
+    expect(signals.now.value).toBe(environment.clock.now() - 119_140)
   })
 
   test('createJobSignal tells the time by the clock of the server', async () => {
     const { environment, signals } = open({}, new FakeEnvironment({ now: '2026-01-01T00:00:00.000Z' }))
     watch(signals.now)
     watch(signals.lastSeen)
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', running)
     environment.source.send('ping', { at: '2026-01-01T00:10:00.000Z', version: 1 })
     await environment.clock.advance(1_000)
-    expect(signals.now.value).toBe(Date.parse('2026-01-01T00:10:01.000Z'))
+    expect(signals.now.value).toBe(Date.parse('2026-01-01T00:10:00.980Z'))
     await environment.clock.advance(2_000)
-    expect(signals.now.value).toBe(Date.parse('2026-01-01T00:10:03.000Z'))
+    expect(signals.now.value).toBe(Date.parse('2026-01-01T00:10:02.980Z'))
   })
 
   test('createJobSignal knows when it last heard of the server', async () => {
     const { environment, signals } = open({}, new FakeEnvironment({ now: '2026-01-01T01:00:00.000Z' }))
     watch(signals.lastSeen)
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', running)
     await environment.clock.advance(12_000)
@@ -291,14 +318,15 @@ describe('createJobSignal: time', () => {
     await environment.clock.advance(2_000)
     environment.source.lose()
     expect(signals.connection.value).toBe('reconnecting')
-    expect(signals.lastSeen.value).toBe(Date.parse('2026-01-01T01:00:00.000Z'))
-    expect(signals.now.value).toBe(Date.parse('2026-01-01T01:00:14.000Z'))
+    expect(signals.lastSeen.value).toBe(Date.parse('2026-01-01T01:00:00.020Z'))
+    expect(signals.now.value).toBe(Date.parse('2026-01-01T01:00:14.020Z'))
   })
 
   test('createJobSignal estimates the rate and, coarsely, the time left', async () => {
     const { environment, signals } = open({}, new FakeEnvironment({ now: '2026-01-01T00:00:00.000Z' }))
     const { seen } = watch(signals.timeLeft)
     watch(signals.rate)
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', { ...running, lastEventAt: instantOf(1) })
     for (let version = 2; version <= 40; version++) {
@@ -315,6 +343,7 @@ describe('createJobSignal: time', () => {
     const { environment, signals } = open()
     const { seen } = watch(signals.now)
     const heard = watch(signals.lastSeen)
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', running)
     const before = [seen.length, heard.seen.length]
@@ -335,12 +364,13 @@ describe('createJobSignal: time', () => {
   test('createJobSignal ticks once a second, and once a minute after the end', async () => {
     const { environment, signals } = open()
     const { seen } = watch(signals.now)
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', { ...running, status: 'failed' })
     environment.source.send('end', { reason: 'failed' })
     await environment.clock.advance(1_000)
     const before = seen.length
-    await environment.clock.advance(59_999)
+    await environment.clock.advance(59_979)
     expect(seen).toHaveLength(before)
     await environment.clock.advance(1)
     expect(seen).toHaveLength(before + 1)
@@ -351,15 +381,17 @@ describe('createJobSignal: errors', () => {
   test('createJobSignal says that there is no such job', async () => {
     const { environment, signals } = open({ bearer: 't' })
     watch(signals.error)
+    await gather(environment)
     await environment.request.answer(404, {})
     await environment.clock.advance(2_000)
     await environment.request.answer(404, {})
     expect(signals.error.value).toBe('not-found')
   })
 
-  test('createJobSignal says that access has run out, and keeps what it has', () => {
+  test('createJobSignal says that access has run out, and keeps what it has', async () => {
     const { environment, signals } = open()
     watch(signals.error)
+    await gather(environment)
     environment.source.open()
     environment.source.send('snapshot', running)
     environment.source.send('end', { reason: 'token-expired' })
@@ -367,9 +399,10 @@ describe('createJobSignal: errors', () => {
     expect(signals.job.value).toEqual(running)
   })
 
-  test('createJobSignal says that the server is out of reach only while it has nothing to show', () => {
+  test('createJobSignal says that the server is out of reach only while it has nothing to show', async () => {
     const { environment, signals } = open()
     watch(signals.error)
+    await gather(environment)
     environment.source.lose()
     expect(signals.error.value).toBe('unreachable')
     environment.page.dispatchEvent(new Event('visibilitychange'))
@@ -384,33 +417,35 @@ describe('createJobSignal: errors', () => {
 
 describe('createJobSignal: where the job is', () => {
   test.each<[JobSignalOptions, stream: string]>([
-    [{ jobId: 'a~b' }, '/api/jobs/a~b/progress'],
-    [{ jobId: 'a', baseUrl: '/jobs/' }, '/jobs/api/jobs/a/progress'],
-    [{ jobId: 'a', token: 't.t' }, '/api/jobs/a/progress?token=t.t'],
-    [{ url: '/api/jobs/a' }, '/api/jobs/a/progress'],
-    [{ url: 'https://x.example/api/jobs/a/' }, 'https://x.example/api/jobs/a/progress'],
+    [{ jobId: 'a~b' }, '/api/progress?parts=all&job=a%7Eb'],
+    [{ jobId: 'a', baseUrl: '/jobs/' }, '/jobs/api/progress?parts=all&job=a'],
+    [{ jobId: 'a', token: 't.t' }, '/api/progress?parts=all&job=a&token=t.t'],
+    [{ url: '/api/jobs/a' }, '/api/progress?parts=all&job=a'],
+    [{ url: 'https://x.example/api/jobs/a/' }, 'https://x.example/api/progress?parts=all&job=a'],
     [
       { url: 'https://x.example/api/jobs/a/progress?token=t&since=e-1' },
-      'https://x.example/api/jobs/a/progress?token=t',
+      'https://x.example/api/progress?parts=all&job=a&token=t',
     ],
-    [{ url: '/api/jobs/a#top', parts: 'header' }, '/api/jobs/a/progress?parts=header'],
-  ])('createJobSignal of %p reads %p', (options, stream) => {
+    [{ url: '/api/jobs/a#top', parts: 'header' }, '/api/progress?parts=header&job=a'],
+  ])('createJobSignal of %p reads %p', async (options, stream) => {
     const { environment, signals } = open({ jobId: undefined, ...options } as JobSignalOptions)
     watch(signals.job)
+    await gather(environment)
     expect(environment.source.url).toBe(stream)
   })
 
-  test('createJobSignal sends a bearer token in a header, never in a URL', () => {
+  test('createJobSignal sends a bearer token in a header, never in a URL', async () => {
     const { environment, signals } = open({ bearer: 'secret' })
     watch(signals.job)
+    await gather(environment)
     expect(environment.sources).toHaveLength(0)
-    expect(environment.request.url).toBe('/api/jobs/job-1/progress')
+    expect(environment.request.url).toBe(STREAM)
     expect(environment.request.headers.get('authorization')).toBe('Bearer secret')
   })
 })
 
 describe('getJobSignal', () => {
-  test('getJobSignal is one and the same for the same job and right, and another for others', () => {
+  test('getJobSignal is one and the same for the same job and right, and another for others', async () => {
     const environment = new FakeEnvironment()
     const one = getJobSignal({ jobId: 'a', environment })
     expect(getJobSignal({ url: '/api/jobs/a/progress', environment })).toBe(one)

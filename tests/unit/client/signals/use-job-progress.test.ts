@@ -62,7 +62,7 @@ afterAll(() => {
 function page() {
   const environment = new FakeEnvironment()
   const root = new FakeNode(1)
-  const draw = (...ids: string[]) =>
+  const draw = async (...ids: string[]) => {
     render(
       createElement(
         Fragment,
@@ -71,6 +71,9 @@ function page() {
       ),
       root as unknown as ContainerNode,
     )
+    // Time enough for jobs to be gathered into one stream.
+    await environment.clock.advance(20)
+  }
   function Probe({ id }: { id: string }) {
     const { job, percent } = useJobProgress(id, { environment })
     return `[${id}: ${job.value?.title ?? 'nothing'} ${percent.value ?? '?'}]`
@@ -81,9 +84,9 @@ function page() {
 const document = (id: string) => newDocument({ id, title: `Job ${id}`, progress: { done: 1, total: 4 } })
 
 describe('useJobProgress', () => {
-  test('useJobProgress draws the job, and draws it again when it changes', () => {
+  test('useJobProgress draws the job, and draws it again when it changes', async () => {
     const { environment, root, draw } = page()
-    draw('a')
+    await draw('a')
     expect(root.text).toBe('[a: nothing ?]')
     environment.source.open()
     environment.source.send('snapshot', document('a'))
@@ -93,23 +96,33 @@ describe('useJobProgress', () => {
     expect(root.text).toBe('[a: Job a 50]')
   })
 
-  test('useJobProgress shares one connection among all who show the same job', () => {
+  test('useJobProgress shares one connection among all jobs of a server', async () => {
     const { environment, root, draw } = page()
-    draw('a', 'a', 'b')
-    expect(environment.sources.map(({ url }) => url)).toEqual(['/api/jobs/a/progress', '/api/jobs/b/progress'])
+    await draw('a', 'a', 'b')
+    expect(environment.sources.map(({ url }) => url)).toEqual(['/api/progress?parts=all&job=a&job=b'])
     const [a] = environment.sources
     a?.open()
-    a?.send('snapshot', document('a'))
+    a?.send('snapshot', { jobId: 'a', ...document('a') })
     expect(root.text).toBe('[a: Job a 25][a: Job a 25][b: nothing ?]')
+  })
+
+  test('useJobProgress takes one stream for 50 jobs, and changes it when one comes or goes', async () => {
+    const { environment, draw } = page()
+    const ids = Array.from({ length: 50 }, (_, index) => `job-${index}`)
+    await draw(...ids)
+    expect(environment.sources).toHaveLength(1)
+    await draw(...ids, 'another')
+    const named = environment.sources.map(({ url }) => new URL(url, 'http://x').searchParams.getAll('job').length)
+    expect([named, environment.sources.filter(({ isOpen }) => isOpen).length]).toEqual([[50, 51], 1])
   })
 
   test('useJobProgress closes the connection when nobody shows the job any more', async () => {
     const { environment, draw } = page()
-    draw('a', 'a')
-    draw('a')
+    await draw('a', 'a')
+    await draw('a')
     await environment.clock.advance(5_000)
     expect(environment.source.isOpen).toBe(true)
-    draw()
+    await draw()
     await environment.clock.advance(1_000)
     expect(environment.source.isOpen).toBe(false)
     expect(environment.clock.pending).toBe(0)
@@ -117,18 +130,19 @@ describe('useJobProgress', () => {
 
   test('useJobProgress follows another job when its id changes', async () => {
     const { environment, root, draw } = page()
-    draw('a')
+    await draw('a')
     const [a] = environment.sources
     a?.open()
-    a?.send('snapshot', document('a'))
-    draw('b')
+    a?.send('snapshot', { jobId: 'a', ...document('a') })
+    await draw('b')
     expect(root.text).toBe('[b: nothing ?]')
     environment.source.open()
     environment.source.send('snapshot', document('b'))
     expect(root.text).toBe('[b: Job b 25]')
     await environment.clock.advance(1_000)
     expect(a?.isOpen).toBe(false)
-    expect(environment.source.isOpen).toBe(true)
-    expect(environment.sources).toHaveLength(2)
+    await environment.clock.advance(20)
+    // One stream for the first, one for both while the first lingers, one for the second.
+    expect(environment.sources.map(({ isOpen }) => isOpen)).toEqual([false, false, true])
   })
 })

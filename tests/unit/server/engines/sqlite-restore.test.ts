@@ -64,15 +64,17 @@ class RestoredServer {
 /** A client that asks now and then. */
 class PollingClient {
   readonly #replica = new JobReplica()
-  #cursor: string | undefined
   #history: number[] | undefined
   #restarts = 0
 
   async sync(server: RestoredServer): Promise<void> {
-    const since = this.#cursor === undefined ? '' : `?since=${this.#cursor}`
+    const { cursor } = this.#replica
+    const since = cursor === undefined ? '' : `?since=${cursor}`
     const response = await server.app.request('GET', `/api/jobs/j${since}`)
     const answer = (await response.json()) as Job | Patch
-    this.#cursor = this.#replica.receiveAnswer(answer).cursor
+    const message =
+      'from' in answer ? { event: 'patch' as const, data: answer } : { event: 'snapshot' as const, data: answer }
+    expect(this.#replica.receive(message)).toEqual({})
     expect(this.#replica.job).toEqual(await server.app.document('j'))
     expect(this.#replica.job?.logs.map(({ message }) => Number(message))).toEqual(server.history)
     // What it has is the beginning of what is there: then it is sent no more than what is new, however often the server was started.

@@ -50,6 +50,7 @@ const calls = [
   'POST /sign-in',
   'POST /sign-out',
   'GET /widget.js',
+  'GET /widget-more.js',
 ]
 
 /** Routes that only our own pages ask for, or that are another way to a described one. */
