@@ -60,7 +60,7 @@ export function eventOf({ cursor, gap, ended, more }: Received, type: 'message' 
 }
 
 /** A connection to the server. */
-export interface Connection {
+export interface ServerConnection {
   readonly status: ConnectionStatus
   /** Connects, unless connected or ended. */
   start(): void
@@ -71,7 +71,7 @@ export interface Connection {
 }
 
 /** Runs a connection policy: carries out its actions, and reports events to it. */
-export function createConnection(options: ConnectionOptions): Connection {
+export function createConnection(options: ConnectionOptions): ServerConnection {
   const { clock, random, page } = options.environment
   let state = createConnectionState(options.cursor)
   /** Aborts the present stream, poll or wait. */

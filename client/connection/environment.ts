@@ -1,4 +1,5 @@
 import { type Clock, type Random, systemClock } from '../../shared/time/clock.ts'
+import type { TabPlatform } from './tab-connection.ts'
 
 /** The part of EventSource that this client uses. */
 export interface EventSourceLike {
@@ -24,6 +25,8 @@ export interface Environment {
   clock: Clock
   random: Pick<Random, 'number'>
   page?: BrowserPage | undefined
+  /** How tabs find each other, other than the page's own way. */
+  tabs?: TabPlatform | undefined
   /** Calls `run` once, at the next frame. Returns a function that cancels it. */
   frame(run: () => void): () => void
 }

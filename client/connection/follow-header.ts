@@ -7,7 +7,7 @@ import { addSample, coarseTimeLeft, emptyEstimate, getRate, getTimeLeft, sampleO
 import { isJob } from '../../shared/wire/answers.ts'
 import type { EndData } from '../../shared/wire/messages.ts'
 import type { JobFacts } from '../text/words.ts'
-import type { Received } from './connection.ts'
+import { createConnection, type Received } from './connection.ts'
 import { statusOfEnd, transition } from './connection-state.ts'
 import type { Environment } from './environment.ts'
 import { createJobStream, type FollowedJob, type JobStream } from './job-stream.ts'
@@ -109,6 +109,7 @@ function joinStream(job: FollowedJob, environment: Environment): JobStream {
     parts: 'header',
     mostJobs: MOST_JOBS,
     policy: transition,
+    connect: createConnection,
     async open(url, attempt) {
       const { EventSource } = environment
       if (EventSource) takeMessages(new EventSource(url), ['snapshot', 'patch', 'ping', 'end'], attempt)

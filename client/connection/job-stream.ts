@@ -3,7 +3,7 @@ import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import type { PingData } from '../../shared/wire/messages.ts'
 import { progressPath } from '../../shared/wire/paths.ts'
 import type { JobFacts } from '../text/words.ts'
-import { type Attempt, createConnection, type Received } from './connection.ts'
+import type { Attempt, createConnection, Received } from './connection.ts'
 import {
   type ConnectionEvent,
   type ConnectionStatus,
@@ -47,6 +47,8 @@ export interface JobStream {
   /** Follows a job, if there is room. Returns whether it does. */
   join(job: FollowedJob): boolean
   leave(job: FollowedJob): void
+  /** Begins again: cursors of jobs have changed. */
+  restart(): void
   /** Whether no job is followed. */
   readonly isIdle: boolean
 }
@@ -61,6 +63,8 @@ interface JobStreamOptions {
   /** Headers of every request. */
   headers?: Readonly<Record<string, string>>
   policy: typeof transition
+  /** Makes the connection, which may be one of several tabs. */
+  connect: typeof createConnection
   /** Opens a stream. Returns how it ended, unless that was reported to the attempt. */
   open(url: string, attempt: Attempt): Promise<ConnectionEvent | undefined> | undefined
   /** The name of the message that an answer to a poll is; `undefined` for one that is not the server's. */
@@ -84,7 +88,7 @@ export function createJobStream(options: JobStreamOptions): JobStream {
   let isOriginRefused = false
   let isGathering = false
 
-  const connection = createConnection({
+  const connection = options.connect({
     environment,
     policy: options.policy,
     // Without a job the stream would follow all jobs.
@@ -181,7 +185,8 @@ export function createJobStream(options: JobStreamOptions): JobStream {
 
   async function poll(job: FollowedJob, attempt: Attempt): Promise<ConnectionEvent> {
     const { location, cursor } = job
-    const url = documentUrl(location, parts, cursor)
+    // A header is small: all of it is simpler than what changed.
+    const url = documentUrl(location, parts, parts === 'all' ? cursor : undefined)
     const answer = await requestJson(url, { headers, signal: attempt.signal }, environment, (found, date) => {
       const name = options.nameOf(found)
       if (!name) return undefined
@@ -194,8 +199,8 @@ export function createJobStream(options: JobStreamOptions): JobStream {
     const refused = answer.type === 'failed' && statusOfRefusal(answer.status)
     // Any other failure is about the server.
     if (!refused) return answer
-    if (job.isRefused !== undefined)
-      tell(attempt, job, 'end', { reason: refused === 'expired' ? 'token-expired' : 'deleted' })
+    // Another with the same id may have a better token.
+    if (job.isRefused !== undefined) finish(job, refused)
     else {
       job.isRefused = true
       clock.setTimeout(() => {
@@ -225,6 +230,7 @@ export function createJobStream(options: JobStreamOptions): JobStream {
       if (jobs.size > 0) restartSoon()
       else connection.stop()
     },
+    restart: restartSoon,
     get isIdle() {
       return jobs.size === 0
     },

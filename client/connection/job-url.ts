@@ -19,6 +19,11 @@ export type JobAddress = (
   token?: string | undefined
   /** What goes into `Authorization: Bearer`, for clients without a cookie or a watch token. */
   bearer?: string | undefined
+  /**
+   * Who reads: any text that differs between people and between their sessions. Tabs of one viewer share a connection, as tabs with one `bearer`
+   * do; with a cookie they don't without it.
+   */
+  viewer?: string | undefined
   /** `header`: everything but the steps, items, errors and log. */
   parts?: 'header' | undefined
 }
@@ -32,10 +37,12 @@ export interface ParsedAddress {
   key: string
   /** Equal for two jobs that one stream can follow. */
   streamKey: string
+  /** Equal in tabs that may share a stream. */
+  viewer: string | undefined
 }
 
 /** The address of a job: where its server is, its id, the credentials to read it, and how much of it is read. */
-export function parseJobAddress({ url, jobId, baseUrl = '', bearer, ...more }: JobAddress): ParsedAddress {
+export function parseJobAddress({ url, jobId, baseUrl = '', bearer, viewer, ...more }: JobAddress): ParsedAddress {
   const [beforeHash = ''] = (url ?? `${withoutSlash(baseUrl)}/${jobPath(jobId ?? '')}`).split('#', 1)
   const [path = '', search] = beforeHash.split('?', 2)
   const query = new URLSearchParams(search)
@@ -43,9 +50,17 @@ export function parseJobAddress({ url, jobId, baseUrl = '', bearer, ...more }: J
   const [id = ''] = rest.split('/', 1)
   const token = more.token ?? query.get('token')
   const parts = (more.parts ?? query.get('parts')) === 'header' ? 'header' : 'all'
-  const streamKey = [base, parts, token !== null, bearer ?? ''].join('\n')
-  const key = [streamKey, id, token].join('\n')
-  return { location: { base, id, token }, parts, headers: bearerHeaders(bearer), key, streamKey }
+  const streamKey = JSON.stringify([base, parts, token !== null, bearer, viewer])
+  const key = JSON.stringify([streamKey, id, token])
+  return {
+    location: { base, id, token },
+    parts,
+    headers: bearerHeaders(bearer),
+    key,
+    streamKey,
+    // Watch tokens differ from job to job: the server checks them for the page that has them.
+    viewer: token === null ? (viewer ?? bearer) : undefined,
+  }
 }
 
 /** The headers for a bearer token; none without one. */

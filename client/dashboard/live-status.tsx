@@ -4,7 +4,7 @@ import { say } from '../element/live-region.ts'
 import type { ConnectionSignals } from '../signals/connection-signals.ts'
 import { getJobSignal } from '../signals/shared-job-signal.ts'
 import { owner, whose } from './list/whose-jobs.ts'
-import { base, route } from './navigation.ts'
+import { base, route, viewer } from './navigation.ts'
 import { format, jobList } from './page.ts'
 import { text } from './text.ts'
 
@@ -17,7 +17,7 @@ export function LiveStatus() {
 }
 
 function JobLine({ id }: { id: string }) {
-  return <Line source={getJobSignal({ jobId: id, baseUrl: base.href })} />
+  return <Line source={getJobSignal({ jobId: id, baseUrl: base.href, viewer })} />
 }
 
 function Line({ source }: { source: ConnectionSignals }) {

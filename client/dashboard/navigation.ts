@@ -10,6 +10,9 @@ export const isSignedIn = document.getElementById('app')?.dataset.isStranger !==
 /** Whether the reader is an administrator, who has the operator's page. */
 export const isOperator = document.getElementById('app')?.dataset.isAdmin === 'true'
 
+/** Whose session the page is for: the server has written it into the page. Tabs of one session share their connections. */
+export const viewer = document.getElementById('app')?.dataset.viewer || undefined
+
 const address = signal(location.href)
 
 /** The page that is shown. */

@@ -7,15 +7,15 @@ import { createFormat } from '../text/format.ts'
 import { english } from '../text/language.ts'
 import type { JobWords } from '../text/words.ts'
 import { owner, whose } from './list/whose-jobs.ts'
-import { base } from './navigation.ts'
+import { base, viewer } from './navigation.ts'
 import { text } from './text.ts'
 
 /** The number and date formats of the page: English texts, with the reader's region. */
 export const format = createFormat(english, navigator.language.startsWith('en') ? { locale: navigator.language } : {})
 
 const lists = {
-  mine: createJobListSignal({ baseUrl: base.href }),
-  everyone: createJobListSignal({ baseUrl: base.href, owner: '*' }),
+  mine: createJobListSignal({ baseUrl: base.href, viewer }),
+  everyone: createJobListSignal({ baseUrl: base.href, viewer, owner: '*' }),
 }
 
 /** The jobs that the reader chose to see: one stream, whichever page shows them. */
@@ -25,7 +25,7 @@ export const jobList = computed(() => (owner.value === '' ? lists[whose.value] :
 let chosen: { owner: string; list: JobListSignal } | undefined
 
 function listOf(owner: string): JobListSignal {
-  if (chosen?.owner !== owner) chosen = { owner, list: createJobListSignal({ baseUrl: base.href, owner }) }
+  if (chosen?.owner !== owner) chosen = { owner, list: createJobListSignal({ baseUrl: base.href, viewer, owner }) }
   return chosen.list
 }
 

@@ -1,5 +1,5 @@
 import { batch, type ReadonlySignal, signal } from '@preact/signals-core'
-import type { Connection } from '../connection/connection.ts'
+import type { ServerConnection } from '../connection/connection.ts'
 import type { ConnectionStatus } from '../connection/connection-state.ts'
 import type { Environment } from '../connection/environment.ts'
 import { Ticker } from './ticker.ts'
@@ -25,7 +25,7 @@ interface WatchedConnection extends ConnectionSignals {
 }
 
 interface WatchedConnectionOptions {
-  connection: Pick<Connection, 'status' | 'start' | 'stop'>
+  connection: Pick<ServerConnection, 'status' | 'start' | 'stop'>
   /** The server's time, and when it was last heard: milliseconds. */
   times(): { now: number; lastSeen?: number | undefined }
   /** Called in a batch, once a frame at most, when something was received: the moment to write signals. */

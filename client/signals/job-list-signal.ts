@@ -6,12 +6,14 @@ import { isJob, readJson } from '../../shared/wire/answers.ts'
 import type { JobList } from '../../shared/wire/api.ts'
 import type { PingData } from '../../shared/wire/messages.ts'
 import { jobsPath, progressPath, withoutSlash } from '../../shared/wire/paths.ts'
-import { createConnection, eventOf } from '../connection/connection.ts'
+import { type ConnectionOptions, createConnection, eventOf } from '../connection/connection.ts'
 import { type Environment, usualEnvironment } from '../connection/environment.ts'
 import { jobTransition } from '../connection/job-connection-state.ts'
 import { JobListReplica, type ListedJob, type ListMessage } from '../connection/job-list-replica.ts'
 import { bearerHeaders } from '../connection/job-url.ts'
 import { createServerClock } from '../connection/server-clock.ts'
+import { createTabConnection } from '../connection/tab-connection.ts'
+import { tabGroup } from '../connection/tab-group.ts'
 import { POLL_TIMEOUT_MS } from '../connection/timeouts.ts'
 import { createTransport } from '../connection/transport.ts'
 import { type ConnectionSignals, watchConnection } from './connection-signals.ts'
@@ -49,6 +51,8 @@ export interface JobListOptions {
   baseUrl?: string | undefined
   /** What goes into `Authorization: Bearer`, for clients without a cookie. */
   bearer?: string | undefined
+  /** Who reads: tabs of one viewer share a connection. See {@link JobSignalOptions}. */
+  viewer?: string | undefined
   /** Only the children of this job. */
   parent?: string | undefined
   /** Whose jobs, by name, or `*` for everyone's: takes the scope `jobs:admin`. Left out: one's own. */
@@ -72,7 +76,24 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
   const serverClock = createServerClock(environment.clock)
   let lastSeen: number | undefined
 
-  const connection = createConnection({
+  const group = tabGroup(
+    options.viewer ?? options.bearer,
+    base,
+    ['list', options.owner, options.parent, headers !== undefined],
+    environment,
+  )
+
+  function onOpen(): void {
+    list.begin()
+    // Only a page has the cursor of the next one; pings and polls make the list ready without it.
+    if (!next) void loadPage()
+  }
+  function takePage(jobs: readonly JobHeader[]): void {
+    list.replaceNewest(jobs)
+    isReady = true
+    source.showSoon()
+  }
+  const connectionOptions: ConnectionOptions = {
     environment,
     policy: jobTransition,
     // Lists have no cursor. Any value will do: an empty list sends no message before the first ping.
@@ -82,33 +103,37 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
       streamUrl: () => `${base}/${progressPath}${query({ owner: options.owner, parent: options.parent })}`,
       pollUrl: () => pageUrl(undefined),
       headers,
-      onOpen() {
-        list.begin()
-        // Only a page has the cursor of the next one; pings and polls make the list ready without it.
-        if (!next) void loadPage()
-      },
+      onOpen,
       receivePoll(answer, date) {
         if (!isPage(answer)) return undefined
         serverClock.setRoughly(date)
-        list.replaceNewest(answer.jobs)
-        isReady = true
-        source.showSoon()
+        takePage(answer.jobs)
+        tellTabs?.('page', answer)
         return {}
       },
     }),
     receive(event, data) {
-      source.showSoon()
-      if (event !== 'ping') return eventOf(list.receive({ event, data } as ListMessage), 'message')
-      serverClock.set((data as PingData).at)
-      list.settle()
-      isReady = true
+      if (event === 'page') takePage((data as JobList).jobs)
+      else if (event === 'ping') {
+        serverClock.set((data as PingData).at)
+        list.settle()
+        isReady = true
+        source.showSoon()
+      } else {
+        source.showSoon()
+        return eventOf(list.receive({ event, data } as ListMessage), 'message')
+      }
       return { type: 'message' }
     },
     onHeard() {
       lastSeen = serverClock.now()
     },
     onStatus: () => source.changed(),
-  })
+  }
+  const shared =
+    group && createTabConnection({ ...connectionOptions, ...group, wants: () => ({}), follow: () => true, onOpen })
+  const tellTabs = shared?.tell
+  const connection = shared ?? createConnection(connectionOptions)
   const source = watchConnection({
     connection,
     times: () => ({ now: serverClock.now(), lastSeen }),

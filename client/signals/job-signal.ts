@@ -57,7 +57,7 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
   const address = parseJobAddress(options)
   const replica = new JobReplica()
   let newest: { job: Job | undefined; estimate: Estimate } = { job: undefined, estimate: emptyEstimate }
-  let stream: JobStream | undefined
+  let stream: Pick<JobStream, 'facts' | 'leave'> | undefined
 
   const followed: FollowedJob = {
     location: address.location,

@@ -1,7 +1,7 @@
 import { useRef, useState } from 'preact/hooks'
 import { useJobProgress } from '../../signals/use-job-progress.ts'
 import { describeJob, type JobWords } from '../../text/words.ts'
-import { base } from '../navigation.ts'
+import { base, viewer } from '../navigation.ts'
 import { format, useAnnouncements, useTitle } from '../page.ts'
 import { Heading } from '../parts/heading.tsx'
 import { text } from '../text.ts'
@@ -16,7 +16,7 @@ import { Steps } from './steps.tsx'
 
 /** The page of one job, live. */
 export function JobPage({ id }: { id: string }) {
-  const signals = useJobProgress(id, { baseUrl: base.href })
+  const signals = useJobProgress(id, { baseUrl: base.href, viewer })
   const job = signals.job.value
   const words = describeJob(
     {

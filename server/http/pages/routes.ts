@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { cors } from 'hono/cors'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
-import { isAdmin, type Principal } from '../../auth/access.ts'
+import { fullName, isAdmin, type Principal } from '../../auth/access.ts'
 import { ProblemError } from '../../errors.ts'
 import { type App, type Env, linkTo, type RouteContext } from '../context.ts'
 import { identify } from '../identify.ts'
@@ -41,6 +41,7 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
     isAdmin: isAdmin(reader),
     runsServer: isAdmin(reader) && reader.tenant === undefined,
     seesEveryone: isAdmin(reader) && !engine.knowsOwnersOnly,
+    viewer: reader.session ?? fullName(reader),
   })
   /** The signed-in principal, if any. @throws ProblemError 429 for too many strangers; other failures, such as an unavailable store */
   const readerOf = async (c: Context<Env>): Promise<Principal | undefined> => {
@@ -97,15 +98,17 @@ interface Reader {
   isAdmin?: boolean
   /** Whether they are an administrator of all tenants: of the server. */
   runsServer?: boolean
+  /** Tells apart people and their sessions: tabs of one viewer share their connections. No secret. */
+  viewer?: string
   /** Whether they are not signed in, and may only read the API reference. */
   isStranger?: boolean
 }
 
 function dashboardPage(base: string, reader: Reader) {
-  const { seesEveryone = false, isAdmin = false, runsServer = false, isStranger = false } = reader
+  const { seesEveryone = false, isAdmin = false, runsServer = false, isStranger = false, viewer = '' } = reader
   return htmlPage(
     base,
     'Milepost',
-    html`<script type="module" src="dashboard.js"></script></head><body><div id="app" data-sees-everyone="${String(seesEveryone)}" data-is-admin="${String(isAdmin)}" data-runs-server="${String(runsServer)}" data-is-stranger="${String(isStranger)}"></div></body>`,
+    html`<script type="module" src="dashboard.js"></script></head><body><div id="app" data-sees-everyone="${String(seesEveryone)}" data-is-admin="${String(isAdmin)}" data-runs-server="${String(runsServer)}" data-is-stranger="${String(isStranger)}" data-viewer="${viewer}"></div></body>`,
   )
 }

@@ -164,6 +164,7 @@ describe('followHeader', () => {
     environment.source.lose()
     await environment.nextTry()
     await refuse(environment)
+    expect(environment.request.url).toBe(`${AT}/api/jobs/a?parts=header`)
     await environment.request.answer(200, running('a', 50))
     environment.draw()
     expect(followed.shown.job?.version).toBe(50)

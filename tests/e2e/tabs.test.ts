@@ -1,0 +1,239 @@
+import { afterAll, describe, expect } from 'bun:test'
+import { fileURLToPath } from 'node:url'
+import type { BrowserContext, Page } from 'playwright-core'
+import type { Job } from '../../shared/document/job.ts'
+import { ApiClient } from '../support/api-client.ts'
+import { ServerProcess } from '../support/server-process.ts'
+import { accessToken } from '../support/tokens.ts'
+import { browserTest, closeBrowser, openPage } from './browser.ts'
+
+afterAll(closeBrowser)
+
+/** An application on an origin of its own, in tabs of one browser. */
+class Tabs {
+  readonly server: ServerProcess
+  readonly #site: Bun.Server<undefined>
+  readonly #admin: ApiClient
+  readonly context: BrowserContext
+
+  private constructor(server: ServerProcess, site: Bun.Server<undefined>, admin: ApiClient, context: BrowserContext) {
+    this.server = server
+    this.#site = site
+    this.#admin = admin
+    this.context = context
+  }
+
+  static async start(): Promise<Tabs> {
+    const entrypoint = fileURLToPath(new URL('tabs-page.ts', import.meta.url))
+    const { outputs } = await Bun.build({ entrypoints: [entrypoint], target: 'browser' })
+    const script = (await outputs[0]?.text()) ?? ''
+    const site: Bun.Server<undefined> = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch: ({ url }) =>
+        url.endsWith('.js')
+          ? new Response(script, { headers: { 'content-type': 'text/javascript' } })
+          : new Response('<!doctype html><title>Tab</title><script type="module" src="/page.js"></script>', {
+              headers: { 'content-type': 'text/html' },
+            }),
+    })
+    // Pings come often, so that nobody has to wait for one.
+    const server = await ServerProcess.start({ MILEPOST_ORIGINS: site.url.origin, MILEPOST_PING_SECONDS: '1' })
+    const admin = new ApiClient(server.url, await accessToken('admin', 'jobs:admin'))
+    const first = await openPage()
+    // Browsers without a display show every tab.
+    await first.context().addInitScript(() => {
+      let isHidden = false
+      Object.defineProperty(document, 'visibilityState', { get: () => (isHidden ? 'hidden' : 'visible') })
+      addEventListener('test-hide', () => {
+        isHidden = true
+        document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))
+      })
+      addEventListener('test-show', () => {
+        isHidden = false
+        document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))
+      })
+    })
+    return new Tabs(server, site, admin, first.context())
+  }
+
+  async open(bearer: string, jobs: readonly string[]): Promise<Page> {
+    const page = await this.context.newPage()
+    const query = new URLSearchParams([
+      ['server', this.server.url],
+      ['bearer', bearer],
+      ...jobs.map((id) => ['job', id]),
+    ])
+    await page.goto(`${this.#site.url}?${query}`)
+    return page
+  }
+
+  /** Open streams, as the server counts them. */
+  async streams(): Promise<number> {
+    const text = await (await this.#admin.request('GET', 'metrics')).text()
+    return Number(/^milepost_streams (\d+)$/m.exec(text)?.[1])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#site.stop(true)
+    await this.server[Symbol.asyncDispose]()
+  }
+}
+
+/** Resolves once something holds, which it must within half a minute. */
+async function until(what: () => Promise<unknown>, expected: unknown): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    if (Bun.deepEquals(await what(), expected)) return
+    await Bun.sleep(100)
+  }
+  expect(await what()).toEqual(expected)
+}
+
+const shown = (page: Page) => page.evaluate(() => window.shown())
+const documents = async (page: Page) =>
+  Object.fromEntries(Object.entries(await shown(page)).map(([id, [job]]) => [id, job]))
+const hide = (page: Page) => page.evaluate(() => void dispatchEvent(new Event('test-hide')))
+const show = (page: Page) => page.evaluate(() => void dispatchEvent(new Event('test-show')))
+
+async function world(count: number) {
+  const tabs = await Tabs.start()
+  const bearer = await accessToken('ada')
+  const api = new ApiClient(tabs.server.url, bearer)
+  const ids = Array.from({ length: count }, (_, index) => `job-${index}`)
+  for (const id of ids) await api.create({ id })
+  const publishAll = (done: number) =>
+    Promise.all(
+      ids.map((id) =>
+        api.publish(
+          id,
+          { type: 'progress', done, total: 100 },
+          { type: 'item', id: `${done % 7}`, status: 'running', message: `${done}` },
+          { type: 'log', message: `Line ${done}` },
+        ),
+      ),
+    )
+  const truth = async (): Promise<Record<string, Job>> =>
+    Object.fromEntries(await Promise.all(ids.map(async (id) => [id, await api.read(id)] as const)))
+  return {
+    tabs,
+    bearer,
+    api,
+    ids,
+    publishAll,
+    truth,
+    /** Resolves once each page has the documents of the server. */
+    async untilTrue(pages: readonly Page[]): Promise<void> {
+      const documentsNow = await truth()
+      for (const page of pages) await until(() => documents(page), documentsNow)
+    },
+    [Symbol.asyncDispose]: () => tabs[Symbol.asyncDispose](),
+  }
+}
+
+describe('tabs', () => {
+  browserTest('ten tabs with 50 jobs share one stream, and each has the documents of the server', async () => {
+    await using test = await world(50)
+    const { tabs, bearer, ids } = test
+    await test.publishAll(1)
+    const pages: Page[] = []
+    for (let tab = 0; tab < 10; tab++) {
+      pages.push(await tabs.open(bearer, ids))
+      if (tab % 3 === 0) await test.publishAll(2 + tab)
+    }
+    await test.untilTrue(pages)
+    await until(() => tabs.streams(), 1)
+    for (let done = 20; done < 30; done++) await test.publishAll(done)
+    await test.untilTrue(pages)
+    expect(await tabs.streams()).toBe(1)
+  })
+
+  browserTest(
+    'a tab that leads and is killed while events arrive is followed by another; no status flickers',
+    async () => {
+      await using test = await world(4)
+      const { tabs, bearer, ids } = test
+      const pages = [await tabs.open(bearer, ids)]
+      await test.untilTrue(pages)
+      for (let tab = 0; tab < 3; tab++) pages.push(await tabs.open(bearer, tab === 0 ? ids.slice(1) : ids))
+      pages.splice(1, 1)
+      await test.untilTrue(pages)
+      for (let round = 1; round <= 2; round++) {
+        const publishing = (async () => {
+          for (let done = round * 10; done < round * 10 + 8; done++) await test.publishAll(done)
+        })()
+        const [leader] = pages.splice(0, 1)
+        await leader?.close()
+        await publishing
+        await test.untilTrue(pages)
+        await until(() => tabs.streams(), 1)
+      }
+      const [last] = pages
+      expect(new Set(await last?.evaluate(() => window.statuses))).toEqual(new Set(['connecting', 'live']))
+    },
+  )
+
+  browserTest(
+    'hidden tabs let go of their stream, a visible one takes it from them, and all is there when seen again',
+    async () => {
+      await using test = await world(3)
+      const { tabs, bearer, ids } = test
+      const [first, second] = [await tabs.open(bearer, ids), await tabs.open(bearer, ids)]
+      await test.untilTrue([first, second])
+      await hide(first)
+      await test.publishAll(1)
+      // A hidden tab costs nothing as long as another is seen.
+      await test.untilTrue([first, second])
+      expect(await tabs.streams()).toBe(1)
+      await hide(second)
+      await until(() => tabs.streams(), 0)
+      await test.publishAll(2)
+      await show(first)
+      await test.untilTrue([first, second])
+      await until(() => tabs.streams(), 1)
+    },
+  )
+
+  browserTest('tabs of different people never share, and neither has what the other may not see', async () => {
+    await using test = await world(2)
+    const { tabs, bearer, ids } = test
+    const other = await accessToken('bob')
+    const theirs = new ApiClient(tabs.server.url, other)
+    await theirs.create({ id: 'of-bob' })
+    const all = [...ids, 'of-bob']
+    const [ada, bob] = [await tabs.open(bearer, all), await tabs.open(other, all)]
+    const have = async (page: Page) =>
+      Object.entries(await shown(page)).map(([id, [job, connection]]) => [id, job?.owner, connection])
+    await until(
+      () => have(ada),
+      all.map((id) => (id === 'of-bob' ? [id, undefined, 'not-found'] : [id, 'ada', 'live'])),
+    )
+    await until(
+      () => have(bob),
+      all.map((id) => (id === 'of-bob' ? [id, 'bob', 'live'] : [id, undefined, 'not-found'])),
+    )
+    expect(await tabs.streams()).toBe(2)
+  })
+})
+
+describe('tabs of the dashboard', () => {
+  browserTest('ten lists and ten jobs in tabs take two streams, and all of them load', async () => {
+    await using server = await ServerProcess.start()
+    const api = new ApiClient(server.url, await accessToken('local'))
+    const admin = new ApiClient(server.url, await accessToken('admin', 'jobs:admin'))
+    await api.create({ id: 'import-1', title: 'Imported contacts' })
+    const first = await openPage()
+    await first.goto(server.signInLink)
+    const pages: Page[] = [first]
+    for (let tab = 0; tab < 19; tab++) {
+      const page = await first.context().newPage()
+      page.setDefaultTimeout(60_000)
+      await page.goto(tab < 9 ? server.url : `${server.url}jobs/import-1`)
+      pages.push(page)
+    }
+    for (const page of pages) await page.getByText('Imported contacts').first().waitFor()
+    await api.publish('import-1', { type: 'status', status: 'running', title: 'Renamed contacts' })
+    for (const page of pages) await page.getByText('Renamed contacts').first().waitFor()
+    const text = await (await admin.request('GET', 'metrics')).text()
+    expect(/^milepost_streams (\d+)$/m.exec(text)?.[1]).toBe('2')
+  })
+})
