@@ -36,6 +36,8 @@ export async function connect(
     disableClientInfo: true,
     disableOfflineQueue: true,
     commandsQueueMaxLength: MAX_WAITING,
+    // The client's own is a timer a command, and ends with its writing: `Connection` counts until the reply.
+    commandOptions: { timeout: 0 },
   }) as unknown as RedisClient
   let ended: Error | undefined
   const end = (error: Error) => {
