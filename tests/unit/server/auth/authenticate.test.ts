@@ -56,6 +56,16 @@ describe('createApp with authenticate', () => {
     expect((await app.request('/api/jobs', { ...job, headers: bearer })).status).toBe(201)
   })
 
+  test('authenticate opens a WebSocket for a page of this origin alone', async () => {
+    const { app } = appWith(byHeader)
+    const statusOf = async (site: string) => {
+      const headers = { 'x-user': 'ada', 'sec-fetch-site': site, upgrade: 'websocket' }
+      return (await app.request('/api/report', { headers })).status
+    }
+    // This app has no WebSockets.
+    expect([await statusOf('cross-site'), await statusOf('same-origin')]).toEqual([403, 404])
+  })
+
   test('authenticate is not asked about tokens of Milepost, and others work where it knows nobody', async () => {
     const asked: string[] = []
     const test = appWith((request) => {
