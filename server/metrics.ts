@@ -6,7 +6,7 @@ const counters = {
   events: 'Applied events.',
   streams_opened: 'Opened event streams.',
   streams_resumed: 'Opened event streams of clients that had a cursor: reconnects.',
-  reports_opened: 'Opened connections of producers.',
+  reports_opened: 'Opened WebSockets of producers.',
   frames: 'Sent frames, each counted once for all of its watchers.',
   deliveries: 'Writes of frames, patches and snapshots to watchers.',
   engine_errors: 'Failures of the engine while a stream was open.',
