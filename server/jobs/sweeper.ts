@@ -15,7 +15,7 @@ interface SweeperOptions {
   engine: Engine
   clock: TrustedClock
   retentionSeconds: number
-  /** Called for each job that fails, once until it succeeds. */
+  /** Called for each job that fails, and for a sweep that does, once until it succeeds. */
   onError: (error: unknown) => void
 }
 
@@ -28,6 +28,7 @@ interface SweeperOptions {
 export class Sweeper {
   readonly #options: SweeperOptions
   readonly #failing = new Set<string>()
+  #isFailing = false
   #timer: Timer | undefined
   #isStopped = false
   /** When the sweep last looked for jobs to end: milliseconds of the monotonic clock. */
@@ -43,7 +44,15 @@ export class Sweeper {
     if (!engine.due || this.#isStopped) return
     this.#timer = clock.setTimeout(() => {
       void this.sweep()
-        .catch(onError)
+        .then(
+          () => {
+            this.#isFailing = false
+          },
+          (error: unknown) => {
+            if (!this.#isFailing) onError(error)
+            this.#isFailing = true
+          },
+        )
         .then(() => this.start())
     }, SWEEP_MS)
   }
