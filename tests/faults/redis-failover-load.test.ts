@@ -31,6 +31,7 @@ test('watchers of three nodes come to the document through failovers that lose e
   const jobs = await Promise.all(
     Array.from({ length: 6 }, async () => ({ ...(await client.create()), told: new Map() as Told })),
   )
+  await primary.isReplicatedTo(replica)
   const watchers = jobs.map(({ id, told }) =>
     [0, 1, 2].map((first) => {
       const stay = first === 0 ? Number.POSITIVE_INFINITY : 30 * first

@@ -85,7 +85,7 @@ describe('a primary that is lost with what its replica has not got', () => {
       plans.map(async ([lost, again]) => ({ ...(await client.create()), lost, again, told: new Map() as Told })),
     )
     for (const { id } of jobs) await client.publish(id, item('kept', '1'), item('kept', '2'))
-    expect(await store.primary.command('WAIT', '1', '5000')).toBe('1')
+    await store.primary.isReplicatedTo(store.replica)
     const watchers = new Map(jobs.map(({ id, told }) => [id, store.watch(id, told)]))
     const all = (id: string, condition: (job: Job) => boolean) =>
       Promise.all((watchers.get(id) ?? []).map((watcher) => watcher.until(condition)))

@@ -181,4 +181,16 @@ describe('of three nodes', () => {
     expect(messages.map(({ event }) => event)).toEqual(['snapshot', 'status', 'end'])
     expect((await ada.read(id)).version).toBe(2)
   }, 30_000)
+
+  test('those whose store is emptied end the streams of its jobs, and take new ones', async () => {
+    const [ada, , other] = await clients('ada')
+    const { id } = await ada.create()
+    await using stream = await other.stream(`api/jobs/${id}/progress`)
+    expect((await stream.next())?.event).toBe('snapshot')
+    await redis.command('FLUSHALL')
+    expect((await ada.refusal('POST', `api/jobs/${id}/events`, [{ type: 'progress', done: 1 }])).status).toBe(404)
+    expect((await stream.rest()).at(-1)).toMatchObject({ event: 'end', data: { reason: 'deleted' } })
+    const { version } = await ada.create({ id })
+    expect(version).toBe(1)
+  })
 })

@@ -144,7 +144,7 @@ test('a primary that is made a replica refuses publishes, and takes them when it
   hub.close()
 }, 30_000)
 
-test('a server that comes back is met by two connections a node, and one read and subscription a watched job', async () => {
+test('a server that comes back is met by no stampede: one read and one subscription a node for each watched job', async () => {
   const JOBS = 200
   await using redis = await RedisServer.start('--appendonly', 'yes')
   await using nodes = await severalNodes(redis)

@@ -75,6 +75,13 @@ export class RedisServer {
     return output
   }
 
+  /** Resolves once a replica has all that was written here. */
+  async isReplicatedTo(replica: RedisServer): Promise<void> {
+    const mark = crypto.randomUUID()
+    await this.command('SET', 'mark', mark)
+    while ((await replica.command('GET', 'mark').catch(() => '')) !== mark) await Bun.sleep(5)
+  }
+
   /** SIGSTOP pauses the process, SIGCONT continues it. */
   signal(signal: NodeJS.Signals): void {
     this.#process?.kill(signal)

@@ -16,6 +16,14 @@ describe('the table of faults', () => {
     }
   })
 
+  test('the table of faults has those of Redis that the documents tell operators', async () => {
+    const documents = await Bun.file(new URL('../../server/docs/engines.md', folder)).text()
+    const [, theirs = ''] = /^\| what happens \| what watchers see .*\n\| ---.*\n((?:\|.*\n)+)/m.exec(documents) ?? []
+    const faults = [...theirs.matchAll(/^\| (.+?) \|/gm)].map(([, what]) => what)
+    expect(faults.length).toBeGreaterThan(5)
+    expect(faults.filter((what) => !rows.some(([fault]) => fault === what))).toEqual([])
+  })
+
   test('the table of faults names every test beside it', () => {
     const files = [...new Glob('**/*.test.ts').scanSync(folder.pathname)]
     expect(rows.length).toBeGreaterThan(25)
