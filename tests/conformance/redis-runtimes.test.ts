@@ -1,4 +1,5 @@
 import { afterAll } from 'bun:test'
+import { onDeno } from '../support/on-deno.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { onBun } from '../support/server-process.ts'
 import { describeRuntime } from './runtime.ts'
@@ -11,5 +12,6 @@ let databases = 0
 const engine = () => `${redis.setting}/${databases++}`
 
 describeRuntime('bun with redis', startProcess({ ...onBun, engine }))
+describeRuntime('deno with redis', startProcess({ ...onDeno('sqlite'), engine }))
 
 afterAll(() => redis[Symbol.asyncDispose]())
