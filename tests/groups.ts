@@ -29,7 +29,7 @@ export const groups: readonly Group[] = [
     ],
   },
   { name: 'redis', tier: 'faults', files: ['conformance/redis', 'faults/redis'] },
-  { name: 'python', tier: 'faults', files: ['python/'] },
+  { name: 'other languages', tier: 'faults', files: ['python/', 'ruby/'] },
   { name: 'faults', tier: 'faults', files: ['faults/'] },
   { name: 'workerd', tier: 'runtimes', files: ['conformance/workerd', 'conformance/durable-object'] },
   { name: 'element', tier: 'browser', files: ['e2e/'] },

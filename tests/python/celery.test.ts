@@ -196,8 +196,9 @@ except celery.exceptions.TaskRevokedError: print('revoked')
     expect(state).toBe('revoked')
   })
 
-  withQueues('is in app.md, whose app reports as it stands', async () => {
-    const code = (await blocks('server/docs/app.md', 'python')).find((block) => block.includes('report_celery')) ?? ''
+  withQueues('is in languages.md, whose app reports as it stands', async () => {
+    const code =
+      (await blocks('server/docs/languages.md', 'python')).find((block) => block.includes('report_celery')) ?? ''
     await writeFile(join(folder, 'tasks.py'), code.replace('redis://localhost', env.REDIS ?? ''))
     startWorker('one')
     const [id = ''] = await send(`

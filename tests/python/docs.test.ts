@@ -35,14 +35,14 @@ describe('the documentation', () => {
     ])
   })
 
-  test('app.md reports items and log lines from Python', async () => {
-    const { status, itemCounts, logs } = await jobOf('server/docs/app.md', 'LogHandler')
+  test('languages.md reports items and log lines from Python', async () => {
+    const { status, itemCounts, logs } = await jobOf('server/docs/languages.md', 'LogHandler')
     expect([status, itemCounts.succeeded, itemCounts.failed]).toEqual(['completed', 2, 1])
     expect(logs.map(({ level, message }) => [level, message])).toEqual([['warn', 'WARNING:root:A row has no name']])
   })
 
-  test.skipIf(missingModule('tqdm') !== undefined)('app.md reports the bars of tqdm', async () => {
-    const { status, progress, steps } = await jobOf('server/docs/app.md', 'import tqdm')
+  test.skipIf(missingModule('tqdm') !== undefined)('languages.md reports the bars of tqdm', async () => {
+    const { status, progress, steps } = await jobOf('server/docs/languages.md', 'import tqdm')
     expect([status, progress.done, steps.length]).toEqual(['completed', 3, 3])
   })
 })

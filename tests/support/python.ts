@@ -27,6 +27,8 @@ export async function reporting(url: string, more: Record<string, string> = {}):
     PYTHONPATH: REPORTER,
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONUNBUFFERED: '1',
+    // Of `fork` in a process with threads, from Python 3.12 on.
+    PYTHONWARNINGS: 'ignore::DeprecationWarning',
     MILEPOST_URL: url,
     MILEPOST_TOKEN: await accessToken('ada'),
     ...more,

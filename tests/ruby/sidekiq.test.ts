@@ -1,0 +1,237 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Job } from '../../shared/document/job.ts'
+import { blocks } from '../examples/blocks.ts'
+import { ApiClient } from '../support/api-client.ts'
+import { RedisServer } from '../support/redis-server.ts'
+import { RuledProxy } from '../support/ruled-proxy.ts'
+import { ServerProcess } from '../support/server-process.ts'
+import { accessToken } from '../support/tokens.ts'
+
+const RUBY = '/usr/bin/ruby'
+const SIDEKIQ = '/usr/bin/sidekiq'
+const missing = [RUBY, SIDEKIQ, '/usr/bin/redis-server'].find((path) => !existsSync(path))
+
+function withSidekiq(name: string, run: () => Promise<void>): void {
+  if (missing) test.skip(`${name} (no ${missing}: install ruby-sidekiq and redis-server)`, () => {})
+  else test(name, run)
+}
+
+/** The jobs of the tests, for what adds them and for workers. */
+const JOBS = `
+require 'milepost/sidekiq'
+Milepost.sidekiq(heartbeat_seconds: 1, timeout_seconds: 60)
+Sidekiq.configure_server { |config| config.average_scheduled_poll_interval = 1 }
+
+class Export
+  include Sidekiq::Worker
+  include Milepost::Worker
+  def perform(rows)
+    total rows
+    rows.times { |row| at row + 1, "Row #{row + 1}" }
+    milepost.log('Exported')
+  end
+end
+
+class Retried
+  include Sidekiq::Worker
+  sidekiq_options retry: 1
+  sidekiq_retry_in { 0 }
+  def perform(always)
+    is_again = File.exist?('again')
+    File.write('again', '') unless always
+    raise 'Not yet' if always || !is_again
+  end
+end
+
+class Endless
+  include Sidekiq::Worker
+  include Milepost::Worker
+  def perform
+    (1..).each { |n| at n; sleep 0.01 }
+  end
+end
+`
+
+let server: ServerProcess
+let ada: ApiClient
+let redis: RedisServer
+let folder: string
+let env: Record<string, string>
+let worker: Bun.Subprocess | undefined
+
+beforeAll(async () => {
+  if (missing) return
+  server = await ServerProcess.start()
+  ada = new ApiClient(server.url, await accessToken('ada'))
+  redis = await RedisServer.start()
+  folder = await mkdtemp(join(tmpdir(), 'milepost-sidekiq-'))
+  await writeFile(join(folder, 'jobs.rb'), JOBS)
+  env = {
+    PATH: process.env.PATH ?? '',
+    HOME: process.env.HOME ?? '',
+    RUBYLIB: resolve('client/ruby'),
+    REDIS_URL: redis.setting,
+    MILEPOST_URL: server.url,
+    MILEPOST_TOKEN: await accessToken('ada'),
+  }
+  worker = Bun.spawn([RUBY, SIDEKIQ, '-r', './jobs.rb', '-c', '3'], {
+    env,
+    cwd: folder,
+    stdin: 'ignore',
+    stdout: 'ignore',
+    stderr: 'ignore',
+  })
+})
+afterAll(async () => {
+  if (missing) return
+  worker?.kill('SIGKILL')
+  await worker?.exited
+  await redis[Symbol.asyncDispose]()
+  await server[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
+})
+
+/** Runs Ruby with the reporter in its path, and returns the lines that it prints. */
+async function ruby(code: string, more: Record<string, string> = {}): Promise<string[]> {
+  const program = Bun.spawn([RUBY, '-w', '-e', code], {
+    env: { ...env, ...more },
+    cwd: folder,
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+  const [output, errors] = await Promise.all([new Response(program.stdout).text(), new Response(program.stderr).text()])
+  // Warnings about other libraries are not ours.
+  expect(errors.split('\n').filter((line) => line.includes('milepost'))).toEqual([])
+  expect(await program.exited).toBe(0)
+  return output.trim().split('\n')
+}
+
+async function until(id: string, is: (job: Job) => boolean): Promise<Job> {
+  for (;;) {
+    const response = await ada.request('GET', `api/jobs/${id}`)
+    const job = response.status === 200 ? ((await response.json()) as Job) : undefined
+    if (job && is(job)) return job
+    await Bun.sleep(20)
+  }
+}
+const ended = (id: string) => until(id, ({ endedAt }) => endedAt !== undefined)
+
+describe('Milepost.sidekiq', () => {
+  withSidekiq('reports jobs from when they are added to their end, with total and at', async () => {
+    const [id = '', later = ''] = await ruby(`
+require './jobs'
+puts Export.set(milepost: { title: 'Yearly export', metadata: { year: 2026 } }).perform_async(3)
+puts Export.perform_in(600, 1)
+`)
+    expect(await ended(id)).toMatchObject({
+      status: 'completed',
+      title: 'Yearly export',
+      kind: 'Export',
+      metadata: { year: 2026 },
+      progress: { done: 3, total: 3, message: 'Row 3' },
+      logs: [{ message: 'Exported' }],
+      timeoutSeconds: 60,
+    })
+    expect((await ada.read(later)).status).toBe('pending')
+  })
+
+  withSidekiq('reports tries, and the failure of the last one', async () => {
+    const [dead = '', saved = ''] = await ruby(`
+require './jobs'
+puts Retried.perform_async(true)
+puts Retried.perform_async(false)
+`)
+    const failed = await ended(dead)
+    expect([failed.status, failed.message]).toEqual(['failed', 'RuntimeError: Not yet'])
+    expect(failed.logs.map(({ message }) => message)).toEqual(Array(2).fill('To be tried again: Not yet'))
+    const good = await ended(saved)
+    expect([good.status, good.message]).toEqual(['completed', 'Try 2'])
+  })
+
+  withSidekiq('stops a job that a watcher cancels, which Sidekiq does not try again', async () => {
+    const [id = ''] = await ruby("require './jobs'\nputs Endless.perform_async")
+    await until(id, ({ status }) => status === 'running')
+    await ada.operate(id, 'cancel')
+    expect((await ended(id)).status).toBe('cancelled')
+    const [retries] = await ruby(
+      "require './jobs'; require 'sidekiq/api'\nputs Sidekiq::RetrySet.new.select { |job| job.klass == 'Endless' }.size",
+    )
+    expect(retries).toBe('0')
+  })
+})
+
+test('languages.md has a job of Sidekiq that is the one of the tests', async () => {
+  const [code = ''] = await blocks('server/docs/languages.md', 'ruby')
+  const lines = (text: string) => text.split('\n').map((line) => line.trim())
+  const ours = lines(JOBS)
+  for (const line of lines(code).filter((text) => !text.startsWith('Milepost.sidekiq'))) expect(ours).toContain(line)
+})
+
+describe('Milepost::Reporter', () => {
+  withSidekiq('loses and repeats nothing behind a proxy that answers by itself, and tells once', async () => {
+    await using proxy = new RuledProxy(server.url)
+    let count = 0
+    const pages = [
+      () => new Response('<h1>Welcome</h1>', { headers: { 'content-type': 'text/html' } }),
+      () => new Response('<h1>No</h1>', { status: 401 }),
+      () => new Response('<h1>No</h1>', { status: 404, headers: { 'retry-after': '3600' } }),
+      () => Response.json({ login: true }),
+      () => Response.redirect('http://127.0.0.1:9/', 307),
+    ]
+    proxy.rule = (request) => {
+      if (Number(request.headers.get('content-length')) > 2_000) return new Response('large', { status: 413 })
+      count += 1
+      return count % 3 === 0 ? undefined : pages[count % pages.length]?.()
+    }
+    const told = await ruby(
+      `
+require 'milepost'
+Milepost.send(:remove_const, :RETRY_FIRST); Milepost::RETRY_FIRST = 0.01
+Milepost.send(:remove_const, :FOREIGN_WAIT_MOST); Milepost::FOREIGN_WAIT_MOST = 0.01
+reporter = Milepost::Reporter.new { |problem| puts problem }
+job = reporter.create(title: 'Proxy', id: 'proxy')
+job.status('running')
+100.times { |n| job.log("#{n} " + ('x' * 50)); job.progress(n + 1, total: 100); sleep 0.001 }
+job.item('wrong', 'nonsense')
+job.status('running', result: Float::NAN)
+job.log('y' * 5_000)
+fork { job.item('child', 'succeeded'); job.flush(30) }
+Process.wait
+job.complete(result: { rows: 100 })
+reporter.flush(30)
+puts job.dropped
+`,
+      { MILEPOST_URL: proxy.url },
+    )
+    const job = await ada.read('proxy')
+    expect([job.status, job.result, job.progress]).toEqual(['completed', { rows: 100 }, { done: 100, total: 100 }])
+    expect(job.logs.map(({ message }) => Number(message.split(' ')[0]))).toEqual(
+      Array.from({ length: 100 }, (_, n) => n),
+    )
+    expect(job.items.map(({ id }) => id)).toEqual(['child'])
+    expect(told.filter((line) => line.includes('The work goes on')).length).toBeLessThanOrEqual(2)
+    expect(told.filter((line) => line.includes('was not taken')).length).toBe(1)
+    expect(told.at(-1)).toBe('2')
+  })
+
+  withSidekiq('keeps a bounded queue without a server, and lets the work end', async () => {
+    const [sizes] = await ruby(
+      `
+require 'milepost'
+reporter = Milepost::Reporter.new { |problem| }
+job = reporter.create(title: 'Away')
+30_000.times { |n| job.log('x') }
+job.complete
+reporter.close(1)
+puts job.dropped
+`,
+      { MILEPOST_URL: 'http://127.0.0.1:9' },
+    )
+    expect(sizes).toBe('30001')
+  })
+})
