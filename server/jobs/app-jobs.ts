@@ -7,8 +7,8 @@ import type { Clock, Random } from '../../shared/time/clock.ts'
 import { type CreateJob, createRequestSchemas } from '../../shared/wire/api.ts'
 import { flawOfIdentity, type Principal } from '../auth/access.ts'
 import { fieldErrors, ProblemError, problems, refuse } from '../errors.ts'
-import { JobEventEmitter } from './emitter.ts'
-import type { Engine } from './engine.ts'
+import { type Asked, JobEventEmitter } from './emitter.ts'
+import type { Change, Engine, Unwatch } from './engine.ts'
 import { FLUSH_MS, type Jobs } from './jobs.ts'
 import { qualifyHeader } from './tenant-documents.ts'
 
@@ -42,16 +42,7 @@ export class AppJobs extends JobEventEmitter {
       random,
       validate: (event) => schema.safeParse(event).data,
       publish: (jobId, events, key) => publishOnce(jobs, jobId, events, key),
-      watch: async (jobId, wake) => {
-        const unwatch = await engine.watch({ job: jobId }, ({ header, removed }) => {
-          if (removed) wake({ cancelRequested: true, pauseRequested: false })
-          else if (header) wake(header)
-        })
-        // A request may have been made before the subscription.
-        const stored = await engine.read(jobId).catch(() => undefined)
-        if (stored) wake(stored.header)
-        return unwatch
-      },
+      watch: (jobId, wake) => watchRequests(engine, jobId, wake),
     })
     this.#jobs = jobs
     this.#schema = createRequestSchemas(limits).createJob
@@ -74,6 +65,30 @@ export class AppJobs extends JobEventEmitter {
     const owner: Principal = { sub: job.owner, tenant, scopes: ['jobs:write'] }
     const { header } = await this.#jobs.create(owner, parsed.data, key)
     return qualifyHeader(tenant, header)
+  }
+}
+
+/** Subscribes to the requests of a job's watchers, again when the subscription is lost. */
+async function watchRequests(engine: Engine, job: string, wake: (asked: Asked) => void): Promise<Unwatch> {
+  let unwatch: Unwatch | undefined
+  let isOver = false
+  const subscribe = async (isAnew: boolean): Promise<void> => {
+    const onChange = ({ header, removed }: Change) => {
+      if (removed) wake({ cancelRequested: true, pauseRequested: false })
+      else if (header) wake(header)
+    }
+    // Where that fails, receipts have the requests.
+    const onLost = () => void (isOver || subscribe(true).catch(() => {}))
+    unwatch = await engine.watch({ job }, onChange, onLost)
+    if (isOver) return unwatch()
+    // A request may have been made before the subscription.
+    const stored = await engine.read(job).catch(() => undefined)
+    if (stored && !isOver) wake({ ...stored.header, isAnew })
+  }
+  await subscribe(false)
+  return () => {
+    isOver = true
+    unwatch?.()
   }
 }
 

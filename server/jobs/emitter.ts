@@ -26,7 +26,11 @@ interface RunOptions {
 }
 
 /** The requests of a job's watchers, as of a version. */
-export type Asked = Pick<Receipt, 'cancelRequested' | 'pauseRequested'> & { version?: number }
+export type Asked = Pick<Receipt, 'cancelRequested' | 'pauseRequested'> & {
+  version?: number
+  /** The subscription was made again: the store may have lost versions that were known. */
+  isAnew?: boolean
+}
 
 /** What the emitter needs from the server. */
 interface JobEventsPort {
@@ -248,8 +252,8 @@ class Control implements JobControl {
   }
 
   /** Applies the requests of watchers, unless newer ones were applied before. */
-  update({ version = this.#version, cancelRequested, pauseRequested }: Asked): void {
-    if (version < this.#version) return
+  update({ version = this.#version, isAnew = false, cancelRequested, pauseRequested }: Asked): void {
+    if (version < this.#version && !isAnew) return
     this.#version = version
     if (cancelRequested) this.#abort.abort(new Error('A watcher cancelled this job'))
     if (pauseRequested && !cancelRequested) this.#pause ??= { ...Promise.withResolvers<void>(), isReported: false }

@@ -1,10 +1,12 @@
 import { expect, test } from 'bun:test'
+import { createApp } from '../../server/app.ts'
 import { RedisEngine } from '../../server/engines/redis/engine.ts'
 import { batchOf, created, documentOf, publish, refusal, taken, unique, WakeLog } from '../conformance/fixtures.ts'
 import { openLog } from '../conformance/stream-log.ts'
 import { eventually, shown, versionShown, watchJob } from '../support/engine-streams.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
+import { SECRET } from '../support/tokens.ts'
 
 const progress = (done: number) => ({ type: 'progress', done }) as const
 const item = (id: string) => ({ type: 'item', id, status: 'succeeded' }) as const
@@ -78,6 +80,26 @@ test('a node hears of the first event after a failover that lost a commit withou
   expect(shown(log)).toEqual(await documentOf(other, id))
   expect(log.isClosed).toBe(false)
   hub.close()
+}, 20_000)
+
+test('work in the process of a server hears of requests after Redis lost newer events of its job', async () => {
+  await using redis = await RedisServer.start(...FORGETFUL)
+  await using nodes = await twoNodes(redis)
+  const { ours, other } = nodes
+  const { jobs } = createApp({ engine: ours, auth: { secret: SECRET }, onError: () => {} })
+  const { id } = await jobs.create({ owner: 'ada', kind: 'test', title: 'Test' })
+  const work = jobs.run(id, ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject)))
+  await eventually(async () => expect((await other.read(id))?.header.status).toBe('running'))
+  await redis.command('SAVE')
+  for (const message of ['lost', 'lost too']) jobs.emit(id, { type: 'log', message })
+  await jobs.flush(id)
+  await redis.kill()
+  await redis.restart()
+  await Promise.all([eventually(() => other.check()), eventually(() => ours.check())])
+  const { version } = taken(await other.apply(id, batchOf([{ type: 'control', cancelRequested: true }])))
+  expect(version).toBe(3)
+  await work
+  expect((await other.read(id))?.header.status).toBe('cancelled')
 }, 20_000)
 
 test('a node that connects again brings all of many watched jobs up to date, without waiting for a ping', async () => {
