@@ -94,7 +94,7 @@ export function describeTransfer(open: OpenEngine): void {
       for (const query of [{ status: 'pending' as const }, { live: true }, { kind: older.kind }])
         expect((await to.list({ owner, limit: 10, ...query })).rows).toEqual(rows)
       const due = await to.due?.({ list: 'end', before: Number.MAX_SAFE_INTEGER, limit: 1_000 })
-      expect(due?.map(({ id }) => id)).toContain(older.id)
+      expect(due?.some(({ id }) => id === older.id)).toBe(true)
       const [createdBy, keptLimit] = [unique('creator'), { jobs: 1, bytes: Number.MAX_SAFE_INTEGER }]
       expect(await copy((await created(from, { createdBy })).id)).toBe(true)
       expect(await to.create(newJob({ createdBy }, { keptLimit }))).toMatchObject({ refused: { status: 429 } })
@@ -118,7 +118,7 @@ export function describeTransfer(open: OpenEngine): void {
       await created(to, { owner })
       const listed = (await to.list({ owner, limit: 10 })).rows.map(({ id }) => id)
       expect(listed).toHaveLength(4)
-      expect(listed).toEqual(expect.arrayContaining([taker.id, ...records.map(({ header }) => header.id)]))
+      for (const id of [taker.id, ...records.map(({ header }) => header.id)]) expect(listed.includes(id)).toBe(true)
       for (const { header } of records)
         expect(await documentOf(to, header.id)).toEqual(await documentOf(from, header.id))
     })
