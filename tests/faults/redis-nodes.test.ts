@@ -5,6 +5,7 @@ import { ApiClient, unique } from '../support/api-client.ts'
 import { eventually } from '../support/engine-streams.ts'
 import { InsistentProducer } from '../support/insistent-producer.ts'
 import { RedisServer } from '../support/redis-server.ts'
+import { ReportClient } from '../support/report-client.ts'
 import { RoamingWatcher, type Told } from '../support/roaming-watcher.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { signIn, signInLink } from '../support/sign-in.ts'
@@ -112,6 +113,20 @@ describe('of three nodes', () => {
     await produced.publish(id, { type: 'status', status: 'cancelled' })
     expect((await stream.rest()).at(-1)).toMatchObject({ event: 'end', data: { reason: 'cancelled' } })
     expect((await asked.refusal('POST', `api/jobs/${id}/cancel`)).status).toBe(409)
+  })
+
+  test('any is asked to pause and to cancel, and pushes it to the WebSocket of a producer on another, which lost its subscriptions between', async () => {
+    const [asked] = await clients('ada')
+    const { id } = await asked.create()
+    await asked.publish(id, { type: 'status', status: 'running' })
+    const socket = await ReportClient.open(nodes[1].url, { authorization: `Bearer ${await accessToken('ada')}` })
+    expect(await socket.ask({ n: 1, job: id, events: [{ type: 'progress', done: 1 }] })).toMatchObject({ version: 3 })
+    await asked.operate(id, 'pause')
+    expect(await socket.next()).toMatchObject({ job: id, pauseRequested: true, cancelRequested: false })
+    await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await eventually(() => asked.operate(id, 'cancel'))
+    expect(await socket.next()).toMatchObject({ job: id, cancelRequested: true })
+    await socket.close()
   })
 
   test('all count the live jobs of a principal together', async () => {
