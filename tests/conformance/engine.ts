@@ -5,6 +5,7 @@ import { describeApply } from './engine-apply.ts'
 import { describeChanges } from './engine-changes.ts'
 import { describeDue } from './engine-due.ts'
 import { describeEveryone } from './engine-everyone.ts'
+import { describeFigures } from './engine-figures.ts'
 import { describeJobs } from './engine-jobs.ts'
 import { describeKeys } from './engine-keys.ts'
 import { describeLaw } from './engine-law.ts'
@@ -19,7 +20,7 @@ import type { OpenEngine } from './fixtures.ts'
  * What every engine must do: the contract of `server/jobs/engine.ts`, as tests.
  *
  * @param options.hasAlarms the engine wakes itself for what is due, and so has no `due`
- * @param options.isFixed the engine can't be copied
+ * @param options.isFixed the engine can't be copied, and counts nothing
  * @param options.knowsOwnersOnly the engine finds jobs by their owner alone
  * @param options.tenant tests the documents of one tenant, beside the same jobs of another and of none
  * @param options.lawRuns how many histories the law is tried with, where each takes long: 200 elsewhere
@@ -82,6 +83,11 @@ export function describeEngine(
         expect(subject.engine.transfer).toBeUndefined()
       })
     } else describeTransfer(openEngine)
+    if (options.isFixed) {
+      test('figures is not there, for the engine has no indexes to count with', () => {
+        expect(subject.engine.figures).toBeUndefined()
+      })
+    } else if (tenant === undefined) describeFigures(openEngine)
     if (options.hasAlarms || tenant !== undefined) {
       test('due is not there, for the engine has alarms of its own, or is that of a tenant', () => {
         expect(subject.engine.due).toBeUndefined()

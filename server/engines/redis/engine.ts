@@ -17,12 +17,14 @@ import type {
   Page,
   RemoveOnly,
   StoredJob,
+  StoreFigures,
   Unwatch,
   View,
   WatchTarget,
 } from '../../jobs/engine.ts'
 import { BLOCK_BYTES, NOTHING, refusalOfJob } from '../../jobs/kept.ts'
 import type { AcknowledgeLevel } from './acknowledge.ts'
+import { readFigures } from './figures.ts'
 import { originalText } from './keys.ts'
 import { foundIn, type KnownJob, type LoadReply } from './known-job.ts'
 import { Lane, type LaneParts } from './lane.ts'
@@ -156,6 +158,10 @@ export class RedisEngine implements Engine {
       .slice(0, limit)
   }
 
+  figures(most: number): Promise<StoreFigures> {
+    return readFigures(this.#store, most)
+  }
+
   async check(): Promise<void> {
     const { nodes, places } = this.#store
     if (!nodes.isComplete) throw refuse(problems.unavailable('The store is away, or sends no messages.'))
@@ -186,7 +192,7 @@ export class RedisEngine implements Engine {
     const place = this.#store.placeOf(id)
     const isLimited = asked.liveLimit !== undefined || asked.keptLimit !== undefined
     const isCluster = this.#store.places.length > 1
-    const elsewhere = isLimited && isCluster ? await this.#store.standingElsewhere(createdBy, place) : NOTHING
+    const elsewhere = isLimited && isCluster ? await this.#store.standing(createdBy, place) : NOTHING
     const { id: by, generation } = nodes.home(place)
     const job: StoredJob = { header, marks: { ...marks, generations: [[generation, 1]] } }
     const change: Change = { id, epoch, from: 0, to: version, header }

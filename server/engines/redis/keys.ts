@@ -39,6 +39,10 @@ export class PartitionKeys {
   readonly notes: string
   readonly noteOrder: string
   readonly noteExpiry: string
+  /** All kinds of jobs, in the order of their bytes. */
+  readonly kinds: string
+  /** All creators, by the blocks of their documents. */
+  readonly creators: string
   /** Written to confirm what was written before. */
   readonly confirm: string
   /** Channel of all changes. */
@@ -57,6 +61,8 @@ export class PartitionKeys {
     this.notes = this.#of('notes')
     this.noteOrder = this.#of('note-order')
     this.noteExpiry = this.#of('note-expiry')
+    this.kinds = this.#of('kinds')
+    this.creators = this.#of('creators')
     this.confirm = this.#of('confirm')
     this.everyone = this.#channel('everyone')
   }

@@ -164,7 +164,7 @@ export class Lane {
           return waiting.resolve({ header: outcome.repeat, repeat: true })
         }
         const elsewhere = this.#needsCounts(found, outcome.commit)
-          ? (await store.standingElsewhere(state.job.header.createdBy, this.#place)).blocks
+          ? (await store.standing(state.job.header.createdBy, this.#place)).blocks
           : 0
         const result = await this.#commit(found, outcome.commit, batch, elsewhere).result
         if (!('found' in result)) return this.#answer(waiting, result)

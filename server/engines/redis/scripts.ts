@@ -47,12 +47,14 @@ local function publish(message, ...)
   end
   return sum
 end
--- Changes of indexes: '+' or '-', number of the key, score, member.
+-- Changes of indexes: number of the key, value, member. '+' sets the score, '*' adds to it, '-' removes the member, and '?' does when there is
+-- no key of that number.
 local function index(at, count, place)
   for n = 1, count do
-    local key = KEYS[tonumber(ARGV[at + 1])]
-    if ARGV[at] == '+' then redis.call('ZADD', key, ARGV[at + 2] ~= '' and ARGV[at + 2] or place, ARGV[at + 3])
-    else redis.call('ZREM', key, ARGV[at + 3]) end
+    local change, key, value, member = ARGV[at], KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], ARGV[at + 3]
+    if change == '+' then redis.call('ZADD', key, value ~= '' and value or place, member)
+    elseif change == '*' then redis.call('ZINCRBY', key, value, member)
+    elseif change == '-' or redis.call('EXISTS', KEYS[tonumber(value)]) == 0 then redis.call('ZREM', key, member) end
     at = at + 4
   end
 end
@@ -185,9 +187,9 @@ return { 1, place, publish(ARGV[2] .. place .. ARGV[3], unpack(ARGV, indexesAt +
 if redis.call('HGET', KEYS[1], 's') ~= ARGV[2] then return { 0 } end
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 local indexes = tonumber(ARGV[6])
-index(7, indexes)
 count(KEYS[6], ARGV[4], '-1', ARGV[5])
 if tonumber(redis.call('HGET', KEYS[6], 'jobs')) <= 0 then redis.call('UNLINK', KEYS[6]) end
+index(7, indexes)
 publish(ARGV[3], unpack(ARGV, 7 + 4 * indexes))
 return { 1 }
 `,
@@ -300,6 +302,21 @@ end
 if #found < 2 * tonumber(ARGV[5]) then reply[1] = 1 end
 reply[#reply + 1] = found[#found] or '0'
 return reply
+`,
+    'no-writes',
+  ),
+
+  /**
+   * Counts jobs and finds creators: [counts of the indexes, kinds, their counts, creators with the largest documents].
+   *
+   * KEYS: kinds, creators, indexes… ARGV: replication id, prefix of the indexes of kinds, most kinds, most creators.
+   */
+  figures: script(
+    `
+local counts, kinds, jobs = {}, redis.call('ZRANGE', KEYS[1], 0, ARGV[3] - 1), {}
+for at = 3, #KEYS do counts[#counts + 1] = redis.call('ZCARD', KEYS[at]) end
+for at, kind in ipairs(kinds) do jobs[at] = redis.call('ZCARD', ARGV[2] .. kind) end
+return { counts, kinds, jobs, redis.call('ZREVRANGE', KEYS[2], 0, ARGV[4] - 1) }
 `,
     'no-writes',
   ),

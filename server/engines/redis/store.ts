@@ -1,5 +1,5 @@
 import { type Clock, type Random, randomId } from '../../../shared/time/clock.ts'
-import type { Kept } from '../../jobs/kept.ts'
+import type { Standing } from '../../jobs/kept.ts'
 import { LruCache } from '../../support/lru.ts'
 import { PartitionKeys } from './keys.ts'
 import { type Found, foundIn, type KnownJob, type LoadReply } from './known-job.ts'
@@ -63,10 +63,10 @@ export class RedisStore {
   }
 
   /**
-   * A creator's counts in all partitions but one. Read before the commit: in a cluster concurrent requests may together exceed a limit
-   * slightly.
+   * A creator's counts in all partitions, or in all but one. Read before the commit: in a cluster concurrent requests may together exceed
+   * a limit slightly.
    */
-  async standingElsewhere(createdBy: string, here: Place): Promise<Kept & { live: number }> {
+  async standing(createdBy: string, here?: Place): Promise<Standing> {
     const others = this.places.filter((place) => place !== here)
     const counts = await Promise.all(
       others.map((place) =>

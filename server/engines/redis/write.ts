@@ -203,6 +203,7 @@ class IndexChanges {
     if (!header) return
     if (before?.header.status !== after?.header.status)
       this.#lists(keys, header.id, place, before?.header, after?.header)
+    this.#figures(keys, header, before, after)
     const [was, is] = [before && dueOf(before), after && dueOf(after)]
     if (was?.list === is?.list && was?.at === is?.at) return
     if (was && was.list !== is?.list) this.#remove(keys.due(was.list), header.id)
@@ -221,17 +222,35 @@ class IndexChanges {
     for (const key of entered) if (!left.includes(key)) this.#add(key, place === undefined ? '' : `${place}`, id)
   }
 
-  #add(key: string, score: string, id: string): void {
-    this.#push('+', key, score, id)
+  /** The kinds and creators of which there are jobs, and the size of the creator's documents. */
+  #figures(keys: PartitionKeys, header: JobHeader, before: StoredJob | undefined, after: StoredJob | undefined): void {
+    const [kind, createdBy] = [safeText(header.kind), safeText(header.createdBy)]
+    const { jobs, blocks } = changeOfStanding(before, after)
+    if (blocks !== 0) this.#push('*', keys.creators, `${blocks}`, createdBy)
+    if (jobs > 0) this.#add(keys.kinds, '0', kind)
+    if (jobs < 0) {
+      this.#removeUnless(keys.list(undefined, 'kind', kind), keys.kinds, kind)
+      this.#removeUnless(keys.creator(header.createdBy), keys.creators, createdBy)
+    }
+  }
+
+  #add(key: string, score: string, member: string): void {
+    this.#push('+', key, score, member)
+  }
+
+  /** Removes a member once there is no key of another name. */
+  #removeUnless(other: string, key: string, member: string): void {
+    this.keys.push(other)
+    this.#push('?', key, `${this.#keysBefore + this.keys.length}`, member)
   }
 
   #remove(key: string, id: string): void {
     this.#push('-', key, '', id)
   }
 
-  #push(sign: '+' | '-', key: string, score: string, id: string): void {
+  #push(sign: '+' | '*' | '-' | '?', key: string, value: string, member: string): void {
     this.keys.push(key)
-    this.args.push(sign, `${this.#keysBefore + this.keys.length}`, score, id)
+    this.args.push(sign, `${this.#keysBefore + this.keys.length}`, value, member)
     this.count += 1
   }
 }
