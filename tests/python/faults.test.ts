@@ -138,7 +138,7 @@ assert job.dropped == 1, job.dropped
 `,
       await reporting(proxy.url),
     )
-    expect([run.code, run.errors]).toEqual([0, expect.stringMatching(/refuses 5\d\d\d bytes\. Raise its limit\.\n$/)])
+    expect([run.code, run.errors]).toEqual([0, expect.stringMatching(/refuses 5\d\d\d bytes: raise its limit\n$/)])
     const { logs, status } = await ada.read('large')
     expect([status, logs.length, logs.at(-1)?.message]).toEqual(['completed', 201, 'last'])
   })
@@ -208,6 +208,21 @@ with milepost.job('Mute', id='mute') as job:
     expect([status, logs.length]).toEqual(['completed', 1])
   })
 
+  test('says once that the server has trouble', async () => {
+    await using proxy = troubledProxy()
+    const run = await runPython(
+      `
+import milepost
+milepost._job.RETRY_FIRST = 0.01
+with milepost.job('Trouble') as job:
+    while not milepost._reporter._default._told: pass
+milepost._reporter._default.close(1)
+`,
+      await reporting(proxy.url),
+    )
+    expect([run.code, run.errors]).toEqual([0, expect.stringMatching(/^http\S+ answers 503: Full\. The work[^\n]*\n$/)])
+  })
+
   test('without a setting says what to set, and the work runs', async () => {
     const env = await reporting('', { MILEPOST_URL: '' })
     const run = await runPython(
@@ -253,7 +268,19 @@ function sizeProxy(most: number): Proxy {
   return { url: proxy.url.href, [Symbol.asyncDispose]: () => proxy.stop(true) }
 }
 
-/** Never answers some requests, which the server gets. */
+/** Has a server behind it whose store fails. */
+function troubledProxy(): Proxy {
+  const problem = { type: 'urn:milepost:unavailable', title: 'Unavailable', status: 503, detail: 'Full' }
+  const headers = { 'content-type': 'application/problem+json' }
+  const proxy = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    fetch: () => new Response(JSON.stringify(problem), { status: 503, headers }),
+  })
+  return { url: proxy.url.href, [Symbol.asyncDispose]: () => proxy.stop(true) }
+}
+
+/** Never answers some requests, which the server does not get. */
 function muteProxy(): Proxy & { mute(count: number): void; muted: Promise<void> } {
   let count = 0
   const muted = Promise.withResolvers<void>()
@@ -262,8 +289,7 @@ function muteProxy(): Proxy & { mute(count: number): void; muted: Promise<void> 
     port: 0,
     idleTimeout: 0,
     fetch: async (request) => {
-      const passed = await pass(request)
-      if (count === 0) return passed
+      if (count === 0) return pass(request)
       count -= 1
       muted.resolve()
       return new Promise<Response>(() => {})

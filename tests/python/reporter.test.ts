@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { eventSchema } from '../../shared/document/events.ts'
 import type { Job } from '../../shared/document/job.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { reporting, runPython, startPython } from '../support/python.ts'
@@ -71,6 +72,42 @@ with milepost.job('Everything', 'test', id='everything', metadata={'a': [1]}, ti
       steps: [{ id: 'read', label: 'Read', done: 1, total: 2 }],
     })
     expect(job.items[0]?.error).toBe('e'.repeat(8_192))
+  })
+
+  test('has a parameter for each field of an event', async () => {
+    const { output } = await runPython(
+      `
+import inspect, json, milepost
+print(json.dumps({name: list(inspect.signature(getattr(milepost.Job, name)).parameters)
+                  for name in ('progress', 'status', 'item', 'step', 'error', 'log')}))
+`,
+      env,
+    )
+    const methods = JSON.parse(output) as Record<string, string[]>
+    for (const option of eventSchema.options) {
+      const { type, ...fields } = option.shape
+      const names = Object.keys(fields).map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))
+      expect([type.value, methods[type.value]?.slice(1).sort()]).toEqual([type.value, names.sort()])
+    }
+  })
+
+  test('sends of what waits only the newest progress, and moves none across a status', async () => {
+    const { code, errors } = await runPython(
+      `
+import milepost
+with milepost.job('Merged', id='merged') as job:
+    job.flush()
+    job.progress(1, 9)
+    job.progress(2, message='Two')
+    job.status('paused')
+    for n in range(3, 6): job.progress(n)
+`,
+      env,
+    )
+    expect([code, errors]).toEqual([0, ''])
+    const { version, progress } = await ada.read('merged')
+    // The creation, running, progress, paused, progress, completed.
+    expect([version, progress]).toEqual([6, { done: 5, total: 9, message: 'Two' }])
   })
 
   test('drops only the event that the server or JSON refuses, and tells of it once', async () => {
@@ -163,7 +200,7 @@ async def rows():
         await asyncio.sleep(0)
         yield n
 async def task(name):
-    with milepost.job(name, id=f'task-{name}'):
+    async with milepost.job(name, id=f'task-{name}'):
         async for n in milepost.track(rows(), total=5): logging.info('%s %d', name, n)
 async def main():
     await asyncio.gather(task('a'), task('b'))

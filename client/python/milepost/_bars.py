@@ -9,7 +9,8 @@ import time
 from typing import (Any, AsyncIterable, AsyncIterator, Callable, Generic, Iterable, Iterator,
                     NamedTuple, TypeVar)
 
-from ._job import Job, current
+from ._context import current
+from ._job import Job
 from ._reporter import default_reporter, reporters
 
 T = TypeVar('T')

@@ -6,7 +6,8 @@ import contextvars
 import importlib
 from typing import Any, Callable
 
-from ._job import Job, current, leave
+from ._context import current, leave
+from ._job import Job
 from ._queue import to_text
 from ._reporter import default_reporter, flush, logger
 

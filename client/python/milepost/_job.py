@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import quote
 
+from ._context import current, in_thread, leave
 from ._queue import BATCH_EVENTS, Batch, Queue, to_json, to_text
 from ._server import Failed
 
@@ -24,35 +25,21 @@ RETRY_MOST = 5.0
 # An exception that leaves a loop ends the program within this time, or was caught.
 STOPPED_GRACE = 2.0
 
-# Failures in a row after which an absent server is told of.
+# Failures in a row after which they are told of.
 AWAY_TRIES = 3
 # Rejected events in a row after which the server is asked more slowly.
 MANY_REJECTIONS = 10
-# Tries of an event that a proxy refuses as too large. Below SMALL_BYTES the proxy is wrong.
-LARGE_TRIES = 3
-SMALL_BYTES = 1_000
 
 TERMINAL = ('completed', 'failed', 'cancelled')
 WAITS = 'The work goes on; reports wait in memory, and are lost if this lasts until it ends.'
-
-current: contextvars.ContextVar[Job | None] = contextvars.ContextVar('milepost', default=None)
-
-
-def leave(token: contextvars.Token[Job | None]) -> None:
-    """Make what was the current job before the current job again."""
-    try:
-        current.reset(token)
-    except ValueError:
-        # A generator or a callback entered in another context.
-        current.set(None)
 
 
 class Job:
     """Reports on one job. No method throws, waits or takes long, but `flush`.
 
     As a context manager the job is running, and ends as the block does; then what waits is sent,
-    for 2 seconds at most. In the block it is the job of `track`, `tqdm`, `set_progress` and
-    `LogHandler`.
+    for 2 seconds at most; `async with` does not hold up the event loop meanwhile. In the block it
+    is the job of `track`, `tqdm`, `set_progress` and `LogHandler`.
     """
 
     def __init__(self, reporter: Reporter, id: str, to_create: dict[str, Any] | None,
@@ -60,7 +47,7 @@ class Job:
         self.id = id
         self.cancel_requested = False
         self.pause_requested = False
-        # Called once, by the reporter's thread, when a watcher cancels.
+        # Called once, in a thread of its own, when a watcher cancels.
         self.on_cancel: Callable[[], object] | None = None
         self._reporter = reporter
         self._to_create = to_create
@@ -154,6 +141,17 @@ class Job:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._end_block(error)
+        self._flush_end()
+
+    async def __aenter__(self) -> Job:
+        return self.__enter__()
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._end_block(error)
+        await in_thread(self._flush_end)
+
+    def _end_block(self, error: BaseException | None) -> None:
         leave(self._tokens.pop())
         self._notice_fork()
         if self._is_inherited:
@@ -165,7 +163,6 @@ class Job:
             self.fail(error)
         elif not self._is_over:
             self.complete()
-        self._flush_end()
 
     def _flush_end(self) -> None:
         """The process may be killed next, or end without `atexit`. A server that is away is not
@@ -292,15 +289,11 @@ class Job:
 
     def _settle(self, batch: Batch, answer: dict[str, Any] | Failed) -> Failed | None:
         """Act on the answer to a batch. Return the failure after which it is to be repeated."""
-        if isinstance(answer, Failed) and answer.status == 413:
-            # A proxy with a smaller limit: Milepost has not seen the batch.
-            batch.large_tries += 1
-            size = len(batch.body)
-            if len(batch.events) > 1 or size > SMALL_BYTES and batch.large_tries >= LARGE_TRIES:
-                answer = Failed('rejected', f'A proxy before the server refuses {size} bytes. '
-                                'Raise its limit.')
         if not isinstance(answer, Failed):
             self._confirm(answer)
+        elif answer.status == 413 and batch.is_too_large():
+            self._divide(batch, f'a proxy before the server refuses {len(batch.body)} bytes: '
+                         'raise its limit')
         elif answer.kind in ('retry', 'away'):
             return answer
         elif answer.kind == 'rejected':
@@ -326,7 +319,7 @@ class Job:
         """Try again later; with jitter, so that producers do not come back together."""
         reporter = self._reporter
         self._failures += 1
-        if self._failures == AWAY_TRIES and failed.kind == 'away':
+        if self._failures == AWAY_TRIES:
             reporter._tell('away', f'{reporter._server.url} {failed.reason}. {WAITS}')
         is_closing = reporter._deadline is not None
         tries = 0 if is_closing else min(self._failures - 1, 10)

@@ -17,6 +17,9 @@ BATCH_BYTES = 512 * 1024
 EVENT_BYTES = 64 * 1024
 MESSAGE_BYTES = 8 * 1024
 NAME_BYTES = 512
+# Tries of an event that a proxy refuses as too large. Below SMALL_BYTES the proxy is wrong.
+LARGE_TRIES = 3
+SMALL_BYTES = 1_000
 
 
 class Event(NamedTuple):
@@ -37,7 +40,13 @@ class Batch:
         self.events = events
         self.body = '[%s]' % ','.join(str(event.body) for event in events)
         self.key = uuid.uuid4().hex
-        self.large_tries = 0
+        self._large_tries = 0
+
+    def is_too_large(self) -> bool:
+        """Whether a proxy that answers 413 means it. Milepost has not seen the batch."""
+        self._large_tries += 1
+        return len(self.events) > 1 or (
+            len(self.body) > SMALL_BYTES and self._large_tries >= LARGE_TRIES)
 
 
 class Queue:

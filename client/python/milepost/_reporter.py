@@ -36,7 +36,7 @@ class Reporter:
     def __init__(self, url: str, token: str | Callable[[], str],
                  on_problem: Callable[[str], object] | None = None) -> None:
         self._server = Server(url, token, lambda detail: self._tell(
-            'token', f'The token was refused: {detail} {WAITS}'))
+            'away', f'The token was refused: {detail} {WAITS}'))
         self._on_problem = on_problem or logger.warning
         self._told: set[str] = set()
         self._problems: list[str] = []

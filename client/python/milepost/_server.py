@@ -82,7 +82,7 @@ class Server:
             return Failed('refused', detail)
         if status == 401:
             self._on_token_refused(detail)
-        return Failed('retry', detail, _retry_after(head, WAIT_MOST))
+        return Failed('retry', f'answers {status}: {detail}', _retry_after(head, WAIT_MOST))
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
