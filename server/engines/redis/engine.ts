@@ -24,7 +24,7 @@ import type {
 } from '../../jobs/engine.ts'
 import { BLOCK_BYTES, NOTHING, refusalOfJob } from '../../jobs/kept.ts'
 import type { AcknowledgeLevel } from './acknowledge.ts'
-import { readFigures } from './figures.ts'
+import { figuresOf } from './figures.ts'
 import { originalText } from './keys.ts'
 import { foundIn, type KnownJob, type LoadReply } from './known-job.ts'
 import { Lane, type LaneParts } from './lane.ts'
@@ -159,7 +159,7 @@ export class RedisEngine implements Engine {
   }
 
   figures(most: number): Promise<StoreFigures> {
-    return readFigures(this.#store, most)
+    return figuresOf(this.#store, most)
   }
 
   async check(): Promise<void> {

@@ -13,7 +13,7 @@ type Reply = [byStatus: number[], kinds: string[], byKind: number[], creators: s
  *
  * @param most highest number to count to
  */
-export async function readFigures(store: RedisStore, most: number): Promise<StoreFigures> {
+export async function figuresOf(store: RedisStore, most: number): Promise<StoreFigures> {
   const replies = await Promise.all(store.places.map((place) => readPartition(store, place)))
   const byStatus: Partial<Record<JobStatus, number>> = {}
   for (const [index, status] of jobStatuses.entries())
