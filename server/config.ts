@@ -87,6 +87,7 @@ export const settings = {
     'Claim of access tokens that has the scopes. The first of scope, scp and permissions by default.',
   MILEPOST_ENGINE:
     'Where jobs are stored: sqlite:PATH, memory:, redis://HOST or, on Deno, deno-kv:PATH. sqlite:./data/milepost.db by default.',
+  MILEPOST_ENGINE_FILE: 'A file that holds the value of MILEPOST_ENGINE, which may contain a password.',
   MILEPOST_ACKNOWLEDGE:
     'What an acknowledged event survives in Redis: memory (a crash of Milepost), disk (a restart of Redis) or replica (its loss). memory by default.',
   MILEPOST_ORIGINS: 'Origins whose pages may call the API, separated by commas. None by default.',
@@ -139,6 +140,9 @@ export const secretSettings = [
   'MILEPOST_OIDC_CLIENT_SECRET',
 ] as const satisfies (keyof typeof settings)[]
 
+/** Settings whose value can be in a file, which `NAME_FILE` names. */
+export const fileSettings = [...secretSettings, 'MILEPOST_ENGINE'] as const satisfies (keyof typeof settings)[]
+
 /** Variables of the client commands, which use the same environment. */
 const clientVariables: readonly string[] = ['MILEPOST_TOKEN', 'MILEPOST_TOKEN_FILE']
 
@@ -169,7 +173,7 @@ export function readConfig(environment: Environment): Config {
       ?.split(',')
       .map((part) => part.trim())
   // Entries with a file system have read the file by now.
-  for (const name of secretSettings) {
+  for (const name of fileSettings) {
     if (text(`${name}_FILE`)) {
       throw new ConfigError(`${name}_FILE does not work here, where there are no files. Set ${name} instead.`)
     }

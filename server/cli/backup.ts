@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { ConfigError, readConfig } from '../config.ts'
 import { backUp, restore } from '../engines/sqlite/file/backup.ts'
+import { readSecret } from '../entries/read-secret.ts'
 
 const usage = `milepost backup FILE [--engine sqlite:PATH]
 milepost restore FILE [--engine sqlite:PATH]
@@ -14,11 +15,11 @@ restore replaces the database by such a copy; stop the server first. All session
  * @returns the text to print
  * @throws ConfigError for invalid arguments; EngineOpenError for files that can't be used
  */
-export function copyDatabase(
+export async function copyDatabase(
   direction: 'backup' | 'restore',
   args: string[],
   environment: Readonly<Record<string, string | undefined>>,
-): string {
+): Promise<string> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
@@ -27,7 +28,9 @@ export function copyDatabase(
   if (values.help) return usage
   const [file, ...more] = positionals
   if (file === undefined || more.length > 0) throw new ConfigError(`Name one file: milepost ${direction} FILE.`)
-  const { engine } = readConfig({ MILEPOST_ENGINE: values.engine ?? environment.MILEPOST_ENGINE })
+  const { engine } = readConfig({
+    MILEPOST_ENGINE: values.engine ?? (await readSecret(environment, 'MILEPOST_ENGINE')),
+  })
   if (!engine.startsWith('sqlite:')) {
     throw new ConfigError(`MILEPOST_ENGINE is "${engine}". Only sqlite:PATH can be copied.`)
   }

@@ -81,6 +81,7 @@ export function help(): string {
     'milepost token --sub NAME       prints an access token, signed with MILEPOST_SECRET',
     'milepost backup FILE            copies the database while the server runs',
     'milepost restore FILE           replaces the database by a backup; stop the server first',
+    'milepost copy FROM TO           copies all jobs to another engine: sqlite:PATH, redis://HOST; stop the servers first',
     'milepost --version              prints the version',
     'Every command has its own --help.',
     '',

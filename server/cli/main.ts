@@ -1,11 +1,13 @@
 #!/usr/bin/env -S bun --no-env-file --config=/dev/null --tsconfig-override=/dev/null
 // The flags above stop Bun from reading files of the current folder: .env can set secrets, bunfig.toml and tsconfig.json can run code.
-/** The command line: `milepost serve | sign-in | sync | token | backup | restore | --version | --help`. */
+/** The command line: `milepost serve | sign-in | sync | token | backup | restore | copy | --version | --help`. */
 import { ConfigError } from '../config.ts'
 import { EngineOpenError } from '../jobs/engine.ts'
 import { escapeControls } from '../services/kit/untrusted-text.ts'
 import { version } from '../version.ts'
 import { copyDatabase } from './backup.ts'
+import { CopyError } from './copy/copy-error.ts'
+import { runCopy } from './copy/run-copy.ts'
 import { environmentFrom, help } from './flags.ts'
 import { buildAndServe } from './serve.ts'
 import { createSignInLink } from './sign-in.ts'
@@ -16,6 +18,7 @@ import { createToken } from './token.ts'
 const isForTheUser = (error: unknown): error is Error =>
   error instanceof ConfigError ||
   error instanceof EngineOpenError ||
+  error instanceof CopyError ||
   (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
 
 async function main([command, ...args]: string[]): Promise<void> {
@@ -35,7 +38,10 @@ async function main([command, ...args]: string[]): Promise<void> {
       break
     case 'backup':
     case 'restore':
-      console.log(copyDatabase(command, args, process.env))
+      console.log(await copyDatabase(command, args, process.env))
+      break
+    case 'copy':
+      console.log(await runCopy(args, process.env))
       break
     case '--version':
       console.log(version)
@@ -57,5 +63,5 @@ try {
   if (!isForTheUser(error)) throw error
   // The message may contain an argument, and so a file name with terminal escapes.
   console.error(error.message.split('\n').map(escapeControls).join('\n'))
-  process.exit(1)
+  process.exit(error instanceof CopyError ? error.exitCode : 1)
 }

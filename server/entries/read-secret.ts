@@ -1,10 +1,10 @@
 import { readFile, stat } from 'node:fs/promises'
-import { ConfigError, secretSettings } from '../config.ts'
+import { ConfigError, fileSettings } from '../config.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * Reads a secret from the environment or from the file that `NAME_FILE` names. systemd and containers pass secrets as files, which keeps
+ * Reads a secret, or another setting that may contain one, from the environment or from the file that `NAME_FILE` names. systemd and containers pass secrets as files, which keeps
  * them out of child processes and listings of the environment.
  *
  * @param name of the variable: `MILEPOST_SECRET`
@@ -28,10 +28,10 @@ export async function readSecret(environment: Environment, name: string): Promis
   return content.trim()
 }
 
-/** The environment with the secrets read, and without the variables that name their files. @throws ConfigError as `readSecret` */
+/** The environment with such files read, and without the variables that name their files. @throws ConfigError as `readSecret` */
 export async function withSecrets(environment: Environment): Promise<Environment> {
   const read = await Promise.all(
-    secretSettings.map(async (name) => [
+    fileSettings.map(async (name) => [
       [name, await readSecret(environment, name)],
       [`${name}_FILE`, undefined],
     ]),

@@ -248,8 +248,8 @@ describe('readConfig', () => {
     )
   })
 
-  test('readConfig refuses a secret file that no entry has read', () => {
-    for (const name of ['MILEPOST_SECRET', 'MILEPOST_OIDC_CLIENT_SECRET'])
+  test('readConfig refuses a file of a setting that no entry has read', () => {
+    for (const name of ['MILEPOST_SECRET', 'MILEPOST_OIDC_CLIENT_SECRET', 'MILEPOST_ENGINE'])
       expect(fault({ [`${name}_FILE`]: '/run/secret' })).toBe(
         `${name}_FILE does not work here, where there are no files. Set ${name} instead.`,
       )

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ConfigError } from '../../../../server/config.ts'
-import { readSecret } from '../../../../server/entries/read-secret.ts'
+import { readSecret, withSecrets } from '../../../../server/entries/read-secret.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -22,6 +22,13 @@ describe('readSecret', () => {
     expect(await read({ MILEPOST_SECRET: ' ', MILEPOST_SECRET_FILE: '' })).toBeUndefined()
     expect(await read({ MILEPOST_SECRET: ' set ' })).toBe('set')
     expect(await read({ MILEPOST_SECRET_FILE: join(folder, 'secret') })).toBe('from a file')
+  })
+
+  test('withSecrets reads every setting that can be in a file', async () => {
+    const file = join(folder, 'secret')
+    const read = await withSecrets({ PORT: '1', MILEPOST_SECRET: 'set', MILEPOST_ENGINE_FILE: file })
+    expect(read).toMatchObject({ PORT: '1', MILEPOST_SECRET: 'set', MILEPOST_ENGINE: 'from a file' })
+    expect(read.MILEPOST_ENGINE_FILE).toBeUndefined()
   })
 
   test('readSecret refuses a file that says nothing, and says why', async () => {
