@@ -267,7 +267,7 @@ describe('track', () => {
   test('is the progress of a job, with steps for loops inside it', async () => {
     const { code, errors } = await runPython(
       `
-import sys; sys.argv = ['/opt/tool.py']
+import sys; sys.argv = ['/opt/my-cli.py']
 from milepost import track
 for file in track(['a', 'b'], 'Files', unit='files'):
     for row in track(range(3), f'Rows of {file}'): pass
@@ -277,7 +277,7 @@ for row in track(range(3), 'Second'):
       env,
     )
     expect([code, errors]).toEqual([0, ''])
-    const { jobs } = await ada.json<{ jobs: Job[] }>(200, 'GET', 'api/jobs?kind=tool.py')
+    const { jobs } = await ada.json<{ jobs: Job[] }>(200, 'GET', 'api/jobs?kind=my-cli.py')
     expect(jobs.map(({ title, status, message, progress }) => [title, status, message, progress])).toEqual([
       ['Second', 'completed', 'Stopped at 1 of 3', { done: 1, total: 3 }],
       ['Files', 'completed', undefined, { done: 2, total: 2, unit: 'files' }],

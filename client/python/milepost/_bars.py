@@ -65,7 +65,7 @@ class Bar:
         job = current_job()
         self._owns = job is None
         if job is None:
-            script = os.path.basename(sys.argv[0]).replace('-c', '') or 'python'
+            script = _script()
             job = _bar_job = default_reporter().create(title or script, script)
             job.status('running')
             _watch_exceptions()
@@ -133,6 +133,12 @@ class Bar:
         else:
             is_early = total is not None and done < total
             job.complete(f'Stopped at {done} of {total}' if is_early else None)
+
+
+def _script() -> str:
+    """The name of the program, for jobs that nothing else names."""
+    name = os.path.basename(next(iter(getattr(sys, 'argv', ())), ''))
+    return 'python' if name in ('', '-c', '-m') else name
 
 
 class track(Generic[T]):
