@@ -5,7 +5,7 @@ export class RuledProxy {
   /** The requests that it got: `POST /api/jobs`. */
   readonly seen: string[] = []
   /** Its own answer to a request; `undefined` passes the request on. */
-  rule: (request: Request) => Response | undefined = () => undefined
+  rule: (request: Request) => Response | undefined | Promise<Response | undefined> = () => undefined
   readonly #server: Bun.Server<undefined>
 
   /** @param upstream ends in a slash */
@@ -18,7 +18,7 @@ export class RuledProxy {
         const { method, headers, url, signal } = request
         const { pathname, search } = new URL(url)
         this.seen.push(`${method} ${pathname}`)
-        const own = this.rule(request)
+        const own = await this.rule(request)
         if (own) return own
         const body = method === 'POST' ? await request.text() : null
         const passed: RequestInit = { method, headers, body, signal, redirect: 'manual' }
