@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { RedisClientType } from 'redis'
 import { EngineOpenError } from '../../jobs/engine.ts'
 import { type Address, formatAddress, type RedisSetting } from './setting.ts'
@@ -25,9 +26,14 @@ export async function connect(
   const { createClient } = await loadClient()
   const { tls, username, password, database } = settings
   const client: RedisClient = createClient({
-    socket: tls
-      ? { ...address, tls, servername: address.host, connectTimeout: CONNECT_MS, reconnectStrategy: false }
-      : { ...address, connectTimeout: CONNECT_MS, reconnectStrategy: false },
+    socket: {
+      ...address,
+      ...(tls && { tls }),
+      // A certificate may have an IP address, but this is no name of a server (RFC 6066, 3).
+      ...(tls && isIP(address.host) === 0 && { servername: address.host }),
+      connectTimeout: CONNECT_MS,
+      reconnectStrategy: false,
+    },
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     database,

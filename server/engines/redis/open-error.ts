@@ -32,6 +32,22 @@ const SENTENCES: [RegExp, (at: string, setting: RedisSetting) => string][] = [
   [/LOADING/, (at) => `${at} is still loading its data: start again when it has.`],
   [/Unknown RESP type/i, (at) => `${at} is no Redis server: correct MILEPOST_ENGINE.`],
   [
+    /ALTNAME_INVALID/,
+    (at) =>
+      `The certificate of ${at} is for another name: write the host into MILEPOST_ENGINE as the certificate has it, or issue one that has this host.`,
+  ],
+  [
+    /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)/,
+    (at) =>
+      `The certificate of ${at} is of an unknown authority: set NODE_EXTRA_CA_CERTS to a file with the certificate of its CA.`,
+  ],
+  [/CERT_HAS_EXPIRED/, (at) => `The certificate of ${at} has expired: renew it.`],
+  [
+    /certificate_?required/i,
+    (at) =>
+      `${at} asks its clients for certificates, and Milepost has none: set tls-auth-clients no there, and a password.`,
+  ],
+  [
     /SSL|TLS|certificate/i,
     (at, { tls }) => `${at} can't be reached with${tls ? '' : 'out'} TLS: correct MILEPOST_ENGINE.`,
   ],

@@ -1,5 +1,6 @@
 import { EngineOpenError } from '../../jobs/engine.ts'
 import { connect, type RedisClient } from './client.ts'
+import { isReply } from './node.ts'
 import { type Address, formatAddress, type RedisSetting } from './setting.ts'
 
 /** A primary, and the slots that it serves: first and last of each range. */
@@ -22,7 +23,7 @@ export function locateSingle({ addresses }: RedisSetting): Locate {
 export function locateBySentinel(setting: RedisSetting): Locate {
   const { sentinel = '' } = setting
   return async () => {
-    const address = await askAny(setting, setting.addresses, true, async (client, from) => {
+    const address = await askAny(setting.addresses, connectToSentinel(setting), async (client, from) => {
       const found = await client.sendCommand<[string, string] | null>(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', sentinel])
       if (found) return { host: found[0], port: Number(found[1]) }
       throw new EngineOpenError(`The Sentinel at ${formatAddress(from)} knows no primary named "${sentinel}".`)
@@ -37,7 +38,8 @@ type SlotRange = [first: number, last: number, primary: [host: string | null, po
 export function locateInCluster(setting: RedisSetting): Locate {
   let known: Address[] = []
   return async () => {
-    const primaries = await askAny(setting, [...known, ...setting.addresses], false, async (client, from) => {
+    const open = (address: Address) => connect(address, { ...setting, database: 0 })
+    const primaries = await askAny([...known, ...setting.addresses], open, async (client, from) => {
       const slots = await client.sendCommand<SlotRange[]>(['CLUSTER', 'SLOTS'])
       const found = new Map<string, Primary>()
       for (const [first, last, [host, port]] of slots) {
@@ -54,19 +56,29 @@ export function locateInCluster(setting: RedisSetting): Locate {
   }
 }
 
+/** Connects to a Sentinel: many have no password while the servers have one. One that wants a password gets the same. */
+function connectToSentinel(setting: RedisSetting): (address: Address) => Promise<RedisClient> {
+  return async (address) => {
+    try {
+      return await connect(address, { tls: setting.tls, database: 0 })
+    } catch (error) {
+      if (setting.password === undefined || !isReply(error, 'NOAUTH')) throw error
+      return connect(address, { ...setting, database: 0 })
+    }
+  }
+}
+
 /** Asks one server after another until one answers. @throws the error of the last */
 async function askAny<T>(
-  setting: RedisSetting,
   addresses: readonly Address[],
-  areSentinels: boolean,
+  open: (address: Address) => Promise<RedisClient>,
   ask: (client: RedisClient, from: Address) => Promise<T>,
 ): Promise<T> {
-  const credentials = areSentinels ? { tls: setting.tls, database: 0 } : { ...setting, database: 0 }
   let failure: unknown
   for (const address of addresses) {
     let client: RedisClient | undefined
     try {
-      client = await connect(address, credentials)
+      client = await open(address)
       return await ask(client, address)
     } catch (error) {
       failure = error
