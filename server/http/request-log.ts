@@ -74,8 +74,8 @@ function recordOf(c: Context<Env>, random: Random): Omit<RequestRecord, 'at' | '
   const requestId: string | undefined = c.get('requestId' as never)
   if (requestId !== undefined) record.requestId = requestId
   const principal = c.get('principal')
-  if (principal !== undefined) record.sub = principal.sub
-  if (principal?.tenant !== undefined) record.tenant = principal.tenant
+  if (principal !== undefined) record.sub = withoutTokens(principal.sub)
+  if (principal?.tenant !== undefined) record.tenant = withoutTokens(principal.tenant)
   const job = /\/api\/jobs\/([^/]+)/.exec(path)?.[1]
   if (job !== undefined) record.job = job
   const problem = c.get('problem')

@@ -1,5 +1,4 @@
 import type { Context, MiddlewareHandler } from 'hono'
-import { requestId } from 'hono/request-id'
 import { withoutTokens } from '../auth/token-prefix.ts'
 import type { Problem } from '../errors.ts'
 
@@ -35,11 +34,17 @@ export function problemResponse(c: Context, problem: Problem, more: Readonly<Rec
  * @param hstsSeconds `max-age` of Strict-Transport-Security; browsers ignore the header without TLS (RFC 6797, 8.1)
  */
 export function commonHeaders(hstsSeconds: number | undefined): MiddlewareHandler {
-  const nameRequest = requestId()
   const hsts = hstsSeconds === undefined ? undefined : `max-age=${hstsSeconds}`
   return (c, next) => {
     c.header('x-content-type-options', 'nosniff')
     if (hsts !== undefined) c.header('strict-transport-security', hsts)
-    return nameRequest(c, next)
+    const id = nameOf(c.req.header('x-request-id')) ?? crypto.randomUUID()
+    c.set('requestId', id)
+    c.header('x-request-id', id)
+    return next()
   }
 }
+
+/** The name that a proxy gave to a request. It is written to logs, so a token is none. */
+const nameOf = (header = '') =>
+  /^[\w=-]{1,255}$/.test(header) && withoutTokens(header) === header ? header : undefined

@@ -89,10 +89,15 @@ describe('createApp with onRequest', () => {
     await test.app.request(`/${signed}`)
     await test.request('POST', '/api/jobs', { kind: 'k', title: 't', [token]: 1 })
     await test.app.request('/sign-in?code=abcdefghijklmnop')
+    const authorization = `Bearer ${await virtualToken(token, 'jobs:read')}`
+    await test.app.request('/api/jobs', { headers: { authorization } })
+    const cookie = `mpst_session_${'0'.repeat(16)}${'abcdefghij'.repeat(3)}`
+    const named = await test.app.request('/healthz', { headers: { 'x-request-id': cookie } })
+    expect(named.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
     const text = JSON.stringify(records)
     expect(text).not.toContain(token.slice(-40))
     for (const part of signed.split('.')) expect(text).not.toContain(part)
-    expect(text).not.toContain('abcdefghijklmnop')
+    expect(text).not.toContain('abcdefghij')
     expect(text).toContain('mpst_watch_…')
   })
 
