@@ -9,9 +9,10 @@ import {
 } from '../../shared/wire/api.ts'
 import type { Engine, Note, Notes } from '../jobs/engine.ts'
 import { textDigest } from '../support/digest.ts'
+import { surplusOf } from './audit-surplus.ts'
 import { withoutTokens } from './token-prefix.ts'
 
-/** Most records stored of each action; the oldest are dropped. */
+/** Most records stored of each action; the oldest of who has the most are dropped. */
 const MOST_RECORDS = 10_000
 /** Records of an action that a process writes between two checks of their number: by at most this many it may be too high. */
 const TRIM_EVERY = 1_000
@@ -20,10 +21,11 @@ const WINDOW_MS = 600_000
 /** Most records of a window: of an action and a principal, by what it is. More are only counted. */
 const MOST_ACTS = 50
 const MOST_REFUSALS = 10
-/** Most principals and addresses of a window, an action and a tenant that have records of their own. */
-const MOST_ACTORS = 100
+/** Most principals of a window, an action and a tenant, and most addresses of an action, that have records of their own. */
+const MOST_ACTORS = 1_000
+const MOST_ADDRESSES = 100
 /** Most principals and addresses of a window that have, of all tenants and actions. */
-const MOST_TALLIES = 10_000
+const MOST_TALLIES = 50_000
 /** Most records being written. */
 const MOST_PENDING = 100
 /** Notes per read. */
@@ -64,7 +66,7 @@ export class Audit {
   readonly #notes: Notes
   readonly #clock: Clock
   readonly #tallies = new Map<string, Tally>()
-  /** Principals and addresses with a tally, by action and tenant: no tenant uses up the tallies of others. */
+  /** How many have a tally: addresses by action, principals by action and tenant. None of these uses up the tallies of another. */
   readonly #actors = new Map<string, number>()
   /** Records of an action that are written before their number is checked. */
   readonly #untilTrim = new Map<AuditAction, number>()
@@ -146,9 +148,10 @@ export class Audit {
     const key = JSON.stringify(who)
     const known = this.#tallies.get(key)
     if (known) return known
-    const group = qualify(sub === undefined ? undefined : tenantOf(sub), action)
+    const [group, most] =
+      sub === undefined ? [`${action} by address`, MOST_ADDRESSES] : [qualify(tenantOf(sub), action), MOST_ACTORS]
     const actors = this.#actors.get(group) ?? 0
-    if (actors < MOST_ACTORS && this.#tallies.size < MOST_TALLIES) {
+    if (actors < most && this.#tallies.size < MOST_TALLIES) {
       this.#actors.set(group, actors + 1)
       const tally = { ...who, recorded: 0, unrecorded: 0 }
       this.#tallies.set(key, tally)
@@ -236,16 +239,20 @@ export class Audit {
     if (left === 0) await this.#trim(prefixOf(action))
   }
 
+  /** Deletes the oldest records of who has the most, so that nobody who does much displaces what others did. */
   async #trim(prefix: string): Promise<void> {
-    let kept = 0
-    let after: string | undefined
-    while (!this.#isClosed) {
+    const all: { key: string; sub: string | undefined }[] = []
+    for (let after: string | undefined; ; ) {
       const notes = await this.#notes.list({ prefix, after, limit: PAGE })
-      const surplus = notes.slice(Math.max(0, MOST_RECORDS - kept))
-      await Promise.all(surplus.map(({ key }) => this.#notes.take(key)))
-      kept += notes.length
+      if (this.#isClosed) return
+      for (const { key, text } of notes) all.push({ key, sub: (JSON.parse(text) as AuditRecord).sub })
       after = notes.at(-1)?.key
-      if (notes.length < PAGE) return
+      if (notes.length < PAGE) break
+      await nextTurn(this.#clock)
+    }
+    const surplus = surplusOf(all, MOST_RECORDS)
+    for (let place = 0; place < surplus.length && !this.#isClosed; place += PAGE) {
+      await Promise.all(surplus.slice(place, place + PAGE).map(({ key }) => this.#notes.take(key)))
       await nextTurn(this.#clock)
     }
   }
