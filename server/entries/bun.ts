@@ -1,6 +1,7 @@
 /** Milepost on Bun: environment → engine → app. */
 import { upgradeWebSocket, websocket } from 'hono/bun'
 import { pauseWithoutDescriptors } from './bun-descriptors.ts'
+import { endPingFloods } from './bun-pings.ts'
 import { openBunStream } from './bun-stream.ts'
 import { handleInTurns } from './bun-turns.ts'
 import { greeting, type LocalServer, listenError, openLocal, stopOnSignal } from './local.ts'
@@ -46,6 +47,7 @@ function listen({ serve, config: { port, limits }, hostname }: LocalServer): Bun
         maxPayloadLength: FRAME_CHARACTER_BYTES * limits.bodyBytes,
         backpressureLimit: UNREAD_BYTES,
         closeOnBackpressureLimit: true,
+        ping: endPingFloods(),
       },
     })
   } catch (error) {
