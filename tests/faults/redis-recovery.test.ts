@@ -33,7 +33,7 @@ async function twoNodes(redis: RedisServer) {
   }
 }
 
-test('a node that hears of events of another history before it has compared the job mixes them into no document', async () => {
+test.concurrent('a node that hears of events of another history before it has compared the job mixes them into no document', async () => {
   await using redis = await RedisServer.start(...FORGETFUL)
   await using nodes = await twoNodes(redis)
   const { proxy, ours, other } = nodes
@@ -60,7 +60,7 @@ test('a node that hears of events of another history before it has compared the 
   hub.close()
 }, 20_000)
 
-test('a node hears of the first event after a failover that lost a commit without events', async () => {
+test.concurrent('a node hears of the first event after a failover that lost a commit without events', async () => {
   await using redis = await RedisServer.start(...FORGETFUL)
   await using nodes = await twoNodes(redis)
   const { ours, other } = nodes
@@ -82,7 +82,7 @@ test('a node hears of the first event after a failover that lost a commit withou
   hub.close()
 }, 20_000)
 
-test('work in the process of a server hears of requests after Redis lost newer events of its job', async () => {
+test.concurrent('work in the process of a server hears of requests after Redis lost newer events of its job', async () => {
   await using redis = await RedisServer.start(...FORGETFUL)
   await using nodes = await twoNodes(redis)
   const { ours, other } = nodes
@@ -102,7 +102,7 @@ test('work in the process of a server hears of requests after Redis lost newer e
   expect((await other.read(id))?.header.status).toBe('cancelled')
 }, 20_000)
 
-test('a node that connects again brings all of many watched jobs up to date, without waiting for a ping', async () => {
+test.concurrent('a node that connects again brings all of many watched jobs up to date, without waiting for a ping', async () => {
   await using redis = await RedisServer.start()
   await using nodes = await twoNodes(redis)
   const { proxy, ours, other } = nodes
@@ -126,7 +126,7 @@ test('a node that connects again brings all of many watched jobs up to date, wit
   hub.close()
 }, 20_000)
 
-test('a watcher that has read nothing when its node loses Redis starts over', async () => {
+test.concurrent('a watcher that has read nothing when its node loses Redis starts over', async () => {
   await using redis = await RedisServer.start()
   await using nodes = await twoNodes(redis)
   const { proxy, ours, other } = nodes
@@ -137,7 +137,7 @@ test('a watcher that has read nothing when its node loses Redis starts over', as
   await lost.promise
 }, 20_000)
 
-test('watchers on the node whose commit arrives after it gave up hear of it', async () => {
+test.concurrent('watchers on the node whose commit arrives after it gave up hear of it', async () => {
   await using redis = await RedisServer.start()
   await using nodes = await twoNodes(redis)
   const { proxy, ours, other } = nodes
@@ -154,7 +154,7 @@ test('watchers on the node whose commit arrives after it gave up hear of it', as
   hub.close()
 }, 20_000)
 
-test('watchers hear of an event that no replica confirmed once it is published again', async () => {
+test.concurrent('watchers hear of an event that no replica confirmed once it is published again', async () => {
   await using redis = await RedisServer.start('--repl-diskless-sync-delay', '0')
   await using replica = await RedisServer.start('--replicaof', `127.0.0.1 ${redis.port}`)
   await eventually(async () => expect(await redis.command('INFO', 'replication')).toContain('state=online'))
@@ -171,7 +171,7 @@ test('watchers hear of an event that no replica confirmed once it is published a
   await engine.close()
 }, 20_000)
 
-test('servers that start at the same time begin one store', async () => {
+test.concurrent('servers that start at the same time begin one store', async () => {
   await using redis = await RedisServer.start()
   const engines = await Promise.all(Array.from({ length: 8 }, () => RedisEngine.open(redis.setting)))
   const [first, , , , , , , last] = engines
@@ -182,7 +182,7 @@ test('servers that start at the same time begin one store', async () => {
   await Promise.all(engines.map((engine) => engine.close()))
 })
 
-test('a store that was emptied while servers ran takes new servers', async () => {
+test.concurrent('a store that was emptied while servers ran takes new servers', async () => {
   await using redis = await RedisServer.start()
   const engine = await RedisEngine.open(redis.setting)
   const { id } = await created(engine)

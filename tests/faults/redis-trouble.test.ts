@@ -38,7 +38,7 @@ async function callsOf(redis: RedisServer, command: string): Promise<number> {
   return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(text)?.[1] ?? 0)
 }
 
-test('a node that is parted from Redis, or whose connections are half open, refuses publishes, and misses nothing in the end', async () => {
+test.concurrent('a node that is parted from Redis, or whose connections are half open, refuses publishes, and misses nothing in the end', async () => {
   await using redis = await RedisServer.start()
   await using nodes = await severalNodes(redis)
   const { engines, proxies, other } = nodes
@@ -68,7 +68,7 @@ test('a node that is parted from Redis, or whose connections are half open, refu
   }
 }, 30_000)
 
-test('a server that ends the subscriptions of all nodes: their streams stay open, and have what happened meanwhile', async () => {
+test.concurrent('a server that ends the subscriptions of all nodes: their streams stay open, and have what happened meanwhile', async () => {
   await using redis = await RedisServer.start()
   await using nodes = await severalNodes(redis)
   const { engines, other } = nodes
@@ -89,7 +89,7 @@ test('a server that ends the subscriptions of all nodes: their streams stay open
   }
 }, 30_000)
 
-test('a subscriber whose output buffer overflows is cut off by the server, and comes to the document', async () => {
+test.concurrent('a subscriber whose output buffer overflows is cut off by the server, and comes to the document', async () => {
   await using redis = await RedisServer.start('--client-output-buffer-limit', 'pubsub 1mb 0 0')
   await using nodes = await severalNodes(redis)
   const { ours, proxy, other } = nodes
@@ -111,7 +111,7 @@ test('a subscriber whose output buffer overflows is cut off by the server, and c
   hub.close()
 }, 30_000)
 
-test('a server that sleeps for less than three seconds answers late, and nothing is refused', async () => {
+test.concurrent('a server that sleeps for less than three seconds answers late, and nothing is refused', async () => {
   await using redis = await RedisServer.start('--enable-debug-command', 'yes')
   await using nodes = await severalNodes(redis)
   const { engines, proxies, other } = nodes
@@ -126,7 +126,7 @@ test('a server that sleeps for less than three seconds answers late, and nothing
   expect(proxies.map(({ accepted }) => accepted)).toEqual(before)
 })
 
-test('a primary that is made a replica refuses publishes, and takes them when it is the primary again', async () => {
+test.concurrent('a primary that is made a replica refuses publishes, and takes them when it is the primary again', async () => {
   await using redis = await RedisServer.start()
   await using nodes = await severalNodes(redis)
   const { ours, other } = nodes
@@ -175,7 +175,7 @@ test('a server that comes back is met by no stampede: one read and one subscript
   expect(lost).toEqual(engines.map(() => 0))
 }, 30_000)
 
-test('a server whose replication id changes while it runs costs a try, and nothing is lost', async () => {
+test.concurrent('a server whose replication id changes while it runs costs a try, and nothing is lost', async () => {
   await using redis = await RedisServer.start('--repl-diskless-sync-delay', '0')
   await using nodes = await severalNodes(redis)
   const { ours, other } = nodes
