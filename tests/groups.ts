@@ -22,6 +22,7 @@ export const groups: readonly Group[] = [
     files: [
       'faults/redis-chaos',
       'faults/redis-failover',
+      'faults/redis-generation',
       'faults/redis-nodes',
       'faults/redis-recovery',
       'faults/redis-sweeper',

@@ -156,7 +156,8 @@ export class Lane {
       for (;;) {
         if (!found) return waiting.resolve({ refused: problems.notFound() })
         const { state } = found
-        const outcome = applyBatch(loadedOf(found, batch, this.#generation), batch, this.#parts.limits)
+        const generation = this.#generation
+        const outcome = applyBatch(loadedOf(found, batch, generation), batch, this.#parts.limits)
         if ('refused' in outcome) return waiting.resolve(outcome)
         if ('repeat' in outcome) {
           // What it repeats may have been committed without being acknowledged.
@@ -166,6 +167,8 @@ export class Lane {
         const elsewhere = this.#needsCounts(found, outcome.commit)
           ? (await store.standing(state.job.header.createdBy, this.#place)).blocks
           : 0
+        // The partition has another primary since. The events are decided again, because they name its generation.
+        if (generation !== this.#generation) continue
         const result = await this.#commit(found, outcome.commit, batch, elsewhere).result
         if (!('found' in result)) return this.#answer(waiting, result)
         found = result.found
