@@ -270,7 +270,20 @@ export class ReportSocket {
   #ping(): void {
     const { clock } = this.#parts
     if (clock.monotonic() - this.#heardAt > IDLE_MS) this.close(DONE, 'Nothing was sent for five minutes.')
-    else this.#send(JSON.stringify({ at: new Date(clock.now()).toISOString() }))
+    else {
+      this.#send(JSON.stringify({ at: new Date(clock.now()).toISOString() }))
+      void this.#checkTokens()
+    }
+  }
+
+  /** Closes once the jobs of its tokens are gone, or their tokens revoked: of a client that sends nothing, no frame would tell. */
+  async #checkTokens(): Promise<void> {
+    try {
+      for (const { job } of this.#principal.jobs ?? []) await this.#parts.jobs.read(this.#principal, job, 'publish')
+    } catch (error) {
+      if (error instanceof ProblemError) this.close(POLICY, error.problem.detail)
+      // A store that fails says so to whoever sends a frame.
+    }
   }
 
   #send(text: string): void {
