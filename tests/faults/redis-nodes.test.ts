@@ -24,6 +24,11 @@ const clients = async (sub: string, scope?: string) =>
     [ApiClient, ApiClient, ApiClient]
   >
 
+async function allReady(): Promise<void> {
+  for (const { url } of nodes)
+    await eventually(async () => expect((await fetch(new URL('readyz', url))).status).toBe(200))
+}
+
 beforeAll(async () => {
   redis = await RedisServer.start('--appendonly', 'yes', '--appendfsync', 'always')
   const env = {
@@ -73,15 +78,14 @@ test('watchers and producers of any node have one document, while nodes and Redi
     await node.kill(signal)
     await node.restart()
   }
-  for (let kill = 0; kill < 3; kill++) await restart(pick(nodes), 'SIGKILL')
+  for (let kill = 0; kill < 2; kill++) await restart(pick(nodes), 'SIGKILL')
   await redis.kill()
   await redis.restart()
   for (const node of nodes) await restart(node, 'SIGTERM')
   await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
   isOver = true
   await production
-  for (const { url } of nodes)
-    await eventually(async () => expect((await fetch(new URL('readyz', url))).status).toBe(200))
+  await allReady()
 
   for (const { id, sent, told } of jobs) {
     const documents = await Promise.all((await clients('ada')).map((client) => client.read(id)))
@@ -93,7 +97,7 @@ test('watchers and producers of any node have one document, while nodes and Redi
     const theirs = watchers.splice(0, 3)
     await Promise.all(theirs.map((watcher) => watcher.until(({ version }) => version === document.version)))
     for (const { job } of theirs) expect(job).toEqual(document)
-    expect(theirs[1]?.opened).toBeGreaterThan(5)
+    expect(theirs[1]?.opened).toBeGreaterThan(3)
     expect(told.size).toBeGreaterThan(10)
     await Promise.all(theirs.map((watcher) => watcher.stop()))
   }
@@ -127,6 +131,7 @@ describe('of three nodes', () => {
     await eventually(() => asked.operate(id, 'cancel'))
     expect(await socket.next()).toMatchObject({ job: id, cancelRequested: true })
     await socket.close()
+    await allReady()
   })
 
   test('all count the live jobs of a principal together', async () => {
