@@ -106,7 +106,7 @@ export class RedisEngine implements Engine {
   }
 
   create(job: JobToCreate): Promise<Created> {
-    return answered(() => this.#create(job))
+    return answered(() => this.#store.nodes.throughMoves(() => this.#create(job)))
   }
 
   apply(id: string, batch: Batch): Promise<Applied> {
@@ -134,7 +134,7 @@ export class RedisEngine implements Engine {
   }
 
   remove(id: string, only: RemoveOnly = {}): Promise<boolean> {
-    return this.#lane(id).run(() => this.#remove(id, only))
+    return this.#lane(id).run(() => this.#store.nodes.throughMoves(() => this.#remove(id, only)))
   }
 
   watch(target: WatchTarget, wake: (change: Change) => void, onLost?: () => void): Promise<Unwatch> {

@@ -16,6 +16,7 @@ import {
 } from './known-job.ts'
 import { encodeChange, type Order } from './message.ts'
 import { scripts } from './scripts.ts'
+import { SlotMoves } from './slot-moves.ts'
 import type { Place, RedisStore } from './store.ts'
 import { commitCall } from './write.ts'
 
@@ -34,6 +35,8 @@ export interface LaneParts {
 
 interface Waiting {
   batch: Batch
+  /** Milliseconds of the monotonic clock. */
+  since: number
   resolve(applied: Applied): void
   reject(error: unknown): void
 }
@@ -44,7 +47,10 @@ interface Sent {
   result: Promise<Result>
 }
 
-type Result = { applied: Applied; state?: KnownJob } | { found: Found | undefined }
+type Settled = { applied: Applied; state?: KnownJob }
+/** A commit that found another state. */
+type Tried = { found: Found | undefined }
+type Result = Settled | Tried
 
 /**
  * The batches of one job, in order.
@@ -68,7 +74,8 @@ export class Lane {
   }
 
   apply(batch: Batch): Promise<Applied> {
-    return new Promise((resolve, reject) => this.#add({ batch, resolve, reject }))
+    const since = this.#parts.store.clock.monotonic()
+    return new Promise((resolve, reject) => this.#add({ batch, since, resolve, reject }))
   }
 
   /** Runs other work on the job in its turn. */
@@ -120,17 +127,18 @@ export class Lane {
       state = after
     }
     const again: Waiting[] = []
-    let first: Promise<Result> | undefined
+    let first: Tried | undefined
     for (const { waiting, result } of sent) {
       try {
         const outcome = await result
         if ('found' in outcome) {
-          first ??= result
+          if (again.length === 0) first = outcome
           again.push(waiting)
         } else this.#answer(waiting, outcome)
       } catch (error) {
         store.known.delete(this.#id)
-        waiting.reject(error)
+        if (error instanceof SlotMoves) again.push(waiting)
+        else waiting.reject(error)
       }
     }
     const [next, ...rest] = again
@@ -142,40 +150,49 @@ export class Lane {
   }
 
   /**
-   * Decides one batch on what the store has, as often as someone else commits in between.
+   * Decides one batch on what the store has.
    *
    * @param tried a commit that found another state
    */
-  async #settle(waiting: Waiting, tried?: Promise<Result>): Promise<void> {
+  async #settle(waiting: Waiting, tried?: Tried): Promise<void> {
     const { store } = this.#parts
-    const { batch } = waiting
+    let first = tried
     try {
-      const result = await tried
-      const isFound = result && 'found' in result
-      let found = isFound ? result.found : await store.load(this.#id, namesIn(batch), usedName(batch))
-      for (;;) {
-        if (!found) return waiting.resolve({ refused: problems.notFound() })
-        const { state } = found
-        const generation = this.#generation
-        const outcome = applyBatch(loadedOf(found, batch, generation), batch, this.#parts.limits)
-        if ('refused' in outcome) return waiting.resolve(outcome)
-        if ('repeat' in outcome) {
-          // What it repeats may have been committed without being acknowledged.
-          await store.nodes.confirm(this.#place, this.#place.keys.confirm)
-          return waiting.resolve({ header: outcome.repeat, repeat: true })
-        }
-        const elsewhere = this.#needsCounts(found, outcome.commit)
-          ? (await store.standing(state.job.header.createdBy, this.#place)).blocks
-          : 0
-        // The partition has another primary since. The events are decided again, because they name its generation.
-        if (generation !== this.#generation) continue
-        const result = await this.#commit(found, outcome.commit, batch, elsewhere).result
-        if (!('found' in result)) return this.#answer(waiting, result)
-        found = result.found
-      }
+      const result = await store.nodes.throughMoves(() => {
+        const found = first
+        first = undefined
+        return this.#applyToStored(waiting, found)
+      }, waiting.since)
+      this.#answer(waiting, result)
     } catch (error) {
       store.known.delete(this.#id)
       waiting.reject(error)
+    }
+  }
+
+  /** Decides a batch as often as someone else commits in between. */
+  async #applyToStored({ batch, since }: Waiting, tried: Tried | undefined): Promise<Settled> {
+    const { store } = this.#parts
+    let found = tried ? tried.found : await store.load(this.#id, namesIn(batch), usedName(batch), since)
+    for (;;) {
+      if (!found) return { applied: { refused: problems.notFound() } }
+      const { state } = found
+      const generation = this.#generation
+      const outcome = applyBatch(loadedOf(found, batch, generation), batch, this.#parts.limits)
+      if ('refused' in outcome) return { applied: outcome }
+      if ('repeat' in outcome) {
+        // What it repeats may have been committed without being acknowledged.
+        await store.nodes.confirm(this.#place, this.#place.keys.confirm)
+        return { applied: { header: outcome.repeat, repeat: true } }
+      }
+      const elsewhere = this.#needsCounts(found, outcome.commit)
+        ? (await store.standing(state.job.header.createdBy, this.#place)).blocks
+        : 0
+      // The partition has another primary since. The events are decided again, because they name its generation.
+      if (generation !== this.#generation) continue
+      const result = await this.#commit(found, outcome.commit, batch, elsewhere).result
+      if (!('found' in result)) return result
+      found = result.found
     }
   }
 
@@ -234,7 +251,7 @@ export class Lane {
     return { result, after }
   }
 
-  #answer(waiting: Waiting, { applied, state }: { applied: Applied; state?: KnownJob }): void {
+  #answer(waiting: Waiting, { applied, state }: Settled): void {
     if (state) this.#parts.store.remember(this.#id, state)
     waiting.resolve(applied)
   }

@@ -4,6 +4,7 @@ import { isReply, type NodeParts, RedisNode } from './node.ts'
 import type { Partition } from './partitions.ts'
 import type { Script } from './scripts.ts'
 import { formatAddress } from './setting.ts'
+import { AWAY, hasForeignKey, isMove, SlotMoves, throughMoves } from './slot-moves.ts'
 import type { Locate, Primary } from './topology.ts'
 
 /** Pauses between attempts to connect: up to twice as long each time, at random, so that nodes do not come back all at once. */
@@ -32,6 +33,8 @@ export class RedisNodes {
   readonly #parts: NodesParts
   readonly #nodes = new Map<string, RedisNode>()
   readonly #homes: (RedisNode | undefined)[]
+  /** Partitions that get another primary now. */
+  readonly #adopted = new Set<number>()
   #refreshing: Promise<void> | undefined
   #timer: Timer | undefined
   #failures = 0
@@ -59,25 +62,41 @@ export class RedisNodes {
   /** The primary of a partition. @throws ProblemError 503 while there is none */
   home(partition: Partition): RedisNode {
     const node = this.#homes[partition.index]
-    if (!node) throw refuse(problems.unavailable(AWAY))
-    return node
+    if (node) return node
+    throw this.#adopted.has(partition.index) ? new SlotMoves() : refuse(problems.unavailable(AWAY))
   }
 
-  /** Runs a script that reads on a partition. @throws ProblemError 503 when the store is away or can't run it */
-  async read<T>(partition: Partition, script: Script, keys: readonly string[], args: readonly string[]): Promise<T> {
-    const node = this.home(partition)
-    try {
-      return await node.read<T>(script, keys, args)
-    } catch (error) {
-      throw this.#causeOf(error, node)
-    }
+  /**
+   * Does work again, from its beginning, while its slot moves from one primary to another.
+   *
+   * @param since when it was asked for: milliseconds of the monotonic clock
+   */
+  throughMoves<T>(work: () => Promise<T>, since?: number): Promise<T> {
+    const { clock, random } = this.#parts
+    return throughMoves(clock, random, since ?? clock.monotonic(), work)
+  }
+
+  /**
+   * Runs a script that reads on a partition, wherever that moves.
+   *
+   * @param since as in {@link throughMoves}
+   * @throws ProblemError 503 when the store is away or can't run it
+   */
+  read<T>(
+    partition: Partition,
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    since?: number,
+  ): Promise<T> {
+    return this.#ask(partition, (node) => node.read<T>(script, keys, args), since)
   }
 
   /**
    * Runs a script that commits if it replies 1, or an array that begins with it; resolves when that is acknowledged.
    *
    * @param onUnconfirmed called when the script has committed, but that was not acknowledged
-   * @throws as {@link read}
+   * @throws as {@link read}; SlotMoves when the slot moves, maybe to another history
    */
   async commit<T>(
     partition: Partition,
@@ -116,23 +135,13 @@ export class RedisNodes {
   }
 
   /** Sends a command that reads to the primary of a partition. @throws as {@link read} */
-  async call<T>(partition: Partition, args: readonly string[]): Promise<T> {
-    const node = this.home(partition)
-    try {
-      return await node.call<T>(args)
-    } catch (error) {
-      throw this.#causeOf(error, node)
-    }
+  call<T>(partition: Partition, args: readonly string[]): Promise<T> {
+    return this.#ask(partition, (node) => node.call<T>(args))
   }
 
   /** Subscribes to a channel of a partition. @throws ProblemError 503 */
-  async subscribe(partition: Partition, channel: string): Promise<void> {
-    const node = this.home(partition)
-    try {
-      await node.subscribe(channel)
-    } catch (error) {
-      throw this.#causeOf(error, node)
-    }
+  subscribe(partition: Partition, channel: string): Promise<void> {
+    return this.#ask(partition, (node) => node.subscribe(channel))
   }
 
   unsubscribe(partition: Partition, channel: string): void {
@@ -163,6 +172,17 @@ export class RedisNodes {
     for (const node of [...this.#nodes.values()]) node.end(new Error('The server is stopping'))
   }
 
+  #ask<T>(partition: Partition, ask: (node: RedisNode) => Promise<T>, since?: number): Promise<T> {
+    return this.throughMoves(async () => {
+      const node = this.home(partition)
+      try {
+        return await ask(node)
+      } catch (error) {
+        throw hasForeignKey(error) ? new SlotMoves() : this.#causeOf(error, node)
+      }
+    }, since)
+  }
+
   async #refresh(): Promise<void> {
     const primaries = await this.#parts.locate()
     const served = new Set(primaries.map(({ address }) => formatAddress(address)))
@@ -183,11 +203,16 @@ export class RedisNodes {
     const moved = own.filter(({ index }) => this.#homes[index] !== node)
     // What belongs to the old primary must not be answered while the new one is being adopted.
     for (const { index } of moved) this.#homes[index] = undefined
-    for (const partition of moved) {
-      const release = await recover(partition, node)
-      if (node.isEnded) throw new Error(`The connection to ${name} was lost`)
-      this.#homes[partition.index] = node
-      release()
+    for (const { index } of moved) this.#adopted.add(index)
+    try {
+      for (const partition of moved) {
+        const release = await recover(partition, node)
+        if (node.isEnded) throw new Error(`The connection to ${name} was lost`)
+        this.#homes[partition.index] = node
+        release()
+      }
+    } finally {
+      for (const { index } of moved) this.#adopted.delete(index)
     }
     if (own[0]) await node.probe(probeChannel(own[0]))
   }
@@ -234,18 +259,18 @@ export class RedisNodes {
   #causeOf(error: unknown, node: RedisNode): unknown {
     if (error instanceof ProblemError) return error
     if (isReply(error, 'MOVED')) void this.refresh().then(() => this.#schedule())
+    if (isMove(error)) return new SlotMoves()
     if (isReply(error, 'OOM')) return refuse(problems.unavailable(FULL))
-    const isStated = STATES.some((code) => isReply(error, code))
+    const isStated = STATES.some((code) => isReply(error, code)) || hasForeignKey(error)
     if (node.isEnded || isStated || !isReplyError(error)) return refuse(problems.unavailable())
     return error
   }
 }
 
-const AWAY = 'The store is away, and nothing of the request was applied. Send it again in a moment.'
 const FULL =
   'The memory of the store is full, and nothing of the request was applied. Delete jobs, or raise maxmemory, then send it again.'
 /** Replies by which a server says that it can't run a command now. */
-const STATES = ['MOVED', 'ASK', 'TRYAGAIN', 'CLUSTERDOWN', 'LOADING', 'BUSY', 'MISCONF', 'NOREPLICAS']
+const STATES = ['CLUSTERDOWN', 'LOADING', 'BUSY', 'MISCONF', 'NOREPLICAS']
 
 /** Whether the server replied, and did not merely lose the connection. */
 function isReplyError(error: unknown): boolean {

@@ -1,5 +1,5 @@
 import type { Note, Notes } from '../../jobs/engine.ts'
-import { scripts } from './scripts.ts'
+import { type Script, scripts } from './scripts.ts'
 import type { Place, RedisStore } from './store.ts'
 
 /** Notes in the first partition: they are few, and listed by the start of their keys. */
@@ -15,7 +15,7 @@ export class RedisNotes implements Notes {
   async put({ key, text }: Note, until: number, now: number): Promise<void> {
     const { notes, noteOrder, noteExpiry } = this.#place.keys
     const args = [key, text, `${until}`, `${now}`]
-    await this.#store.nodes.commit(this.#place, scripts.putNote, [notes, noteOrder, noteExpiry], args)
+    await this.#commit(scripts.putNote, [notes, noteOrder, noteExpiry], args)
   }
 
   async get(key: string): Promise<string | undefined> {
@@ -26,13 +26,13 @@ export class RedisNotes implements Notes {
 
   async take(key: string): Promise<string | undefined> {
     const { notes, noteOrder, noteExpiry } = this.#place.keys
-    const [, text] = await this.#store.nodes.commit<[number, string?]>(
-      this.#place,
-      scripts.takeNote,
-      [notes, noteOrder, noteExpiry],
-      [key],
-    )
+    const [, text] = await this.#commit<[number, string?]>(scripts.takeNote, [notes, noteOrder, noteExpiry], [key])
     return text
+  }
+
+  #commit<T>(script: Script, keys: readonly string[], args: readonly string[]): Promise<T> {
+    const { nodes } = this.#store
+    return nodes.throughMoves(() => nodes.commit<T>(this.#place, script, keys, args))
   }
 
   async list({ prefix, after, limit }: Parameters<Notes['list']>[0]): Promise<Note[]> {

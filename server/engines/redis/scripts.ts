@@ -54,7 +54,8 @@ local function index(at, count, place)
     local change, key, value, member = ARGV[at], KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], ARGV[at + 3]
     if change == '+' then redis.call('ZADD', key, value ~= '' and value or place, member)
     elseif change == '*' then redis.call('ZINCRBY', key, value, member)
-    elseif change == '-' or redis.call('EXISTS', KEYS[tonumber(value)]) == 0 then redis.call('ZREM', key, member) end
+    -- While a slot moves a key that this script has emptied counts as gone elsewhere.
+    elseif change == '-' or redis.pcall('EXISTS', KEYS[tonumber(value)]) ~= 1 then redis.call('ZREM', key, member) end
     at = at + 4
   end
 end

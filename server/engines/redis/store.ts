@@ -49,8 +49,8 @@ export class RedisStore {
     return `${this.by}.${this.#stamps}`
   }
 
-  /** Reads a job, with rows and the entry of an idempotency key. */
-  async load(id: string, names: readonly string[] = [], key = ''): Promise<Found | undefined> {
+  /** Reads a job, with rows and the entry of an idempotency key. @param since as in `RedisNodes.throughMoves` */
+  async load(id: string, names: readonly string[] = [], key = '', since?: number): Promise<Found | undefined> {
     const place = this.placeOf(id)
     const { keys } = place
     const reply = await this.nodes.read<LoadReply>(
@@ -58,6 +58,7 @@ export class RedisStore {
       scripts.load,
       [keys.job(id), keys.rows(id), keys.used(id)],
       [key, ...names],
+      since,
     )
     return foundIn(reply, names)
   }
