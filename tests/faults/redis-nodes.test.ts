@@ -146,7 +146,7 @@ describe('of three nodes', () => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(2 * LIVE_JOBS)
   })
 
-  test('one alone signs a browser in by a link', async () => {
+  test.concurrent('one alone signs a browser in by a link', async () => {
     const link = await signInLink(nodes[0].url, { sub: unique('guest') })
     const path = new URL(link).pathname + new URL(link).search
     const answers = await Promise.all(
@@ -155,7 +155,7 @@ describe('of three nodes', () => {
     expect(answers.filter(({ headers }) => headers.has('set-cookie'))).toHaveLength(1)
   })
 
-  test('one ends a session: the cookie is refused everywhere, and streams of others end when they ask', async () => {
+  test.concurrent('one ends a session: the cookie is refused everywhere, and streams of others end when they ask', async () => {
     const sub = unique('leaver')
     const [ada] = await clients(sub)
     const { id } = await ada.create()
@@ -177,7 +177,7 @@ describe('of three nodes', () => {
     }
   }, 30_000)
 
-  test("one ends a job's tokens: the others refuse them from then on, and end their streams", async () => {
+  test.concurrent("one ends a job's tokens: the others refuse them from then on, and end their streams", async () => {
     const [ending, watched, published] = await clients('ada')
     const { id } = await ending.create()
     const [watch, publish] = [await ending.share(id), await ending.share(id, { can: 'publish' })]
@@ -193,7 +193,7 @@ describe('of three nodes', () => {
     expect((await ending.read(id)).progress.done).toBe(1)
   })
 
-  test('one ends a job that is due, once', async () => {
+  test.concurrent('one ends a job that is due, once', async () => {
     const [ada, , other] = await clients('ada')
     const { id } = await ada.create({ timeoutSeconds: 1 })
     await using stream = await other.stream(`api/jobs/${id}/progress`)
