@@ -29,16 +29,21 @@ export class Nginx {
   /**
    * @param server the address of the server behind it
    * @param edit what else is to be otherwise in the configuration
+   * @param file which configuration
    */
-  static async start(server: string, edit: (config: string) => string = (config) => config): Promise<Nginx> {
+  static async start(
+    server: string,
+    edit: (config: string) => string = (config) => config,
+    file = 'nginx.conf',
+  ): Promise<Nginx> {
     const folder = await mkdtemp(join(tmpdir(), 'milepost-nginx-'))
     const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
     await makeCertificate(key, certificate)
     const port = freePort()
-    const shipped = await readFile('server/deploy/nginx.conf', 'utf8')
+    const shipped = await readFile(join('server/deploy', file), 'utf8')
     const config = edit(shipped)
       .replace('listen 443 ssl', `listen 127.0.0.1:${port} ssl`)
-      .replace('server_name example.com', 'server_name localhost')
+      .replace(/server_name \S+;/, 'server_name localhost;')
       .replace('127.0.0.1:8787', new URL(server).host)
       .replace('/etc/ssl/milepost/fullchain.pem', certificate)
       .replace('/etc/ssl/milepost/key.pem', key)
