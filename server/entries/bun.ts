@@ -11,8 +11,6 @@ const IDLE_SECONDS = 255
 
 /** Unread bytes of a WebSocket's answers from which it is closed. */
 const UNREAD_BYTES = 1_048_576
-/** Most bytes of a character: Bun disconnects without a reason, so frames that the app refuses with one must reach it. */
-const FRAME_CHARACTER_BYTES = 3
 
 /**
  * Serves until the process is asked to stop.
@@ -44,7 +42,8 @@ function listen({ serve, config: { port, limits }, hostname }: LocalServer): Bun
       // Sends pings by itself. A client that does not read is disconnected.
       websocket: {
         ...websocket,
-        maxPayloadLength: FRAME_CHARACTER_BYTES * limits.bodyBytes,
+        // What has come of a frame is kept until the rest comes.
+        maxPayloadLength: limits.bodyBytes,
         backpressureLimit: UNREAD_BYTES,
         closeOnBackpressureLimit: true,
         ping: endPingFloods(),

@@ -36,7 +36,7 @@ export class RawConnection {
     })
   }
 
-  write(text: string): void {
+  write(text: string | Uint8Array): void {
     this.#socket.write(text)
   }
 
