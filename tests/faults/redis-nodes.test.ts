@@ -127,10 +127,17 @@ describe('of three nodes', () => {
     expect(await socket.ask({ n: 1, job: id, events: [{ type: 'progress', done: 1 }] })).toMatchObject({ version: 3 })
     await asked.operate(id, 'pause')
     expect(await socket.next()).toMatchObject({ job: id, pauseRequested: true, cancelRequested: false })
+    const probes = async () => (await redis.command('PUBSUB', 'SHARDCHANNELS', '*probe*')).split('\n')
+    const before = await probes()
     await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
     await eventually(() => asked.operate(id, 'cancel'))
     expect(await socket.next()).toMatchObject({ job: id, cancelRequested: true })
     await socket.close()
+    // Each node has noticed, and connected again.
+    await eventually(async () => {
+      const after = await probes()
+      expect([after.length, after.filter((probe) => before.includes(probe))]).toEqual([nodes.length, []])
+    })
     await allReady()
   })
 
