@@ -47,7 +47,7 @@ export function parseJobAddress({ url, jobId, baseUrl = '', bearer, viewer, ...m
   const [path = '', search] = beforeHash.split('?', 2)
   const query = new URLSearchParams(search)
   const [base = '', rest = ''] = path.split(`/${jobsPath}/`, 2)
-  const [id = ''] = rest.split('/', 1)
+  const id = decodeURIComponent(rest.split('/', 1)[0] ?? '')
   const token = more.token ?? query.get('token')
   const parts = (more.parts ?? query.get('parts')) === 'header' ? 'header' : 'all'
   const streamKey = JSON.stringify([base, parts, token !== null, bearer, viewer])
@@ -87,7 +87,7 @@ export interface JobLocation {
 export function locateJob(url: string, token: string | null, page?: string): JobLocation {
   const { origin, pathname, searchParams } = new URL(url, page)
   const [path = '', rest = ''] = pathname.split('/api/jobs/')
-  const [id = ''] = rest.split('/')
+  const id = decodeURIComponent(rest.split('/')[0] ?? '')
   return { base: origin + path, id, token: token || searchParams.get('token') }
 }
 
