@@ -88,7 +88,7 @@ test('watchers and producers of any node have one document, while nodes and Redi
   await allReady()
 
   for (const { id, sent, told } of jobs) {
-    const documents = await Promise.all((await clients('ada')).map((client) => client.read(id)))
+    const documents = await Promise.all((await clients('ada')).map((client) => eventually(() => client.read(id))))
     const [document] = documents as [Job]
     // Each event once.
     expect(document.version).toBe(1 + sent)
