@@ -2,6 +2,7 @@
 
 export type { ConnectionStatus } from './connection/connection-state.ts'
 export { type Environment, systemEnvironment } from './connection/environment.ts'
+export type { GetToken } from './connection/token-source.ts'
 export {
   createReporter,
   type JobReporter,
@@ -13,6 +14,7 @@ export { createJobListSignal, type JobListOptions, type JobListSignal, type JobR
 export { createJobSignal, type JobError, type JobSignal, type JobSignalOptions } from './signals/job-signal.ts'
 export { getJobSignal } from './signals/shared-job-signal.ts'
 export { type UseJobProgressOptions, useJobProgress } from './signals/use-job-progress.ts'
+export { type UseJobsOptions, useJobs } from './signals/use-jobs.ts'
 export { createFormat, type Format } from './text/format.ts'
 export type { JobState } from './text/job-language.ts'
 export { english, type Language } from './text/language.ts'

@@ -173,12 +173,10 @@ export function transition(
 
   switch (event.type) {
     case 'start':
-      if (isAtWork) break
-      return open(createConnectionState(state.cursor))
     case 'again':
       if (!isAtWork) return open(createConnectionState(state.cursor))
-      // The wait that the server asked for goes on.
-      if (now >= state.notBefore) return tryAgain()
+      // A wait that the server asked for goes on.
+      if (event.type === 'again' && now >= state.notBefore) return tryAgain()
       break
     case 'stop':
       if (isAtWork) return begin('idle', undefined, { status: 'connecting' })

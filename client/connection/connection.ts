@@ -15,8 +15,8 @@ export interface Attempt {
   readonly signal: AbortSignal
   /** Reports an event to the policy. */
   tell(event: ConnectionEvent): void
-  /** Takes a message of the stream: its name, and its data as it was sent, or as a poll found it. */
-  take(name: string, data: string | object): void
+  /** Takes a message of the stream: its name, and its data as it was sent. */
+  take(name: string, text: string): void
 }
 
 /** The options of a connection. */
@@ -103,11 +103,11 @@ export function createConnection(options: ConnectionOptions): ServerConnection {
       if (event.type !== 'failed' && event.type !== 'closed') options.onHeard()
       dispatch(event)
     }
-    const take = (name: string, data: string | object) => {
+    const take = (name: string, text: string) => {
       if (signal.aborted) return
       let event: ConnectionEvent = { type: 'failed' }
       try {
-        event = options.receive(name, typeof data === 'string' ? JSON.parse(data) : data)
+        event = options.receive(name, JSON.parse(text))
       } catch {
         // A malformed message: the stream can't be trusted.
       }

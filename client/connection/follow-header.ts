@@ -12,23 +12,31 @@ import { statusOfEnd, transition } from './connection-state.ts'
 import type { Environment } from './environment.ts'
 import { createJobStream, type FollowedJob, type JobStream } from './job-stream.ts'
 import type { JobLocation } from './job-url.ts'
-import { takeMessages } from './transport.ts'
+import { requestJson, takeMessages } from './transport.ts'
 
 const SECOND = 1_000
 /** Jobs on one stream: each is in the stream's URL with its token, and servers accept 16 KiB of URL. */
 const MOST_JOBS = 40
 
+/** Stops following. */
+interface Following {
+  (): void
+  /** Goes on with another token of the location. */
+  restart(): void
+}
+
 /**
  * Follows the header of a job. All jobs of one server on a page share a connection.
  *
  * @param show called with what is known: at once, then at most once a frame when it changed, and once a second while it may
- * @returns a function that stops following
+ * @param renew replaces the token of `location` when it has ended. Resolves to whether it did
  */
 export function followHeader(
   location: JobLocation,
   environment: Environment,
   show: (facts: JobFacts) => void,
-): () => void {
+  renew?: () => Promise<boolean>,
+): Following {
   const { clock } = environment
   let header: JobHeader | undefined
   let estimate = emptyEstimate
@@ -48,6 +56,7 @@ export function followHeader(
       if (name === 'patch') take(mergeHeader(header ?? {}, (data as Patch).job))
       return {}
     },
+    renew,
     changed() {
       // An answer may arrive after the follower has left.
       if (isFollowing) callOff ??= environment.frame(tell)
@@ -80,11 +89,12 @@ export function followHeader(
     show({ ...facts, connection: over ?? facts.connection, job: header, rate, timeLeft })
   }
   tell()
-  return () => {
+  const stop = () => {
     isFollowing = false
     rest()
     stream.leave(followed)
   }
+  return Object.assign(stop, { restart: stream.restart })
 }
 
 /** An `end` without the final state means that something is missing. */
@@ -115,6 +125,7 @@ function joinStream(job: FollowedJob, environment: Environment): JobStream {
       if (EventSource) takeMessages(new EventSource(url), ['snapshot', 'patch', 'ping', 'end'], attempt)
       return undefined
     },
+    request: requestJson,
     nameOf: (answer) => (isJob(answer) ? 'snapshot' : undefined),
     environment,
   })

@@ -1,6 +1,6 @@
 import { formatCursor } from '../../shared/document/cursor.ts'
 import type { AppliedEvent } from '../../shared/document/events.ts'
-import type { Job, Patch } from '../../shared/document/job.ts'
+import type { Item, Job, Patch } from '../../shared/document/job.ts'
 import { LiveJob } from '../../shared/document/live-job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { type EndReason, patchOfSnapshot, type StreamMessage } from '../../shared/wire/messages.ts'
@@ -17,12 +17,19 @@ export type JobMessage = Exclude<StreamMessage, { event: 'ping' }>
 export class JobReplica {
   #live: LiveJob | undefined
   #job: Job | undefined
+  /** The copy whose document was last complete. */
+  #shown: LiveJob | undefined
   /** No page is missing. */
   #whole = false
 
   /** The document when it was last complete. A new object after each change, with the same arrays. */
   get job(): Job | undefined {
     return this.#job
+  }
+
+  /** An item of {@link job}. */
+  item(id: string): Item | undefined {
+    return this.#shown?.item(id)
   }
 
   /** The cursor of what is here, pages of an incomplete document included. */
@@ -78,7 +85,10 @@ export class JobReplica {
     this.#whole = whole
     const job = this.#live?.job
     if (!job) return {}
-    if (whole) this.#job = job
+    if (whole) {
+      this.#job = job
+      this.#shown = this.#live
+    }
     return {}
   }
 }

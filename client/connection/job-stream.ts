@@ -1,9 +1,10 @@
 import type { JobHeader, Patch } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import type { Timer } from '../../shared/time/clock.ts'
 import type { PingData } from '../../shared/wire/messages.ts'
 import { progressPath } from '../../shared/wire/paths.ts'
 import type { JobFacts } from '../text/words.ts'
-import type { Attempt, createConnection, Received } from './connection.ts'
+import type { createConnection, Received } from './connection.ts'
 import {
   type ConnectionEvent,
   type ConnectionStatus,
@@ -15,7 +16,7 @@ import type { Environment } from './environment.ts'
 import { documentUrl, type JobLocation } from './job-url.ts'
 import { isThereForAll, tellOriginRefused } from './origin-refusal.ts'
 import { createServerClock } from './server-clock.ts'
-import { requestJson } from './transport.ts'
+import type { ClientRequests } from './transport.ts'
 
 /** A job on a shared stream, and its state. */
 export interface FollowedJob {
@@ -31,8 +32,10 @@ export interface FollowedJob {
    * second refusal is believed.
    */
   isRefused?: boolean | undefined
-  /** Takes a message: its name and its data. Pings go to every job. */
+  /** Takes a message: its name and its data. Pings go to every job. What a poll found is one too, without `jobId`. */
   receive(name: string, data: unknown): Received
+  /** Called when its token has ended: replaces it. Resolves to whether it did; until then the job is left out of the stream. */
+  renew?: (() => Promise<boolean>) | undefined
   /** Called after any of this, or the connection, has changed. */
   changed(): void
 }
@@ -49,24 +52,18 @@ export interface JobStream {
   leave(job: FollowedJob): void
   /** Begins again: cursors of jobs have changed. */
   restart(): void
-  /** Whether no job is followed. */
-  readonly isIdle: boolean
 }
 
 /** How jobs of one server and one kind of access are read. */
-interface JobStreamOptions {
+interface JobStreamOptions extends ClientRequests {
   /** Where the server is mounted, without a slash at its end. */
   base: string
   parts: 'header' | 'all'
   /** Jobs that fit into one URL. */
   mostJobs: number
-  /** Headers of every request. */
-  headers?: Readonly<Record<string, string>>
   policy: typeof transition
   /** Makes the connection, which may be one of several tabs. */
   connect: typeof createConnection
-  /** Opens a stream. Returns how it ended, unless that was reported to the attempt. */
-  open(url: string, attempt: Attempt): Promise<ConnectionEvent | undefined> | undefined
   /** The name of the message that an answer to a poll is; `undefined` for one that is not the server's. */
   nameOf(answer: unknown): 'snapshot' | 'patch' | undefined
   environment: Environment
@@ -79,25 +76,24 @@ const ASK_AGAIN_MS = 3_000
 
 /** A stream of jobs that join and leave. It is open while there are any. */
 export function createJobStream(options: JobStreamOptions): JobStream {
-  const { base, parts, headers = {}, environment } = options
+  const { base, parts, environment } = options
   const { clock } = environment
   const serverClock = createServerClock(clock)
   /** The jobs that have not ended. */
   const jobs = new Set<FollowedJob>()
   let lastSeen: number | undefined
   let isOriginRefused = false
-  let isGathering = false
+  let gathering: Timer | undefined
 
   const connection = options.connect({
     environment,
     policy: options.policy,
     // Without a job the stream would follow all jobs.
     open: async (_cursor, attempt) => (streamed().length > 0 ? options.open(streamUrl(), attempt) : undefined),
-    poll: (_cursor, attempt) => pollAll(attempt).catch(() => explain(attempt)),
+    poll: (_cursor, { signal }) => pollAll(signal).catch(() => explain(signal)),
     receive(name, data) {
-      const { jobId, job: { updatedAt } = data as JobHeader } = data as { jobId?: string; job?: JobHeader }
+      const { jobId } = data as { jobId?: string }
       if (name === 'ping') serverClock.set((data as PingData).at)
-      serverClock.observe(updatedAt)
       for (const job of jobs) {
         // The server accepts whatever is in the stream.
         job.isRefused ||= undefined
@@ -120,13 +116,8 @@ export function createJobStream(options: JobStreamOptions): JobStream {
   const streamed = () => [...jobs].filter(({ isRefused }) => !isRefused)
 
   function restartSoon(): void {
-    if (isGathering) return
-    isGathering = true
-    clock.setTimeout(() => {
-      isGathering = false
-      if (streamed().length > 0) connection.again()
-      else connection.stop()
-    }, GATHER_MS)
+    clock.clearTimeout(gathering)
+    gathering = clock.setTimeout(() => (streamed().length > 0 ? connection.again() : connection.stop()), GATHER_MS)
   }
 
   function streamUrl(): string {
@@ -149,27 +140,36 @@ export function createJobStream(options: JobStreamOptions): JobStream {
     job.isInDoubt = true
   }
 
-  function finish(job: FollowedJob, status: ConnectionStatus): void {
-    jobs.delete(job)
-    job.over = status
-    job.changed()
+  function finish(job: FollowedJob, status: ConnectionStatus, renew = status === 'expired' && job.renew): void {
+    if (renew) {
+      job.isRefused = true
+      void renew()
+        .catch(() => false)
+        .then((isRenewed) => {
+          job.isRefused = undefined
+          if (!isRenewed) finish(job, status, false)
+          else if (jobs.has(job)) restartSoon()
+        })
+    } else if (jobs.delete(job)) {
+      job.over = status
+      job.changed()
+    }
     if (streamed().length === 0) connection.stop()
   }
 
   /** Polls each job: the fallback for streams. */
-  async function pollAll(attempt: Attempt): Promise<ConnectionEvent | undefined> {
-    const answers = await Promise.all([...jobs].map((job) => poll(job, attempt)))
+  async function pollAll(signal: AbortSignal): Promise<ConnectionEvent | undefined> {
+    const answers = await Promise.all([...jobs].map((job) => poll(job, signal)))
     // A refused job does not affect the others; other failures are left to the policy.
     return answers.find(({ type }) => type === 'failed') ?? answers[0]
   }
 
   /** Finds out why the server does not answer. */
-  async function explain(attempt: Attempt): Promise<ConnectionEvent | undefined> {
-    const { signal } = attempt
+  async function explain(signal: AbortSignal): Promise<ConnectionEvent | undefined> {
     // A server that has answered allows this origin.
     if (lastSeen !== undefined || !(await isThereForAll(base, environment, signal))) return { type: 'failed' }
     // The network may have been lost for a moment.
-    return pollAll(attempt).catch(() => {
+    return pollAll(signal).catch(() => {
       signal.throwIfAborted()
       if (!isOriginRefused) tellOriginRefused(base, environment)
       isOriginRefused = true
@@ -178,22 +178,18 @@ export function createJobStream(options: JobStreamOptions): JobStream {
     })
   }
 
-  /** Passes what a poll found as a message of the stream. */
-  function tell({ take }: Attempt, { location }: FollowedJob, name: string, data: object): void {
-    take(name, { ...data, jobId: location.id })
-  }
-
-  async function poll(job: FollowedJob, attempt: Attempt): Promise<ConnectionEvent> {
+  async function poll(job: FollowedJob, signal: AbortSignal): Promise<ConnectionEvent> {
     const { location, cursor } = job
     // A header is small: all of it is simpler than what changed.
     const url = documentUrl(location, parts, parts === 'all' ? cursor : undefined)
-    const answer = await requestJson(url, { headers, signal: attempt.signal }, environment, (found, date) => {
+    const answer = await options.request(url, { signal }, environment, (found, date) => {
       const name = options.nameOf(found)
       if (!name) return undefined
       serverClock.setRoughly(date)
-      tell(attempt, job, name, found as object)
+      signal.throwIfAborted()
+      hear(job, name, found)
       const { status } = (name === 'patch' ? (found as Patch).job : found) as JobHeader
-      if (isTerminalStatus(status)) tell(attempt, job, 'end', { reason: status })
+      if (isTerminalStatus(status)) hear(job, 'end', { reason: status })
       return { type: 'polled' }
     })
     const refused = answer.type === 'failed' && statusOfRefusal(answer.status)
@@ -231,8 +227,5 @@ export function createJobStream(options: JobStreamOptions): JobStream {
       else connection.stop()
     },
     restart: restartSoon,
-    get isIdle() {
-      return jobs.size === 0
-    },
   }
 }

@@ -3,13 +3,13 @@ import type { Patch } from '../../shared/document/job.ts'
 import { isJob, isPatch } from '../../shared/wire/answers.ts'
 import type { EndData } from '../../shared/wire/messages.ts'
 import { createConnection } from './connection.ts'
+import { createCredential } from './credential.ts'
 import type { Environment } from './environment.ts'
 import { jobTransition } from './job-connection-state.ts'
 import { createJobStream, type FollowedJob, type JobStream } from './job-stream.ts'
 import type { JobLocation, ParsedAddress } from './job-url.ts'
 import { createTabConnection, type TabConnection, type Wants } from './tab-connection.ts'
 import { tabGroup } from './tab-group.ts'
-import { openStream } from './transport.ts'
 
 /** Jobs on one stream: servers accept 100 jobs and 16 KiB of URL, in which each job may have a token. */
 const MOST_JOBS = 80
@@ -40,15 +40,18 @@ export function joinJobStream(
 class PageStream {
   readonly #stream: JobStream
   readonly #jobs = new Map<string, SharedJob>()
+  readonly #isRenewable: boolean
   #tellTabs: TabConnection['tell'] = () => {}
 
   /** @param index among the page's streams of the same jobs: tabs share the first, the second and so on */
-  constructor({ location, parts, headers, viewer }: ParsedAddress, environment: Environment, index: number) {
-    const group = tabGroup(viewer, location.base, [`jobs ${index}`, parts, headers !== undefined], environment)
+  constructor({ location, parts, credential, viewer }: ParsedAddress, environment: Environment, index: number) {
+    const hasBearer = credential.bearer !== undefined || credential.getToken !== undefined
+    const group = tabGroup(viewer, location.base, [`jobs ${index}`, parts, hasBearer], environment)
+    const { open, request, isRenewable } = createCredential(credential, environment, () => this.#stream.restart())
+    this.#isRenewable = isRenewable
     this.#stream = createJobStream({
       base: location.base,
       parts,
-      ...(headers && { headers }),
       mostJobs: location.token === null ? MOST_JOBS : MOST_WITH_TOKENS,
       policy: jobTransition,
       connect: (options) => {
@@ -62,14 +65,15 @@ class PageStream {
         this.#tellTabs = connection.tell
         return connection
       },
-      open: (url, attempt) => openStream(url, headers, environment, attempt),
+      open,
+      request,
       nameOf: (answer) => (isPatch(answer) ? 'patch' : isJob(answer) ? 'snapshot' : undefined),
       environment,
     })
   }
 
   get isIdle(): boolean {
-    return this.#stream.isIdle
+    return this.#jobs.size === 0
   }
 
   facts() {
@@ -120,7 +124,7 @@ class PageStream {
   #open(location: JobLocation): SharedJob | undefined {
     const known = this.#jobs.get(location.id)
     if (known && !known.over) return known
-    const made = new SharedJob(location, this.#tellTabs)
+    const made = new SharedJob(location, this.#tellTabs, this.#isRenewable)
     if (!this.#stream.join(made)) return undefined
     this.#jobs.set(location.id, made)
     return made
@@ -145,9 +149,13 @@ class SharedJob implements FollowedJob {
 
   readonly #tellTabs: TabConnection['tell']
 
-  constructor(location: JobLocation, tellTabs: TabConnection['tell']) {
+  /** Whether the end of a token is no end: the next stream has another. */
+  readonly #isRenewable: boolean
+
+  constructor(location: JobLocation, tellTabs: TabConnection['tell'], isRenewable: boolean) {
     this.location = location
     this.#tellTabs = tellTabs
+    this.#isRenewable = isRenewable
   }
 
   /** The oldest of all; none if any lacks one or they are of different histories. */
@@ -164,8 +172,11 @@ class SharedJob implements FollowedJob {
   }
 
   receive(name: string, data: unknown) {
-    const { cursor } = data as { cursor?: string }
+    const { jobId, cursor } = data as { jobId?: string; cursor?: string }
+    // The leader alone polls.
+    if (!jobId && name !== 'ping') this.#tellTabs(name, { ...(data as object), jobId: this.location.id })
     if (cursor) for (const tab of this.tabs.keys()) this.tabs.set(tab, cursor)
+    if (this.#isRenewable && (data as EndData).reason === 'token-expired') return {}
     if (name === 'end' && this.own.size === 0) return { ended: (data as EndData).reason }
     // One that has just joined waits for the snapshot.
     const isFirst = name === 'snapshot' || name === 'end' || (data as Partial<Patch>).from === 0

@@ -1,4 +1,12 @@
 import { jobPath, jobsPath, withoutSlash } from '../../shared/wire/paths.ts'
+import type { GetToken } from './token-source.ts'
+
+/** What goes into `Authorization: Bearer`, for clients without a cookie. */
+export interface BearerOptions {
+  bearer?: string | undefined
+  /** Gives what goes there: it is asked for the first token, for another before the end, and after a refusal. Jobs with the same function, or the same `viewer`, share a connection. */
+  getToken?: GetToken | undefined
+}
 
 /** Which job, and the credentials to read it. */
 export type JobAddress = (
@@ -17,8 +25,6 @@ export type JobAddress = (
 ) & {
   /** A watch token. Sent in the URL, so that EventSource works. */
   token?: string | undefined
-  /** What goes into `Authorization: Bearer`, for clients without a cookie or a watch token. */
-  bearer?: string | undefined
   /**
    * Who reads: any text that differs between people and between their sessions. Tabs of one viewer share a connection, as tabs with one `bearer`
    * do; with a cookie they don't without it.
@@ -26,13 +32,13 @@ export type JobAddress = (
   viewer?: string | undefined
   /** `header`: everything but the steps, items, errors and log. */
   parts?: 'header' | undefined
-}
+} & BearerOptions
 
 /** A job's address, taken apart. Equal for the same job and credentials. */
 export interface ParsedAddress {
   location: JobLocation
   parts: 'header' | 'all'
-  headers: Readonly<Record<string, string>> | undefined
+  credential: BearerOptions
   /** Equal for two addresses of the same job and credentials. */
   key: string
   /** Equal for two jobs that one stream can follow. */
@@ -42,7 +48,15 @@ export interface ParsedAddress {
 }
 
 /** The address of a job: where its server is, its id, the credentials to read it, and how much of it is read. */
-export function parseJobAddress({ url, jobId, baseUrl = '', bearer, viewer, ...more }: JobAddress): ParsedAddress {
+export function parseJobAddress({
+  url,
+  jobId,
+  baseUrl = '',
+  bearer,
+  getToken,
+  viewer,
+  ...more
+}: JobAddress): ParsedAddress {
   const [beforeHash = ''] = (url ?? `${withoutSlash(baseUrl)}/${jobPath(jobId ?? '')}`).split('#', 1)
   const [path = '', search] = beforeHash.split('?', 2)
   const query = new URLSearchParams(search)
@@ -50,17 +64,42 @@ export function parseJobAddress({ url, jobId, baseUrl = '', bearer, viewer, ...m
   const id = decodeURIComponent(rest.split('/', 1)[0] ?? '')
   const token = more.token ?? query.get('token')
   const parts = (more.parts ?? query.get('parts')) === 'header' ? 'header' : 'all'
-  const streamKey = JSON.stringify([base, parts, token !== null, bearer, viewer])
+  const streamKey = JSON.stringify([base, parts, token !== null, credentialKey({ bearer, getToken, viewer })])
   const key = JSON.stringify([streamKey, id, token])
   return {
     location: { base, id, token },
     parts,
-    headers: bearerHeaders(bearer),
+    credential: { bearer, getToken },
     key,
     streamKey,
     // Watch tokens differ from job to job: the server checks them for the page that has them.
-    viewer: token === null ? (viewer ?? bearer) : undefined,
+    viewer: token === null ? viewerOf({ viewer, bearer, getToken }) : undefined,
   }
+}
+
+/** What tabs that may share a connection have in common. Tokens that are renewed differ from tab to tab. */
+export function viewerOf({
+  viewer,
+  bearer,
+  getToken,
+}: BearerOptions & { viewer?: string | undefined }): string | undefined {
+  return viewer ?? (getToken ? undefined : bearer)
+}
+
+/** Equal for those who read with the same credentials in a page. */
+export function credentialKey({ viewer, bearer, getToken }: BearerOptions & { viewer?: string | undefined }): string {
+  return JSON.stringify([bearer, viewer, getToken !== undefined, viewer ?? numberOf(getToken)])
+}
+
+const numbers = new WeakMap<GetToken, number>()
+let numbered = 0
+
+/** Equal for the same function. */
+function numberOf(getToken: GetToken | undefined): number | undefined {
+  if (!getToken) return undefined
+  const number = numbers.get(getToken) ?? ++numbered
+  numbers.set(getToken, number)
+  return number
 }
 
 /** The headers for a bearer token; none without one. */
@@ -73,8 +112,8 @@ export interface JobLocation {
   /** Where the server is mounted, without a slash at its end. */
   readonly base: string
   readonly id: string
-  /** A watch token, for readers without a cookie. */
-  readonly token: string | null
+  /** A watch token, for readers without a cookie. Another may take its place. */
+  token: string | null
 }
 
 /**

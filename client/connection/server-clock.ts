@@ -11,8 +11,6 @@ interface ServerClock {
   set(at: string): void
   /** Sets it from the `Date` of an answer, which is exact to the second; a more exact time is kept. */
   setRoughly(date: string): void
-  /** Raises it to the time of an event at the server. */
-  observe(at: string): void
 }
 
 export function createServerClock(clock: Clock): ServerClock {
@@ -29,9 +27,6 @@ export function createServerClock(clock: Clock): ServerClock {
       const told = offsetAt(date)
       // Uncertainty: the cut-off part of a second, and the time that the answer took.
       if (offset < told || offset > told + 2_000) offset = told + 500
-    },
-    observe(at) {
-      if (offsetAt(at) > offset) offset = offsetAt(at)
     },
   }
 }

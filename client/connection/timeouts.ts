@@ -24,3 +24,5 @@ export const RETRY_MOST_MS = 30_000
 export const RETRY_AFTER_MOST_MS = 300_000
 /** The wait between two looks at the server from a page that nobody sees. */
 export const UNSEEN_MS = 60_000
+/** Runtimes fire longer timers at once. */
+export const LONGEST_TIMER_MS = 2_147_483_647

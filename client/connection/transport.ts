@@ -6,14 +6,21 @@ import type { Environment, EventSourceLike } from './environment.ts'
 import { EventSourceParser } from './event-source-parser.ts'
 import { RETRY_AFTER_MOST_MS } from './timeouts.ts'
 
+/** ClientRequests with a credential. */
+export interface ClientRequests {
+  /** Opens a stream. Returns how it ended, unless that is reported to the attempt. */
+  open(url: string, attempt: Attempt): Promise<ConnectionEvent | undefined>
+  /** ClientRequests JSON, as {@link requestJson} does. */
+  request: typeof requestJson
+}
+
 /** The URLs of a stream and of its polling fallback. */
 export interface TransportOptions {
   /** The stream, from a cursor. */
   streamUrl(cursor: string | undefined): string
   /** The polling fallback, from a cursor. */
   pollUrl(cursor: string | undefined): string
-  /** Headers, `Authorization` for one, that every request needs. With any, streams are read with `fetch`. */
-  headers?: Readonly<Record<string, string>> | undefined
+  requests: ClientRequests
   /** Takes the parsed answer of a poll and its `Date`; `undefined` for one that is not the server's. */
   receivePoll(answer: unknown, date: string): Received | undefined
   /** Called whenever a stream is requested. */
@@ -36,17 +43,16 @@ const MESSAGE_NAMES = [
   'control',
 ] as const
 
-/** Opens streams with EventSource, or with `fetch` where headers are needed. Polls with `fetch`. */
+/** Opens streams, and polls, from cursors. */
 export function createTransport(options: TransportOptions): Pick<ConnectionOptions, 'open' | 'poll'> {
-  const { environment, headers } = options
+  const { environment, requests } = options
   return {
     async open(cursor, attempt) {
       options.onOpen?.()
-      return openStream(options.streamUrl(cursor), headers, environment, attempt)
+      return requests.open(options.streamUrl(cursor), attempt)
     },
     poll(cursor, { signal }) {
-      const init = { headers: { accept: 'application/json', ...headers }, signal }
-      return requestJson(options.pollUrl(cursor), init, environment, (answer, date) => {
+      return requests.request(options.pollUrl(cursor), { signal }, environment, (answer, date) => {
         signal.throwIfAborted()
         const received = options.receivePoll(answer, date)
         return received && eventOf(received, 'polled')
@@ -123,7 +129,7 @@ function isEventStream(response: Response): boolean {
 }
 
 /**
- * Requests JSON.
+ * ClientRequests JSON.
  *
  * @param take turns the parsed answer and its `Date`, which may be empty, into an event of the policy; `undefined` when it is not the server's
  * @returns that event with the server's `Retry-After`, or the failure

@@ -3,7 +3,7 @@ import type { JobState } from '../text/job-language.ts'
 import type { JobWords } from '../text/words.ts'
 
 /** States that are announced at once, without the rate limit. */
-const ENDS: ReadonlySet<JobState> = new Set(['completed', 'completed-with-failures', 'failed', 'cancelled'])
+const ENDS = /^(completed|failed|cancelled)/
 
 /** Announces a job's words with its title, if they are news. */
 type Announcer = (words: JobWords, title: string | undefined, format: Format) => void
@@ -21,7 +21,7 @@ export function createAnnouncer(say: (text: string, urgent: boolean) => boolean)
     const isOther = said?.state !== state
     if (said && (isOther || said.quarter < quarter)) {
       const text = [title, chip, sentence].filter((part) => part !== undefined).reduce(language.lineAndAside)
-      if (!say(text, isOther && ENDS.has(state))) return
+      if (!say(text, isOther && ENDS.test(state))) return
     }
     said = { state, quarter }
   }

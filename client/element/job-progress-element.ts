@@ -3,6 +3,7 @@ import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { systemEnvironment } from '../connection/environment.ts'
 import { followHeader } from '../connection/follow-header.ts'
 import { documentUrl, type JobLocation, locateJob } from '../connection/job-url.ts'
+import type { GetToken } from '../connection/token-source.ts'
 import { createFormat, type Format } from '../text/format.ts'
 import { type JobLanguage, jobEnglish } from '../text/job-language.ts'
 import { describeJob, type JobFacts, type JobWords } from '../text/words.ts'
@@ -14,6 +15,8 @@ import { say, useLiveRegion } from './live-region.ts'
 /** Without a DOM, as on a rendering server, the class can be imported but not used. */
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement)
 
+/** What is loaded when it is needed. */
+const more = () => import('./more.ts')
 const environment = systemEnvironment()
 let sheet: CSSStyleSheet | undefined
 
@@ -22,6 +25,9 @@ let sheet: CSSStyleSheet | undefined
  *
  * `token` is a watch token, for pages whose readers are not signed in. `label` is shown instead of the job's title. `lang`, its own or an
  * ancestor's, chooses the language among {@link JobProgressElement.languages}. The element's content is shown until the job is known.
+ *
+ * A token is renewed by its property `getToken`, or by listeners of `job-token`, which bubbles: `event.detail.respondWith(token)`, with a token or a
+ * promise of one. It fires when the token has ended.
  *
  * It connects when it comes into view, and disconnects when it leaves the document. `job-change` fires at each change of the job and `job-end` at its
  * end, with the job's header as `detail`; both bubble.
@@ -37,7 +43,16 @@ export class JobProgressElement extends Base {
   /** The languages of the element, by tag. Add to it before the first element is made. */
   static readonly languages: Map<string, JobLanguage> = new Map([[jobEnglish.tag, jobEnglish]])
 
-  readonly #view = createJobProgressView(() => this.#toggleFailures().catch(() => {}))
+  /** Gives a watch token: asked for another one before the present one ends, and for the first without a `token`. */
+  getToken?: GetToken | undefined
+
+  readonly #view = createJobProgressView((list, button) => {
+    const location = this.#location()
+    if (!location) return
+    more()
+      .then(({ toggleFailures }) => toggleFailures(list, button, documentUrl(location, 'all')))
+      .catch(() => {})
+  })
   readonly #fallback = document.createElement('slot')
   readonly #observer = new IntersectionObserver((entries) => {
     if (!entries.some(({ isIntersecting }) => isIntersecting)) return
@@ -48,7 +63,8 @@ export class JobProgressElement extends Base {
   /** Whether it has come into view since it was connected. Attribute callbacks come earlier. */
   #wasSeen = false
   #leaveLiveRegion: (() => void) | undefined
-  #leaveJob: (() => void) | undefined
+  /** Aborted when the job is left. */
+  #following = new AbortController()
   #announce = createAnnouncer(say)
   #facts: JobFacts | undefined
 
@@ -88,9 +104,9 @@ export class JobProgressElement extends Base {
   }
 
   #close(): void {
-    this.#view.showFailures()
-    this.#leaveJob?.()
-    this.#leaveJob = undefined
+    this.#view.hideFailures()
+    this.#following.abort()
+    this.#following = new AbortController()
   }
 
   #connect(): void {
@@ -99,12 +115,24 @@ export class JobProgressElement extends Base {
     this.#announce = createAnnouncer(say)
     const location = this.#location()
     if (!location) return
-    this.#leaveJob = followHeader(location, environment, (facts) => {
-      const before = this.#facts?.job
-      this.#facts = facts
-      this.#show()
-      if (facts.job && facts.job !== before) this.#tell(facts.job, before)
-    })
+    const { signal } = this.#following
+    const follow = () => {
+      const following = followHeader(
+        location,
+        environment,
+        (facts) => {
+          const before = this.#facts?.job
+          this.#facts = facts
+          this.#show()
+          if (facts.job && facts.job !== before) this.#tell(facts.job, before)
+        },
+        () => more().then(({ renewToken }) => renewToken(this, location, signal)),
+      )
+      signal.addEventListener('abort', following)
+      return following.restart
+    }
+    if (this.getToken) more().then(({ keepToken }) => keepToken(this, location, follow, signal))
+    else follow()
   }
 
   #location(): JobLocation | undefined {
@@ -139,17 +167,6 @@ export class JobProgressElement extends Base {
       this.dispatchEvent(new CustomEvent(name, { detail: job, bubbles: true, composed: true }))
     tell('job-change')
     if (isTerminalStatus(job.status) && job.status !== before?.status) tell('job-end')
-  }
-
-  /** The failed items are loaded when someone asks for them. */
-  async #toggleFailures(): Promise<void> {
-    const location = this.#location()
-    if (this.#view.showsFailures || !location) {
-      this.#view.showFailures()
-      return
-    }
-    const { loadFailures } = await import('./more.ts')
-    this.#view.showFailures(await loadFailures(documentUrl(location, 'all')))
   }
 }
 

@@ -24,7 +24,7 @@ export const styles = `
 .label { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-weight: 600 }
 .chip {
   display: inline-flex; gap: 6px; align-items: center; padding: 1px 10px 1px 8px; border-radius: 99px;
-  font-size: .8125em; font-weight: 560; color: var(--tone); background: color-mix(in oklch, var(--tone) 11%, transparent);
+  font-size: .8125em; font-weight: 600; color: var(--tone); background: color-mix(in oklch, var(--tone) 11%, transparent);
 }
 svg { width: 13px; height: 13px; fill: none; stroke: currentColor; stroke-linecap: round; stroke-linejoin: round }
 .figures { margin-block-start: 6px; font-size: .8125rem; color: var(--job-progress-muted, color-mix(in oklab, currentColor 76%, transparent)) }
@@ -33,7 +33,7 @@ svg, .chip, .aside, button { flex: none }
 .aside { text-align: end }
 button {
   margin: -6px; padding: 6px; min-height: 32px; border: 0; border-radius: 8px; background: none; cursor: pointer;
-  font: inherit; font-weight: 560; color: var(--accent); text-decoration: underline; text-underline-offset: 3px;
+  font: inherit; font-weight: 600; color: var(--accent); text-decoration: underline; text-underline-offset: 3px;
   &:focus-visible { outline: 2px solid; outline-offset: -2px }
   @media (pointer: coarse) { min-height: 44px; padding-inline: 12px; margin-inline: -12px }
 }

@@ -7,13 +7,11 @@ interface JobProgressView {
   readonly root: HTMLElement
   /** Shows a job's words under a label; an empty one is not shown. Any variant but `ring` and `text` is a bar. */
   update(words: JobWords, label: string | undefined, variant: string): void
-  readonly showsFailures: boolean
-  /** Lists failures; without any the list is hidden. */
-  showFailures(rows?: readonly Node[]): void
+  hideFailures(): void
 }
 
-/** @param onShow called when somebody asks for the failed items */
-export function createJobProgressView(onShow: () => void): JobProgressView {
+/** @param onShow called when somebody asks for the failed items, or for them no longer, with their list and the button */
+export function createJobProgressView(onShow: (list: HTMLElement, button: HTMLElement) => void): JobProgressView {
   const label = element('span', 'label')
   const chip = element('span', 'chip')
   const fill = element('div', 'fill')
@@ -27,7 +25,7 @@ export function createJobProgressView(onShow: () => void): JobProgressView {
   const root = element('div', 'root', head, track, element('div', 'figures', line, aside, action), list)
   let shown: JobState | 'number' | undefined
 
-  action.onclick = onShow
+  action.onclick = () => onShow(list, action)
   track.role = 'progressbar'
   // The bar has the same text for screen readers.
   for (const seen of [line, aside, middle]) seen.ariaHidden = 'true'
@@ -59,21 +57,13 @@ export function createJobProgressView(onShow: () => void): JobProgressView {
     if (look === 'number') setText(middle, whole)
   }
 
-  function showFailures(rows?: readonly Node[]): void {
-    list.replaceChildren(...(rows ?? []))
-    list.hidden = !rows
-    action.ariaExpanded = `${!list.hidden}`
+  function hideFailures(): void {
+    list.hidden = true
+    action.ariaExpanded = 'false'
   }
-  showFailures()
+  hideFailures()
 
-  return {
-    root,
-    update,
-    showFailures,
-    get showsFailures() {
-      return !list.hidden
-    },
-  }
+  return { root, update, hideFailures }
 }
 
 /** An element of a page's style sheets: `job-progress::part(label)`. */

@@ -19,7 +19,7 @@ export function useLiveRegion(): () => void {
     region.role = 'status'
     // Visually hidden, not `hidden`, which screen readers skip.
     region.style.cssText =
-      'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap'
+      'position:absolute;width:1px;height:1px;clip-path:inset(50%);overflow:hidden;white-space:nowrap'
     document.body.append(region)
   }
   return () => {

@@ -1,21 +1,31 @@
 /** What the element loads when it is needed, as `/widget-more.js`. It imports little that the element has: modules are not shared with it. */
 import type { Job } from '../../shared/document/job.ts'
+import { backOff } from '../../shared/time/backoff.ts'
+import { systemClock } from '../../shared/time/clock.ts'
 import { isJob, readJson } from '../../shared/wire/answers.ts'
+import type { JobLocation } from '../connection/job-url.ts'
+import { LONGEST_TIMER_MS, RETRY_FIRST_MS, RETRY_MOST_MS } from '../connection/timeouts.ts'
+import { type GetToken, TokenSource } from '../connection/token-source.ts'
 
 /** Failed items that are listed at most. */
 const FAILURES_SHOWN = 50
 
 /**
- * The failures of a job, as rows with their reasons; `undefined` when it can't be read.
+ * Shows the failures of a job with their reasons, or hides them.
  *
  * @param url of the whole document: the header only counts failures
  */
-export async function loadFailures(url: string): Promise<Node[] | undefined> {
-  const answer = await readJson(await fetch(url))
-  if (!isJob(answer)) return undefined
-  return failuresOf(answer as Job)
-    .slice(0, FAILURES_SHOWN)
-    .map(({ name, reason = '' }) => row('li', 'failure', name, row('small', 'reason', reason)))
+export async function toggleFailures(list: HTMLElement, button: HTMLElement, url: string): Promise<void> {
+  if (list.hidden) {
+    const answer = await readJson(await fetch(url))
+    if (!isJob(answer)) return
+    const failures = failuresOf(answer as Job).slice(0, FAILURES_SHOWN)
+    list.replaceChildren(
+      ...failures.map(({ name, reason = '' }) => row('li', 'failure', name, row('small', 'reason', reason))),
+    )
+  }
+  list.hidden = !list.hidden
+  button.ariaExpanded = `${!list.hidden}`
 }
 
 /** The failed items, or, without any, the errors. */
@@ -23,6 +33,89 @@ function failuresOf({ items, errors }: Job): { name: string; reason?: string | u
   const failed = items.filter(({ status }) => status === 'failed')
   if (failed.length === 0) return errors.map(({ message }) => ({ name: message }))
   return failed.map(({ id, label, error, message }) => ({ name: label ?? id, reason: error ?? message }))
+}
+
+/** An element, which asks its page for tokens. */
+type Asking = HTMLElement & { getToken?: GetToken | undefined }
+
+/** Asks the page for a token: its `job-token` listeners, then the property `getToken`. `undefined` if nobody gives one. */
+function ask(element: Asking): string | Promise<string> | undefined {
+  let answer: string | Promise<string> | undefined
+  const respondWith = (token: string | Promise<string>) => {
+    answer = token
+  }
+  element.dispatchEvent(new CustomEvent('job-token', { detail: { respondWith }, bubbles: true, composed: true }))
+  return answer ?? element.getToken?.()
+}
+
+/** The tokens of jobs that are followed, and what was given but not used yet. */
+const sources = new WeakMap<JobLocation, TokenSource>()
+const given = new WeakMap<JobLocation, string | Promise<string>>()
+
+function sourceOf(element: Asking, location: JobLocation): TokenSource {
+  const known = sources.get(location)
+  if (known) return known
+  const made = new TokenSource({
+    token: location.token ?? undefined,
+    getToken() {
+      const token = given.get(location) ?? ask(element) ?? ''
+      given.delete(location)
+      return token
+    },
+    clock: systemClock,
+    onProblem: (problem) => console.error(`Milepost: ${problem}`),
+  })
+  sources.set(location, made)
+  return made
+}
+
+/** Waits, or until `signal` aborts. */
+const wait = (ms: number, signal: AbortSignal) =>
+  new Promise<unknown>((resolve) => {
+    const timer = setTimeout(resolve, Math.min(ms, LONGEST_TIMER_MS))
+    signal.addEventListener('abort', () => resolve(clearTimeout(timer)), { once: true })
+  })
+
+/** Replaces the token of a location, however often it has to ask, with longer and longer waits. Returns whether it did before `signal` aborted. */
+async function replaceToken(source: TokenSource, location: JobLocation, signal: AbortSignal): Promise<boolean> {
+  for (let tries = 1; !signal.aborted; tries++) {
+    try {
+      location.token = await source.renew()
+      return !signal.aborted
+    } catch {
+      await wait(backOff(tries, RETRY_FIRST_MS, RETRY_MOST_MS, Math.random()), signal)
+    }
+  }
+  return false
+}
+
+/** Replaces a token that has ended. Resolves to `false` if nobody gives another. */
+export async function renewToken(element: Asking, location: JobLocation, signal: AbortSignal): Promise<boolean> {
+  try {
+    const token = ask(element)
+    if (token === undefined) return false
+    given.set(location, token)
+  } catch {
+    // It is asked again.
+  }
+  return replaceToken(sourceOf(element, location), location, signal)
+}
+
+/** Follows a job with tokens of `getToken`: asks for the first if there is none, and for each other before the one before it ends. */
+export async function keepToken(
+  element: Asking,
+  location: JobLocation,
+  follow: () => () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const source = sourceOf(element, location)
+  if (!location.token && !(await replaceToken(source, location, signal))) return
+  const restart = follow()
+  for (let ms = source.renewInMs; ms !== undefined && !signal.aborted; ms = source.renewInMs) {
+    await wait(ms, signal)
+    // It may have ended before, and been replaced.
+    if (source.renewInMs === 0 && (await replaceToken(source, location, signal))) restart()
+  }
 }
 
 function row(tag: 'li' | 'small', part: string, ...inside: (Node | string)[]): HTMLElement {

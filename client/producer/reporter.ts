@@ -9,13 +9,16 @@ import { shareTimers } from '../../shared/time/shared-timers.ts'
 import { isJob } from '../../shared/wire/answers.ts'
 import type { CreateJob } from '../../shared/wire/api.ts'
 import { jobsPath, withoutSlash } from '../../shared/wire/paths.ts'
+import { type GetToken, TokenSource } from '../connection/token-source.ts'
 
 /** The server, and the token to report with. */
 export interface ReporterOptions {
   /** The address of the server: `https://progress.example`. */
   url: string
-  /** A JWT with the scope `jobs:write`, or a job's publish token. */
-  token: string
+  /** A JWT with the scope `jobs:write`, or a job's publish token. May be left out with `getToken`. */
+  token?: string | undefined
+  /** Gives a token: asked for the first, for another before the end, and after a refusal. Events wait for it, as while the server is away. */
+  getToken?: GetToken | undefined
   /**
    * Called with a sentence about what was refused or lost and why; once a job, when its queue begins to drop events; once, with where the
    * server's address redirects to. Nothing is ever thrown.
@@ -114,17 +117,19 @@ export function createReporter(options: ReporterOptions): Reporter {
       // A failing listener must not break the work.
     }
   }
-  const { token } = options
+  const { token, getToken } = options
   const url = withoutSlash(options.url)
   const clock = shareTimers(options.clock ?? unobtrusiveClock)
   const request = options.fetch ?? ((url, init) => fetch(url, init))
   // All jobs and tries meet the same redirect.
   let isRedirectTold = false
+  const source = getToken && new TokenSource({ token, getToken, clock, onProblem: tell })
   const post: Post = async (path, body, headers, isOurs, signal) => {
     try {
+      const present = source ? await source.get() : token
       const response = await request(`${url}/${path}`, {
         method: 'POST',
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
+        headers: { authorization: `Bearer ${present}`, 'content-type': 'application/json', ...headers },
         body,
         redirect: 'manual',
         signal,
@@ -133,7 +138,10 @@ export function createReporter(options: ReporterOptions): Reporter {
       if (redirect && !isRedirectTold) tell(`${url} ${redirect}`)
       isRedirectTold ||= redirect !== undefined
       const answer = await readAnswer(response, isOurs, clock.now())
-      if ('failed' in answer && answer.problem?.status === 401) tell(`The token was refused: ${answer.problem.detail}`)
+      if ('failed' in answer && answer.problem?.status === 401) {
+        if (source && present) source.refuse(present)
+        else tell(`The token was refused: ${answer.problem.detail}`)
+      }
       return answer
     } catch {
       return { failed: { retry: true } }

@@ -7,10 +7,11 @@ import type { JobList } from '../../shared/wire/api.ts'
 import type { PingData } from '../../shared/wire/messages.ts'
 import { jobsPath, progressPath, withoutSlash } from '../../shared/wire/paths.ts'
 import { type ConnectionOptions, createConnection, eventOf } from '../connection/connection.ts'
+import { createCredential } from '../connection/credential.ts'
 import { type Environment, usualEnvironment } from '../connection/environment.ts'
 import { jobTransition } from '../connection/job-connection-state.ts'
 import { JobListReplica, type ListedJob, type ListMessage } from '../connection/job-list-replica.ts'
-import { bearerHeaders } from '../connection/job-url.ts'
+import { type BearerOptions, viewerOf } from '../connection/job-url.ts'
 import { createServerClock } from '../connection/server-clock.ts'
 import { createTabConnection } from '../connection/tab-connection.ts'
 import { tabGroup } from '../connection/tab-group.ts'
@@ -18,6 +19,7 @@ import { POLL_TIMEOUT_MS } from '../connection/timeouts.ts'
 import { createTransport } from '../connection/transport.ts'
 import { type ConnectionSignals, watchConnection } from './connection-signals.ts'
 import { errorOf, type JobError } from './job-signal.ts'
+import { sameIfEqual } from './same-if-equal.ts'
 
 /** A row of the list. The same object while nothing in it changes. */
 export interface JobRow {
@@ -34,6 +36,10 @@ export interface JobRow {
 export interface JobListSignal extends ConnectionSignals {
   /** Newest first. */
   readonly rows: ReadonlySignal<readonly JobRow[]>
+  /** The ids of {@link rows}, in the same order: changes only when a job comes or goes. */
+  readonly ids: ReadonlySignal<readonly string[]>
+  /** The row of one job: changes only when that row does. */
+  row(id: string): ReadonlySignal<JobRow | undefined>
   readonly error: ReadonlySignal<JobError | undefined>
   /** Whether the newest jobs have been loaded. */
   readonly ready: ReadonlySignal<boolean>
@@ -46,11 +52,9 @@ export interface JobListSignal extends ConnectionSignals {
 }
 
 /** Which jobs, and how to reach them. */
-export interface JobListOptions {
+export interface JobListOptions extends BearerOptions {
   /** Where the server is mounted. Left out: at the root of this origin. */
   baseUrl?: string | undefined
-  /** What goes into `Authorization: Bearer`, for clients without a cookie. */
-  bearer?: string | undefined
   /** Who reads: tabs of one viewer share a connection. See {@link JobSignalOptions}. */
   viewer?: string | undefined
   /** Only the children of this job. */
@@ -67,7 +71,7 @@ const PAGE = 100
 export function createJobListSignal(options: JobListOptions = {}): JobListSignal {
   const environment = options.environment ?? usualEnvironment()
   const base = withoutSlash(options.baseUrl ?? '')
-  const headers = bearerHeaders(options.bearer)
+  const credential = createCredential(options, environment, () => connection.again())
   const list = new JobListReplica()
   /** The cursor of the next page; `undefined` before the first. */
   let next: { cursor: string | undefined } | undefined
@@ -77,9 +81,9 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
   let lastSeen: number | undefined
 
   const group = tabGroup(
-    options.viewer ?? options.bearer,
+    viewerOf(options),
     base,
-    ['list', options.owner, options.parent, headers !== undefined],
+    ['list', options.owner, options.parent, options.bearer !== undefined || options.getToken !== undefined],
     environment,
   )
 
@@ -102,7 +106,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
       environment,
       streamUrl: () => `${base}/${progressPath}${query({ owner: options.owner, parent: options.parent })}`,
       pollUrl: () => pageUrl(undefined),
-      headers,
+      requests: credential,
       onOpen,
       receivePoll(answer, date) {
         if (!isPage(answer)) return undefined
@@ -158,7 +162,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
     const timer = environment.clock.setTimeout(() => abort.abort(), POLL_TIMEOUT_MS)
     try {
       const response = await environment.fetch(pageUrl(next?.cursor), {
-        headers: { accept: 'application/json', ...headers },
+        headers: { accept: 'application/json', ...(await credential.headers()) },
         signal: abort.signal,
       })
       if (!response.ok) return undefined
@@ -181,9 +185,13 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
     }
   }
 
-  const rows = keepRows()
+  const keep = keepRows()
+  const rows = computed(() => keep(listed.value, source.now.value))
+  const byId = computed(() => new Map(rows.value.map((row) => [row.job.id, row])))
   return {
-    rows: computed(() => rows(listed.value, source.now.value)),
+    rows,
+    ids: sameIfEqual(() => rows.value.map(({ job }) => job.id)),
+    row: (id) => computed(() => byId.value.get(id)),
     error: computed(() => errorOf(source.connection.value, ready.value)),
     ready,
     hasMore,

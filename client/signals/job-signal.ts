@@ -1,5 +1,5 @@
 import { computed, type ReadonlySignal, signal } from '@preact/signals-core'
-import type { Job } from '../../shared/document/job.ts'
+import type { Item, Job } from '../../shared/document/job.ts'
 import { getProgressPercent } from '../../shared/document/selectors.ts'
 import {
   addSample,
@@ -29,6 +29,8 @@ export interface JobSignal extends ConnectionSignals {
    * `undefined` until it is complete.
    */
   readonly job: ReadonlySignal<Job | undefined>
+  /** One item of the document: changes only when that item does. */
+  item(id: string): ReadonlySignal<Item | undefined>
   /** 0 to 100; `undefined` while the total is unknown. */
   readonly percent: ReadonlySignal<number | undefined>
   /** Units per second; `undefined` until the estimate is reliable. */
@@ -106,6 +108,7 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
   let told: number | undefined
   return {
     job,
+    item: (id) => computed(() => (job.value ? replica.item(id) : undefined)),
     percent: computed(() => job.value && getProgressPercent(job.value)),
     rate: computed(() => getRate(known.value.estimate, now.value)),
     timeLeft: computed(() => {

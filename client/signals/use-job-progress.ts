@@ -1,5 +1,5 @@
 import '@preact/signals'
-import { useMemo } from 'preact/hooks'
+import { useMemo, useRef } from 'preact/hooks'
 import { parseJobAddress } from '../connection/job-url.ts'
 import type { JobSignal, JobSignalOptions } from './job-signal.ts'
 import { getJobSignal } from './shared-job-signal.ts'
@@ -21,7 +21,9 @@ export type UseJobProgressOptions = Omit<Extract<JobSignalOptions, { jobId: stri
  * ```
  */
 export function useJobProgress(jobId: string, options: UseJobProgressOptions = {}): JobSignal {
-  const all = { ...options, jobId }
+  // One that is written in the component is another at each render.
+  const getToken = useRef(options.getToken).current
+  const all = { ...options, getToken, jobId }
   const { key } = parseJobAddress(all)
   return useMemo(() => getJobSignal(all), [key, options.environment])
 }

@@ -81,7 +81,7 @@ function getJobState({ job, connection, now, lastSeen }: JobFacts): JobState {
   if (!job) return connection === 'connecting' || connection === 'live' ? 'connecting' : 'unreachable'
   const { status } = job
   if (status === 'completed' && getFailed(job) > 0) return 'completed-with-failures'
-  if (status === 'completed' || status === 'failed' || status === 'cancelled') return status
+  if (isTerminalStatus(status)) return status
   if (job.cancelRequested) return 'cancelling'
   if (status !== 'running') return status === 'pending' ? 'waiting' : status
   // Silence of the job can't be told from silence of the connection.

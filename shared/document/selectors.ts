@@ -1,7 +1,7 @@
 import type { Item, ItemStatus, Job, JobHeader, JobStatus, Step } from './job.ts'
 
 /** Whether a job in this status has ended: no event follows. */
-export function isTerminalStatus(status: JobStatus): boolean {
+export function isTerminalStatus(status: JobStatus): status is 'completed' | 'failed' | 'cancelled' {
   return status === 'completed' || status === 'failed' || status === 'cancelled'
 }
 

@@ -8,6 +8,6 @@ export const FOREIGN_WAIT_MS = 10_000
  */
 export function retryAfterMs(response: Response, now: number, mostMs: number): number {
   const text = response.headers.get('retry-after') ?? ''
-  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now
+  const ms = Number(text) * 1_000 || Date.parse(text) - now
   return Math.min(mostMs, Math.max(0, ms || 0))
 }

@@ -15,15 +15,18 @@ import { Project, pack, root, type Tarball, tool } from './project.ts'
 setDefaultTimeout(180_000)
 
 /** The most that may be published, in bytes. A fifth of it are the samples of the services. */
-const TARBALL_BYTES = 670_000
+const TARBALL_BYTES = 690_000
 
-/** What a browser may be made to load for what it imports: bytes, gzip. A little more than it is now. */
+/**
+ * What a browser may be made to load for what it imports: bytes, gzip. A little more than it is now. It is all in one file, what the element
+ * loads later too: `/widget.js` is less.
+ */
 const BUNDLES = {
-  "import 'milepost/element'": 11_440,
-  "export { useJobProgress } from 'milepost/client'": 15_900,
-  "export { createJobSignal } from 'milepost/client'": 9_200,
-  "export { createReporter } from 'milepost/client'": 4_320,
-  "export * from 'milepost/client'": 23_200,
+  "import 'milepost/element'": 13_000,
+  "export { useJobProgress } from 'milepost/client'": 20_300,
+  "export { createJobSignal } from 'milepost/client'": 13_700,
+  "export { createReporter } from 'milepost/client'": 4_900,
+  "export * from 'milepost/client'": 28_400,
   "export { applyEvent, getProgressPercent } from 'milepost'": 1_600,
 }
 

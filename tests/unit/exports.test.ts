@@ -16,9 +16,9 @@ const api: Record<string, { values: string; types: string }> = {
   },
   'client/index.ts': {
     values: `createFormat createJobListSignal createJobSignal createReporter describeAge describeJob english getJobSignal
-      systemEnvironment useJobProgress`,
-    types: `ConnectionStatus Environment Format JobError JobFacts JobListOptions JobListSignal JobReporter JobRow JobSignal
-      JobSignalOptions JobState JobWords Language NewJob Reporter ReporterOptions Tone UseJobProgressOptions`,
+      systemEnvironment useJobProgress useJobs`,
+    types: `ConnectionStatus Environment Format GetToken JobError JobFacts JobListOptions JobListSignal JobReporter JobRow JobSignal
+      JobSignalOptions JobState JobWords Language NewJob Reporter ReporterOptions Tone UseJobProgressOptions UseJobsOptions`,
   },
   'client/element/define.ts': { values: '', types: 'JobLanguage' },
   'server/index.ts': {

@@ -5,7 +5,8 @@ const EXPORT =
   /^export (?:async |abstract |default |declare )*(?:function\*?|class|const|let|type|interface|enum) +(\w+)/gm
 
 /** The names between the braces of an import, of an export of another file's names, and of a dynamic import. */
-const IMPORT = /^ *(?:import|export)\b[^'"=]*?\{([^}]*)\} from|\{([^}]*)\} = \(?await import/gm
+const IMPORT =
+  /^ *(?:import|export)\b[^'"=]*?\{([^}]*)\} from|\{([^}]*)\} = \(?await import|more\(\)\s*\.then\(\(\{([^}]*)\}/gm
 
 /** Exported ahead of the routes of tenants, which will import them. */
 const AHEAD = ['qualifyHeader', 'anyJobIdSchema', 'tenantSchema']
@@ -36,8 +37,8 @@ describe('names', () => {
   test('another file imports what a file exports', async () => {
     const imported = new Set(AHEAD)
     for (const [, text] of await textsOf('{shared,server,client,tests}/**/*.{ts,tsx}'))
-      for (const [, names, dynamic] of text.matchAll(IMPORT))
-        for (const [name] of (names ?? dynamic ?? '').matchAll(/\w+/g)) imported.add(name)
+      for (const [, names, dynamic, later] of text.matchAll(IMPORT))
+        for (const [name] of (names ?? dynamic ?? later ?? '').matchAll(/\w+/g)) imported.add(name)
     const files = exportsIn(await textsOf('{shared,server,client}/**/*.{ts,tsx}'))
     const unused = [...files].filter(([name]) => !imported.has(name))
     expect(unused.map(([name, [path]]) => `${path}: ${name}`)).toEqual([])

@@ -76,7 +76,7 @@ const WIDGET = 'client/element/define.ts'
  * pages use, such as the texts of a language.
  */
 export const internalNames: readonly string[] =
-  `amountOf chip clock environment facts failures fast heardAt intervals isIdle isInDoubt isRefused measured monotonic mostJobs mutes nameOf newest notBefore onHeard onStatus openedAt phase policy pollUntil quarter receive retryAfterMs retryMs roughDuration sentence setRoughly showsFailures slow timeLeft working`.split(
+  `again amountOf chip clock environment facts failures fast heardAt intervals isIdle isInDoubt isRefused leave measured monotonic mostJobs mutes nameOf newest notBefore onHeard onStatus openedAt phase policy pollUntil quarter receive renew restart retryAfterMs retryMs roughDuration sentence setRoughly hideFailures slow sum tell timeLeft working`.split(
     /\s+/,
   )
 

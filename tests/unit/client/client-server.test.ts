@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, spyOn, test } from 'bun:test'
 import { effect } from '@preact/signals-core'
 import fc from 'fast-check'
 import { sign } from 'hono/jwt'
@@ -166,6 +166,8 @@ describe('createJobSignal with a server', () => {
         }
         for (const id of ids) watch(id)
         await clock.advance(120_000)
+        // Virtual time does not wait for the processor: on a busy machine streams seem mute, and are polled for five minutes.
+        for (let waits = 0; waits < 60 && app.hub.open.channels < 4; waits++) await clock.advance(10_000)
         expect(app.hub.open).toEqual({ streams: 1, channels: 4 })
         for (const id of ids) expect(signals.get(id)?.job.value).toEqual(await read(id))
         for (const stop of stops.values()) stop()
@@ -204,6 +206,104 @@ describe('createJobSignal with a server', () => {
     await clock.advance(1_000)
     await app.close()
   })
+})
+
+describe('createJobSignal with tokens that renew themselves', () => {
+  /** Tokens that live for a minute, as an app's backend would give them, and how many it gave. */
+  async function withTokens(seed: number, give: (token: string, number: number) => string | Promise<string> = String) {
+    const made = await world(seed)
+    let given = 0
+    const tokens: string[] = []
+    // Signed and checked before the test begins, because virtual time waits for neither.
+    for (let number = 0; number < 20; number++) {
+      const iat = made.clock.now() / 1_000 + number * 54
+      const token = await sign({ sub: 'ada', scope: 'jobs:read', iat, exp: iat + 60 }, secret, 'HS256')
+      await made.app.request('/api/jobs', { headers: { authorization: `Bearer ${token}` } })
+      tokens.push(token)
+    }
+    const getToken = () => {
+      const token = tokens[Math.ceil((made.clock.now() / 1_000 - first) / 54)] ?? ''
+      given += 1
+      return give(token, given)
+    }
+    const first = made.clock.now() / 1_000
+    return { ...made, getToken, given: () => given }
+  }
+
+  test('createJobSignal asks for a token before the end, and goes on from its cursor without a flicker', async () => {
+    const { app, clock, environment, getToken, given, post, read } = await withTokens(5)
+    await post('/api/jobs', { id: 'job', kind: 'k', title: 't' })
+    await post('/api/jobs', { id: 'other', kind: 'k', title: 't' })
+    const urls: string[] = []
+    const fetch: Environment['fetch'] = (url, init) => {
+      urls.push(url)
+      return environment.fetch(url, init)
+    }
+    const watched = { ...environment, fetch }
+    const signals = ['job', 'other'].map((jobId) => createJobSignal({ jobId, getToken, environment: watched }))
+    const statuses = new Set<string>()
+    const stops = signals.map(({ job, connection }) => effect(() => void [job.value, statuses.add(connection.value)]))
+    for (let minute = 0; minute < 8; minute++) {
+      for (let tenth = 0; tenth < 6; tenth++) await clock.advance(10_000)
+      await post('/api/jobs/job/events', [{ type: 'progress', done: minute }])
+      await clock.advance(100)
+      expect(signals[0]?.job.value?.progress.done).toBe(minute)
+    }
+    expect([...statuses]).toEqual(['connecting', 'live'])
+    // Both jobs on each, one token each, and no poll.
+    expect(given()).toBe(urls.length)
+    expect(given()).toBeGreaterThan(7)
+    expect(urls.slice(1).every((url) => /^\/api\/progress\?.*job=job%40\w+-\d+&job=other%40\w+-1$/.test(url))).toBe(
+      true,
+    )
+    expect(signals[0]?.job.value).toEqual(await read('job'))
+    for (const stop of stops) stop()
+    await clock.advance(1_100)
+    await app.close()
+    expect(clock.pending).toBe(0)
+  })
+
+  test.each<[string, () => string | Promise<string>]>([
+    [
+      'throws',
+      () => {
+        throw new Error('Away')
+      },
+    ],
+    ['hangs', () => new Promise<string>(() => {})],
+  ])(
+    'createJobSignal keeps what it shows while getToken %s, and goes on once it gives a token',
+    async (_what, fail) => {
+      const error = spyOn(console, 'error').mockImplementation(() => {})
+      try {
+        let isDown = false
+        const { app, clock, environment, getToken, post, read } = await withTokens(6, (token) =>
+          isDown ? fail() : token,
+        )
+        await post('/api/jobs', { id: 'job', kind: 'k', title: 't' })
+        const signals = createJobSignal({ jobId: 'job', getToken, environment })
+        const stop = effect(() => void [signals.job.value, signals.connection.value])
+        await clock.advance(1_000)
+        isDown = true
+        for (let waits = 0; waits < 18; waits++) await clock.advance(10_000)
+        expect([signals.job.value?.version, signals.connection.value, error.mock.calls.length]).toEqual([
+          1,
+          'reconnecting',
+          1,
+        ])
+        isDown = false
+        await post('/api/jobs/job/events', [{ type: 'progress', done: 1 }])
+        for (let waits = 0; waits < 9; waits++) await clock.advance(10_000)
+        expect([signals.job.value, signals.connection.value]).toEqual([await read('job'), 'live'])
+        stop()
+        await clock.advance(1_100)
+        await app.close()
+        expect(clock.pending).toBe(0)
+      } finally {
+        error.mockRestore()
+      }
+    },
+  )
 })
 
 describe('createJobListSignal with a server', () => {

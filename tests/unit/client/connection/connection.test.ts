@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { createConnection, eventOf, type Received } from '../../../../client/connection/connection.ts'
+import { createCredential } from '../../../../client/connection/credential.ts'
 import { systemEnvironment } from '../../../../client/connection/environment.ts'
 import { jobTransition } from '../../../../client/connection/job-connection-state.ts'
 import { createTransport, type TransportOptions } from '../../../../client/connection/transport.ts'
@@ -9,13 +10,14 @@ import { SeededRandom } from '../../../seeded-random.ts'
 import { settle, VirtualClock } from '../../../virtual-clock.ts'
 
 /** A connection, and everything that it told. */
-function connect(environment: FakeEnvironment, options: Partial<TransportOptions> = {}) {
+function connect(environment: FakeEnvironment, options: Partial<TransportOptions> & { bearer?: string } = {}) {
   const told: unknown[] = []
   const connection = createConnection({
     environment,
     policy: jobTransition,
     ...createTransport({
       environment,
+      requests: createCredential(options, environment, () => {}),
       streamUrl: (cursor) => `/stream?since=${cursor}`,
       pollUrl: (cursor) => `/poll?since=${cursor}`,
       receivePoll(answer) {
@@ -214,11 +216,9 @@ describe('createConnection over an EventSource', () => {
 })
 
 describe('createConnection over fetch', () => {
-  const headers = { authorization: 'Bearer t' }
-
   test('createConnection reads streams with fetch when headers are needed', async () => {
     const environment = new FakeEnvironment()
-    const { connection, told } = connect(environment, { headers })
+    const { connection, told } = connect(environment, { bearer: 't' })
     connection.start()
     expect(environment.sources).toHaveLength(0)
     const { request } = environment
@@ -421,6 +421,7 @@ describe('createConnection over the network', () => {
       policy: jobTransition,
       ...createTransport({
         environment,
+        requests: createCredential({}, environment, () => {}),
         streamUrl: (cursor) => `${server.url}stream${cursor ? `?since=${cursor}` : ''}`,
         pollUrl: () => `${server.url}poll`,
         receivePoll: () => ({}),

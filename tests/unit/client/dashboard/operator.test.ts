@@ -4,7 +4,7 @@ import { assets } from '../../../../server/generated/assets.ts'
 import type { AuditRecord } from '../../../../shared/wire/api.ts'
 
 /** What the two modules of the dashboard may weigh on the wire: bytes, with gzip. */
-const BUDGET = { 'dashboard.js': 40 * 1024, 'operator.js': 6 * 1024 }
+const BUDGET = { 'dashboard.js': 41 * 1024, 'operator.js': 6 * 1024 }
 
 const NOW = Date.parse('2026-01-01T12:00:00.000Z')
 

@@ -3,6 +3,7 @@ import { effect } from '@preact/signals-core'
 import { createJobListSignal } from '../../../../client/signals/job-list-signal.ts'
 import { newHeader } from '../../../arbitraries.ts'
 import { FakeEnvironment } from '../../../fake-environment.ts'
+import { settle } from '../../../virtual-clock.ts'
 
 const page = (id: string, nextCursor?: string) => ({ jobs: [newHeader({ id })], ...(nextCursor ? { nextCursor } : {}) })
 
@@ -11,6 +12,7 @@ describe('createJobListSignal', () => {
     const environment = new FakeEnvironment()
     const list = createJobListSignal({ environment })
     const stop = effect(() => void list.rows.value)
+    await settle()
     const mute = environment.request
     await environment.clock.advance(14_999)
     expect(mute.isOver).toBe(false)
@@ -26,15 +28,18 @@ describe('createJobListSignal', () => {
     const environment = new FakeEnvironment()
     const list = createJobListSignal({ environment })
     const stop = effect(() => void list.rows.value)
+    await settle()
     await environment.request.answer(200, page('a', 'next'))
     const loading = list.loadMore()
     expect(list.loading.value).toBe(true)
+    await settle()
     const mute = environment.request
     environment.source.open()
     await environment.clock.advance(15_000)
     await loading
     expect([mute.isOver, list.loading.value, list.hasMore.value]).toEqual([true, false, true])
     const again = list.loadMore()
+    await settle()
     await environment.request.answer(200, page('b'))
     await again
     expect([list.rows.value.length, list.hasMore.value]).toEqual([2, false])

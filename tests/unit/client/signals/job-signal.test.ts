@@ -112,6 +112,34 @@ describe('createJobSignal: what it shows', () => {
     expect(environment.draw()).toBe(0)
   })
 
+  test('createJobSignal tells of one item only when that item changes, and not while pages of others arrive', async () => {
+    const { environment, signals } = open()
+    const [a, b] = [watch(signals.item('a')), watch(signals.item('b'))]
+    await gather(environment)
+    environment.source.open()
+    environment.source.send('snapshot', running)
+    for (const event of placed([
+      { type: 'item', id: 'a', status: 'running' },
+      { type: 'item', id: 'b', status: 'running' },
+      { type: 'item', id: 'b', status: 'succeeded' },
+      { type: 'progress', done: 1 },
+    ])) {
+      environment.source.send(event.type, event)
+      environment.draw()
+    }
+    expect(a.seen.map((item) => item?.status)).toEqual([undefined, 'running'])
+    expect(b.seen.map((item) => item?.status)).toEqual([undefined, 'running', 'succeeded'])
+    const { steps, items, errors, logs, ...header } = { ...running, version: 9 }
+    const item = { id: 'a', index: 0, version: 9, status: 'failed' as const }
+    environment.source.send('patch', { from: 5, to: 9, more: true, job: header, items: [item] })
+    environment.draw()
+    expect(a.seen).toHaveLength(2)
+    environment.source.send('patch', { from: 9, to: 10, job: { ...header, version: 10 } })
+    environment.draw()
+    expect(a.seen.at(-1)?.status).toBe('failed')
+    expect(b.seen).toHaveLength(3)
+  })
+
   test('createJobSignal shows pages only when they are all there', async () => {
     const { environment, signals } = open()
     const { seen } = watch(signals.job)

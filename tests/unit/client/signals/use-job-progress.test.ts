@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import type { ReadonlySignal } from '@preact/signals-core'
 import { type ContainerNode, createElement, Fragment, options, render } from 'preact'
+import { useMemo } from 'preact/hooks'
+import type { JobRow } from '../../../../client/signals/job-list-signal.ts'
 import { useJobProgress } from '../../../../client/signals/use-job-progress.ts'
-import { newDocument } from '../../../arbitraries.ts'
+import { type UseJobsOptions, useJobs } from '../../../../client/signals/use-jobs.ts'
+import { newDocument, newHeader } from '../../../arbitraries.ts'
 import { FakeEnvironment } from '../../../fake-environment.ts'
 
 /** As much of a DOM as Preact needs to draw text. */
@@ -144,5 +148,56 @@ describe('useJobProgress', () => {
     await environment.clock.advance(20)
     // One stream for the first, one for both while the first lingers, one for the second.
     expect(environment.sources.map(({ isOpen }) => isOpen)).toEqual([false, false, true])
+  })
+})
+
+describe('useJobs', () => {
+  test('useJobs draws one row when one job changes, of the jobs that a component wants, from one stream', async () => {
+    const environment = new FakeEnvironment()
+    const root = new FakeNode(1)
+    const drawn: string[] = []
+    function Row({ id, row }: { id: string; row: ReadonlySignal<JobRow | undefined> }) {
+      drawn.push(id)
+      return `[${id} ${row.value?.percent}]`
+    }
+    function List({ filter }: { filter: UseJobsOptions }) {
+      const { ids, row } = useJobs({ ...filter, environment })
+      drawn.push('list')
+      return createElement(
+        Fragment,
+        null,
+        ids.value.map((id) => createElement(Row, { key: id, id, row: useMemo(() => row(id), [id]) })),
+      )
+    }
+    const lists = [{ status: 'running' as const }, { kind: 'other' }]
+    render(
+      createElement(
+        Fragment,
+        null,
+        lists.map((filter, key) => createElement(List, { key, filter })),
+      ),
+      root as unknown as ContainerNode,
+    )
+    const job = (id: string, fields: object) => ({
+      ...newHeader({ id, status: 'running', progress: { done: 1, total: 4 }, ...fields }),
+      jobId: id,
+    })
+    environment.source.open()
+    environment.source.send('snapshot', job('a', { createdAt: '2026-01-01T00:00:03.000Z' }))
+    environment.source.send('snapshot', job('b', { createdAt: '2026-01-01T00:00:02.000Z' }))
+    environment.source.send('snapshot', job('c', { status: 'completed', kind: 'other' }))
+    environment.source.send('ping', { at: '2026-01-01T00:00:09.000Z' })
+    environment.draw()
+    expect([root.text, environment.sources.length]).toEqual(['[a 25][b 25][c 100]', 1])
+    drawn.length = 0
+    environment.source.send('snapshot', job('b', { version: 9, progress: { done: 2, total: 4 } }))
+    environment.draw()
+    expect([root.text, drawn]).toEqual(['[a 25][b 50][c 100]', ['b']])
+    environment.source.send('snapshot', job('a', { version: 9, status: 'failed' }))
+    environment.draw()
+    expect(root.text).toBe('[b 50][c 100]')
+    render(null, root as unknown as ContainerNode)
+    await environment.clock.advance(1_000)
+    expect(environment.source.isOpen).toBe(false)
   })
 })
