@@ -1,7 +1,8 @@
+import { expect, test } from 'bun:test'
 import { RedisEngine, type RedisOptions } from '../../server/engines/redis/engine.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { describeEngine } from './engine.ts'
-import type { OpenEngine } from './fixtures.ts'
+import { created, type OpenEngine } from './fixtures.ts'
 
 const open: OpenEngine = async (limits) => {
   const server = await RedisServer.start()
@@ -18,3 +19,17 @@ const open: OpenEngine = async (limits) => {
 
 describeEngine('redis', open)
 describeEngine('redis', open, { lawRuns: 20, tenant: 'acme' })
+
+test('a job that is created in Redis after one of another store is listed as newer, even if its clock was ahead', async () => {
+  await using from = await RedisServer.start()
+  await using to = await RedisServer.start()
+  const [source, target] = [await RedisEngine.open(from.setting), await RedisEngine.open(to.setting)]
+  const { id } = await created(source)
+  const record = await source.transfer.readRecord(id)
+  if (!record) throw new Error('The job was created')
+  expect(await target.transfer.writeRecord({ ...record, place: 2 ** 52 })).toBe(true)
+  const newer = await created(target)
+  expect((await target.list({ owner: undefined, limit: 10 })).rows.map((header) => header.id)).toEqual([newer.id, id])
+  await source.close()
+  await target.close()
+})
