@@ -4,7 +4,8 @@ import { bundles } from './client/bundle-size.ts'
 import { betterSse } from './peers/better-sse.ts'
 import { hono } from './peers/hono.ts'
 import { onDenoSqlite, onMemory, onSqlite } from './peers/milepost.ts'
-import { nchan } from './peers/nchan.ts'
+import { nchan, nchanNodes } from './peers/nchan.ts'
+import { milepostNodes, redisAlone } from './peers/nodes.ts'
 import type { Peer } from './peers/peer.ts'
 import { raw } from './peers/raw.ts'
 import { onSlowDisk } from './peers/slow-disk.ts'
@@ -51,6 +52,21 @@ const crowds = {
   bodies: 'bodies of 1 MiB',
   creates: 'creations',
 }
+
+/** As many events as nodes of one Redis acknowledge, beside what Redis does of the same. */
+const onNodes = (name: string, batch: number, goals: Row['goals']): Row => ({
+  name,
+  title: `64 producers, ${batch === 1 ? 'an event' : `${batch} events`} a request, on nodes of one Redis; no server is pinned to a core`,
+  contestants: [...underLoad('nodePublishes', [1, 2, 3].map(milepostNodes)), ...underLoad('scriptAlone', [redisAlone])],
+  options: { publishers: 64, batch, ...FULL },
+  takes: 4,
+  columns: [
+    rate,
+    { figure: 'cpu', label: 'CPU-µs of the nodes an event' },
+    { figure: 'redisCpu', label: 'CPU-µs of Redis an event' },
+  ],
+  goals,
+})
 
 /** 64 producers and a disk: what others wait meanwhile, who have nothing to do with what is written. */
 const onDisk = (name: string, disk: Peer, options: Options): Row => ({
@@ -235,6 +251,41 @@ export const rows: readonly Row[] = [
       { figure: 'acknowledged99', label: 'acknowledged, p99, ms' },
       { figure: 'p50', label: 'seen, p50, ms' },
       { figure: 'p99', label: 'seen, p99, ms' },
+      { figure: 'lost', label: 'lost' },
+    ],
+    goals: [],
+  },
+  {
+    name: 'R',
+    title: '1 job, 2 nodes on one Redis, a watcher on each, an event now and then',
+    contestants: underLoad('acrossNodes', [milepostNodes(2), nchanNodes]),
+    options: { events: 200 },
+    quick: { events: 50 },
+    takes: 12,
+    columns: [
+      { figure: 'near50', label: 'seen on the same node, p50, ms' },
+      { figure: 'near99', label: 'p99, ms' },
+      { figure: 'far50', label: 'seen on the other node, p50, ms' },
+      { figure: 'far99', label: 'p99, ms' },
+      { figure: 'further50', label: 'p50 beyond the same node, ms' },
+      { figure: 'lost', label: 'lost' },
+    ],
+    goals: [{ figure: 'further50', atMost: 2 }],
+  },
+  onNodes('Re', 1, [{ figure: 'rate', atLeast: 15_000 }]),
+  onNodes('Reb', 100, [{ figure: 'rate', against: redisAlone.name, atLeast: 0.9 }]),
+  {
+    name: 'Rj',
+    title: '2,000 jobs with a watcher each on one node of a Redis, published to on another, 2,000 events/s',
+    contestants: underLoad('watchedElsewhere', [milepostNodes(2)]),
+    options: { jobs: 2_000, perSecond: 2_000, restSeconds: 5, ...STEADY },
+    quick: { restSeconds: 2 },
+    takes: 15,
+    columns: [
+      { figure: 'kib', label: 'KiB of the watching node a job, its watcher included' },
+      { figure: 'redisKib', label: 'KiB of Redis a job' },
+      { figure: 'idle', label: 'CPU-µs a second, when nothing happens' },
+      { figure: 'cpu', label: 'CPU-µs of the watching node an event' },
       { figure: 'lost', label: 'lost' },
     ],
     goals: [],

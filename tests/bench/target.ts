@@ -14,6 +14,9 @@ export interface Target {
   otherToken?: string
   /** Its SQLite file, if that is where it keeps its jobs. */
   store?: string
+  /** Other processes that share its Redis, and that Redis. */
+  others?: { pid: number; port: number }[]
+  redis?: { pid: number; port: number }
 }
 
 /** What a workload is run with, and what it found: plain numbers, by name. */

@@ -33,17 +33,17 @@ export function owned<T extends Bun.Subprocess>(child: T): T {
   return child
 }
 
-/** The core that servers have to themselves, as far as the machine lets them; the load generator has the next. */
-const CORES = { server: 0, load: 1 }
+/** The core that servers have to themselves, as far as the machine lets them; the load generator has the next. Several processes get both. */
+const CORES = { server: '0', load: '1', both: '0,1' }
 
 /** A command that stays on one core. */
 export function pinned(to: keyof typeof CORES, command: string[]): string[] {
-  return Bun.which('taskset') ? ['taskset', '-c', `${CORES[to]}`, ...command] : command
+  return Bun.which('taskset') ? ['taskset', '-c', CORES[to], ...command] : command
 }
 
 /** Keeps a process that runs already on one core, with all its threads. */
 export function pin(to: keyof typeof CORES, pid: number): void {
-  if (Bun.which('taskset')) Bun.spawnSync(['taskset', '-acp', `${CORES[to]}`, `${pid}`])
+  if (Bun.which('taskset')) Bun.spawnSync(['taskset', '-acp', CORES[to], `${pid}`])
 }
 
 /**

@@ -31,14 +31,14 @@ export class Producers {
     this.#batch = batch
   }
 
-  /** @param batch events of each request */
-  static async open(target: Target, count: number, batch = 1): Promise<Producers> {
+  /** @param batch events of each request @param name how the ids of their jobs begin */
+  static async open(target: Target, count: number, batch = 1, name = 'bench'): Promise<Producers> {
     const publishers = await Publishers.open(target, count)
     const events = Array.from({ length: batch }, (_, number) => progressEvent(number))
     const json = batch === 1 ? progressEvent(1) : `[${events.join(',')}]`
     const requests = await Promise.all(
       Array.from({ length: count }, async (_, index) => {
-        const { id } = await LoadJob.create(target, publishers, `bench-${index}`)
+        const { id } = await LoadJob.create(target, publishers, `${name}-${index}`)
         return requestBytes(target, 'POST', target.publishPath.replace('{job}', id), json)
       }),
     )
