@@ -50,7 +50,7 @@ type Parts = Pick<RouteContext, 'clock' | 'hub' | 'jobs' | 'limits' | 'metrics' 
 
 /**
  * The WebSocket of a producer: frames `{n, job, events, key?, epoch?}`, which are answered by their number, and requests of watchers, which
- * are pushed.
+ * are pushed. A frame without events asks for the receipt, and for what is pushed.
  *
  * Frames are prepared one by one, and published without waiting for the answers to those before: so those of one job are applied in order,
  * and one commit takes many.
@@ -219,7 +219,7 @@ export class ReportSocket {
 
   #parse(json: string): JobBatch | Promise<JobBatch> {
     const { turns } = this.#parts
-    const steps = this.#parser.batch(json)
+    const steps = this.#parser.batch(json, true)
     if (!turns) return lastOf(steps)
     if (json.length <= LARGE_TEXT) return turns.run(this.#who, () => lastOf(steps))
     return turns.runHeavy(this.#who, json.length, () => turns.runSteps(this.#who, steps))
@@ -242,8 +242,11 @@ export class ReportSocket {
     try {
       if (batch instanceof ProblemError) throw batch
       const { job, epoch, events, length } = batch
-      const receipt = await jobs.publish(this.#principal, job, events, key, epoch, length)
-      metrics.timePublish(clock.monotonic() - start)
+      const isEmpty = events.length === 0
+      const receipt = isEmpty
+        ? await jobs.receipt(this.#principal, job, epoch)
+        : await jobs.publish(this.#principal, job, events, key, epoch, length)
+      if (!isEmpty) metrics.timePublish(clock.monotonic() - start)
       this.#answer(frame, JSON.stringify(receipt).slice(1))
       this.#follow(job, receipt)
     } catch (error) {

@@ -124,10 +124,14 @@ export class Jobs {
     const applied = await this.#apply(principal, id, batch)
     if ('refused' in applied && applied.refused.status === 404) await this.read(principal, id, 'publish')
     const header = this.#count(applied, events.length)
-    const { version, cancelRequested, pauseRequested } = header
-    const watched = 'watched' in applied || this.#context.isWatched(header, principal.tenant)
-    const flushMs = watched ? FLUSH_MS.watched : FLUSH_MS.unwatched
-    return { version, cancelRequested, pauseRequested, watched, flushMs }
+    return this.#receipt(principal, header, 'watched' in applied)
+  }
+
+  /** The receipt of a batch without events: what watchers ask of the job. @param epoch required epoch of the job; omitted: any */
+  async receipt(principal: Principal, id: string, epoch?: string): Promise<Receipt> {
+    const { header } = await this.read(principal, id, 'publish')
+    if (epoch !== undefined && epoch !== header.epoch) throw refuse(problems.notFound())
+    return this.#receipt(principal, header)
   }
 
   /** Reads a job and checks that the principal may perform the action on it. */
@@ -251,6 +255,13 @@ export class Jobs {
     const requestDigest = await unorderedDigestOf(input)
     const marks = { resultVersion: 0, metadataVersion: header.metadata ? 1 : 0, stepCount: 0, bytes: 0, requestDigest }
     return { header, marks: { ...marks, bytes: headerBytes(header) } }
+  }
+
+  #receipt({ tenant }: Principal, header: JobHeader, isWatchedElsewhere = false): Receipt {
+    const { version, cancelRequested, pauseRequested } = header
+    const watched = isWatchedElsewhere || this.#context.isWatched(header, tenant)
+    const flushMs = watched ? FLUSH_MS.watched : FLUSH_MS.unwatched
+    return { version, cancelRequested, pauseRequested, watched, flushMs }
   }
 
   #addKey(batch: Batch, key: IdempotencyKey): void {

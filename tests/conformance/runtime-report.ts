@@ -28,7 +28,8 @@ export function describeReport(subject: RuntimeSubject): void {
         [{ job: id, epoch: 'other', events: progress(1) }, 404],
         [{ job: id, events: progress(2), key }, 422, ['Idempotency-Key']],
         [{ job: id, events: [...progress(1), { type: 'log' }] }, 422, ['1.message']],
-        [{ job: id, events: [] }, 422, ['events']],
+        [{ job: others, events: [] }, 404],
+        [{ job: id, epoch: 'other', events: [] }, 404],
         [{ job: id, events: progress(1), more: 1 }, 422, ['more']],
         [{ events: progress(1) }, 422, ['job']],
       ]
@@ -86,6 +87,20 @@ export function describeReport(subject: RuntimeSubject): void {
         cancelRequested: true,
         watched: false,
       })
+      await socket.close()
+    })
+
+    test('GET /api/report answers a frame without events with the receipt, and pushes what is asked afterwards', async () => {
+      const ada = await subject.client('ada')
+      const { id, epoch } = await ada.create()
+      await ada.publish(id, { type: 'status', status: 'running' })
+      await ada.operate(id, 'pause')
+      const socket = await open('ada')
+      const receipt = { version: 3, cancelRequested: false, pauseRequested: true, watched: false, flushMs: 5_000 }
+      expect(await socket.ask({ n: 1, job: id, epoch, events: [] })).toEqual({ n: 1, ...receipt })
+      await ada.operate(id, 'cancel')
+      expect(await socket.next()).toEqual({ job: id, version: 4, cancelRequested: true, pauseRequested: true })
+      expect((await ada.read(id)).version).toBe(4)
       await socket.close()
     })
 

@@ -68,8 +68,13 @@ export class EventParser {
     return yield* this.#validate(body, bytes, longest)
   }
 
-  /** A batch with the name of its job. Errors name the events by their index. @throws ProblemError 400, 413, 422 */
-  *batch(json: string): Steps<JobBatch> {
+  /**
+   * A batch with the name of its job. Errors name the events by their index.
+   *
+   * @param mayBeEmpty whether it may have no events
+   * @throws ProblemError 400, 413, 422
+   */
+  *batch(json: string, mayBeEmpty = false): Steps<JobBatch> {
     const { length } = json
     const { bodyBytes } = this.#limits
     if (length > bodyBytes) {
@@ -82,6 +87,7 @@ export class EventParser {
     if (isLarge) yield
     const batch = this.#batchSchema.safeParse(body)
     if (!batch.success) throw refuse(problems.invalid(fieldErrors(batch.error)))
+    if (mayBeEmpty && batch.data.events.length === 0) return { ...batch.data, events: [], length }
     // A character has at most three bytes of UTF-8.
     const events = yield* this.#validate(batch.data.events, 3 * length, longest)
     return { ...batch.data, events, length }
