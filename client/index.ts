@@ -3,13 +3,8 @@
 export type { ConnectionStatus } from './connection/connection-state.ts'
 export { type Environment, systemEnvironment } from './connection/environment.ts'
 export type { GetToken } from './connection/token-source.ts'
-export {
-  createReporter,
-  type JobReporter,
-  type NewJob,
-  type Reporter,
-  type ReporterOptions,
-} from './producer/reporter.ts'
+export type { JobReporter, NewJob } from './producer/job-reporter.ts'
+export { createReporter, type Reporter, type ReporterOptions } from './producer/reporter.ts'
 export { createJobListSignal, type JobListOptions, type JobListSignal, type JobRow } from './signals/job-list-signal.ts'
 export { createJobSignal, type JobError, type JobSignal, type JobSignalOptions } from './signals/job-signal.ts'
 export { getJobSignal } from './signals/shared-job-signal.ts'

@@ -9,7 +9,7 @@ import { type Answer, failureOf } from './http-sender.ts'
 const BODY_LENGTH = 1_048_576
 
 /** A batch of one job, as JSON. */
-interface Posted {
+export interface Posted {
   readonly job: string
   /** The required epoch of the job; any, when left out. */
   readonly epoch: string | undefined

@@ -9,6 +9,9 @@ export const progressPath = 'api/progress'
 /** Where events of several jobs are published. */
 export const manyEventsPath = 'api/events'
 
+/** The WebSocket of producers. */
+export const reportPath = 'api/report'
+
 /** A job in the API. */
 export function jobPath(id: string): string {
   return `${jobsPath}/${encodeURIComponent(id)}`

@@ -37,7 +37,12 @@ describe('createReporter', () => {
     expect([request.method, request.url]).toEqual(['POST', 'https://progress.example/api/jobs'])
     expect(request.headers.get('authorization')).toBe('Bearer t.t.t')
     expect(request.headers.get('content-type')).toBe('application/json')
-    expect(JSON.parse(String(request.body))).toEqual({ kind: 'import', title: 'Contacts', id: job.id })
+    expect(JSON.parse(String(request.body))).toEqual({
+      heartbeatSeconds: 60,
+      kind: 'import',
+      title: 'Contacts',
+      id: job.id,
+    })
     await request.answer(201, newHeader())
     await environment.clock.advance(60_000)
     expect(environment.requests).toHaveLength(1)
@@ -190,6 +195,60 @@ describe('createReporter', () => {
     },
   )
 
+  test('createReporter repeats the status of running work that says nothing, three times within its heartbeat', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.create({ kind: 'import', title: 'Contacts', heartbeatSeconds: 30 })
+    await environment.request.answer(201, newHeader())
+    const beats = async (ms: number, answer = { ...receipt, flushMs: 250 }) => {
+      const bodies: unknown[] = []
+      environment.requests.length = 0
+      for (const end = clock.monotonic() + ms; clock.monotonic() < end; ) {
+        await clock.advance(250)
+        for (const request of environment.requests.splice(0)) {
+          bodies.push(JSON.parse(String(request.body)))
+          await request.answer(200, answer)
+        }
+      }
+      return bodies
+    }
+    // It is not running.
+    expect(await beats(60_000)).toEqual([])
+    job.status({ status: 'running', message: 'Reading' })
+    expect(await beats(250)).toEqual([[{ type: 'status', status: 'running', message: 'Reading' }]])
+    expect(await beats(60_000)).toEqual(Array(6).fill([{ type: 'status', status: 'running' }]))
+    // Work that reports needs none.
+    for (let done = 0; done < 5; done++) {
+      job.progress({ done })
+      expect(await beats(9_000)).toEqual([[{ type: 'progress', done }]])
+    }
+    job.status({ status: 'paused' })
+    expect(await beats(60_000)).toHaveLength(1)
+    job.status({ status: 'running' })
+    // After a request to cancel the work has to speak for itself.
+    expect(await beats(60_000, { ...receipt, flushMs: 250, cancelRequested: true })).toHaveLength(1)
+    expect(job.signal.aborted).toBe(true)
+    job.status({ status: 'cancelled' })
+    await beats(250)
+    // The work is wrong, but may not be shown as alive.
+    job.status({ status: 'running' })
+    expect(await beats(60_000)).toHaveLength(1)
+    expect(clock.pending).toBe(0)
+  })
+
+  test('createReporter sends no heartbeat of what waits for the server, nor of a job that was refused', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.job('a')
+    job.status({ status: 'running' })
+    await clock.advance(250)
+    const { request } = environment
+    for (let n = 0; n < 40; n++) await clock.advance(1_000)
+    await environment.request.answer(404)
+    expect(environment.requests.every(({ body }) => body === request.body)).toBe(true)
+    const count = environment.requests.length
+    await clock.advance(300_000)
+    expect([environment.requests.length, clock.pending]).toEqual([count, 0])
+  })
+
   test('createReporter says once why a job that can not be written as JSON is not created', async () => {
     const { reporter, environment, problems, clock } = report()
     const job = reporter.create({ id: 'a', kind: 'import', title: 'Contacts', metadata: { big: 1n } })
@@ -283,7 +342,7 @@ describe('createReporter', () => {
     const { reporter, environment, clock, problems } = report()
     const job = reporter.job('a')
     job.log({ message: 'one' })
-    job.status({ status: 'running', result: 'y'.repeat(12_000) })
+    job.status({ status: 'paused', result: 'y'.repeat(12_000) })
     job.log({ message: 'two' })
     const taken: unknown[] = []
     for (let waits = 0; waits < 20; waits++) {
@@ -299,11 +358,11 @@ describe('createReporter', () => {
     }
     expect(taken).toEqual([
       { type: 'log', message: 'one' },
-      { type: 'status', status: 'running' },
+      { type: 'status', status: 'paused' },
       { type: 'log', message: 'two' },
     ])
     expect(problems).toEqual([
-      'A status event of job a was not taken: A proxy before the server refuses 12050 bytes. Raise its limit.',
+      'A status event of job a was not taken: A proxy before the server refuses 12049 bytes. Raise its limit.',
     ])
   })
 
