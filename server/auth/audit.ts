@@ -242,13 +242,12 @@ export class Audit {
   /** Deletes the oldest records of who has the most, so that nobody who does much displaces what others did. */
   async #trim(prefix: string): Promise<void> {
     const all: { key: string; sub: string | undefined }[] = []
-    for (let after: string | undefined; ; ) {
-      const notes = await this.#notes.list({ prefix, after, limit: PAGE })
+    let page: Note[] | undefined
+    while (!page || page.length === PAGE) {
+      if (page) await nextTurn(this.#clock)
+      page = await this.#notes.list({ prefix, after: page?.at(-1)?.key, limit: PAGE })
       if (this.#isClosed) return
-      for (const { key, text } of notes) all.push({ key, sub: (JSON.parse(text) as AuditRecord).sub })
-      after = notes.at(-1)?.key
-      if (notes.length < PAGE) break
-      await nextTurn(this.#clock)
+      for (const { key, text } of page) all.push({ key, sub: (JSON.parse(text) as AuditRecord).sub })
     }
     const surplus = surplusOf(all, MOST_RECORDS)
     for (let place = 0; place < surplus.length && !this.#isClosed; place += PAGE) {
