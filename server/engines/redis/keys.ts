@@ -48,23 +48,23 @@ export class PartitionKeys {
   /** Channel of all changes. */
   readonly everyone: string
   readonly #prefix: string
-  readonly #database: number
+  readonly #channelPrefix: string
 
   /** @param database its number is in the channels, because all databases of a server share these */
   constructor(tag: string, database: number) {
     this.#prefix = `mp:{${tag}}:`
-    this.#database = database
-    this.jobPrefix = this.#of('job', '')
-    this.format = this.#of('format')
-    this.newest = this.#of('newest')
-    this.sweeper = this.#of('sweeper')
-    this.notes = this.#of('notes')
-    this.noteOrder = this.#of('note-order')
-    this.noteExpiry = this.#of('note-expiry')
-    this.kinds = this.#of('kinds')
-    this.creators = this.#of('creators')
-    this.confirm = this.#of('confirm')
-    this.everyone = this.#channel('everyone')
+    this.#channelPrefix = `${this.#prefix}${database}:`
+    this.jobPrefix = `${this.#prefix}job:`
+    this.format = `${this.#prefix}format`
+    this.newest = `${this.#prefix}newest`
+    this.sweeper = `${this.#prefix}sweeper`
+    this.notes = `${this.#prefix}notes`
+    this.noteOrder = `${this.#prefix}note-order`
+    this.noteExpiry = `${this.#prefix}note-expiry`
+    this.kinds = `${this.#prefix}kinds`
+    this.creators = `${this.#prefix}creators`
+    this.confirm = `${this.#prefix}confirm`
+    this.everyone = `${this.#channelPrefix}everyone`
   }
 
   /** Head of a job. */
@@ -74,42 +74,42 @@ export class PartitionKeys {
 
   /** Rows of a job by name. */
   rows(id: string): string {
-    return this.#of('rows', id)
+    return `${this.#prefix}rows:${id}`
   }
 
   /** Names of a job's rows by the version that last changed them. */
   versions(id: string): string {
-    return this.#of('versions', id)
+    return `${this.#prefix}versions:${id}`
   }
 
   /** Rows that are put aside for a job of another store, and their names by version. */
   staged(id: string): [rows: string, versions: string] {
-    return [this.#of('staged-rows', id), this.#of('staged-versions', id)]
+    return [`${this.#prefix}staged-rows:${id}`, `${this.#prefix}staged-versions:${id}`]
   }
 
   /** Idempotency keys of a job, with their digests. */
   used(id: string): string {
-    return this.#of('keys', id)
+    return `${this.#prefix}keys:${id}`
   }
 
   /** The same keys in the order of their use. */
   usedOrder(id: string): string {
-    return this.#of('key-order', id)
+    return `${this.#prefix}key-order:${id}`
   }
 
   /** Counts of a creator. */
   creator(createdBy: string): string {
-    return this.#of('creator', safeText(createdBy))
+    return `${this.#prefix}creator:${safeText(createdBy)}`
   }
 
   /** Channel of a job's changes. */
   jobChannel(id: string): string {
-    return this.#channel('job', id)
+    return `${this.#channelPrefix}job:${id}`
   }
 
   /** Channel of the changes of an owner's jobs. */
   ownerChannel(owner: string): string {
-    return this.#channel('owner', safeText(owner))
+    return `${this.#channelPrefix}owner:${safeText(owner)}`
   }
 
   /** The channels of a job's changes. */
@@ -118,14 +118,14 @@ export class PartitionKeys {
   }
 
   due(list: DueList): string {
-    return this.#of('due', list)
+    return `${this.#prefix}due:${list}`
   }
 
   /** The index of a list by one value of one field, or `all`. @param owner `undefined`: the jobs of all owners */
   list(owner: string | undefined, field: ListField, value = ''): string {
     const whose = owner === undefined ? '' : safeText(owner)
     // The length keeps owner and value apart.
-    return this.#of('list', field, `${whose.length}`, whose + value)
+    return `${this.#prefix}list:${field}:${whose.length}:${whose}${value}`
   }
 
   /** All indexes that a job is in. */
@@ -141,15 +141,7 @@ export class PartitionKeys {
 
   /** Channel by which a node tests its subscriptions. */
   probe(node: string): string {
-    return this.#channel('probe', node)
-  }
-
-  #channel(...parts: string[]): string {
-    return this.#of(`${this.#database}`, ...parts)
-  }
-
-  #of(...parts: string[]): string {
-    return this.#prefix + parts.join(':')
+    return `${this.#channelPrefix}probe:${node}`
   }
 }
 

@@ -69,13 +69,18 @@ export function stateIn([stamp, json, result, metadata, place]: LoadReply): Know
 
 /** The JSON of a head. */
 export function encodeHead({ header, marks }: StoredJob, commits: number): string {
-  const { result: _result, metadata: _metadata, ...kept } = header
+  // `undefined` is in no JSON. Most headers have neither, and need no copy.
+  const isSmall = header.result === undefined && header.metadata === undefined
+  const kept = isSmall ? header : { ...header, result: undefined, metadata: undefined }
   return JSON.stringify({ header: kept, marks, commits } satisfies Head)
 }
 
+const NO_NAMES: readonly string[] = []
+
 /** The names of the steps and items that a batch needs. */
-export function namesIn({ events }: Pick<Batch, 'events'>): string[] {
+export function namesIn({ events }: Pick<Batch, 'events'>): readonly string[] {
   const { steps, items } = namedRows(events)
+  if (steps.size === 0 && items.size === 0) return NO_NAMES
   return [...[...steps].map(rowField.step), ...[...items].map(rowField.item)]
 }
 
