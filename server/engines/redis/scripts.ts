@@ -15,7 +15,8 @@ const HEAD = "'s', 'h', 'r', 'm', 'n', 'e', 'v'"
 export const HEAD_FIELDS = 7
 
 const COMMON = `
-if string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') ~= ARGV[1] then
+-- Plain text is found faster than a pattern.
+if not string.find(redis.call('INFO', 'replication'), 'master_replid:' .. ARGV[1] .. '\\r', 1, true) then
   return redis.error_reply('GENERATION the server has another history')
 end
 -- Lua passes some thousands of values at most.
