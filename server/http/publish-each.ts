@@ -6,10 +6,13 @@ import { digestOf } from '../support/digest.ts'
 import type { JobBatch } from './body/event-parser.ts'
 import type { RouteContext } from './context.ts'
 
+/** Most batches that are published at once: what follows a commit is done for all of them in one step of the event loop. */
+const AT_ONCE = 256
+
 /**
  * Publishes batches of several jobs, each applied or refused by itself; those of one job in order.
  *
- * As many are published at once as one batch may have events: more would hold up others.
+ * At most {@link AT_ONCE} are published at once, with no more events than one batch may have: more would hold up others.
  *
  * @param batches in place of one that is invalid, its refusal
  * @returns the answer to each
@@ -52,7 +55,7 @@ function* groupsOf(
     if (!(batch instanceof ProblemError)) {
       const { job, events, length } = batch
       const isFull = sum.events + events.length > batchEvents || sum.length + length > bodyBytes
-      if (jobs.has(job) || (isFull && jobs.size > 0)) {
+      if (jobs.has(job) || jobs.size === AT_ONCE || (isFull && jobs.size > 0)) {
         yield group
         group = []
         jobs = new Set()

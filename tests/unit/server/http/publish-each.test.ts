@@ -1,4 +1,5 @@
 import { describe, expect, spyOn, test } from 'bun:test'
+import { problems } from '../../../../server/errors.ts'
 import { BATCHES_LIMIT } from '../../../../shared/document/limits.ts'
 import type { Receipt } from '../../../../shared/producer/batcher.ts'
 import type { JobEvents, ProblemDocument } from '../../../../shared/wire/api.ts'
@@ -203,6 +204,24 @@ describe('POST /api/events', () => {
     expect(briefly(await answersOf(await app.request('POST', '/api/events', batches)))).toEqual([3, 3, 3, 3])
     applied.mockRestore()
     expect(most).toEqual([2, 4, 2, 4])
+  })
+
+  test('POST /api/events applies at most 256 batches at once', async () => {
+    const app = new TestApp()
+    await app.create({ id: 'a' })
+    let open = 0
+    let most = 0
+    const applied = spyOn(app.engine, 'apply').mockImplementation(async () => {
+      open += 1
+      most = Math.max(most, open)
+      await new Promise((resolve) => setImmediate(resolve))
+      open -= 1
+      return { refused: problems.conflict('No.') }
+    })
+    const batches = Array.from({ length: 1_000 }, (_, n) => ({ job: `${n}`, events: [progress(1)] }))
+    const answers = await answersOf(await app.request('POST', '/api/events', batches))
+    applied.mockRestore()
+    expect([answers.length, most]).toEqual([1_000, 256])
   })
 
   test('POST /api/events escapes what a refusal repeats of the request', async () => {
