@@ -59,6 +59,7 @@ const onNodes = (name: string, batch: number, goals: Row['goals']): Row => ({
   title: `64 producers, ${batch === 1 ? 'an event' : `${batch} events`} a request, on nodes of one Redis; no server is pinned to a core`,
   contestants: [...underLoad('nodePublishes', [1, 2, 3].map(milepostNodes)), ...underLoad('scriptAlone', [redisAlone])],
   options: { publishers: 64, batch, ...FULL },
+  quick: { warmUp: 2, seconds: 2 },
   takes: 4,
   columns: [
     rate,

@@ -29,7 +29,7 @@ export async function acrossNodes(target: Target, { events = 1 }: Options): Prom
     near99: near.quantile(0.99),
     far50: far.quantile(0.5),
     far99: far.quantile(0.99),
-    further50: far.quantile(0.5) - near.quantile(0.5),
+    further50: Math.max(0, far.quantile(0.5) - near.quantile(0.5)),
     lost: same.lost + other.lost,
   }
 }

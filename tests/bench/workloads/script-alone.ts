@@ -36,7 +36,7 @@ export async function scriptAlone({ redis = { pid: 0, port: 0 } }: Target, optio
   await run(redis.port, jobs, warmUp)
   const before = cpuSeconds(redis.pid)
   const rate = (await run(redis.port, jobs, seconds)) * batch
-  return { rate, redisCpu: ((cpuSeconds(redis.pid) - before) * 1e6) / (rate * seconds) }
+  return { rate, cpu: 0, redisCpu: ((cpuSeconds(redis.pid) - before) * 1e6) / (rate * seconds) }
 }
 
 const MARKS: Marks = { resultVersion: 0, metadataVersion: 0, stepCount: 0, bytes: 200, requestDigest: '' }
