@@ -22,6 +22,11 @@ export interface JobReporter {
   status(fields: EventFields<'status'>): void
   item(fields: EventFields<'item'>): void
   step(fields: EventFields<'step'>): void
+  /**
+   * Goes through rows, and reports how many are done: a row is when the next is asked for. `total` is the number of rows, if they have a
+   * `length` or `size`.
+   */
+  track<T>(rows: Iterable<T>, fields?: Partial<EventFields<'progress'>>): Generator<T, void, undefined>
   error(fields: EventFields<'error'>): void
   log(fields: EventFields<'log'>): void
   /** Whether a watcher has cancelled or paused the job, as far as the reporter has heard: at once with a WebSocket, else from the last batch. */
@@ -29,6 +34,11 @@ export interface JobReporter {
   readonly pauseRequested: boolean
   /** Aborts when the reporter hears that a watcher has cancelled the job. */
   readonly signal: AbortSignal
+  /**
+   * Resolves at once, or, while a watcher wants a pause, when they resume or cancel the job; it is `paused` until then. Keeps the process alive.
+   * Never rejects.
+   */
+  pausePoint(): Promise<void>
   /** Events dropped because the queue was full or the server refused them. */
   readonly dropped: number
   /** Sends queued events. Resolves once the server has them or the try has failed; never rejects. */
@@ -83,6 +93,8 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
   #isOver = false
   readonly #heartbeatMs: number
   #heartbeat: Timer | undefined
+  /** Of those who wait in a pause, for what watchers ask next. */
+  readonly #waiting: (() => void)[] = []
   /** When the last event or heartbeat was, on the monotonic clock. */
   #heardAt = 0
   #timeoutMs = REQUEST_MS
@@ -96,6 +108,7 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
     const end = () => {
       this.#isOver = true
       this.#stopHeartbeats()
+      this.#wake()
       onDone()
     }
     this.#batcher = new Batcher({
@@ -157,6 +170,55 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
     this.#add({ ...fields, type: 'log' })
   }
 
+  *track<T>(rows: Iterable<T>, fields: Partial<EventFields<'progress'>> = {}): Generator<T, void, undefined> {
+    const { length, size } = rows as { length?: number; size?: number }
+    const total = fields.total ?? length ?? size
+    const batcher = this.#batcher
+    let queued: typeof batcher.queuedProgress
+    let done = fields.done ?? 0
+    const report = () => {
+      this.progress({ ...fields, done, ...(total === undefined ? {} : { total }) })
+      queued = batcher.queuedProgress
+    }
+    report()
+    for (const row of rows) {
+      yield row
+      done += 1
+      // Most rows change an event that waits: an event for each costs more than the work of a fast loop.
+      if (queued !== undefined && queued === batcher.queuedProgress) queued.done = done
+      else report()
+    }
+  }
+
+  async pausePoint(): Promise<void> {
+    if (!this.#isPaused) return
+    const { closingClock } = this.#port
+    this.status({ status: 'paused' })
+    for (;;) {
+      await this.flush()
+      if (!this.#isPaused) break
+      await new Promise<void>((resolve) => {
+        // Without a WebSocket the receipts tell.
+        const timer = closingClock.setTimeout(resolve, this.#heartbeatMs)
+        this.#waiting.push(() => {
+          closingClock.clearTimeout(timer)
+          resolve()
+        })
+      })
+      if (!this.#isPaused) break
+      this.#batcher.add({ type: 'status', status: 'paused' })
+    }
+    if (!this.cancelRequested && !this.#isOver) this.status({ status: 'running' })
+  }
+
+  get #isPaused(): boolean {
+    return this.pauseRequested && !this.cancelRequested && !this.#isOver
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake()
+  }
+
   #add(event: ProducerEvent): void {
     this.#batcher.add(event)
     this.#port.isActive = true
@@ -197,6 +259,7 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
     // A push overtakes receipts.
     if (this.#asked && asked.version < this.#asked.version) return
     this.#asked = asked
+    if (!this.#isPaused) this.#wake()
     if (asked.cancelRequested) this.#stop.abort(new Error('A watcher cancelled this job'))
   }
 

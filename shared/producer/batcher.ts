@@ -115,6 +115,11 @@ export class Batcher {
     return this.#queue.length === 0 && this.#batch === undefined
   }
 
+  /** The queued progress event, if a newer one would replace it: its fields may be changed until it is sent. */
+  get queuedProgress(): ProgressEvent | undefined {
+    return this.#progress
+  }
+
   add(event: ProducerEvent): void {
     if (this.#isClosed) {
       this.#dropped += 1

@@ -235,6 +235,75 @@ describe('createReporter', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('createReporter.pausePoint reports a pause, and waits for its end', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.job('a')
+    const answer = async (ms: number, asked: Partial<typeof receipt> = {}) => {
+      await clock.advance(ms)
+      const { request } = environment
+      await request.answer(200, { ...receipt, flushMs: 250, ...asked })
+      return JSON.parse(String(request.body))
+    }
+    await job.pausePoint()
+    job.status({ status: 'running' })
+    await answer(250, { pauseRequested: true })
+    let isOver = false
+    const paused = job.pausePoint().then(() => {
+      isOver = true
+    })
+    expect(await answer(0, { pauseRequested: true })).toEqual([{ type: 'status', status: 'paused' }])
+    expect(await answer(20_000, { pauseRequested: true })).toEqual([{ type: 'status', status: 'paused' }])
+    expect(isOver).toBe(false)
+    expect(await answer(20_000)).toEqual([{ type: 'status', status: 'paused' }])
+    await paused
+    expect(await answer(250, { pauseRequested: true })).toEqual([{ type: 'status', status: 'running' }])
+    const cancelled = job.pausePoint()
+    await answer(0, { pauseRequested: true, cancelRequested: true })
+    await cancelled
+    job.status({ status: 'cancelled' })
+    expect(await answer(0)).toEqual([{ type: 'status', status: 'cancelled' }])
+    expect(clock.pending).toBe(0)
+  })
+
+  test('createReporter.pausePoint ends with the job', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.job('a')
+    job.status({ status: 'running' })
+    await clock.advance(250)
+    await environment.request.answer(200, { ...receipt, pauseRequested: true })
+    const paused = job.pausePoint()
+    await settle()
+    await environment.request.answer(404)
+    await paused
+    expect(clock.pending).toBe(0)
+  })
+
+  test('createReporter.track reports each row that is done, and its fields with every event', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.job('a')
+    const seen: string[] = []
+    for (const row of job.track(['a', 'b', 'c'], { unit: 'rows' })) {
+      seen.push(row)
+      await clock.advance(250)
+      const { request } = environment
+      seen.push(JSON.stringify(JSON.parse(String(request.body))[0].done))
+      if (!request.isAnswered) await request.answer(200, { ...receipt, flushMs: 250 })
+    }
+    await clock.advance(250)
+    expect(seen).toEqual(['a', '0', 'b', '1', 'c', '2'])
+    expect(JSON.parse(String(environment.request.body))).toEqual([
+      { type: 'progress', done: 3, total: 3, unit: 'rows' },
+    ])
+    const many = report()
+    const one = many.reporter.job('a')
+    for (const row of one.track(new Set(Array(5_000).keys()))) if (row === 2_000) one.log({ message: 'm' })
+    await many.clock.advance(250)
+    expect(JSON.parse(String(many.environment.request.body))).toEqual([
+      { type: 'progress', done: 5_000, total: 5_000 },
+      { type: 'log', message: 'm' },
+    ])
+  })
+
   test('createReporter sends no heartbeat of what waits for the server, nor of a job that was refused', async () => {
     const { reporter, environment, clock } = report()
     const job = reporter.job('a')
