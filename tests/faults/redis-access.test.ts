@@ -97,4 +97,4 @@ test('Sentinels that want a password get that of the servers', async () => {
   expect(await refused(withUser.replace('hush', 'other'))).toBe(
     `EngineOpenError: ${at} refuses the user or the password of MILEPOST_ENGINE: correct them.`,
   )
-}, 30_000)
+}, 120_000)

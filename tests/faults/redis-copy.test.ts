@@ -193,7 +193,7 @@ describe('milepost copy', () => {
       err: expect.stringContaining(`went on in TO: ${id}. Nothing was copied.`),
     })
     await withEngine(redis.setting, async (engine) => expect(await engine.read(later)).toBeUndefined())
-  }, 60_000)
+  }, 120_000)
 
   test('that finds a difference afterwards says which jobs not to use, with exit code 2', async () => {
     await using redis = await RedisServer.start()
@@ -209,7 +209,7 @@ describe('milepost copy', () => {
       code: 2,
       err: expect.stringContaining(`those of FROM: ${id}.`),
     })
-  }, 60_000)
+  }, 120_000)
 
   test('refuses stores that a server uses, and arguments that are no engines', async () => {
     await using redis = await RedisServer.start()

@@ -35,4 +35,4 @@ test('a commit names the history that it is in, though its partition got another
   ] as [string, number][])
   expect((await documentOf(engine, id)).generation).toBe(after)
   await engine.close()
-}, 30_000)
+}, 120_000)

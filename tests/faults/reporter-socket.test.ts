@@ -50,7 +50,7 @@ test('a reporter hears of a cancel while its work says nothing, before and after
   for (const job of [first, other]) job.status({ status: 'cancelled' })
   await reporter.close()
   expect([problems, (await ada.read(other.id)).status]).toEqual([[], 'cancelled'])
-}, 60_000)
+}, 120_000)
 
 test('a reporter whose server is killed in the middle loses nothing, sends nothing twice, and connects again', async () => {
   await using server = await ServerProcess.start()
