@@ -122,9 +122,9 @@ describe('entries/deno.ts says what is missing', () => {
   })
 
   test('an engine that there is', async () => {
-    expect(await refusal([ENVIRONMENT, ENTRY], { env: { MILEPOST_ENGINE: 'redis://here' } })).toEqual([
+    expect(await refusal([ENVIRONMENT, ENTRY], { env: { MILEPOST_ENGINE: 'oracle://here' } })).toEqual([
       1,
-      'MILEPOST_ENGINE is "redis://here". Here it can be sqlite:PATH or memory: or deno-kv:PATH.',
+      'MILEPOST_ENGINE is "oracle://here". Here it can be sqlite:PATH or memory: or redis://HOST or deno-kv:PATH.',
     ])
   })
 
