@@ -105,7 +105,8 @@ function lifeOf(token: string, now: number, isNew: boolean): number | undefined 
     const [, claims = ''] = token.split('.')
     const { exp, iat } = JSON.parse(atob(claims.replaceAll('-', '+').replaceAll('_', '/')))
     const ms = exp * 1_000 - (isNew && iat ? iat * 1_000 : now)
-    return Number.isFinite(ms) ? Math.max(0, ms) : undefined
+    // Whether a new one has ended, or the clock is wrong, the server knows.
+    return ms > 0 ? ms : ms <= 0 && !isNew ? 0 : undefined
   } catch {
     // It is opaque.
     return undefined

@@ -48,6 +48,12 @@ describe('TokenSource', () => {
     expect(tokens.renewInMs).toBe(3_240_000)
   })
 
+  test('TokenSource leaves it to the server whether a new token without a beginning has ended', async () => {
+    const { source: tokens, seconds } = source(() => tokenOf({ exp: seconds - 3_600 }))
+    await tokens.get()
+    expect(tokens.renewInMs).toBeUndefined()
+  })
+
   test('TokenSource takes a token that it is given for what is left of it', async () => {
     const clock = new VirtualClock()
     const token = tokenOf({ iat: clock.now() / 1_000 - 3_500, exp: clock.now() / 1_000 + 100 })
