@@ -15,6 +15,9 @@ import { tabGroup } from './tab-group.ts'
 const MOST_JOBS = 80
 const MOST_WITH_TOKENS = 40
 
+/** Every id of a job, qualified or not: for any other the server would refuse the whole stream. `shared/document/job.ts` has the exact rule. */
+const JOB_ID = /^[\w.~:-]{1,194}$/
+
 /** Streams in use, by environment and by what their jobs have in common. */
 const streams = new WeakMap<Environment, Map<string, PageStream[]>>()
 
@@ -65,7 +68,10 @@ class PageStream {
         this.#tellTabs = connection.tell
         return connection
       },
-      open,
+      open: (url, attempt) => {
+        for (const { waiting } of this.#jobs.values()) waiting.clear()
+        return open(url, attempt)
+      },
       request,
       nameOf: (answer) => (isPatch(answer) ? 'patch' : isJob(answer) ? 'snapshot' : undefined),
       environment,
@@ -110,8 +116,12 @@ class PageStream {
     let fits = true
     for (const [id, cursor] of Object.entries(wants)) {
       const shared = this.#open({ base, id, token })
-      if (shared) shared.tabs.set(tab, cursor)
-      else fits = false
+      if (!shared) {
+        fits = false
+        continue
+      }
+      shared.tabs.set(tab, cursor)
+      shared.waiting.add(tab)
     }
     for (const job of this.#jobs.values()) {
       if (fits && job.location.id in wants) continue
@@ -125,7 +135,8 @@ class PageStream {
     const known = this.#jobs.get(location.id)
     if (known && !known.over) return known
     const made = new SharedJob(location, this.#tellTabs, this.#isRenewable)
-    if (!this.#stream.join(made)) return undefined
+    if (!JOB_ID.test(location.id)) queueMicrotask(() => made.end('not-found'))
+    else if (!this.#stream.join(made)) return undefined
     this.#jobs.set(location.id, made)
     return made
   }
@@ -143,6 +154,8 @@ class SharedJob implements FollowedJob {
   readonly own = new Set<FollowedJob>()
   /** The cursors of other tabs: `''` for those that need a snapshot. */
   readonly tabs = new Map<string, string>()
+  /** Those that take no message before the next stream, which begins at their cursors. */
+  readonly waiting = new Set<string>()
   over?: FollowedJob['over']
   isInDoubt?: boolean
   isRefused?: boolean | undefined
@@ -175,7 +188,7 @@ class SharedJob implements FollowedJob {
     const { jobId, cursor } = data as { jobId?: string; cursor?: string }
     // The leader alone polls.
     if (!jobId && name !== 'ping') this.#tellTabs(name, { ...(data as object), jobId: this.location.id })
-    if (cursor) for (const tab of this.tabs.keys()) this.tabs.set(tab, cursor)
+    if (cursor) for (const tab of this.tabs.keys()) if (!this.waiting.has(tab)) this.tabs.set(tab, cursor)
     if (this.#isRenewable && (data as EndData).reason === 'token-expired') return {}
     if (name === 'end' && this.own.size === 0) return { ended: (data as EndData).reason }
     // One that has just joined waits for the snapshot.
@@ -184,10 +197,14 @@ class SharedJob implements FollowedJob {
     return all.some(({ gap }) => gap) ? { gap: true } : { ended: all.find(({ ended }) => ended)?.ended }
   }
 
+  end(over: FollowedJob['over']): void {
+    this.over = over
+    this.changed()
+  }
+
   changed(): void {
-    // A refusal is no message of the stream.
-    const reason = this.over === 'not-found' ? 'deleted' : this.over === 'expired' && 'token-expired'
-    if (reason) this.#tellTabs('end', { jobId: this.location.id, reason })
+    // A refusal is no message of the stream. That of a token is this tab's alone.
+    if (this.over === 'not-found') this.#tellTabs('end', { jobId: this.location.id, reason: 'deleted' })
     for (const job of this.own) {
       job.over = this.over
       job.changed()

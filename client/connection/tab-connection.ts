@@ -41,8 +41,8 @@ type TabMessage =
   /** A tab has to connect by itself. */
   | { type: 'full'; tab: string }
   /** A stream begins that takes these statements into account. */
-  | { type: 'open'; heard: Record<string, number> }
-  | { type: 'message'; name: string; data: string | object }
+  | { type: 'open'; leader: string; heard: Record<string, number> }
+  | { type: 'message'; leader: string; name: string; data: string | object }
 
 /** How long a tab waits for the leader's word before it takes the lead: milliseconds. */
 const ANSWER_MS = 5_000
@@ -137,8 +137,9 @@ export function createTabConnection(options: TabOptions): TabConnection {
         // Another tab has taken the lead.
         if (signal.aborted || !leads()) return
         stopToLead()
+        leader = undefined
         elect()
-        want(true)
+        ask()
       })
   }
 
@@ -174,7 +175,8 @@ export function createTabConnection(options: TabOptions): TabConnection {
       ...attempt,
       take(name, data) {
         if (attempt.signal.aborted) return
-        post({ type: 'message', name, data })
+        // Others may have a token that has not ended: the next leader finds out.
+        if (name !== 'end' || !data.includes('"token-expired"')) post({ type: 'message', leader: tab, name, data })
         attempt.take(name, data)
         if (name === 'ping') callRoll()
       },
@@ -183,7 +185,11 @@ export function createTabConnection(options: TabOptions): TabConnection {
       ...options,
       open(cursor, attempt) {
         if (!isShared) return options.open(cursor, attempt)
-        post({ type: 'open', heard: Object.fromEntries([...others].map(([other, heard]) => [other, heard.n])) })
+        post({
+          type: 'open',
+          leader: tab,
+          heard: Object.fromEntries([...others].map(([other, heard]) => [other, heard.n])),
+        })
         return options.open(cursor, relay(attempt))
       },
       poll: (cursor, attempt) => options.poll(cursor, isShared ? relay(attempt) : attempt),
@@ -214,7 +220,8 @@ export function createTabConnection(options: TabOptions): TabConnection {
   }
 
   function hearAsLeader(message: TabMessage): void {
-    if (message.type === 'ask') say()
+    // Another may have led before it was frozen, and not know yet.
+    if (message.type === 'ask' || message.type === 'lead') say()
     if (message.type === 'bye') forget(message.tab)
     if (message.type !== 'want') return
     const { tab: other, n: newest, wants } = message
@@ -240,12 +247,13 @@ export function createTabConnection(options: TabOptions): TabConnection {
         setStatus(message.status)
         break
       case 'open':
-        if (message.heard[tab] !== n) break
+        if (message.leader !== leader || message.heard[tab] !== n) break
         isServed = true
         options.onOpen?.()
         break
       case 'message':
-        if (!isServed) break
+        // One that was frozen, and led before that, passes on old messages until it knows.
+        if (!isServed || message.leader !== leader) break
         expectWord(SILENCE_MS)
         take(message.name, message.data)
         break
@@ -273,7 +281,13 @@ export function createTabConnection(options: TabOptions): TabConnection {
     const group = await options.group
     if (signal.aborted) return
     channel = new platform.BroadcastChannel(group)
-    channel.onmessage = ({ data }: MessageEvent<TabMessage>) => hear(data)
+    channel.onmessage = ({ data }: MessageEvent<TabMessage>) => {
+      try {
+        hear(data)
+      } catch {
+        // Any script of the origin may send anything.
+      }
+    }
     const seen = () => {
       if (leads()) say()
       else if (!own && !isHidden()) ask()
@@ -325,7 +339,7 @@ export function createTabConnection(options: TabOptions): TabConnection {
       setStatus('connecting')
     },
     tell(name, data) {
-      if (leads()) post({ type: 'message', name, data })
+      if (leads()) post({ type: 'message', leader: tab, name, data })
     },
   }
 }

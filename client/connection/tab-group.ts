@@ -23,8 +23,11 @@ export function tabGroup(
   return { group: digest(JSON.stringify([viewer, server, ...more])), platform }
 }
 
-/** The name is visible to all pages of the origin, so it has no credential. */
+/**
+ * The name is visible to all pages of the origin, so it has no credential. Its number is that of the messages: tabs with another version of this
+ * package, which have others, don't share.
+ */
 async function digest(text: string): Promise<string> {
   const bytes = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
-  return `milepost ${Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+  return `milepost-2 ${Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('')}`
 }

@@ -10,17 +10,22 @@ declare global {
     shown(): Record<string, [Job | undefined, ConnectionStatus]>
     /** Every status that a job had. */
     statuses: ConnectionStatus[]
+    /** Errors that nobody caught. */
+    uncaught: string[]
   }
 }
 
 const query = new URLSearchParams(location.search)
 const baseUrl = query.get('server') ?? ''
 const bearer = query.get('bearer') ?? ''
+const viewer = query.get('viewer') ?? undefined
 const jobs = new Map<string, JobSignal>()
 window.statuses = []
+window.uncaught = []
+addEventListener('error', (event) => window.uncaught.push((event as ErrorEvent).message))
 
 for (const jobId of query.getAll('job')) {
-  const signals = createJobSignal({ jobId, baseUrl, bearer })
+  const signals = createJobSignal({ jobId, baseUrl, bearer, viewer })
   jobs.set(jobId, signals)
   effect(() => void signals.job.value)
   effect(() => void window.statuses.push(signals.connection.value))

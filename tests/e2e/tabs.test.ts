@@ -23,7 +23,8 @@ class Tabs {
     this.context = context
   }
 
-  static async start(): Promise<Tabs> {
+  /** @param pingSeconds often, so that nobody has to wait for a ping */
+  static async start(pingSeconds = 1): Promise<Tabs> {
     const entrypoint = fileURLToPath(new URL('tabs-page.ts', import.meta.url))
     const { outputs } = await Bun.build({ entrypoints: [entrypoint], target: 'browser' })
     const script = (await outputs[0]?.text()) ?? ''
@@ -37,8 +38,10 @@ class Tabs {
               headers: { 'content-type': 'text/html' },
             }),
     })
-    // Pings come often, so that nobody has to wait for one.
-    const server = await ServerProcess.start({ MILEPOST_ORIGINS: site.url.origin, MILEPOST_PING_SECONDS: '1' })
+    const server = await ServerProcess.start({
+      MILEPOST_ORIGINS: site.url.origin,
+      MILEPOST_PING_SECONDS: `${pingSeconds}`,
+    })
     const admin = new ApiClient(server.url, await accessToken('admin', 'jobs:admin'))
     const first = await openPage()
     // Browsers without a display show every tab.
@@ -57,11 +60,12 @@ class Tabs {
     return new Tabs(server, site, admin, first.context())
   }
 
-  async open(bearer: string, jobs: readonly string[]): Promise<Page> {
+  async open(bearer: string, jobs: readonly string[], more: Record<string, string> = {}): Promise<Page> {
     const page = await this.context.newPage()
     const query = new URLSearchParams([
       ['server', this.server.url],
       ['bearer', bearer],
+      ...Object.entries(more),
       ...jobs.map((id) => ['job', id]),
     ])
     await page.goto(`${this.#site.url}?${query}`)
@@ -80,9 +84,9 @@ class Tabs {
   }
 }
 
-/** Resolves once something holds, which it must within half a minute. */
-async function until(what: () => Promise<unknown>, expected: unknown): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+/** Resolves once something holds, which it must within half a minute, or as many tenths of a second as there are tries. */
+async function until(what: () => Promise<unknown>, expected: unknown, most = 300): Promise<void> {
+  for (let tries = 0; tries < most; tries++) {
     if (Bun.deepEquals(await what(), expected)) return
     await Bun.sleep(100)
   }
@@ -95,8 +99,8 @@ const documents = async (page: Page) =>
 const hide = (page: Page) => page.evaluate(() => void dispatchEvent(new Event('test-hide')))
 const show = (page: Page) => page.evaluate(() => void dispatchEvent(new Event('test-show')))
 
-async function world(count: number) {
-  const tabs = await Tabs.start()
+async function world(count: number, pingSeconds?: number) {
+  const tabs = await Tabs.start(pingSeconds)
   const bearer = await accessToken('ada')
   const api = new ApiClient(tabs.server.url, bearer)
   const ids = Array.from({ length: count }, (_, index) => `job-${index}`)
@@ -212,6 +216,102 @@ describe('tabs', () => {
       all.map((id) => (id === 'of-bob' ? [id, 'bob', 'live'] : [id, undefined, 'not-found'])),
     )
     expect(await tabs.streams()).toBe(2)
+  })
+
+  browserTest(
+    'a tab whose token ends does not end the others of its viewer: one whose token is good takes over',
+    async () => {
+      await using test = await world(2)
+      const { tabs, bearer, ids } = test
+      const short = await accessToken('ada', undefined, { exp: Math.floor(Date.now() / 1_000) + 4 })
+      const first = await tabs.open(short, ids, { viewer: 'ada' })
+      await test.untilTrue([first])
+      const second = await tabs.open(bearer, ids, { viewer: 'ada' })
+      await test.untilTrue([second])
+      const connections = async (page: Page) => Object.values(await shown(page)).map(([, connection]) => connection)
+      await until(() => connections(first), ['expired', 'expired'])
+      await test.publishAll(1)
+      await test.untilTrue([second])
+      expect(await second.evaluate(() => window.statuses)).not.toContain('expired')
+    },
+  )
+
+  browserTest(
+    'a tab that says that it leads, as one does that was frozen, is corrected by the one that does',
+    async () => {
+      await using test = await world(2, 30)
+      const { tabs, bearer, ids } = test
+      const pages = [await tabs.open(bearer, ids), await tabs.open(bearer, ids)]
+      await test.untilTrue(pages)
+      const stranger = await tabs.open(bearer, [])
+      const leader = () =>
+        stranger.evaluate(async () => (await navigator.locks.query()).held?.map(({ clientId }) => clientId))
+      const before = await leader()
+      await stranger.evaluate(async () => {
+        const { name = '' } = (await navigator.locks.query()).held?.[0] ?? {}
+        new BroadcastChannel(name).postMessage({
+          type: 'lead',
+          leader: 'before',
+          isHidden: false,
+          status: 'live',
+          asks: false,
+        })
+      })
+      await test.publishAll(1)
+      const truth = await test.truth()
+      // Half the time to the next ping.
+      for (const page of pages) await until(() => documents(page), truth, 150)
+      expect(await leader()).toEqual(before)
+    },
+  )
+
+  browserTest('an id that no job can have is not found, and the other jobs of the page go on', async () => {
+    await using test = await world(1)
+    const { tabs, bearer, ids } = test
+    const wrong = ['', 'a b', 'y'.repeat(20_000)]
+    const page = await tabs.open(bearer, ids)
+    await test.untilTrue([page])
+    const other = await tabs.open(bearer, [...ids, ...wrong.slice(0, 2)])
+    await page.evaluate(async ([id = '']) => {
+      const { name = '' } = (await navigator.locks.query()).held?.[0] ?? {}
+      const wants = { [id]: '' }
+      new BroadcastChannel(name).postMessage({ type: 'want', tab: 'another', n: 1, wants, isNew: true })
+    }, wrong.slice(2))
+    const connections = async () => Object.values(await shown(other)).map(([, connection]) => connection)
+    await until(connections, ['live', 'not-found', 'not-found'])
+    await test.publishAll(1)
+    await test.untilTrue([page, other])
+    await until(() => tabs.streams(), 1)
+  })
+
+  browserTest('messages of other scripts, and of a tab that does not lead any more, change nothing', async () => {
+    await using test = await world(2)
+    const { tabs, bearer, ids } = test
+    const pages = [await tabs.open(bearer, ids), await tabs.open(bearer, ids)]
+    await test.untilTrue(pages)
+    const before = await test.truth()
+    await test.publishAll(1)
+    await test.untilTrue(pages)
+    const stranger = await tabs.open(bearer, [])
+    await stranger.evaluate(async (old) => {
+      const { name = '' } = (await navigator.locks.query()).held?.[0] ?? {}
+      const channel = new BroadcastChannel(name)
+      const types = ['want', 'bye', 'ask', 'full', 'open', 'message', 'other']
+      const malformed = types.flatMap((type) => [
+        { type },
+        { type, tab: 'a', n: 1, wants: null },
+        { type, tab: 'b', n: 1, wants: { 'job-0': 5, 'job-1': null }, heard: null, name: 5, data: null },
+      ])
+      for (const message of [null, undefined, 1, 'text', [], ...malformed]) channel.postMessage(message)
+      for (const [jobId, job] of Object.entries(old)) {
+        channel.postMessage({ type: 'message', leader: 'before', name: 'snapshot', data: { jobId, ...job } })
+      }
+    }, before)
+    await Bun.sleep(500)
+    await test.untilTrue(pages)
+    await test.publishAll(2)
+    await test.untilTrue(pages)
+    for (const page of pages) expect(await page.evaluate(() => window.uncaught)).toEqual([])
   })
 })
 
