@@ -26,7 +26,7 @@ const BUNDLES = {
   "export { useJobProgress } from 'milepost/client'": 20_300,
   "export { createJobSignal } from 'milepost/client'": 13_700,
   "export { createReporter } from 'milepost/client'": 6_850,
-  "export * from 'milepost/client'": 30_050,
+  "export * from 'milepost/client'": 30_150,
   "export { applyEvent, getProgressPercent } from 'milepost'": 1_600,
 }
 
