@@ -80,14 +80,11 @@ describe('the page of a busy job', () => {
     await page.locator('.log-box').evaluate((box) => box.scrollTo(0, box.scrollHeight / 2))
     await page.getByRole('button', { name: 'To the newest' }).waitFor()
     const seen = await page.locator('.log-box').evaluate((box) => {
-      const { left, top } = box.getBoundingClientRect()
-      return (
-        document
-          .elementFromPoint(left + 120, top + 100)
-          ?.closest('.lines > div')
-          ?.textContent?.slice(8) ?? ''
-      )
+      const { top } = box.getBoundingClientRect()
+      const visible = [...box.querySelectorAll('.lines > div')].find((line) => line.getBoundingClientRect().top > top)
+      return visible?.textContent.slice(8) ?? ''
     })
+    expect(seen).toStartWith('line ')
     const line = page.locator('.lines > div', { hasText: seen })
     const before = await line.boundingBox()
     await api.publish('busy', ...lines(1_200, 1_230))
