@@ -9,6 +9,9 @@ import { bundle, bundleDashboard } from './bundle.ts'
 import { buildDocs } from './docs.ts'
 import { collectSamples } from './samples.ts'
 
+// Vite builds for what the environment says: in a test that packs, an asset of another size, which restarts development servers.
+process.env.NODE_ENV = 'production'
+
 const root = new URL('../../../', import.meta.url)
 const path = (relative: string) => fileURLToPath(new URL(relative, root))
 
