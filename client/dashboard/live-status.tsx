@@ -5,7 +5,7 @@ import type { ConnectionSignals } from '../signals/connection-signals.ts'
 import { getJobSignal } from '../signals/shared-job-signal.ts'
 import { owner, whose } from './list/whose-jobs.ts'
 import { base, route, viewer } from './navigation.ts'
-import { format, jobList } from './page.ts'
+import { format, jobList, operatorConnection } from './page.ts'
 import { text } from './text.ts'
 
 /** The connection status of the page. */
@@ -13,6 +13,7 @@ export function LiveStatus() {
   const { value } = route
   if (value.page === 'jobs') return <Line key={`${whose.value} ${owner.value}`} source={jobList.value} />
   if (value.page === 'job') return <JobLine key={value.id} id={value.id} />
+  if (value.page === 'operator' && operatorConnection.value) return <Line source={operatorConnection.value} />
   return null
 }
 

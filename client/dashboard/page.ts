@@ -1,7 +1,8 @@
-import { computed } from '@preact/signals'
+import { computed, signal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import { createAnnouncer } from '../element/announcer.ts'
 import { say } from '../element/live-region.ts'
+import type { ConnectionSignals } from '../signals/connection-signals.ts'
 import { createJobListSignal, type JobListSignal } from '../signals/job-list-signal.ts'
 import { createFormat } from '../text/format.ts'
 import { english } from '../text/language.ts'
@@ -28,6 +29,9 @@ function listOf(owner: string): JobListSignal {
   if (chosen?.owner !== owner) chosen = { owner, list: createJobListSignal({ baseUrl: base.href, viewer, owner }) }
   return chosen.list
 }
+
+/** The connection of the operator's page, once its code is there: it has none for an administrator of one tenant. */
+export const operatorConnection = signal<ConnectionSignals>()
 
 /** Announces the progress of the page's job to screen readers. */
 export function useAnnouncements(words: JobWords, title: string | undefined): void {

@@ -49,7 +49,7 @@ export function operationRoutes(app: App, context: RouteContext): void {
       {
         name: 'milepost_watchers',
         type: 'gauge',
-        help: 'Open event streams by view: whole jobs, headers of jobs, lists of jobs; and connections of producers (report).',
+        help: 'Open event streams by view: whole jobs, headers of jobs, lists of jobs, figures of the server (operator); and connections of producers (report).',
         samples: Object.fromEntries(byView),
       },
       {

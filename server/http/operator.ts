@@ -4,6 +4,7 @@ import type { History, Reading } from '../history.ts'
 import { version } from '../version.ts'
 import type { App, RouteContext } from './context.ts'
 import { shared } from './operations.ts'
+import { answerStream, viewerOf } from './stream-response.ts'
 
 /** No number of jobs is counted higher. */
 const COUNTED_TO = 10_000
@@ -12,16 +13,15 @@ const MOST_WATCHERS = 20
 /** How long the figures of the store are cached: milliseconds. */
 const STORE_MS = 5_000
 
-/** The route of the operator's page. */
+/** The routes of the operator's page: its figures, and the stream of them. */
 export function operatorRoutes(app: App, { engine, hub, limits, history, clock }: RouteContext): void {
   const startedAt = new Date(clock.now()).toISOString()
   const readStore = shared(STORE_MS, clock, async () => engine.figures?.(COUNTED_TO))
 
-  app.get('/api/operator', async (c) => {
-    requireServerAdmin(c.get('principal'))
+  const read = async (): Promise<OperatorFigures> => {
     const store = await readStore()
     const { streams, liveJobs, keptJobs, keptBytes } = limits
-    const figures: OperatorFigures = {
+    return {
       at: new Date(clock.now()).toISOString(),
       process: { startedAt, version, engine: engine.name },
       streams: hub.busiest(MOST_WATCHERS),
@@ -29,7 +29,18 @@ export function operatorRoutes(app: App, { engine, hub, limits, history, clock }
       ...(store ? { store: { countedTo: COUNTED_TO, ...store } } : {}),
       limits: { streams, liveJobs, keptJobs, keptBytes },
     }
-    return c.json(figures, 200, { 'cache-control': 'no-store' })
+  }
+
+  app.get('/api/operator', async (c) => {
+    requireServerAdmin(c.get('principal'))
+    return c.json(await read(), 200, { 'cache-control': 'no-store' })
+  })
+
+  app.get('/api/operator/progress', (c) => {
+    const principal = c.get('principal')
+    requireServerAdmin(principal)
+    const { expiresAt, session } = principal
+    return answerStream(c, () => hub.openFigures(read, viewerOf(c, principal, { expiresAt, session })))
   })
 }
 

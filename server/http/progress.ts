@@ -6,21 +6,15 @@ import { ownerQuerySchema } from '../../shared/wire/api.ts'
 import { fullName, grantFor, type Principal } from '../auth/access.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
 import type { Access } from '../hub/event-stream.ts'
-import type { Followed, Viewer } from '../hub/hub.ts'
+import type { Followed } from '../hub/hub.ts'
 import type { StoredJob, View } from '../jobs/engine.ts'
 import { versionHeld } from '../jobs/paging.ts'
 import type { App, Env, RouteContext } from './context.ts'
 import { viewFor, viewOf } from './request-parameters.ts'
+import { answerStream, viewerOf } from './stream-response.ts'
 
 /** Most jobs named by one stream. */
 const JOBS_PER_STREAM = 100
-
-const STREAM_HEADERS = {
-  'content-type': 'text/event-stream',
-  // `no-transform`: a proxy that compresses also buffers.
-  'cache-control': 'no-cache, no-transform',
-  'x-accel-buffering': 'no',
-}
 
 /** The routes of event streams: of one job, of several, of the jobs of an owner. */
 export function progressRoutes(app: App, { hub, jobs, metrics, rates, turns }: RouteContext): void {
@@ -35,7 +29,7 @@ export function progressRoutes(app: App, { hub, jobs, metrics, rates, turns }: R
     // No message will follow: 204 stops an EventSource (WHATWG HTML, 9.2.3).
     if (isTerminalStatus(status) && cursor.version === version) return c.body(null, 204)
     if (cursor.version > 0) metrics.count('streams_resumed')
-    return answer(c, () => hub.openJob(id, view, cursor, viewerOf(c, principal, access)))
+    return answerStream(c, () => hub.openJob(id, view, cursor, viewerOf(c, principal, access)))
   })
 
   app.get('/api/progress', async (c) => {
@@ -46,7 +40,7 @@ export function progressRoutes(app: App, { hub, jobs, metrics, rates, turns }: R
       if (ownerIn(c) !== undefined) throw refuse(problems.invalid([{ field: 'owner', detail: 'does not go with job' }]))
       const followed = await readAll(principal, named, asked)
       if (followed.some((job) => (job.cursor?.version ?? 0) > 0)) metrics.count('streams_resumed')
-      return answer(c, () => hub.openJobs(followed, viewerOf(c, principal)))
+      return answerStream(c, () => hub.openJobs(followed, viewerOf(c, principal)))
     }
     const owner = jobs.ownerOf(principal, ownerIn(c))
     const parent = c.req.query('parent')
@@ -55,7 +49,7 @@ export function progressRoutes(app: App, { hub, jobs, metrics, rates, turns }: R
     }
     if (c.req.header('last-event-id')) metrics.count('streams_resumed')
     const { expiresAt, session } = principal
-    return answer(c, () => hub.openOwner(owner, parent, viewerOf(c, principal, { expiresAt, session })))
+    return answerStream(c, () => hub.openOwner(owner, parent, viewerOf(c, principal, { expiresAt, session })))
   })
 
   /** Reads the jobs of `?job=ID` and `?job=ID@CURSOR`. Marks missing ones as gone. @throws ProblemError 404 if all are missing */
@@ -103,16 +97,4 @@ function accessTo(principal: Principal, stored: StoredJob, asked: View): Access 
   const grant = grantFor(principal, stored)
   const { expiresAt, session } = grant ?? principal
   return { view: viewFor(asked, grant), expiresAt, session, tokenSeries: grant?.series }
-}
-
-function viewerOf(c: Context<Env>, { sub, tenant, jobs }: Principal, access: Access = {}): Viewer {
-  const viewer: Viewer = { sub, tenant, signal: c.req.raw.signal, ...access }
-  if (jobs) viewer.jobs = [...new Set(jobs.map(({ job }) => job))]
-  return viewer
-}
-
-async function answer(c: Context<Env>, open: () => Promise<ReadableStream<Uint8Array>>): Promise<Response> {
-  // HEAD runs this handler too, and no client would read or cancel its stream.
-  if (c.req.method === 'HEAD') return c.body(null, 200, STREAM_HEADERS)
-  return c.body(await open(), 200, STREAM_HEADERS)
 }

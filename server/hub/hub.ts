@@ -1,5 +1,4 @@
 import type { Cursor } from '../../shared/document/cursor.ts'
-import type { JobHeader } from '../../shared/document/job.ts'
 import { qualify, unqualify } from '../../shared/document/tenant.ts'
 import type { Clock, Random } from '../../shared/time/clock.ts'
 import { encodeRetry } from '../../shared/wire/sse.ts'
@@ -8,7 +7,9 @@ import type { Documents, View } from '../jobs/engine.ts'
 import type { FairTurns } from '../jobs/fair-turns.ts'
 import { documentsOf } from '../jobs/tenant-documents.ts'
 import type { Metrics } from '../metrics.ts'
+import { keyIn, type Named, ownerKey, renamed } from './channel-keys.ts'
 import { type Access, EventStream, type Viewer } from './event-stream.ts'
+import { type Figures, FiguresChannel, FiguresFollower } from './figures-channel.ts'
 import { JobChannel, type WatchJob } from './job-channel.ts'
 import { JobFollower } from './job-follower.ts'
 import { endMessage } from './messages.ts'
@@ -79,21 +80,6 @@ export interface Followed extends Access {
   gone?: boolean
 }
 
-/** Key of an owner's channel; without an owner, of all owners. Unambiguous, because job ids contain no line breaks. */
-const ownerKey = (owner: string | undefined, parentId: string | undefined) =>
-  owner === undefined ? (parentId ?? '') : `${owner}\n${parentId ?? ''}`
-
-/** Key of a channel for the principals of a tenant, who know its jobs by other names than those of no tenant. */
-const keyIn = (tenant: string | undefined, key: string) => (tenant === undefined ? key : `${key}\n@${tenant}`)
-
-/** What names a job, and where it is listed. */
-type Named = Pick<JobHeader, 'id' | 'owner' | 'parentId'>
-
-function renamed({ id, owner, parentId }: Named, rename: (name: string) => string): Named {
-  const names = { id: rename(id), owner: rename(owner) }
-  return parentId === undefined ? names : { ...names, parentId: rename(parentId) }
-}
-
 /** The fan-out of one process: from the engine's changes to open streams. */
 export class Hub {
   readonly #context: HubContext
@@ -102,6 +88,7 @@ export class Hub {
   readonly #subscriptionsPerStream: number | undefined
   readonly #jobs: Record<View, Map<string, JobChannel>> = { all: new Map(), header: new Map() }
   readonly #owners = new Map<string, OwnerChannel>()
+  #figures: FiguresChannel | undefined
   readonly #streams = new Set<EventStream>()
   /** Connections of producers. */
   readonly #reports = new Set<EventStream>()
@@ -243,6 +230,27 @@ export class Hub {
   }
 
   /**
+   * Opens a stream of the server's figures: those of now, then others whenever they have changed.
+   *
+   * @param read reads them: the same for all streams, which share what it returns
+   * @throws ProblemError 429 when too many streams are open; whatever `read` throws
+   */
+  async openFigures(read: () => Promise<Figures>, viewer: Viewer): Promise<ReadableStream<Uint8Array>> {
+    const stream = this.#createStream(viewer, 'operator')
+    try {
+      const channel = this.#figuresChannel(read)
+      new FiguresFollower(channel, stream)
+      this.#endWith(stream, viewer, () => stream.close())
+      await channel.ready
+    } catch (error) {
+      stream.done()
+      throw error
+    }
+    this.#schedulePings(stream)
+    return this.#respond(stream, viewer)
+  }
+
+  /**
    * Registers a connection of a producer. It counts as a stream, and ends as one does: with its access, after a time, and with the server.
    *
    * @returns its life, of which the caller calls `done()` when the connection has closed
@@ -372,6 +380,13 @@ export class Hub {
     const channel = new JobChannel(context, id, view, watch, () => channels.delete(key))
     channels.set(key, channel)
     return channel
+  }
+
+  #figuresChannel(read: () => Promise<Figures>): FiguresChannel {
+    const { clock, metrics } = this.#context
+    if (this.#subscriptionsPerStream !== undefined) return new FiguresChannel(clock, metrics, read)
+    this.#figures ??= new FiguresChannel(clock, metrics, read)
+    return this.#figures
   }
 
   #ownerChannel({ tenant }: Viewer, owner: string | undefined, parentId: string | undefined): OwnerChannel {

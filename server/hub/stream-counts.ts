@@ -12,8 +12,11 @@ export interface StreamLimits {
   jobStreams: number
 }
 
-/** What a stream shows: whole jobs, headers of jobs, or a list of jobs; or the connection of a producer, which counts as a stream. */
-export type StreamView = View | 'list' | 'report'
+/**
+ * What a stream shows: whole jobs, headers of jobs, a list of jobs, or the figures of the operator's page; or the connection of a producer, which
+ * counts as a stream.
+ */
+export type StreamView = View | 'list' | 'operator' | 'report'
 
 /** Open streams by view. */
 export type StreamsByView = Record<StreamView, number>
@@ -84,8 +87,8 @@ export class StreamCounts {
   }
 }
 
-const none = (): StreamsByView => ({ all: 0, header: 0, list: 0, report: 0 })
-const sum = ({ all, header, list, report } = none()) => all + header + list + report
+const none = (): StreamsByView => ({ all: 0, header: 0, list: 0, operator: 0, report: 0 })
+const sum = ({ all, header, list, operator, report } = none()) => all + header + list + operator + report
 
 function increment(counts: Map<string, StreamsByView>, key: string, view: StreamView): void {
   const open = counts.get(key) ?? none()

@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 const count = z.int().nonnegative()
 const series = z.array(z.number())
-const streamsByView = { all: count, header: count, list: count, report: count }
+const streamsByView = { all: count, header: count, list: count, operator: count, report: count }
 
 /** What `GET /api/operator` tells. What is of one process is named so: others on the same store are not in it. */
 export const operatorSchema = z
@@ -14,7 +14,7 @@ export const operatorSchema = z
       version: z.string(),
       engine: z.string(),
     }),
-    /** Open streams of this process: of whole jobs, of headers only, of lists; and connections of producers. */
+    /** Open streams of this process: of whole jobs, of headers only, of lists, of these figures; and connections of producers. */
     streams: z.object({
       ...streamsByView,
       /** Those with the most streams. */

@@ -54,6 +54,7 @@ const calls = (id: string): [method: string, path: string, body?: object][] => [
   ['GET', 'api/sessions'],
   ['GET', 'api/audit'],
   ['GET', 'api/operator'],
+  ['GET', 'api/operator/progress'],
   ['GET', 'metrics'],
 ]
 

@@ -61,6 +61,22 @@ export function describeOperations(subject: RuntimeSubject): void {
       if (store) expect(store.byStatus.pending).toBeGreaterThan(0)
     })
 
+    test('GET /api/operator/progress is for administrators, and streams the figures', async () => {
+      expect((await subject.anyone.refusal('GET', 'api/operator/progress')).status).toBe(401)
+      const ada = await subject.client(unique('watcher'))
+      expect((await ada.refusal('GET', 'api/operator/progress')).status).toBe(403)
+      const root = await subject.client('root', 'jobs:admin')
+      await using stream = await root.stream('api/operator/progress')
+      const [first] = await stream.take(1)
+      const watching = ({ data }: { data: object }) => (data as OperatorFigures).streams.operator
+      const before = first ? watching(first) : 0
+      expect([first?.event, before > 0]).toEqual(['snapshot', true])
+      await stream.ping()
+      // Another stream changes the figures.
+      await using _ = await root.stream('api/operator/progress')
+      await stream.until((message) => watching(message) > before)
+    })
+
     test('every answer has an X-Request-Id, the one that it came with if that is harmless', async () => {
       const idOf = async (id?: string) =>
         (await subject.anyone.request('GET', 'healthz', undefined, id ? { 'x-request-id': id } : {})).headers.get(

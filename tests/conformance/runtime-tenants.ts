@@ -270,6 +270,7 @@ export function describeTenants(subject: RuntimeSubject): void {
         ['token-created', `${acme}::${id}`],
       ])
       expect((await chief.refusal('GET', 'api/operator')).status).toBe(403)
+      expect((await chief.refusal('GET', 'api/operator/progress')).status).toBe(403)
     })
 
     test('quotas are of one person of one tenant: live jobs, streams, and the ids of idempotency keys', async () => {

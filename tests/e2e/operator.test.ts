@@ -9,21 +9,28 @@ import { axeFindings, browserTest, closeBrowser, looks, openPage } from './brows
 
 afterAll(closeBrowser)
 
-/** A page that is signed in, at the list of jobs, and what scripts it has loaded. */
-async function open(server: ServerProcess, sub: string, admin: boolean): Promise<{ page: Page; scripts: string[] }> {
+/** A page that is signed in, at the list of jobs, what scripts it has loaded, and what it has requested. */
+async function open(
+  server: ServerProcess,
+  sub: string,
+  admin: boolean,
+): Promise<{ page: Page; scripts: string[]; asked: string[] }> {
   const root = new ApiClient(server.url, await accessToken('root', 'jobs:admin'))
   const { url } = await root.json<SignInLink>(201, 'POST', 'api/sign-in-links', { sub, admin })
   const page = await openPage()
   const scripts: string[] = []
+  const asked: string[] = []
   page.on('request', (request) => {
-    if (request.resourceType() === 'script') scripts.push(new URL(request.url()).pathname)
+    const { pathname } = new URL(request.url())
+    asked.push(pathname)
+    if (request.resourceType() === 'script') scripts.push(pathname)
   })
   await page.goto(url)
   await page
     .getByRole('heading', { name: /Jobs|No jobs yet/ })
     .first()
     .waitFor()
-  return { page, scripts }
+  return { page, scripts, asked }
 }
 
 const section = (page: Page, name: string) =>
@@ -35,7 +42,7 @@ describe("the operator's page", () => {
     const ada = new ApiClient(server.url, await accessToken('ada'))
     await ada.create({ id: 'export-7', kind: 'export', title: 'Yearly export' })
     await ada.publish('export-7', { type: 'status', status: 'running' })
-    const { page, scripts } = await open(server, 'olivia', true)
+    const { page, scripts, asked } = await open(server, 'olivia', true)
     expect(scripts).toEqual(['/dashboard.js'])
     await page.getByRole('link', { name: 'Operator' }).click()
     await section(page, 'Who watches now').waitFor()
@@ -46,19 +53,25 @@ describe("the operator's page", () => {
     await section(page, 'Quotas in use').getByText('Live jobs: 1 of 10,000').waitFor()
     await section(page, 'Signed in').getByText('This browser').waitFor()
     await section(page, 'Audit').getByText('as an administrator').waitFor()
-    // The figures are asked for again without any input.
+    await page.locator('.live').getByText('Live', { exact: true }).waitFor()
     const { token } = await ada.share('export-7')
     const streams = [
       await ada.stream('api/jobs/export-7/progress?parts=header'),
       await new ApiClient(server.url, token).stream('api/jobs/export-7/progress'),
     ]
     const watching = section(page, 'Who watches now')
-    await watching.getByRole('row', { name: 'ada 0 1 0' }).waitFor()
-    await watching.getByRole('row', { name: 'Guests of export-7 1 0 0' }).waitFor()
+    await watching.getByRole('row', { name: 'olivia 0 0 0 1' }).waitFor()
+    await watching.getByRole('row', { name: 'ada 0 1 0 0' }).waitFor()
+    await watching.getByRole('row', { name: 'Guests of export-7 1 0 0 0' }).waitFor()
     for (const stream of streams) await stream.close()
-    await watching.getByText('Nobody watches now.').waitFor()
+    await watching.getByRole('row', { name: 'ada' }).waitFor({ state: 'detached' })
+    await section(page, 'Jobs in the store').getByRole('row', { name: 'export 1' }).waitFor()
+    await ada.create({ kind: 'export' })
+    await section(page, 'Jobs in the store').getByRole('row', { name: 'export 2' }).waitFor()
     await page.locator('.tile').getByText('Events').waitFor()
     await page.getByRole('img', { name: /^Events in the last hour: now .*, peak / }).waitFor()
+    // One stream told all that.
+    expect(asked.filter((path) => path.startsWith('/api/operator'))).toEqual(['/api/operator/progress'])
     expect(await axeFindings(page)).toEqual([])
   })
 
@@ -98,18 +111,29 @@ describe("the operator's page", () => {
     await audit.locator('.row').getByText('GET /api/jobs/:id').waitFor()
   })
 
-  browserTest('its last figures stay when the server does not answer, and it says so', async () => {
+  browserTest('its last figures stay when the server is gone, the header says so, and they go on with it', async () => {
     await using server = await ServerProcess.start()
     const { page } = await open(server, 'olivia', true)
     await page.getByRole('link', { name: 'Operator' }).click()
-    await page.getByText('Nobody watches now.').or(page.getByText('Open streams of this process.')).waitFor()
-    await page.route('**/api/operator', (route) => route.abort())
-    const notice = page.locator('.notice').getByText('The server does not answer.')
-    await notice.waitFor()
-    await page.getByText('These figures are from').waitFor()
+    const live = page.locator('.live').getByText('Live', { exact: true })
+    await live.waitFor()
+    await server.kill()
+    await page
+      .locator('.live')
+      .getByText(/^Reconnecting, last seen/)
+      .waitFor()
     await section(page, 'Jobs in the store').getByText('Running').waitFor()
-    await page.unroute('**/api/operator')
-    await notice.waitFor({ state: 'detached' })
+    await server.restart()
+    await live.waitFor()
+  })
+
+  browserTest('it polls where streams do not work, and says so', async () => {
+    await using server = await ServerProcess.start()
+    const { page } = await open(server, 'olivia', true)
+    await page.route('**/api/operator/progress', (route) => route.fulfill({ status: 502 }))
+    await page.getByRole('link', { name: 'Operator' }).click()
+    await page.locator('.live').getByText('Live updates unavailable; checking every few seconds.').waitFor()
+    await section(page, 'Jobs in the store').getByText('Running').waitFor()
   })
 
   browserTest('an administrator of a tenant has sessions, tokens and the audit of the tenant there', async () => {
@@ -133,7 +157,8 @@ describe("the operator's page", () => {
     await section(page, 'Audit').locator('.row').getByText('Signed in').first().waitFor()
     expect(await page.locator('main').textContent()).not.toContain('secret-job')
     expect(await page.getByRole('heading', { name: 'Who watches now' }).count()).toBe(0)
-    expect(asked).not.toContain('/api/operator')
+    expect(asked.filter((path) => path.startsWith('/api/operator'))).toEqual([])
+    expect(await page.locator('.live').count()).toBe(0)
   })
 
   browserTest('it is for administrators: others find no such page, and load nothing of it', async () => {

@@ -72,7 +72,7 @@ const as: fc.Arbitrary<string> = fc.oneof(
 )
 
 /** What only administrators may do. */
-const OF_OPERATORS = ['/api/audit', '/api/operator', '/api/sign-in-links', '/metrics']
+const OF_OPERATORS = ['/api/audit', '/api/operator', '/api/operator/progress', '/api/sign-in-links', '/metrics']
 
 const jobId = fc.oneof(
   { weight: 10, arbitrary: fc.constantFrom('{{mine0}}', '{{mine0}}', '{{mine1}}', '{{mine2}}', '{{mine3}}') },

@@ -5,10 +5,9 @@ import type { JobListSignal, JobRow } from '../../signals/job-list-signal.ts'
 import { format, jobList, useTitle } from '../page.ts'
 import { Heading } from '../parts/heading.tsx'
 import { Icon } from '../parts/icon.tsx'
-import { Notice } from '../parts/notice.tsx'
+import { Trouble } from '../parts/trouble.tsx'
 import { useHeldOrder } from '../parts/use-held-order.ts'
 import { useHolding } from '../parts/use-holding.ts'
-import { Refusal } from '../refusal.ts'
 import type { Route } from '../route.ts'
 import { StartDialog } from '../start/start-dialog.tsx'
 import { text } from '../text.ts'
@@ -39,7 +38,7 @@ export function JobsPage(shown: Extract<Route, { page: 'jobs' }>) {
           {text.start.button}
         </button>
       </div>
-      <ListTrouble />
+      <Trouble error={list.error.value} />
       {isEmpty && owner.value === '' ? (
         <EmptyJobs />
       ) : (
@@ -93,12 +92,4 @@ function JobTable({ list, rows, filter, search }: JobTableProps) {
       <ListFooter filter={filter} search={search} found={keys.length} />
     </div>
   )
-}
-
-const statuses = { expired: 401, 'not-found': 404, unreachable: 0 } as const
-
-/** Why the list is not up to date, unless the interruption is short. */
-function ListTrouble() {
-  const error = jobList.value.error.value
-  return error === undefined ? null : <Notice error={new Refusal(statuses[error])} />
 }

@@ -4,7 +4,7 @@ import { Scrollable } from '../parts/scrollable.tsx'
 import { toHref } from '../route.ts'
 import { words } from './words.ts'
 
-const views = ['all', 'header', 'list'] as const
+const views = ['all', 'header', 'list', 'operator'] as const
 
 /** Who has streams open. */
 export function Watchers({ streams }: Pick<OperatorFigures, 'streams'>) {

@@ -6,7 +6,6 @@ export const words = {
   title: 'Operator',
   process: (since: string, version: string, engine: string) =>
     `Running since ${since} · Milepost ${version} · ${engine}`,
-  asOf: (time: string) => `These figures are from ${time}.`,
   some: (number: string) => `${number}+`,
 
   hour: 'The last hour of this process',
@@ -29,7 +28,7 @@ export const words = {
   nobody: 'Nobody watches now.',
   who: 'Who',
   guestsOf: 'Guests of',
-  views: { all: 'Jobs', header: 'Headers', list: 'Lists' },
+  views: { all: 'Jobs', header: 'Headers', list: 'Lists', operator: 'This page' },
   others: (number: string) => `Others with fewer streams: ${number}`,
 
   jobs: 'Jobs in the store',

@@ -347,6 +347,9 @@ export function createPaths(): Json {
         200: answer('The figures', 'Operator'),
       }),
     },
+    '/api/operator/progress': {
+      get: call('Follow these figures: each message is a snapshot of them', { 200: stream }),
+    },
     ...operationPaths,
     ...pagePaths,
     '/api/services/{name}': {

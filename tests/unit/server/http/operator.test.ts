@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { OperatorFigures } from '../../../../shared/wire/operator.ts'
+import { EventStreamParser } from '../../../event-stream-parser.ts'
 import { TestApp } from '../../../support/test-app.ts'
 import { virtualToken } from '../../../support/tokens.ts'
 
@@ -28,9 +29,10 @@ describe('GET /api/operator', () => {
       all: 3,
       header: 1,
       list: 1,
+      operator: 0,
       report: 0,
-      principals: [{ sub: 'ada', all: 2, header: 1, list: 1, report: 0 }],
-      guests: [{ job: 'j', all: 1, header: 0, list: 0, report: 0 }],
+      principals: [{ sub: 'ada', all: 2, header: 1, list: 1, operator: 0, report: 0 }],
+      guests: [{ job: 'j', all: 1, header: 0, list: 0, operator: 0, report: 0 }],
       others: 0,
     })
     expect(process).toEqual({ startedAt: '2026-01-01T00:00:00.000Z', version: '0.1.0', engine: 'memory' })
@@ -39,6 +41,7 @@ describe('GET /api/operator', () => {
       all: 0,
       header: 0,
       list: 0,
+      operator: 0,
       report: 0,
       principals: [],
       guests: [],
@@ -118,6 +121,41 @@ describe('GET /api/operator', () => {
     expect((await figuresOf(test)).store).toEqual(store)
     await test.clock.advance(5_000)
     expect((await figuresOf(test)).store?.byStatus).toEqual({ pending: 2, failed: 1 })
+  })
+
+  test('GET /api/operator/progress streams the same, and the principals who follow it are in it', async () => {
+    const test = new TestApp()
+    const authorization = `Bearer ${await virtualToken('root', 'jobs:admin')}`
+    const ask = () => test.app.request('/api/operator/progress', { headers: { authorization } })
+    const { status, headers, body } = await ask()
+    expect([status, headers.get('content-type')]).toEqual([200, 'text/event-stream'])
+    const reader = body?.getReader()
+    const parser = new EventStreamParser()
+    while (parser.dispatched.length < 2) parser.push((await reader?.read())?.value ?? new Uint8Array())
+    expect(parser.dispatched.map(({ event }) => event)).toEqual(['snapshot', 'ping'])
+    const figures = JSON.parse(parser.dispatched[0]?.data ?? '')
+    expect(figures).toEqual(await figuresOf(test))
+    expect(figures.streams.principals).toEqual([{ sub: 'root', all: 0, header: 0, list: 0, operator: 1, report: 0 }])
+    await reader?.cancel()
+    expect((await test.request('GET', '/api/operator/progress')).status).toBe(403)
+    expect((await test.app.request('/api/operator/progress')).status).toBe(401)
+    const inTenant = `Bearer ${await virtualToken('root', 'jobs:admin', { tenant: 'acme' })}`
+    const refused = await test.app.request('/api/operator/progress', { headers: { authorization: inTenant } })
+    expect(refused.status).toBe(403)
+    await test.app.close()
+    expect(test.clock.pending).toBe(0)
+  })
+
+  test('GET /api/operator/progress counts against the limit of streams', async () => {
+    const test = new TestApp({ limits: { streams: 1 } })
+    const authorization = `Bearer ${await virtualToken('root', 'jobs:admin')}`
+    const ask = () => test.app.request('/api/operator/progress', { headers: { authorization } })
+    const { body } = await ask()
+    expect((await ask()).status).toBe(429)
+    await body?.cancel()
+    const again = await ask()
+    expect(again.status).toBe(200)
+    await again.body?.cancel()
   })
 
   test('GET /api/operator is for administrators, and without a history where streams share nothing', async () => {

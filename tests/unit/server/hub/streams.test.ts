@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { ProblemError } from '../../../../server/errors.ts'
 import type { Hub } from '../../../../server/hub/hub.ts'
 import { settle } from '../../../virtual-clock.ts'
-import { none, progress, setUpTwo as setUp, ways } from './test-hub.ts'
+import { none, progress, setUpTwo as setUp, ways, waysOfJobs } from './test-hub.ts'
 
 /** A signal that counts who listens to it. */
 function countedSignal() {
@@ -59,6 +59,7 @@ describe('the life of a stream', () => {
     for (const [way, said] of [
       ['of one job', ['end token-expired']],
       ["of an owner's jobs", []],
+      ['of figures', []],
     ] as const) {
       const hub = await setUp()
       const reader = await hub.open(async (hub) => ways[way]?.(hub, { sub: 'ada', session: 's1' }))
@@ -183,15 +184,7 @@ describe('the life of a stream', () => {
     expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
   })
 
-  for (const [way, open] of Object.entries(ways)) {
-    test(`close refuses a stream ${way} afterwards`, async () => {
-      const hub = await setUp()
-      hub.hub.close()
-      const refused = await open(hub.hub, { sub: 'ada' }).catch((error) => error)
-      expect(refused instanceof ProblemError && refused.problem.status).toBe(503)
-      expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
-    })
-
+  for (const [way, open] of Object.entries(waysOfJobs)) {
     test(`the life of a stream ${way} ends without end when the engine fails while it is read`, async () => {
       const hub = await setUp()
       hub.fail('changesSince')
@@ -207,6 +200,16 @@ describe('the life of a stream', () => {
       hub.fail('watch')
       expect(open(hub.hub, { sub: 'ada' })).rejects.toThrow('The engine is away')
       await settle()
+      expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
+    })
+  }
+
+  for (const [way, open] of Object.entries(ways)) {
+    test(`close refuses a stream ${way} afterwards`, async () => {
+      const hub = await setUp()
+      hub.hub.close()
+      const refused = await open(hub.hub, { sub: 'ada' }).catch((error) => error)
+      expect(refused instanceof ProblemError && refused.problem.status).toBe(503)
       expect([hub.hub.open, hub.watches, hub.clock.pending]).toEqual([none, 0, 0])
     })
 
@@ -255,7 +258,9 @@ describe('a stream that is left', () => {
       await settle()
       expect([hub.hub.open, hub.watches, hub.clock.pending, listeners()]).toEqual([none, 0, 0, 0])
     })
+  }
 
+  for (const [way, open] of Object.entries(waysOfJobs)) {
     test(`a stream ${way} whose request ends while it is prepared leaks nothing`, async () => {
       const hub = await setUp({ real: true })
       const { abort, signal, listeners } = countedSignal()

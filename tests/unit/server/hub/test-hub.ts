@@ -209,11 +209,19 @@ export async function setUpTwo(options: ConstructorParameters<typeof TestHub>[0]
   return test
 }
 
-/** The three ways to open a stream. */
-export const ways: Record<string, (hub: Hub, viewer: Viewer) => Promise<ReadableStream<Uint8Array>>> = {
+type OpenWay = (hub: Hub, viewer: Viewer) => Promise<ReadableStream<Uint8Array>>
+
+/** The three ways to open a stream of jobs. */
+export const waysOfJobs: Record<string, OpenWay> = {
   'of one job': (hub, viewer) => hub.openJob('job-1', 'all', undefined, viewer),
   'of several jobs': (hub, viewer) => hub.openJobs([{ id: 'job-1' }, { id: 'job-2' }], viewer),
   "of an owner's jobs": (hub, viewer) => hub.openOwner('ada', undefined, viewer),
+}
+
+/** All ways to open a stream. */
+export const ways: Record<string, OpenWay> = {
+  ...waysOfJobs,
+  'of figures': (hub, viewer) => hub.openFigures(async () => ({ at: '2026-01-01T00:00:00.000Z' }), viewer),
 }
 
 /** Follows all of `ada`'s jobs. */

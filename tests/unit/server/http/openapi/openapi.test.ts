@@ -36,6 +36,7 @@ const calls = [
   'DELETE /api/sessions/{id}',
   'GET /api/audit',
   'GET /api/operator',
+  'GET /api/operator/progress',
   'POST /api/services/{name}',
   'GET /healthz',
   'GET /readyz',
