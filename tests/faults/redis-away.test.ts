@@ -24,6 +24,8 @@ describe('a Redis server in trouble', () => {
     const { id } = await created(engine)
     const [log, hub] = await watchJob(engine, id)
     await publish(engine, id, [progress(1)])
+    // A stream that has shown nothing yet starts over.
+    await log.until((said) => versionShown(said) === 2)
     redis.signal('SIGSTOP')
     const key = { key: 'done 2', digest: 'd' }
     const answers = await Promise.all([
