@@ -73,12 +73,12 @@ export function parseJobAddress({
     key,
     streamKey,
     // Watch tokens differ from job to job: the server checks them for the page that has them.
-    viewer: token === null ? viewerOf({ viewer, bearer, getToken }) : undefined,
+    viewer: token === null ? viewerOfTabs({ viewer, bearer, getToken }) : undefined,
   }
 }
 
 /** What tabs that may share a connection have in common. Tokens that are renewed differ from tab to tab. */
-export function viewerOf({
+export function viewerOfTabs({
   viewer,
   bearer,
   getToken,

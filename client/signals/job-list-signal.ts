@@ -11,7 +11,7 @@ import { createCredential } from '../connection/credential.ts'
 import { type Environment, usualEnvironment } from '../connection/environment.ts'
 import { jobTransition } from '../connection/job-connection-state.ts'
 import { JobListReplica, type ListedJob, type ListMessage } from '../connection/job-list-replica.ts'
-import { type BearerOptions, viewerOf } from '../connection/job-url.ts'
+import { type BearerOptions, viewerOfTabs } from '../connection/job-url.ts'
 import { createServerClock } from '../connection/server-clock.ts'
 import { createTabConnection } from '../connection/tab-connection.ts'
 import { tabGroup } from '../connection/tab-group.ts'
@@ -81,7 +81,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
   let lastSeen: number | undefined
 
   const group = tabGroup(
-    viewerOf(options),
+    viewerOfTabs(options),
     base,
     ['list', options.owner, options.parent, options.bearer !== undefined || options.getToken !== undefined],
     environment,

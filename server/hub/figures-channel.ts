@@ -7,7 +7,7 @@ import { type EventStream, encode, type Follower } from './event-stream.ts'
 const READ_MS = 2_000
 
 /** Figures, and when they were read: an ISO 8601 time, which alone is no change. */
-export interface Figures {
+export interface LiveFigures {
   at: string
 }
 
@@ -15,14 +15,14 @@ export interface Figures {
 export class FiguresChannel {
   readonly #clock: Clock
   readonly #metrics: Metrics
-  readonly #read: () => Promise<Figures>
+  readonly #read: () => Promise<LiveFigures>
   readonly #followers = new Set<FiguresFollower>()
   #timer: Timer | undefined
   #first: Promise<void> | undefined
   #known: string | undefined
   #newest: Uint8Array | undefined
 
-  constructor(clock: Clock, metrics: Metrics, read: () => Promise<Figures>) {
+  constructor(clock: Clock, metrics: Metrics, read: () => Promise<LiveFigures>) {
     this.#clock = clock
     this.#metrics = metrics
     this.#read = read

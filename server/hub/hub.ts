@@ -9,7 +9,7 @@ import { documentsOf } from '../jobs/tenant-documents.ts'
 import type { Metrics } from '../metrics.ts'
 import { keyIn, type Named, ownerKey, renamed } from './channel-keys.ts'
 import { type Access, EventStream, type Viewer } from './event-stream.ts'
-import { type Figures, FiguresChannel, FiguresFollower } from './figures-channel.ts'
+import { FiguresChannel, FiguresFollower, type LiveFigures } from './figures-channel.ts'
 import { JobChannel, type WatchJob } from './job-channel.ts'
 import { JobFollower } from './job-follower.ts'
 import { endMessage } from './messages.ts'
@@ -235,7 +235,7 @@ export class Hub {
    * @param read reads them: the same for all streams, which share what it returns
    * @throws ProblemError 429 when too many streams are open; whatever `read` throws
    */
-  async openFigures(read: () => Promise<Figures>, viewer: Viewer): Promise<ReadableStream<Uint8Array>> {
+  async openFigures(read: () => Promise<LiveFigures>, viewer: Viewer): Promise<ReadableStream<Uint8Array>> {
     const stream = this.#createStream(viewer, 'operator')
     try {
       const channel = this.#figuresChannel(read)
@@ -382,7 +382,7 @@ export class Hub {
     return channel
   }
 
-  #figuresChannel(read: () => Promise<Figures>): FiguresChannel {
+  #figuresChannel(read: () => Promise<LiveFigures>): FiguresChannel {
     const { clock, metrics } = this.#context
     if (this.#subscriptionsPerStream !== undefined) return new FiguresChannel(clock, metrics, read)
     this.#figures ??= new FiguresChannel(clock, metrics, read)
