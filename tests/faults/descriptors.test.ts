@@ -68,7 +68,8 @@ test('a server on bun that is out of descriptors does not spin, and takes the pu
   const before = { cpu: cpuSeconds(server.pid), at: performance.now() }
   await Bun.sleep(1_000)
   const share = (1_000 * (cpuSeconds(server.pid) - before.cpu)) / (performance.now() - before.at)
-  expect(share).toBeLessThan(0.3)
+  // One that spins takes all of a core. Compilers and collectors of Bun take some of it after the connections.
+  expect(share).toBeLessThan(0.7)
   for (let done = 2; done <= 5; done++) await publish(done)
   expect(producer.isClosed).toBe(false)
   for (const connection of [...open, producer]) connection?.destroy()

@@ -43,8 +43,8 @@ function inspect(path: string): void {
 function tablesOf(path: string): string[] {
   const db = new DatabaseSync(path, { readOnly: true })
   try {
-    // Deno (2.9.5) would wait for another process's lock.
-    db.exec('PRAGMA busy_timeout = 0')
+    // Processes that start together lock the file while they make it. One that keeps it locked is told of soon.
+    db.exec('PRAGMA busy_timeout = 2000')
     const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
     return tables.map(({ name }) => String(name))
   } finally {
