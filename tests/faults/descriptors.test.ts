@@ -65,11 +65,14 @@ test('a server on bun that is out of descriptors does not spin, and takes the pu
   )
   // It looks twice a second.
   await Bun.sleep(1_000)
-  const before = { cpu: cpuSeconds(server.pid), at: performance.now() }
-  await Bun.sleep(1_000)
-  const share = (1_000 * (cpuSeconds(server.pid) - before.cpu)) / (performance.now() - before.at)
-  // One that spins takes all of a core. Compilers and collectors of Bun take some of it after the connections.
-  expect(share).toBeLessThan(0.7)
+  // One that spins takes all of a core in each second. Compilers and collectors of Bun take some of it after the connections.
+  const shares: number[] = []
+  for (let second = 0; second < 3; second++) {
+    const before = { cpu: cpuSeconds(server.pid), at: performance.now() }
+    await Bun.sleep(1_000)
+    shares.push((1_000 * (cpuSeconds(server.pid) - before.cpu)) / (performance.now() - before.at))
+  }
+  expect(Math.min(...shares)).toBeLessThan(0.3)
   for (let done = 2; done <= 5; done++) await publish(done)
   expect(producer.isClosed).toBe(false)
   for (const connection of [...open, producer]) connection?.destroy()
