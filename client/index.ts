@@ -1,8 +1,8 @@
 /** The client's public API: for pages that watch jobs, and for processes that report on them. */
 
+export type { GetToken } from './connection/access/token-source.ts'
 export type { ConnectionStatus } from './connection/connection-state.ts'
 export { type Environment, systemEnvironment } from './connection/environment.ts'
-export type { GetToken } from './connection/token-source.ts'
 export type { JobReporter, NewJob } from './producer/job-reporter.ts'
 export { createReporter, type Reporter, type ReporterOptions } from './producer/reporter.ts'
 export { createJobListSignal, type JobListOptions, type JobListSignal, type JobRow } from './signals/job-list-signal.ts'

@@ -7,7 +7,7 @@ export type { AuthOptions } from './auth/auth.ts'
 export type { AppPrincipal, Authenticate } from './auth/authenticate.ts'
 export type { JwksOptions } from './auth/jwks.ts'
 export type { OidcOptions } from './auth/oidc.ts'
-export type { RequestRecord } from './http/request-log.ts'
+export type { RequestRecord } from './http/request/request-log.ts'
 export type { AppJobs } from './jobs/app-jobs.ts'
 export {
   emitError,

@@ -1,5 +1,5 @@
 import { type Clock, type Random, systemClock } from '../../shared/time/clock.ts'
-import type { TabPlatform } from './tab-connection.ts'
+import type { TabPlatform } from './tabs/tab-connection.ts'
 
 /** The part of EventSource that this client uses. */
 export interface EventSourceLike {

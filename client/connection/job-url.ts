@@ -1,5 +1,5 @@
 import { jobPath, jobsPath, withoutSlash } from '../../shared/wire/paths.ts'
-import type { GetToken } from './token-source.ts'
+import type { GetToken } from './access/token-source.ts'
 
 /** What goes into `Authorization: Bearer`, for clients without a cookie. */
 export interface BearerOptions {

@@ -3,9 +3,9 @@ import type { Job } from '../../shared/document/job.ts'
 import { backOff } from '../../shared/time/backoff.ts'
 import { systemClock } from '../../shared/time/clock.ts'
 import { isJob, readJson } from '../../shared/wire/answers.ts'
+import { type GetToken, TokenSource } from '../connection/access/token-source.ts'
 import type { JobLocation } from '../connection/job-url.ts'
 import { LONGEST_TIMER_MS, RETRY_FIRST_MS, RETRY_MOST_MS } from '../connection/timeouts.ts'
-import { type GetToken, TokenSource } from '../connection/token-source.ts'
 
 /** Failed items that are listed at most. */
 const FAILURES_SHOWN = 50

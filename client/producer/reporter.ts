@@ -5,7 +5,7 @@ import { type Clock, type Random, randomId, systemClock, systemRandom } from '..
 import { shareTimers } from '../../shared/time/shared-timers.ts'
 import { isProblem, isReceipt } from '../../shared/wire/answers.ts'
 import { reportPath, withoutSlash } from '../../shared/wire/paths.ts'
-import { type GetToken, TokenSource } from '../connection/token-source.ts'
+import { type GetToken, TokenSource } from '../connection/access/token-source.ts'
 import { HEARTBEAT_SECONDS, HttpJobReporter, type JobPort, type JobReporter, type NewJob } from './job-reporter.ts'
 import type { ReportChannel } from './report-channel.ts'
 

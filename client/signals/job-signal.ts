@@ -13,10 +13,10 @@ import {
 import type { ManyJobs } from '../../shared/wire/messages.ts'
 import type { ConnectionStatus } from '../connection/connection-state.ts'
 import { type Environment, usualEnvironment } from '../connection/environment.ts'
-import { type JobMessage, JobReplica } from '../connection/job-replica.ts'
-import type { FollowedJob, JobStream } from '../connection/job-stream.ts'
-import { joinJobStream } from '../connection/job-streams.ts'
 import { type JobAddress, parseJobAddress } from '../connection/job-url.ts'
+import { type JobMessage, JobReplica } from '../connection/jobs/job-replica.ts'
+import type { FollowedJob, JobStream } from '../connection/jobs/job-stream.ts'
+import { joinJobStream } from '../connection/jobs/job-streams.ts'
 import { type ConnectionSignals, watchConnection } from './connection-signals.ts'
 
 /** Why the job can't be shown, or not any more. `unreachable` is temporary. */

@@ -4,7 +4,7 @@ import { defaultLimits, ERROR_WINDOW, type Limits, LOG_WINDOW } from '../../shar
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { problems } from '../errors.ts'
 import { applyBatch, changeOf, headerBytes } from '../jobs/apply-batch.ts'
-import { dueOf, mayRemove } from '../jobs/due.ts'
+import { dueOf, mayRemove } from '../jobs/background/due.ts'
 import type {
   Applied,
   Batch,
@@ -27,7 +27,7 @@ import type {
 import { MOST_CREATORS, MOST_KINDS } from '../jobs/engine.ts'
 import { isForgotten, KEYS_KEPT } from '../jobs/idempotency.ts'
 import { BLOCK_BYTES, changeOfStanding, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../jobs/kept.ts'
-import { buildPage, type ChangedRow, ListPage, startOf } from '../jobs/paging.ts'
+import { buildPage, type ChangedRow, ListPage, startOf } from '../jobs/paging/paging.ts'
 import { isTenantList } from '../jobs/tenant-documents.ts'
 import { isSameState, type JobRecord, type Transfer } from '../jobs/transfer.ts'
 import { MemoryNotes } from './memory-notes.ts'

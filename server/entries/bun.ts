@@ -1,9 +1,9 @@
 /** Milepost on Bun: environment → engine → app. */
 import { upgradeWebSocket, websocket } from 'hono/bun'
-import { pauseWithoutDescriptors } from './bun-descriptors.ts'
-import { endPingFloods } from './bun-pings.ts'
-import { openBunStream } from './bun-stream.ts'
-import { handleInTurns } from './bun-turns.ts'
+import { pauseWithoutDescriptors } from './bun/descriptors.ts'
+import { endPingFloods } from './bun/pings.ts'
+import { openBunStream } from './bun/stream.ts'
+import { handleInTurns } from './bun/turns.ts'
 import { greeting, type LocalServer, listenError, openLocal, stopOnSignal } from './local.ts'
 
 /** Bun closes a connection that is idle for longer: seconds, 255 at most. Streams ping at least every 30 s. */

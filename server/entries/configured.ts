@@ -1,7 +1,7 @@
 import { type AppOptions, createApp, type Milepost } from '../app.ts'
 import type { Config } from '../config.ts'
 import { assets } from '../generated/assets.ts'
-import { type Serve, serveAt } from '../http/base-path.ts'
+import { type Serve, serveAt } from '../http/request/base-path.ts'
 import { logAudit, logError, logRequest } from './console-log.ts'
 
 /** The options that depend on the runtime. */

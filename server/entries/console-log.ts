@@ -1,6 +1,6 @@
 import type { AuditRecord } from '../../shared/wire/api.ts'
-import type { RequestRecord } from '../http/request-log.ts'
-import { escapeUnseen } from '../http/responses.ts'
+import type { RequestRecord } from '../http/request/request-log.ts'
+import { escapeUnseen } from '../http/request/responses.ts'
 import type { OnError } from '../on-error.ts'
 
 /** Writes a request to the server log: as a line for people in a terminal, as JSON elsewhere. */

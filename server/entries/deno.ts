@@ -4,7 +4,7 @@
  * With the argument `serve` this module listens, never `deno serve`.
  */
 import { variables } from '../config.ts'
-import { type DenoServer, isForTheUser, openDeployed, openOwn } from './deno-servers.ts'
+import { type DenoServer, isForTheUser, openDeployed, openOwn } from './deno/servers.ts'
 
 async function open(): Promise<DenoServer> {
   // Read one by one: `Deno.env.toObject` would need permission for all variables.

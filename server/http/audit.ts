@@ -7,8 +7,8 @@ import { fullName, requireScope } from '../auth/access.ts'
 import type { AuditEntry } from '../auth/audit.ts'
 import type { Problem } from '../errors.ts'
 import { valid } from './body/validation.ts'
-import { type App, type Env, keepAlive, type RouteContext, routeOf } from './context.ts'
-import { sessionCookie } from './identify.ts'
+import { type App, type Env, keepAlive, type RouteContext, routeOf } from './request/context.ts'
+import { sessionCookie } from './request/identify.ts'
 
 /** The route to list the audit. */
 export function auditRoutes(app: App, { audit }: RouteContext): void {

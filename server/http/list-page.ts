@@ -1,6 +1,6 @@
 import type { FairTurns } from '../jobs/fair-turns.ts'
 import type { OpenList } from '../jobs/jobs.ts'
-import { LIST_BYTES } from '../jobs/paging.ts'
+import { LIST_BYTES } from '../jobs/paging/paging.ts'
 
 /** Bytes of JSON of one step: a millisecond or two. */
 const STEP_BYTES = 64 * 1_024

@@ -1,10 +1,10 @@
 import type { Clock } from '../../shared/time/clock.ts'
 import { requireServerAdmin } from '../auth/access.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
-import { type App, linkTo, type RouteContext } from './context.ts'
-import { identify } from './identify.ts'
 import { createOpenApi, openApiTexts } from './openapi/openapi.ts'
-import { matchesEtag } from './request-parameters.ts'
+import { type App, linkTo, type RouteContext } from './request/context.ts'
+import { identify } from './request/identify.ts'
+import { matchesEtag } from './request/request-parameters.ts'
 
 /** How long the result of a readiness check is cached: milliseconds. */
 const READY_MS = 1_000

@@ -2,8 +2,8 @@ import type { OperatorFigures } from '../../shared/wire/operator.ts'
 import { requireServerAdmin } from '../auth/access.ts'
 import type { History, Reading } from '../history.ts'
 import { version } from '../version.ts'
-import type { App, RouteContext } from './context.ts'
 import { shared } from './operations.ts'
+import type { App, RouteContext } from './request/context.ts'
 import { answerStream, viewerOf } from './stream-response.ts'
 
 /** No number of jobs is counted higher. */

@@ -7,7 +7,7 @@ import type { Jobs } from '../jobs/jobs.ts'
 import type { Services } from '../services/kit/service.ts'
 import { readForm } from './body/form.ts'
 import { onlyTypes, saysAtMost } from './body/validation.ts'
-import { type App, counted, linkTo, type RouteContext } from './context.ts'
+import { type App, counted, linkTo, type RouteContext } from './request/context.ts'
 
 /** Starts a service for a principal, as a job of its own. */
 export type StartService = (

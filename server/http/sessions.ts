@@ -5,7 +5,7 @@ import { MAX_CHAIN, type Sessions } from '../auth/sessions.ts'
 import { problems, refuse } from '../errors.ts'
 import { recordAct } from './audit.ts'
 import { atMost, onlyTypes, onlyUtf8, valid } from './body/validation.ts'
-import { type App, absoluteLinkTo, counted, type RouteContext } from './context.ts'
+import { type App, absoluteLinkTo, counted, type RouteContext } from './request/context.ts'
 
 /** Scopes that a sign-in link grants, unless it is for an administrator. */
 const personScopes: readonly Scope[] = ['jobs:read', 'jobs:write']

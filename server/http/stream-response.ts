@@ -1,8 +1,8 @@
 import type { Context } from 'hono'
 import type { Principal } from '../auth/access.ts'
-import type { Access } from '../hub/event-stream.ts'
 import type { Viewer } from '../hub/hub.ts'
-import type { Env } from './context.ts'
+import type { Access } from '../hub/stream/event-stream.ts'
+import type { Env } from './request/context.ts'
 
 const STREAM_HEADERS = {
   'content-type': 'text/event-stream',

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../shared/time/clock.ts'
 import { encodeMessage } from '../../shared/wire/sse.ts'
 import type { Metrics } from '../metrics.ts'
-import { type EventStream, encode, type Follower } from './event-stream.ts'
+import { type EventStream, encode, type Follower } from './stream/event-stream.ts'
 
 /** How often figures are read while a stream follows them: milliseconds. */
 const READ_MS = 2_000

@@ -8,25 +8,25 @@ import type { FairTurns } from '../jobs/fair-turns.ts'
 import { documentsOf } from '../jobs/tenant-documents.ts'
 import type { Metrics } from '../metrics.ts'
 import { keyIn, type Named, ownerKey, renamed } from './channel-keys.ts'
-import { type Access, EventStream, type Viewer } from './event-stream.ts'
 import { FiguresChannel, FiguresFollower, type LiveFigures } from './figures-channel.ts'
-import { JobChannel, type WatchJob } from './job-channel.ts'
-import { JobFollower } from './job-follower.ts'
-import { endMessage } from './messages.ts'
-import { OwnerChannel } from './owner-channel.ts'
-import { OwnerFollower } from './owner-follower.ts'
-import { OwnerSubscription } from './owner-subscription.ts'
+import { JobChannel, type WatchJob } from './job/job-channel.ts'
+import { JobFollower } from './job/job-follower.ts'
+import { OwnerChannel } from './owner/owner-channel.ts'
+import { OwnerFollower } from './owner/owner-follower.ts'
+import { OwnerSubscription } from './owner/owner-subscription.ts'
 import { type RequestPort, subscribeQuietly } from './request-follower.ts'
-import { type OpenStream, openStandardStream } from './stream.ts'
+import { type Access, EventStream, type Viewer } from './stream/event-stream.ts'
+import { endMessage } from './stream/messages.ts'
+import { type OpenStream, openStandardStream } from './stream/stream.ts'
 import {
   type BusiestStreams,
   StreamCounts,
   type StreamLimits,
   type StreamsByView,
   type StreamView,
-} from './stream-counts.ts'
+} from './stream/stream-counts.ts'
 
-export type { Viewer } from './event-stream.ts'
+export type { Viewer } from './stream/event-stream.ts'
 
 /** Lifetime of a stream, ± 20 %, in milliseconds. Bounds the cost of a client that vanished silently. */
 const STREAM_LIFE_MS = 900_000

@@ -1,5 +1,5 @@
-import type { EventStream } from './event-stream.ts'
 import type { HubContext } from './hub.ts'
+import type { EventStream } from './stream/event-stream.ts'
 
 /** Bytes of text that are read or encoded per step of a stream: some milliseconds. One job may have more. */
 export const STEP_BYTES = 64 * 1024

@@ -6,7 +6,7 @@ import { countItems, isTerminalStatus } from '../../shared/document/selectors.ts
 import { utf8Length } from '../../shared/document/text-size.ts'
 import { tokenSeries } from '../auth/access.ts'
 import { type Problem, problems } from '../errors.ts'
-import { dueEvent } from './due.ts'
+import { dueEvent } from './background/due.ts'
 import type { Batch, Change, Commit, DueTerms, IdempotencyKey, Marks, Operation, StoredJob } from './engine.ts'
 import { enter } from './generations.ts'
 

@@ -1,5 +1,5 @@
 import type { IdempotencyKey, Note, Page, StoredJob } from './engine.ts'
-import type { ChangedRow } from './paging.ts'
+import type { ChangedRow } from './paging/paging.ts'
 
 /** An idempotency key, and when it was used: milliseconds since the Unix epoch. */
 export interface JobKey extends IdempotencyKey {

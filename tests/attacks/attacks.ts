@@ -90,7 +90,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       attack: 'The cursor of another’s list',
       gets: '422',
       others: nothing,
-      file: 'unit/server/jobs/list-cursors.test.ts',
+      file: 'unit/server/jobs/paging/list-cursors.test.ts',
       test: 'ListCursors opens what it sealed, for the same principal and owner alone',
     },
   ],
@@ -165,7 +165,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       attack: 'A guest with a publish token says that it sends 10²³ bytes',
       gets: '413',
       others: 'nothing: whoever gave the token publishes as before',
-      file: 'unit/server/http/rates.test.ts',
+      file: 'unit/server/http/request/rates.test.ts',
       test: 'POST /api/jobs/:id/events counts no more bytes',
     },
     {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { CANCEL_GRACE } from '../../server/jobs/due.ts'
+import { CANCEL_GRACE } from '../../server/jobs/background/due.ts'
 import type { Engine } from '../../server/jobs/engine.ts'
 import { formatCursor } from '../../shared/document/cursor.ts'
 import type { JobHeader } from '../../shared/document/job.ts'

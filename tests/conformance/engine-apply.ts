@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { CANCEL_GRACE } from '../../server/jobs/due.ts'
+import { CANCEL_GRACE } from '../../server/jobs/background/due.ts'
 import type { Decision } from '../../server/jobs/engine.ts'
 import type { JobEvent } from '../../shared/document/events.ts'
 import { defaultLimits, ERROR_WINDOW, LOG_WINDOW } from '../../shared/document/limits.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { CANCEL_GRACE } from '../../server/jobs/due.ts'
+import { CANCEL_GRACE } from '../../server/jobs/background/due.ts'
 import type { DueList, DueQuery, Engine } from '../../server/jobs/engine.ts'
 import { instantOf } from '../arbitraries.ts'
 import { batchOf, created, publish, type Subject, taken, unique } from './fixtures.ts'

@@ -1,5 +1,5 @@
 import { Hub, type HubOptions } from '../../server/hub/hub.ts'
-import type { Sink, StreamSource } from '../../server/hub/stream.ts'
+import type { Sink, StreamSource } from '../../server/hub/stream/stream.ts'
 import type { Engine } from '../../server/jobs/engine.ts'
 import { Metrics } from '../../server/metrics.ts'
 import { systemClock, systemRandom } from '../../shared/time/clock.ts'

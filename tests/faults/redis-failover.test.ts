@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { AcknowledgeLevel } from '../../server/engines/redis/acknowledge.ts'
+import type { AcknowledgeLevel } from '../../server/engines/redis/connection/acknowledge.ts'
 import type { Job } from '../../shared/document/job.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { eventually } from '../support/engine-streams.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { partitionIndex, partitionsFor } from '../../server/engines/redis/cluster/partitions.ts'
 import { RedisEngine } from '../../server/engines/redis/engine.ts'
-import { partitionIndex, partitionsFor } from '../../server/engines/redis/partitions.ts'
 import { batchOf, created, documentOf, publish, refusal, taken, unique } from '../conformance/fixtures.ts'
 import { shown, versionShown, watchJob } from '../support/engine-streams.ts'
 import { RedisCluster } from '../support/redis-cluster.ts'

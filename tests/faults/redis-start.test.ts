@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { AcknowledgeLevel } from '../../server/engines/redis/acknowledge.ts'
+import type { AcknowledgeLevel } from '../../server/engines/redis/connection/acknowledge.ts'
 import { RedisEngine } from '../../server/engines/redis/engine.ts'
 import { freePort } from '../support/free-port.ts'
 import { RedisServer } from '../support/redis-server.ts'

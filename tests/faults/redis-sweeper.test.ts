@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { RedisEngine } from '../../server/engines/redis/engine.ts'
+import { Sweeper } from '../../server/jobs/background/sweeper.ts'
 import type { DueTerms } from '../../server/jobs/engine.ts'
-import { Sweeper } from '../../server/jobs/sweeper.ts'
 import { TrustedClock } from '../../server/jobs/trusted-clock.ts'
 import { type Clock, systemClock } from '../../shared/time/clock.ts'
 import { batchOf, created, taken, WakeLog } from '../conformance/fixtures.ts'

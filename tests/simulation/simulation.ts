@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { MemoryEngine } from '../../server/engines/memory.ts'
 import { Hub } from '../../server/hub/hub.ts'
-import { type OpenStream, openStandardStream } from '../../server/hub/stream.ts'
+import { type OpenStream, openStandardStream } from '../../server/hub/stream/stream.ts'
 import type { DueList, DueTerms } from '../../server/jobs/engine.ts'
 import { FairTurns } from '../../server/jobs/fair-turns.ts'
 import { Metrics } from '../../server/metrics.ts'

@@ -1,6 +1,6 @@
 import type { Followed, Hub } from '../../server/hub/hub.ts'
 import type { View } from '../../server/jobs/engine.ts'
-import { startOf } from '../../server/jobs/paging.ts'
+import { startOf } from '../../server/jobs/paging/paging.ts'
 import type { Patch } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import type { PingData } from '../../shared/wire/messages.ts'

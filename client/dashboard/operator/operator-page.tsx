@@ -1,7 +1,7 @@
 import { useTitle } from '../page.ts'
 import { Heading } from '../parts/heading.tsx'
 import { AuditTrail } from './audit.tsx'
-import { ProcessFigures } from './process-figures.tsx'
+import { ProcessFigures } from './figures/process-figures.tsx'
 import { SignedIn } from './signed-in.tsx'
 import { Tokens } from './tokens.tsx'
 import { words } from './words.ts'

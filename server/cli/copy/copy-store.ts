@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { tokenSeries } from '../../auth/access.ts'
 import type { StoredJob } from '../../jobs/engine.ts'
-import { versionHeld } from '../../jobs/paging.ts'
+import { versionHeld } from '../../jobs/paging/paging.ts'
 import { isSameState, type JobRecord } from '../../jobs/transfer.ts'
 import { CopyError } from './copy-error.ts'
 import { copyNotes } from './copy-notes.ts'

@@ -4,7 +4,7 @@ import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 import { type Clock, type Random, randomId, systemClock, systemRandom } from '../../../shared/time/clock.ts'
 import { ProblemError, problems } from '../../errors.ts'
 import { applyBatch, changeOf } from '../../jobs/apply-batch.ts'
-import { mayRemove } from '../../jobs/due.ts'
+import { mayRemove } from '../../jobs/background/due.ts'
 import type {
   Applied,
   Batch,
@@ -23,7 +23,7 @@ import type {
   WatchTarget,
 } from '../../jobs/engine.ts'
 import { blocksOf, type Kept, refusalOfGrowth, refusalOfJob } from '../../jobs/kept.ts'
-import { buildPage, startOf } from '../../jobs/paging.ts'
+import { buildPage, startOf } from '../../jobs/paging/paging.ts'
 import { KeyedMutex } from '../support/keyed-mutex.ts'
 import { lastWrite } from '../support/last-write.ts'
 import { KvAccess } from './access.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Due, DueList } from '../../jobs/engine.ts'
-import type { ChangedRow } from '../../jobs/paging.ts'
+import type { ChangedRow } from '../../jobs/paging/paging.ts'
 
 /** The lists of a document. */
 export type List = ChangedRow['list']

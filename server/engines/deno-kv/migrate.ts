@@ -1,4 +1,4 @@
-import { dueOf } from '../../jobs/due.ts'
+import { dueOf } from '../../jobs/background/due.ts'
 import { keys } from './keys.ts'
 import type { Gone, Head } from './values.ts'
 import { listedOf, listKeysOf } from './write.ts'

@@ -1,5 +1,5 @@
 import type { Patch } from '../../../shared/document/job.ts'
-import { buildPage, type ChangedRow } from '../../jobs/paging.ts'
+import { buildPage, type ChangedRow } from '../../jobs/paging/paging.ts'
 import { type FoundJob, type KvStore, windows } from './store.ts'
 
 /** Rows of the first read; each further read doubles the number. */

@@ -1,6 +1,6 @@
 import type { JobHeader, JobStatus } from '../../../shared/document/job.ts'
 import type { Marks, StoredJob } from '../../jobs/engine.ts'
-import type { ChangedRow } from '../../jobs/paging.ts'
+import type { ChangedRow } from '../../jobs/paging/paging.ts'
 
 /** The format of all stored keys and values. */
 export const KV_FORMAT = 2

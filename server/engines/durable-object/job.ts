@@ -4,7 +4,7 @@ import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { type Clock, systemClock } from '../../../shared/time/clock.ts'
 import { type Problem, problems } from '../../errors.ts'
-import { CANCEL_GRACE, dueOf, isExpired, mayRemove } from '../../jobs/due.ts'
+import { CANCEL_GRACE, dueOf, isExpired, mayRemove } from '../../jobs/background/due.ts'
 import type {
   Applied,
   Batch,
@@ -16,7 +16,7 @@ import type {
   StoredJob,
   View,
 } from '../../jobs/engine.ts'
-import { buildPage, startOf } from '../../jobs/paging.ts'
+import { buildPage, startOf } from '../../jobs/paging/paging.ts'
 import type { StoredEntry } from '../sqlite/entry.ts'
 import { type Decided, Group } from '../sqlite/group.ts'
 import { type JobCalls, type ObjectBindings, ownerObject } from './calls.ts'

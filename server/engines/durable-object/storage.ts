@@ -1,6 +1,6 @@
 import type { Database, SqlValue } from '../sqlite/database.ts'
 import type { StoredEntry } from '../sqlite/entry.ts'
-import { FORMAT, migrate, type StoreScope } from '../sqlite/format.ts'
+import { FORMAT, migrate, type StoreScope } from '../sqlite/file/format.ts'
 import { SqliteStore } from '../sqlite/store.ts'
 
 const FORMAT_KEY = 'format'

@@ -3,7 +3,7 @@ import type { JobHeader, Patch } from '../../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 import { type Clock, type Random, systemClock, systemRandom } from '../../../shared/time/clock.ts'
 import { ProblemError, problems, refuse } from '../../errors.ts'
-import { mayRemove } from '../../jobs/due.ts'
+import { mayRemove } from '../../jobs/background/due.ts'
 import type {
   Applied,
   Batch,
@@ -23,23 +23,23 @@ import type {
   WatchTarget,
 } from '../../jobs/engine.ts'
 import { BLOCK_BYTES, NOTHING, refusalOfJob } from '../../jobs/kept.ts'
-import type { AcknowledgeLevel } from './acknowledge.ts'
+import { RedisNodes } from './cluster/nodes.ts'
+import type { AcknowledgeLevel } from './connection/acknowledge.ts'
+import { parseRedisSetting } from './connection/setting.ts'
+import { foundIn, type KnownJob, type LoadReply } from './documents/known-job.ts'
+import { Lane, type LaneParts } from './documents/lane.ts'
+import { listMerged } from './documents/list.ts'
+import { readChanges } from './documents/page.ts'
+import { RedisTransfer } from './documents/transfer.ts'
+import { type Allowed, createCall, removeCall } from './documents/write.ts'
 import { figuresOf } from './figures.ts'
 import { originalText } from './keys.ts'
-import { foundIn, type KnownJob, type LoadReply } from './known-job.ts'
-import { Lane, type LaneParts } from './lane.ts'
-import { listMerged } from './list.ts'
 import { encodeChange, type Order } from './message.ts'
-import { RedisNodes } from './nodes.ts'
 import { RedisNotes } from './notes.ts'
-import { readChanges } from './page.ts'
 import { scripts } from './scripts.ts'
-import { parseRedisSetting } from './setting.ts'
-import { prepare } from './start.ts'
+import { prepare } from './start/start.ts'
 import { type Place, placesOf, RedisStore } from './store.ts'
-import { RedisTransfer } from './transfer.ts'
 import { RedisWatches } from './watches.ts'
-import { type Allowed, createCall, removeCall } from './write.ts'
 
 /** How long a node keeps the due index of a partition for itself: milliseconds. Longer than the interval of sweeps. */
 const SWEEPER_MS = 12_000

@@ -1,8 +1,8 @@
 import { type JobStatus, jobStatuses } from '../../../shared/document/job.ts'
 import { MOST_CREATORS, MOST_KINDS, type StoreFigures } from '../../jobs/engine.ts'
 import { BLOCK_BYTES } from '../../jobs/kept.ts'
+import { parseInfo } from './connection/node.ts'
 import { originalText } from './keys.ts'
-import { parseInfo } from './node.ts'
 import { scripts } from './scripts.ts'
 import type { Place, RedisStore } from './store.ts'
 

@@ -1,10 +1,10 @@
 import { type Clock, type Random, randomId } from '../../../shared/time/clock.ts'
 import type { Standing } from '../../jobs/kept.ts'
 import { LruCache } from '../../support/lru.ts'
+import type { RedisNodes } from './cluster/nodes.ts'
+import { type Partition, partitionIndex } from './cluster/partitions.ts'
+import { type Found, foundIn, type KnownJob, type LoadReply } from './documents/known-job.ts'
 import { PartitionKeys } from './keys.ts'
-import { type Found, foundIn, type KnownJob, type LoadReply } from './known-job.ts'
-import type { RedisNodes } from './nodes.ts'
-import { type Partition, partitionIndex } from './partitions.ts'
 import { scripts } from './scripts.ts'
 
 /** Size of the LRU cache of jobs: characters of JSON, about 16 MiB. */

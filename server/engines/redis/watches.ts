@@ -1,10 +1,10 @@
 import type { Change, StoredJob, Unwatch, WatchTarget } from '../../jobs/engine.ts'
-import { versionHeld } from '../../jobs/paging.ts'
+import { versionHeld } from '../../jobs/paging/paging.ts'
 import { LruCache } from '../../support/lru.ts'
 import { WakeQueue } from '../support/wake-queue.ts'
-import { type LoadReply, stateIn } from './known-job.ts'
+import type { RedisNode } from './connection/node.ts'
+import { type LoadReply, stateIn } from './documents/known-job.ts'
 import { type ChangeMessage, isAfter, isBy, type Order } from './message.ts'
-import type { RedisNode } from './node.ts'
 import { scripts } from './scripts.ts'
 import type { Place, RedisStore } from './store.ts'
 

@@ -1,7 +1,7 @@
 import type { JobHeader } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { utf8Length } from '../../../shared/document/text-size.ts'
-import { dueOf } from '../../jobs/due.ts'
+import { dueOf } from '../../jobs/background/due.ts'
 import type { DueList, StoredJob } from '../../jobs/engine.ts'
 
 /** A job as stored in the file. */

@@ -1,7 +1,7 @@
 import type { Limits } from '../../../shared/document/limits.ts'
 import { problems } from '../../errors.ts'
 import { applyBatch, changeOf } from '../../jobs/apply-batch.ts'
-import { mayRemove } from '../../jobs/due.ts'
+import { mayRemove } from '../../jobs/background/due.ts'
 import type { Applied, Batch, Change, Commit, Created, JobToCreate, RemoveOnly, StoredJob } from '../../jobs/engine.ts'
 import { createdIn } from '../../jobs/generations.ts'
 import { isForgotten, KEYS_KEPT } from '../../jobs/idempotency.ts'

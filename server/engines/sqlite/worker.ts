@@ -1,6 +1,6 @@
 /** The writer thread of a SQLite file. The first message names the file; later ones are plans, `check` or `close`. */
 import { DatabaseFiles } from './file/database-files.ts'
-import { type OwnedDatabase, openDatabase } from './open.ts'
+import { type OwnedDatabase, openDatabase } from './file/open.ts'
 import type { CommitResult } from './plan.ts'
 import type { Question } from './thread.ts'
 import { Writer } from './writer.ts'

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { html, raw } from 'hono/html'
-import { type App, linkTo } from '../context.ts'
+import { type App, linkTo } from '../request/context.ts'
 import { forPages, htmlPage } from './html.ts'
 
 /** A page of the documentation, built from Markdown. */

@@ -1,5 +1,6 @@
 import { createClient } from 'redis'
-import { RedisEngine } from '../../../server/engines/redis/engine.ts'
+import { partitionsFor } from '../../../server/engines/redis/cluster/partitions.ts'
+import { parseInfo } from '../../../server/engines/redis/connection/node.ts'
 import {
   foundIn,
   type LoadReply,
@@ -7,13 +8,12 @@ import {
   namesIn,
   rowsOf,
   stateAfter,
-} from '../../../server/engines/redis/known-job.ts'
+} from '../../../server/engines/redis/documents/known-job.ts'
+import { commitCall } from '../../../server/engines/redis/documents/write.ts'
+import { RedisEngine } from '../../../server/engines/redis/engine.ts'
 import { encodeChange } from '../../../server/engines/redis/message.ts'
-import { parseInfo } from '../../../server/engines/redis/node.ts'
-import { partitionsFor } from '../../../server/engines/redis/partitions.ts'
 import { scripts } from '../../../server/engines/redis/scripts.ts'
 import { type Place, placesOf } from '../../../server/engines/redis/store.ts'
-import { commitCall } from '../../../server/engines/redis/write.ts'
 import { applyBatch, changeOf } from '../../../server/jobs/apply-batch.ts'
 import type { Batch, Marks } from '../../../server/jobs/engine.ts'
 import { defaultLimits } from '../../../shared/document/limits.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { AppOptions } from '../../../server/app.ts'
-import type { RequestRecord } from '../../../server/http/request-log.ts'
+import type { RequestRecord } from '../../../server/http/request/request-log.ts'
 import { emitProgress, setJobEvents } from '../../../server/jobs/emitter.ts'
 import type { Job } from '../../../shared/document/job.ts'
 import type { Receipt } from '../../../shared/producer/batcher.ts'

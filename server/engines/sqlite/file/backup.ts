@@ -2,8 +2,8 @@ import { chmodSync, closeSync, copyFileSync, existsSync, openSync, realpathSync,
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngineOpenError } from '../../../jobs/engine.ts'
-import { openDatabase, refuseForeignWal } from '../open.ts'
 import { lockFile } from './lock.ts'
+import { openDatabase, refuseForeignWal } from './open.ts'
 import { isFullDisk, openError } from './open-error.ts'
 import { discardDraft, draftFileOf, isBeingReplaced, replaceByDraft, syncPath } from './replacement.ts'
 

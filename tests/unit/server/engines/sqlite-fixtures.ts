@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { SqliteEngine } from '../../../../server/engines/sqlite/engine.ts'
 import { DatabaseFiles } from '../../../../server/engines/sqlite/file/database-files.ts'
-import { openDatabase } from '../../../../server/engines/sqlite/open.ts'
+import { openDatabase } from '../../../../server/engines/sqlite/file/open.ts'
 import { type Port, WriterThread } from '../../../../server/engines/sqlite/thread.ts'
 import { Writer } from '../../../../server/engines/sqlite/writer.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { JobReplica } from '../../../../client/connection/job-replica.ts'
+import { JobReplica } from '../../../../client/connection/jobs/job-replica.ts'
 import { SqliteEngine } from '../../../../server/engines/sqlite/engine.ts'
 import { backUp, restore } from '../../../../server/engines/sqlite/file/backup.ts'
 import type { Job, Patch } from '../../../../shared/document/job.ts'

@@ -1,6 +1,6 @@
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import { Hub, type HubOptions, type Viewer } from '../../../../server/hub/hub.ts'
-import type { Sink, StreamSource } from '../../../../server/hub/stream.ts'
+import type { Sink, StreamSource } from '../../../../server/hub/stream/stream.ts'
 import type { Engine } from '../../../../server/jobs/engine.ts'
 import { Metrics } from '../../../../server/metrics.ts'
 import type { JobEvent } from '../../../../shared/document/events.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { DatabaseSync } from 'node:sqlite'
-import { migrate } from '../../../../../server/engines/sqlite/format.ts'
+import { migrate } from '../../../../../server/engines/sqlite/file/format.ts'
 import { Group } from '../../../../../server/engines/sqlite/group.ts'
 import { SqliteStore } from '../../../../../server/engines/sqlite/store.ts'
 import { defaultLimits } from '../../../../../shared/document/limits.ts'
