@@ -1,13 +1,14 @@
-import { explainRedirect, failureOf, readAnswer } from '../../shared/producer/http-sender.ts'
-import { Outbox, type Post } from '../../shared/producer/outbox.ts'
+import { failureOf } from '../../shared/producer/http-sender.ts'
+import { Outbox } from '../../shared/producer/outbox.ts'
 import { backOff } from '../../shared/time/backoff.ts'
 import { type Clock, type Random, randomId, systemClock, systemRandom } from '../../shared/time/clock.ts'
 import { shareTimers } from '../../shared/time/shared-timers.ts'
 import { isProblem, isReceipt } from '../../shared/wire/answers.ts'
-import { reportPath, withoutSlash } from '../../shared/wire/paths.ts'
-import { type GetToken, TokenSource } from '../connection/access/token-source.ts'
+import { reportPath } from '../../shared/wire/paths.ts'
+import type { GetToken } from '../connection/access/token-source.ts'
 import { HEARTBEAT_SECONDS, HttpJobReporter, type JobPort, type JobReporter, type NewJob } from './job-reporter.ts'
 import type { ReportChannel } from './report-channel.ts'
+import { accessServer } from './server-access.ts'
 
 /** The server, and the token to report with. */
 export interface ReporterOptions {
@@ -76,43 +77,9 @@ const unobtrusiveClock: Clock = {
  * ```
  */
 export function createReporter(options: ReporterOptions): Reporter {
-  const tell = (problem: string) => {
-    try {
-      options.onProblem?.(problem)
-    } catch {
-      // A failing listener must not break the work.
-    }
-  }
-  const { token, getToken } = options
-  const url = withoutSlash(options.url)
   const clock = shareTimers(options.clock ?? unobtrusiveClock)
-  const request = options.fetch ?? ((url, init) => fetch(url, init))
-  // All jobs and tries meet the same redirect.
-  let isRedirectTold = false
-  const source = getToken && new TokenSource({ token, getToken, clock, onProblem: tell })
-  const post: Post = async (path, body, headers, isOurs, signal) => {
-    try {
-      const present = source ? await source.get() : token
-      const response = await request(`${url}/${path}`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${present}`, 'content-type': 'application/json', ...headers },
-        body,
-        redirect: 'manual',
-        signal,
-      })
-      const redirect = explainRedirect(response, `${url}/${path}`)
-      if (redirect && !isRedirectTold) tell(`${url} ${redirect}`)
-      isRedirectTold ||= redirect !== undefined
-      const answer = await readAnswer(response, isOurs, clock.now())
-      if ('failed' in answer && answer.problem?.status === 401) {
-        if (source && present) source.refuse(present)
-        else tell(`The token was refused: ${answer.problem.detail}`)
-      }
-      return answer
-    } catch {
-      return { failed: { retry: true } }
-    }
-  }
+  const access = accessServer(options, clock)
+  const { post, tell } = access
   const random = options.random ?? systemRandom
   const outbox = new Outbox(post)
   const jobs = new Set<HttpJobReporter>()
@@ -129,8 +96,8 @@ export function createReporter(options: ReporterOptions): Reporter {
       ...{ backOff, failureOf, isProblem, isReceipt },
       // Types know no headers here.
       WebSocket: WebSocket as never,
-      url: `${url.replace('http', 'ws')}/${reportPath}`,
-      token: async () => (source ? source.get() : token),
+      url: `${access.url.replace('http', 'ws')}/${reportPath}`,
+      token: access.token,
       jobs,
       takeActivity() {
         const { isActive } = port
