@@ -35,6 +35,7 @@ import { sessionRoutes, signInRoutes } from './http/sessions.ts'
 import { Hub } from './hub/hub.ts'
 import type { OpenStream } from './hub/stream/stream.ts'
 import { AppJobs } from './jobs/app-jobs.ts'
+import { StoreOutage } from './jobs/background/store-outage.ts'
 import { Sweeper } from './jobs/background/sweeper.ts'
 import type { Engine } from './jobs/engine.ts'
 import { FairTurns } from './jobs/fair-turns.ts'
@@ -145,7 +146,9 @@ export function createApp(options: AppOptions): Milepost {
   const hub = new Hub({ engine, clock, random, metrics, frameMs, pingMs, turns, ...bounds, ...seam })
   const cursors = new ListCursors(options.auth.secret, random)
   const isWatched = hub.isWatched.bind(hub)
-  const jobs = new Jobs({ engine, isWatched, auth, cursors, limits, clock, random, metrics, retentionSeconds })
+  const outage = new StoreOutage()
+  const settings = { limits, outage, retentionSeconds }
+  const jobs = new Jobs({ engine, isWatched, auth, cursors, clock, random, metrics, ...settings })
   const emitter = new AppJobs({ jobs, engine, limits, clock, random })
   const rates = new Rates(clock, limits)
   const { auditSeconds = DEFAULT_AUDIT_SECONDS, onAudit } = options
@@ -235,7 +238,7 @@ export function createApp(options: AppOptions): Milepost {
   operatorRoutes(app, context)
   if (options.assets) pageRoutes(app, context, options.assets)
 
-  const sweeper = new Sweeper({ engine, clock, retentionSeconds, onError })
+  const sweeper = new Sweeper({ engine, clock, outage, retentionSeconds, onError })
   sweeper.start()
   history?.start()
   return Object.assign(app, {

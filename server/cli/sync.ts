@@ -79,9 +79,10 @@ export async function sync(args: string[], env: Readonly<Record<string, string |
     const jobs = new RemoteJobs(url, token)
     setJobEvents(jobs.emitter)
     const title = clip(values.title ?? escapeControls(`${source.name} → ${target.name}`), defaultLimits.titleBytes)
-    const jobId = await jobs.create({ kind: 'sync', title, heartbeatSeconds: 60 })
+    const heartbeatSeconds = 60
+    const jobId = await jobs.create({ kind: 'sync', title, heartbeatSeconds })
     console.log(`Watch it at ${jobs.pageOf(jobId)}`)
-    await jobs.emitter.run(jobId, (control) => work(jobId, control))
+    await jobs.emitter.run(jobId, (control) => work(jobId, control), { heartbeatSeconds })
     const unsent = await jobs.finish(jobId)
     if (unsent) {
       const { why, isRefused } = unsent

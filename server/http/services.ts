@@ -17,7 +17,7 @@ export type StartService = (
   form: FormData | (() => Promise<FormData>),
 ) => Promise<JobHeader>
 
-/** Work whose process was killed shows as stalled after this time. */
+/** Work whose process was killed shows as stalled after this time, and fails later. */
 const HEARTBEAT_SECONDS = 60
 /** Longest pause of a service, which keeps its upload in memory meanwhile: milliseconds. */
 const LONGEST_PAUSE_MS = 3_600_000
@@ -39,7 +39,8 @@ export function createStartService(
       const { header } = await jobs.create(principal, { ...job, heartbeatSeconds: HEARTBEAT_SECONDS })
       // The response doesn't wait for the work.
       const id = qualify(principal.tenant, header.id)
-      const work = emitter.run(id, (control) => run(id, control), { longestPauseMs: LONGEST_PAUSE_MS })
+      const terms = { longestPauseMs: LONGEST_PAUSE_MS, heartbeatSeconds: HEARTBEAT_SECONDS }
+      const work = emitter.run(id, (control) => run(id, control), terms)
       void work.finally(leave)
       return header
     } catch (error) {

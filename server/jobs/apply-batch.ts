@@ -6,7 +6,7 @@ import { countItems, isTerminalStatus } from '../../shared/document/selectors.ts
 import { utf8Length } from '../../shared/document/text-size.ts'
 import { tokenSeries } from '../auth/access.ts'
 import { type Problem, problems } from '../errors.ts'
-import { dueEvent } from './background/due.ts'
+import { dueEvents } from './background/due.ts'
 import type { Batch, Change, Commit, DueTerms, IdempotencyKey, Marks, Operation, StoredJob } from './engine.ts'
 import { enter } from './generations.ts'
 
@@ -63,10 +63,7 @@ export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcom
 /** Converts a decision to events, or a refusal. No events when there is nothing to do. */
 function decide(job: StoredJob, decision: Operation | DueTerms): JobEvent[] | { refused: Problem } {
   const { status } = job.header
-  if (typeof decision === 'object') {
-    const event = dueEvent(job, decision)
-    return event ? [event] : []
-  }
+  if (typeof decision === 'object') return dueEvents(job, decision)
   if (isTerminalStatus(status)) return { refused: problems.conflict(`The job is ${status} already.`) }
   switch (decision) {
     case 'pause':

@@ -23,6 +23,8 @@ export const noControl: JobControl = {
 interface RunOptions {
   /** Longest pause before the work ends as failed: milliseconds. For work that holds much memory. */
   longestPauseMs?: number
+  /** The job's own. Work that runs repeats its status three times in it, so that the job neither counts as stalled nor fails. */
+  heartbeatSeconds?: number
 }
 
 /** The requests of a job's watchers, as of a version. */
@@ -108,7 +110,7 @@ export class JobEventEmitter {
   async #run(
     jobId: string,
     work: (control: JobControl) => Promise<unknown>,
-    { longestPauseMs }: RunOptions,
+    { longestPauseMs, heartbeatSeconds }: RunOptions,
   ): Promise<void> {
     const report = (status: 'paused' | 'running') => this.emit(jobId, { type: 'status', status })
     const control = new Control(report, this.#port.clock, longestPauseMs)
@@ -116,9 +118,10 @@ export class JobEventEmitter {
     const unwatch = await this.#port.watch(jobId, (asked) => control.update(asked)).catch(() => () => {})
     this.emit(jobId, { type: 'status', status: 'running' })
     await this.flush(jobId)
+    if (heartbeatSeconds !== undefined) control.beat((heartbeatSeconds * 1_000) / HEARTBEATS)
     const ends = await outcomes(work, control)
     unwatch()
-    control.clearPauseTimer()
+    control.clearTimers()
     this.#controls.delete(jobId)
     this.#emitFirstValid(jobId, ends)
     await this.flush(jobId)
@@ -197,6 +200,9 @@ function messageOf(error: unknown): string {
   }
 }
 
+/** Heartbeats within `heartbeatSeconds`. */
+const HEARTBEATS = 3
+
 /** How long a stopping server waits for its work to end: milliseconds. */
 const CLOSING_MS = 3_000
 
@@ -211,6 +217,7 @@ class Control implements JobControl {
   readonly #clock: Clock
   readonly #longestPauseMs: number | undefined
   #pauseTimer: Timer | undefined
+  #heartbeat: Timer | undefined
 
   constructor(report: (status: 'paused' | 'running') => void, clock: Clock, longestPauseMs: number | undefined) {
     this.#report = report
@@ -241,7 +248,21 @@ class Control implements JobControl {
     this.#pause?.resolve()
   }
 
-  clearPauseTimer(): void {
+  /** Shows that the work goes on. After a request to cancel only the work itself can. */
+  beat(ms: number): void {
+    this.#heartbeat = this.#clock.setTimeout(() => {
+      const isPaused = this.#pause?.isReported === true
+      if (!isPaused && !this.signal.aborted) this.#report('running')
+      this.beat(ms)
+    }, ms)
+  }
+
+  clearTimers(): void {
+    this.#clearPauseTimer()
+    this.#clock.clearTimeout(this.#heartbeat)
+  }
+
+  #clearPauseTimer(): void {
     this.#clock.clearTimeout(this.#pauseTimer)
   }
 
@@ -260,7 +281,7 @@ class Control implements JobControl {
     else if (this.#pause) {
       const { isReported, resolve } = this.#pause
       this.#pause = undefined
-      this.clearPauseTimer()
+      this.#clearPauseTimer()
       if (isReported && !cancelRequested) this.#report('running')
       resolve()
     }

@@ -68,6 +68,8 @@ export interface DueTerms {
   now: number
   /** When the server started, or its clock was last set. */
   since: number
+  /** When the store last failed, if that is later: until then producers could not be heard. */
+  heardSince?: number
   /** Set while the clock may still be wrong: nothing from before `since` ends or expires. */
   isUnsettled?: true
   /** Clock changes since the server's start, the earliest first. Each makes earlier times seem older by `by`. */

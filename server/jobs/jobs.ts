@@ -20,6 +20,7 @@ import type { Metrics } from '../metrics.ts'
 import { unorderedDigestOf } from '../support/digest.ts'
 import { headerBytes } from './apply-batch.ts'
 import { Removals } from './background/removals.ts'
+import type { StoreOutage } from './background/store-outage.ts'
 import type { Applied, Batch, Documents, Engine, IdempotencyKey, ListQuery, Operation, StoredJob } from './engine.ts'
 import { keyHorizon } from './idempotency.ts'
 import type { ListCursors } from './paging/list-cursors.ts'
@@ -39,6 +40,7 @@ interface JobsContext {
   clock: TrustedClock
   random: Random
   metrics: Metrics
+  outage: StoreOutage
   /** Retention of ended jobs: seconds. */
   retentionSeconds: number
 }
@@ -272,11 +274,22 @@ export class Jobs {
 
   #apply(principal: Principal, id: string, batch: Batch): Promise<Applied> {
     const { retentionSeconds } = this.#context
-    return this.#documentsOf(principal).apply(id, { ...batch, retentionSeconds })
+    const applied = this.#documentsOf(principal).apply(id, { ...batch, retentionSeconds })
+    return applied.catch((error: unknown) => {
+      this.#noteOutage()
+      throw error
+    })
+  }
+
+  #noteOutage(): void {
+    this.#context.outage.lastAt = this.#context.clock.monotonic()
   }
 
   #count(applied: Applied, events: number): JobHeader {
-    if ('refused' in applied) throw refuse(applied.refused)
+    if ('refused' in applied) {
+      if (applied.refused.status >= 500) this.#noteOutage()
+      throw refuse(applied.refused)
+    }
     if (!applied.repeat) {
       this.#context.metrics.count('publishes')
       this.#context.metrics.count('events', events)

@@ -148,6 +148,20 @@ describe.concurrent('the alarm of a job', () => {
     expect((await engine.read(id))?.header.status).toBe('cancelled')
   })
 
+  test('a job whose producer missed its heartbeats fails by itself, and one of an object that was away is left its time', async () => {
+    // Due within the last minute, so that its alarm is not late.
+    const minute = Math.floor(Date.now() / 60_000) * 60_000
+    const silent = { status: 'running', heartbeatSeconds: 1 } as const
+    const late = await made({ ...silent, lastEventAt: instant(Date.now() - 3_600_000) })
+    const { id } = await made({ ...silent, lastEventAt: instant(minute - 61_000) })
+    const log = new WakeLog()
+    await engine.watch({ job: id }, log.wake)
+    if ((await engine.read(id))?.header.version === 1) await log.until(({ to }) => to === 3)
+    expect((await engine.read(id))?.header).toMatchObject({ version: 3, status: 'failed', errorCount: 1 })
+    expect((await engine.read(late.id))?.header).toMatchObject({ version: 1, status: 'running' })
+    expect(await probe<number>('job', late.id, 'alarmAt')).toBeGreaterThan(Date.now() + 1_000)
+  })
+
   test('a job whose alarm comes long after its time is left a minute: nobody could report while the object was away', async () => {
     const late = await made({ createdAt: instant(Date.now() - 3_600_000), timeoutSeconds: 1 })
     // Its alarm comes at once; this one's comes later.

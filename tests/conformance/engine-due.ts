@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { CANCEL_GRACE } from '../../server/jobs/background/due.ts'
+import { CANCEL_GRACE, MISSED_HEARTBEATS } from '../../server/jobs/background/due.ts'
 import type { DueList, DueQuery, Engine } from '../../server/jobs/engine.ts'
 import { instantOf } from '../arbitraries.ts'
 import { batchOf, created, publish, type Subject, taken, unique } from './fixtures.ts'
@@ -43,6 +43,28 @@ export function describeDue(subject: Subject): void {
       taken(await engine.apply(id, batchOf([{ type: 'progress', done: 1 }], { at: instantOf(30) })))
       expect(await due([id], moment(30) + CANCEL_GRACE - 1)).toEqual([])
       expect(await due([id], moment(30) + CANCEL_GRACE)).toEqual([id])
+    })
+
+    test('due names a running job whose producer has missed its heartbeats, each minute that it is heard at a later time', async () => {
+      const { engine } = subject
+      const { id } = await created(engine, { heartbeatSeconds: 60 })
+      const silence = MISSED_HEARTBEATS * 60_000
+      expect(await due([id], moment(1e6))).toEqual([])
+      taken(await engine.apply(id, batchOf([{ type: 'status', status: 'running' }], { at: instantOf(60) })))
+      for (const second of [61, 100, 120]) {
+        taken(await engine.apply(id, batchOf([{ type: 'progress', done: second }], { at: instantOf(second) })))
+        expect(await due([id], moment(120) + silence - 1)).toEqual([])
+        expect(await due([id], moment(120) + silence)).toEqual([id])
+      }
+      taken(await engine.apply(id, batchOf([{ type: 'status', status: 'paused' }], { at: instantOf(130) })))
+      expect(await due([id], moment(1e6))).toEqual([])
+      taken(await engine.apply(id, batchOf([{ type: 'status', status: 'running' }], { at: instantOf(190) })))
+      expect(await due([id], moment(240) + silence - 1)).toEqual([])
+      const now = moment(240) + silence
+      expect(await due([id], now)).toEqual([id])
+      const decide = { now, since: 0, steps: [], retentionSeconds: 60 }
+      expect(taken(await engine.apply(id, batchOf([], { decide })))).toMatchObject({ status: 'failed', errorCount: 1 })
+      expect(await due([id], moment(1e6))).toEqual([])
     })
 
     test('due names an ended job when it expires, and no longer for its time-out', async () => {

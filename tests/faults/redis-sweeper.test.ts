@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { RedisEngine } from '../../server/engines/redis/engine.ts'
+import { StoreOutage } from '../../server/jobs/background/store-outage.ts'
 import { Sweeper } from '../../server/jobs/background/sweeper.ts'
 import type { DueTerms } from '../../server/jobs/engine.ts'
 import { TrustedClock } from '../../server/jobs/trusted-clock.ts'
@@ -34,7 +35,13 @@ test('sweepers of three nodes end each due job once, and remove it once', async 
   const errors: unknown[] = []
   const sweepers = engines.map((engine) => {
     const onError = (error: unknown) => errors.push(error)
-    return new Sweeper({ engine, clock: new TrustedClock(clock), retentionSeconds: 60, onError })
+    return new Sweeper({
+      engine,
+      outage: new StoreOutage(),
+      clock: new TrustedClock(clock),
+      retentionSeconds: 60,
+      onError,
+    })
   })
   const log = new WakeLog()
   await first.watch({ all: true }, log.wake)

@@ -9,7 +9,8 @@ import type { World } from './watcher.ts'
 /** Whether an event was written by the server, on a watcher's request or by its own clock. */
 const isOfTheServer = (event: JobEvent) =>
   event.type === 'control' ||
-  (event.type === 'status' && /^(Cancelled by the server|Not done)/.test(event.message ?? ''))
+  (event.type === 'error' && event.code === 'producer-silent') ||
+  (event.type === 'status' && /^(Cancelled by the server|Failed by the server|Not done)/.test(event.message ?? ''))
 
 /** How long a producer waits before it tries a batch again: milliseconds, at most. */
 const RETRY_MS = 2_000
@@ -54,6 +55,7 @@ export class Producer {
         lastEventAt: now,
         metadata: { life: this.#lives },
         ...(this.#world.random.chance(0.2) ? { timeoutSeconds: 120 } : {}),
+        ...(this.#world.random.chance(0.5) ? { heartbeatSeconds: 5 } : {}),
       })
       const marks = { resultVersion: 0, metadataVersion: 1, stepCount: 0, bytes: 0, requestDigest: epoch }
       this.#epoch = epoch

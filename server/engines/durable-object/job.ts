@@ -4,7 +4,7 @@ import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { type Clock, systemClock } from '../../../shared/time/clock.ts'
 import { type Problem, problems } from '../../errors.ts'
-import { CANCEL_GRACE, dueOf, isExpired, mayRemove } from '../../jobs/background/due.ts'
+import { CANCEL_GRACE, dueOf, endsAt, isExpired, mayRemove } from '../../jobs/background/due.ts'
 import type {
   Applied,
   Batch,
@@ -168,11 +168,11 @@ export class JobObject extends WatchedObject implements JobCalls {
   }
 
   /** When to check the job next: milliseconds since the Unix epoch. */
-  #dueAt({ list, at }: Due): number {
+  #dueAt(job: StoredJob, { list, at }: Due): number {
     if (list === 'ended')
       return at + (this.ctx.storage.kv.get<number>(RETENTION_KEY) ?? Number.POSITIVE_INFINITY) * 1_000
     // Overdue but not ended: the grace period after an outage is still running.
-    return list === 'end' && at <= this.clock.now() ? Math.max(at, this.#since + CANCEL_GRACE) : at
+    return list === 'end' && at <= this.clock.now() ? endsAt(job, this.#since) : at
   }
 
   /** A mutex for creations, removals and alarms, which await index objects in between. */
@@ -265,8 +265,9 @@ export class JobObject extends WatchedObject implements JobCalls {
 
   /** Sets the alarm for the next deadline or retry, unless an earlier one is set. */
   #setAlarm(): void {
-    const due = this.#entry && dueOf(this.#entry.job)
-    const untilDue = due ? this.#dueAt(due) - this.clock.now() : Number.POSITIVE_INFINITY
+    const job = this.#entry?.job
+    const due = job && dueOf(job)
+    const untilDue = due ? this.#dueAt(job, due) - this.clock.now() : Number.POSITIVE_INFINITY
     const wait = Math.min(untilDue, this.#debt === 'owed' ? RETRY_MS : Number.POSITIVE_INFINITY)
     const now = Date.now()
     if (wait === Number.POSITIVE_INFINITY) {

@@ -4,6 +4,12 @@ import type { ClockStep, Due, DueList, DueTerms, RemoveOnly, StoredJob } from '.
 
 /** How long a producer may stay silent after a cancel request, or after the server's start, before the server ends the job: milliseconds. */
 export const CANCEL_GRACE = 60_000
+/** Heartbeats that a producer may miss before its job fails: it is stalled from the first on. */
+export const MISSED_HEARTBEATS = 5
+/** The unit of due times for silence: milliseconds. So a busy job changes its place in the index once a minute, not with each event. */
+const MINUTE = 60_000
+/** Code of the error in a job that failed because its producer went silent. */
+const SILENT_CODE = 'producer-silent'
 
 const beganAt = ({ header }: StoredJob) => Date.parse(header.startedAt ?? header.createdAt)
 
@@ -12,8 +18,20 @@ const silentSince = ({ header, marks }: StoredJob) =>
 
 const timesOutAt = (job: StoredJob) => beganAt(job) + (job.header.timeoutSeconds ?? Number.POSITIVE_INFINITY) * 1_000
 
-const givesUpAt = (job: StoredJob) =>
-  job.header.cancelRequested ? silentSince(job) + CANCEL_GRACE : Number.POSITIVE_INFINITY
+/** @param since when the server could be reached again; silence counts from then at the earliest */
+const givesUpAt = (job: StoredJob, since: number) =>
+  job.header.cancelRequested ? Math.max(silentSince(job), since) + CANCEL_GRACE : Number.POSITIVE_INFINITY
+
+/** How long a producer may miss its heartbeats: milliseconds. At least a minute longer than until the job is stalled. */
+const patienceMs = (heartbeatSeconds: number) =>
+  Math.max(MISSED_HEARTBEATS * heartbeatSeconds * 1_000, heartbeatSeconds * 1_000 + MINUTE)
+
+function missesHeartbeatsAt({ header }: StoredJob, since: number): number {
+  const { status, heartbeatSeconds, lastEventAt } = header
+  if (status !== 'running' || heartbeatSeconds === undefined) return Number.POSITIVE_INFINITY
+  const at = Math.max(Date.parse(lastEventAt), since) + patienceMs(heartbeatSeconds)
+  return Math.ceil(at / MINUTE) * MINUTE
+}
 
 /** The earliest time at which the server must end or remove a job by itself; `undefined` for never. */
 export function dueOf(job: StoredJob): Due | undefined {
@@ -22,8 +40,15 @@ export function dueOf(job: StoredJob): Due | undefined {
     if (expiresAt !== undefined) return { list: 'expire', at: Date.parse(expiresAt) }
     return endedAt === undefined ? undefined : { list: 'ended', at: Date.parse(endedAt) }
   }
-  const at = Math.min(timesOutAt(job), givesUpAt(job))
+  const always = Number.NEGATIVE_INFINITY
+  const at = Math.min(timesOutAt(job), givesUpAt(job, always), missesHeartbeatsAt(job, always))
   return Number.isFinite(at) ? { list: 'end', at } : undefined
+}
+
+/** When a job that has not ended is ended by a server that could be reached only since then: milliseconds since the Unix epoch. */
+export function endsAt(job: StoredJob, since: number): number {
+  const timeout = beganAt(job) < since ? Math.max(timesOutAt(job), since + CANCEL_GRACE) : timesOutAt(job)
+  return Math.min(timeout, givesUpAt(job, since), missesHeartbeatsAt(job, since))
 }
 
 /** The latest index time at which a job of a list can be due: milliseconds since the Unix epoch. */
@@ -44,22 +69,31 @@ function nowSince(moment: number, { now, steps }: DueTerms): number {
 const isBefore = (moment: number, { at, by }: ClockStep) => moment < at && moment <= Math.ceil(at - by)
 
 /**
- * The event that ends a due job; `undefined` if the job is not due.
+ * The events that end a due job; none if the job is not due.
  *
- * Silence counts from the server's start at the earliest, because a stopped server cannot hear the producer. The time-out is a deadline and
- * runs while the server is down; but a job that began before gets a minute from the server's start, for its producer to report what it did
- * meanwhile, and as long as the clock is not settled.
+ * Silence counts from the server's start at the earliest, or from when its store last failed: a stopped server cannot hear the producer. The
+ * time-out is a deadline and runs while the server is down; but a job that began before gets a minute from the server's start, for its
+ * producer to report what it did meanwhile, and as long as the clock is not settled.
  */
-export function dueEvent(job: StoredJob, terms: DueTerms): JobEvent | undefined {
-  const { now, since, isUnsettled } = terms
-  const { status, timeoutSeconds, cancelRequested } = job.header
-  if (isTerminalStatus(status)) return undefined
-  if (cancelRequested && Math.max(silentSince(job), since) + CANCEL_GRACE <= now)
-    return { type: 'status', status: 'cancelled', message: 'Cancelled by the server: the producer did not answer' }
+export function dueEvents(job: StoredJob, terms: DueTerms): JobEvent[] {
+  const { now, since, isUnsettled, heardSince = since } = terms
+  const { status, timeoutSeconds, cancelRequested, heartbeatSeconds } = job.header
+  if (isTerminalStatus(status)) return []
+  if (cancelRequested && givesUpAt(job, heardSince) <= now)
+    return [{ type: 'status', status: 'cancelled', message: 'Cancelled by the server: the producer did not answer' }]
   const began = beganAt(job)
   const isGrace = began < since && (isUnsettled || since + CANCEL_GRACE > now)
-  if (isGrace || timesOutAt(job) > nowSince(began, terms)) return undefined
-  return { type: 'status', status: 'failed', message: `Not done within ${timeoutSeconds} seconds` }
+  if (!isGrace && timesOutAt(job) <= nowSince(began, terms))
+    return [{ type: 'status', status: 'failed', message: `Not done within ${timeoutSeconds} seconds` }]
+  if (heartbeatSeconds === undefined || missesHeartbeatsAt(job, heardSince) > now) return []
+  const minutes = Math.round(patienceMs(heartbeatSeconds) / MINUTE)
+  const silence = `The producer has been silent for ${minutes === 1 ? 'a minute' : `${minutes} minutes`}`
+  const remedy = 'Its process was killed, or has lost its network: look at its logs, and start the job again.'
+  const promise = `It promised a sign of life every ${heartbeatSeconds} seconds (heartbeatSeconds).`
+  return [
+    { type: 'error', code: SILENT_CODE, message: `${silence}. ${promise} ${remedy}` },
+    { type: 'status', status: 'failed', message: `Failed by the server: the producer went silent` },
+  ]
 }
 
 /** Whether a job's retention is over. Jobs without `expiresAt` have the retention that is set now. */

@@ -2,6 +2,7 @@ import { nextTurn, type Timer } from '../../../shared/time/clock.ts'
 import type { DueJob, DueList, DueQuery, DueTerms, Engine } from '../engine.ts'
 import type { TrustedClock } from '../trusted-clock.ts'
 import { CANCEL_GRACE, dueBefore } from './due.ts'
+import type { StoreOutage } from './store-outage.ts'
 
 /** Interval of sweeps: milliseconds. */
 const SWEEP_MS = 5_000
@@ -14,13 +15,14 @@ const GATHERED = 10_000
 interface SweeperOptions {
   engine: Engine
   clock: TrustedClock
+  outage: StoreOutage
   retentionSeconds: number
   /** Called for each job that fails, and for a sweep that does, once until it succeeds. */
   onError: (error: unknown) => void
 }
 
 /**
- * Ends jobs that timed out or whose producer ignores a cancel request, and removes jobs after their retention.
+ * Ends jobs that timed out, whose producer went silent or ignores a cancel request, and removes jobs after their retention.
  *
  * A sweep reads the whole due index: first jobs to end, which it looks for again if removals take long. A job that fails blocks no others;
  * the next sweep retries it. Principals take turns, so that one with many due jobs delays others by at most a slice.
@@ -40,7 +42,7 @@ export class Sweeper {
 
   /** Sweeps at intervals until `stop()`. Does nothing for an engine with alarms of its own. */
   start(): void {
-    const { engine, clock, onError } = this.#options
+    const { engine, clock, outage, onError } = this.#options
     if (!engine.due || this.#isStopped) return
     this.#timer = clock.setTimeout(() => {
       void this.sweep()
@@ -49,6 +51,7 @@ export class Sweeper {
             this.#isFailing = false
           },
           (error: unknown) => {
+            outage.lastAt = clock.monotonic()
             if (!this.#isFailing) onError(error)
             this.#isFailing = true
           },
@@ -88,11 +91,14 @@ export class Sweeper {
   }
 
   #terms(): DueTerms {
-    const { clock, retentionSeconds } = this.#options
+    const { clock, outage, retentionSeconds } = this.#options
     // `now()` first: it updates `since` and `steps` if the clock was set.
     const now = clock.now()
     const unsettled = clock.isSettled ? {} : { isUnsettled: true as const }
-    return { now, since: clock.since, steps: clock.steps, retentionSeconds, ...unsettled }
+    const { since, steps } = clock
+    const heardMs = clock.monotonic() - (outage.lastAt ?? Number.NEGATIVE_INFINITY)
+    const heard = now - heardMs > since ? { heardSince: now - heardMs } : {}
+    return { now, since, steps, retentionSeconds, ...heard, ...unsettled }
   }
 
   /** Processes jobs concurrently. A failure does not affect other jobs. */

@@ -22,6 +22,8 @@ interface Probes {
 /** Ends the object's life when it is next asked to apply something. */
 interface ProbedJobCalls extends JobCalls, Probes {
   resetAtNextApply(): Promise<void>
+  /** When its alarm is set to: milliseconds since the Unix epoch. */
+  alarmAt(): Promise<number | null>
 }
 
 interface ProbedOwnerCalls extends OwnerCalls, Probes {
@@ -54,6 +56,10 @@ export class ProbedJob extends JobObject implements ProbedJobCalls {
 
   async resetAtNextApply(): Promise<void> {
     this.#resetsAtNextApply = true
+  }
+
+  async alarmAt(): Promise<number | null> {
+    return this.ctx.storage.getAlarm()
   }
 
   override async apply(id: string, batch: Batch, limits: Limits): Promise<Applied> {

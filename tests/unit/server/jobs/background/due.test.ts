@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'bun:test'
-import { CANCEL_GRACE, dueBefore, dueEvent, dueOf, isExpired } from '../../../../../server/jobs/background/due.ts'
+import {
+  CANCEL_GRACE,
+  dueBefore,
+  dueEvents,
+  dueOf,
+  endsAt,
+  isExpired,
+  MISSED_HEARTBEATS,
+} from '../../../../../server/jobs/background/due.ts'
 import type { DueTerms, Marks, StoredJob } from '../../../../../server/jobs/engine.ts'
 import { type JobHeader, jobStatuses } from '../../../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../../../shared/document/selectors.ts'
@@ -21,6 +29,9 @@ const dueAfter = (stored: StoredJob) => {
   return due && [due.list, (due.at - CREATED) / 1_000]
 }
 
+/** The last of the events that end a due job. */
+const dueEvent = (stored: StoredJob, when: DueTerms) => dueEvents(stored, when).at(-1)
+
 const ended = jobStatuses.filter(isTerminalStatus)
 /** So many seconds after the creation, on a server that has been there before. */
 const terms = (seconds: number, more: Partial<DueTerms> = {}): DueTerms => ({
@@ -32,9 +43,22 @@ const terms = (seconds: number, more: Partial<DueTerms> = {}): DueTerms => ({
 })
 
 describe('dueOf', () => {
-  test('dueOf is undefined for a job without a time-out or cancel request', () => {
-    for (const status of ['pending', 'running', 'paused'] as const)
+  test('dueOf is undefined for a job without a time-out or cancel request that is not running with heartbeats', () => {
+    for (const status of ['pending', 'paused'] as const)
       expect(dueOf(job({ status, pauseRequested: true, heartbeatSeconds: 1 }))).toBeUndefined()
+    expect(dueOf(job({ status: 'running' }))).toBeUndefined()
+  })
+
+  test('dueOf missed heartbeats is in whole minutes, five heartbeats after the last event, and a minute after the stall', () => {
+    expect(MISSED_HEARTBEATS).toBe(5)
+    const silent = (heartbeatSeconds: number, seconds: number) =>
+      dueAfter(job({ status: 'running', heartbeatSeconds, lastEventAt: at(seconds) }))
+    expect(silent(60, 0)).toEqual(['end', 300])
+    for (const seconds of [0.001, 30, 60]) expect(silent(60, seconds)).toEqual(['end', 360])
+    expect(silent(0.001, 10)).toEqual(['end', 120])
+    expect(silent(20, 30)).toEqual(['end', 180])
+    expect(silent(3_600, 0)).toEqual(['end', 18_000])
+    expect(silent(1e300, 0)?.[0]).toBe('end')
   })
 
   test('dueOf a time-out counts from the start, or from the creation of a pending job', () => {
@@ -102,17 +126,49 @@ describe('dueEvent', () => {
       expect(dueEvent(job({ status, cancelRequested: true, timeoutSeconds: 1 }, at(0)), terms(1e6))).toBeUndefined()
   })
 
-  test('dueEvent agrees with dueOf on a server without downtime', () => {
+  test('dueEvent agrees with dueOf and endsAt on a server without downtime', () => {
     for (const status of ['pending', 'running', 'paused'] as const) {
-      for (const timeoutSeconds of [1, 50, 90]) {
+      for (const timeoutSeconds of [1, 50, 90, 1_000]) {
         for (const cancelRequested of [true, false]) {
-          const stored = job({ status, timeoutSeconds, cancelRequested }, at(10))
+          const stored = job({ status, timeoutSeconds, cancelRequested, heartbeatSeconds: 30 }, at(10))
           const due = Number(dueAfter(stored)?.[1])
           expect(dueEvent(stored, terms(due - 0.001))).toBeUndefined()
           expect(dueEvent(stored, terms(due))).toBeDefined()
+          expect(endsAt(stored, ms(-1_000))).toBe(ms(due))
         }
       }
     }
+  })
+
+  test('dueEvents fail a job whose heartbeats are missed, and say in an error what happened and what to do', () => {
+    const silent = job({ status: 'running', heartbeatSeconds: 60, lastEventAt: at(10) })
+    expect(dueEvents(silent, terms(359.999))).toEqual([])
+    expect(dueEvents(silent, terms(360))).toEqual([
+      {
+        type: 'error',
+        code: 'producer-silent',
+        message:
+          'The producer has been silent for 5 minutes. It promised a sign of life every 60 seconds (heartbeatSeconds). ' +
+          'Its process was killed, or has lost its network: look at its logs, and start the job again.',
+      },
+      { type: 'status', status: 'failed', message: 'Failed by the server: the producer went silent' },
+    ])
+    // It was asked to stop as well: the cancellation comes first.
+    const asked = job({ status: 'running', heartbeatSeconds: 60, cancelRequested: true, lastEventAt: at(10) }, at(20))
+    expect(dueEvents(asked, terms(360))).toEqual([cancelled])
+  })
+
+  test("dueEvent counts missed heartbeats from the server's start, or from when its store last failed", () => {
+    const silent = job({ status: 'running', heartbeatSeconds: 60, lastEventAt: at(10) })
+    for (const outage of [{ since: ms(600) }, { heardSince: ms(600) }]) {
+      expect(dueEvent(silent, terms(899.999, outage))).toBeUndefined()
+      expect(dueEvent(silent, terms(900, outage))).toMatchObject({ status: 'failed' })
+    }
+    expect(endsAt(silent, ms(600))).toBe(ms(900))
+    // What the server has heard since counts.
+    const heard = job({ status: 'running', heartbeatSeconds: 60, lastEventAt: at(700) })
+    expect(dueEvent(heard, terms(1_019.999, { since: ms(600) }))).toBeUndefined()
+    expect(dueEvent(heard, terms(1_020, { since: ms(600) }))).toMatchObject({ status: 'failed' })
   })
 
   test('dueEvent counts silence from the start of the server at the earliest', () => {

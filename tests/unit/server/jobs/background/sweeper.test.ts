@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { MemoryEngine } from '../../../../../server/engines/memory.ts'
 import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
 import { problems } from '../../../../../server/errors.ts'
+import { StoreOutage } from '../../../../../server/jobs/background/store-outage.ts'
 import { interleave, Sweeper } from '../../../../../server/jobs/background/sweeper.ts'
 import type { Change, DueJob, Engine } from '../../../../../server/jobs/engine.ts'
 import { TrustedClock } from '../../../../../server/jobs/trusted-clock.ts'
@@ -56,6 +57,31 @@ describe('Sweeper in the app', () => {
     await app.clock.advance(6_000)
     const { status, message } = await app.document(id)
     expect({ status, message }).toEqual({ status: 'failed', message: 'Not done within 90 seconds' })
+  })
+
+  test('sweep fails a job whose producer misses its heartbeats, after it was stalled, and not before its store was there', async () => {
+    const app = new TestApp()
+    const { id } = await app.create({ heartbeatSeconds: 60 })
+    await app.publish(id, running)
+    await app.clock.advance(299_000)
+    expect(await app.document(id)).toMatchObject({ status: 'running', version: 2 })
+    // A full disk, say: reads work, and no producer is heard.
+    const apply = app.engine.apply.bind(app.engine)
+    app.engine.apply = async () => ({ refused: problems.full() })
+    expect((await app.publish(id, running)).status).toBe(507)
+    await app.clock.advance(400_000)
+    expect((await app.publish(id, running)).status).toBe(507)
+    app.engine.apply = apply
+    await app.clock.advance(290_000)
+    expect((await app.document(id)).status).toBe('running')
+    await app.clock.advance(75_000)
+    const { status, message, version, errors } = await app.document(id)
+    expect({ status, message, version }).toEqual({
+      status: 'failed',
+      message: 'Failed by the server: the producer went silent',
+      version: 4,
+    })
+    expect(errors).toMatchObject([{ code: 'producer-silent', version: 3 }])
   })
 
   test('sweep removes jobs after their retention, with the reason expired', async () => {
@@ -130,7 +156,13 @@ class Fixture {
       if (removed) this.done.push(`remove ${id}`)
       return removed
     }
-    this.sweeper = new Sweeper({ engine, clock, retentionSeconds, onError: (error) => this.errors.push(error) })
+    this.sweeper = new Sweeper({
+      engine,
+      outage: new StoreOutage(),
+      clock,
+      retentionSeconds,
+      onError: (error) => this.errors.push(error),
+    })
   }
 
   async make(id: string, fields: Partial<JobHeader> = {}): Promise<void> {
@@ -240,7 +272,7 @@ describe('Sweeper', () => {
     // It starts, and finds what is long due.
     const engine = before.engine
     const clock = new TrustedClock(before.clock)
-    const sweeper = new Sweeper({ engine, clock, retentionSeconds: 60, onError: () => {} })
+    const sweeper = new Sweeper({ engine, outage: new StoreOutage(), clock, retentionSeconds: 60, onError: () => {} })
     const sweep = async () => {
       const swept = sweeper.sweep()
       await before.clock.advance(1)
@@ -263,7 +295,13 @@ describe('Sweeper', () => {
     const stopped = before.clock.now()
     before.clock.step(40 * 86_400_000)
     const clock = new TrustedClock(before.clock, stopped)
-    const sweeper = new Sweeper({ engine: before.engine, clock, retentionSeconds: 86_400, onError: () => {} })
+    const sweeper = new Sweeper({
+      engine: before.engine,
+      outage: new StoreOutage(),
+      clock,
+      retentionSeconds: 86_400,
+      onError: () => {},
+    })
     const sweepFor = async (ms: number) => {
       for (const end = before.clock.monotonic() + ms; before.clock.monotonic() < end; ) {
         const swept = sweeper.sweep()
@@ -287,7 +325,13 @@ describe('Sweeper', () => {
     const stopped = before.clock.now()
     before.clock.step(-730 * 86_400_000)
     const clock = new TrustedClock(before.clock, stopped)
-    const sweeper = new Sweeper({ engine: before.engine, clock, retentionSeconds: 7_200, onError: () => {} })
+    const sweeper = new Sweeper({
+      engine: before.engine,
+      outage: new StoreOutage(),
+      clock,
+      retentionSeconds: 7_200,
+      onError: () => {},
+    })
     const sweepUntil = async (seconds: number) => {
       while (before.clock.monotonic() < seconds * 1_000) {
         const swept = sweeper.sweep()
@@ -311,7 +355,13 @@ describe('Sweeper', () => {
     const stopped = before.clock.now()
     await before.clock.advance(40 * 86_400_000)
     const clock = new TrustedClock(before.clock, stopped)
-    const sweeper = new Sweeper({ engine: before.engine, clock, retentionSeconds: 60, onError: () => {} })
+    const sweeper = new Sweeper({
+      engine: before.engine,
+      outage: new StoreOutage(),
+      clock,
+      retentionSeconds: 60,
+      onError: () => {},
+    })
     for (const [ms, done] of [
       [299_999, []],
       [1, ['remove kept']],
@@ -356,7 +406,13 @@ describe('Sweeper with 10,000 due jobs', () => {
     })
     offset = 0
     const errors: unknown[] = []
-    const sweeper = new Sweeper({ engine, clock, retentionSeconds: 60, onError: (error) => errors.push(error) })
+    const sweeper = new Sweeper({
+      engine,
+      outage: new StoreOutage(),
+      clock,
+      retentionSeconds: 60,
+      onError: (error) => errors.push(error),
+    })
     let turns = 0
     const count = () => {
       turns++
