@@ -27,7 +27,6 @@ export {
   isStalled,
   isTerminalStatus,
 } from './document/selectors.ts'
-export type { Receipt } from './producer/batcher.ts'
 export { type Clock, type Random, systemClock, systemRandom, type Timer } from './time/clock.ts'
-export type { CreateJob, CreateToken, JobList, ProblemDocument, Token } from './wire/api.ts'
+export type { CreateJob, CreateToken, JobList, ProblemDocument, Receipt, Token } from './wire/api.ts'
 export type { EndData, EndReason, ManyJobs, PingData, SnapshotData, StreamMessage } from './wire/messages.ts'

@@ -1,9 +1,10 @@
-import type { Receipt, Sent } from '../../shared/producer/batcher.ts'
+import type { Sent } from '../../shared/producer/batcher.ts'
 import type { failureOf } from '../../shared/producer/http-sender.ts'
 import type { Posted } from '../../shared/producer/outbox.ts'
 import type { backOff } from '../../shared/time/backoff.ts'
 import type { Clock, Random, Timer } from '../../shared/time/clock.ts'
 import type { isProblem, isReceipt } from '../../shared/wire/answers.ts'
+import type { Receipt } from '../../shared/wire/api.ts'
 
 /** A job of the reporter. */
 export interface ReportedJob {

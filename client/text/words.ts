@@ -6,28 +6,13 @@ import {
   isStalled,
   isTerminalStatus,
 } from '../../shared/document/selectors.ts'
-import type { ConnectionStatus } from '../connection/connection-state.ts'
+import type { JobFacts } from '../connection/job-facts.ts'
 import type { Format } from './format.ts'
 import type { JobState } from './job-language.ts'
 import type { Language } from './language.ts'
 
 /** The meaning of a colour: `running` the accent, `done`, `failed`, `attention`; `neutral` for what waits or was stopped. */
 export type Tone = 'running' | 'done' | 'failed' | 'attention' | 'neutral'
-
-/** What is known of a job at a moment. */
-export interface JobFacts {
-  /** `undefined` until it is known. */
-  job: JobHeader | undefined
-  connection: ConnectionStatus
-  /** The moment: milliseconds since the epoch by the server's clock. */
-  now: number
-  /** When the server was last heard, by the same clock. */
-  lastSeen?: number | undefined
-  /** Per second, as {@link getRate} gives it. */
-  rate?: number | undefined
-  /** Seconds, as {@link getTimeLeft} or {@link coarseTimeLeft} gives it. */
-  timeLeft?: number | undefined
-}
 
 /** The texts of a job. */
 export interface JobWords {

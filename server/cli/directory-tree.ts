@@ -2,14 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
-import {
-  type FileModes,
-  pathProblem,
-  type Tree,
-  type TreeEntry,
-  type TreeFile,
-  TreeRefusal,
-} from '../services/sync/tree.ts'
+import { pathProblem } from '../services/kit/path-problem.ts'
+import { type FileModes, type Tree, type TreeEntry, type TreeFile, TreeRefusal } from '../services/sync/tree.ts'
 import { OpenFolder } from './open-folder.ts'
 import { codeOf, inWords } from './refusals.ts'
 

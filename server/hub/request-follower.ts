@@ -1,6 +1,6 @@
 import type { JobHeader } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
-import type { Receipt } from '../../shared/producer/batcher.ts'
+import type { Receipt } from '../../shared/wire/api.ts'
 import type { Change, Documents, Unwatch } from '../jobs/engine.ts'
 
 /** Most jobs that one connection follows. Of others it hears from its receipts. */

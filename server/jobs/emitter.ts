@@ -1,6 +1,7 @@
 import type { EventFields, EventType, ProducerEvent } from '../../shared/document/events.ts'
-import { Batcher, type Receipt, type Sent } from '../../shared/producer/batcher.ts'
+import { Batcher, type Sent } from '../../shared/producer/batcher.ts'
 import type { Clock, Random, Timer } from '../../shared/time/clock.ts'
+import type { Receipt } from '../../shared/wire/api.ts'
 import type { Unwatch } from './engine.ts'
 
 /** How a service receives the requests of watchers. */

@@ -1,9 +1,8 @@
 import type { ProducerEvent } from '../../shared/document/events.ts'
 import { isAnyJobId, isJobId, type JobHeader } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
-import type { Receipt } from '../../shared/producer/batcher.ts'
 import { type Random, randomId } from '../../shared/time/clock.ts'
-import type { CreateJob, CreateToken, RemoveQuery } from '../../shared/wire/api.ts'
+import type { CreateJob, CreateToken, Receipt, RemoveQuery } from '../../shared/wire/api.ts'
 import {
   type Action,
   fullName,

@@ -2,17 +2,7 @@ import type { ProducerEvent } from '../document/events.ts'
 import { isTerminalStatus } from '../document/selectors.ts'
 import { backOff } from '../time/backoff.ts'
 import { type Clock, type Random, randomId, type Timer } from '../time/clock.ts'
-
-/** What the server answers to a batch. */
-export interface Receipt {
-  version: number
-  cancelRequested: boolean
-  pauseRequested: boolean
-  /** Whether anyone follows the job now. */
-  watched: boolean
-  /** How long to gather events before the next batch: milliseconds. */
-  flushMs: number
-}
+import type { Receipt } from '../wire/api.ts'
 
 /** The outcome of sending a batch. */
 export type Sent =

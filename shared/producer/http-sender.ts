@@ -1,7 +1,7 @@
 import { readJson, readProblem } from '../wire/answers.ts'
-import type { ProblemDocument } from '../wire/api.ts'
+import type { ProblemDocument, Receipt } from '../wire/api.ts'
 import { FOREIGN_WAIT_MS, retryAfterMs } from '../wire/retry-after.ts'
-import type { Receipt, Sent } from './batcher.ts'
+import type { Sent } from './batcher.ts'
 
 /** The longest `Retry-After` of the server that is honoured, in milliseconds: a longer one is a mistake, and may not fit a timer. */
 const RETRY_AFTER_MOST_MS = 3_600_000

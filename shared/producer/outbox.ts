@@ -1,8 +1,8 @@
 import { BATCHES_LIMIT } from '../document/limits.ts'
 import { isProblem, isReceipt } from '../wire/answers.ts'
-import type { ProblemDocument } from '../wire/api.ts'
+import type { ProblemDocument, Receipt } from '../wire/api.ts'
 import { eventsPath, manyEventsPath } from '../wire/paths.ts'
-import type { Receipt, Sent } from './batcher.ts'
+import type { Sent } from './batcher.ts'
 import { type Answer, failureOf } from './http-sender.ts'
 
 /** Length of a request's body from which on another is begun: characters. The default limit of bodies of nginx, too. */

@@ -1,6 +1,5 @@
 import type { Job, JobHeader, Patch } from '../document/job.ts'
-import type { Receipt } from '../producer/batcher.ts'
-import type { ProblemDocument } from './api.ts'
+import type { ProblemDocument, Receipt } from './api.ts'
 
 /**
  * Tells answers of this server from those of proxies and captive portals, which answer with a page of their own under any status. A client

@@ -114,6 +114,8 @@ export const receiptSchema = z
     flushMs: z.int(),
   })
   .meta({ id: 'Receipt' })
+/** What the server answers to a batch. */
+export type Receipt = z.infer<typeof receiptSchema>
 
 export const tokenSchema = z
   .object({ token: z.string(), expiresAt: z.iso.datetime(), url: z.string() })

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { ProducerEvent } from '../../shared/document/events.ts'
-import type { Receipt } from '../../shared/producer/batcher.ts'
-import type { ProblemDocument } from '../../shared/wire/api.ts'
+import type { ProblemDocument, Receipt } from '../../shared/wire/api.ts'
 import { unique } from '../support/api-client.ts'
 import type { RuntimeSubject } from './runtime.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { gzipSync } from 'node:zlib'
-import type { Receipt } from '../../shared/producer/batcher.ts'
+import type { Receipt } from '../../shared/wire/api.ts'
 import { RawConnection } from '../support/raw-connection.ts'
 import { accessToken } from '../support/tokens.ts'
 import type { RuntimeSubject } from './runtime.ts'

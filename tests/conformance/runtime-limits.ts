@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Receipt } from '../../shared/producer/batcher.ts'
+import type { Receipt } from '../../shared/wire/api.ts'
 import { ApiClient } from '../support/api-client.ts'
 import type { RuntimeSubject } from './runtime.ts'
 

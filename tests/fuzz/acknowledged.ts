@@ -4,8 +4,7 @@ import { applyEvent } from '../../shared/document/fold.ts'
 import type { Job, JobHeader } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
-import type { Receipt } from '../../shared/producer/batcher.ts'
-import type { JobEvents } from '../../shared/wire/api.ts'
+import type { JobEvents, Receipt } from '../../shared/wire/api.ts'
 
 /** A request that was made, and what it got. */
 export interface Exchange {

@@ -1,7 +1,6 @@
 import type { ProducerEvent } from '../../shared/document/events.ts'
 import type { Job, JobHeader } from '../../shared/document/job.ts'
-import type { Receipt } from '../../shared/producer/batcher.ts'
-import type { CreateJob } from '../../shared/wire/api.ts'
+import type { CreateJob, Receipt } from '../../shared/wire/api.ts'
 import { withoutSlash } from '../../shared/wire/paths.ts'
 import { expectDescribed } from './described-answers.ts'
 import { StreamReader } from './stream-reader.ts'

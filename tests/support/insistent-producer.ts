@@ -1,5 +1,5 @@
 import type { ProducerEvent } from '../../shared/document/events.ts'
-import type { Receipt } from '../../shared/producer/batcher.ts'
+import type { Receipt } from '../../shared/wire/api.ts'
 
 /** A producer that sends each event under one key, to one server after the other, until one acknowledges it. */
 export class InsistentProducer {

@@ -1,5 +1,4 @@
-import type { Receipt } from '../../shared/producer/batcher.ts'
-import type { ProblemDocument } from '../../shared/wire/api.ts'
+import type { ProblemDocument, Receipt } from '../../shared/wire/api.ts'
 
 /** What a server sends to a producer: an answer to a frame, or what watchers ask of a job. */
 export type ReportMessage = Partial<Receipt> & {

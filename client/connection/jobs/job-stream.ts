@@ -3,7 +3,6 @@ import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import type { Timer } from '../../../shared/time/clock.ts'
 import type { PingData } from '../../../shared/wire/messages.ts'
 import { progressPath } from '../../../shared/wire/paths.ts'
-import type { JobFacts } from '../../text/words.ts'
 import { isThereForAll, tellOriginRefused } from '../access/origin-refusal.ts'
 import type { createConnection, Received } from '../connection.ts'
 import {
@@ -14,6 +13,7 @@ import {
   type transition,
 } from '../connection-state.ts'
 import type { Environment } from '../environment.ts'
+import type { JobFacts } from '../job-facts.ts'
 import { documentUrl, type JobLocation } from '../job-url.ts'
 import { createServerClock } from '../server-clock.ts'
 import type { ClientRequests } from '../transport.ts'

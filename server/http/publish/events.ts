@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { isEpoch } from '../../../shared/document/cursor.ts'
 import type { ProducerEvent } from '../../../shared/document/events.ts'
-import type { Receipt } from '../../../shared/producer/batcher.ts'
+import type { Receipt } from '../../../shared/wire/api.ts'
 import { createRequestSchemas } from '../../../shared/wire/api.ts'
 import { fullName, type Principal } from '../../auth/access.ts'
 import { type Problem, problems, refuse } from '../../errors.ts'

@@ -1,5 +1,5 @@
 import type { Limits } from '../../../shared/document/limits.ts'
-import type { Receipt } from '../../../shared/producer/batcher.ts'
+import type { Receipt } from '../../../shared/wire/api.ts'
 import { fullName, type Principal } from '../../auth/access.ts'
 import { type Problem, ProblemError, problems } from '../../errors.ts'
 import { digestOf } from '../../support/digest.ts'

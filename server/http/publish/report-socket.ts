@@ -1,4 +1,4 @@
-import type { Receipt } from '../../../shared/producer/batcher.ts'
+import type { Receipt } from '../../../shared/wire/api.ts'
 import { fullName, type Principal } from '../../auth/access.ts'
 import { type Problem, ProblemError, problems, refuse } from '../../errors.ts'
 import { RequestFollower } from '../../hub/request-follower.ts'

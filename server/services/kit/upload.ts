@@ -1,8 +1,8 @@
 import { fitsUtf8 } from '../../../shared/document/text-size.ts'
 import { problems, refuse } from '../../errors.ts'
-import { pathProblem } from '../sync/tree.ts'
 import { countOf } from './amounts.ts'
 import { MOST_PACE_SECONDS } from './pace.ts'
+import { pathProblem } from './path-problem.ts'
 import { clip, reasonOf } from './untrusted-text.ts'
 
 /** Files that one field takes. */

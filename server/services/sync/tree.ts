@@ -1,4 +1,5 @@
 import { formatBytes } from '../kit/amounts.ts'
+import { pathProblem } from '../kit/path-problem.ts'
 
 /** One file of a tree. */
 export interface TreeEntry {
@@ -40,17 +41,6 @@ export interface Tree {
 /** A failure that trying again will not mend, in words for the one who can. */
 export class TreeRefusal extends Error {
   override readonly name = 'TreeRefusal'
-}
-
-/** What is wrong with a path that comes from elsewhere, or `undefined` when it stays inside its tree. */
-export function pathProblem(path: string): string | undefined {
-  if (path === '') return 'is empty'
-  if (path.includes('\0')) return 'holds a NUL'
-  for (const part of path.split('/')) {
-    if (part === '') return 'has an empty part'
-    if (part === '.' || part === '..') return `has a part “${part}”`
-  }
-  return undefined
 }
 
 /** What a {@link MemoryTree} takes, in bytes. */

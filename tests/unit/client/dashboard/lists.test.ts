@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { pickTab } from '../../../../client/dashboard/job/pick-tab.ts'
+import { pickTab } from '../../../../client/dashboard/job/items/pick-tab.ts'
 import { countByFilter, filterJobs } from '../../../../client/dashboard/list/filter-jobs.ts'
 import { countChanges } from '../../../../client/dashboard/parts/use-held-order.ts'
 import { newHeader } from '../../../arbitraries.ts'

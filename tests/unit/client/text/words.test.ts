@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
+import type { JobFacts } from '../../../../client/connection/job-facts.ts'
 import { createFormat } from '../../../../client/text/format.ts'
 import { english } from '../../../../client/text/language.ts'
-import { describeAge, describeJob, type JobFacts, type JobWords } from '../../../../client/text/words.ts'
+import { describeAge, describeJob, type JobWords } from '../../../../client/text/words.ts'
 import type { Job, JobHeader } from '../../../../shared/document/job.ts'
 import { newHeader } from '../../../arbitraries.ts'
 

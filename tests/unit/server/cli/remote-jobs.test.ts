@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
 import { RemoteJobs } from '../../../../server/cli/remote-jobs.ts'
 import type { ProducerEvent } from '../../../../shared/document/events.ts'
-import type { Receipt } from '../../../../shared/producer/batcher.ts'
+import type { Receipt } from '../../../../shared/wire/api.ts'
 import { newHeader } from '../../../arbitraries.ts'
 import { VirtualClock } from '../../../virtual-clock.ts'
 import { finish } from '../services/recorder.ts'

@@ -1,13 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { ProducerEvent } from '../../../../shared/document/events.ts'
-import {
-  Batcher,
-  type BatcherOptions,
-  QUEUE_LIMIT,
-  type Receipt,
-  type Sent,
-} from '../../../../shared/producer/batcher.ts'
+import { Batcher, type BatcherOptions, QUEUE_LIMIT, type Sent } from '../../../../shared/producer/batcher.ts'
+import type { Receipt } from '../../../../shared/wire/api.ts'
 import { SeededRandom } from '../../../seeded-random.ts'
 import { settle, VirtualClock } from '../../../virtual-clock.ts'
 

@@ -4,9 +4,9 @@ import { samples as built } from '../../../../../server/generated/samples.ts'
 import { noControl } from '../../../../../server/jobs/emitter.ts'
 import { analyseTexts } from '../../../../../server/services/analysis/analysis.ts'
 import { createServices } from '../../../../../server/services/index.ts'
+import { pathProblem } from '../../../../../server/services/kit/path-problem.ts'
 import { toFile } from '../../../../../server/services/kit/samples.ts'
 import { matchRecords } from '../../../../../server/services/matching/matching.ts'
-import { pathProblem } from '../../../../../server/services/sync/tree.ts'
 
 const samples = await collectSamples()
 const jobId = 'job'

@@ -1,11 +1,11 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
-import type { ItemStatus, Job } from '../../../shared/document/job.ts'
-import { format } from '../page.ts'
-import { moveFocus } from '../parts/move-focus.ts'
-import { useHeldOrder } from '../parts/use-held-order.ts'
-import { useHolding } from '../parts/use-holding.ts'
-import { getOffset, getWindow, scrollToShow } from '../parts/virtual-window.ts'
-import { text } from '../text.ts'
+import type { ItemStatus, Job } from '../../../../shared/document/job.ts'
+import { format } from '../../page.ts'
+import { moveFocus } from '../../parts/move-focus.ts'
+import { useHeldOrder } from '../../parts/use-held-order.ts'
+import { useHolding } from '../../parts/use-holding.ts'
+import { getOffset, getWindow, scrollToShow } from '../../parts/virtual-window.ts'
+import { text } from '../../text.ts'
 import { ItemRow } from './item-row.tsx'
 
 /** Pixels of a row: of one line, or of two where a reason stands under the name. */

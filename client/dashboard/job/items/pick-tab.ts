@@ -1,4 +1,4 @@
-import type { ItemCounts, ItemStatus } from '../../../shared/document/job.ts'
+import type { ItemCounts, ItemStatus } from '../../../../shared/document/job.ts'
 
 /** The tabs of the items: what failed comes first. */
 export const tabOrder: readonly ItemStatus[] = ['failed', 'running', 'succeeded', 'skipped', 'pending']

@@ -1,7 +1,7 @@
 import { useLayoutEffect, useRef } from 'preact/hooks'
-import type { Item } from '../../../shared/document/job.ts'
-import { format } from '../page.ts'
-import { text } from '../text.ts'
+import type { Item } from '../../../../shared/document/job.ts'
+import { format } from '../../page.ts'
+import { text } from '../../text.ts'
 import { ItemSummary } from './item-summary.tsx'
 
 interface ItemRowProps {

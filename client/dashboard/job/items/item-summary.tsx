@@ -1,8 +1,8 @@
-import type { Item } from '../../../shared/document/job.ts'
-import { chevron, rowIcons } from '../../element/icons.ts'
-import { format } from '../page.ts'
-import { Icon } from '../parts/icon.tsx'
-import { Pure } from '../parts/pure.ts'
+import type { Item } from '../../../../shared/document/job.ts'
+import { chevron, rowIcons } from '../../../element/icons.ts'
+import { format } from '../../page.ts'
+import { Icon } from '../../parts/icon.tsx'
+import { Pure } from '../../parts/pure.ts'
 
 /** An item in one line: status, name, the reason of a failure, and the last message. */
 export class ItemSummary extends Pure<{ item: Item }> {
