@@ -48,6 +48,9 @@ const RUNTIME_MODULE = /^(node|bun|cloudflare|deno|jsr|npm):|^bun$/
 /** The longest that a source file may be, in lines. */
 const MOST_LINES = 400
 
+/** The most files that a folder of sources may have beside its rooms. */
+const MOST_FILES = 16
+
 /** The names that may stand at the top of the repository, beside those that begin with a dot. */
 const TOP_LEVEL = new Set([
   'server',
@@ -126,10 +129,12 @@ export function findViolations(sources: readonly Source[]): string[] {
   return [
     ...findStrangers(sources),
     ...sources.filter(isOfTheHouse).flatMap(findLongFile),
+    ...findFullFolders(sources.filter(isOfTheHouse)),
     ...code.flatMap(findWrongImports),
     ...code.flatMap(findRuntimeNames),
     ...findLostImports(code, sources),
-    ...findCircles(code),
+    ...findCircles(graphOf(code)),
+    ...findCircles(roomsOf(graphOf(code))),
     ...findReach(code, 'client', (name) => name === 'zod', 'is loaded by the client'),
     ...findReach(code, 'server/engines', (name) => /^server\/(hub|http)\//.test(name), 'is loaded by an engine'),
   ]
@@ -145,6 +150,14 @@ function findStrangers(sources: readonly Source[]): string[] {
 function findLongFile({ path, text }: Source): string[] {
   const lines = text.trimEnd().split('\n').length
   return lines > MOST_LINES ? [`${path}: has ${lines} lines, more than ${MOST_LINES}`] : []
+}
+
+function findFullFolders(sources: readonly Source[]): string[] {
+  const counts = new Map<string, number>()
+  for (const folder of sources.map(({ path }) => posix.dirname(path))) counts.set(folder, (counts.get(folder) ?? 0) + 1)
+  return [...counts]
+    .filter(([, count]) => count > MOST_FILES)
+    .map(([folder, count]) => `${folder}: has ${count} files, more than ${MOST_FILES}: give some a folder of their own`)
 }
 
 function findWrongImports({ path, text }: Source): string[] {
@@ -190,8 +203,23 @@ function graphOf(code: readonly Source[]): Map<string, string[]> {
   )
 }
 
-function findCircles(code: readonly Source[]): string[] {
-  const graph = graphOf(code)
+/** What the rooms of each folder load of each other: two files' rooms are the folders in which their paths part. */
+function roomsOf(graph: ReadonlyMap<string, readonly string[]>): Map<string, string[]> {
+  const rooms = new Map<string, Set<string>>()
+  for (const [from, loaded] of graph) {
+    for (const to of loaded) {
+      const [a, b] = [posix.dirname(from).split('/'), posix.dirname(to).split('/')]
+      const shared = a.findIndex((name, depth) => name !== b[depth])
+      // Where one folder holds the other there are no two rooms.
+      if (shared < 0 || shared >= b.length || !graph.has(to)) continue
+      const [room, other] = [a, b].map((path) => path.slice(0, shared + 1).join('/')) as [string, string]
+      rooms.set(room, (rooms.get(room) ?? new Set()).add(other))
+    }
+  }
+  return new Map([...rooms].map(([room, others]) => [room, [...others]]))
+}
+
+function findCircles(graph: ReadonlyMap<string, readonly string[]>): string[] {
   const circles: string[] = []
   const done = new Set<string>()
   const visit = (path: string, way: string[]) => {

@@ -172,6 +172,23 @@ describe('findViolations: circles', () => {
     expect(violationsOf({ 'shared/a.ts': "import './a.ts'\n" })).toEqual(['shared/a.ts → shared/a.ts: is a circle'])
   })
 
+  test('two rooms of a folder that load each other are a circle, though no files are', () => {
+    const rooms = (last: string) => ({
+      'server/hub/job/a.ts': "import { b } from '../owner/deep/b.ts'\n",
+      'server/hub/owner/deep/b.ts': '',
+      'server/hub/owner/c.ts': last,
+      'server/hub/job/d.ts': '',
+    })
+    expect(violationsOf(rooms("import { d } from '../job/d.ts'\n"))).toEqual([
+      'server/hub/job → server/hub/owner → server/hub/job: is a circle',
+    ])
+    expect(violationsOf(rooms("import type { D } from '../job/d.ts'\n"))).toEqual([])
+    // A folder and a room of it are not two rooms.
+    expect(violationsOf(rooms("import './deep/b.ts'\nimport '../e.ts'\n"))).toEqual([
+      'server/hub/owner/c.ts: imports server/hub/e.ts, which is not there',
+    ])
+  })
+
   test('two ways to one file are no circle', () => {
     expect(
       violationsOf({
@@ -205,6 +222,12 @@ describe('findViolations: sizes and names', () => {
     expect(violationsOf({ 'client/a.css': 'a {}\n'.repeat(401) })).toEqual([
       'client/a.css: has 401 lines, more than 400',
     ])
+  })
+
+  test('a folder of 16 files is not full, and one of 17 is', () => {
+    const files = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`shared/${n}.ts`, '']))
+    expect(violationsOf({ ...files(16), 'shared/wire/a.ts': '' })).toEqual([])
+    expect(violationsOf(files(17))).toEqual(['shared: has 17 files, more than 16: give some a folder of their own'])
   })
 
   test('a stranger at the top is found, and dotfiles are none', () => {

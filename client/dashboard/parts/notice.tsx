@@ -1,7 +1,9 @@
 import { useEffect } from 'preact/hooks'
 import { warning } from '../../element/icons.ts'
 import { say } from '../../element/live-region.ts'
+import type { JobError } from '../../signals/job-signal.ts'
 import { describeProblem } from '../problem.ts'
+import { Refusal } from '../refusal.ts'
 import { text } from '../text.ts'
 import { Icon } from './icon.tsx'
 
@@ -30,4 +32,11 @@ export function Notice({ error, onRetry }: { error: unknown; onRetry?: (() => vo
       )}
     </div>
   )
+}
+
+const statuses = { expired: 401, 'not-found': 404, unreachable: 0 } as const
+
+/** Why what is shown is not up to date; nothing while it is, or the interruption is short. */
+export function Trouble({ error }: { error: JobError | undefined }) {
+  return error === undefined ? null : <Notice error={new Refusal(statuses[error])} />
 }

@@ -1,6 +1,6 @@
 import { useEffect } from 'preact/hooks'
 import { operatorConnection } from '../../page.ts'
-import { Trouble } from '../../parts/trouble.tsx'
+import { Trouble } from '../../parts/notice.tsx'
 import { text } from '../../text.ts'
 import { operatorFigures } from './figures-signal.ts'
 import { LastHour } from './last-hour.tsx'
