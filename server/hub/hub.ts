@@ -172,17 +172,13 @@ export class Hub {
     viewer: Viewer,
   ): Promise<ReadableStream<Uint8Array>> {
     const stream = this.#createStream(viewer, view)
-    try {
+    return this.#respond(stream, viewer, async () => {
       const channel = this.#jobChannel(viewer, id, view)
       const follower = new JobFollower(channel, stream, 'one', cursor, viewer.tokenSeries)
       this.#endWith(stream, viewer, () => follower.end('token-expired'))
       await channel.ready
       await follower.checkToken()
-    } catch (error) {
-      stream.done()
-      throw error
-    }
-    return this.#respond(stream, viewer)
+    })
   }
 
   /** Opens a stream of several jobs. */
@@ -190,7 +186,7 @@ export class Hub {
     const gone = jobs.filter((job) => job.gone)
     const view = jobs.every((job) => job.view === 'header') ? 'header' : 'all'
     const stream = this.#createStream(viewer, view, gone.map(({ id }) => endMessage(id, 'deleted', 'many')).join(''))
-    try {
+    return this.#respond(stream, viewer, async () => {
       const present = jobs.filter((job) => !job.gone)
       const watchOf = this.#subscribe(viewer, present)
       const followers = present.map(({ id, owner, view = 'all', cursor, ...access }) => {
@@ -201,12 +197,8 @@ export class Hub {
       })
       await Promise.all(followers.map(({ channel }) => channel.ready))
       await Promise.all(followers.map(({ follower }) => follower.checkToken()))
-    } catch (error) {
-      stream.done()
-      throw error
-    }
-    this.#schedulePings(stream)
-    return this.#respond(stream, viewer)
+      this.#schedulePings(stream)
+    })
   }
 
   /** Opens a stream of job headers: of an owner's jobs, of all jobs, or of the children of one job. */
@@ -216,17 +208,13 @@ export class Hub {
     viewer: Viewer,
   ): Promise<ReadableStream<Uint8Array>> {
     const stream = this.#createStream(viewer, 'list')
-    try {
+    return this.#respond(stream, viewer, async () => {
       const channel = this.#ownerChannel(viewer, owner, parentId)
       new OwnerFollower(channel, stream)
       this.#endWith(stream, viewer, () => stream.close())
       await channel.ready
-    } catch (error) {
-      stream.done()
-      throw error
-    }
-    this.#schedulePings(stream)
-    return this.#respond(stream, viewer)
+      this.#schedulePings(stream)
+    })
   }
 
   /**
@@ -237,17 +225,13 @@ export class Hub {
    */
   async openFigures(read: () => Promise<LiveFigures>, viewer: Viewer): Promise<ReadableStream<Uint8Array>> {
     const stream = this.#createStream(viewer, 'operator')
-    try {
+    return this.#respond(stream, viewer, async () => {
       const channel = this.#figuresChannel(read)
       new FiguresFollower(channel, stream)
       this.#endWith(stream, viewer, () => stream.close())
       await channel.ready
-    } catch (error) {
-      stream.done()
-      throw error
-    }
-    this.#schedulePings(stream)
-    return this.#respond(stream, viewer)
+      this.#schedulePings(stream)
+    })
   }
 
   /**
@@ -307,7 +291,17 @@ export class Hub {
     this.#counts.remove(stream.viewer, stream.view)
   }
 
-  #respond(stream: EventStream, { signal }: Viewer): ReadableStream<Uint8Array> {
+  async #respond(
+    stream: EventStream,
+    { signal }: Viewer,
+    join: () => Promise<void>,
+  ): Promise<ReadableStream<Uint8Array>> {
+    try {
+      await join()
+    } catch (error) {
+      stream.done()
+      throw error
+    }
     // A signal that aborted before the listener was added fires no event.
     if (signal?.aborted) stream.done()
     return this.#openStream(stream)

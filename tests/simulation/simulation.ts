@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { MemoryEngine } from '../../server/engines/memory.ts'
 import { Hub } from '../../server/hub/hub.ts'
-import { type OpenStream, openStandardStream } from '../../server/hub/stream/stream.ts'
+import { openStandardStream, standardStreams } from '../../server/hub/stream/stream.ts'
 import type { DueList, DueTerms } from '../../server/jobs/engine.ts'
 import { FairTurns } from '../../server/jobs/fair-turns.ts'
 import { Metrics } from '../../server/metrics.ts'
@@ -23,22 +23,7 @@ const MOST_STEPS = 120
 const MOST_WATCHERS = 12
 
 /** A stream that counts as slow after very little, so that few events suffice to fill it. */
-const narrowStream: OpenStream = (source) =>
-  new ReadableStream<Uint8Array>(
-    {
-      start: (controller) =>
-        source.start({
-          get hasRoom() {
-            return (controller.desiredSize ?? 0) > 0
-          },
-          write: (bytes) => controller.enqueue(bytes),
-          close: () => controller.close(),
-        }),
-      pull: () => source.pull(),
-      cancel: () => source.cancel(),
-    },
-    new ByteLengthQueuingStrategy({ highWaterMark: 512 }),
-  )
+const narrowStream = standardStreams(512)
 
 /** Turns of an event loop that is so busy that one has time for a few steps at most. */
 function busyTurns(clock: VirtualClock, random: SeededRandom): FairTurns {

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from typing import (Any, AsyncIterable, AsyncIterator, Callable, Generic, Iterable, Iterator,
                     NamedTuple, TypeVar)
 
@@ -157,43 +158,37 @@ class track(Generic[T]):
         self._unit = unit
         self._done = -1
 
-    def _open(self) -> Bar:
+    @contextmanager
+    def _bar(self) -> Iterator[Bar]:
+        """Open a bar for one loop, and end it as the loop ends; `break` stops it."""
         self._done = -1
-        return Bar(lambda: Shown(max(0, self._done), self._total), self._title, self._unit)
+        bar = Bar(lambda: Shown(max(0, self._done), self._total), self._title, self._unit)
+        try:
+            yield bar
+            self._done += 1
+            bar.end()
+        except GeneratorExit:
+            bar.stop()
+            raise
+        except BaseException as error:
+            bar.end(error)
+            raise
 
     def __iter__(self) -> Iterator[T]:
-        bar = self._open()
-        job = bar.job
-        try:
+        with self._bar() as bar:
+            job = bar.job
             # The attribute is the loop's own counter: nothing is faster.
             for self._done, item in enumerate(self._iterable):
                 yield item
                 if job.cancel_requested:
                     bar.check()
-            self._done += 1
-            bar.end()
-        except GeneratorExit:
-            bar.stop()
-            raise
-        except BaseException as error:
-            bar.end(error)
-            raise
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        bar = self._open()
-        try:
+        with self._bar() as bar:
             async for item in self._iterable:
                 self._done += 1
                 yield item
                 bar.check()
-            self._done += 1
-            bar.end()
-        except GeneratorExit:
-            bar.stop()
-            raise
-        except BaseException as error:
-            bar.end(error)
-            raise
 
 
 _excepthook: Callable[..., Any] | None = None

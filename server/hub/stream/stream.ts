@@ -21,24 +21,26 @@ export interface StreamSource {
 /** Makes a stream: the seam for runtimes with a faster implementation. */
 export type OpenStream = (source: StreamSource) => ReadableStream<Uint8Array>
 
-/** Unread bytes from which a client counts as slow. */
-const HIGH_WATER_MARK = 16 * 1024
+/** Makes streams of the WHATWG Streams Standard, which work on every runtime. @param highWaterMark unread bytes from which a client counts as slow */
+export const standardStreams =
+  (highWaterMark: number): OpenStream =>
+  (source) =>
+    new ReadableStream<Uint8Array>(
+      {
+        start: (controller) =>
+          source.start({
+            get hasRoom() {
+              return (controller.desiredSize ?? 0) > 0
+            },
+            write: (bytes) => controller.enqueue(bytes),
+            close: () => controller.close(),
+          }),
+        pull: () => source.pull(),
+        cancel: () => source.cancel(),
+      },
+      // Not `type: "bytes"` with a size: such a stream never delivers.
+      new ByteLengthQueuingStrategy({ highWaterMark }),
+    )
 
-/** A stream of the WHATWG Streams Standard: works on every runtime. */
-export const openStandardStream: OpenStream = (source) =>
-  new ReadableStream<Uint8Array>(
-    {
-      start: (controller) =>
-        source.start({
-          get hasRoom() {
-            return (controller.desiredSize ?? 0) > 0
-          },
-          write: (bytes) => controller.enqueue(bytes),
-          close: () => controller.close(),
-        }),
-      pull: () => source.pull(),
-      cancel: () => source.cancel(),
-    },
-    // Not `type: "bytes"` with a size: such a stream never delivers.
-    new ByteLengthQueuingStrategy({ highWaterMark: HIGH_WATER_MARK }),
-  )
+/** Used where the runtime brings no faster stream. */
+export const openStandardStream: OpenStream = standardStreams(16 * 1024)

@@ -37,15 +37,7 @@ export function commitCall(
   const unknown = more.names.filter((name) => state.rows.get(name) === undefined)
   const named = rows.flatMap(({ name, row, json }) => [name, `${row.version}`, json])
   return {
-    keys: [
-      keys.job(id),
-      keys.rows(id),
-      keys.versions(id),
-      keys.used(id),
-      keys.usedOrder(id),
-      keys.creator(createdBy),
-      ...indexes.keys,
-    ],
+    keys: [...jobKeys(keys, id), keys.creator(createdBy), ...indexes.keys],
     args: [
       state.stamp,
       more.stamp,
@@ -80,16 +72,11 @@ export function createCall(
   job: StoredJob,
   more: { stamp: string; message: string; allowed: Allowed },
 ): ScriptCall {
-  const { id, owner, createdBy, kind, parentId, status, epoch, version } = job.header
+  const { id, owner, createdBy } = job.header
   const { live, blocks } = changeOfStanding(undefined, job)
   const indexes = new IndexChanges(3)
   indexes.change(keys, undefined, undefined, job)
-  const fields = [
-    ...['s', more.stamp, 'h', encodeHead(job, 1), 'e', epoch, 'v', `${version}`],
-    ...['st', status, 'k', safeText(kind), 'b', safeText(createdBy)],
-    ...(parentId === undefined ? [] : ['p', safeText(parentId)]),
-    ...payloadFields(undefined, job),
-  ]
+  const fields = allFields(job, more.stamp, 1)
   return {
     keys: [keys.job(id), keys.creator(createdBy), keys.newest, ...indexes.keys],
     args: [
@@ -115,30 +102,15 @@ export function restoreCall(
   { header, marks, place, rows, keys: used }: JobRecord,
   stamp: string,
 ): ScriptCall {
-  const { id, createdBy, kind, parentId, status, epoch, version } = header
+  const { id, createdBy } = header
   const job: StoredJob = { header, marks }
   const at = before?.place ?? place
   const { live, jobs, blocks } = changeOfStanding(before?.job, job)
   const indexes = new IndexChanges(9)
   indexes.change(keys, at, before?.job, job)
-  const fields = [
-    ...['s', stamp, 'h', encodeHead(job, (before?.commits ?? 0) + 1), 'e', epoch, 'v', `${version}`],
-    ...['st', status, 'k', safeText(kind), 'b', safeText(createdBy)],
-    ...(parentId === undefined ? [] : ['p', safeText(parentId)]),
-    ...payloadFields(undefined, job),
-  ]
+  const fields = allFields(job, stamp, (before?.commits ?? 0) + 1)
   return {
-    keys: [
-      keys.job(id),
-      keys.rows(id),
-      keys.versions(id),
-      keys.used(id),
-      keys.usedOrder(id),
-      ...keys.staged(id),
-      keys.creator(createdBy),
-      keys.newest,
-      ...indexes.keys,
-    ],
+    keys: [...jobKeys(keys, id), ...keys.staged(id), keys.creator(createdBy), keys.newest, ...indexes.keys],
     args: [
       ...[before?.stamp ?? '', `${at}`, `${rows.length}`, `${live}`, `${jobs}`, `${blocks}`],
       ...[`${fields.length / 2}`, `${used.length}`, `${indexes.count}`],
@@ -156,17 +128,29 @@ export function removeCall(keys: PartitionKeys, { stamp, place, job }: KnownJob,
   const indexes = new IndexChanges(6)
   indexes.change(keys, place, job, undefined)
   return {
-    keys: [
-      keys.job(id),
-      keys.rows(id),
-      keys.versions(id),
-      keys.used(id),
-      keys.usedOrder(id),
-      keys.creator(createdBy),
-      ...indexes.keys,
-    ],
+    keys: [...jobKeys(keys, id), keys.creator(createdBy), ...indexes.keys],
     args: [stamp, message, `${live}`, `${blocks}`, `${indexes.count}`, ...indexes.args, ...keys.channels(id, owner)],
   }
+}
+
+/** The keys of a job's own values: head, rows, their versions, idempotency keys. */
+const jobKeys = (keys: PartitionKeys, id: string) => [
+  keys.job(id),
+  keys.rows(id),
+  keys.versions(id),
+  keys.used(id),
+  keys.usedOrder(id),
+]
+
+/** All fields of a job's head, with their values in turn. */
+function allFields(job: StoredJob, stamp: string, commits: number): string[] {
+  const { epoch, version, status, kind, createdBy, parentId } = job.header
+  return [
+    ...['s', stamp, 'h', encodeHead(job, commits), 'e', epoch, 'v', `${version}`],
+    ...['st', status, 'k', safeText(kind), 'b', safeText(createdBy)],
+    ...(parentId === undefined ? [] : ['p', safeText(parentId)]),
+    ...payloadFields(undefined, job),
+  ]
 }
 
 const most = (value: number | undefined) => (value === undefined ? '' : `${value}`)

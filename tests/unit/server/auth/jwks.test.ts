@@ -31,6 +31,16 @@ class World {
   }
 }
 
+/** A provider with one key, and a token that was accepted with it. */
+async function accepted(): Promise<{ world: World; token: string }> {
+  const world = new World()
+  const key = await createKey('ES256', 'a')
+  world.keys = [key.publicKey]
+  const token = await key.sign({ sub: 'ada' })
+  expect(await world.status(token)).toBe(200)
+  return { world, token }
+}
+
 /** A token whose header and payload are as given, with the signature of another. */
 function forge(header: object, payload: object, signature = ''): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -134,11 +144,7 @@ describe('Jwks', () => {
   })
 
   test('Jwks forgets a key that was withdrawn: the first request after five minutes causes the fetch', async () => {
-    const world = new World()
-    const key = await createKey('ES256', 'a')
-    world.keys = [key.publicKey]
-    const token = await key.sign({ sub: 'ada' })
-    expect(await world.status(token)).toBe(200)
+    const { world, token } = await accepted()
     world.keys = []
     await world.clock.advance(299_999)
     expect([await world.status(token), world.fetches]).toEqual([200, 1])
@@ -149,22 +155,15 @@ describe('Jwks', () => {
   })
 
   test('Jwks uses no key of ten minutes ago before the provider was asked', async () => {
-    const world = new World()
-    const key = await createKey('ES256', 'a')
-    world.keys = [key.publicKey]
-    const token = await key.sign({ sub: 'ada' })
-    expect(await world.status(token)).toBe(200)
+    const { world, token } = await accepted()
     world.keys = []
     await world.clock.advance(600_000)
     expect(await world.status(token)).toBe(401)
   })
 
   test('Jwks has one fetch in progress: a known key does not wait for it, unknown ones wait in bounded number', async () => {
-    const world = new World()
-    const [key, fresh] = [await createKey('ES256', 'a'), await createKey('ES256', 'fresh')]
-    world.keys = [key.publicKey]
-    const token = await key.sign({ sub: 'ada' })
-    expect(await world.status(token)).toBe(200)
+    const { world, token } = await accepted()
+    const fresh = await createKey('ES256', 'fresh')
     let answer = (_: Response) => {}
     world.answer = () => new Promise((resolve) => (answer = resolve))
     await world.clock.advance(300_000)
@@ -184,11 +183,8 @@ describe('Jwks', () => {
   })
 
   test('Jwks does not rely on a fetch that a runtime dropped with its request', async () => {
-    const world = new World()
-    const [key, fresh] = [await createKey('ES256', 'a'), await createKey('ES256', 'fresh')]
-    world.keys = [key.publicKey]
-    const token = await key.sign({ sub: 'ada' })
-    expect(await world.status(token)).toBe(200)
+    const { world, token } = await accepted()
+    const fresh = await createKey('ES256', 'fresh')
     world.answer = () => new Promise(() => {})
     await world.clock.advance(300_000)
     expect([await world.status(token), world.fetches]).toEqual([200, 2])
@@ -238,11 +234,7 @@ describe('Jwks', () => {
   })
 
   test('Jwks goes on with the keys that it has while the provider is away, and says so once', async () => {
-    const world = new World()
-    const key = await createKey('ES256', 'a')
-    world.keys = [key.publicKey]
-    const token = await key.sign({ sub: 'ada' })
-    expect(await world.status(token)).toBe(200)
+    const { world, token } = await accepted()
     world.answer = () => new Response('', { status: 502 })
     await world.clock.advance(600_000)
     for (let index = 0; index < 10; index++) expect(await world.status(token)).toBe(200)

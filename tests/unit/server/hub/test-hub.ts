@@ -15,6 +15,8 @@ const marks = { resultVersion: 0, metadataVersion: 0, stepCount: 0, bytes: 0, re
 /** The reading end of a stream, in the hands of a test: whether it has room, and every write as it was made. */
 export class Reader implements Sink {
   hasRoom = true
+  /** Whether a write leaves no room, so that each waits until the one before is drained. */
+  takesOneWrite = false
   isClosed = false
   /** Thrown at the next write, as a runtime does for a reader that is gone. */
   failure: Error | undefined
@@ -32,6 +34,7 @@ export class Reader implements Sink {
   write(bytes: Uint8Array): void {
     if (this.failure) throw this.failure
     if (this.isClosed) throw new TypeError('Written after the end')
+    if (this.takesOneWrite) this.hasRoom = false
     const text = new TextDecoder().decode(bytes)
     if (this.greeting || !text.startsWith('event: ping')) this.writes.push(bytes)
     else this.greeting = { text, after: new TextDecoder().decode(this.writes.at(-1)) }

@@ -118,11 +118,7 @@ describe('a stream that opens', () => {
       for (let job = 0; job < 20; job++) await hub.apply(`${job}`, progress(n))
       await hub.clock.advance(25)
     }
-    const write = reader.write.bind(reader)
-    reader.write = (bytes) => {
-      write(bytes)
-      reader.hasRoom = false
-    }
+    reader.takesOneWrite = true
     hub.reads = 0
     for (let pages = 1; pages <= 20; pages++) {
       reader.drain()

@@ -2,10 +2,9 @@ import { JobEventEmitter, setJobEvents } from '../../../../server/jobs/emitter.t
 import { type EventType, eventSchema, type ProducerEvent } from '../../../../shared/document/events.ts'
 import { applyEvent } from '../../../../shared/document/fold.ts'
 import type { Item, Job } from '../../../../shared/document/job.ts'
+import { CREATED_AT, newHeader } from '../../../arbitraries.ts'
 import { SeededRandom } from '../../../seeded-random.ts'
 import { settle, VirtualClock } from '../../../virtual-clock.ts'
-
-const AT = '2026-01-01T00:00:00.000Z'
 
 /** Wires the emit helpers to a list of what they are given, and folds it into the document that a watcher would have. */
 export class Recorder {
@@ -46,7 +45,10 @@ export class Recorder {
   /** The document after everything so far. Throws when an event was not valid. */
   document(): Job {
     if (this.invalid.length > 0) throw new Error(`Invalid events: ${Bun.inspect(this.invalid)}`)
-    return this.events.reduce((job, event) => applyEvent(job, { ...event, version: job.version + 1, at: AT }), created)
+    return this.events.reduce(
+      (job, event) => applyEvent(job, { ...event, version: job.version + 1, at: CREATED_AT }),
+      created,
+    )
   }
 
   item(id: string): Item | undefined {
@@ -65,23 +67,7 @@ export class Recorder {
 }
 
 const created: Job = {
-  id: 'job',
-  epoch: 'e',
-  version: 1,
-  kind: 'test',
-  title: 'Test',
-  owner: 'ada',
-  createdBy: 'ada',
-  status: 'pending',
-  progress: { done: 0 },
-  itemCounts: { pending: 0, running: 0, succeeded: 0, failed: 0, skipped: 0 },
-  errorCount: 0,
-  logCount: 0,
-  cancelRequested: false,
-  pauseRequested: false,
-  createdAt: AT,
-  updatedAt: AT,
-  lastEventAt: AT,
+  ...newHeader({ id: 'job' }),
   steps: [],
   items: [],
   errors: [],

@@ -62,6 +62,12 @@ async function refusalOf(name: string, ...entries: Entry[]) {
 
 const file = (name: string, text = 'x') => new File([text], name)
 
+/** The fields of the form of a matching. */
+const lists = (left: File, right: File): [string, File][] => [
+  ['left', left],
+  ['right', right],
+]
+
 describe('createServices', () => {
   test('createServices makes a sync of two uploaded folders, each without the folder that all its files are in', async () => {
     const work = await prepare(
@@ -239,53 +245,26 @@ describe('createServices', () => {
       'source',
       `“${'ü'.repeat(48)}…” is a path of more than 512 bytes`,
     ],
-    [
-      'an empty list',
-      'matching',
-      [
-        ['left', file('a', '')],
-        ['right', file('b', 'name')],
-      ],
-      'left',
-      'It is empty.',
-    ],
-    [
-      'a list of blank lines',
-      'matching',
-      [
-        ['left', file('a', '\n\n')],
-        ['right', file('b', 'name')],
-      ],
-      'left',
-      'It is empty.',
-    ],
+    ['an empty list', 'matching', lists(file('a', ''), file('b', 'name')), 'left', 'It is empty.'],
+    ['a list of blank lines', 'matching', lists(file('a', '\n\n'), file('b', 'name')), 'left', 'It is empty.'],
     [
       'a list without names',
       'matching',
-      [
-        ['left', file('a', 'name')],
-        ['right', file('b', 'id;Land')],
-      ],
+      lists(file('a', 'name'), file('b', 'id;Land')),
       'right',
       'There is no column “name”. Columns: id, Land',
     ],
     [
       'a list that is no CSV',
       'matching',
-      [
-        ['left', file('a', '"name')],
-        ['right', file('b', 'name')],
-      ],
+      lists(file('a', '"name'), file('b', 'name')),
       'left',
       'Line 1: a quoted field is never closed.',
     ],
     [
       'a list with too many columns',
       'matching',
-      [
-        ['left', file('a', 'name\na')],
-        ['right', file('b', ','.repeat(100_000))],
-      ],
+      lists(file('a', 'name\na'), file('b', ','.repeat(100_000))),
       'right',
       'Line 1: a row has over 1,000 columns.',
     ],

@@ -7,7 +7,7 @@ import { ProblemError, problems } from '../../../../../server/errors.ts'
 import type { JobEvent } from '../../../../../shared/document/events.ts'
 import { batchOf, newJob, publish } from '../../../../conformance/fixtures.ts'
 import { VirtualClock } from '../../../../virtual-clock.ts'
-import { withPath, withWriter } from '../sqlite-fixtures.ts'
+import { withPath, withWriter } from './sqlite-fixtures.ts'
 
 const PAGE = 4_096
 

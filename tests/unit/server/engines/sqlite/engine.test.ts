@@ -17,7 +17,7 @@ import {
   taken,
   WakeLog,
 } from '../../../../conformance/fixtures.ts'
-import { logFrames, transactions, withEngine, withPath, withWriter } from '../sqlite-fixtures.ts'
+import { logFrames, transactions, withEngine, withPath, withWriter } from './sqlite-fixtures.ts'
 
 const progress = (done: number): JobEvent => ({ type: 'progress', done })
 const log = (message: string): JobEvent => ({ type: 'log', message })

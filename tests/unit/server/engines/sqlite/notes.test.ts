@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
-import { withEngine, withPath, withWriter } from '../sqlite-fixtures.ts'
+import { withEngine, withPath, withWriter } from './sqlite-fixtures.ts'
 
 const listed = async (engine: SqliteEngine) =>
   (await engine.notes.list({ prefix: 'n/', limit: 1_000 })).map(({ key }) => key)

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
 import { WriterThread } from '../../../../../server/engines/sqlite/thread.ts'
-import { withPath } from '../sqlite-fixtures.ts'
+import { withPath } from './sqlite-fixtures.ts'
 
 test('WriterThread.close lets what was asked before finish, and whatever is asked later fails with a sentence', () =>
   withPath(async (path) => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { LoopTurns } from '../../../../../server/engines/support/loop-turns.ts'
 import type { JobEvent } from '../../../../../shared/document/events.ts'
 import { created, publish } from '../../../../conformance/fixtures.ts'
-import { withEngine } from '../sqlite-fixtures.ts'
+import { withEngine } from '../sqlite/sqlite-fixtures.ts'
 
 /** Counts the turns of the event loop until the test is over. */
 function countTurns() {

@@ -130,11 +130,7 @@ describe('following slowly', () => {
       await hub.apply('job-1', progress(n))
       await hub.clock.advance(25)
     }
-    const write = slow.write.bind(slow)
-    slow.write = (bytes) => {
-      write(bytes)
-      slow.hasRoom = false
-    }
+    slow.takesOneWrite = true
     slow.drain()
     expect(places(slow)).toEqual(['progress 2'])
     slow.drain()
@@ -237,11 +233,7 @@ describe('following a large document', () => {
     const open = hub.hold('changesSince')
     const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada' }))
     reader.take()
-    const write = reader.write.bind(reader)
-    reader.write = (bytes) => {
-      write(bytes)
-      reader.hasRoom = false
-    }
+    reader.takesOneWrite = true
     await open()
     const pages: string[] = []
     for (let asked = 0; asked < 4; asked++) {
@@ -260,13 +252,9 @@ describe('following a large document', () => {
     const open = hub.hold('changesSince')
     const reader = await hub.open((hub) => hub.openJob('job-1', 'all', undefined, { sub: 'ada' }))
     reader.take()
-    const write = reader.write.bind(reader)
-    reader.write = (bytes) => {
-      write(bytes)
-      reader.hasRoom = false
-    }
+    reader.takesOneWrite = true
     await open()
-    reader.write = write
+    reader.takesOneWrite = false
     await hub.report('job-1', log('new'), progress(7))
     await hub.clock.advance(100)
     const [first] = places(reader)

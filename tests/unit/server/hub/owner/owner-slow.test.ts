@@ -51,11 +51,7 @@ describe('a slow owner stream', () => {
     reader.hasRoom = false
     for (let n = 0; n < 100; n++) await hub.create({ id: `b-${n}`, message: large })
     await hub.clock.advance(25)
-    const write = reader.write.bind(reader)
-    reader.write = (bytes) => {
-      write(bytes)
-      reader.hasRoom = false
-    }
+    reader.takesOneWrite = true
     let pages = 0
     const told: string[] = []
     while (told.length < 100 && pages < 20) {

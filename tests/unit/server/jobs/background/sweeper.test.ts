@@ -11,7 +11,7 @@ import { systemClock } from '../../../../../shared/time/clock.ts'
 import { newJob } from '../../../../conformance/fixtures.ts'
 import { TestApp } from '../../../../support/test-app.ts'
 import { VirtualClock } from '../../../../virtual-clock.ts'
-import { withPath } from '../../engines/sqlite-fixtures.ts'
+import { withPath } from '../../engines/sqlite/sqlite-fixtures.ts'
 
 const running = { type: 'status', status: 'running' } as const
 

@@ -17,7 +17,7 @@ import { SqliteEngine } from '../../../../../../server/engines/sqlite/engine.ts'
 import { backUp, restore } from '../../../../../../server/engines/sqlite/file/backup.ts'
 import type { JobEvent } from '../../../../../../shared/document/events.ts'
 import { batchOf, created, documentOf, publish, taken } from '../../../../../conformance/fixtures.ts'
-import { withDisk, withPath } from '../../sqlite-fixtures.ts'
+import { withDisk, withPath } from '../sqlite-fixtures.ts'
 
 const items = (label: string): JobEvent[] =>
   Array.from({ length: 500 }, (_, index): JobEvent => ({ type: 'item', id: `${index}`, label }))
@@ -31,11 +31,17 @@ const sentenceOf = (act: () => void) => {
   return 'was done'
 }
 
+/** Runs with an engine on a file that has one job. */
+const withJob = (run: (opened: { path: string; engine: SqliteEngine; id: string }) => Promise<void>) =>
+  withPath(async (path) => {
+    const engine = await SqliteEngine.open(path)
+    const { id } = await created(engine)
+    await run({ path, engine, id })
+  })
+
 describe('backUp', () => {
   test('backUp copies what is committed while the engine commits more', () =>
-    withPath(async (path) => {
-      const engine = await SqliteEngine.open(path)
-      const { id } = await created(engine)
+    withJob(async ({ path, engine, id }) => {
       await publish(engine, id, items('first'))
       const publishing = Promise.all(
         Array.from({ length: 50 }, (_, index) => engine.apply(id, batchOf([{ type: 'progress', done: index }]))),
@@ -52,9 +58,7 @@ describe('backUp', () => {
     }))
 
   test('sqlite3 makes a copy as well, while the engine is open', () =>
-    withPath(async (path) => {
-      const engine = await SqliteEngine.open(path)
-      const { id } = await created(engine)
+    withJob(async ({ path, engine, id }) => {
       await publish(engine, id, items('first'))
       const made = Bun.spawnSync(['sqlite3', path, `.backup '${path}.copy'`])
       expect(made.stderr.toString()).toBe('')
@@ -85,9 +89,7 @@ describe('backUp', () => {
     }))
 
   test('backUp names the file that is at fault, and leaves no part of a copy', () =>
-    withPath(async (path) => {
-      const engine = await SqliteEngine.open(path)
-      const { id } = await created(engine)
+    withJob(async ({ path, engine, id }) => {
       await publish(engine, id, items('first'))
       await engine.close()
       expect(sentenceOf(() => backUp(path, `${path}/copy`))).toStartWith(`${path}/copy can't be opened (ENOTDIR`)
@@ -103,9 +105,7 @@ describe('backUp', () => {
     }))
 
   test('backUp refuses a database that was replaced, while the write-ahead log of the one before is beside it', () =>
-    withPath(async (path) => {
-      const engine = await SqliteEngine.open(path)
-      const { id } = await created(engine)
+    withJob(async ({ path, engine, id }) => {
       backUp(path, `${path}.copy`)
       await publish(engine, id, items('first'))
       copyFileSync(`${path}.copy`, `${path}.new`)
@@ -123,9 +123,7 @@ describe('backUp', () => {
 
 describe('backUp after an interrupted restore', () => {
   test('backUp refuses a database whose replacement is not finished, and the next start finishes it', () =>
-    withPath(async (path) => {
-      const engine = await SqliteEngine.open(path)
-      const { id } = await created(engine)
+    withJob(async ({ path, engine, id }) => {
       await publish(engine, id, items('first'))
       backUp(path, `${path}.copy`)
       await publish(engine, id, items('second'))
@@ -148,9 +146,7 @@ describe('milepost backup and restore', () => {
   }
 
   test('milepost backup and restore copy the database of MILEPOST_ENGINE', () =>
-    withPath(async (path) => {
-      const engine = await SqliteEngine.open(path)
-      const { id } = await created(engine)
+    withJob(async ({ path, engine, id }) => {
       const of = ['--engine', `sqlite:${path}`]
       expect(milepost('backup', `${path}.copy`, ...of)).toEqual([0, `Copied ${path} to ${path}.copy.`])
       await publish(engine, id, items('second'))
@@ -176,9 +172,7 @@ describe('milepost backup and restore', () => {
 
 describe('restore', () => {
   test('restore puts a copy in the place of what a killed process left, and of its log', () =>
-    withPath(async (path) => {
-      const engine = await SqliteEngine.open(path)
-      const { id } = await created(engine)
+    withJob(async ({ path, engine, id }) => {
       await publish(engine, id, items('first'))
       backUp(path, `${path}.copy`)
       await publish(engine, id, items('second'))
@@ -216,9 +210,7 @@ describe('restore', () => {
     }))
 
   test('restore replaces a damaged file, and refuses a damaged copy', () =>
-    withPath(async (path) => {
-      const engine = await SqliteEngine.open(path)
-      const { id } = await created(engine)
+    withJob(async ({ path, engine, id }) => {
       backUp(path, `${path}.copy`)
       await engine.close()
       writeFileSync(`${path}.bad`, 'text')
@@ -235,9 +227,7 @@ describe('restore', () => {
     }))
 
   test('restore names the database when its disk is full, and leaves it as it is', () =>
-    withPath(async (path) => {
-      const engine = await SqliteEngine.open(path)
-      const { id } = await created(engine)
+    withJob(async ({ path, engine, id }) => {
       await publish(engine, id, items('first'))
       await engine.close()
       await withDisk(8 * 1024 * 1024, async (folder) => {
@@ -254,9 +244,7 @@ describe('restore', () => {
     }))
 
   test('restore refuses while an engine has the file', () =>
-    withPath(async (path) => {
-      const engine = await SqliteEngine.open(path)
-      const { id } = await created(engine)
+    withJob(async ({ path, engine, id }) => {
       backUp(path, `${path}.copy`)
       expect(sentenceOf(() => restore(path, `${path}.copy`))).toBe(
         `${path} is in use by another process: stop that one, or name another file.`,

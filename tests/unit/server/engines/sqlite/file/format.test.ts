@@ -3,7 +3,7 @@ import { SqliteEngine } from '../../../../../../server/engines/sqlite/engine.ts'
 import { openDatabase } from '../../../../../../server/engines/sqlite/file/open.ts'
 import { instantOf } from '../../../../../arbitraries.ts'
 import { batchOf, created, taken } from '../../../../../conformance/fixtures.ts'
-import { backToFormat, withPath } from '../../sqlite-fixtures.ts'
+import { backToFormat, withPath } from '../sqlite-fixtures.ts'
 
 test('openDatabase of a file of format 3 finds what is due, jobs that ended while none was kept for a time only, and what creators have', () =>
   withPath(async (path) => {

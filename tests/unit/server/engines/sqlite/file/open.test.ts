@@ -24,7 +24,7 @@ import { APPLICATION_ID, FORMAT } from '../../../../../../server/engines/sqlite/
 import { openDatabase } from '../../../../../../server/engines/sqlite/file/open.ts'
 import { EngineOpenError } from '../../../../../../server/jobs/engine.ts'
 import { batchOf, newJob } from '../../../../../conformance/fixtures.ts'
-import { backToFormat } from '../../sqlite-fixtures.ts'
+import { backToFormat } from '../sqlite-fixtures.ts'
 
 const OPEN_MODULE = Bun.resolveSync('../../../../../../server/engines/sqlite/file/open.ts', import.meta.dir)
 

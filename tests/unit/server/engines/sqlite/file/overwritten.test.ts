@@ -7,7 +7,7 @@ import { MOVED } from '../../../../../../server/engines/sqlite/plan.ts'
 import { problems } from '../../../../../../server/errors.ts'
 import type { JobEvent } from '../../../../../../shared/document/events.ts'
 import { batchOf, documentOf, newJob, publish, taken } from '../../../../../conformance/fixtures.ts'
-import { withPath, withWriter } from '../../sqlite-fixtures.ts'
+import { withPath, withWriter } from '../sqlite-fixtures.ts'
 
 const ID = 'job'
 const refused = { refused: problems.unavailable(MOVED) }

@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { SqliteEngine } from '../../../../server/engines/sqlite/engine.ts'
-import { DatabaseFiles } from '../../../../server/engines/sqlite/file/database-files.ts'
-import { openDatabase } from '../../../../server/engines/sqlite/file/open.ts'
-import { type Port, WriterThread } from '../../../../server/engines/sqlite/thread.ts'
-import { Writer } from '../../../../server/engines/sqlite/writer.ts'
+import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
+import { DatabaseFiles } from '../../../../../server/engines/sqlite/file/database-files.ts'
+import { openDatabase } from '../../../../../server/engines/sqlite/file/open.ts'
+import { type Port, WriterThread } from '../../../../../server/engines/sqlite/thread.ts'
+import { Writer } from '../../../../../server/engines/sqlite/writer.ts'
 
 /** Runs with a path in a folder of its own, which is gone afterwards. */
 export async function withPath(run: (path: string) => Promise<void>): Promise<void> {

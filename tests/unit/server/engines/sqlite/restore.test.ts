@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { JobReplica } from '../../../../client/connection/jobs/job-replica.ts'
-import { SqliteEngine } from '../../../../server/engines/sqlite/engine.ts'
-import { backUp, restore } from '../../../../server/engines/sqlite/file/backup.ts'
-import type { Job, Patch } from '../../../../shared/document/job.ts'
-import { TestApp } from '../../../support/test-app.ts'
+import { JobReplica } from '../../../../../client/connection/jobs/job-replica.ts'
+import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
+import { backUp, restore } from '../../../../../server/engines/sqlite/file/backup.ts'
+import type { Job, Patch } from '../../../../../shared/document/job.ts'
+import { TestApp } from '../../../../support/test-app.ts'
 import { withPath } from './sqlite-fixtures.ts'
 
 /** A server on a file that is stopped, started, copied and put back; and the numbers that were published, as the file must have them. */

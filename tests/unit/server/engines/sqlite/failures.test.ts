@@ -2,9 +2,9 @@ import { describe, expect, test } from 'bun:test'
 import { mkdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { SqliteEngine } from '../../../../server/engines/sqlite/engine.ts'
-import { ProblemError, problems } from '../../../../server/errors.ts'
-import type { JobEvent } from '../../../../shared/document/events.ts'
+import { SqliteEngine } from '../../../../../server/engines/sqlite/engine.ts'
+import { ProblemError, problems } from '../../../../../server/errors.ts'
+import type { JobEvent } from '../../../../../shared/document/events.ts'
 import {
   batchOf,
   created,
@@ -14,7 +14,7 @@ import {
   refusal,
   taken,
   WakeLog,
-} from '../../../conformance/fixtures.ts'
+} from '../../../../conformance/fixtures.ts'
 import { withDisk, withEngine, withPath, withWriter } from './sqlite-fixtures.ts'
 
 const progress = (done: number): JobEvent => ({ type: 'progress', done })
