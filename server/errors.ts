@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { JobStatus } from '../shared/document/job.ts'
 import type { Limits } from '../shared/document/limits.ts'
 import type { ProblemType } from '../shared/wire/api.ts'
 
@@ -19,6 +20,8 @@ export interface Problem {
   errors?: FieldError[]
   /** The limit that was exceeded. */
   limit?: LimitName
+  /** With which status the job has ended. */
+  jobStatus?: JobStatus
 }
 
 /** Limits that a 429 may name: settings, and two fixed ones. */
@@ -92,6 +95,11 @@ export const problems = {
     title: 'Conflict',
     detail,
     ...fields(errors),
+  }),
+  /** For a job that takes no more events. */
+  ended: (jobStatus: JobStatus, detail: string, errors?: FieldError[]): Problem => ({
+    ...problems.conflict(detail, errors),
+    jobStatus,
   }),
   tooLarge: (detail: string, errors?: FieldError[]): Problem => ({
     type: 'urn:milepost:too-large',

@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import type { AppliedEvent, ControlEvent, JobEvent, ProducerEvent } from '../shared/document/events.ts'
 import { applyEvent } from '../shared/document/fold.ts'
-import { itemStatuses, type Job, type JobHeader, jobStatuses, logLevels } from '../shared/document/job.ts'
+import {
+  itemStatuses,
+  type Job,
+  type JobHeader,
+  type JobStatus,
+  jobStatuses,
+  logLevels,
+} from '../shared/document/job.ts'
 import { isTerminalStatus } from '../shared/document/selectors.ts'
 
 /** The moment at which {@link newHeader} is created; the event at version v is taken v seconds later. */
@@ -117,7 +124,13 @@ export const progressEvent: fc.Arbitrary<ProducerEvent> = fc
 export const statusEvent: fc.Arbitrary<ProducerEvent> = fc
   .tuple(
     fc.constantFrom(...jobStatuses),
-    some({ message: orNull(text), result: json, title: name, metadata: orNull(jsonObject) }),
+    some({
+      message: orNull(text),
+      result: json,
+      title: name,
+      metadata: orNull(jsonObject),
+      attempt: fc.integer({ min: 1, max: 5 }),
+    }),
   )
   .map(([status, fields]) => ({ type: 'status', status, ...fields }))
 
@@ -171,7 +184,7 @@ export const producerEvent: fc.Arbitrary<ProducerEvent> = fc.oneof(
   logEvent,
 )
 
-/** A job's whole history after its creation, every event of it legal: nothing goes back to `pending`, nothing follows the end. */
+/** A job's whole history after its creation, every event of it legal and as the server applies it: attempts are counted, nothing follows the end. */
 export const history: fc.Arbitrary<JobEvent[]> = fc
   .array(fc.oneof({ weight: 12, arbitrary: producerEvent }, { weight: 1, arbitrary: controlEvent }), {
     maxLength: 40,
@@ -187,16 +200,22 @@ export const liveHistory: fc.Arbitrary<JobEvent[]> = history.map((events) =>
 /** The events that a job would take, up to its end. Rarely an end, so that histories stay long: only the second is taken. */
 function legal(events: JobEvent[]): JobEvent[] {
   const taken: JobEvent[] = []
-  let begun = false
+  let status: JobStatus = 'pending'
+  let attempt = 1
   let ends = 0
   for (const event of events) {
-    if (event.type === 'status') {
-      if (event.status === 'pending' && begun) continue
-      if (isTerminalStatus(event.status) && ++ends < 2) continue
-      begun ||= event.status !== 'pending'
+    if (event.type !== 'status') {
+      taken.push(event)
+      continue
     }
-    taken.push(event)
-    if (event.type === 'status' && isTerminalStatus(event.status)) break
+    if (isTerminalStatus(event.status) && ++ends < 2) continue
+    if ((event.attempt ?? attempt) < attempt) continue
+    const next = event.status === 'pending' && status !== 'pending' ? attempt + 1 : undefined
+    const said = event.attempt ?? next
+    taken.push(said === undefined ? event : { ...event, attempt: said })
+    status = event.status
+    attempt = said ?? attempt
+    if (isTerminalStatus(status)) break
   }
   return taken
 }

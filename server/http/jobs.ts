@@ -87,6 +87,11 @@ export function jobRoutes(app: App, context: RouteContext): void {
     return answer(c, cursor ? patch : snapshotOf(patch, view), release, headers)
   })
 
+  app.get('/api/jobs/:id/retries', async (c) => {
+    const retries = await jobs.retriesOf(c.get('principal'), c.req.param('id'))
+    return c.json({ jobs: retries }, 200, { 'cache-control': 'private, no-cache' })
+  })
+
   async function changes(tenant: string | undefined, id: string, view: View, cursor: Cursor | undefined) {
     const read = await documents.read(tenant, id, cursor, view)
     if (!read) throw refuse(problems.notFound())

@@ -1,7 +1,7 @@
 import type { AppliedEvent, JobEvent } from '../../shared/document/events.ts'
 import { foldEvent, mergeHeader } from '../../shared/document/fold.ts'
 import type { Item, JobHeader, Step } from '../../shared/document/job.ts'
-import type { Limits } from '../../shared/document/limits.ts'
+import { ATTEMPT_LIMIT, type Limits } from '../../shared/document/limits.ts'
 import { countItems, isTerminalStatus } from '../../shared/document/selectors.ts'
 import { utf8Length } from '../../shared/document/text-size.ts'
 import { tokenSeries } from '../auth/access.ts'
@@ -64,7 +64,7 @@ export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcom
 function decide(job: StoredJob, decision: Operation | DueTerms): JobEvent[] | { refused: Problem } {
   const { status } = job.header
   if (typeof decision === 'object') return dueEvents(job, decision)
-  if (isTerminalStatus(status)) return { refused: problems.conflict(`The job is ${status} already.`) }
+  if (isTerminalStatus(status)) return { refused: problems.ended(status, `The job is ${status} already.`) }
   switch (decision) {
     case 'pause':
       return [{ type: 'control', pauseRequested: true }]
@@ -85,6 +85,8 @@ function nextSeries(job: StoredJob): Commit {
   return { header, marks: { ...marks, tokenSeries: tokenSeries(job) + 1 }, from: header.version, ...rows }
 }
 
+const attemptOf = ({ attempt = 1 }: JobHeader): number => attempt
+
 /** The wake-up for a commit. */
 export function changeOf({ header, marks, from, events }: Commit): Change {
   const { id, epoch, version } = header
@@ -94,11 +96,15 @@ export function changeOf({ header, marks, from, events }: Commit): Change {
 }
 
 /** Adds the fields that the server derives, so that the fold needs no clock and no settings. */
-export function eventAt(event: JobEvent, version: number, { at, retentionSeconds }: Batch): AppliedEvent {
+function eventAfter(before: JobHeader, event: JobEvent, { at, retentionSeconds }: Batch): AppliedEvent {
+  const version = before.version + 1
   const applied: AppliedEvent = Object.assign({ type: event.type, version, at }, event)
-  if (retentionSeconds !== undefined && event.type === 'status' && isTerminalStatus(event.status)) {
+  if (applied.type !== 'status') return applied
+  if (retentionSeconds !== undefined && isTerminalStatus(applied.status)) {
     applied.expiresAt = new Date(Date.parse(at) + retentionSeconds * 1_000).toISOString()
   }
+  if (applied.status === 'pending' && before.status !== 'pending')
+    applied.attempt ??= Math.min(attemptOf(before) + 1, ATTEMPT_LIMIT)
   return applied
 }
 
@@ -136,7 +142,7 @@ class Application {
       const row = this.#row(event)
       const refused = this.#check(event, row, index)
       if (refused) return { refused }
-      const applied = eventAt(event, this.#header.version + 1, this.#batch)
+      const applied = eventAfter(this.#header, event, this.#batch)
       if (index === 0) enter(this.#loaded.generation, this.#marks, applied)
       commit.events.push(applied)
       const patch = foldEvent(this.#header, { row, stepCount: this.#marks.stepCount }, applied)
@@ -169,14 +175,13 @@ class Application {
     const { status } = this.#header
     const name = (key: string) => this.#field(index, key)
     if (isTerminalStatus(status)) {
-      return problems.conflict(`The job is ${status}: it accepts no more events.`, [
+      return problems.ended(status, `The job is ${status}: it accepts no more events.`, [
         { field: name('type'), detail: `the job is ${status}` },
       ])
     }
-    if (event.type === 'status' && event.status === 'pending' && status !== 'pending') {
-      const detail = `a job that is ${status} can't go back to pending`
-      return problems.conflict(`status: ${detail}.`, [{ field: name('status'), detail }])
-    }
+    const attempt = attemptOf(this.#header)
+    if (event.type === 'status' && event.attempt !== undefined && event.attempt < attempt)
+      return problems.invalid([{ field: name('attempt'), detail: `must be at least ${attempt}: attempts only rise` }])
     if (event.type === 'item' && !row && countItems(this.#header) >= this.#limits.items) {
       return problems.tooLarge(`A job has at most ${this.#limits.items} items.`, [
         { field: name('id'), detail: 'is one item too many' },

@@ -23,6 +23,7 @@ import type { StoreOutage } from './background/store-outage.ts'
 import type { Applied, Batch, Documents, Engine, IdempotencyKey, ListQuery, Operation, StoredJob } from './engine.ts'
 import { keyHorizon } from './idempotency.ts'
 import type { ListCursors } from './paging/list-cursors.ts'
+import { Retries } from './retries.ts'
 import { documentsOf } from './tenant-documents.ts'
 import type { TrustedClock } from './trusted-clock.ts'
 
@@ -61,12 +62,14 @@ export class Jobs {
   readonly #context: Omit<JobsContext, 'engine'>
   readonly #documentsOf: (principal: Principal) => Documents
   readonly #removals: Removals
+  readonly #retries: Retries
   #written = { ms: Number.NaN, text: '' }
 
   constructor({ engine, ...context }: JobsContext) {
     this.#context = context
     this.#documentsOf = ({ tenant }) => documentsOf(engine, tenant)
     this.#removals = new Removals(context.clock)
+    this.#retries = new Retries({ ...context, notes: engine.notes, documentsOf: this.#documentsOf })
   }
 
   /** Creates a job, or returns the one that the same request created before. */
@@ -75,6 +78,7 @@ export class Jobs {
     permitOwner(principal, input.owner ?? principal.sub)
     const { limits } = this.#context
     const job = await this.#newJob(principal, input, key)
+    if (input.retryOf !== undefined) await this.#retries.note(principal, job, input.retryOf)
     const keptLimit = { jobs: limits.keptJobs, bytes: limits.keptBytes }
     const liveLimit = isAdmin(principal) ? {} : { liveLimit: limits.liveJobs }
     const created = await this.#documentsOf(principal).create({ ...job, keptLimit, ...liveLimit })
@@ -141,6 +145,12 @@ export class Jobs {
     if (!stored) throw refuse(problems.notFound())
     permit(principal, stored, action)
     return stored
+  }
+
+  /** The jobs that do the work of an ended one again and that the principal may see: the newest first, 20 at most. */
+  async retriesOf(principal: Principal, id: string): Promise<JobHeader[]> {
+    await this.read(principal, id)
+    return this.#retries.of(principal, id)
   }
 
   /** Opens a list of jobs, newest first: by default of the principal's own (see `ownerOf`). */

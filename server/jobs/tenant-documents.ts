@@ -18,7 +18,7 @@ import type {
 } from './engine.ts'
 
 /** The fields of a header that name a job or a principal. */
-type Names = Pick<JobHeader, 'id' | 'owner' | 'createdBy' | 'parentId'>
+type Names = Pick<JobHeader, 'id' | 'owner' | 'createdBy' | 'parentId' | 'retryOf'>
 
 /** The name of a tenant's list, which stands in place of an owner. No principal has it: names are not empty. */
 const listName = (tenant: string) => qualify(tenant, '')
@@ -147,7 +147,9 @@ class TenantDocuments implements Documents {
 
 /** A copy: engines cache the headers that they answer. */
 function renamed<T extends Names>(header: T, rename: (name: string) => string): T {
-  const { id, owner, createdBy, parentId } = header
-  const names = { id: rename(id), owner: rename(owner), createdBy: rename(createdBy) }
-  return parentId === undefined ? { ...header, ...names } : { ...header, ...names, parentId: rename(parentId) }
+  const { id, owner, createdBy, parentId, retryOf } = header
+  const named = { ...header, id: rename(id), owner: rename(owner), createdBy: rename(createdBy) }
+  if (parentId !== undefined) named.parentId = rename(parentId)
+  if (retryOf !== undefined) named.retryOf = rename(retryOf)
+  return named
 }

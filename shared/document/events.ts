@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { itemStatusSchema, jobStatusSchema, logLevelSchema } from './job.ts'
-import { defaultLimits, type Limits } from './limits.ts'
+import { ATTEMPT_LIMIT, defaultLimits, type Limits } from './limits.ts'
 import { fitsUtf8 } from './text-size.ts'
 
 /** Deepest nesting of a `result` or `metadata`: deeper values would overflow the stack of code that walks them. */
@@ -83,6 +83,8 @@ export function createEventSchema(limits: Limits) {
     result: result.optional(),
     title: name.optional(),
     metadata: metadata.nullable().optional(),
+    /** Which try of the work this is; left out, a way back to `pending` begins the next. */
+    attempt: z.int().min(1).max(ATTEMPT_LIMIT).optional(),
   })
   const item = z
     .strictObject({

@@ -77,6 +77,7 @@ function foldStatus(header: PatchHeader, event: Applied<'status'>): void {
   if (isTerminalStatus(event.status)) header.endedAt = event.at
   assign(header, 'message', event.message)
   assign(header, 'title', event.title)
+  assign(header, 'attempt', event.attempt)
   assign(header, 'expiresAt', event.expiresAt)
   // A cleared `result` or `metadata` stays `null` in the patch, where a missing one means unchanged.
   if (event.result !== undefined) header.result = event.result

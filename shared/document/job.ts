@@ -137,6 +137,8 @@ export const jobHeaderSchema = z
     /** Who created it and reports on it. */
     createdBy: z.string(),
     status: jobStatusSchema,
+    /** Which try of the work this is; left out for the first. */
+    attempt: z.int().min(1).optional(),
     message: z.string().optional(),
     /** `{done: 0}` until a producer says more. */
     progress: progressSchema,
@@ -146,6 +148,8 @@ export const jobHeaderSchema = z
     /** Log lines ever reported; the document keeps the newest 1,000. */
     logCount: count,
     parentId: z.string().optional(),
+    /** The ended job whose work this one does again. */
+    retryOf: z.string().optional(),
     cancelRequested: z.boolean(),
     pauseRequested: z.boolean(),
     /** The result of the work, any JSON. */

@@ -86,6 +86,8 @@ export const defaultLimits: Readonly<Limits> = {
 
 /** Batches of one request that publishes to several jobs; its body may have four times `bodyBytes`. */
 export const BATCHES_LIMIT = 1_000
+/** The highest number of an attempt. */
+export const ATTEMPT_LIMIT = 1_000_000
 /** Errors that a document keeps: the newest ones. */
 export const ERROR_WINDOW = 100
 /** Log lines that a document keeps: the newest ones. */

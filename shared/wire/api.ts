@@ -18,6 +18,8 @@ export function createRequestSchemas(limits: Limits) {
         title: name,
         owner: name.optional(),
         parentId: jobIdSchema.optional(),
+        /** The ended job of the same owner whose work is done again. */
+        retryOf: jobIdSchema.optional(),
         metadata: metadata.optional(),
         heartbeatSeconds: seconds.optional(),
         timeoutSeconds: seconds.optional(),
@@ -257,6 +259,8 @@ export const problemSchema = z
     detail: z.string(),
     errors: z.array(z.object({ field: z.string(), detail: z.string() })).optional(),
     limit: z.string().optional(),
+    /** With which status the job has ended that a request was about. */
+    jobStatus: jobStatusSchema.optional(),
   })
   .meta({ id: 'Problem' })
 /** Why a request was refused: RFC 9457, with the fields that were wrong. */

@@ -11,6 +11,7 @@ export const jobCalls = (id: string): [method: string, path: string, body?: obje
   ['HEAD', `api/jobs/${id}`],
   ['GET', `api/jobs/${id}?since=x-1`],
   ['GET', `api/jobs/${id}?parts=header`],
+  ['GET', `api/jobs/${id}/retries`],
   ['GET', `api/jobs/${id}/progress`],
   ['GET', `api/jobs/${id}/progress?parts=header`],
   ['GET', `api/progress?job=${id}`],

@@ -43,6 +43,7 @@ const calls = (id: string): [method: string, path: string, body?: object][] => [
   ['DELETE', `api/jobs/${id}`],
   ['POST', `api/jobs/${id}/events`, { type: 'progress', done: 1 }],
   ['POST', 'api/events', [{ job: id, events: [{ type: 'progress', done: 1 }] }]],
+  ['GET', `api/jobs/${id}/retries`],
   ['GET', `api/jobs/${id}/progress`],
   ['GET', 'api/progress'],
   ['GET', 'api/report'],

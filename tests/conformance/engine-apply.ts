@@ -85,7 +85,7 @@ export function describeApply(subject: Subject, open: OpenEngine): void {
       })
     })
 
-    test('apply refuses every event after a terminal one, and a way back to pending', async () => {
+    test('apply refuses every event after a terminal one', async () => {
       const { engine } = subject
       for (const status of ['completed', 'failed', 'cancelled'] as const) {
         const { id } = await created(engine)
@@ -93,10 +93,21 @@ export function describeApply(subject: Subject, open: OpenEngine): void {
         for (const event of [{ type: 'log', message: 'm' }, { type: 'status', status }, { type: 'control' }] as const)
           expect(refusal(await engine.apply(id, batchOf([event])))).toEqual({ status: 409, fields: ['type'] })
       }
+    })
+
+    test('apply counts the attempts of a job that goes back to pending, and keeps all that it has', async () => {
+      const { engine } = subject
       const { id } = await created(engine)
-      await publish(engine, id, [{ type: 'status', status: 'running' }])
-      const back = await engine.apply(id, batchOf([{ type: 'status', status: 'pending' }]))
-      expect(refusal(back)).toEqual({ status: 409, fields: ['status'] })
+      const running = { type: 'status', status: 'running' } as const
+      const pending = { type: 'status', status: 'pending', message: 'again' } as const
+      await publish(engine, id, [running, { type: 'progress', done: 3 }, { type: 'item', id: 'a', status: 'failed' }])
+      const { items, progress, startedAt } = await documentOf(engine, id)
+      await publish(engine, id, [pending, pending])
+      expect(await documentOf(engine, id)).toMatchObject({ status: 'pending', attempt: 2, items, progress, startedAt })
+      await publish(engine, id, [running, { ...pending, attempt: 7 }, running])
+      expect(await documentOf(engine, id)).toMatchObject({ status: 'running', attempt: 7 })
+      const lower = await engine.apply(id, batchOf([{ ...running, attempt: 6 }]))
+      expect(refusal(lower)).toEqual({ status: 422, fields: ['attempt'] })
     })
 
     test('apply by another than the creator answers as for a job that is not there', async () => {

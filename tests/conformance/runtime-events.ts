@@ -207,7 +207,7 @@ export function describeEvents(subject: RuntimeSubject): void {
       }
     })
 
-    test('POST …/events refuses what follows an end in its batch, and a way back to pending', async () => {
+    test('POST …/events refuses what follows an end in its batch, and counts attempts', async () => {
       const ada = await subject.client('ada')
       const { id } = await ada.create()
       const path = `api/jobs/${id}/events`
@@ -221,9 +221,12 @@ export function describeEvents(subject: RuntimeSubject): void {
         { type: 'status', status: 'pending', message: 'still' },
         { type: 'status', status: 'running' },
       )
-      const back = { type: 'status', status: 'pending' }
-      expect(await ada.refusal('POST', path, back)).toEqual({ status: 409, fields: ['status'] })
-      expect([(await ada.read(id)).status, (await ada.read(id)).version]).toEqual(['running', 3])
+      await ada.publish(id, { type: 'status', status: 'pending' }, { type: 'status', status: 'running', attempt: 2 })
+      expect(await ada.read(id)).toMatchObject({ status: 'running', version: 5, attempt: 2 })
+      const lower = { type: 'status', status: 'running', attempt: 1 }
+      expect(await ada.refusal('POST', path, lower)).toEqual({ status: 422, fields: ['attempt'] })
+      await ada.publish(id, { type: 'status', status: 'cancelled' })
+      expect(await ada.json<ProblemDocument>(409, 'POST', path, lower)).toMatchObject({ jobStatus: 'cancelled' })
     })
   })
 

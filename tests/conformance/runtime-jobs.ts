@@ -168,6 +168,7 @@ export function describeJobs(subject: RuntimeSubject): void {
         [{ ...ok, id: 'x'.repeat(129) }, 422, ['id']],
         [{ ...ok, id: 'a\n' }, 422, ['id']],
         [{ ...ok, parentId: 'a b' }, 422, ['parentId']],
+        [{ ...ok, retryOf: 'not-there' }, 422, ['retryOf']],
         [{ ...ok, owner: '' }, 422, ['owner']],
         [{ ...ok, metadata: [] }, 422, ['metadata']],
         [{ ...ok, metadata: 'x' }, 422, ['metadata']],
@@ -186,6 +187,37 @@ export function describeJobs(subject: RuntimeSubject): void {
       expect(await ada.refusal('POST', 'api/jobs', '<job/>', xml)).toEqual({ status: 415, fields: ['Content-Type'] })
       const key = { 'idempotency-key': 'a b' }
       expect(await ada.refusal('POST', 'api/jobs', ok, key)).toEqual({ status: 422, fields: ['Idempotency-Key'] })
+    })
+  })
+
+  describe('GET /api/jobs/:id/retries', () => {
+    test('GET /api/jobs/:id/retries finds the jobs that were created with retryOf, for those who may see them', async () => {
+      const ada = await subject.client('ada')
+      const bob = await subject.client('bob')
+      const { id } = await ada.create()
+      const retry = (fields: object, by = ada) => by.refusal('POST', 'api/jobs', { ...ok, retryOf: id, ...fields })
+      const refused = { status: 422, fields: ['retryOf'] }
+      // It has not ended; it is not his, and might as well not be there.
+      expect([await retry({}), await retry({}, bob)]).toEqual([refused, refused])
+      await ada.publish(id, { type: 'status', status: 'failed' })
+      const first = await ada.create({ retryOf: id })
+      const second = await ada.create({ retryOf: id, id: unique('again') })
+      expect(second.retryOf).toBe(id)
+      const theirs = { ...ok, retryOf: id, owner: 'bob' }
+      expect(await (await subject.client('ada', 'jobs:admin')).refusal('POST', 'api/jobs', theirs)).toEqual(refused)
+      const { jobs } = await ada.json<JobList>(200, 'GET', `api/jobs/${id}/retries`)
+      expect(jobs.map((job) => job.id).sort()).toEqual([first.id, second.id].sort())
+      expect(await ada.json<JobList>(200, 'GET', `api/jobs/${first.id}/retries`)).toEqual({ jobs: [] })
+      expect((await bob.request('GET', `api/jobs/${id}/retries`)).status).toBe(404)
+      const { token } = await ada.share(id)
+      const path = `api/jobs/${id}/retries?token=${token}`
+      const watcher = await fetch(ada.at(path), { headers: { authorization: `Bearer ${token}` } })
+      expect((await watcher.json()) as JobList).toEqual({ jobs: [] })
+      // The same request finds the same job, also when the old one is gone.
+      await ada.request('DELETE', `api/jobs/${id}`)
+      const { kind, title } = second
+      expect(await ada.json<Job>(200, 'POST', 'api/jobs', { id: second.id, kind, title, retryOf: id })).toEqual(second)
+      expect(await retry({})).toEqual(refused)
     })
   })
 

@@ -12,6 +12,13 @@ const isOfTheServer = (event: JobEvent) =>
   (event.type === 'error' && event.code === 'producer-silent') ||
   (event.type === 'status' && /^(Cancelled by the server|Failed by the server|Not done)/.test(event.message ?? ''))
 
+/** An attempt that the server has counted is not of the producer, which here names none. */
+function withoutAttempt(event: JobEvent): JobEvent {
+  if (event.type !== 'status') return event
+  const { attempt: _attempt, ...said } = event
+  return said
+}
+
 /** How long a producer waits before it tries a batch again: milliseconds, at most. */
 const RETRY_MS = 2_000
 
@@ -98,7 +105,7 @@ export class Producer {
     const applied = this.#world.truth
       .life(newest.epoch)
       .events.filter((event) => !isOfTheServer(event))
-      .map(({ version: _version, at: _at, expiresAt: _expiresAt, ...event }) => event)
+      .map(({ version: _version, at: _at, expiresAt: _expiresAt, ...event }) => withoutAttempt(event))
     const at = applied.findIndex((event, index) => !Bun.deepEquals(event, this.#acknowledged[index]))
     if (at >= 0 || applied.length !== this.#acknowledged.length) {
       throw new Violation(

@@ -129,8 +129,10 @@ class Simulation {
     const dice = random.below(100)
     if (!producer.isAlive && random.chance(0.5)) void producer.begin()
     else if (dice < 58) producer.report(1 + random.below(random.chance(0.2) ? 30 : 4))
-    else if (dice < 66) producer.report(random.below(3), { type: 'status', status: 'running', ...this.#statusFields() })
-    else if (dice < 68) void producer.control({ type: 'control', pauseRequested: random.chance(0.5) })
+    else if (dice < 66) {
+      const status = random.chance(0.8) ? 'running' : 'pending'
+      producer.report(random.below(3), { type: 'status', status, ...this.#statusFields() })
+    } else if (dice < 68) void producer.control({ type: 'control', pauseRequested: random.chance(0.5) })
     else if (dice < 69) void producer.control({ type: 'control', cancelRequested: true })
     else if (dice < 72)
       producer.report(random.below(3), { type: 'status', status: this.#end(), ...this.#statusFields() })

@@ -236,6 +236,13 @@ export function createPaths(): Json {
       ),
       delete: call('Remove a job', { 204: answer('Removed') }, { parameters: [id] }),
     },
+    '/api/jobs/{id}/retries': {
+      get: call(
+        'Jobs that do the work of an ended one again, the newest first',
+        { 200: answer('Their headers, 20 at most', 'JobList') },
+        { parameters: [id] },
+      ),
+    },
     '/api/jobs/{id}/events': {
       post: call(
         'Publish events to a job',

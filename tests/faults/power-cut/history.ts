@@ -89,7 +89,7 @@ function rowsSince({ steps, items, errors, logs }: Job, since: number) {
 
 function eventsSince(state: State, since: number) {
   const batches = [...pathTo(state)].filter(({ before }) => before && before.document.version >= since).reverse()
-  return batches.flatMap(({ batch, before }) => (batch && before ? appliedEvents(batch, before.document.version) : []))
+  return batches.flatMap(({ batch, before }) => (batch && before ? appliedEvents(batch, before.document) : []))
 }
 
 /** @throws Error that shows both, and what they are of */

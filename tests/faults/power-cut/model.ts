@@ -18,11 +18,21 @@ export function documentOfNew({ header }: JobToCreate): Job {
 }
 
 /** A batch as what it adds to a history. */
-export function appliedEvents({ events, at, retentionSeconds }: Batch, from: number): AppliedEvent[] {
+export function appliedEvents(
+  { events, at, retentionSeconds }: Batch,
+  { version, status, attempt = 1 }: Pick<JobHeader, 'version' | 'status' | 'attempt'>,
+): AppliedEvent[] {
+  const now = { status, attempt }
   return events.map((event, index) => {
-    const applied: AppliedEvent = { ...event, version: from + 1 + index, at }
-    if (event.type === 'status' && ENDED.includes(event.status) && retentionSeconds !== undefined)
+    const applied: AppliedEvent = { ...event, version: version + 1 + index, at }
+    if (applied.type !== 'status') return applied
+    if (ENDED.includes(applied.status) && retentionSeconds !== undefined)
       applied.expiresAt = new Date(Date.parse(at) + retentionSeconds * 1_000).toISOString()
+    // Back to its queue, to be tried again.
+    if (applied.status === 'pending' && now.status !== 'pending' && applied.attempt === undefined)
+      applied.attempt = now.attempt + 1
+    now.status = applied.status
+    now.attempt = applied.attempt ?? now.attempt
     return applied
   })
 }
@@ -38,7 +48,7 @@ export function documentAfter(before: Job, batch: Batch): Job {
     errors: [...errors],
     logs: [...logs],
   }
-  for (const event of appliedEvents(batch, before.version)) apply(after, event)
+  for (const event of appliedEvents(batch, before)) apply(after, event)
   after.errors = after.errors.slice(-KEPT_ERRORS)
   after.logs = after.logs.slice(-KEPT_LOGS)
   after.itemCounts = { pending: 0, running: 0, succeeded: 0, failed: 0, skipped: 0 }

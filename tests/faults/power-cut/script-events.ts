@@ -65,7 +65,8 @@ export function eventAt(random: SeededRandom, { version, run }: Tag): JobEvent {
     case 'status':
       return {
         type: 'status',
-        status: one(['running', 'running', 'paused'] as const),
+        status: one(['running', 'running', 'paused', 'pending'] as const),
+        ...(version % 10 === 0 ? { attempt: version } : {}),
         ...field('message', text),
         ...field('metadata', { by: text, deep: [{ er: run }] }),
         ...(random.chance(0.3) ? { title: `Title ${text}` } : {}),

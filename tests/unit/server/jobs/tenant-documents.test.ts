@@ -56,14 +56,14 @@ describe('documentsOf', () => {
 
   test('documentsOf a tenant qualifies every field of a header that names a job or a principal', () => {
     // A new field belongs to one of the two: to `Names` of tenant-documents.ts, or to those that name neither.
-    const names = ['id', 'owner', 'createdBy', 'parentId']
+    const names = ['id', 'owner', 'createdBy', 'parentId', 'retryOf']
     const others =
-      `epoch version generation kind title status message progress itemCounts errorCount logCount cancelRequested pauseRequested
+      `epoch version generation kind title status attempt message progress itemCounts errorCount logCount cancelRequested pauseRequested
       result createdAt startedAt updatedAt lastEventAt endedAt expiresAt heartbeatSeconds timeoutSeconds metadata`.split(
         /\s+/,
       )
     expect(Object.keys(jobHeaderSchema.shape).sort()).toEqual([...names, ...others].sort())
-    const header = newHeader({ id: 'a', owner: 'b', createdBy: 'c', parentId: 'd' })
+    const header = newHeader({ id: 'a', owner: 'b', createdBy: 'c', parentId: 'd', retryOf: 'e' })
     const qualified = qualifyHeader('acme', header)
     const changed = Object.keys(header).filter((name) => Reflect.get(header, name) !== Reflect.get(qualified, name))
     expect(changed.sort()).toEqual(names.toSorted())

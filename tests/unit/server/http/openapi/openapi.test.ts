@@ -22,6 +22,7 @@ const calls = [
   'GET /api/jobs/{id}',
   'DELETE /api/jobs/{id}',
   'DELETE /api/jobs/{id}/tokens',
+  'GET /api/jobs/{id}/retries',
   'POST /api/jobs/{id}/events',
   'POST /api/events',
   'GET /api/report',

@@ -1,0 +1,88 @@
+import type { JobHeader } from '../../shared/document/job.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
+import { qualify, unqualify } from '../../shared/document/tenant.ts'
+import type { Clock } from '../../shared/time/clock.ts'
+import { type Principal, permit } from '../auth/access.ts'
+import { ProblemError, problems, refuse } from '../errors.ts'
+import { textDigest } from '../support/digest.ts'
+import type { Documents, Notes, StoredJob } from './engine.ts'
+
+/** Most retries of one job that are found. */
+const MOST_RETRIES = 20
+
+interface RetriesContext {
+  notes: Notes
+  documentsOf: (principal: Principal) => Documents
+  clock: Clock
+  /** Retention of ended jobs: seconds. */
+  retentionSeconds: number
+}
+
+/**
+ * Which jobs do the work of an ended one again. The new job names the old one (`retryOf`); the way back is a note, because a job that has ended
+ * changes no more.
+ */
+export class Retries {
+  readonly #context: RetriesContext
+
+  constructor(context: RetriesContext) {
+    this.#context = context
+  }
+
+  /**
+   * Checks what a new job retries, and notes it.
+   *
+   * @throws ProblemError 422 unless the old job has ended, is visible to the principal, and has the owner of the new one
+   */
+  async note(principal: Principal, job: StoredJob, retryOf: string): Promise<void> {
+    const documents = this.#context.documentsOf(principal)
+    const retried = await documents.read(retryOf)
+    const flaw = flawOf(principal, job, retried)
+    if (!retried || flaw !== undefined) {
+      // The same request may have made the job, while the old one was still there.
+      const present = await documents.read(job.header.id)
+      if (present?.marks.requestDigest === job.marks.requestDigest) return
+      throw refuse(problems.invalid([{ field: 'retryOf', detail: flaw ?? NOT_THERE }]))
+    }
+    const { clock, notes, retentionSeconds } = this.#context
+    const now = clock.now()
+    const { expiresAt } = retried.header
+    const until = expiresAt === undefined ? now + retentionSeconds * 1_000 : Date.parse(expiresAt)
+    const id = qualify(principal.tenant, job.header.id)
+    await notes.put({ key: `${await placeOf(principal, retryOf)}${await textDigest(id)}`, text: id }, until, now)
+  }
+
+  /** The retries of a job that the principal may see: the newest first. */
+  async of(principal: Principal, id: string): Promise<JobHeader[]> {
+    const documents = this.#context.documentsOf(principal)
+    const found = await this.#context.notes.list({ prefix: await placeOf(principal, id), limit: MOST_RETRIES })
+    const isIn = principal.tenant !== undefined
+    const jobs = await Promise.all(found.map(({ text }) => documents.read(isIn ? unqualify(text).name : text)))
+    return jobs
+      .filter((job) => job !== undefined)
+      .filter((job) => job.header.retryOf === id && maySee(principal, job))
+      .map(({ header }) => header)
+      .sort((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt))
+  }
+}
+
+const NOT_THERE = 'must be an ended job of the same owner that you may see'
+
+function flawOf(principal: Principal, { header }: StoredJob, retried: StoredJob | undefined): string | undefined {
+  if (!retried || !maySee(principal, retried) || retried.header.owner !== header.owner) return NOT_THERE
+  const { status } = retried.header
+  return isTerminalStatus(status) ? undefined : `is ${status}: a job that has not ended goes on as itself`
+}
+
+function maySee(principal: Principal, job: StoredJob): boolean {
+  try {
+    permit(principal, job, 'read')
+    return true
+  } catch (error) {
+    if (error instanceof ProblemError) return false
+    throw error
+  }
+}
+
+/** The notes of a job's retries. */
+const placeOf = async ({ tenant }: Principal, id: string) => `retries/${await textDigest(qualify(tenant, id))}/`
