@@ -60,7 +60,7 @@ type LogKind = (typeof logKinds)[number]
 export const DEFAULT_PING_SECONDS = 30
 
 /** A hundred years. More is a mistake of units, and may exceed the range of dates. */
-const MOST_SECONDS = 3_155_760_000
+const MAX_SECONDS = 3_155_760_000
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -180,14 +180,14 @@ export function readConfig(environment: Environment): Config {
   }
   const limits = { ...defaultLimits }
   for (const name of limitNames) limits[name] = wholeNumber(environment, limitVariable(name), 1) ?? limits[name]
-  const retention = wholeNumber(environment, 'MILEPOST_RETENTION_SECONDS', 1, MOST_SECONDS)
+  const retention = wholeNumber(environment, 'MILEPOST_RETENTION_SECONDS', 1, MAX_SECONDS)
   return {
     port: wholeNumber(environment, 'PORT', 0, 65_535) ?? 8787,
     host: text('HOST'),
     secret: list('MILEPOST_SECRET')?.map(checkSecret),
     issuer: text('MILEPOST_ISSUER'),
     audience: text('MILEPOST_AUDIENCE'),
-    tokenSeconds: wholeNumber(environment, 'MILEPOST_TOKEN_SECONDS', 1, MOST_SECONDS) ?? DEFAULT_TOKEN_SECONDS,
+    tokenSeconds: wholeNumber(environment, 'MILEPOST_TOKEN_SECONDS', 1, MAX_SECONDS) ?? DEFAULT_TOKEN_SECONDS,
     ...provider(text('MILEPOST_JWKS_URL'), text('MILEPOST_ISSUER'), text('MILEPOST_AUDIENCE')),
     oidc: oidcOf(text),
     subClaim: text('MILEPOST_SUB_CLAIM'),
@@ -198,11 +198,11 @@ export function readConfig(environment: Environment): Config {
     origins: checkOrigins(list('MILEPOST_ORIGINS') ?? []),
     ...address(text('MILEPOST_PUBLIC_URL'), text('MILEPOST_BASE_PATH')),
     trustedProxies: (list('MILEPOST_TRUSTED_PROXIES') ?? []).map(checkProxy),
-    hstsSeconds: wholeNumber(environment, 'MILEPOST_HSTS_SECONDS', 0, MOST_SECONDS),
+    hstsSeconds: wholeNumber(environment, 'MILEPOST_HSTS_SECONDS', 0, MAX_SECONDS),
     frameMs: wholeNumber(environment, 'MILEPOST_FRAME_MS', 0, 60_000) ?? 25,
     pingSeconds: wholeNumber(environment, 'MILEPOST_PING_SECONDS', 1, DEFAULT_PING_SECONDS) ?? DEFAULT_PING_SECONDS,
     retentionSeconds: retention ?? DEFAULT_RETENTION_SECONDS,
-    auditSeconds: wholeNumber(environment, 'MILEPOST_AUDIT_SECONDS', 1, MOST_SECONDS) ?? DEFAULT_AUDIT_SECONDS,
+    auditSeconds: wholeNumber(environment, 'MILEPOST_AUDIT_SECONDS', 1, MAX_SECONDS) ?? DEFAULT_AUDIT_SECONDS,
     log: (list('MILEPOST_LOG') ?? []).filter((kind) => kind !== 'none').map(checkLog),
     limits,
   }

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../shared/time/clock.ts'
 /** Interval of samples: seconds. */
 const SAMPLE_SECONDS = 30
 /** Samples stored: an hour. */
-const MOST_SAMPLES = 120
+const MAX_SAMPLES = 120
 
 /** What is counted since the start of the process, and what holds now. */
 export interface Reading {
@@ -60,6 +60,6 @@ export class History {
     const series = this.#series.get(name) ?? []
     this.#series.set(name, series)
     series.push(Math.round(value * 1_000) / 1_000)
-    if (series.length > MOST_SAMPLES) series.shift()
+    if (series.length > MAX_SAMPLES) series.shift()
   }
 }

@@ -46,10 +46,10 @@ const RUNTIME_GLOBALS = ['Bun', 'Deno', 'process', 'Buffer', 'require', '__dirna
 const RUNTIME_MODULE = /^(node|bun|cloudflare|deno|jsr|npm):|^bun$/
 
 /** The longest that a source file may be, in lines. */
-const MOST_LINES = 400
+const MAX_LINES = 400
 
 /** The most files that a folder of sources may have beside its rooms. */
-const MOST_FILES = 16
+const MAX_FILES = 16
 
 /** The names that may stand at the top of the repository, beside those that begin with a dot. */
 const TOP_LEVEL = new Set([
@@ -149,15 +149,15 @@ function findStrangers(sources: readonly Source[]): string[] {
 
 function findLongFile({ path, text }: Source): string[] {
   const lines = text.trimEnd().split('\n').length
-  return lines > MOST_LINES ? [`${path}: has ${lines} lines, more than ${MOST_LINES}`] : []
+  return lines > MAX_LINES ? [`${path}: has ${lines} lines, more than ${MAX_LINES}`] : []
 }
 
 function findFullFolders(sources: readonly Source[]): string[] {
   const counts = new Map<string, number>()
   for (const folder of sources.map(({ path }) => posix.dirname(path))) counts.set(folder, (counts.get(folder) ?? 0) + 1)
   return [...counts]
-    .filter(([, count]) => count > MOST_FILES)
-    .map(([folder, count]) => `${folder}: has ${count} files, more than ${MOST_FILES}: give some a folder of their own`)
+    .filter(([, count]) => count > MAX_FILES)
+    .map(([folder, count]) => `${folder}: has ${count} files, more than ${MAX_FILES}: give some a folder of their own`)
 }
 
 function findWrongImports({ path, text }: Source): string[] {

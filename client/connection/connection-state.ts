@@ -7,7 +7,7 @@ import {
   POLL_TIMEOUT_MS,
   QUIET_MS,
   RETRY_FIRST_MS,
-  RETRY_MOST_MS,
+  RETRY_MAX_MS,
   SILENCE_MS,
   SILENCE_SEEN_MS,
   STEADY_MS,
@@ -167,7 +167,7 @@ export function transition(
   const hear = (changes?: Changes) => begin('stream', SILENCE_MS, { ...changes, heardAt: now })
   const fail = (asked = 0) => {
     const failures = (isSteady ? 0 : state.failures) + 1
-    const ms = asked + backOff(asked > 0 ? 1 : failures, state.retryMs, RETRY_MOST_MS, random)
+    const ms = asked + backOff(asked > 0 ? 1 : failures, state.retryMs, RETRY_MAX_MS, random)
     return begin('wait', ms, { failures, notBefore: now + asked, status: lost })
   }
 

@@ -32,7 +32,7 @@ export interface Environment {
 }
 
 /** The longest wait for a frame: hidden pages draw none. */
-const FRAME_MOST_MS = 250
+const FRAME_MAX_MS = 250
 /** The length of a frame without a display. */
 const FRAME_MS = 16
 
@@ -69,7 +69,7 @@ function nextFrame(run: () => void): () => void {
     stop()
     run()
   }
-  const timer = setTimeout(once, requestAnimationFrame ? FRAME_MOST_MS : FRAME_MS)
+  const timer = setTimeout(once, requestAnimationFrame ? FRAME_MAX_MS : FRAME_MS)
   requestAnimationFrame?.(once)
   return stop
 }

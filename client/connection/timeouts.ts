@@ -16,12 +16,12 @@ export const POLL_MS = 5_000
 export const POLL_TIMEOUT_MS = 15_000
 /** A stream that lived this long was steady: its end is no failure. */
 export const STEADY_MS = 10_000
-/** The first and the longest back-off; the server's `retry:` replaces the first, from `RETRY_LEAST_MS` on. */
+/** The first and the longest back-off; the server's `retry:` replaces the first, from `RETRY_MIN_MS` on. */
 export const RETRY_FIRST_MS = 2_000
-export const RETRY_LEAST_MS = 100
-export const RETRY_MOST_MS = 30_000
+export const RETRY_MIN_MS = 100
+export const RETRY_MAX_MS = 30_000
 /** The longest `Retry-After` of the server that is honoured. */
-export const RETRY_AFTER_MOST_MS = 300_000
+export const RETRY_AFTER_MAX_MS = 300_000
 /** The wait between two looks at the server from a page that nobody sees. */
 export const UNSEEN_MS = 60_000
 /** Runtimes fire longer timers at once. */

@@ -4,7 +4,7 @@ import { type Attempt, type ConnectionOptions, eventOf, type Received } from './
 import type { ConnectionEvent } from './connection-state.ts'
 import type { Environment, EventSourceLike } from './environment.ts'
 import { EventSourceParser } from './event-source-parser.ts'
-import { RETRY_AFTER_MOST_MS } from './timeouts.ts'
+import { RETRY_AFTER_MAX_MS } from './timeouts.ts'
 
 /** ClientRequests with a credential. */
 export interface ClientRequests {
@@ -154,6 +154,6 @@ async function outcomeOf(
 ): Promise<ConnectionEvent> {
   const ours = taken ?? (await readProblem(response))
   const event = taken ?? { type: 'failed', status: ours && response.status }
-  const mostMs = ours ? RETRY_AFTER_MOST_MS : FOREIGN_WAIT_MS
+  const mostMs = ours ? RETRY_AFTER_MAX_MS : FOREIGN_WAIT_MS
   return Object.assign(event, { retryAfterMs: retryAfterMs(response, clock.now(), mostMs) })
 }

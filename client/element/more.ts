@@ -5,7 +5,7 @@ import { systemClock } from '../../shared/time/clock.ts'
 import { isJob, readJson } from '../../shared/wire/answers.ts'
 import { type GetToken, TokenSource } from '../connection/access/token-source.ts'
 import type { JobLocation } from '../connection/job-url.ts'
-import { LONGEST_TIMER_MS, RETRY_FIRST_MS, RETRY_MOST_MS } from '../connection/timeouts.ts'
+import { LONGEST_TIMER_MS, RETRY_FIRST_MS, RETRY_MAX_MS } from '../connection/timeouts.ts'
 
 /** Failed items that are listed at most. */
 const FAILURES_SHOWN = 50
@@ -83,7 +83,7 @@ async function replaceToken(source: TokenSource, location: JobLocation, signal: 
       location.token = await source.renew()
       return !signal.aborted
     } catch {
-      await wait(backOff(tries, RETRY_FIRST_MS, RETRY_MOST_MS, Math.random()), signal)
+      await wait(backOff(tries, RETRY_FIRST_MS, RETRY_MAX_MS, Math.random()), signal)
     }
   }
   return false

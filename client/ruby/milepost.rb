@@ -29,11 +29,11 @@ module Milepost
   REQUEST_TIMEOUT = 10
   END_TIMEOUT = 2
   RETRY_FIRST = 0.5
-  RETRY_MOST = 5.0
+  RETRY_MAX = 5.0
   HEARTBEAT = 15
   # The longest Retry-After, of Milepost and of a proxy, which names an hour and is back in a minute.
-  WAIT_MOST = 3600.0
-  FOREIGN_WAIT_MOST = 10.0
+  WAIT_MAX = 3600.0
+  FOREIGN_WAIT_MAX = 10.0
   # Failures in a row after which an absent server is told of.
   AWAY_TRIES = 3
   TERMINAL = %w[completed failed cancelled].freeze
@@ -76,12 +76,12 @@ module Milepost
       is_ours = status >= 400 && answer['type'].to_s.start_with?('urn:milepost:') && detail.is_a?(String) &&
                 response['Content-Type'].to_s.start_with?('application/problem+json')
       # Whatever a proxy says, Milepost is away.
-      return Failed.new(:away, away(status), wait(response, FOREIGN_WAIT_MOST), status) unless is_ours
+      return Failed.new(:away, away(status), wait(response, FOREIGN_WAIT_MAX), status) unless is_ours
       return Failed.new(:rejected, detail) if [400, 413, 415, 422].include?(status)
       return Failed.new(:refused, detail) if [403, 404, 409].include?(status)
 
       @on_token_refused.call(detail) if status == 401
-      Failed.new(:retry, detail, wait(response, WAIT_MOST))
+      Failed.new(:retry, detail, wait(response, WAIT_MAX))
     end
 
     def away(status)

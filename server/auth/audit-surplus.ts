@@ -1,7 +1,7 @@
 import { tenantOf } from '../../shared/document/tenant.ts'
 
 /** Records that each keeps while others have more. */
-const LEAST_PART = 100
+const MIN_PART = 100
 
 /** Who shares a part of the records: a tenant, a principal without one, or all strangers. */
 const actorOf = (sub: string | undefined) => (sub === undefined ? '' : (tenantOf(sub) ?? `::${sub}`))
@@ -15,7 +15,7 @@ const actorOf = (sub: string | undefined) => (sub === undefined ? '' : (tenantOf
 export function surplusOf<Kept extends { sub: string | undefined }>(records: readonly Kept[], most: number): Kept[] {
   const counts = new Map<string, number>()
   for (const { sub } of records) counts.set(actorOf(sub), (counts.get(actorOf(sub)) ?? 0) + 1)
-  const part = Math.max(LEAST_PART, equalPart([...counts.values()], most))
+  const part = Math.max(MIN_PART, equalPart([...counts.values()], most))
   const kept = new Map<string, number>()
   let total = 0
   return records.filter(({ sub }) => {

@@ -13,25 +13,25 @@ import { surplusOf } from './audit-surplus.ts'
 import { withoutTokens } from './token-prefix.ts'
 
 /** Most records stored of each action; the oldest of who has the most are dropped. */
-const MOST_RECORDS = 10_000
+const MAX_RECORDS = 10_000
 /** Records of an action that a process writes between two checks of their number: by at most this many it may be too high. */
 const TRIM_EVERY = 1_000
 /** How long acts are counted together: milliseconds. */
 const WINDOW_MS = 600_000
 /** Most records of a window: of an action and a principal, by what it is. More are only counted. */
-const MOST_ACTS = 50
-const MOST_REFUSALS = 10
+const MAX_ACTS = 50
+const MAX_REFUSALS = 10
 /** Most principals of a window, an action and a tenant, and most addresses of an action, that have records of their own. */
-const MOST_ACTORS = 1_000
-const MOST_ADDRESSES = 100
+const MAX_ACTORS = 1_000
+const MAX_ADDRESSES = 100
 /** Most principals and addresses of a window that have, of all tenants and actions. */
-const MOST_TALLIES = 50_000
+const MAX_TALLIES = 50_000
 /** Most records being written. */
-const MOST_PENDING = 100
+const MAX_PENDING = 100
 /** Notes per read. */
 const PAGE = 100
 /** Most records read for a page: with a filter, few may match. */
-const MOST_READ = 1_000
+const MAX_READ = 1_000
 
 const refusals: ReadonlySet<AuditAction> = new Set(['refused', 'credentials-refused'])
 
@@ -89,8 +89,8 @@ export class Audit {
   record(entry: AuditEntry): Promise<void> {
     this.#endWindow()
     const tally = this.#tallyOf(entry)
-    const most = refusals.has(entry.action) ? MOST_REFUSALS : MOST_ACTS
-    if (tally.recorded < most && this.#pending.size < MOST_PENDING) {
+    const most = refusals.has(entry.action) ? MAX_REFUSALS : MAX_ACTS
+    if (tally.recorded < most && this.#pending.size < MAX_PENDING) {
       tally.recorded += 1
       return this.#write(entry)
     }
@@ -109,7 +109,7 @@ export class Audit {
     for await (const { key, text } of this.#newest(prefixes, cursor)) {
       const record: AuditRecord = JSON.parse(text)
       if (Date.parse(record.at) > oldest && (sub === undefined || record.sub === sub)) records.push(record)
-      if (records.length === limit || ++read === MOST_READ) return { records, nextCursor: placeIn(key) }
+      if (records.length === limit || ++read === MAX_READ) return { records, nextCursor: placeIn(key) }
     }
     return { records }
   }
@@ -149,9 +149,9 @@ export class Audit {
     const known = this.#tallies.get(key)
     if (known) return known
     const [group, most] =
-      sub === undefined ? [`${action} by address`, MOST_ADDRESSES] : [qualify(tenantOf(sub), action), MOST_ACTORS]
+      sub === undefined ? [`${action} by address`, MAX_ADDRESSES] : [qualify(tenantOf(sub), action), MAX_ACTORS]
     const actors = this.#actors.get(group) ?? 0
-    if (actors < most && this.#tallies.size < MOST_TALLIES) {
+    if (actors < most && this.#tallies.size < MAX_TALLIES) {
       this.#actors.set(group, actors + 1)
       const tally = { ...who, recorded: 0, unrecorded: 0 }
       this.#tallies.set(key, tally)
@@ -249,7 +249,7 @@ export class Audit {
       if (this.#isClosed) return
       for (const { key, text } of page) all.push({ key, sub: (JSON.parse(text) as AuditRecord).sub })
     }
-    const surplus = surplusOf(all, MOST_RECORDS)
+    const surplus = surplusOf(all, MAX_RECORDS)
     for (let place = 0; place < surplus.length && !this.#isClosed; place += PAGE) {
       await Promise.all(surplus.slice(place, place + PAGE).map(({ key }) => this.#notes.take(key)))
       await nextTurn(this.#clock)

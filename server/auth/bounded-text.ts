@@ -1,5 +1,5 @@
 /** Bytes of an answer of an identity provider: more than any has. */
-const MOST_BYTES = 1_048_576
+const MAX_BYTES = 1_048_576
 
 /** The body of an identity provider's answer. @throws Error, before it has read the rest, if it is too long */
 export async function boundedText({ body }: Response): Promise<string> {
@@ -9,7 +9,7 @@ export async function boundedText({ body }: Response): Promise<string> {
   // Leaving the loop cancels the stream.
   for await (const chunk of body ?? []) {
     bytes += chunk.byteLength
-    if (bytes > MOST_BYTES) throw new Error(`the answer has more than ${MOST_BYTES} bytes`)
+    if (bytes > MAX_BYTES) throw new Error(`the answer has more than ${MAX_BYTES} bytes`)
     text += decoder.decode(chunk, { stream: true })
   }
   return text + decoder.decode()

@@ -43,7 +43,7 @@ const FETCH_MS = 5_000
 /** Age of a fetch whose end nobody will see: a runtime may drop it with the request that began it, as Workers do. */
 const DROPPED_MS = 2 * FETCH_MS
 /** Most requests that wait for the fetch of another request. */
-const MOST_WAITING = 256
+const MAX_WAITING = 256
 /** How often those look whether it has ended: milliseconds. */
 const LOOK_MS = 20
 /** The shortest modulus of an RSA key (RFC 7518, 3.3): characters of base64url for 2,048 bits. */
@@ -144,7 +144,7 @@ export class Jwks {
   /** Waits until no fetch is in progress. @throws ProblemError 503 if too many requests do */
   async #fetchOfAnother(): Promise<void> {
     if (!this.#isFetching()) return
-    if (this.#waiting >= MOST_WAITING) throw unavailable()
+    if (this.#waiting >= MAX_WAITING) throw unavailable()
     this.#waiting += 1
     while (this.#isFetching()) await new Promise<void>((look) => this.#clock.setTimeout(look, LOOK_MS))
   }

@@ -2,7 +2,7 @@ import type { Note, Notes } from '../jobs/engine.ts'
 import type { ExpiringNote } from '../jobs/transfer.ts'
 
 /** Most notes stored of a kind, which is the first word of their keys; the oldest of the kind are dropped first. */
-const MOST_KEPT = 10_000
+const MAX_KEPT = 10_000
 
 type Kind = Map<string, { text: string; until: number }>
 
@@ -14,7 +14,7 @@ export class MemoryNotes implements Notes {
     const notes = this.#kindOf(key)
     // A replaced note also becomes the newest in the map.
     notes.delete(key)
-    if (notes.size >= MOST_KEPT) makeRoom(notes, now)
+    if (notes.size >= MAX_KEPT) makeRoom(notes, now)
     notes.set(key, { text, until })
   }
 
@@ -55,7 +55,7 @@ export class MemoryNotes implements Notes {
 function makeRoom(notes: Kind, now: number): void {
   for (const [key, { until }] of notes) if (until <= now) notes.delete(key)
   for (const key of notes.keys()) {
-    if (notes.size < MOST_KEPT) return
+    if (notes.size < MAX_KEPT) return
     notes.delete(key)
   }
 }

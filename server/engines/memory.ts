@@ -24,7 +24,7 @@ import type {
   View,
   WatchTarget,
 } from '../jobs/engine.ts'
-import { MOST_CREATORS, MOST_KINDS } from '../jobs/engine.ts'
+import { MAX_CREATORS, MAX_KINDS } from '../jobs/engine.ts'
 import { isForgotten, KEYS_KEPT } from '../jobs/idempotency.ts'
 import { BLOCK_BYTES, changeOfStanding, NOTHING, refusalOfGrowth, refusalOfJob, type Standing } from '../jobs/kept.ts'
 import { buildPage, type ChangedRow, ListPage, startOf } from '../jobs/paging/paging.ts'
@@ -147,7 +147,7 @@ export class MemoryEngine implements Engine {
       bytes: blocks * BLOCK_BYTES,
     }))
     creators.sort((a, b) => b.bytes - a.bytes || (a.sub < b.sub ? -1 : 1))
-    return { byStatus, byKind: byKind.slice(0, MOST_KINDS), creators: creators.slice(0, MOST_CREATORS) }
+    return { byStatus, byKind: byKind.slice(0, MAX_KINDS), creators: creators.slice(0, MAX_CREATORS) }
   }
 
   async due({ list, before, after, limit }: DueQuery): Promise<DueJob[]> {

@@ -9,7 +9,7 @@ import { answerStream, viewerOf } from './stream-response.ts'
 /** No number of jobs is counted higher. */
 const COUNTED_TO = 10_000
 /** Most principals, and jobs with guests, whose streams are listed. */
-const MOST_WATCHERS = 20
+const MAX_WATCHERS = 20
 /** How long the figures of the store are cached: milliseconds. */
 const STORE_MS = 5_000
 
@@ -24,7 +24,7 @@ export function operatorRoutes(app: App, { engine, hub, limits, history, clock }
     return {
       at: new Date(clock.now()).toISOString(),
       process: { startedAt, version, engine: engine.name },
-      streams: hub.busiest(MOST_WATCHERS),
+      streams: hub.busiest(MAX_WATCHERS),
       ...(history ? { history: historyOf(history) } : {}),
       ...(store ? { store: { countedTo: COUNTED_TO, ...store } } : {}),
       limits: { streams, liveJobs, keptJobs, keptBytes },

@@ -204,8 +204,8 @@ export interface Note {
 }
 
 /** Most kinds and creators in the figures of a store. */
-export const MOST_KINDS = 20
-export const MOST_CREATORS = 10
+export const MAX_KINDS = 20
+export const MAX_CREATORS = 10
 
 /** What a store has. Jobs are counted up to a bound, so that counting does not take longer with more jobs. */
 export interface StoreFigures {

@@ -8,7 +8,7 @@ import { textDigest } from '../support/digest.ts'
 import type { Documents, Notes, StoredJob } from './engine.ts'
 
 /** Most retries of one job that are found. */
-const MOST_RETRIES = 20
+const MAX_RETRIES = 20
 
 interface RetriesContext {
   notes: Notes
@@ -55,7 +55,7 @@ export class Retries {
   /** The retries of a job that the principal may see: the newest first. */
   async of(principal: Principal, id: string): Promise<JobHeader[]> {
     const documents = this.#context.documentsOf(principal)
-    const found = await this.#context.notes.list({ prefix: await placeOf(principal, id), limit: MOST_RETRIES })
+    const found = await this.#context.notes.list({ prefix: await placeOf(principal, id), limit: MAX_RETRIES })
     const isIn = principal.tenant !== undefined
     const jobs = await Promise.all(found.map(({ text }) => documents.read(isIn ? unqualify(text).name : text)))
     return jobs

@@ -43,7 +43,7 @@ const FIRST_FLUSH_MS = 250
  * batch, and jitter spreads producers. A server that rejects everything is asked as slowly.
  */
 const RETRY_FIRST_MS = 500
-const RETRY_MOST_MS = 5_000
+const RETRY_MAX_MS = 5_000
 /** After so many rejected events in a row the server is asked with a back-off. */
 const MANY_REJECTIONS = 10
 /** Tries of a single event that a proxy refuses as too large. */
@@ -279,9 +279,9 @@ export class Batcher {
   #waitAfter(tries: number, leastMs = 0): void {
     const random = this.#options.random.number()
     // Draining has a deadline: the server may be back just before it.
-    if (this.#drained.length > 0) this.#wait(backOff(1, RETRY_FIRST_MS, RETRY_MOST_MS, random))
+    if (this.#drained.length > 0) this.#wait(backOff(1, RETRY_FIRST_MS, RETRY_MAX_MS, random))
     // Named waits are equal for all producers: jitter spreads their return.
-    else this.#wait(Math.max(leastMs * (1 + random / 4), backOff(tries, RETRY_FIRST_MS, RETRY_MOST_MS, random)))
+    else this.#wait(Math.max(leastMs * (1 + random / 4), backOff(tries, RETRY_FIRST_MS, RETRY_MAX_MS, random)))
   }
 
   /** Sets the timer, unless an earlier one or a back-off is set. */

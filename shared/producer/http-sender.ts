@@ -4,7 +4,7 @@ import { FOREIGN_WAIT_MS, retryAfterMs } from '../wire/retry-after.ts'
 import type { Sent } from './batcher.ts'
 
 /** The longest `Retry-After` of the server that is honoured, in milliseconds: a longer one is a mistake, and may not fit a timer. */
-const RETRY_AFTER_MOST_MS = 3_600_000
+const RETRY_AFTER_MAX_MS = 3_600_000
 
 /** A failed request. */
 export type Failed = Exclude<Sent, { receipt: Receipt }>
@@ -29,7 +29,7 @@ export async function readAnswer<T>(
   const problem = await readProblem(response)
   const failed = problem && failureOf(status, problem.detail)
   if (failed && !('retry' in failed)) return { failed, problem, status }
-  const afterMs = retryAfterMs(response, now, problem ? RETRY_AFTER_MOST_MS : FOREIGN_WAIT_MS)
+  const afterMs = retryAfterMs(response, now, problem ? RETRY_AFTER_MAX_MS : FOREIGN_WAIT_MS)
   // Without a problem it is a proxy that has a smaller limit than the server, which has not seen the request.
   return { failed: { retry: true, afterMs, tooLarge: status === 413 }, problem, status }
 }

@@ -5,7 +5,7 @@ import { ServerProcess } from '../support/server-process.ts'
 
 const UNIT = 'server/deploy/milepost.service'
 /** What `systemd-analyze security` may come to, of 10. */
-const MOST_EXPOSURE = 2.5
+const MAX_EXPOSURE = 2.5
 
 const unit = await readFile(UNIT, 'utf8')
 const containerfile = await readFile('server/deploy/Containerfile', 'utf8')
@@ -40,7 +40,7 @@ describe('milepost.service', () => {
     // Where there is no systemd, that has to do.
     if (!Bun.which('systemd-analyze')) return
     const { out } = await run(['systemd-analyze', 'security', '--offline=true', '--no-pager', UNIT])
-    expect(Number(/Overall exposure level for \S+ ([\d.]+)/.exec(out)?.[1])).toBeLessThan(MOST_EXPOSURE)
+    expect(Number(/Overall exposure level for \S+ ([\d.]+)/.exec(out)?.[1])).toBeLessThan(MAX_EXPOSURE)
   })
 })
 

@@ -212,7 +212,7 @@ describe('Milepost::Reporter', () => {
       `
 require 'milepost'
 Milepost.send(:remove_const, :RETRY_FIRST); Milepost::RETRY_FIRST = 0.01
-Milepost.send(:remove_const, :FOREIGN_WAIT_MOST); Milepost::FOREIGN_WAIT_MOST = 0.01
+Milepost.send(:remove_const, :FOREIGN_WAIT_MAX); Milepost::FOREIGN_WAIT_MAX = 0.01
 reporter = Milepost::Reporter.new { |problem| puts problem }
 job = reporter.create(title: 'Proxy', id: 'proxy')
 job.status('running')

@@ -19,8 +19,8 @@ import { type Target, Watcher, type World } from './watcher.ts'
 
 const OWNER = 'ada'
 const JOBS = ['a', 'b', 'c']
-const MOST_STEPS = 120
-const MOST_WATCHERS = 12
+const MAX_STEPS = 120
+const MAX_WATCHERS = 12
 
 /** A stream that counts as slow after very little, so that few events suffice to fill it. */
 const narrowStream = standardStreams(512)
@@ -112,7 +112,7 @@ class Simulation {
     for (const producer of this.#producers) await producer.begin()
     engine.faults = chooseFaults(this.#random)
     if (engine.faults.lostWake === 0 && this.#random.chance(0.5)) engine.tellsAll = true
-    for (let step = this.#random.below(MOST_STEPS); step > 0 && !this.#violation; step--) {
+    for (let step = this.#random.below(MAX_STEPS); step > 0 && !this.#violation; step--) {
       this.#act()
       if (this.#random.chance(0.1)) await this.#sweep()
       await clock.advance(this.#pause())
@@ -158,7 +158,7 @@ class Simulation {
   }
 
   #join(): void {
-    if (this.#watchers.size >= MOST_WATCHERS) return
+    if (this.#watchers.size >= MAX_WATCHERS) return
     const { random } = this.#world
     const target = this.#targets[random.below(this.#targets.length)] as Target
     this.#watchers.add(new Watcher(this.#world, target, random.chance(0.7) ? 'all' : 'header'))

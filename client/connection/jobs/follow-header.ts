@@ -23,7 +23,7 @@ import { createJobStream, type FollowedJob, type JobStream } from './job-stream.
 
 const SECOND = 1_000
 /** Jobs on one stream: each is in the stream's URL with its token, and servers accept 16 KiB of URL. */
-const MOST_JOBS = 40
+const MAX_JOBS = 40
 
 /** Stops following. */
 interface Following {
@@ -124,7 +124,7 @@ function joinStream(job: FollowedJob, environment: Environment): JobStream {
   const made = createJobStream({
     base,
     parts: 'header',
-    mostJobs: MOST_JOBS,
+    mostJobs: MAX_JOBS,
     policy: transition,
     connect: createConnection,
     async open(url, attempt) {

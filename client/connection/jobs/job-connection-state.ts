@@ -7,7 +7,7 @@ import {
   statusOfRefusal,
   transition,
 } from '../connection-state.ts'
-import { MUTE_MS, POLL_TIMEOUT_MS, RETRY_LEAST_MS, RETRY_MOST_MS, STEADY_MS } from '../timeouts.ts'
+import { MUTE_MS, POLL_TIMEOUT_MS, RETRY_MAX_MS, RETRY_MIN_MS, STEADY_MS } from '../timeouts.ts'
 
 /** Refusals in a row before they are believed: a server that is being deployed may refuse for a moment. */
 const REFUSALS = { expired: 3, 'not-found': 2 }
@@ -37,7 +37,7 @@ export function jobTransition(
     case 'start':
       return state.status === 'ended' || phase !== 'idle' ? [state] : go({ refusals: 0 })
     case 'retry':
-      return [{ ...state, retryMs: Math.min(RETRY_MOST_MS, Math.max(RETRY_LEAST_MS, event.ms)) }]
+      return [{ ...state, retryMs: Math.min(RETRY_MAX_MS, Math.max(RETRY_MIN_MS, event.ms)) }]
     case 'opened':
       return go({ refusals: 0 })
     case 'message':
@@ -64,7 +64,7 @@ export function jobTransition(
       if (!refused || (!hasStream && !isPolling)) break
       const refusals = before + 1
       if (refusals >= REFUSALS[refused]) return finish(refused)
-      return [{ ...state, refusals, phase: 'wait' }, 'wait', backOff(refusals, state.retryMs, RETRY_MOST_MS, random)]
+      return [{ ...state, refusals, phase: 'wait' }, 'wait', backOff(refusals, state.retryMs, RETRY_MAX_MS, random)]
     }
   }
   return go({})

@@ -12,8 +12,8 @@ import { jobTransition } from './job-connection-state.ts'
 import { createJobStream, type FollowedJob, type JobStream } from './job-stream.ts'
 
 /** Jobs on one stream: servers accept 100 jobs and 16 KiB of URL, in which each job may have a token. */
-const MOST_JOBS = 80
-const MOST_WITH_TOKENS = 40
+const MAX_JOBS = 80
+const MAX_WITH_TOKENS = 40
 
 /** Every id of a job, qualified or not: for any other the server would refuse the whole stream. `shared/document/job.ts` has the exact rule. */
 const JOB_ID = /^[\w.~:-]{1,194}$/
@@ -55,7 +55,7 @@ class PageStream {
     this.#stream = createJobStream({
       base: location.base,
       parts,
-      mostJobs: location.token === null ? MOST_JOBS : MOST_WITH_TOKENS,
+      mostJobs: location.token === null ? MAX_JOBS : MAX_WITH_TOKENS,
       policy: jobTransition,
       connect: (options) => {
         if (!group) return createConnection(options)

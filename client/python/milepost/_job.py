@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FIRST_FLUSH = 0.25
 END_FLUSH = 2.0
 RETRY_FIRST = 0.5
-RETRY_MOST = 5.0
+RETRY_MAX = 5.0
 # An exception that leaves a loop ends the program within this time, or was caught.
 STOPPED_GRACE = 2.0
 
@@ -324,7 +324,7 @@ class Job:
         is_closing = reporter._deadline is not None
         tries = 0 if is_closing else min(self._failures - 1, 10)
         chance = random.random()
-        wait = min(RETRY_MOST, RETRY_FIRST * 2 ** tries) * (0.5 + chance / 2)
+        wait = min(RETRY_MAX, RETRY_FIRST * 2 ** tries) * (0.5 + chance / 2)
         self._schedule(wait if is_closing else max(wait, failed.after * (1 + chance / 4)))
 
     def _divide(self, batch: Batch, reason: str) -> None:
@@ -339,7 +339,7 @@ class Job:
             self._queue.reject(batch.events[0], reason)
         if self._queue:
             many = self._rejections - MANY_REJECTIONS
-            self._schedule(0 if many < 0 else min(RETRY_MOST, 2.0 ** many))
+            self._schedule(0 if many < 0 else min(RETRY_MAX, 2.0 ** many))
 
     def _plan(self) -> None:
         """Plan the next look at the bars, or heartbeat."""

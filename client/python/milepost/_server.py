@@ -14,8 +14,8 @@ from typing import Any, Callable, NamedTuple
 ANSWER_BYTES = 32 * 1024 * 1024
 # The longest Retry-After, in seconds, of Milepost and of a proxy, which names an hour of
 # maintenance and is back in a minute.
-WAIT_MOST = 3600.0
-FOREIGN_WAIT_MOST = 10.0
+WAIT_MAX = 3600.0
+FOREIGN_WAIT_MAX = 10.0
 
 
 class Failed(NamedTuple):
@@ -75,14 +75,14 @@ class Server:
                 and isinstance(detail, str)):
             what = 'redirects: set the URL at which Milepost answers' if 300 <= status < 400 \
                 else f'answers {status}, but not as Milepost'
-            return Failed('away', what, _retry_after(head, FOREIGN_WAIT_MOST), status)
+            return Failed('away', what, _retry_after(head, FOREIGN_WAIT_MAX), status)
         if status in (400, 413, 415, 422):
             return Failed('rejected', detail)
         if status in (403, 404, 409):
             return Failed('refused', detail)
         if status == 401:
             self._on_token_refused(detail)
-        return Failed('retry', f'answers {status}: {detail}', _retry_after(head, WAIT_MOST))
+        return Failed('retry', f'answers {status}: {detail}', _retry_after(head, WAIT_MAX))
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -264,7 +264,7 @@ module Milepost
       @failures += 1
       @reporter.tell_away(failed.reason) if @failures == AWAY_TRIES && failed.kind == :away
       tries = @reporter.is_closing ? 0 : [@failures - 1, 10].min
-      wait = [RETRY_MOST, RETRY_FIRST * (2**tries)].min * (0.5 + (rand / 2))
+      wait = [RETRY_MAX, RETRY_FIRST * (2**tries)].min * (0.5 + (rand / 2))
       wait = [wait, failed.after * (1 + (rand / 4))].max unless @reporter.is_closing
       @reporter.schedule(self, wait)
     end

@@ -12,7 +12,7 @@ const PAGE = 64
 /** Bytes of documents that are copied together, unless one is larger. */
 const BATCH_BYTES = 8_388_608
 /** Most ids that a message names. */
-const MOST_NAMED = 10
+const MAX_NAMED = 10
 
 interface CopySummary {
   /** Jobs of FROM. */
@@ -172,6 +172,6 @@ function isSameRecord(source: JobRecord, target: JobRecord): boolean {
 }
 
 function named(ids: readonly string[]): string {
-  const more = ids.length - MOST_NAMED
-  return ids.slice(0, MOST_NAMED).join(', ') + (more > 0 ? ` and ${more} more` : '')
+  const more = ids.length - MAX_NAMED
+  return ids.slice(0, MAX_NAMED).join(', ') + (more > 0 ? ` and ${more} more` : '')
 }

@@ -5,7 +5,7 @@ import { problems, refuse } from '../../errors.ts'
 /** Keys of one `getMany`. */
 const KEYS_AT_ONCE = 10
 /** Largest batch of one `list`. */
-const MOST_LISTED = 500
+const MAX_LISTED = 500
 /** Attempts before the store counts as unavailable, and the backoff between them: milliseconds. */
 const TRIES = 40
 const WAIT_MS = { first: 1, most: 50 }
@@ -37,7 +37,7 @@ export class KvAccess {
   }
 
   list<T>(selector: Deno.KvListSelector, options: { limit: number; reverse?: boolean }): Promise<Deno.KvEntry<T>[]> {
-    const batchSize = Math.min(options.limit, MOST_LISTED)
+    const batchSize = Math.min(options.limit, MAX_LISTED)
     return this.#try(() => Array.fromAsync(this.#kv.list<T>(selector, { ...options, batchSize })))
   }
 

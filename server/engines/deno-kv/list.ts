@@ -10,7 +10,7 @@ import type { KvStore } from './store.ts'
 import type { Listed } from './values.ts'
 
 /** Most index entries per read. */
-const MOST_SCANNED = 1_000
+const MAX_SCANNED = 1_000
 const CURSOR = /^(\d{1,16})-([A-Za-z0-9._~:-]{1,194})$/
 
 /** A place in the order of creation. */
@@ -23,7 +23,7 @@ export async function listJobs(kv: KvAccess, store: KvStore, query: ListQuery): 
   if (query.cursor !== undefined && end === undefined) return { rows: [] }
   const page = new ListPage(query)
   let scan = query.limit + 1
-  for (let isLast = false; !page.isFull && !isLast; scan = Math.min(2 * scan, MOST_SCANNED)) {
+  for (let isLast = false; !page.isFull && !isLast; scan = Math.min(2 * scan, MAX_SCANNED)) {
     const selector = end ? { prefix, end: [...prefix, ...end] } : { prefix }
     const entries = await kv.list<Listed>(selector, { limit: scan, reverse: true })
     isLast = entries.length < scan

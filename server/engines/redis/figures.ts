@@ -1,5 +1,5 @@
 import { type JobStatus, jobStatuses } from '../../../shared/document/job.ts'
-import { MOST_CREATORS, MOST_KINDS, type StoreFigures } from '../../jobs/engine.ts'
+import { MAX_CREATORS, MAX_KINDS, type StoreFigures } from '../../jobs/engine.ts'
 import { BLOCK_BYTES } from '../../jobs/kept.ts'
 import { parseInfo } from './connection/node.ts'
 import { originalText } from './keys.ts'
@@ -27,7 +27,7 @@ export async function figuresOf(store: RedisStore, most: number): Promise<StoreF
     // Each partition has its first kinds in the same order, so that of the first of all nothing is missing.
     byKind: [...byKind]
       .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-      .slice(0, MOST_KINDS)
+      .slice(0, MAX_KINDS)
       .map(([kind, jobs]) => ({ kind: originalText(kind), jobs: Math.min(most, jobs) })),
     creators: await largest(store, [...new Set(replies.flatMap(([, , , names]) => names))].map(originalText), most),
   }
@@ -36,7 +36,7 @@ export async function figuresOf(store: RedisStore, most: number): Promise<StoreF
 function readPartition({ nodes }: RedisStore, place: Place): Promise<Reply> {
   const { keys } = place
   const indexes = jobStatuses.map((status) => keys.list(undefined, 'status', status))
-  const args = [keys.list(undefined, 'kind'), `${MOST_KINDS}`, `${MOST_CREATORS}`]
+  const args = [keys.list(undefined, 'kind'), `${MAX_KINDS}`, `${MAX_CREATORS}`]
   return nodes.read<Reply>(place, scripts.figures, [keys.kinds, keys.creators, ...indexes], args)
 }
 
@@ -45,7 +45,7 @@ async function largest(store: RedisStore, subs: string[], most: number): Promise
   const standings = await Promise.all(subs.map(async (sub) => ({ sub, ...(await store.standing(sub)) })))
   return standings
     .sort((a, b) => b.blocks - a.blocks || (a.sub < b.sub ? -1 : 1))
-    .slice(0, MOST_CREATORS)
+    .slice(0, MAX_CREATORS)
     .map(({ sub, live, jobs, blocks }) => ({ sub, live: Math.min(most, live), jobs, bytes: blocks * BLOCK_BYTES }))
 }
 

@@ -1,5 +1,5 @@
 import { type JobStatus, jobStatuses } from '../../../shared/document/job.ts'
-import { MOST_CREATORS, MOST_KINDS, type StoreFigures } from '../../jobs/engine.ts'
+import { MAX_CREATORS, MAX_KINDS, type StoreFigures } from '../../jobs/engine.ts'
 import { BLOCK_BYTES } from '../../jobs/kept.ts'
 import { type Database, encodeText, type SqlValue } from './database.ts'
 
@@ -21,7 +21,7 @@ export async function readFigures(db: Database, most: number, pause: () => Promi
     await pause()
   }
   const byKind: StoreFigures['byKind'] = []
-  for (let kind = ''; byKind.length < MOST_KINDS; await pause()) {
+  for (let kind = ''; byKind.length < MAX_KINDS; await pause()) {
     const [next] = all('SELECT kind FROM jobs INDEXED BY jobs_all_by_kind WHERE kind > ? ORDER BY kind LIMIT 1', kind)
     if (!next) break
     kind = String(next.kind)
@@ -30,7 +30,7 @@ export async function readFigures(db: Database, most: number, pause: () => Promi
   const largest = all(
     'SELECT creator, jobs, blocks FROM (SELECT * FROM kept LIMIT ?) ORDER BY blocks DESC, creator LIMIT ?',
     most,
-    MOST_CREATORS,
+    MAX_CREATORS,
   )
   const creators: StoreFigures['creators'] = []
   for (const { creator, jobs, blocks } of largest) {

@@ -1,5 +1,5 @@
 /** Most pings of a WebSocket within a second. Clients send one in many seconds. */
-const MOST_PINGS = 64
+const MAX_PINGS = 64
 
 interface Pinging {
   since: number
@@ -20,6 +20,6 @@ export function endPingFloods(): (socket: { terminate(): void }) => void {
     if (now - state.since > 1_000) Object.assign(state, { since: now, pings: 0 })
     state.pings += 1
     states.set(socket, state)
-    if (state.pings > MOST_PINGS) socket.terminate()
+    if (state.pings > MAX_PINGS) socket.terminate()
   }
 }

@@ -4,7 +4,7 @@ import { type ProblemError, problems, refuse } from '../../errors.ts'
 /** How long a body may stand still, and how long it may take at any speed: milliseconds. */
 const PATIENCE_MS = 10_000
 /** Least average speed of a body that takes longer: bytes per second. */
-const LEAST_BYTES_PER_SECOND = 16 * 1_024
+const MIN_BYTES_PER_SECOND = 16 * 1_024
 
 /**
  * The chunks of a body. Its reader may hold memory and a place that others wait for, so a client that sends half a body, or a byte now and
@@ -36,7 +36,7 @@ export async function* pacedBody(
 }
 
 /** How long so many bytes may take: milliseconds. */
-export const timeFor = (bytes: number): number => Math.max(PATIENCE_MS, (bytes / LEAST_BYTES_PER_SECOND) * 1_000)
+export const timeFor = (bytes: number): number => Math.max(PATIENCE_MS, (bytes / MIN_BYTES_PER_SECOND) * 1_000)
 
 /** The result of a read of a body. @throws ProblemError 400 when it fails, 408 after `ms` milliseconds */
 export function within<T>(

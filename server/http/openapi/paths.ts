@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { BATCHES_LIMIT } from '../../../shared/document/limits.ts'
 import { auditQuerySchema, listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../../../shared/wire/api.ts'
-import { MOST_PACE_SECONDS } from '../../services/kit/pace.ts'
+import { MAX_PACE_SECONDS } from '../../services/kit/pace.ts'
 
 export type Json = Record<string, unknown>
 
@@ -53,7 +53,7 @@ const serviceForm: Json = {
     paceSeconds: {
       type: 'integer',
       minimum: 1,
-      maximum: MOST_PACE_SECONDS,
+      maximum: MAX_PACE_SECONDS,
       description: 'About how many seconds the work is slowed down to take. As fast as it can by default.',
     },
   },

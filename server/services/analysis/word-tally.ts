@@ -1,7 +1,7 @@
 import { largest } from '../kit/largest.ts'
 
 /** Different words that are counted at once. Beyond, the rarest are forgotten: a text may be made of noise. */
-export const MOST_WORDS = 200_000
+export const MAX_WORDS = 200_000
 /** Words that are gone through between two checkpoints. */
 const TURN = 4_096
 /** Frequent words of a file that are kept until every file is known. */
@@ -95,9 +95,9 @@ export class WordTally {
 
   /** Forgets the rarest words where there are too many, and says whether it did. */
   async #bound(counts: Map<string, number>): Promise<boolean> {
-    if (counts.size <= MOST_WORDS) return false
+    if (counts.size <= MAX_WORDS) return false
     this.approximate = true
-    for (let rarest = 1; counts.size > MOST_WORDS / 2; rarest++) {
+    for (let rarest = 1; counts.size > MAX_WORDS / 2; rarest++) {
       for (const [word, count] of counts) {
         if (this.#isTurnOver()) await this.#checkpoint()
         if (count <= rarest) counts.delete(word)

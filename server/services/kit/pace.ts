@@ -10,7 +10,7 @@ const LARGEST_PIECE = 64 * 1024
 const CATCH_UP_MS = 1_000
 
 /** The longest that work may be slowed down to: its upload stays in memory for as long. */
-export const MOST_PACE_SECONDS = 600
+export const MAX_PACE_SECONDS = 600
 
 /** An option of every service. */
 export interface PaceOption {

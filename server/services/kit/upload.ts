@@ -1,12 +1,12 @@
 import { fitsUtf8 } from '../../../shared/document/text-size.ts'
 import { problems, refuse } from '../../errors.ts'
 import { countOf } from './amounts.ts'
-import { MOST_PACE_SECONDS } from './pace.ts'
+import { MAX_PACE_SECONDS } from './pace.ts'
 import { pathProblem } from './path-problem.ts'
 import { clip, reasonOf } from './untrusted-text.ts'
 
 /** Files that one field takes. */
-const MOST_FILES = 5_000
+const MAX_FILES = 5_000
 /** Bytes of a path: what an item's id may have. */
 const PATH_BYTES = 512
 
@@ -42,8 +42,8 @@ export function paceOf(form: FormData): { paceSeconds: number } | undefined {
   const [value, ...others] = form.getAll('paceSeconds')
   if (value === undefined) return undefined
   const seconds = typeof value === 'string' && /^[0-9]{1,4}$/.test(value) ? Number(value) : 0
-  if (others.length > 0 || seconds < 1 || seconds > MOST_PACE_SECONDS) {
-    throw refused('paceSeconds', `must be one whole number of seconds, from 1 to ${MOST_PACE_SECONDS}, or left out`)
+  if (others.length > 0 || seconds < 1 || seconds > MAX_PACE_SECONDS) {
+    throw refused('paceSeconds', `must be one whole number of seconds, from 1 to ${MAX_PACE_SECONDS}, or left out`)
   }
   return { paceSeconds: seconds }
 }
@@ -82,7 +82,7 @@ interface FilesWanted {
 export async function uploadedFiles(
   form: FormData,
   field: string,
-  { least, most = MOST_FILES, checkpoint }: FilesWanted,
+  { least, most = MAX_FILES, checkpoint }: FilesWanted,
 ): Promise<File[]> {
   // A page sends a field that was left empty as a file without a name and without content.
   const values = form.getAll(field).filter((value) => typeof value === 'string' || value.name || value.size > 0)

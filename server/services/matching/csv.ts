@@ -1,10 +1,10 @@
 import { countOf } from '../kit/amounts.ts'
 
 /** What a row may have. Spreadsheets have fewer columns that anyone fills, and no longer cells. */
-export const MOST_COLUMNS = 1_000
-export const MOST_CELL = 32_767
+export const MAX_COLUMNS = 1_000
+export const MAX_CELL = 32_767
 /** Characters of a row. */
-export const MOST_ROW = 262_144
+export const MAX_ROW = 262_144
 
 /**
  * The rows of a CSV text (RFC 4180): quoted fields with separators, quotes and line breaks in them, any kind of line break, blank lines
@@ -30,8 +30,8 @@ export async function* parseCsv(text: AsyncIterable<string>): AsyncGenerator<str
       if (isBreak) line += 1
       last = char
       rowLength += 1
-      if (rowLength > MOST_ROW) throw tooLong(line, 'a row', MOST_ROW, 'character')
-      if (field.length > MOST_CELL) throw tooLong(line, 'a cell', MOST_CELL, 'character')
+      if (rowLength > MAX_ROW) throw tooLong(line, 'a row', MAX_ROW, 'character')
+      if (field.length > MAX_CELL) throw tooLong(line, 'a cell', MAX_CELL, 'character')
       if (state === 'quoted') {
         if (char === '"') state = 'closed'
         else field += char
@@ -43,7 +43,7 @@ export async function* parseCsv(text: AsyncIterable<string>): AsyncGenerator<str
       } else if (char === separator || (separator === undefined && isSeparator(char))) {
         separator = char
         row.push(field)
-        if (row.length === MOST_COLUMNS) throw tooLong(line, 'a row', MOST_COLUMNS, 'column')
+        if (row.length === MAX_COLUMNS) throw tooLong(line, 'a row', MAX_COLUMNS, 'column')
         field = ''
         state = 'start'
       } else if (isBreak) {

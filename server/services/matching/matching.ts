@@ -46,7 +46,7 @@ interface MatchingResult {
  * Below this no link is made. With lists that share two thirds of their records, links and omissions go wrong equally often here; it is
  * also about where half of what each name tells is found in the other.
  */
-const LEAST_CONFIDENCE = 0.6
+const MIN_CONFIDENCE = 0.6
 /** Candidates of a record that stay in the running. */
 const FINALISTS = 5
 const SHOWN = 20
@@ -113,7 +113,7 @@ export async function matchRecords(left: NameFile, right: NameFile, options: Mat
         score: nameSimilarity(record.words, rights[other]?.words ?? [], weights),
       }))
       const finalists = largest(candidates, FINALISTS, ({ score }) => score)
-      found.push(...finalists.filter(({ score }) => score >= LEAST_CONFIDENCE))
+      found.push(...finalists.filter(({ score }) => score >= MIN_CONFIDENCE))
       emitItem(jobId, {
         id: itemId(record.row),
         label: shown(record),
@@ -186,7 +186,7 @@ function shown({ name, row }: NamedRecord): string {
 
 /** What a record is most like so far: another one may be surer of it. */
 function likeliest(pair: Pair | undefined, rights: readonly NamedRecord[]): { message?: string } {
-  const other = pair && pair.score >= LEAST_CONFIDENCE && rights[pair.right]
+  const other = pair && pair.score >= MIN_CONFIDENCE && rights[pair.right]
   return other ? { message: withConfidence(other, pair.score) } : {}
 }
 

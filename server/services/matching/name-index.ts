@@ -3,9 +3,9 @@ import { largest } from '../kit/largest.ts'
 /** Letters of a word's beginning under which its name is filed. */
 const KEY_LENGTH = 3
 /** Filed names that are looked at for one name: what all have in common, `the` or `inc`, tells nothing. */
-const MOST_LOOKED_AT = 2_000
+const MAX_LOOKED_AT = 2_000
 /** Names that are worth a comparison with one name. */
-const MOST_CANDIDATES = 50
+const MAX_CANDIDATES = 50
 
 /**
  * Finds in a list the names that may be another one, without comparing it with all of them (blocking): the same name, and those that
@@ -26,15 +26,15 @@ export class NameIndex {
   /** The places of the names that a name is worth comparing with: 50 at most. */
   candidates(words: readonly string[]): Set<number> {
     const shared = new Map<number, number>()
-    let room = MOST_LOOKED_AT
+    let room = MAX_LOOKED_AT
     for (const block of this.#blocksOf(words)) {
       for (const place of block.slice(0, room)) shared.set(place, (shared.get(place) ?? 0) + 1 / block.length)
       room -= Math.min(room, block.length)
     }
-    const same = (this.#same.get(words.join(' ')) ?? []).slice(0, MOST_CANDIDATES)
+    const same = (this.#same.get(words.join(' ')) ?? []).slice(0, MAX_CANDIDATES)
     const found = new Set(same)
-    for (const [place] of largest(shared, MOST_CANDIDATES, ([, share]) => share)) {
-      if (found.size === MOST_CANDIDATES) break
+    for (const [place] of largest(shared, MAX_CANDIDATES, ([, share]) => share)) {
+      if (found.size === MAX_CANDIDATES) break
       found.add(place)
     }
     return found

@@ -22,7 +22,7 @@ export interface NamedRecord {
 }
 
 /** Records that a list may have: what a job's items and a process's memory take without pain. */
-const MOST_RECORDS = 50_000
+const MAX_RECORDS = 50_000
 
 /**
  * The place of the column that holds names: the one called `name`, else the first with that word in what it is called, else the only one.
@@ -75,7 +75,7 @@ export async function* readNames(file: NameFile, checkpoint: Checkpoint): AsyncG
     for await (const fields of parseCsv(pieces(file, checkpoint))) {
       row += 1
       await checkpoint()
-      if (row > MOST_RECORDS + 1) throw new Error(`It has over ${countOf(MOST_RECORDS, 'record')}. Send it in parts.`)
+      if (row > MAX_RECORDS + 1) throw new Error(`It has over ${countOf(MAX_RECORDS, 'record')}. Send it in parts.`)
       if (column === undefined) {
         column = findNameColumn(fields)
         continue

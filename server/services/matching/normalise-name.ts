@@ -2,7 +2,7 @@
 const NAME_LENGTH = 200
 
 /** Words of a name that are compared. */
-const MOST_WORDS = 16
+const MAX_WORDS = 16
 
 /** Letters that Unicode does not take apart, as people without them on the keyboard write them. */
 const LETTERS: Record<string, string> = {
@@ -58,5 +58,5 @@ export function normaliseName(name: string): string {
  * become eighteen.
  */
 export function nameWords(name: string): string[] {
-  return normaliseName(name).slice(0, NAME_LENGTH).split(' ', MOST_WORDS).filter(Boolean)
+  return normaliseName(name).slice(0, NAME_LENGTH).split(' ', MAX_WORDS).filter(Boolean)
 }

@@ -9,7 +9,7 @@ const LATE_MS = 250
 /** Connections that are being opened at a time: fewer than any server lets wait. */
 const OPENING = 100
 /** Events of one job that can be told apart. */
-const MOST_EVENTS = 1 << 17
+const MAX_EVENTS = 1 << 17
 
 const DATA = 'data:'
 const OK = 'HTTP/1.1 200'
@@ -164,8 +164,8 @@ function numberAfter(text: string, name: string, from: number): number {
 }
 
 function grown(seen: Uint8Array, place: number): Uint8Array {
-  if (place > MOST_EVENTS / 8)
-    throw new Error(`A job has more than ${MOST_EVENTS} events: run the workload for a shorter time`)
+  if (place > MAX_EVENTS / 8)
+    throw new Error(`A job has more than ${MAX_EVENTS} events: run the workload for a shorter time`)
   const larger = new Uint8Array(Math.max(64, 2 * place))
   larger.set(seen)
   return larger

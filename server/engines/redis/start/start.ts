@@ -12,7 +12,7 @@ import { tryCommands } from './try-commands.ts'
 /** The format of all keys. */
 const FORMAT = '1'
 /** Needed for sharded subscriptions and flags of scripts. */
-const LEAST_VERSION = 7
+const MIN_VERSION = 7
 /** From this version on a server can wait for its append-only file (`WAITAOF`). */
 const WAITAOF_VERSION = 7.2
 /** Keys that are looked at to see whether another program has some of ours. */
@@ -117,7 +117,7 @@ async function check(client: RedisClient, address: Address, level: AcknowledgeLe
   const texts = await Promise.all(sections.map((section) => client.sendCommand<string>(['INFO', section])))
   const info = parseInfo(texts.join('\r\n'))
   const version = Number.parseFloat(info.redis_version ?? '')
-  if (!(version >= LEAST_VERSION)) {
+  if (!(version >= MIN_VERSION)) {
     throw new EngineOpenError(
       `${at} is Redis ${info.redis_version ?? 'of an unknown version'}: Milepost needs Redis 7.0 or newer, or Valkey.`,
     )

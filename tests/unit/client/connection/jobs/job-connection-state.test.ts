@@ -6,7 +6,7 @@ import {
   transition,
 } from '../../../../../client/connection/connection-state.ts'
 import { jobTransition } from '../../../../../client/connection/jobs/job-connection-state.ts'
-import { RETRY_AFTER_MOST_MS } from '../../../../../client/connection/timeouts.ts'
+import { RETRY_AFTER_MAX_MS } from '../../../../../client/connection/timeouts.ts'
 import type { EndReason } from '../../../../../shared/wire/messages.ts'
 import { type Began, closes, live, Machine, opens, polling, polls, waits, watches } from '../machine.ts'
 
@@ -187,7 +187,7 @@ describe.each([
   ['jobTransition', jobTransition],
 ])('%s: whatever happens', (name, policy) => {
   const cursor = fc.constantFrom(undefined, 'e-1', 'e-2')
-  const retryAfterMs = fc.option(fc.nat({ max: RETRY_AFTER_MOST_MS }), { nil: undefined })
+  const retryAfterMs = fc.option(fc.nat({ max: RETRY_AFTER_MAX_MS }), { nil: undefined })
   const anyEvent: fc.Arbitrary<ConnectionEvent> = fc.oneof(
     fc.constantFrom<ConnectionEvent>(
       { type: 'start' },

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { setJobEvents } from '../../../../../server/jobs/emitter.ts'
 import { analyseTexts, type CorpusFile } from '../../../../../server/services/analysis/analysis.ts'
 import { splitWords } from '../../../../../server/services/analysis/split-words.ts'
-import { MOST_WORDS, WordTally } from '../../../../../server/services/analysis/word-tally.ts'
+import { MAX_WORDS, WordTally } from '../../../../../server/services/analysis/word-tally.ts'
 import { largest } from '../../../../../server/services/kit/largest.ts'
 import { VirtualClock } from '../../../../virtual-clock.ts'
 import { finish, Recorder, streamOf } from '../recorder.ts'
@@ -170,9 +170,9 @@ describe('WordTally', () => {
     await tally.add(['often', 'often', 'often'])
     await tally.endFile()
     expect(tally.approximate).toBe(false)
-    await tally.add(Array.from({ length: MOST_WORDS }, (_, place) => `w${place}`))
+    await tally.add(Array.from({ length: MAX_WORDS }, (_, place) => `w${place}`))
     await tally.endFile()
-    expect([tally.approximate, tally.words, tally.distinct]).toEqual([true, MOST_WORDS + 3, 1])
+    expect([tally.approximate, tally.words, tally.distinct]).toEqual([true, MAX_WORDS + 3, 1])
     expect(tally.top(2)).toEqual([{ word: 'often', count: 3 }])
   })
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { formatCsv, MOST_CELL, MOST_COLUMNS, MOST_ROW, parseCsv } from '../../../../../server/services/matching/csv.ts'
+import { formatCsv, MAX_CELL, MAX_COLUMNS, MAX_ROW, parseCsv } from '../../../../../server/services/matching/csv.ts'
 
 async function* piecesOf(text: string, length: number): AsyncGenerator<string> {
   for (let at = 0; at < text.length; at += length) yield text.slice(at, at + length)
@@ -52,8 +52,8 @@ describe('parseCsv', () => {
   })
 
   test('parseCsv refuses a row of more than it takes as soon as it sees it, naming the line and the limit', async () => {
-    const fits = `${','.repeat(MOST_COLUMNS - 1)}\n`
-    expect((await parse(fits))[0]).toHaveLength(MOST_COLUMNS)
+    const fits = `${','.repeat(MAX_COLUMNS - 1)}\n`
+    expect((await parse(fits))[0]).toHaveLength(MAX_COLUMNS)
     let read = 0
     async function* endless(piece: string): AsyncGenerator<string> {
       yield 'a,b\n'
@@ -63,16 +63,16 @@ describe('parseCsv', () => {
       }
     }
     const refusals: [piece: string, most: number, message: string][] = [
-      [',', MOST_COLUMNS, 'Line 2: a row has over 1,000 columns.'],
-      ['x', MOST_CELL, 'Line 2: a cell has over 32,767 characters.'],
-      [`${'x'.repeat(999)},`, MOST_ROW, 'Line 2: a row has over 262,144 characters.'],
+      [',', MAX_COLUMNS, 'Line 2: a row has over 1,000 columns.'],
+      ['x', MAX_CELL, 'Line 2: a cell has over 32,767 characters.'],
+      [`${'x'.repeat(999)},`, MAX_ROW, 'Line 2: a row has over 262,144 characters.'],
     ]
     for (const [piece, most, message] of refusals) {
       read = 0
       await expect(Array.fromAsync(parseCsv(endless(piece)))).rejects.toThrow(message)
       expect(read).toBeLessThanOrEqual(most + 1_000)
     }
-    await expect(parse(`a,b\n"${'x\n'.repeat(MOST_CELL)}`)).rejects.toThrow('a cell has over 32,767 characters')
+    await expect(parse(`a,b\n"${'x\n'.repeat(MAX_CELL)}`)).rejects.toThrow('a cell has over 32,767 characters')
   })
 
   test('parseCsv undoes formatCsv, wherever the text is cut', async () => {
