@@ -9,6 +9,7 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
+/** The configuration of a server, read from its settings by {@link readConfig}. */
 export interface Config {
   port: number
   /** The address to listen on. Omitted: the entry chooses. */

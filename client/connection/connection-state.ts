@@ -95,9 +95,9 @@ export type ConnectionEvent =
   | { type: 'timer' }
   | { type: 'online' }
   | { type: 'offline' }
-  /** Someone looks at the page again. */
+  /** The page is visible again. */
   | { type: 'visible' }
-  /** A ping says that everything is up to date, and nobody looks at the page. */
+  /** A ping arrived on a hidden page: everything is up to date. */
   | { type: 'unseen' }
   // Those of `job-connection-state.ts`:
   /** A message does not continue the document. */
@@ -150,7 +150,7 @@ export function transition(
   const { phase, status, online, pollUntil } = state
   const isAtWork = phase !== 'idle'
   const hasStream = phase === 'open' || phase === 'stream'
-  /** Its end is no failure, and makes up for those before it. */
+  /** Its end is no failure, and resets the count of failures. */
   const isSteady = phase === 'stream' && now - state.openedAt >= STEADY_MS
   /** The status while disconnected. */
   const lost = online ? 'reconnecting' : 'offline'
@@ -192,7 +192,7 @@ export function transition(
       if (phase === 'stream' && now - state.heardAt >= SILENCE_SEEN_MS) return open({ failures: 0 })
       break
     case 'unseen':
-      // The connection is left to tabs that are seen. A title or a notification is late by this wait at most.
+      // Visible tabs keep the connection. On a hidden page a title or notification is late by this wait at most.
       if (hasStream) return begin('wait', UNSEEN_MS, { failures: 0 })
       break
     case 'timer':

@@ -20,7 +20,7 @@ type BrowserPage = Pick<EventTarget, 'addEventListener'> & {
 /** The client's dependencies on its environment, injectable for tests. */
 export interface Environment {
   fetch(url: string, init?: RequestInit): Promise<Response>
-  /** Left out where there is none, as on servers; streams are then read with `fetch`. */
+  /** Omitted where there is none, as on servers; streams are then read with `fetch`. */
   EventSource?: (new (url: string) => EventSourceLike) | undefined
   clock: Clock
   random: Pick<Random, 'number'>

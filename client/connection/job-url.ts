@@ -18,7 +18,7 @@ export type JobAddress = (
     }
   | {
       jobId: string
-      /** Where the server is mounted. Left out: at the root of this origin. */
+      /** Where the server is mounted. Omitted: at the root of this origin. */
       baseUrl?: string | undefined
       url?: never
     }

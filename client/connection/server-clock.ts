@@ -13,6 +13,7 @@ interface ServerClock {
   setRoughly(date: string): void
 }
 
+/** Creates a clock that follows the device until the server has told its time. */
 export function createServerClock(clock: Clock): ServerClock {
   let offset = clock.now() - clock.monotonic()
   const offsetAt = (at: string) => Date.parse(at) - clock.monotonic()

@@ -12,6 +12,7 @@ export const QUIET_MS = 40_000
 export const MUTE_STARTS = 3
 /** Time of polling before a stream is tried again. */
 export const STREAM_AGAIN_MS = 300_000
+/** Interval of polls, and the time-out of one. */
 export const POLL_MS = 5_000
 export const POLL_TIMEOUT_MS = 15_000
 /** A stream that lived this long was steady: its end is no failure. */
@@ -22,7 +23,7 @@ export const RETRY_MIN_MS = 100
 export const RETRY_MAX_MS = 30_000
 /** The longest `Retry-After` of the server that is honoured. */
 export const RETRY_AFTER_MAX_MS = 300_000
-/** The wait between two looks at the server from a page that nobody sees. */
+/** The interval of polls from a hidden page. */
 export const UNSEEN_MS = 60_000
 /** Runtimes fire longer timers at once. */
 export const LONGEST_TIMER_MS = 2_147_483_647

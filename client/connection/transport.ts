@@ -6,11 +6,11 @@ import type { Environment, EventSourceLike } from './environment.ts'
 import { EventSourceParser } from './event-source-parser.ts'
 import { RETRY_AFTER_MAX_MS } from './timeouts.ts'
 
-/** ClientRequests with a credential. */
+/** Requests with a credential. */
 export interface ClientRequests {
   /** Opens a stream. Returns how it ended, unless that is reported to the attempt. */
   open(url: string, attempt: Attempt): Promise<ConnectionEvent | undefined>
-  /** ClientRequests JSON, as {@link requestJson} does. */
+  /** Requests JSON, as {@link requestJson} does. */
   request: typeof requestJson
 }
 
@@ -129,7 +129,7 @@ function isEventStream(response: Response): boolean {
 }
 
 /**
- * ClientRequests JSON.
+ * Requests JSON.
  *
  * @param take turns the parsed answer and its `Date`, which may be empty, into an event of the policy; `undefined` when it is not the server's
  * @returns that event with the server's `Retry-After`, or the failure

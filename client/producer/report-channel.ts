@@ -55,7 +55,7 @@ const UNUSED_MS = 1_000
 const SILENT_MS = { first: 4_000, most: 60_000 }
 /** The wait between two such connections: milliseconds. */
 const BREATH_MS = 50
-/** Back-off after a lost connection to a server that has answered here, and to another, which may have no WebSocket: milliseconds. */
+/** Back-off in milliseconds after a lost connection: to a server that has answered on one, and to one that never has. */
 const LOST_MS = { first: 1_000, most: 30_000 }
 const REFUSED_MS = { first: 30_000, most: 900_000 }
 /** Codes with which the server closes a connection that it found wrong. */

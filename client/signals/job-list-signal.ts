@@ -53,13 +53,13 @@ export interface JobListSignal extends ConnectionSignals {
 
 /** Which jobs, and how to reach them. */
 export interface JobListOptions extends BearerOptions {
-  /** Where the server is mounted. Left out: at the root of this origin. */
+  /** Where the server is mounted. Omitted: at the root of this origin. */
   baseUrl?: string | undefined
   /** Who reads: tabs of one viewer share a connection. See {@link JobSignalOptions}. */
   viewer?: string | undefined
   /** Only the children of this job. */
   parent?: string | undefined
-  /** Whose jobs, by name, or `*` for everyone's: takes the scope `jobs:admin`. Left out: one's own. */
+  /** Whose jobs, by name, or `*` for everyone's: takes the scope `jobs:admin`. Omitted: one's own. */
   owner?: string | undefined
   environment?: Environment | undefined
 }

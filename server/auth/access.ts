@@ -31,8 +31,8 @@ export interface Grant {
 export interface Principal {
   sub: string
   /**
-   * A world of its own: jobs, principals, quotas and administrators of a tenant are not those of another. Omitted: principals outside of all
-   * tenants, whose administrators see all.
+   * Its tenant, if it is in one: jobs, principals, quotas and administrators of one tenant are separate from those of others. Omitted:
+   * principals outside of all tenants, whose administrators see all.
    */
   tenant?: string | undefined
   scopes: readonly Scope[]
@@ -54,6 +54,7 @@ export const fullName = ({ tenant, sub }: Pick<Principal, 'tenant' | 'sub'>): st
 export const nameFor = ({ tenant }: Principal, other: Pick<Principal, 'tenant' | 'sub'>): string =>
   tenant === undefined ? fullName(other) : other.sub
 
+/** Whether a principal has `jobs:admin`: for its tenant, if it is in one, otherwise for all. */
 export const isAdmin = (principal: Principal): boolean => principal.scopes.includes('jobs:admin')
 
 /** The current token series of a job: how often all of its tokens were revoked. */

@@ -7,8 +7,8 @@ const MIN_PART = 100
 const actorOf = (sub: string | undefined) => (sub === undefined ? '' : (tenantOf(sub) ?? `::${sub}`))
 
 /**
- * What to drop of the audit's records to keep at most `most`: the oldest of those actors who have more than an equal part. So nobody who does
- * much displaces what others did.
+ * What to drop of the audit's records to keep at most `most`: the oldest of those actors who have more than an equal part. So a busy
+ * actor does not displace the records of others.
  *
  * @param records newest first
  */

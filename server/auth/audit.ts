@@ -12,7 +12,7 @@ import { textDigest } from '../support/digest.ts'
 import { surplusOf } from './audit-surplus.ts'
 import { withoutTokens } from './token-prefix.ts'
 
-/** Most records stored of each action; the oldest of who has the most are dropped. */
+/** Most records stored of each action; the oldest of the actor with the most are dropped. */
 const MAX_RECORDS = 10_000
 /** Records of an action that a process writes between two checks of their number: by at most this many it may be too high. */
 const TRIM_EVERY = 1_000
@@ -24,7 +24,7 @@ const MAX_REFUSALS = 10
 /** Most principals of a window, an action and a tenant, and most addresses of an action, that have records of their own. */
 const MAX_ACTORS = 1_000
 const MAX_ADDRESSES = 100
-/** Most principals and addresses of a window that have, of all tenants and actions. */
+/** The same of all tenants and actions together. */
 const MAX_TALLIES = 50_000
 /** Most records being written. */
 const MAX_PENDING = 100
@@ -44,6 +44,7 @@ interface Tally extends Pick<AuditRecord, 'action' | 'sub' | 'address'> {
   unrecorded: number
 }
 
+/** Options of an {@link Audit}. */
 export interface AuditOptions {
   engine: Pick<Engine, 'notes'>
   clock: Clock
@@ -239,7 +240,7 @@ export class Audit {
     if (left === 0) await this.#trim(prefixOf(action))
   }
 
-  /** Deletes the oldest records of who has the most, so that nobody who does much displaces what others did. */
+  /** Deletes the oldest records of the actors with the most, so that a busy actor does not displace the records of others. */
   async #trim(prefix: string): Promise<void> {
     const all: { key: string; sub: string | undefined }[] = []
     let page: Note[] | undefined

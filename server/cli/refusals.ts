@@ -30,6 +30,7 @@ export async function inWords<T>(work: () => Promise<T>, about = ''): Promise<T>
   }
 }
 
+/** The code of a system error: `ENOENT`. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }

@@ -42,4 +42,5 @@ export async function keepOwnSecret(engine: string): Promise<string | undefined>
   return readOwnSecret(engine)
 }
 
+/** A new random secret: 260 bits. */
 export const makeSecret = (): string => randomId(systemRandom, 52)

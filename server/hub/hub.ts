@@ -51,6 +51,7 @@ export interface HubContext {
   turns?: FairTurns | undefined
 }
 
+/** Options of a {@link Hub}. */
 export interface HubOptions extends HubContext {
   /** Limits of open streams in this process. */
   limits: StreamLimits

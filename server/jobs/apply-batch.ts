@@ -22,6 +22,7 @@ export interface Loaded {
   generation?: string | undefined
 }
 
+/** What a batch does: a commit to write, the current header for a repeated key, or a refusal. */
 export type Outcome = { commit: Commit } | { repeat: JobHeader } | { refused: Problem }
 
 /** Ids of the rows that events name, for engines that must load them in advance. */

@@ -39,6 +39,7 @@ export interface JobToCreate extends StoredJob {
   keptLimit?: { jobs: number; bytes: number }
 }
 
+/** The outcome of a creation. */
 export type Created =
   | { created: true; job: StoredJob }
   /** The id is taken, by `job`. */
@@ -111,12 +112,14 @@ export interface Batch {
   retentionSeconds?: number
 }
 
+/** The idempotency key of a batch. */
 export interface IdempotencyKey {
   key: string
   /** Digest of the batch: the same key with another digest is refused. */
   digest: string
 }
 
+/** The outcome of a batch. */
 export type Applied =
   | {
       header: JobHeader
@@ -129,6 +132,7 @@ export type Applied =
 /** View of a job: everything, or the header alone. */
 export type View = 'all' | 'header'
 
+/** A query for a page of jobs. */
 export interface ListQuery {
   /** `undefined`: all owners. The name of a tenant's list (`listOf`): all owners in that tenant. */
   owner: string | undefined
@@ -145,6 +149,7 @@ export interface ListQuery {
   cursor?: string
 }
 
+/** A page of a list. */
 export interface Page<T> {
   rows: T[]
   nextCursor?: string
@@ -175,6 +180,7 @@ export interface RemoveOnly {
   expired?: DueTerms
 }
 
+/** A query for a page of a due list. */
 export interface DueQuery {
   list: DueList
   /** Due at this time or earlier: milliseconds since the Unix epoch. */
@@ -194,6 +200,7 @@ export interface DueJob {
 /** What to watch: one job, quietly if it does not count as watched for that; the jobs of an owner or of a tenant's list; or all jobs. */
 export type WatchTarget = { job: string; quietly?: true } | { owner: string } | { all: true }
 
+/** Ends a subscription. */
 export type Unwatch = () => void
 
 /** A short text with an expiry, such as a session. */

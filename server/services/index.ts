@@ -27,20 +27,20 @@ interface ServicesOptions {
   random?: Random
 }
 
-/** What the sample's target takes of one file. Some have more: this is how failures look. */
+/** Largest file of the sample's target. Some files are larger, to show failures. */
 const SAMPLE_FILE_BYTES = 13_700
-/** A target holds what was uploaded for it, and a copy of the source. */
+/** A target holds its own upload and a copy of the source. */
 const TREE_BYTES = 2 * defaultLimits.uploadBytes
 const TITLE_BYTES = 200
 
 /**
- * The reference services, to be handed to `createApp`. Each takes a form with files, or with `sample=true` and nothing else:
+ * The reference services, for the option `services` of `createApp`. Each takes a form with files, or with `sample=true`:
  *
- * - `sync`: `source`, the files of a folder; `target`, those that are there already, if any. They are synced in memory, to be watched.
+ * - `sync`: `source`, the files of a folder; `target`, existing files, optional. They are synced in memory.
  * - `analysis`: `files`, texts.
  * - `matching`: `left` and `right`, a CSV list each, with a column of names.
  *
- * With `paceSeconds` the work is slowed down to take about so long.
+ * `paceSeconds` slows the work down to about this many seconds.
  */
 export function createServices(options: ServicesOptions = {}): Services {
   const { samples, clock = systemClock, random = systemRandom } = options
@@ -116,7 +116,7 @@ async function uploadedTrees(form: FormData, checkpoint: () => Promise<void>): P
   return { source, target: uploadedTree(`${source.name} (copy)`, there) }
 }
 
-/** Files as a tree. A folder that all of them are in gives it its name: `photos/a.jpg` is to be the same file as `backup/a.jpg`. */
+/** Files as a tree. A common top folder becomes its name, so that `photos/a.jpg` and `backup/a.jpg` are the same path. */
 function uploadedTree(name: string, files: readonly File[]): MemoryTree {
   const [folder, ...rest] = files[0]?.name.split('/') ?? []
   const isCommon = rest.length > 0 && files.every((file) => file.name.startsWith(`${folder}/`))

@@ -39,6 +39,7 @@ export function parseRange(text: string): AddressRange | undefined {
   return bits <= bytes.length * 8 ? { bytes, bits } : undefined
 }
 
+/** Whether an address is in a range. */
 export function isWithin(address: Uint8Array, { bytes, bits }: AddressRange): boolean {
   if (address.length !== bytes.length) return false
   return bytes.every((byte, place) => {

@@ -14,6 +14,7 @@ export type Sent =
   /** The server accepts no batch of this job. */
   | { refused: string }
 
+/** Options of a {@link Batcher}. */
 export interface BatcherOptions {
   /** Sends a batch. The `key` is the same for each try of the same batch. */
   send(events: ProducerEvent[], key: string): Promise<Sent>

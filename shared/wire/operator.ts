@@ -4,7 +4,7 @@ const count = z.int().nonnegative()
 const series = z.array(z.number())
 const streamsByView = { all: count, header: count, list: count, operator: count, report: count }
 
-/** What `GET /api/operator` tells. What is of one process is named so: others on the same store are not in it. */
+/** The answer of `GET /api/operator`. Only `store` covers all processes on the store; the rest is of the process that answers. */
 export const operatorSchema = z
   .object({
     at: z.iso.datetime(),
@@ -43,7 +43,7 @@ export const operatorSchema = z
     /** What the store has. Omitted where it can't be counted from indexes. */
     store: z
       .object({
-        /** No number of jobs is higher: one that is as high may be more. */
+        /** The highest number of jobs that is counted to: a number as high may be more. */
         countedTo: count,
         bytes: count.optional(),
         byStatus: z.record(z.string(), count),
@@ -52,7 +52,7 @@ export const operatorSchema = z
         creators: z.array(z.object({ sub: z.string(), live: count, jobs: count, bytes: count })),
       })
       .optional(),
-    /** Of one principal. */
+    /** Limits of one principal. */
     limits: z.object({ streams: count, liveJobs: count, keptJobs: count, keptBytes: count }),
   })
   .meta({ id: 'Operator' })

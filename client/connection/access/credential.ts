@@ -6,10 +6,10 @@ import { LONGEST_TIMER_MS } from '../timeouts.ts'
 import { type ClientRequests, openStream, requestJson } from '../transport.ts'
 import { TokenSource } from './token-source.ts'
 
-/** ClientRequests with a credential that may be renewed. */
+/** Requests with a credential that may be renewed. */
 interface Credential extends ClientRequests {
   headers(): Promise<Readonly<Record<string, string>> | undefined>
-  /** Whether an end of a token is no end of the stream: it is opened again with the next. */
+  /** Whether the stream is opened again with the next token when its token has ended. */
   readonly isRenewable: boolean
 }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../../../shared/time/clock.ts'
 export type GetToken = () => string | Promise<string>
 
 interface TokenSourceOptions {
-  /** The first token. Left out: it is asked for. */
+  /** The first token. Omitted: it is asked for. */
   token?: string | undefined
   getToken: GetToken
   clock: Clock

@@ -25,6 +25,7 @@ interface Media {
   schema?: Schema
 }
 
+/** A JSON Schema, as far as the page shows it. */
 export interface Schema {
   $ref?: string
   type?: string

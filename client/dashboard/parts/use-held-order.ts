@@ -14,7 +14,7 @@ interface HeldOrder<Key> {
  *
  * @param list what is listed; another list is never held to the order of the one before
  * @param present how many rows there would be now
- * @param take the rows that there would be now; of a list that is not held, those that are drawn will do
+ * @param take returns the rows that there would be now; while the list is not held, the drawn ones suffice
  * @param belongs whether a row that is shown still has its place in the list
  */
 export function useHeldOrder<Key>(
@@ -40,7 +40,7 @@ export function useHeldOrder<Key>(
 }
 
 /**
- * How many rows came or went since a list was held in its order, as it is while somebody reads it or points at it.
+ * How many rows were added or removed since the order of a list was held.
  *
  * @param held the keys of the rows that are shown
  * @param present how many rows there would be now

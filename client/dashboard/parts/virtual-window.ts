@@ -5,6 +5,7 @@ interface OpenRow {
   extra: number
 }
 
+/** What decides which rows are visible. */
 export interface WindowInput {
   count: number
   /** Pixels of a row. */

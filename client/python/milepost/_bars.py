@@ -41,6 +41,8 @@ def set_progress(done: float, total: float | None = None, *, unit: str | None = 
 
 
 class Shown(NamedTuple):
+    """What a bar shows at a moment."""
+
     done: Any
     total: Any = None
     message: str | None = None
@@ -107,12 +109,13 @@ class Bar:
             raise Cancelled
 
     def stop(self) -> None:
-        """The loop was left: by `break`, or by an exception that it can't see."""
+        """Note that the loop was left by `break`, or by an exception that it can't see."""
         if not self.stopped_at:
             self.sample()
             self.stopped_at = time.monotonic()
 
     def end(self, error: BaseException | None = None) -> None:
+        """End the bar, and the job that it has made. Idempotent."""
         global _bar_job
         job = self.job
         with job._reporter._lock:

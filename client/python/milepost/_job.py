@@ -93,9 +93,11 @@ class Job:
                   metadata=metadata)
 
     def complete(self, message: str | None = None, result: Any = None) -> None:
+        """End the job as completed."""
         self.status('completed', message=message, result=result)
 
     def cancel(self, message: str | None = None) -> None:
+        """End the job as cancelled."""
         self.status('cancelled', message=message)
 
     def fail(self, reason: str | BaseException) -> None:
@@ -125,6 +127,7 @@ class Job:
                   message=message, weight=weight)
 
     def error(self, message: str, *, code: str | None = None, item_id: str | None = None) -> None:
+        """Report an error that does not end the job."""
         self._add('error', message=message, code=code, itemId=item_id)
 
     def log(self, message: str, level: str = 'info') -> None:

@@ -10,7 +10,7 @@ from ._reporter import logger
 
 
 class LogHandler(logging.Handler):
-    """Adds log records to a job; without one, to the current job."""
+    """Adds log records to a job, by default to the current one."""
 
     def __init__(self, job: Job | None = None, level: int | str = logging.NOTSET) -> None:
         super().__init__(level)

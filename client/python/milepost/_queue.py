@@ -160,10 +160,12 @@ class Queue:
 
 
 def to_json(value: dict[str, Any]) -> str:
+    """Encode as compact JSON; what has no JSON becomes text."""
     return json.dumps(value, default=_plain, allow_nan=False, separators=(',', ':'))
 
 
 def to_text(value: object) -> str:
+    """Return the text of an object, or of its type if that fails."""
     try:
         return str(value)
     except Exception:

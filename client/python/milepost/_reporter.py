@@ -206,6 +206,7 @@ def configure(url: str, token: str | Callable[[], str],
 
 
 def default_reporter() -> Reporter:
+    """Return the reporter of this process: that of `configure`, or of the environment."""
     with _default_lock:
         if _default:
             return _default

@@ -59,12 +59,14 @@ class tqdm(_base):
         self._end(error)
 
     def update(self, n: float = 1) -> Any:
+        """As tqdm; raise `Cancelled` when a watcher cancels."""
         displayed = super().update(n)
         if self._bar:
             self._bar.check()
         return displayed
 
     def close(self) -> None:
+        """As tqdm; end the job or step if the bar is complete."""
         super().close()
         if self.total is not None and self.n >= self.total:
             self._end(None)

@@ -33,10 +33,12 @@ module Milepost
       add('status', status: status, **fields)
     end
 
+    # Ends the job; message, result, title, metadata.
     def complete(**fields)
       status('completed', **fields)
     end
 
+    # Ends the job as failed, with the message of an exception or a text.
     def fail(error)
       status('failed', message: error.is_a?(Exception) ? "#{error.class}: #{error.message}" : error.to_s)
     end
@@ -56,6 +58,7 @@ module Milepost
       add('error', message: message, **fields)
     end
 
+    # level: debug, info, warn or error.
     def log(message, level: 'info')
       add('log', message: message, level: level)
     end
@@ -72,6 +75,7 @@ module Milepost
       raise Stopped if @is_cancelled
     end
 
+    # Sends what waits, for so many seconds at most.
     def flush(timeout = END_TIMEOUT)
       @reporter.flush(timeout, [self])
     end

@@ -93,6 +93,7 @@ export function encodeRow({ list, row }: ChangedRow): StoredRow {
   return { list, row: packed }
 }
 
+/** The inverse of {@link encodeRow}. */
 export function decodeRow({ list, row }: StoredRow): ChangedRow {
   for (const [key, value] of Object.entries(row)) if (value instanceof Uint8Array) row[key] = decoder.decode(value)
   return { list, row } as unknown as ChangedRow

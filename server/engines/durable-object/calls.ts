@@ -63,6 +63,7 @@ export interface ObjectBindings {
 
 /** Keep-alive of a WebSocket. The runtime responds without waking the object. */
 export const PING = 'ping'
+/** The answer to a ping over a WebSocket. */
 export const PONG = 'pong'
 
 /** A principal's index object. Its name is JSON, because UTF-8 can't encode unpaired surrogates. */

@@ -5,7 +5,7 @@ const MAX_WHOLE = 8_192
 /** Most events of a message: the hub sends more than these as one patch anyway. */
 const MAX_EVENTS = 8
 
-/** What a node tells the others of a change. */
+/** A change, as one node publishes it to the others. */
 export interface ChangeMessage {
   /**
    * The connections on which the change was committed. As long as they last, their process wakes its own watchers. Afterwards it does not
@@ -21,12 +21,13 @@ export interface ChangeMessage {
   change: Change
 }
 
+/** Order of the changes of one job id: compared by {@link isAfter}. */
 export type Order = [place: number, commits: number]
 
-/** Where the message has its place, which only the script knows at a creation. */
+/** Start of the order in a message. Of a creation only the script knows it. */
 const PLACE = '"order":['
 
-/** Encodes a message. Small changes are whole, of large ones only the versions are told. */
+/** Encodes a message. A large change has its versions only. */
 export function encodeChange({ change, ...about }: ChangeMessage): string {
   const { header, events = [] } = change
   const generation = header?.generation === undefined ? {} : { generation: header.generation }
@@ -40,7 +41,7 @@ export function encodeChange({ change, ...about }: ChangeMessage): string {
   return JSON.stringify({ ...start, change: versions })
 }
 
-/** The two parts of a message between which its place comes. */
+/** The parts of a message before and after its place in the order of creation. */
 export function aroundPlace(message: string): [string, string] {
   const at = message.indexOf(PLACE) + PLACE.length
   return [message.slice(0, at), message.slice(message.indexOf(',', at))]

@@ -84,6 +84,7 @@ const script = (source: string, flag?: 'no-writes' | 'allow-oom'): Script => ({
   source: `#!lua${flag === undefined ? '' : ` flags=${flag}`}\n${COMMON}${source}`,
 })
 
+/** All scripts, by name. */
 export const scripts = {
   /**
    * Reads a job and rows by name.

@@ -16,7 +16,7 @@ const RECOVERED_AT_ONCE = 200
 interface Watcher {
   wake(change: Change): void
   onLost(): void
-  /** It does not make its target count as watched. */
+  /** A quiet watcher: the job does not count as watched for it. */
   readonly isQuiet: boolean
 }
 
@@ -46,7 +46,7 @@ class Target {
     this.job = job
   }
 
-  /** Whether a change comes after all earlier ones of its job: those of this process and those of others arrive on different ways. */
+  /** Whether a change comes after all earlier ones of its job: those of this process and those of others arrive by different paths. */
   isNext({ id }: Change, order: Order): boolean {
     const known = this.#orders.get(id)
     if (known && !isAfter(order, known)) return false
@@ -54,7 +54,7 @@ class Target {
     return true
   }
 
-  /** Takes an order for the newest, even if another was. */
+  /** Makes an order the newest, even if a later one was known. */
   restart(id: string, order: Order): void {
     this.#orders.set(id, order, 1)
   }
@@ -111,7 +111,7 @@ export class RedisWatches {
     }
   }
 
-  /** Whether this process subscribes to a job only for those for whom it does not count as watched. */
+  /** Whether all watchers of a job in this process are quiet. */
   isQuiet(id: string): boolean {
     const target = this.#targets.get(nameOf({ job: id }))
     return target !== undefined && [...target.watchers].every(({ isQuiet }) => isQuiet)

@@ -1,3 +1,4 @@
+/** A value in a column. */
 export type SqlValue = string | number | null
 
 /** A SQLite database: the subset of `node:sqlite` in use, for which Durable Objects have an adapter. */

@@ -3,6 +3,7 @@ import { BATCHES_LIMIT } from '../../../shared/document/limits.ts'
 import { auditQuerySchema, listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../../../shared/wire/api.ts'
 import { MAX_PACE_SECONDS } from '../../services/kit/pace.ts'
 
+/** A JSON object of the description. */
 export type Json = Record<string, unknown>
 
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` })

@@ -33,6 +33,7 @@ export interface Env {
   }
 }
 
+/** A Hono app of Milepost. */
 export type App = Hono<Env>
 
 /** Dependencies of the routes. */

@@ -1,6 +1,7 @@
 import type { Peer } from '../../auth/authenticate.ts'
 import { type AddressRange, isWithin, parseAddress, parseRange } from '../../support/ip-address.ts'
 
+/** Options of a {@link Front}. */
 export interface FrontOptions {
   /** Public origin of the server: `https://example.com`. Links begin with it, whatever requests say. */
   publicOrigin?: string | undefined

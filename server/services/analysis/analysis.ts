@@ -24,7 +24,7 @@ interface AnalysisOptions extends PaceOption {
   clock?: Clock
 }
 
-/** What an analysis came to. */
+/** The result of an analysis. */
 interface AnalysisResult {
   files: number
   failed: number
@@ -32,27 +32,27 @@ interface AnalysisResult {
   words: number
   /** Different words. */
   distinct: number
-  /** There were too many different words to keep the rarest: counts are lower than the truth. */
+  /** Whether rare words were dropped, because there were too many: then counts are too low. */
   approximate: boolean
   /** The most frequent words, most frequent first. */
   top: WordCount[]
   /** The longest words, longest first. */
   longest: string[]
-  /** The largest files, largest first; `typical` is the word that tells a file from the others. */
+  /** The largest files, largest first; `typical` is the word with the highest tf–idf. */
   table: { name: string; bytes: number; words: number; distinct: number; typical: string | undefined }[]
 }
 
 const TOP = 30
 const LONGEST = 10
 const TABLE = 50
-/** How often counts that change all the time are worth an event: milliseconds. */
+/** Interval of events with counts: milliseconds. */
 const NEWS_MS = 500
 
 /**
- * Counts the words of a corpus: files are streams that flow through a decoder, a tokeniser and a tally, so that neither the corpus nor
- * any file of it is ever whole in memory. An item a file; one that can't be read or is no text is `failed`, and the rest goes on.
+ * Counts the words of a corpus. Files are streams through a decoder, a tokeniser and a tally, so no file is in memory as a whole. Each
+ * file is an item; one that can't be read or is not text is `failed`, and the others continue.
  *
- * @throws when every file failed, and when the job is to end
+ * @throws when all files failed, or when the job is to end
  * @example
  * ```ts
  * const { top } = await analyseTexts(files, { jobId })
@@ -107,7 +107,7 @@ export async function analyseTexts(files: readonly CorpusFile[], options: Analys
       }
       tally.dropFile()
       failed += 1
-      // What was not read of it will not be: the rest of the corpus ends at the total all the same.
+      // The rest of this file counts as read, so that the progress still ends at the total.
       bytes = before + file.size
       const reason = reasonOf(error)
       emitItem(jobId, { id, status: 'failed', progress: null, error: reason })

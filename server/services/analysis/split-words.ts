@@ -1,17 +1,17 @@
 /** Letters, with an apostrophe or a hyphen between them: `don't`, `well-known`. */
 const WORD = /\p{L}[\p{L}\p{M}]*(?:['’-]\p{L}[\p{L}\p{M}]*)*/gu
-/** What is longer is no word: a key, a hash, a line of a bundle. */
+/** Longer ones are no words, but keys, hashes or minified code. */
 const LONGEST_WORD = 64
-/** What stands in an address was not written to be read. */
+/** Addresses are not counted as words. */
 const ADDRESS = /https?:\/\/\S+/g
 /** Scripts that put no spaces between words. */
 const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]/u
-/** Characters that wait for the rest of their word; where no space comes for so long, one may be cut in two. */
+/** Most characters that wait for the rest of a word. In a longer text without spaces a word may be cut. */
 const LONGEST_REST = 1_000
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' })
 
-/** The words of a text, in lower case: for each piece those that ended with it. */
+/** The words of a text in lower case: for each piece, those that end in it. */
 export async function* splitWords(text: AsyncIterable<string>): AsyncGenerator<string[]> {
   let rest = ''
   for await (const piece of text) {

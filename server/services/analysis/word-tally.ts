@@ -1,32 +1,33 @@
 import { largest } from '../kit/largest.ts'
 
-/** Different words that are counted at once. Beyond, the rarest are forgotten: a text may be made of noise. */
+/** Most different words that are counted. Beyond that the rarest are dropped: a text may be noise. */
 export const MAX_WORDS = 200_000
-/** Words that are gone through between two checkpoints. */
+/** Words processed between two checkpoints. */
 const TURN = 4_096
-/** Frequent words of a file that are kept until every file is known. */
+/** Frequent words of a file that are kept until all files were counted. */
 const CANDIDATES = 20
 
+/** A word and how often it occurs. */
 export interface WordCount {
   word: string
   count: number
 }
 
-/** What one file came to. */
+/** The counts of one file. */
 export interface FileTally {
   words: number
   distinct: number
   frequent: WordCount[]
 }
 
-/** Counts the words of many files, one after the other, in memory that is bounded whatever they hold. */
+/** Counts the words of many files, one after the other, in bounded memory. */
 export class WordTally {
   /** Of all files that ended. */
   words = 0
-  /** Whether rare words were forgotten: counts are then lower than the truth, and so is {@link distinct}. */
+  /** Whether rare words were dropped: then counts, and {@link distinct}, are too low. */
   approximate = false
   readonly #counts = new Map<string, number>()
-  /** In how many files each word is. */
+  /** Number of files with each word. */
   readonly #files = new Map<string, number>()
   #fileCount = 0
   #file = new Map<string, number>()
@@ -34,7 +35,7 @@ export class WordTally {
   readonly #checkpoint: () => Promise<void>
   #passed = 0
 
-  /** @param checkpoint passed between two pieces of work, so that others have their turn */
+  /** @param checkpoint awaited between two pieces of work: see `createCheckpoint` */
   constructor(checkpoint: () => Promise<void>) {
     this.#checkpoint = checkpoint
   }
@@ -44,14 +45,14 @@ export class WordTally {
     return this.#counts.size
   }
 
-  /** Counts words of the present file. */
+  /** Counts words of the current file. */
   async add(words: readonly string[]): Promise<void> {
     for (const word of words) this.#file.set(word, (this.#file.get(word) ?? 0) + 1)
     this.#fileWords += words.length
     await this.#bound(this.#file)
   }
 
-  /** Ends the present file. */
+  /** Ends the current file. */
   async endFile(): Promise<FileTally> {
     const tally = { words: this.#fileWords, distinct: this.#file.size, frequent: top(this.#file, CANDIDATES) }
     for (const [word, count] of this.#file) {
@@ -71,7 +72,7 @@ export class WordTally {
     return tally
   }
 
-  /** Forgets the present file: it turned out to be no text. */
+  /** Discards the current file, because it is not text. */
   dropFile(): void {
     this.#file = new Map()
     this.#fileWords = 0
@@ -87,13 +88,13 @@ export class WordTally {
     return largest(this.#counts.keys(), count, (word) => word.length)
   }
 
-  /** The word of a file that tells it from the others: frequent there, and in few other files. (tf–idf, with the logarithm of tf.) */
+  /** The most typical word of a file, by tf–idf with the logarithm of tf. */
   typical({ frequent }: FileTally): string | undefined {
     const rarity = (word: string) => Math.log(this.#fileCount / (this.#files.get(word) ?? 1))
     return largest(frequent, 1, ({ word, count }) => (1 + Math.log(count)) * rarity(word))[0]?.word
   }
 
-  /** Forgets the rarest words where there are too many, and says whether it did. */
+  /** Drops the rarest words if there are too many. Returns whether it did. */
   async #bound(counts: Map<string, number>): Promise<boolean> {
     if (counts.size <= MAX_WORDS) return false
     this.approximate = true

@@ -2,12 +2,12 @@ import type { Clock } from '../../../shared/time/clock.ts'
 import type { JobControl } from '../../jobs/emitter.ts'
 import { wait } from './wait.ts'
 
-/** How long a service computes before everything else in the process has its turn: milliseconds. */
+/** How long a service computes before it yields to the event loop: milliseconds. */
 const TURN_MS = 10
 
 /**
- * A checkpoint, to be passed in every loop that computes for long: throws when the job is to end, waits while it is paused, and from
- * time to time lets others run, for they share the one thread.
+ * Creates a checkpoint, to be awaited in every long loop: it throws when the job is to end, waits while it is paused, and yields to the
+ * event loop from time to time.
  */
 export function createCheckpoint(control: JobControl, clock: Clock): () => Promise<void> {
   let turnEnds = clock.now() + TURN_MS
@@ -22,7 +22,7 @@ export function createCheckpoint(control: JobControl, clock: Clock): () => Promi
   }
 }
 
-/** Says yes at most once in `ms` milliseconds, and not before they have passed once: for news that is stale when the next comes. */
+/** Returns `true` at most once in `ms` milliseconds, the first time after `ms`: for reports of which only the newest matters. */
 export function createThrottle(ms: number, clock: Clock): () => boolean {
   let last = clock.now()
   return () => {

@@ -1,13 +1,13 @@
 /**
- * Bytes that are digested at once. WebCrypto, the one SHA-256 that every runtime has, digests whole buffers only. So a larger content
- * is digested block by block, and its digest is that of its blocks' digests: memory stays at one block, whatever the size. Such a digest
- * is for comparing two contents here; `sha256sum` finds the same one only up to a block.
+ * Bytes that are digested at once. Web Crypto, the one SHA-256 of every runtime, digests whole buffers only. So longer content is
+ * digested block by block, and its digest is that of the blocks' digests: memory stays at one block. Such digests can be compared with
+ * each other; they equal those of `sha256sum` only up to one block.
  */
 export const DIGEST_BLOCK = 1024 * 1024
 
-/** The SHA-256 of a content that comes in chunks. */
+/** The SHA-256 of content that arrives in chunks. */
 export class Digest {
-  /** What the next block has so far. */
+  /** The bytes of the next block so far. */
   #chunks: Uint8Array[] = []
   #length = 0
   readonly #blocks: Uint8Array[] = []
@@ -22,7 +22,7 @@ export class Digest {
     }
   }
 
-  /** The digest in hex, under the name of how it was made: a list of digests never passes for the content that has those bytes. */
+  /** The digest in hex, prefixed by how it was made: content that happens to be a list of digests has another. */
   async finish(): Promise<string> {
     if (this.#blocks.length === 0) return `sha256:${toHex(await sha256(this.#chunks))}`
     await this.#endBlock()

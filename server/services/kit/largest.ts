@@ -1,4 +1,4 @@
-/** The `count` largest of many by a measure, largest first; of equals the one seen first. Holds no more than it returns. */
+/** The `count` largest of many by a measure, largest first; of equals the first one. Memory is bounded by `count`. */
 export function largest<T>(things: Iterable<T>, count: number, measure: (thing: T) => number): T[] {
   const best: { thing: T; size: number }[] = []
   for (const thing of things) {

@@ -2,32 +2,32 @@ import type { Clock } from '../../../shared/time/clock.ts'
 import { formatSeconds } from './amounts.ts'
 import { wait } from './wait.ts'
 
-/** Pieces a second into which a limited stream is cut, so that it flows instead of jumping. */
+/** Pieces a second into which a limited stream is cut, so that its progress is smooth. */
 const PIECES_PER_SECOND = 8
 const LARGEST_PIECE = 64 * 1024
 
-/** How far behind its schedule work may catch up: milliseconds. More than timers are late, less than a person pauses for. */
+/** How much lost time may be caught up: milliseconds. More than timers are late, less than a pause by a person. */
 const CATCH_UP_MS = 1_000
 
-/** The longest that work may be slowed down to: its upload stays in memory for as long. */
+/** Longest `paceSeconds`: the upload stays in memory that long. */
 export const MAX_PACE_SECONDS = 600
 
 /** An option of every service. */
 export interface PaceOption {
-  /** The work is slowed down to take about so many seconds, so that there is something to watch. As fast as it can by default. */
+  /** Slows the work down to take about this many seconds, so that its progress can be watched. Default: not slowed down. */
   paceSeconds?: number | undefined
 }
 
-/** What a log says of the option, after a comma. */
+/** The option for a log line, beginning with a comma. */
 export function paceNote({ paceSeconds }: PaceOption): string {
   return paceSeconds ? `, slowed down to take ${formatSeconds(paceSeconds)}` : ''
 }
 
-/** An amount a second, of bytes or of anything else, that whoever works side by side shares. */
+/** A rate limit, of bytes or of anything else a second, shared by concurrent work. */
 export class Pace {
   readonly #perSecond: number
   readonly #clock: Clock
-  /** When what was let through so far is paid for: milliseconds of the monotonic clock. */
+  /** When the amounts so far are due at this rate: milliseconds of the monotonic clock. */
   #paidAt: number | undefined
 
   constructor(perSecond: number, clock: Clock) {
@@ -41,8 +41,8 @@ export class Pace {
   }
 
   /**
-   * Resolves when it is the turn of a further amount; rejects with the signal's reason. A late timer and short work are made up for; of a
-   * pause only {@link CATCH_UP_MS}, so that no burst follows it.
+   * Resolves when a further amount may pass; rejects with the signal's reason. Lost time is caught up, at most {@link CATCH_UP_MS}, so
+   * that no burst follows a pause.
    */
   async take(amount: number, signal: AbortSignal): Promise<void> {
     const now = this.#clock.monotonic()
@@ -50,7 +50,7 @@ export class Pace {
     await wait(this.#paidAt - now, this.#clock, signal)
   }
 
-  /** Cuts a chunk of bytes into pieces, and hands out each as its turn comes. */
+  /** Cuts a chunk of bytes into pieces, and yields each when it may pass. */
   async *pass(chunk: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const size = Math.ceil(Math.min(LARGEST_PIECE, this.#perSecond / PIECES_PER_SECOND))
     for (let at = 0; at < chunk.byteLength; at += size) {

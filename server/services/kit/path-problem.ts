@@ -1,4 +1,4 @@
-/** What is wrong with a path that comes from elsewhere, or `undefined` when it stays inside its tree. */
+/** Why an untrusted path is refused; `undefined` for one that stays inside its tree. */
 export function pathProblem(path: string): string | undefined {
   if (path === '') return 'is empty'
   if (path.includes('\0')) return 'holds a NUL'

@@ -1,8 +1,8 @@
 import type { JobControl } from '../../jobs/emitter.ts'
 
 /**
- * Does something with each of many things, a few at once. Nothing new begins while the job is paused, or once it is to end, or after a
- * failure; what has begun is waited for, and then the first failure is thrown.
+ * Runs work on each of many things, a few concurrently. Starts nothing while the job is paused, once it is to end, or after a failure.
+ * Waits for what was started, then throws the first failure.
  */
 export async function forEachAtOnce<T>(
   things: Iterable<T>,
@@ -13,7 +13,7 @@ export async function forEachAtOnce<T>(
   const queue = things[Symbol.iterator]()
   let failure: { error: unknown } | undefined
   let gate: Promise<void> | undefined
-  // All workers wait in one place, so that the job is told once that it has paused.
+  // All workers wait for one promise, so that the pause is reported once.
   const untilResumed = () => {
     gate ??= control.untilResumed().finally(() => {
       gate = undefined

@@ -4,13 +4,13 @@ export interface SampleFile {
   text: string
 }
 
-/** Input to try the services with. Plain JSON, so that it can be made where there is a disk, and embedded for where there is none. */
+/** Sample input of the services. Plain JSON, so that the build can embed it for runtimes without a disk. */
 export interface Samples {
   /** A corpus to analyse, and a tree to copy. */
   texts: SampleFile[]
-  /** The paths of the texts that are in the target of the copy from the start. */
+  /** Paths of the texts that the target of the copy has from the start. */
   present: string[]
-  /** Two CSV lists of the same things under names that differ. */
+  /** Two CSV lists of the same things, with names that are spelt differently. */
   lists: { left: SampleFile; right: SampleFile }
 }
 

@@ -1,7 +1,7 @@
-/** Things that are sorted or merged between two checkpoints. */
+/** Elements that are sorted or merged between two checkpoints. */
 export const TURN = 4_096
 
-/** Many things in order, in work that others can interrupt: sorts runs, then merges them two by two. Stable. */
+/** Sorts in steps, with a checkpoint between any two: sorts runs, then merges pairs of them. Stable. */
 export async function sortInTurns<T>(
   things: readonly T[],
   compare: (a: T, b: T) => number,

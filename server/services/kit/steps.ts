@@ -1,11 +1,11 @@
 import { emitStep, type JobControl } from '../../jobs/emitter.ts'
 
-/** Announces the steps of a job, by their ids, before the first begins: a watcher sees the whole way ahead. */
+/** Reports all steps of a job, by id, before the first begins, so that watchers see what will come. */
 export function announceSteps(jobId: string, labels: Readonly<Record<string, string>>): void {
   for (const [id, label] of Object.entries(labels)) emitStep(jobId, { id, label, status: 'pending' })
 }
 
-/** Does what one step stands for, or several that run side by side, and reports how it went. */
+/** Runs the work of one step, or of several concurrent ones, and reports their status. */
 export async function runSteps<T>(
   jobId: string,
   ids: readonly string[],

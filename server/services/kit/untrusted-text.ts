@@ -1,12 +1,12 @@
 import { defaultLimits } from '../../../shared/document/limits.ts'
 import { fitsUtf8 } from '../../../shared/document/text-size.ts'
 
-/** Control characters, and what reorders a line for the eye: Unicode's Cc, its line separators and its bidirectional controls. */
+/** Control characters, line separators and bidirectional controls, which reorder a displayed line. */
 const UNSEEN = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 
 /**
- * A text that comes from elsewhere, such as the name of a file, on one line and without the power to change what a terminal or a page
- * shows: `\u{1b}` in the place of an escape.
+ * Escapes characters of an untrusted text, such as a file name, that would change what a terminal or a page shows: `\u{1b}` for an
+ * escape. The result is one line.
  */
 export function escapeControls(text: string): string {
   return text.replace(UNSEEN, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
@@ -15,7 +15,7 @@ export function escapeControls(text: string): string {
 const ELLIPSIS = '…'
 const ELLIPSIS_BYTES = 3
 
-/** A text of at most so many bytes of UTF-8, with an ellipsis where it was cut: what comes from files is as long as it likes. */
+/** Cuts a text to a number of bytes of UTF-8, with an ellipsis where it was cut. */
 export function clip(text: string, bytes: number): string {
   if (fitsUtf8(text, bytes)) return text
   const room = new Uint8Array(bytes - ELLIPSIS_BYTES)
@@ -24,7 +24,7 @@ export function clip(text: string, bytes: number): string {
   return new TextDecoder().decode(room.subarray(0, written)) + ELLIPSIS
 }
 
-/** What went wrong, as a message of a document. */
+/** The reason of a failure, as a message for the document. */
 export function reasonOf(error: unknown): string {
   return clip(escapeControls(error instanceof Error ? error.message : String(error)), 300)
 }
@@ -33,8 +33,8 @@ export function reasonOf(error: unknown): string {
 const END_LENGTH = 150
 
 /**
- * The id under which an item stands for a file: its path. A path that is no id, for it is longer than one may be, nothing but blanks or
- * has control characters, is told by its place and its end.
+ * The id of a file's item: its path. A path that is no valid id (too long, blank, or with control characters) becomes its place in the
+ * list and its end.
  */
 export function itemId(path: string, place: number): string {
   const shown = escapeControls(path)

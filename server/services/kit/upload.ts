@@ -5,12 +5,12 @@ import { MAX_PACE_SECONDS } from './pace.ts'
 import { pathProblem } from './path-problem.ts'
 import { clip, reasonOf } from './untrusted-text.ts'
 
-/** Files that one field takes. */
+/** Most files of one field. */
 const MAX_FILES = 5_000
-/** Bytes of a path: what an item's id may have. */
+/** Most bytes of a path: those of an item's id. */
 const PATH_BYTES = 512
 
-/** Refuses a form with fields that nobody reads: a misspelt one would look as if it had been minded. */
+/** Refuses unknown fields of a form: a misspelt one would be ignored silently. */
 export function requireFields(form: FormData, known: readonly string[]): void {
   for (const field of new Set(form.keys())) {
     if (known.includes(field)) continue
@@ -21,7 +21,7 @@ export function requireFields(form: FormData, known: readonly string[]): void {
 /**
  * Whether a form asks for the sample instead of bringing files.
  *
- * @throws ProblemError when it says both, or something else
+ * @throws ProblemError for both, or for another value
  */
 export function asksForSample(form: FormData): boolean {
   const values = form.getAll('sample')
@@ -34,9 +34,9 @@ export function asksForSample(form: FormData): boolean {
 }
 
 /**
- * The pace that a form asks for, if any.
+ * The pace in a form, if any.
  *
- * @throws ProblemError when it is no number of seconds
+ * @throws ProblemError for anything but a number of seconds
  */
 export function paceOf(form: FormData): { paceSeconds: number } | undefined {
   const [value, ...others] = form.getAll('paceSeconds')
@@ -49,7 +49,7 @@ export function paceOf(form: FormData): { paceSeconds: number } | undefined {
 }
 
 /**
- * A sample.
+ * The sample that a form asks for.
  *
  * @throws ProblemError when this server has none
  */
@@ -58,33 +58,33 @@ export function requireSample<T>(sample: T | undefined): T {
   return sample
 }
 
-/** Turns what a check throws into a refusal of the field that it was about. */
+/** Converts the failure of a check to a refusal of the checked field. */
 export async function requireGood(field: string, check: Promise<void>): Promise<void> {
   await check.catch((error) => {
     throw refused(field, reasonOf(error))
   })
 }
 
-/** What files a field is to have. */
+/** The files that a field must have. */
 interface FilesWanted {
-  /** 0 when the field may be left out. */
+  /** 0 if the field is optional. */
   least: 0 | 1
   most?: number
-  /** Passed for each file, so that others have their turn. */
+  /** Awaited for each file: see {@link createCheckpoint}. */
   checkpoint: () => Promise<void>
 }
 
 /**
- * The files of a field, each named with its path within the upload, in Unicode's composed form.
+ * The files of a field. Each is named by its path in the upload, in Unicode NFC.
  *
- * @throws ProblemError for too few or too many, and for a path that is unsafe, too long or there twice
+ * @throws ProblemError for too few or too many, and for a path that is unsafe, too long or a duplicate
  */
 export async function uploadedFiles(
   form: FormData,
   field: string,
   { least, most = MAX_FILES, checkpoint }: FilesWanted,
 ): Promise<File[]> {
-  // A page sends a field that was left empty as a file without a name and without content.
+  // Browsers send an empty field as a file without name and content.
   const values = form.getAll(field).filter((value) => typeof value === 'string' || value.name || value.size > 0)
   if (values.length < least) throw refused(field, 'needs a file')
   if (values.length > most) throw refused(field, `takes ${countOf(most, 'file')} at most, and got ${values.length}`)
@@ -100,7 +100,7 @@ export async function uploadedFiles(
   return [...files.values()]
 }
 
-/** The one file of a field, as {@link uploadedFiles} gives several. */
+/** The one file of a field: see {@link uploadedFiles}. */
 export async function uploadedFile(form: FormData, field: string): Promise<File> {
   const [file] = await uploadedFiles(form, field, { least: 1, most: 1, checkpoint: async () => {} })
   if (!file) throw refused(field, 'needs a file')

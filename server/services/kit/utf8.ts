@@ -1,11 +1,11 @@
-/** Bytes that are decoded at once: small enough that whoever works on the text can let others run in between. */
+/** Bytes that are decoded at once: few, so that work on the text can yield in between. */
 const SLICE = 16 * 1024
 
 /**
- * The text of a stream, piece by piece; a byte order mark is left out.
+ * Decodes a stream of UTF-8, piece by piece, without a byte order mark.
  *
- * @param onBytes told of the bytes of each piece, before it
- * @throws when it is not text in UTF-8
+ * @param onBytes called with the bytes of each piece, before it is yielded
+ * @throws when it is not UTF-8
  */
 export async function* readText(
   stream: AsyncIterable<Uint8Array>,

@@ -1,6 +1,6 @@
 import { sortInTurns, TURN } from '../kit/sort-in-turns.ts'
 
-/** Two records that may be the same, by their places in their lists, and how sure that is: 0 to 1. */
+/** Two records that may be the same, by their places in their lists, with a confidence from 0 to 1. */
 export interface Pair {
   left: number
   right: number
@@ -8,11 +8,10 @@ export interface Pair {
 }
 
 /**
- * Chooses from many possible pairs those to keep, so that no record is in two: the surest first, and of equals the one that comes
- * first in the lists.
+ * Chooses pairs so that no record is in two: those with the highest confidence first, of equals the first in the lists.
  *
- * Greedy on purpose: a link can be explained by itself (“nothing surer was left for either”), and costs a sort, where the assignment
- * with the largest sum costs the cube of the records and gives up sure links to make weak ones.
+ * Greedy on purpose: each link can be explained by itself, and the cost is a sort. The optimal assignment costs the cube of the number
+ * of records, and gives up sure links for weak ones.
  */
 export async function assignPairs(pairs: readonly Pair[], checkpoint: () => Promise<void>): Promise<Pair[]> {
   const surest = await sortInTurns(pairs, surestFirst, checkpoint)

@@ -1,17 +1,17 @@
 import { countOf } from '../kit/amounts.ts'
 
-/** What a row may have. Spreadsheets have fewer columns that anyone fills, and no longer cells. */
+/** Limits of a row: at least those of spreadsheets for cells, and more columns than people fill. */
 export const MAX_COLUMNS = 1_000
 export const MAX_CELL = 32_767
 /** Characters of a row. */
 export const MAX_ROW = 262_144
 
 /**
- * The rows of a CSV text (RFC 4180): quoted fields with separators, quotes and line breaks in them, any kind of line break, blank lines
- * left out. The separator is the first of `,` `;` and tab that stands outside quotes in the first row; spreadsheets use all three.
+ * Parses CSV (RFC 4180): quoted fields may have separators, quotes and line breaks; any kind of line break; blank lines are skipped.
+ * The separator is the first of `,` `;` and tab outside quotes in the first row; spreadsheets use all three.
  *
- * @param text in pieces, cut anywhere
- * @throws when a quoted field does not end where it should, and for a row that is too long, with the line
+ * @param text in pieces of any length
+ * @throws with the line, for a quoted field that is not closed correctly and for a row that is too long
  */
 export async function* parseCsv(text: AsyncIterable<string>): AsyncGenerator<string[]> {
   let row: string[] = []
@@ -36,7 +36,7 @@ export async function* parseCsv(text: AsyncIterable<string>): AsyncGenerator<str
         if (char === '"') state = 'closed'
         else field += char
       } else if (char === '"' && state !== 'plain') {
-        // After a quoted field it is the second of a pair, which stands for one.
+        // After a quoted field it is the second of a pair, an escaped quote.
         if (state === 'closed') field += char
         else quotedSince = line
         state = 'quoted'
@@ -70,14 +70,14 @@ function tooLong(line: number, what: string, most: number, unit: string): Error 
   return new Error(`Line ${line}: ${what} has over ${countOf(most, unit)}.`)
 }
 
-/** A list of one column is a list of lines: a comma in it belongs to the name. */
+/** A list of one column: a comma belongs to the name. */
 const NO_SEPARATOR = ''
 
 function isSeparator(char: string): boolean {
   return char === ',' || char === ';' || char === '\t'
 }
 
-/** Rows of one length, 1 or more, as CSV text, quoted where they have to be. */
+/** Formats rows of equal length, 1 or more, as CSV. */
 export function formatCsv(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => `${row.map((field) => formatField(field, row.length)).join(',')}\r\n`).join('')
 }

@@ -16,11 +16,11 @@ interface MatchingOptions extends PaceOption {
   jobId: string
   control?: JobControl
   clock?: Clock
-  /** Told of every link: the result holds only those to look at. */
+  /** Called with every link; the result has only those that people should check. */
   onLink?(link: Link): void
 }
 
-/** Two records that stand for the same thing. */
+/** Two records of the same thing. */
 export interface Link {
   left: NamedRecord
   right: NamedRecord
@@ -28,14 +28,14 @@ export interface Link {
   confidence: number
 }
 
-/** What a matching came to. */
+/** The result of a matching. */
 interface MatchingResult {
   left: { name: string; records: number }
   right: { name: string; records: number }
   linked: number
-  /** Links whose names are the same but for case, accents and punctuation. */
+  /** Links whose names differ only in case, accents and punctuation. */
   exact: number
-  /** The links to look at: those with the least confidence, least first. */
+  /** The links with the lowest confidence, lowest first. */
   weakest: { left: string; right: string; confidence: number }[]
   /** Records without a link, the first of each list. */
   unlinkedLeft: string[]
@@ -43,22 +43,22 @@ interface MatchingResult {
 }
 
 /**
- * Below this no link is made. With lists that share two thirds of their records, links and omissions go wrong equally often here; it is
- * also about where half of what each name tells is found in the other.
+ * Lowest confidence of a link. With lists that share two thirds of their records, false and missing links are equally frequent at this
+ * value; it is also about where each name contains half of the other's weight.
  */
 const MIN_CONFIDENCE = 0.6
-/** Candidates of a record that stay in the running. */
+/** Most candidates that are kept for a record. */
 const FINALISTS = 5
 const SHOWN = 20
 const NAME_BYTES = 200
 const NEWS_MS = 500
 
 /**
- * Links the records of two CSV lists that have the same name, spelt alike or not: each name is compared with those that share the
- * beginning of a word, and of all pairs the surest are kept, one to a record. An item a record of the left list: `succeeded` with what it
- * was linked to and how sure that is, or `skipped`.
+ * Links the records of two CSV lists that have the same name, even if it is spelt differently. Each name is compared with those that
+ * share the beginning of a word; of all pairs the surest are kept, one per record. Each record of the left list is an item: `succeeded`
+ * with its link and the confidence, or `skipped`.
  *
- * @throws when a list is no CSV with a column of names, and when the job is to end
+ * @throws when a list is not CSV with a column of names, or when the job is to end
  * @example
  * ```ts
  * await matchRecords(customers, suppliers, { jobId, onLink: ({ left, right }) => merge(left.row, right.row) })
@@ -184,13 +184,13 @@ function shown({ name, row }: NamedRecord): string {
   return name === '' ? `(row ${row}, no name)` : clip(name, NAME_BYTES)
 }
 
-/** What a record is most like so far: another one may be surer of it. */
+/** The best candidate of a record so far: another record may get it. */
 function likeliest(pair: Pair | undefined, rights: readonly NamedRecord[]): { message?: string } {
   const other = pair && pair.score >= MIN_CONFIDENCE && rights[pair.right]
   return other ? { message: withConfidence(other, pair.score) } : {}
 }
 
-/** What became of a record, as the fields of its item. */
+/** The outcome for a record, as the fields of its item. */
 function outcome(pair: Pair | undefined, other: NamedRecord | undefined): Omit<EventFields<'item'>, 'id'> {
   if (!pair || !other) return { status: 'skipped', message: 'No name in the other list is like it' }
   return { status: 'succeeded', progress: percent(pair.score), message: withConfidence(other, pair.score) }

@@ -1,29 +1,28 @@
 import { largest } from '../kit/largest.ts'
 
-/** Letters of a word's beginning under which its name is filed. */
+/** Length of the prefixes by which names are indexed. */
 const KEY_LENGTH = 3
-/** Filed names that are looked at for one name: what all have in common, `the` or `inc`, tells nothing. */
+/** Most indexed names that are looked at for one name: common words such as `the` and `inc` have too many. */
 const MAX_LOOKED_AT = 2_000
-/** Names that are worth a comparison with one name. */
+/** Most candidates for one name. */
 const MAX_CANDIDATES = 50
 
 /**
- * Finds in a list the names that may be another one, without comparing it with all of them (blocking): the same name, and those that
- * share the beginnings of words with it, best those that share the most and the rarest. A name that is spelt another way at the
- * beginning of each of its words is not found.
+ * Finds candidates for a name without comparing it with all names (blocking): the same name, and names that share prefixes of words,
+ * those with the most and the rarest first. A name that differs at the beginning of every word is not found.
  */
 export class NameIndex {
   readonly #same = new Map<string, number[]>()
   readonly #blocks = new Map<string, number[]>()
 
-  /** Files the name at a place, as its words. */
+  /** Adds the name at a place, as its words. */
   add(place: number, words: readonly string[]): void {
     if (words.length === 0) return
     file(this.#same, words.join(' '), place)
     for (const key of keysOf(words)) file(this.#blocks, key, place)
   }
 
-  /** The places of the names that a name is worth comparing with: 50 at most. */
+  /** The places of the candidates for a name: at most 50. */
   candidates(words: readonly string[]): Set<number> {
     const shared = new Map<number, number>()
     let room = MAX_LOOKED_AT
@@ -40,7 +39,7 @@ export class NameIndex {
     return found
   }
 
-  /** The blocks in which a name would stand, the smallest first. */
+  /** The blocks of a name, the smallest first. */
   #blocksOf(words: readonly string[]): number[][] {
     return [...keysOf(words)]
       .map((key) => this.#blocks.get(key) ?? [])

@@ -17,17 +17,17 @@ export interface NamedRecord {
   /** Its row in the file; the header is row 1. */
   row: number
   name: string
-  /** Its name as words to compare; none when there is nothing to compare. */
+  /** Its name as words to compare; may be empty. */
   words: string[]
 }
 
-/** Records that a list may have: what a job's items and a process's memory take without pain. */
+/** Most records of a list: each becomes an item, and is kept in memory. */
 const MAX_RECORDS = 50_000
 
 /**
- * The place of the column that holds names: the one called `name`, else the first with that word in what it is called, else the only one.
+ * The index of the column with names: the one titled `name`, else the first whose title contains that word, else the only one.
  *
- * @throws when there is none, saying what there is
+ * @throws when there is none; the message lists the columns
  */
 export function findNameColumn(header: readonly string[]): number {
   const titles = header.map((title) => normaliseName(title))
@@ -39,10 +39,10 @@ export function findNameColumn(header: readonly string[]): number {
   throw new Error(`There is no column “name”. Columns: ${header.slice(0, 10).join(', ').slice(0, 200)}`)
 }
 
-/** Passed between two pieces of work, so that others have their turn: see {@link createCheckpoint}. */
+/** Awaited between two pieces of work: see {@link createCheckpoint}. */
 type Checkpoint = () => Promise<void>
 
-/** The text of a list, in pieces: with nothing in it but blank lines it has no row that anyone could stop at. */
+/** The text of a list in pieces, with a checkpoint for each: a list of blank lines has no rows with checkpoints. */
 async function* pieces(file: NameFile, checkpoint: Checkpoint): AsyncGenerator<string> {
   for await (const piece of readText(file.stream())) {
     await checkpoint()
@@ -51,9 +51,9 @@ async function* pieces(file: NameFile, checkpoint: Checkpoint): AsyncGenerator<s
 }
 
 /**
- * Reads as much of a list as it takes to see that it is one.
+ * Checks that a file is a list with a column of names. Reads only its first row.
  *
- * @throws in words for whoever chose the file
+ * @throws with a message for the user
  */
 export async function checkNameFile(file: NameFile, checkpoint: Checkpoint): Promise<void> {
   for await (const header of parseCsv(pieces(file, checkpoint))) {
@@ -64,9 +64,9 @@ export async function checkNameFile(file: NameFile, checkpoint: Checkpoint): Pro
 }
 
 /**
- * The records of a list, as they are read. A checkpoint is passed at each.
+ * Reads the records of a list, with a checkpoint at each.
  *
- * @throws with the name of the file, when it is no CSV, has no names or too many
+ * @throws with the name of the file, when it is not CSV, has no column of names, or too many records
  */
 export async function* readNames(file: NameFile, checkpoint: Checkpoint): AsyncGenerator<NamedRecord> {
   let column: number | undefined

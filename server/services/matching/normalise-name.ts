@@ -1,10 +1,10 @@
-/** Characters of a name that are looked at. Nobody's name is longer; a whole page in the name column is a mistake of the list. */
+/** Most characters of a name that are compared. A longer one is a mistake in the list. */
 const NAME_LENGTH = 200
 
-/** Words of a name that are compared. */
+/** Most words of a name that are compared. */
 const MAX_WORDS = 16
 
-/** Letters that Unicode does not take apart, as people without them on the keyboard write them. */
+/** Letters that Unicode does not decompose, with their usual transcriptions. */
 const LETTERS: Record<string, string> = {
   ß: 'ss',
   æ: 'ae',
@@ -18,12 +18,12 @@ const LETTERS: Record<string, string> = {
   ı: 'i',
 }
 
-/** Short forms that stand for one word. Others, `co` or `dr`, stand for several and are left alone. */
+/** Abbreviations of exactly one word. Ambiguous ones, such as `co` and `dr`, are kept. */
 const SHORT_FORMS: Record<string, string> = { st: 'saint', ste: 'sainte' }
 
 /**
- * A name as words that can be compared: lower case, without accents and punctuation, `&` as a word, initials joined, a few short
- * forms written out. The order of the words is kept. A name without a letter or digit is `''`.
+ * Normalises a name for comparison: lower case, no accents or punctuation, `&` as a word, initials joined, some abbreviations
+ * expanded. Keeps the order of words. A name without letters and digits becomes `''`.
  *
  * @example
  * ```ts
@@ -54,7 +54,7 @@ export function normaliseName(name: string): string {
 }
 
 /**
- * A name as words to compare: the first of them, for comparing two names costs the product of their lengths, and one character of a name can
+ * The first words of a normalised name. Bounded, because comparing two names costs the product of their lengths, and one character can
  * become eighteen.
  */
 export function nameWords(name: string): string[] {

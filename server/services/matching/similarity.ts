@@ -1,9 +1,9 @@
-/** Words less alike than this say nothing about each other: `iran` and `iraq` are 0.88. */
+/** Words that are less similar count as different: `iran` and `iraq` are 0.88. */
 const ALIKE = 0.89
 
 /**
- * How alike two words are, 0 to 1, by Jaro and Winkler: shared letters that stand near each other, and a bonus for a shared
- * beginning, where people make the fewest mistakes. Symmetric.
+ * Jaro–Winkler similarity of two words, 0 to 1: shared letters at similar places, and a bonus for a common prefix, where people make
+ * the fewest mistakes. Symmetric.
  */
 export function jaroWinkler(a: string, b: string): number {
   if (a === b) return 1
@@ -36,12 +36,12 @@ export function jaroWinkler(a: string, b: string): number {
   return jaro + prefix * 0.1 * (1 - jaro)
 }
 
-/** How much a word tells, by how rare it is in the lists at hand: `islands` next to nothing, `faroe` almost everything. */
+/** Weights of words by their rarity in these lists (inverse document frequency): `islands` is low, `faroe` high. */
 export class WordWeights {
   readonly #counts = new Map<string, number>()
   #total = 0
 
-  /** Counts the words of one more name. */
+  /** Counts the words of another name. */
   add(words: readonly string[]): void {
     this.#total += 1
     for (const word of new Set(words)) this.#counts.set(word, (this.#counts.get(word) ?? 0) + 1)
@@ -54,12 +54,12 @@ export class WordWeights {
 }
 
 /**
- * How alike two names are, 0 to 1: the share of each that is found again in the other, words weighed by what they tell, in any order.
- * (Monge and Elkan's measure, both ways, with inverse document frequencies.) Symmetric; 1 for the same words.
+ * Similarity of two names, 0 to 1: the Monge–Elkan measure in both directions, with words weighted by inverse document frequency. The
+ * order of words does not matter. Symmetric; 1 for the same words.
  */
 export function nameSimilarity(a: readonly string[], b: readonly string[], weights: WordWeights): number {
   if (a.length === 0 || b.length === 0) return 0
-  // Both ways at once: comparing two words is most of the work, and the same in either direction.
+  // Both directions at once: comparing two words is most of the work, and symmetric.
   const bestOfA = new Float64Array(a.length)
   const bestOfB = new Float64Array(b.length)
   for (const [i, word] of a.entries()) {

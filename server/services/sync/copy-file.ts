@@ -4,16 +4,16 @@ import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
 
 interface CopyOptions {
   signal: AbortSignal
-  /** Bytes a second that it shares with other copies. */
+  /** A rate limit that is shared with other copies. */
   pace?: Pace | undefined
-  /** Told of the bytes of each piece on its way. */
+  /** Called with the bytes of each piece that was passed on. */
   onBytes(bytes: number): void
 }
 
 /**
- * Copies a file once, and reads the copy back to see that it is what was read.
+ * Copies a file once, and verifies the copy by reading it back.
  *
- * @throws TreeRefusal where trying again is no use; anything else may pass
+ * @throws TreeRefusal for a failure that a retry can't fix; any other may be temporary
  */
 export async function copyFile(
   source: Tree,
@@ -38,7 +38,7 @@ export async function copyFile(
   try {
     await target.write(path, content, file.modes)
   } catch (error) {
-    // A target that refuses a file may do so before it reads: what is open at the source has to be closed.
+    // The target may fail before it reads: close the source.
     await content.cancel(error).catch(() => {})
     throw error
   }

@@ -16,47 +16,47 @@ import { type Tree, type TreeEntry, TreeRefusal } from './tree.ts'
 interface SyncOptions extends PaceOption {
   jobId: string
   control?: JobControl
-  /** Files that are worked on at once. 4 by default. */
+  /** Files that are processed concurrently. Default: 4. */
   concurrency?: number
-  /** How often a file is tried again. 3 by default. */
+  /** Retries of a file. Default: 3. */
   retries?: number
-  /** Told of each file that failed, and of whatever else was not copied, with the reason. Both are safe to print. */
+  /** Called with the path of each file that failed or could not be copied, and the reason. Both are safe to print. */
   onProblem?(path: string, reason: string): void
   clock?: Clock
   random?: Random
 }
 
-/** What a sync came to. */
+/** The result of a sync. */
 interface SyncResult {
   files: number
   copied: number
   skipped: number
   failed: number
-  /** Of those skipped, what is not in the target, for it is no file or could not be looked into. */
+  /** Skipped entries that the target lacks: they are not files, or could not be read. */
   leftOut: number
   bytesCopied: number
-  /** Files that only the target has: they are left alone. */
+  /** Files that only the target has. They are kept. */
   extra: number
   /** The first {@link FAILURES_SHOWN} that failed. */
   failures: { path: string; reason: string }[]
 }
 
 const FAILURES_SHOWN = 50
-/** Bytes of a path in a sentence. */
+/** Most bytes of a path in a message. */
 const PATH_BYTES = 500
-/** How often counts that change all the time are worth an event: milliseconds. */
+/** Interval of events with counts: milliseconds. */
 const NEWS_MS = 500
 /** The back-off between two tries of a file: milliseconds. */
 const RETRY_MS = { first: 250, most: 10_000 }
 
 /**
- * Brings a tree to what another one is: copies what it lacks and what differs, by size and then by SHA-256, reads each copy back, and
- * deletes nothing. An item a file: `skipped` when both have it, `succeeded`, or `failed` with its reason, which ends that file alone.
+ * Copies the files that a tree lacks or that differ, by size and then by SHA-256, and verifies each copy. Deletes nothing. Each file is
+ * an item: `skipped` if both trees have it, `succeeded`, or `failed` with the reason; a failure does not affect other files.
  *
- * @throws when a tree can't be listed, when every file failed, and when the job is to end
+ * @throws when a tree can't be listed, when all files failed, or when the job is to end
  * @example
  * ```ts
- * await syncTrees(photos, backup, { jobId: 'nightly' }) // as it is
+ * await syncTrees(photos, backup, { jobId: 'nightly' }) // by itself
  * await app.jobs.run(jobId, (control) => syncTrees(photos, backup, { jobId, control })) // watched, paused, cancelled
  * ```
  */
@@ -64,7 +64,7 @@ export function syncTrees(source: Tree, target: Tree, options: SyncOptions): Pro
   return new Sync(source, target, options).run()
 }
 
-/** A file of a tree, the id of its item, and its path as it may be shown. */
+/** A file of a tree, the id of its item, and its path in printable form. */
 interface ListedFile extends TreeEntry {
   id: string
   shown: string
@@ -94,7 +94,7 @@ class Sync {
     extra: 0,
     failures: [],
   }
-  /** Bytes that were sent, those of tries that failed too. */
+  /** Bytes sent, including those of failed tries. */
   #sent = 0
 
   constructor(source: Tree, target: Tree, options: SyncOptions) {
@@ -120,7 +120,7 @@ class Sync {
       report: 'Report',
     })
     const differing = await this.#step(['compare'], () => this.#compare())
-    // A copy is verified as soon as it is made, so that one that went wrong is made again.
+    // Each copy is verified at once, so that a bad one is repeated.
     await this.#step(['copy', 'verify'], () => this.#copyAll(differing))
     return this.#step(['report'], () => this.#report())
   }
@@ -160,7 +160,7 @@ class Sync {
     return toCopy
   }
 
-  /** What can't be compared is not the same: copying it says why, or mends it. */
+  /** A file that can't be compared counts as different: copying it fixes it, or fails with the reason. */
   async #isSame(path: string): Promise<boolean> {
     return isSameFile(this.#source, this.#target, path).catch(() => false)
   }
@@ -184,7 +184,7 @@ class Sync {
     }
   }
 
-  /** Copies a file, in as many tries as it takes and may take. */
+  /** Copies a file, with retries. */
   async #copy(file: ListedFile): Promise<void> {
     const { id, shown, size } = file
     for (let tries = 1; ; tries++) {
@@ -258,7 +258,7 @@ class Sync {
     return runSteps(this.#jobId, ids, this.#control, work)
   }
 
-  /** Counts one more file that a step is done with. */
+  /** Counts another processed file of some steps. */
   #count(steps: string[], done: number, total: number): void {
     this.#progress()
     if (done < total && !this.#isNews()) return
@@ -286,12 +286,12 @@ function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/') + 1)
 }
 
-/** A path on one line of a sentence. */
+/** A path in a message: one line. */
 const shownPath = (path: string) => clip(escapeControls(path), PATH_BYTES)
 
 const nameOf = (tree: Tree) => shownPath(tree.name)
 
-/** What a tree has, all of it: comparing needs both lists whole. */
+/** Lists a whole tree: comparing needs both lists. */
 async function listFiles(tree: Tree): Promise<ListedFile[]> {
   const files: ListedFile[] = []
   for await (const entry of tree.list()) {

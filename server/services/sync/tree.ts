@@ -11,39 +11,39 @@ export interface TreeEntry {
   unsupported?: string
 }
 
-/** Who may do what with a file, and with each folder on the way to it: the nine bits of `chmod`. */
+/** Permission bits (`chmod`) of a file, and of each folder on its path. */
 export interface FileModes {
   file: number
   folders: readonly number[]
 }
 
-/** A file that is read. */
+/** An open file. */
 export interface TreeFile {
   content: ReadableStream<Uint8Array>
-  /** Left out where files have no modes. */
+  /** Omitted where files have no modes. */
   modes?: FileModes
 }
 
 /** Files under paths: a directory, an upload, a bucket. */
 export interface Tree {
-  /** What people call it. */
+  /** A name for people. */
   readonly name: string
   list(): AsyncIterable<TreeEntry>
   /** MUST refuse a path that leads out of the tree. */
   read(path: string): Promise<TreeFile>
   /**
-   * Writes a file, whole or not at all: until `content` has ended well, whoever reads sees what was there before. MUST refuse a path
-   * that leads out of the tree. A tree that has modes gives them to the file, and to the folders that it makes for it.
+   * Writes a file atomically: readers see the old file until `content` has ended without an error. MUST refuse a path that leads out of
+   * the tree. A tree with modes applies them to the file and to new folders.
    */
   write(path: string, content: ReadableStream<Uint8Array>, modes?: FileModes): Promise<void>
 }
 
-/** A failure that trying again will not mend, in words for the one who can. */
+/** A failure that a retry can't fix. Its message is for the user. */
 export class TreeRefusal extends Error {
   override readonly name = 'TreeRefusal'
 }
 
-/** What a {@link MemoryTree} takes, in bytes. */
+/** Limits of a {@link MemoryTree}: bytes. */
 interface MemoryTreeLimits {
   treeBytes: number
   fileBytes: number
@@ -52,7 +52,7 @@ interface MemoryTreeLimits {
 /** A file of a tree in memory. */
 type Content = Pick<Blob, 'size' | 'stream'>
 
-/** Chunks one by one: put together they would be copied, all at once. */
+/** Kept as chunks: joining them would copy all at once. */
 function streamOf(chunks: readonly Uint8Array<ArrayBuffer>[]): ReadableStream<Uint8Array<ArrayBuffer>> {
   const rest = chunks.values()
   return new ReadableStream({
@@ -64,14 +64,14 @@ function streamOf(chunks: readonly Uint8Array<ArrayBuffer>[]): ReadableStream<Ui
   })
 }
 
-/** A tree in memory: what was uploaded, and what is made of it. */
+/** A tree in memory: an upload, and what is written to it. */
 export class MemoryTree implements Tree {
   readonly name: string
   readonly #limits: MemoryTreeLimits
   readonly #files = new Map<string, Content>()
   #bytes = 0
 
-  /** @param files by their paths; the limits are for what is written later */
+  /** @param files by path; the limits apply to later writes */
   constructor(name: string, files: Iterable<readonly [path: string, content: Blob]>, limits: MemoryTreeLimits) {
     this.name = name
     this.#limits = limits

@@ -26,7 +26,7 @@ export function ItemList({ job, status }: { job: Job; status: ItemStatus }) {
   const isHeld = isHolding || scrollTop > 0
   const present = job.itemCounts[status]
   const rowHeight = status === 'failed' ? ROW.two : ROW.one
-  // A list that nobody holds stands at its beginning, and no row beyond is looked for. One that is held is known to its end.
+  // A list that is not held is at its top: only the rows that are drawn are searched for. A held list needs all of them.
   const most = isHeld ? job.items.length : Math.min(present, Math.ceil(viewportHeight / rowHeight) + 1 + OVERSCAN)
   const held = useHeldOrder(
     status,

@@ -7,9 +7,9 @@ import type { Partition } from './partitions.ts'
 import { AWAY, hasForeignKey, isMove, SlotMoves, throughMoves } from './slot-moves.ts'
 import type { Locate, Primary } from './topology.ts'
 
-/** Pauses between attempts to connect: up to twice as long each time, at random, so that nodes do not come back all at once. */
+/** Pauses between attempts to connect: doubled each time, with jitter, so that nodes do not reconnect all at once. */
 const RETRY_MS = { least: 100, most: 3_000 }
-/** How often the primaries are looked for again: milliseconds. A primary that lost its office may still answer. */
+/** How often the primaries are looked for again: milliseconds. A demoted primary may still answer. */
 const LOOK_MS = 5_000
 
 interface NodesParts {
@@ -19,7 +19,7 @@ interface NodesParts {
   confirm: NodeParts['confirm']
   partitions: readonly Partition[]
   locate: Locate
-  /** Whether primaries change without that a connection ends. */
+  /** Whether the primary can change while connections stay open. */
   canMove: boolean
   onMessage: NodeParts['onMessage']
   /** Subscribes again and compares. Returns what is called once the partition has its primary. */
@@ -33,7 +33,7 @@ export class RedisNodes {
   readonly #parts: NodesParts
   readonly #nodes = new Map<string, RedisNode>()
   readonly #homes: (RedisNode | undefined)[]
-  /** Partitions that get another primary now. */
+  /** Partitions that are moving to another primary. */
   readonly #adopted = new Set<number>()
   #refreshing: Promise<void> | undefined
   #timer: Timer | undefined

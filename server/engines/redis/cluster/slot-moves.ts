@@ -6,6 +6,7 @@ import { isReply } from '../connection/node.ts'
 /** Pause between attempts, on average: milliseconds. */
 const PAUSE_MS = 50
 
+/** The detail of a 503 while the store is unavailable. */
 export const AWAY = 'The store is away, and nothing of the request was applied. Send it again in a moment.'
 
 /** A slot is on its way from one primary to another, so that nothing was done. */

@@ -2,10 +2,10 @@ import type { Clock, Timer } from '../../../../shared/time/clock.ts'
 import { connect, type RedisClient } from './client.ts'
 import { type Address, formatAddress, type RedisSetting } from './setting.ts'
 
-/** Longest time without a reply while commands wait: milliseconds. Then the server counts as away. */
+/** Longest time without a reply while commands wait: milliseconds. Then the server counts as unreachable. */
 export const REPLY_MS = 3_000
 
-/** One connection, whose commands of one turn of the event loop travel together. It ends when the server says nothing while it should. */
+/** One connection. Commands of one turn of the event loop are sent together (pipelining). It ends when a reply is overdue. */
 export class Connection {
   readonly client: RedisClient
   readonly #address: Address
@@ -39,7 +39,7 @@ export class Connection {
     return this.until(this.client.sendCommand<T>(args as string[]))
   }
 
-  /** Waits for what the client sends. */
+  /** Waits for a reply that the client has asked for, and ends the connection if it is overdue. */
   async until<T>(reply: Promise<T>): Promise<T> {
     if (this.#waiting === 0) this.#heardAt = this.#clock.monotonic()
     this.#waiting += 1
@@ -52,6 +52,7 @@ export class Connection {
     }
   }
 
+  /** Ends the connection. Idempotent. */
   end(error: Error): void {
     if (this.#ended) return
     this.#ended = error

@@ -9,6 +9,7 @@ const PROBE_MS = 10_000
 /** Characters of the replication id that name a generation in cursors. */
 const GENERATION_LENGTH = 12
 
+/** What a {@link RedisNode} needs. */
 export interface NodeParts {
   clock: Clock
   random: Random

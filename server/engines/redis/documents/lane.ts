@@ -20,7 +20,7 @@ import {
 } from './known-job.ts'
 import { commitCall } from './write.ts'
 
-/** Most batches of a job on their way at once, and the events and KiB that they may have together. */
+/** Most batches of a job in flight, and most of their events and KiB together. */
 const CHAIN = { batches: 32, weight: 1_000 }
 
 /** What is shared by the lanes of all jobs. */
@@ -29,7 +29,7 @@ export interface LaneParts {
   limits: Limits
   /** Wakes this process's watchers, after the answer. */
   wake(owner: string, change: Change, order: Order): void
-  /** Whether this process listens to a job only for those for whom it does not count as watched. */
+  /** Whether all watchers of a job in this process are quiet. */
   isQuiet(id: string): boolean
 }
 
@@ -41,7 +41,7 @@ interface Waiting {
   reject(error: unknown): void
 }
 
-/** A batch that was decided on the state before it, and whose commit is on its way. */
+/** A batch that was decided on the state before it, and whose commit is in flight. */
 interface Sent {
   waiting: Waiting
   result: Promise<Result>
@@ -55,8 +55,8 @@ type Result = Settled | Tried
 /**
  * The batches of one job, in order.
  *
- * Those that wait together travel together: each is decided on the state that the one before it will leave, and names its stamp. When the
- * store has another state, a script answers it, and the batches from there on are decided again.
+ * Batches that wait at the same time are sent together (pipelining): each is decided on the state that the one before it will leave, and
+ * names its stamp. When the store has another state, the script replies with it, and the batches from there on are decided again.
  */
 export class Lane {
   readonly #id: string

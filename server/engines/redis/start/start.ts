@@ -25,7 +25,7 @@ interface Prepared {
   setting: RedisSetting
   partitions: Partition[]
   locate: Locate
-  /** Whether primaries change without that a connection ends. */
+  /** Whether the primary can change while connections stay open. */
   canMove: boolean
   /** The command that waits until earlier commits are acknowledged, if the reply to them is not enough. */
   confirm: string[] | undefined
