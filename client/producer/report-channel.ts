@@ -98,6 +98,12 @@ export class ReportChannel {
     if (!this.#socket && this.#timer === undefined) this.#after(FIRST_MS, () => this.#connect())
   }
 
+  /** Hears what watchers ask of a job that has reported nothing yet. */
+  follow(job: ReportedJob): void {
+    if (this.#isOpen) this.#ask(job)
+    else this.wake()
+  }
+
   /** Sends a batch. Never rejects. */
   send(batch: Posted): Promise<Sent> {
     const { job, epoch, key, events, signal } = batch
@@ -179,16 +185,18 @@ export class ReportChannel {
     if (socket !== this.#socket) return
     this.#isOpen = true
     this.#breathe()
-    for (const job of this.#liveJobs) {
-      const { id, epoch } = job
-      this.#send({
-        fields: { job: id, epoch },
-        events: '[]',
-        done: (answer) => {
-          if (this.#port.isReceipt(answer)) job.hear(answer)
-        },
-      })
-    }
+    for (const job of this.#liveJobs) this.#ask(job)
+  }
+
+  #ask(job: ReportedJob): void {
+    const { id, epoch } = job
+    this.#send({
+      fields: { job: id, epoch },
+      events: '[]',
+      done: (answer) => {
+        if (this.#port.isReceipt(answer)) job.hear(answer)
+      },
+    })
   }
 
   #breathe(): void {
@@ -293,6 +301,6 @@ export class ReportChannel {
     // The answer to a request says what is wrong with a token.
     if (!isProblem(problem) || problem.status === 401) return undefined
     if (typeof retryAfter === 'number') return { retry: true, afterMs: retryAfter * 1_000 }
-    return failureOf(problem.status, problem.detail)
+    return failureOf(problem.status, problem.detail, problem.jobStatus)
   }
 }

@@ -6,7 +6,8 @@ import { shareTimers } from '../../shared/time/shared-timers.ts'
 import { isProblem, isReceipt } from '../../shared/wire/answers.ts'
 import { reportPath } from '../../shared/wire/paths.ts'
 import type { GetToken } from '../connection/access/token-source.ts'
-import { HEARTBEAT_SECONDS, HttpJobReporter, type JobPort, type JobReporter, type NewJob } from './job-reporter.ts'
+import { HEARTBEAT_SECONDS, HttpJobReporter, type JobPort } from './http-job-reporter.ts'
+import type { JobReporter, NewJob } from './job-reporter.ts'
 import type { ReportChannel } from './report-channel.ts'
 import { accessServer } from './server-access.ts'
 
@@ -14,13 +15,13 @@ import { accessServer } from './server-access.ts'
 export interface ReporterOptions {
   /** The address of the server: `https://progress.example`. */
   url: string
-  /** A JWT with the scope `jobs:write`, or a job's publish token. May be left out with `getToken`. */
-  token?: string | undefined
+  /** A JWT with the scope `jobs:write`, or a job's publish token; a function is a `getToken`. May be left out with that. */
+  token?: string | GetToken | undefined
   /** Gives a token: asked for the first, for another before the end, and after a refusal. Events wait for it, as while the server is away. */
   getToken?: GetToken | undefined
   /**
-   * Called with a sentence about what was refused or lost and why; once a job, when its queue begins to drop events; once, with where the
-   * server's address redirects to. Nothing is ever thrown.
+   * Called with a sentence about what was refused or lost and why; once a job, when its queue begins to drop events; once, when the server
+   * can't be reached or its address redirects. Nothing is ever thrown.
    */
   onProblem?: ((problem: string) => void) | undefined
   /** Sends all requests; without it the reporter also opens a WebSocket, where the runtime has one that can send the token. */
@@ -118,7 +119,13 @@ export function createReporter(options: ReporterOptions): Reporter {
       // A bundler's file may be gone.
       if (mayConnect) load().catch(() => {})
     },
+    onCreated: (job) => {
+      channel?.follow(job)
+      port.onReceipt()
+    },
     isActive: false,
+    create: (job) => reporter.create(job),
+    resume: (job) => jobs.add(job),
     clock,
     closingClock: options.clock ?? systemClock,
     random,
@@ -135,7 +142,7 @@ export function createReporter(options: ReporterOptions): Reporter {
   const all = async (run: (job: HttpJobReporter) => Promise<void>) => {
     await Promise.all([...jobs].map(run))
   }
-  return {
+  const reporter: Reporter = {
     create: ({ id = randomId(random, 26), ...job }) => add(id, { heartbeatSeconds: HEARTBEAT_SECONDS, ...job, id }),
     job: (id) => add(id),
     flush: () => all((job) => job.flush()),
@@ -145,4 +152,5 @@ export function createReporter(options: ReporterOptions): Reporter {
       channel?.close()
     },
   }
+  return reporter
 }

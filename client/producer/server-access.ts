@@ -22,6 +22,17 @@ interface ServerAccess {
   readonly post: Post
 }
 
+/** Requests in a row without a word of the server after which that is told. */
+const AWAY_TRIES = 5
+const WAITS = 'The work goes on; its reports wait in memory, and are lost if this lasts until it ends.'
+
+/** The code of a failed connection. Not its message: for a token that fits no header it has the token. */
+function codeOf(error: unknown): string {
+  const { code, cause } = Object(error)
+  const known: unknown = code ?? Object(cause).code
+  return typeof known === 'string' && /^\w+$/.test(known) ? ` (${known})` : ''
+}
+
 /** Sends a producer's requests. */
 export function accessServer(options: ReporterOptions, clock: Clock): ServerAccess {
   const tell = (problem: string) => {
@@ -31,15 +42,31 @@ export function accessServer(options: ReporterOptions, clock: Clock): ServerAcce
       // A failing listener must not break the work.
     }
   }
-  const { token, getToken } = options
+  const token = typeof options.token === 'function' ? undefined : options.token
+  const getToken = typeof options.token === 'function' ? options.token : options.getToken
   const url = withoutSlash(options.url)
   const send = options.fetch ?? ((url, init) => fetch(url, init))
   // All jobs and tries meet the same redirect.
   let isRedirectTold = false
+  let failures = 0
+  let isAwayTold = false
+  /** Without a word of the server, time and again. */
+  const noteFailure = (what: string) => {
+    failures += 1
+    if (failures < AWAY_TRIES || isAwayTold) return
+    isAwayTold = true
+    tell(`${url} ${what}. Check the address, the network and the server. ${WAITS}`)
+  }
   const source = getToken && new TokenSource({ token, getToken, clock, onProblem: tell })
   const request: ServerAccess['request'] = async (path, init, isOurs) => {
+    let present: string | undefined
     try {
-      const present = source ? await source.get() : token
+      present = source ? await source.get() : token
+    } catch {
+      // The source has told.
+      return { failed: { retry: true } }
+    }
+    try {
       const response = await send(`${url}/${path}`, {
         ...init,
         headers: { authorization: `Bearer ${present}`, ...init.headers },
@@ -49,12 +76,16 @@ export function accessServer(options: ReporterOptions, clock: Clock): ServerAcce
       if (redirect && !isRedirectTold) tell(`${url} ${redirect}`)
       isRedirectTold ||= redirect !== undefined
       const answer = await readAnswer(response, isOurs, clock.now())
+      if ('body' in answer || answer.problem) failures = 0
+      else if (!redirect && response.status !== 413)
+        noteFailure(`answers with status ${response.status}, but not as Milepost does`)
       if ('failed' in answer && answer.problem?.status === 401) {
         if (source && present) source.refuse(present)
         else tell(`The token was refused: ${answer.problem.detail}`)
       }
       return answer
-    } catch {
+    } catch (error) {
+      noteFailure(init.signal?.aborted ? 'does not answer' : `can't be reached${codeOf(error)}`)
       return { failed: { retry: true } }
     }
   }

@@ -94,19 +94,23 @@ export class RequestFollower {
   }
 
   #wake(job: string, followed: Followed, { header, removed }: Change): void {
-    if (removed || (header && isTerminalStatus(header.status))) this.#drop(job, followed)
+    if (removed) this.#drop(job, followed)
+    // A pending job that is cancelled ends in the same moment.
     else if (!header || isNew(followed.told, header)) void this.#check(job, followed)
+    else if (isTerminalStatus(header.status)) this.#drop(job, followed)
   }
 
   /** Reads the job, because the producer may have lost its access to it. */
   async #check(job: string, followed: Followed): Promise<void> {
     try {
       const header = await this.#port.read(job)
+      if (this.#jobs.get(job) !== followed) return
+      if (isNew(followed.told, header)) {
+        const { version, cancelRequested, pauseRequested } = header
+        followed.told = { version, cancelRequested, pauseRequested }
+        this.#port.push(job, followed.told)
+      }
       if (isTerminalStatus(header.status)) this.#drop(job, followed)
-      if (this.#jobs.get(job) !== followed || !isNew(followed.told, header)) return
-      const { version, cancelRequested, pauseRequested } = header
-      followed.told = { version, cancelRequested, pauseRequested }
-      this.#port.push(job, followed.told)
     } catch {
       this.#drop(job, followed)
     }

@@ -99,6 +99,8 @@ async function publishOnce(jobs: Jobs, jobId: string, events: ProducerEvent[], k
     // In this process a batch costs little, so new watchers don't have to wait.
     return { receipt: { ...receipt, flushMs: FLUSH_MS.watched } }
   } catch (error) {
-    return error instanceof ProblemError ? failureOf(error.problem.status, error.message) : { retry: true }
+    return error instanceof ProblemError
+      ? failureOf(error.problem.status, error.message, error.problem.jobStatus)
+      : { retry: true }
   }
 }

@@ -1,4 +1,5 @@
-import type { ProducerEvent } from '../document/events.ts'
+import type { EventFields, ProducerEvent } from '../document/events.ts'
+import type { JobStatus } from '../document/job.ts'
 import { isTerminalStatus } from '../document/selectors.ts'
 import { backOff } from '../time/backoff.ts'
 import { type Clock, type Random, randomId, type Timer } from '../time/clock.ts'
@@ -11,8 +12,8 @@ export type Sent =
   | { retry: true; afterMs?: number | undefined; tooLarge?: boolean | undefined }
   /** An event in it is too large or not valid; the rest may be accepted. */
   | { rejected: string }
-  /** The server accepts no batch of this job. */
-  | { refused: string }
+  /** The server accepts no batch of this job, which may have ended. */
+  | { refused: string; jobStatus?: JobStatus | undefined }
 
 /** Options of a {@link Batcher}. */
 export interface BatcherOptions {
@@ -26,8 +27,11 @@ export interface BatcherOptions {
   onReceipt?(receipt: Receipt): void
   /** Called with the reason when the server or a proxy refuses an event, which is dropped; of a status its other fields are. */
   onRejected?(reason: string, event: ProducerEvent): void
-  /** Called when it closes, with the reason if the server accepts nothing more of this job: queued and later events are dropped. */
-  onClosed?(refusal?: string): void
+  /**
+   * Called when it closes, with the reason if the server accepts nothing more of this job, and its status if it has ended: queued and later
+   * events are dropped.
+   */
+  onClosed?(refusal?: string, jobStatus?: JobStatus): void
   /** Called once, when the queue is full and begins to drop events. */
   onFull?(): void
   /** Called when the queue is empty and nothing is in flight. */
@@ -116,7 +120,7 @@ export class Batcher {
       this.#dropped += 1
       return
     }
-    if (event.type === 'progress' && this.#progress) merge(this.#progress, event)
+    if (event.type === 'progress' && this.#progress) mergeProgress(this.#progress, event)
     else this.#push({ ...event })
     const isLast = event.type === 'status' && isTerminalStatus(event.status)
     // A full batch gains nothing by waiting, and fast work would overrun the queue.
@@ -148,8 +152,9 @@ export class Batcher {
    * Drops the batch in flight, queued and later events, and clears the timer.
    *
    * @param refusal why the server accepts nothing more of this job, if that is the cause
+   * @param jobStatus with which status it has ended
    */
-  close(refusal?: string): void {
+  close(refusal?: string, jobStatus?: JobStatus): void {
     this.#isClosed = true
     this.#dropped += this.#queue.length + (this.#batch?.events.length ?? 0)
     this.#due = 0
@@ -158,7 +163,7 @@ export class Batcher {
     this.#batch = undefined
     this.#cancelTimer()
     this.#settle()
-    this.#options.onClosed?.(refusal)
+    this.#options.onClosed?.(refusal, jobStatus)
   }
 
   /** The queue is empty. */
@@ -209,7 +214,7 @@ export class Batcher {
         break
       }
       if ('refused' in sent) {
-        this.close(sent.refused)
+        this.close(sent.refused, sent.jobStatus)
         break
       }
       this.#failures = 0
@@ -303,6 +308,9 @@ export class Batcher {
 }
 
 /** Merges a newer progress event into an older one: fields that it leaves out are kept. */
-function merge(older: ProgressEvent, newer: ProgressEvent): void {
-  for (const [key, value] of Object.entries(newer)) if (value !== undefined) Object.assign(older, { [key]: value })
+export function mergeProgress(older: ProgressEvent, newer: EventFields<'progress'>): void {
+  for (const key in newer) {
+    const value = newer[key as keyof typeof newer]
+    if (value !== undefined) (older as Record<string, unknown>)[key] = value
+  }
 }

@@ -1,3 +1,4 @@
+import type { JobStatus } from '../document/job.ts'
 import { readJson, readProblem } from '../wire/answers.ts'
 import type { ProblemDocument, Receipt } from '../wire/api.ts'
 import { FOREIGN_WAIT_MS, retryAfterMs } from '../wire/retry-after.ts'
@@ -27,7 +28,7 @@ export async function readAnswer<T>(
   const body = ok ? await readJson(response) : undefined
   if (isOurs(body)) return { body }
   const problem = await readProblem(response)
-  const failed = problem && failureOf(status, problem.detail)
+  const failed = problem && failureOf(status, problem.detail, problem.jobStatus)
   if (failed && !('retry' in failed)) return { failed, problem, status }
   const afterMs = retryAfterMs(response, now, problem ? RETRY_AFTER_MAX_MS : FOREIGN_WAIT_MS)
   // Without a problem it is a proxy that has a smaller limit than the server, which has not seen the request.
@@ -35,10 +36,10 @@ export async function readAnswer<T>(
 }
 
 /** What a producer does after a problem of the server: drop the event, give up the job, or try again. */
-export function failureOf(status: number, detail: string): Failed {
+export function failureOf(status: number, detail: string, jobStatus?: JobStatus): Failed {
   if ([400, 413, 415, 422].includes(status)) return { rejected: detail }
   // A 401 may be temporary; the other statuses are by definition.
-  return [403, 404, 409].includes(status) ? { refused: detail } : { retry: true }
+  return [403, 404, 409].includes(status) ? { refused: detail, jobStatus } : { retry: true }
 }
 
 /** The statuses with which `fetch` follows a `Location` (fetch.spec.whatwg.org/#redirect-status). */

@@ -94,7 +94,7 @@ export class Outbox {
     if ('body' in answer) {
       for (const [index, { resolve }] of group.entries()) {
         const one = answer.body[index]
-        resolve(isReceipt(one) ? { receipt: one } : failureOf(one?.status ?? 0, one?.detail ?? ''))
+        resolve(isReceipt(one) ? { receipt: one } : failureOf(one?.status ?? 0, one?.detail ?? '', one?.jobStatus))
       }
       return
     }

@@ -101,6 +101,11 @@ export function describeReport(subject: RuntimeSubject): void {
       await ada.operate(id, 'cancel')
       expect(await socket.next()).toEqual({ job: id, version: 4, cancelRequested: true, pauseRequested: true })
       expect((await ada.read(id)).version).toBe(4)
+      // One that is cancelled while it is pending ends in the same moment.
+      const pending = (await ada.create()).id
+      expect(await socket.ask({ n: 2, job: pending, events: [] })).toMatchObject({ version: 1 })
+      await ada.operate(pending, 'cancel')
+      expect(await socket.next()).toMatchObject({ job: pending, version: 3, cancelRequested: true })
       await socket.close()
     })
 

@@ -125,6 +125,17 @@ describe('ReportChannel', () => {
     expect(asked).toEqual([['wss://progress.example/base/api/report', { headers }]])
   })
 
+  test('ReportChannel.follow asks for a job that has reported nothing yet, at once or when it is open', async () => {
+    const { channel, heard, jobs, connect } = create([])
+    const pending = { id: 'new', epoch: 'e9', isLive: true, hear: () => heard.push(['new', 1, true]) }
+    jobs.add(pending)
+    channel.follow(pending)
+    const socket = await connect(500)
+    expect(heard).toEqual([['new', 1, true]])
+    channel.follow(pending)
+    expect(socket.take()).toMatchObject([{ job: 'new', epoch: 'e9', events: [] }])
+  })
+
   test('ReportChannel hands pushes to their job, and ignores what it does not know', async () => {
     const { channel, heard, connect } = create(['a', 'b'])
     channel.wake()

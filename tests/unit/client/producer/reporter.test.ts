@@ -278,6 +278,108 @@ describe('createReporter', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('createReporter.retry reports what ended a try, and lets go of the job until its next try', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.create({ id: 'a', kind: 'import', title: 'Contacts', heartbeatSeconds: 30 })
+    job.status({ status: 'running' })
+    job.retry(new Error('no database'), { message: 'Again in 10 s', attempt: 4 })
+    job.retry('x'.repeat(9_000))
+    const hostile = {
+      toString() {
+        throw new Error('no')
+      },
+    }
+    job.retry(hostile)
+    await environment.request.answer(201, newHeader())
+    await clock.advance(250)
+    expect(JSON.parse(String(environment.request.body))).toEqual([
+      { type: 'status', status: 'running' },
+      { type: 'error', message: 'no database' },
+      { type: 'status', status: 'pending', message: 'Again in 10 s', attempt: 4 },
+      { type: 'error', message: 'x'.repeat(2_000) },
+      { type: 'status', status: 'pending' },
+      { type: 'error', message: 'An error without a text' },
+      { type: 'status', status: 'pending' },
+    ])
+    await environment.request.answer(200, receipt)
+    // No heartbeats, and nothing to close.
+    await clock.advance(600_000)
+    const { length } = environment.requests
+    await reporter.flush()
+    job.status({ status: 'running' })
+    void reporter.flush()
+    await settle()
+    expect(environment.requests).toHaveLength(length + 1)
+  })
+
+  test('createReporter.fork creates a child of the same kind and owner', async () => {
+    const { reporter, environment } = report()
+    const job = reporter.create({ id: 'a', kind: 'import', title: 'Contacts', owner: 'ada' })
+    job.fork('Part 2', { id: 'b', metadata: { part: 2 } })
+    expect(JSON.parse(String(environment.request.body))).toEqual({
+      heartbeatSeconds: 60,
+      kind: 'import',
+      title: 'Part 2',
+      owner: 'ada',
+      id: 'b',
+      metadata: { part: 2 },
+      parentId: 'a',
+    })
+    reporter.job('elsewhere').fork('Part')
+    const { kind, parentId } = JSON.parse(String(environment.request.body))
+    expect([kind, parentId]).toEqual(['job', 'elsewhere'])
+  })
+
+  test('createReporter aborts the signal of a job that was cancelled while it was pending, without a word', async () => {
+    for (const hear of ['creation', 'batch'] as const) {
+      const { reporter, environment, problems, clock } = report()
+      const job = reporter.create({ id: 'a', kind: 'import', title: 'Contacts' })
+      const status = hear === 'creation' ? 'cancelled' : 'pending'
+      await environment.request.answer(hear === 'creation' ? 200 : 201, newHeader({ status }))
+      expect(job.signal.aborted).toBe(hear === 'creation')
+      job.status({ status: 'running' })
+      await clock.advance(250)
+      if (hear === 'batch') {
+        const problem = {
+          type: 'urn:milepost:conflict',
+          status: 409,
+          detail: 'It is cancelled.',
+          jobStatus: 'cancelled',
+        }
+        await environment.request.answer(409, problem, { 'content-type': 'application/problem+json' })
+      }
+      expect([job.signal.aborted, job.cancelRequested, problems]).toEqual([true, true, []])
+      expect(environment.clock.pending).toBe(0)
+    }
+  })
+
+  test('createReporter says once that the server can not be reached, and what to do', async () => {
+    const refused = Object.assign(new TypeError('Bearer t.t.t'), { cause: { code: 'ECONNREFUSED' } })
+    const { reporter, problems, clock } = report({ fetch: () => Promise.reject(refused) })
+    reporter.create({ kind: 'import', title: 'Contacts' }).status({ status: 'running' })
+    await clock.advance(300)
+    expect(problems).toEqual([])
+    await clock.advance(600_000)
+    expect(problems).toEqual([
+      "https://progress.example can't be reached (ECONNREFUSED). Check the address, the network and the server. " +
+        'The work goes on; its reports wait in memory, and are lost if this lasts until it ends.',
+    ])
+    const foreign = report({ fetch: async () => new Response('<h1>Hello</h1>') })
+    foreign.reporter.create({ kind: 'import', title: 'Contacts' }).status({ status: 'running' })
+    await foreign.clock.advance(600_000)
+    expect(foreign.problems.map((problem) => problem.split('.')[1])).toEqual([
+      'example answers with status 200, but not as Milepost does',
+    ])
+  })
+
+  test('createReporter takes a function as a token', async () => {
+    let asked = 0
+    const { reporter, environment } = report({ token: () => `token-${++asked}` })
+    reporter.create({ kind: 'import', title: 'Contacts' })
+    await settle()
+    expect(environment.request.headers.get('authorization')).toBe('Bearer token-1')
+  })
+
   test('createReporter.track reports each row that is done, and its fields with every event', async () => {
     const { reporter, environment, clock } = report()
     const job = reporter.job('a')
@@ -581,7 +683,7 @@ describe('createReporter', () => {
     ["a proxy's 503", (request) => request.answerForeign(503, '<h1>Away</h1>', { 'retry-after': '3600' })],
   ])(
     'createReporter.close keeps trying whatever Retry-After %s has, before and in its five seconds',
-    async (_, refuse) => {
+    async (who, refuse) => {
       const { reporter, environment, clock, problems } = report()
       const job = reporter.job('a')
       job.log({ message: 'one' })
@@ -601,7 +703,9 @@ describe('createReporter', () => {
         await clock.advance(100)
       }
       await closed
-      expect([job.dropped, created.dropped, silent.dropped, problems, clock.pending]).toEqual([0, 0, 0, [], 0])
+      const isForeign = problems.some((problem) => problem.includes('but not as Milepost does'))
+      expect([isForeign, problems.length]).toEqual(who.includes('proxy') ? [true, 1] : [false, 0])
+      expect([job.dropped, created.dropped, silent.dropped, clock.pending]).toEqual([0, 0, 0, 0])
     },
   )
 
@@ -699,7 +803,10 @@ describe('createReporter', () => {
     expect(tries.length).toBeGreaterThanOrEqual(9)
     expect(Math.max(...waits)).toBeLessThanOrEqual(500)
     expect(5_000 - (tries.at(-1) ?? 0)).toBeLessThanOrEqual(500)
-    expect(problems).toEqual(['The server did not take all of job a in time: the rest is lost.'])
+    expect(problems).toEqual([
+      expect.stringContaining("https://progress.example can't be reached. Check the address") as never,
+      'The server did not take all of job a in time: the rest is lost.',
+    ])
     expect([job.dropped, clock.pending]).toEqual([1, 0])
   })
 
