@@ -20,6 +20,7 @@ import { operationRoutes } from './http/operations.ts'
 import { operatorRoutes, readingOf } from './http/operator.ts'
 import { type Assets, pageRoutes } from './http/pages/routes.ts'
 import { progressRoutes } from './http/progress.ts'
+import { answerDirectly } from './http/publish/direct.ts'
 import { eventRoutes } from './http/publish/events.ts'
 import { reportRoutes } from './http/publish/report.ts'
 import type { UpgradeWebSocket } from './http/publish/web-socket.ts'
@@ -242,6 +243,8 @@ export function createApp(options: AppOptions): Milepost {
   sweeper.start()
   history?.start()
   return Object.assign(app, {
+    // A log of requests is middleware, which sees only what the router does.
+    fetch: options.onRequest ? app.fetch : answerDirectly(app.fetch, context, options),
     jobs: emitter,
     hub,
     startService,

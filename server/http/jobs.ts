@@ -30,7 +30,7 @@ export function jobRoutes(app: App, context: RouteContext): void {
   const date = () => new Date(clock.now()).toUTCString()
 
   app.post('/api/jobs', ...creates, valid('json', schemas.createJob), async (c) => {
-    const key = idempotencyKey(c, schemas.idempotencyKey)
+    const key = idempotencyKey(c.req.header('idempotency-key'), schemas.idempotencyKey)
     const { tenant } = c.get('principal')
     for (;;) {
       const { header, created } = await jobs.create(c.get('principal'), c.req.valid('json'), key)

@@ -4,6 +4,7 @@ import { fitsUtf8 } from '../../../shared/document/text-size.ts'
 import { createRequestSchemas, type JobEvents } from '../../../shared/wire/api.ts'
 import { ERRORS_NAMED, type FieldError, fieldErrors, ProblemError, problems, refuse } from '../../errors.ts'
 import { elementsOf, shapeOf } from './json-text.ts'
+import { createUsualCheck } from './usual-events.ts'
 
 /** Length from which a text is handled in steps, because parsing it blocks the event loop for a good part of a millisecond: characters. */
 export const LARGE_TEXT = 16 * 1_024
@@ -34,6 +35,7 @@ type Steps<T> = Generator<undefined, T>
 export class EventParser {
   readonly #limits: Limits
   readonly #eventSchema: ReturnType<typeof createEventSchema>
+  readonly #isUsual: ReturnType<typeof createUsualCheck>
   readonly #batchSchema: ReturnType<typeof createRequestSchemas>['jobEvents']
   /** As much as one event may have: a body of nothing else would hold the event loop for a second. */
   readonly #mostNested: number
@@ -41,6 +43,7 @@ export class EventParser {
   constructor(limits: Limits) {
     this.#limits = limits
     this.#eventSchema = createEventSchema(limits)
+    this.#isUsual = createUsualCheck(limits)
     this.#batchSchema = createRequestSchemas(limits).jobEvents
     this.#mostNested = limits.resultBytes + limits.metadataBytes
   }
@@ -187,7 +190,7 @@ export class EventParser {
       if (maybeTooLong && !isWithin(value, eventBytes)) {
         throw tooLarge(place || 'event', `is longer than ${eventBytes} bytes`)
       }
-      const event = this.#eventSchema.safeParse(value)
+      const event = this.#isUsual(value) ? valid(value) : this.#eventSchema.safeParse(value)
       if (event.success) events.push(event.data)
       else errors.push(...fieldErrors(event.error, place))
       if (errors.length >= ERRORS_NAMED) break
@@ -199,6 +202,9 @@ export class EventParser {
     return events
   }
 }
+
+/** The schema's result for a valid event. */
+const valid = (data: ProducerEvent) => ({ success: true, data, error: undefined }) as const
 
 /** Runs all steps at once. */
 export function lastOf<T>(steps: Iterator<unknown, T>): T {

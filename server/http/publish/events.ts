@@ -13,6 +13,7 @@ import type { App, Env, RouteContext } from '../request/context.ts'
 import { identify, identifyCached } from '../request/identify.ts'
 import { idempotencyKey } from '../request/request-parameters.ts'
 import { problemText } from '../request/responses.ts'
+import { rethrowFailure } from './direct.ts'
 import { publishEach } from './publish-each.ts'
 
 const JSON_TYPE = 'application/json'
@@ -78,6 +79,7 @@ export function eventRoutes(app: App, context: RouteContext): void {
   async function read(c: Context<Env>, mostBytes: number, limitBody: MiddlewareHandler, types: readonly string[]) {
     await onEach(c, noNext)
     const principal = identifyCached(c, auth) ?? (await identify(c, context))
+    rethrowFailure(c)
     const length = lengthOf(c)
     // Counts at most the limit: a client can claim any length, and a guest's request counts against the maker of the token.
     rates.takePublish(principal, length === undefined ? undefined : Math.min(length, mostBytes))
@@ -96,7 +98,7 @@ export function eventRoutes(app: App, context: RouteContext): void {
     bytes: number,
     inTurn: <T>(work: () => T) => T | Promise<T> = (work) => work(),
   ): Promise<Receipt> {
-    const name = idempotencyKey(c, schemas.idempotencyKey)
+    const name = idempotencyKey(c.req.header('idempotency-key'), schemas.idempotencyKey)
     const epoch = epochOf(c)
     const key = name === undefined ? undefined : { key: name, digest: await inTurn(() => digestOf(events)) }
     return jobs.publish(principal, c.req.param('id') ?? '', events, key, epoch, bytes)

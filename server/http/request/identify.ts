@@ -52,11 +52,14 @@ export async function identify(c: Context<Env>, by: Identifying): Promise<Princi
 
 /** Like {@link identify}, but synchronous; `undefined` unless the token of the request is cached. */
 export function identifyCached(c: Context<Env>, auth: Auth): Principal | undefined {
-  const authorization = c.req.header('authorization')
-  if (!authorization?.startsWith(BEARER)) return undefined
-  const principal = auth.remembered(authorization.slice(BEARER.length))
+  const principal = rememberedPrincipal(c.req.header('authorization'), auth)
   if (principal) c.set('principal', principal)
   return principal
+}
+
+/** The principal of a bearer token in an `Authorization` header; `undefined` unless the token is cached. */
+export function rememberedPrincipal(authorization: string | null | undefined, auth: Auth): Principal | undefined {
+  return authorization?.startsWith(BEARER) ? auth.remembered(authorization.slice(BEARER.length)) : undefined
 }
 
 async function principalOf(c: Context, { auth, front, authenticate }: Identifying): Promise<Principal> {

@@ -11,10 +11,9 @@ export function matchesEtag(header: string | undefined, etag: string): boolean {
   return header.trim() === '*' || header.split(',').some((tag) => strong(tag) === strong(etag))
 }
 
-/** The `Idempotency-Key` of a request, if any. @throws ProblemError 422 if it is invalid */
-export function idempotencyKey(c: Context, schema: z.ZodType<string>): string | undefined {
-  const value = c.req.header('idempotency-key')
-  if (value === undefined) return undefined
+/** The key in the header `Idempotency-Key` of a request, if any. @throws ProblemError 422 if it is invalid */
+export function idempotencyKey(value: string | null | undefined, schema: z.ZodType<string>): string | undefined {
+  if (value === null || value === undefined) return undefined
   const key = schema.safeParse(value)
   if (key.success) return key.data
   const detail = key.error.issues[0]?.message ?? 'is not valid'

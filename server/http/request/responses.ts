@@ -34,17 +34,24 @@ export function problemResponse(c: Context, problem: Problem, more: Readonly<Rec
  * @param hstsSeconds `max-age` of Strict-Transport-Security; browsers ignore the header without TLS (RFC 6797, 8.1)
  */
 export function commonHeaders(hstsSeconds: number | undefined): MiddlewareHandler {
-  const hsts = hstsSeconds === undefined ? undefined : `max-age=${hstsSeconds}`
+  const fixed = Object.entries(fixedHeaders(hstsSeconds))
   return (c, next) => {
-    c.header('x-content-type-options', 'nosniff')
-    if (hsts !== undefined) c.header('strict-transport-security', hsts)
-    const id = nameOf(c.req.header('x-request-id')) ?? crypto.randomUUID()
+    for (const [name, value] of fixed) c.header(name, value)
+    const id = requestIdOf(c.req.header('x-request-id'))
     c.set('requestId', id)
     c.header('x-request-id', id)
     return next()
   }
 }
 
-/** The name that a proxy gave to a request. It is written to logs, so a token is none. */
-const nameOf = (header = '') =>
-  /^[\w=-]{1,255}$/.test(header) && withoutTokens(header) === header ? header : undefined
+/** Headers of every response, against MIME sniffing and, with HSTS, plain HTTP. */
+export function fixedHeaders(hstsSeconds: number | undefined): Readonly<Record<string, string>> {
+  const hsts = hstsSeconds === undefined ? {} : { 'strict-transport-security': `max-age=${hstsSeconds}` }
+  return { 'x-content-type-options': 'nosniff', ...hsts }
+}
+
+/** The id of a request: the one that a proxy gave to it, or a new one. It is written to logs, so a token is none. */
+export function requestIdOf(header: string | null | undefined): string {
+  const isId = header && /^[\w=-]{1,255}$/.test(header) && withoutTokens(header) === header
+  return isId ? header : crypto.randomUUID()
+}
