@@ -1,8 +1,9 @@
 import { expect, test } from 'bun:test'
 import { RedisEngine, type RedisOptions } from '../../server/engines/redis/engine.ts'
+import type { JobHeader } from '../../shared/document/job.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { describeEngine } from './engine.ts'
-import { created, type OpenEngine } from './fixtures.ts'
+import { batchOf, created, type OpenEngine, taken } from './fixtures.ts'
 
 const open: OpenEngine = async (limits) => {
   const server = await RedisServer.start()
@@ -32,4 +33,22 @@ test('a job that is created in Redis after one of another store is listed as new
   expect((await target.list({ owner: undefined, limit: 10 })).rows.map((header) => header.id)).toEqual([newer.id, id])
   await source.close()
   await target.close()
+})
+
+test('a commit that Redis refuses fails alone, and the others that travel with it are applied', async () => {
+  await using server = await RedisServer.start()
+  const engine = await RedisEngine.open(server.setting)
+  const jobs = await Promise.all(Array.from({ length: 4 }, () => created(engine)))
+  const [first, broken] = jobs as [JobHeader, JobHeader]
+  await server.command('SET', `mp:{all}:key-order:${broken.id}`, 'not a sorted set')
+  const batch = batchOf([{ type: 'log', message: 'a line' }], { key: { key: 'k', digest: 'd' } })
+  const applied = await Promise.all(jobs.map(({ id }) => engine.apply(id, batch).catch(String)))
+  expect(applied.map((one) => (typeof one === 'string' ? /WRONGTYPE/.test(one) : taken(one).version))).toEqual([
+    2,
+    true,
+    2,
+    2,
+  ])
+  expect(taken(await engine.apply(first.id, batch))).toMatchObject({ version: 2 })
+  await engine.close()
 })

@@ -3,7 +3,7 @@ import { MAX_CREATORS, MAX_KINDS, type StoreFigures } from '../../jobs/engine.ts
 import { BLOCK_BYTES } from '../../jobs/kept.ts'
 import { parseInfo } from './connection/node.ts'
 import { originalText } from './keys.ts'
-import { scripts } from './scripts.ts'
+import { scripts } from './scripts/scripts.ts'
 import type { Place, RedisStore } from './store.ts'
 
 type Reply = [byStatus: number[], kinds: string[], byKind: number[], creators: string[]]

@@ -28,17 +28,32 @@ export type Order = [place: number, commits: number]
 const PLACE = '"order":['
 
 /** Encodes a message. A large change has its versions only. */
-export function encodeChange({ change, ...about }: ChangeMessage): string {
-  const { header, events = [] } = change
-  const generation = header?.generation === undefined ? {} : { generation: header.generation }
+export function encodeChange(message: ChangeMessage): string {
+  const { header } = message.change
+  const json = header && JSON.stringify(header)
+  const [start, end] = aroundHeader(message, json?.length)
+  return end === '' ? start : start + json + end
+}
+
+/**
+ * Encodes a message without its header: the parts before and after it. The second is empty when the message has no header.
+ *
+ * @param headerLength of the header's JSON, if there is one
+ */
+export function aroundHeader(
+  { by, history, order, change }: ChangeMessage,
+  headerLength: number | undefined,
+): [start: string, end: string] {
+  const { header, events, ...versions } = change
   // First, so that a process recognizes its own without parsing.
-  const start = { by: about.by, order: about.order, history: about.history, ...generation }
-  if (events.length <= MAX_EVENTS) {
-    const text = JSON.stringify({ ...start, change })
-    if (text.length <= MAX_WHOLE) return text
+  const about = { by, order, history, generation: header?.generation }
+  if (!events || events.length <= MAX_EVENTS) {
+    const text = JSON.stringify({ ...about, change: { ...versions, events } })
+    if (text.length + (headerLength ?? 0) <= MAX_WHOLE) {
+      return headerLength === undefined ? [text, ''] : [`${text.slice(0, -2)},"header":`, '}}']
+    }
   }
-  const { events: _events, header: _header, ...versions } = change
-  return JSON.stringify({ ...start, change: versions })
+  return [JSON.stringify({ ...about, change: versions }), '']
 }
 
 /** The parts of a message before and after its place in the order of creation. */

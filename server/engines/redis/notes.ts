@@ -1,5 +1,6 @@
 import type { Note, Notes } from '../../jobs/engine.ts'
-import { type Script, scripts } from './scripts.ts'
+import type { Script } from './scripts/script.ts'
+import { scripts } from './scripts/scripts.ts'
 import type { Place, RedisStore } from './store.ts'
 
 /** Notes in the first partition: they are few, and listed by the start of their keys. */

@@ -5,7 +5,7 @@ import type { RedisNodes } from './cluster/nodes.ts'
 import { type Partition, partitionIndex } from './cluster/partitions.ts'
 import { type Found, foundIn, type KnownJob, type LoadReply } from './documents/known-job.ts'
 import { PartitionKeys } from './keys.ts'
-import { scripts } from './scripts.ts'
+import { scripts } from './scripts/scripts.ts'
 
 /** Size of the LRU cache of jobs: characters of JSON, about 16 MiB. */
 const CACHE_SIZE = 16 * 1_024 * 1_024

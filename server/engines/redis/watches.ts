@@ -5,7 +5,7 @@ import { WakeQueue } from '../support/wake-queue.ts'
 import type { RedisNode } from './connection/node.ts'
 import { type LoadReply, stateIn } from './documents/known-job.ts'
 import { type ChangeMessage, isAfter, isBy, type Order } from './message.ts'
-import { scripts } from './scripts.ts'
+import { scripts } from './scripts/scripts.ts'
 import type { Place, RedisStore } from './store.ts'
 
 /** Most jobs of an owner whose newest change is remembered, to keep changes in order. */

@@ -2,7 +2,7 @@ import type { Clock, Random, Timer } from '../../../../shared/time/clock.ts'
 import { ProblemError, problems, refuse } from '../../../errors.ts'
 import { isReply, type NodeParts, RedisNode } from '../connection/node.ts'
 import { formatAddress } from '../connection/setting.ts'
-import type { Script } from '../scripts.ts'
+import type { Script, ScriptCall } from '../scripts/script.ts'
 import type { Partition } from './partitions.ts'
 import { AWAY, hasForeignKey, isMove, SlotMoves, throughMoves } from './slot-moves.ts'
 import type { Locate, Primary } from './topology.ts'
@@ -98,18 +98,40 @@ export class RedisNodes {
    * @param onUnconfirmed called when the script has committed, but that was not acknowledged
    * @throws as {@link read}; SlotMoves when the slot moves, maybe to another history
    */
-  async commit<T>(
+  commit<T>(
     partition: Partition,
     script: Script,
     keys: readonly string[],
     args: readonly string[],
     onUnconfirmed?: (reply: T) => void,
   ): Promise<T> {
+    const hasCommitted = (reply: T) => [reply].flat()[0] === 1
+    return this.#acknowledged(partition, (node) => node.write<T>(script, keys, args), hasCommitted, onUnconfirmed)
+  }
+
+  /**
+   * Commits a batch, together with others; resolves when that is acknowledged.
+   *
+   * @returns the number of subscribers, or why the script has not committed
+   * @param onUnconfirmed as in {@link commit}
+   * @throws as {@link commit}
+   */
+  commitBatch<T>(partition: Partition, call: ScriptCall, onUnconfirmed: () => void): Promise<number | T> {
+    const hasCommitted = (reply: number | T) => typeof reply === 'number'
+    return this.#acknowledged(partition, (node) => node.commit(partition.index, call), hasCommitted, onUnconfirmed)
+  }
+
+  async #acknowledged<T>(
+    partition: Partition,
+    run: (node: RedisNode) => Promise<T>,
+    hasCommitted: (reply: T) => boolean,
+    onUnconfirmed?: (reply: T) => void,
+  ): Promise<T> {
     const node = this.home(partition)
     try {
-      const reply = await node.write<T>(script, keys, args)
+      const reply = await run(node)
       // On the same connection: another one knows nothing of the commit.
-      if ([reply].flat()[0] === 1) {
+      if (this.#parts.confirm && hasCommitted(reply)) {
         await node.confirm().catch((error: unknown) => {
           onUnconfirmed?.(reply)
           throw error

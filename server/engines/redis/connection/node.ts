@@ -1,6 +1,8 @@
 import { type Clock, type Random, randomId, type Timer } from '../../../../shared/time/clock.ts'
-import { type Script, scripts } from '../scripts.ts'
+import type { Script, ScriptCall } from '../scripts/script.ts'
+import { scripts } from '../scripts/scripts.ts'
 import { Acknowledger } from './acknowledge.ts'
+import { CommitGroups } from './commit-groups.ts'
 import { Connection, REPLY_MS } from './connection.ts'
 import { type Address, formatAddress, type RedisSetting } from './setting.ts'
 
@@ -34,6 +36,7 @@ export class RedisNode {
   readonly id: string
   readonly #parts: NodeParts
   readonly #acknowledger: Acknowledger | undefined
+  readonly #commits = new CommitGroups(({ keys, args }) => this.write(scripts.commit, keys, args))
   readonly #shas = new Map<Script, string>()
   /** For commits, which may have to wait for replicas or the disk. */
   #writer: Connection | undefined
@@ -91,6 +94,11 @@ export class RedisNode {
   /** Runs a script that writes. */
   write<T>(script: Script, keys: readonly string[], args: readonly string[]): Promise<T> {
     return this.#run(this.#writer, script, keys, args)
+  }
+
+  /** Commits a batch, after those of the same partition that were committed before. */
+  commit<T>(partition: number, call: ScriptCall): Promise<T> {
+    return this.#commits.add(partition, call)
   }
 
   /** Sends a command that reads. */

@@ -5,7 +5,7 @@ import type { Batch, Commit, Marks, StoredJob } from '../../../jobs/engine.ts'
 import { isForgotten } from '../../../jobs/idempotency.ts'
 import type { ChangedRow } from '../../../jobs/paging/paging.ts'
 import { rowField } from '../keys.ts'
-import { HEAD_FIELDS } from '../scripts.ts'
+import { HEAD_FIELDS } from '../scripts/script.ts'
 
 /** Size from which on the rows of a job are forgotten: characters of JSON. */
 const MAX_STATE_SIZE = 1_048_576
@@ -69,11 +69,22 @@ export function stateIn([stamp, json, result, metadata, place]: LoadReply): Know
 
 /** The JSON of a head. */
 export function encodeHead({ header, marks }: StoredJob, commits: number): string {
-  // `undefined` is in no JSON. Most headers have neither, and need no copy.
-  const isSmall = header.result === undefined && header.metadata === undefined
-  const kept = isSmall ? header : { ...header, result: undefined, metadata: undefined }
-  return JSON.stringify({ header: kept, marks, commits } satisfies Head)
+  return `{"header":${encodeHeader(header)}${encodeMarks(marks, commits)}`
 }
+
+/** The JSON of a header as it is in a head. */
+export function encodeHeader(header: JobHeader): string {
+  // `undefined` is in no JSON. Most headers have neither, and need no copy.
+  return JSON.stringify(isSmall(header) ? header : { ...header, result: undefined, metadata: undefined })
+}
+
+/** The JSON of a head from the end of its header on. */
+export function encodeMarks(marks: Marks, commits: number): string {
+  return `,"marks":${JSON.stringify(marks)},"commits":${commits}}`
+}
+
+/** Whether all of a header is in its head. */
+export const isSmall = ({ result, metadata }: JobHeader) => result === undefined && metadata === undefined
 
 const NO_NAMES: readonly string[] = []
 

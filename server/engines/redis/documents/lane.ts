@@ -5,8 +5,7 @@ import type { Applied, Batch, Change, Commit } from '../../../jobs/engine.ts'
 import { BLOCK_BYTES, blocksOf, refusalOfGrowth } from '../../../jobs/kept.ts'
 import { SlotMoves } from '../cluster/slot-moves.ts'
 import { safeText } from '../keys.ts'
-import { encodeChange, type Order } from '../message.ts'
-import { scripts } from '../scripts.ts'
+import type { Order } from '../message.ts'
 import type { Place, RedisStore } from '../store.ts'
 import {
   type Found,
@@ -225,29 +224,26 @@ export class Lane {
     const order: Order = [state.place, state.commits + 1]
     const change = changeOf(commit)
     const { id: by, generation: history } = store.nodes.home(this.#place)
-    const message = encodeChange({ by, history, order, change })
+    const message = { by, history, order, change }
     const allowed = { blocks: Math.floor(limits.keptBytes / BLOCK_BYTES) - elsewhere }
     const call = commitCall(this.#place.keys, found, commit, rows, batch, { stamp, message, names, allowed })
     const after = stateAfter(state, commit, rows, stamp)
     const wake = () => this.#parts.wake(commit.header.owner, change, order)
-    const result = store.nodes
-      .commit<Reply>(this.#place, scripts.commit, call.keys, call.args, wake)
-      .then((reply): Result => {
-        const [code, ...rest] = reply
-        if (code === 0) return { found: foundIn(rest as LoadReply, names) }
-        if (code === 2) {
-          store.known.delete(this.#id)
-          const kept = { jobs: 0, blocks: Number(rest[0]) + elsewhere }
-          const refused = refusalOfGrowth(kept, state.job, commit, limits)
-          return { applied: { refused: refused ?? problems.unavailable() } }
-        }
+    const result = store.nodes.commitBatch<Refusal>(this.#place, call, wake).then((reply): Result => {
+      if (typeof reply === 'number') {
         const { header } = commit
         // Quiet subscriptions of other processes count: their producers flush more often than they would have to.
-        const quiet = this.#parts.isQuiet(this.#id) ? 1 : 0
-        const watched = Number(rest[0]) > quiet ? { watched: true as const } : {}
+        const isWatched = reply > 0 && reply > (this.#parts.isQuiet(this.#id) ? 1 : 0)
         wake()
-        return { applied: { header, repeat: false, ...watched }, state: after }
-      })
+        return { applied: { header, repeat: false, ...(isWatched && { watched: true }) }, state: after }
+      }
+      const [code, ...rest] = reply
+      if (code === 0) return { found: foundIn(rest as LoadReply, names) }
+      store.known.delete(this.#id)
+      const kept = { jobs: 0, blocks: Number(rest[0]) + elsewhere }
+      const refused = refusalOfGrowth(kept, state.job, commit, limits)
+      return { applied: { refused: refused ?? problems.unavailable() } }
+    })
     return { result, after }
   }
 
@@ -257,7 +253,8 @@ export class Lane {
   }
 }
 
-type Reply = [code: number, ...rest: (number | string | null)[]]
+/** What the script found, or the blocks of the creator, which would be too many. */
+type Refusal = [code: 0 | 2, ...rest: (number | string | null)[]]
 
 /** The name of a batch's idempotency key in the store; empty without a key. */
 const usedName = ({ key }: Batch) => (key ? safeText(key.key) : '')

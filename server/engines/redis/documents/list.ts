@@ -5,7 +5,7 @@ import type { ListQuery, Page } from '../../../jobs/engine.ts'
 import { LISTED_AT_ONCE, ListPage } from '../../../jobs/paging/paging.ts'
 import { listOf } from '../../../jobs/tenant-documents.ts'
 import { type PartitionKeys, safeText } from '../keys.ts'
-import { scripts } from '../scripts.ts'
+import { scripts } from '../scripts/scripts.ts'
 import type { Place, RedisStore } from '../store.ts'
 
 /** Most entries of an index that one script looks at. */

@@ -2,7 +2,7 @@ import { EngineOpenError, type Page, type StoredJob } from '../../../jobs/engine
 import type { ChangedRow } from '../../../jobs/paging/paging.ts'
 import { type ExpiringNote, isSameState, type JobKey, type JobRecord, type Transfer } from '../../../jobs/transfer.ts'
 import { originalText } from '../keys.ts'
-import { scripts } from '../scripts.ts'
+import { scripts } from '../scripts/scripts.ts'
 import type { Place, RedisStore } from '../store.ts'
 import { decodeKey, type NamedRow, rowsOf } from './known-job.ts'
 import { readChanges } from './page.ts'

@@ -1,18 +1,21 @@
 import type { JobHeader } from '../../../../shared/document/job.ts'
 import { dueOf } from '../../../jobs/background/due.ts'
 import type { Batch, Commit, Due, StoredJob } from '../../../jobs/engine.ts'
-import { KEYS_KEPT } from '../../../jobs/idempotency.ts'
 import { changeOfStanding, type Standing } from '../../../jobs/kept.ts'
 import type { JobRecord } from '../../../jobs/transfer.ts'
 import { type PartitionKeys, safeText } from '../keys.ts'
-import { aroundPlace } from '../message.ts'
-import { encodeHead, encodeKey, type Found, type KnownJob, type NamedRow } from './known-job.ts'
-
-/** Keys and arguments of a script, without the replication id. */
-interface ScriptCall {
-  keys: string[]
-  args: string[]
-}
+import { aroundHeader, aroundPlace, type ChangeMessage, encodeChange } from '../message.ts'
+import type { ScriptCall } from '../scripts/script.ts'
+import {
+  encodeHead,
+  encodeHeader,
+  encodeKey,
+  encodeMarks,
+  type Found,
+  isSmall,
+  type KnownJob,
+  type NamedRow,
+} from './known-job.ts'
 
 /** The most that a creator may have in a partition. */
 export type Allowed = Partial<Standing>
@@ -26,9 +29,11 @@ export function commitCall(
   commit: Commit,
   rows: readonly NamedRow[],
   batch: Batch,
-  more: { stamp: string; message: string; names: readonly string[]; allowed: Allowed },
+  more: { stamp: string; message: ChangeMessage; names: readonly string[]; allowed: Allowed },
 ): ScriptCall {
   const { id, owner, version, createdBy } = commit.header
+  const header = encodeHeader(commit.header)
+  const message = isSmall(commit.header) ? aroundHeader(more.message, header.length) : [encodeChange(more.message), '']
   const { live, blocks } = changeOfStanding(state.job, commit)
   const fields = payloadFields(state.job, commit)
   if (state.job.header.status !== commit.header.status) fields.push('st', commit.header.status)
@@ -41,13 +46,13 @@ export function commitCall(
     args: [
       state.stamp,
       more.stamp,
-      encodeHead(commit, state.commits + 1),
+      header,
+      encodeMarks(commit.marks, state.commits + 1),
       `${version}`,
-      more.message,
+      ...message,
       batch.key ? safeText(batch.key.key) : '',
       used ?? '',
       batch.key ? encodeKey(batch.key.digest, Date.parse(batch.at)) : '',
-      `${KEYS_KEPT}`,
       `${live}`,
       `${blocks}`,
       most(more.allowed.blocks),

@@ -1,91 +1,10 @@
-/**
- * The scripts. Each is one round trip, and changes all or nothing of what belongs together.
- *
- * Each begins with the replication id that its caller knows, and refuses when the server has another one: then the server's history may not
- * be the one that the caller has seen. A job's head has a stamp, unique for each commit. A commit names the stamp that it was decided on.
- */
-export interface Script {
-  readonly source: string
-}
+import { commitScript } from './commit.ts'
+import { HEAD, type Script, script } from './script.ts'
 
-/** Fields of the hash of a job's head: stamp, head, result, metadata, place in the order of creation, epoch, version. */
-const HEAD = "'s', 'h', 'r', 'm', 'n', 'e', 'v'"
-
-/** The start of every reply that has a job. */
-export const HEAD_FIELDS = 7
-
-const COMMON = `
--- Plain text is found faster than a pattern.
-if not string.find(redis.call('INFO', 'replication'), 'master_replid:' .. ARGV[1] .. '\\r', 1, true) then
-  return redis.error_reply('GENERATION the server has another history')
-end
--- Lua passes some thousands of values at most.
-local CHUNK = 1000
-local function each(at, count, size, run)
-  while count > 0 do
-    local some = math.min(count, CHUNK)
-    run(at, at + some * size - 1)
-    at, count = at + some * size, count - some
-  end
-  return at
-end
--- The job, the digest of an idempotency key, and rows by name.
-local function load(job, rows, keys, key, names, count)
-  local reply = redis.call('HMGET', job, ${HEAD})
-  reply[#reply + 1] = key ~= '' and redis.call('HGET', keys, key) or false
-  each(names, count, 1, function(from, to)
-    for _, row in ipairs(redis.call('HMGET', rows, unpack(ARGV, from, to))) do reply[#reply + 1] = row end
-  end)
-  return reply
-end
--- Returns how many subscribers there were. Most changes have none.
-local function publish(message, ...)
-  local counts, sum = redis.call('PUBSUB', 'SHARDNUMSUB', ...), 0
-  for at = 1, #counts, 2 do
-    local count = tonumber(counts[at + 1])
-    if count > 0 then redis.call('SPUBLISH', counts[at], message) end
-    sum = sum + count
-  end
-  return sum
-end
--- Changes of indexes: number of the key, value, member. '+' sets the score, '*' adds to it, '-' removes the member, and '?' does when there is
--- no key of that number.
-local function index(at, count, place)
-  for n = 1, count do
-    local change, key, value, member = ARGV[at], KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], ARGV[at + 3]
-    if change == '+' then redis.call('ZADD', key, value ~= '' and value or place, member)
-    elseif change == '*' then redis.call('ZINCRBY', key, value, member)
-    -- While a slot moves a key that this script has emptied counts as gone elsewhere.
-    elseif change == '-' or redis.pcall('EXISTS', KEYS[tonumber(value)]) ~= 1 then redis.call('ZREM', key, member) end
-    at = at + 4
-  end
-end
--- Rows: name, version, JSON.
-local function write(rows, versions, at, count)
-  each(at, count, 3, function(from, to)
-    local texts, scores = {}, {}
-    for at = from, to, 3 do
-      texts[#texts + 1], texts[#texts + 2] = ARGV[at], ARGV[at + 2]
-      scores[#scores + 1], scores[#scores + 2] = ARGV[at + 1], ARGV[at]
-    end
-    redis.call('HSET', rows, unpack(texts))
-    redis.call('ZADD', versions, unpack(scores))
-  end)
-end
-local function count(creator, live, jobs, blocks)
-  if live ~= '0' then redis.call('HINCRBY', creator, 'live', live) end
-  if jobs ~= '0' then redis.call('HINCRBY', creator, 'jobs', jobs) end
-  if blocks ~= '0' then redis.call('HINCRBY', creator, 'blocks', blocks) end
-end
-`
-
-/** @param flag what the server lets the script do when it is full or its disk is */
-const script = (source: string, flag?: 'no-writes' | 'allow-oom'): Script => ({
-  source: `#!lua${flag === undefined ? '' : ` flags=${flag}`}\n${COMMON}${source}`,
-})
-
-/** All scripts, by name. */
+/** The scripts. Each is one round trip, and changes all or nothing of what belongs together. */
 export const scripts = {
+  commit: commitScript,
+
   /**
    * Reads a job and rows by name.
    *
@@ -97,55 +16,6 @@ return load(KEYS[1], KEYS[2], KEYS[3], ARGV[2], 3, #ARGV - 2)
 `,
     'no-writes',
   ),
-
-  /**
-   * Commits a batch. Replies [1, subscribers], [2, blocks of the creator] when these would be too many, or [0] when the job, the idempotency
-   * key or a row that was taken to be new is not as expected, followed by the reply of \`load\`.
-   *
-   * KEYS: job, rows, versions, keys, key order, counts of the creator, indexes…
-   * ARGV: replication id, expected stamp, stamp, head, version, message, idempotency key or '', its expected digest or '', its digest, most
-   * keys, live, blocks, most blocks or '', then five counts and what they count: other fields of the head with values; rows as name, version
-   * and JSON; names of new rows; changes of indexes; names of rows to load; and the channels of the message
-   */
-  commit: script(`
-local fields, rows, new, indexes, names =
-  tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
-local fieldsAt = 19
-local rowsAt = fieldsAt + 2 * fields
-local newAt = rowsAt + 3 * rows
-local indexesAt = newAt + new
-local namesAt = indexesAt + 4 * indexes
-local key = ARGV[7]
-local same = redis.call('HGET', KEYS[1], 's') == ARGV[2]
-if same and key ~= '' then same = (redis.call('HGET', KEYS[4], key) or '') == ARGV[8] end
-if same then
-  each(newAt, new, 1, function(from, to)
-    for _, row in ipairs(redis.call('HMGET', KEYS[2], unpack(ARGV, from, to))) do if row then same = false end end
-  end)
-end
-if not same then
-  local reply = load(KEYS[1], KEYS[2], KEYS[4], key, namesAt, names)
-  table.insert(reply, 1, 0)
-  return reply
-end
-if ARGV[13] ~= '' and tonumber(ARGV[12]) > 0 then
-  local blocks = tonumber(redis.call('HGET', KEYS[6], 'blocks') or '0')
-  if blocks + tonumber(ARGV[12]) > tonumber(ARGV[13]) then return { 2, blocks } end
-end
-redis.call('HSET', KEYS[1], 's', ARGV[3], 'h', ARGV[4], 'v', ARGV[5], unpack(ARGV, fieldsAt, rowsAt - 1))
-write(KEYS[2], KEYS[3], rowsAt, rows)
-if key ~= '' then
-  redis.call('HSET', KEYS[4], key, ARGV[9])
-  local last = redis.call('ZRANGE', KEYS[5], -1, -1, 'WITHSCORES')
-  redis.call('ZADD', KEYS[5], last[2] and last[2] + 1 or 1, key)
-  if redis.call('ZCARD', KEYS[5]) > tonumber(ARGV[10]) then
-    redis.call('HDEL', KEYS[4], redis.call('ZPOPMIN', KEYS[5])[1])
-  end
-end
-index(indexesAt, indexes)
-count(KEYS[6], ARGV[11], '0', ARGV[12])
-return { 1, publish(ARGV[6], unpack(ARGV, namesAt + names)) }
-`),
 
   /**
    * Creates a job. Replies [1, place, subscribers], [2, live, jobs, blocks] when its creator has too many, or [0] and the reply of \`load\`
@@ -174,9 +44,9 @@ redis.call('SET', KEYS[3], place)
 local fields, indexes = tonumber(ARGV[9]), tonumber(ARGV[10])
 local indexesAt = 11 + 2 * fields
 redis.call('HSET', KEYS[1], 'n', place, unpack(ARGV, 11, indexesAt - 1))
-index(indexesAt, indexes, place)
+index(0, indexesAt, indexes, place)
 count(KEYS[2], ARGV[4], '1', ARGV[5])
-return { 1, place, publish(ARGV[2] .. place .. ARGV[3], unpack(ARGV, indexesAt + 4 * indexes)) }
+return { 1, place, publish(ARGV[2], place, ARGV[3], unpack(ARGV, indexesAt + 4 * indexes)) }
 `),
 
   /**
@@ -192,8 +62,8 @@ redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 local indexes = tonumber(ARGV[6])
 count(KEYS[6], ARGV[4], '-1', ARGV[5])
 if tonumber(redis.call('HGET', KEYS[6], 'jobs')) <= 0 then redis.call('UNLINK', KEYS[6]) end
-index(7, indexes)
-publish(ARGV[3], unpack(ARGV, 7 + 4 * indexes))
+index(0, 7, indexes)
+publish(ARGV[3], '', '', unpack(ARGV, 7 + 4 * indexes))
 return { 1 }
 `,
     'allow-oom',
@@ -239,7 +109,7 @@ for n = 1, keys do
   redis.call('HSET', KEYS[4], ARGV[at], ARGV[at + 1])
   redis.call('ZADD', KEYS[5], n, ARGV[at])
 end
-index(keysAt + 2 * keys, indexes)
+index(0, keysAt + 2 * keys, indexes)
 count(KEYS[8], ARGV[5], ARGV[6], ARGV[7])
 if tonumber(redis.call('GET', KEYS[9]) or 0) < tonumber(ARGV[3]) then redis.call('SET', KEYS[9], ARGV[3]) end
 return { 1 }
