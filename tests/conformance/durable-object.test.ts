@@ -93,7 +93,7 @@ describeEngine(
     const frozen = await RemoteEngine.connect(wrangler.url, 'frozen-engine', { limits })
     return { engine: frozen, release: () => frozen.close() }
   },
-  { hasAlarms: true, isFixed: true, knowsOwnersOnly: true, lawRuns: 40 },
+  { hasAlarms: true, isFixed: true, knowsOwnersOnly: true, lawRuns: 12 },
 )
 
 test('a Worker that lacks something answers 503, and says what and how to add it', () => {

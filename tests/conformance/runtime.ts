@@ -38,7 +38,7 @@ export type StartRuntime = (settings: Record<string, string>) => Promise<Runtime
 export interface RuntimeTraits {
   /** Events that a batch may have, where the engine takes fewer than others. */
   batchEvents?: number
-  /** Connections that are opened and reset at once, where the 250 or 300 of others are too many for the runtime itself. */
+  /** Connections that are opened and reset at once, where the 200 or 300 of others are too many for the runtime itself. */
   connectionsAtOnce?: number
   /** Its engine has no list of everyone's jobs. */
   knowsOwnersOnly?: true

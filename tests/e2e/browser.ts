@@ -1,6 +1,7 @@
 import { test } from 'bun:test'
 import AxeBuilderSource from 'axe-core'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import { atEnd } from '../support/at-end.ts'
 import { launchBrowser, missingBrowser } from '../support/chromium.ts'
 
 /** A test in a browser: skipped, by name and with the reason, where there is none. In CI that is a failure, like any test that was not run. */
@@ -11,6 +12,13 @@ export function browserTest(name: string, run: () => Promise<void>): void {
 }
 
 let browser: Promise<Browser> | undefined
+
+async function launchShared(): Promise<Browser> {
+  const launched = await launchBrowser()
+  atEnd(() => launched.close())
+  return launched
+}
+
 const contexts: BrowserContext[] = []
 
 /** Pages that go on after their test would draw, and look for servers that have stopped. */
@@ -19,11 +27,11 @@ async function closePages(): Promise<void> {
 }
 
 /**
- * A page in a context of its own, which ends with the test. The browser is shared by all tests of a file. Nothing moves, unless the options
+ * A page in a context of its own, which ends with the test. The browser is shared by all tests of a process. Nothing moves, unless the options
  * want it to: each frame is drawn by the processor.
  */
 export async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
-  browser ??= launchBrowser()
+  browser ??= launchShared()
   const context = await (await browser).newContext({
     viewport: { width: 1280, height: 900 },
     reducedMotion: 'reduce',
@@ -41,24 +49,20 @@ export const looks = [
   { colorScheme: 'dark', width: 360 },
 ] as const
 
-/** Ends the browser, once the tests of a file have ended. */
-export async function closeBrowser(): Promise<void> {
-  await (await browser)?.close()
-  browser = undefined
-}
-
 /** What axe finds wrong with a page as it stands, a line each. */
 export async function axeFindings(page: Page): Promise<string[]> {
   // In the page's own world, where its policy against foreign scripts does not apply to us.
   await page.evaluate(AxeBuilderSource.source)
   return page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } }
+    const { axe } = window as unknown as {
+      axe: { run(root: Document, options: object): Promise<{ violations: Violation[] }> }
+    }
     interface Violation {
       id: string
       help: string
       nodes: { target: unknown[]; failureSummary?: string }[]
     }
-    const { violations } = await axe.run()
+    const { violations } = await axe.run(document, { resultTypes: ['violations'] })
     return violations.flatMap(({ id, help, nodes }) =>
       nodes.map(({ target, failureSummary }) => `${id}: ${help}: ${target.join(' ')}: ${failureSummary}`),
     )

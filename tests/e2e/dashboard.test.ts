@@ -1,4 +1,4 @@
-import { afterAll, describe, expect } from 'bun:test'
+import { describe, expect } from 'bun:test'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,9 +9,7 @@ import type { SignInLink } from '../../shared/wire/api.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
-import { axeFindings, browserTest, closeBrowser, looks, openPage } from './browser.ts'
-
-afterAll(closeBrowser)
+import { axeFindings, browserTest, looks, openPage } from './browser.ts'
 
 /** A page that is signed in, at the list of jobs. */
 async function signIn(server: ServerProcess, options?: BrowserContextOptions): Promise<Page> {

@@ -1,9 +1,7 @@
-import { afterAll, describe, expect } from 'bun:test'
+import { describe, expect } from 'bun:test'
 import { assets } from '../../server/generated/assets.ts'
 import { ServerProcess } from '../support/server-process.ts'
-import { axeFindings, browserTest, closeBrowser, looks, openPage } from './browser.ts'
-
-afterAll(closeBrowser)
+import { axeFindings, browserTest, looks, openPage } from './browser.ts'
 
 describe('the documentation', () => {
   for (const { colorScheme, width } of looks) {

@@ -1,10 +1,8 @@
-import { afterAll, describe, expect } from 'bun:test'
+import { describe, expect } from 'bun:test'
 import type { Page } from 'playwright-core'
 import type { ProducerEvent } from '../../shared/document/events.ts'
-import { axeFindings, browserTest, closeBrowser } from './browser.ts'
+import { axeFindings, browserTest } from './browser.ts'
 import { EmbeddingPage } from './embedding-page.ts'
-
-afterAll(closeBrowser)
 
 const run: ProducerEvent = { type: 'status', status: 'running' }
 const files = (done: number, more: object = {}): ProducerEvent => ({

@@ -1,12 +1,10 @@
-import { afterAll, describe, expect } from 'bun:test'
+import { describe, expect } from 'bun:test'
 import type { Page } from 'playwright-core'
 import type { ProducerEvent } from '../../shared/document/events.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
-import { browserTest, closeBrowser, openPage } from './browser.ts'
-
-afterAll(closeBrowser)
+import { browserTest, openPage } from './browser.ts'
 
 /** A signed-in page, and the producer of the jobs that it shows. */
 async function open(server: ServerProcess): Promise<{ page: Page; api: ApiClient }> {

@@ -1,13 +1,11 @@
-import { afterAll, describe, expect } from 'bun:test'
+import { describe, expect } from 'bun:test'
 import type { Page } from 'playwright-core'
 import type { SignInLink } from '../../shared/wire/api.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { signIn } from '../support/sign-in.ts'
 import { accessToken } from '../support/tokens.ts'
-import { axeFindings, browserTest, closeBrowser, looks, openPage } from './browser.ts'
-
-afterAll(closeBrowser)
+import { axeFindings, browserTest, looks, openPage } from './browser.ts'
 
 /** A page that is signed in, at the list of jobs, what scripts it has loaded, and what it has requested. */
 async function open(

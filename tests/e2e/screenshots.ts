@@ -1,6 +1,7 @@
 /** Makes the pictures of the README, of a real sync: `bun tests/e2e/screenshots.ts`. */
+import { endAll } from '../support/at-end.ts'
 import { ServerProcess } from '../support/server-process.ts'
-import { closeBrowser, openPage } from './browser.ts'
+import { openPage } from './browser.ts'
 
 await using server = await ServerProcess.start()
 const page = await openPage({ viewport: { width: 1120, height: 760 }, deviceScaleFactor: 1 })
@@ -16,4 +17,4 @@ for (const colorScheme of ['light', 'dark'] as const) {
   await page.emulateMedia({ colorScheme })
   await page.screenshot({ path: `server/docs/dashboard-${colorScheme}.png` })
 }
-await closeBrowser()
+await endAll()

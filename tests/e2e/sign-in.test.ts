@@ -1,9 +1,7 @@
-import { afterAll, describe, expect } from 'bun:test'
+import { describe, expect } from 'bun:test'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
-import { axeFindings, browserTest, closeBrowser, looks, openPage } from './browser.ts'
-
-afterAll(closeBrowser)
+import { axeFindings, browserTest, looks, openPage } from './browser.ts'
 
 describe('the sign-in page', () => {
   for (const host of ['127.0.0.1', 'lan.test']) {

@@ -1,13 +1,11 @@
-import { afterAll, describe, expect } from 'bun:test'
+import { describe, expect } from 'bun:test'
 import { fileURLToPath } from 'node:url'
 import type { BrowserContext, Page } from 'playwright-core'
 import type { Job } from '../../shared/document/job.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
-import { browserTest, closeBrowser, openPage } from './browser.ts'
-
-afterAll(closeBrowser)
+import { browserTest, openPage } from './browser.ts'
 
 /** An application on an origin of its own, in tabs of one browser. */
 class Tabs {

@@ -1,10 +1,8 @@
-import { afterAll, describe, expect } from 'bun:test'
+import { describe, expect } from 'bun:test'
 import type { Page } from 'playwright-core'
 import type { JobProgressElement } from '../../client/element/job-progress-element.ts'
-import { browserTest, closeBrowser } from './browser.ts'
+import { browserTest } from './browser.ts'
 import { EmbeddingPage } from './embedding-page.ts'
-
-afterAll(closeBrowser)
 
 /** What a page's own backend gives it, and every text that the element showed. */
 declare global {

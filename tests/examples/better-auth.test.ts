@@ -1,9 +1,7 @@
-import { afterAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import type { Page } from 'playwright-core'
-import { browserTest, closeBrowser, openPage } from '../e2e/browser.ts'
+import { browserTest, openPage } from '../e2e/browser.ts'
 import { compileDocApp, startDocApp } from './doc-app.ts'
-
-afterAll(closeBrowser)
 
 const startApp = () =>
   startDocApp('betterAuth', (url) => ({

@@ -1,9 +1,7 @@
-import { afterAll, expect, test } from 'bun:test'
-import { browserTest, closeBrowser, openPage } from '../e2e/browser.ts'
+import { expect, test } from 'bun:test'
+import { browserTest, openPage } from '../e2e/browser.ts'
 import { cookieOf } from '../support/sign-in.ts'
 import { compileDocApp, startDocApp } from './doc-app.ts'
-
-afterAll(closeBrowser)
 
 const startApp = () =>
   startDocApp('COOKIE_SECRET', () => ({ COOKIE_SECRET: 'signs cookies', ADA_PASSWORD: 'ada-and-more' }))

@@ -1,18 +1,16 @@
-import { afterAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { effect } from '@preact/signals-core'
 import { type Environment, systemEnvironment } from '../../client/connection/environment.ts'
 import { createReporter } from '../../client/producer/reporter.ts'
 import { createJobListSignal } from '../../client/signals/job-list-signal.ts'
 import { createJobSignal } from '../../client/signals/job-signal.ts'
-import { closeBrowser, openPage } from '../e2e/browser.ts'
+import { openPage } from '../e2e/browser.ts'
 import { missingBrowser } from '../support/chromium.ts'
 import { counted, fastClock, until } from '../support/fast-watching.ts'
 import { missingNginx } from '../support/nginx.ts'
 import { RoutedNginx } from '../support/routed-nginx.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
-
-afterAll(closeBrowser)
 
 /** A test that needs programs of the machine: skipped, by name and with the reason, where one is missing. */
 function withPrograms(missing: (string | undefined)[], name: string, run: () => Promise<void>): void {

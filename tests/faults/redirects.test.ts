@@ -12,7 +12,7 @@ import { createJobListSignal } from '../../client/signals/job-list-signal.ts'
 import { createJobSignal } from '../../client/signals/job-signal.ts'
 import { bundle } from '../../server/cli/build/bundle.ts'
 import type { Job } from '../../shared/document/job.ts'
-import { browserTest, closeBrowser, openPage } from '../e2e/browser.ts'
+import { browserTest, openPage } from '../e2e/browser.ts'
 import { ApiClient, unique } from '../support/api-client.ts'
 import { counted, fastClock, until } from '../support/fast-watching.ts'
 import { RuledProxy } from '../support/ruled-proxy.ts'
@@ -30,7 +30,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await server[Symbol.asyncDispose]()
-  await closeBrowser()
 })
 
 const redirect = (status: number, location: string) => new Response(null, { status, headers: { location } })

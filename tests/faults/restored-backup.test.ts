@@ -1,15 +1,13 @@
-import { afterAll, expect } from 'bun:test'
+import { expect } from 'bun:test'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { browserTest, closeBrowser } from '../e2e/browser.ts'
+import { browserTest } from '../e2e/browser.ts'
 import { EmbeddingPage } from '../e2e/embedding-page.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
-
-afterAll(closeBrowser)
 
 /** Streams that a page has opened since this was called. */
 function countStreams(page: Page): () => number {

@@ -1,5 +1,5 @@
-import { afterAll, describe, expect } from 'bun:test'
-import { browserTest, closeBrowser, openPage } from '../e2e/browser.ts'
+import { describe, expect } from 'bun:test'
+import { browserTest, openPage } from '../e2e/browser.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
@@ -10,8 +10,6 @@ const INDEX =
 
 /** Apps that use the hook of the package. @param tarball what `npm pack` has made, once tests run */
 export function describePreact(tarball: () => Tarball): void {
-  afterAll(closeBrowser)
-
   describe.each([
     ['the oldest Preact and signals that will do', ['preact@10.25.0', '@preact/signals@2.3.0']],
     ['Preact 10', ['preact@10']],

@@ -3,6 +3,7 @@ import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { atEnd } from '../../support/at-end.ts'
 import { SECRET } from '../../support/tokens.ts'
 
 /** What workerd says of each connection that the other end breaks off, with the stack that it prints with it. */
@@ -45,16 +46,13 @@ export class Wrangler {
   ): Promise<Wrangler> {
     const { port = 0, variables = { MILEPOST_SECRET: SECRET } } = options
     const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'milepost-workers-')))
-    const built = join(folder, 'built')
-    const settings = join(built, 'wrangler.jsonc')
     // What wrangler watches is what was built before the test, so that nobody who saves a file restarts it.
-    if (!options.folder) {
-      await finished(run(folder, ['deploy', '--dry-run', '--config', config, '--outdir', built]))
-      await copyFile(join(root, config), settings)
-    }
+    const built = await builtOf(config)
+    const settings = join(built, 'wrangler.jsonc')
     const child = run(folder, [
-      ...['dev', join(built, 'worker.js'), '--local', '--config', settings, '--persist-to', join(folder, 'state')],
-      ...['--port', `${port}`, '--inspector-port', '0', '--show-interactive-dev-session', 'false'],
+      ...['dev', join(built, 'worker.js'), '--no-bundle', '--local', '--config', settings],
+      ...['--persist-to', join(folder, 'state'), '--port', `${port}`, '--inspector-port', '0'],
+      ...['--show-interactive-dev-session', 'false'],
       ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
     ])
     return new Wrangler(await readUrl(child), child, folder)
@@ -92,6 +90,24 @@ export class Wrangler {
   async stop(): Promise<void> {
     await rm(await this.kill(), { recursive: true, force: true })
   }
+}
+
+/** Folders with a bundle and its settings, by the configuration. They last as long as this process. */
+const builds = new Map<string, Promise<string>>()
+
+function builtOf(config: string): Promise<string> {
+  const built = builds.get(config) ?? build(config)
+  builds.set(config, built)
+  return built
+}
+
+/** Bundles a Worker as a deploy does. */
+async function build(config: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'milepost-bundle-'))
+  atEnd(() => rm(folder, { recursive: true }))
+  await finished(run(folder, ['deploy', '--dry-run', '--config', config, '--outdir', folder]))
+  await copyFile(join(root, config), join(folder, 'wrangler.jsonc'))
+  return folder
 }
 
 const readText = (path: string) => readFile(path, 'utf8').catch(() => '')
