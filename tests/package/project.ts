@@ -34,7 +34,11 @@ export class Project {
     this.folder = folder
   }
 
-  static async create(manager: 'npm' | 'bun', tarball: string, packages = ['hono']): Promise<Project> {
+  static async create(
+    manager: 'npm' | 'bun',
+    tarball: string,
+    packages: readonly string[] = ['hono'],
+  ): Promise<Project> {
     const project = new Project(await mkdtemp(join(tmpdir(), 'milepost-package-')))
     await project.write('package.json', { name: 'consumer', private: true, type: 'module' })
     const command = manager === 'npm' ? ['npm', 'install', '--no-audit', '--no-fund'] : [process.execPath, 'add']
