@@ -33,6 +33,7 @@ import { commonHeaders, problemResponse } from './http/request/responses.ts'
 import { traceOf } from './http/request/trace.ts'
 import { createStartService, type StartService, serviceRoutes } from './http/services.ts'
 import { sessionRoutes, signInRoutes } from './http/sessions.ts'
+import { webhookRoutes } from './http/webhooks.ts'
 import { Hub } from './hub/hub.ts'
 import type { OpenStream } from './hub/stream/stream.ts'
 import { AppJobs } from './jobs/app-jobs.ts'
@@ -46,6 +47,7 @@ import { TrustedClock } from './jobs/trusted-clock.ts'
 import { type MetricFamily, Metrics } from './metrics.ts'
 import { type FailedRequest, guarded, type OnError } from './on-error.ts'
 import type { Services } from './services/kit/service.ts'
+import { type WebhookOptions, Webhooks } from './webhooks/webhooks.ts'
 
 /** Options of {@link createApp}. Only the engine and the secret have no default. */
 export interface AppOptions extends FrontOptions {
@@ -72,6 +74,8 @@ export interface AppOptions extends FrontOptions {
   hstsSeconds?: number | undefined
   /** Origins whose pages may call the API with a token. None by default. */
   origins?: readonly string[]
+  /** Who is told of jobs that end, and how. */
+  webhooks?: WebhookOptions | undefined
   /** Reference services to offer. */
   services?: Services
   /** The built dashboard and element. Omitted: no pages. */
@@ -148,7 +152,9 @@ export function createApp(options: AppOptions): Milepost {
   const cursors = new ListCursors(options.auth.secret, random)
   const isWatched = hub.isWatched.bind(hub)
   const outage = new StoreOutage()
-  const settings = { limits, outage, retentionSeconds }
+  const secrets = [options.auth.secret].flat()
+  const webhooks = new Webhooks(options.webhooks ?? {}, { engine, secrets, clock, random, metrics, onError })
+  const settings = { limits, outage, retentionSeconds, webhooks }
   const jobs = new Jobs({ engine, isWatched, auth, cursors, clock, random, metrics, ...settings })
   const emitter = new AppJobs({ jobs, engine, limits, clock, random })
   const rates = new Rates(clock, limits)
@@ -173,8 +179,9 @@ export function createApp(options: AppOptions): Milepost {
     auth,
     authenticate: authenticate && checkedAuthenticate(authenticate, clock, onError),
     oidc: options.oidc && new Oidc(options.oidc, clock),
-    secret: [options.auth.secret].flat()[0] ?? '',
+    secret: secrets[0] ?? '',
     sessions,
+    webhooks,
     signIns,
     front,
     limits,
@@ -233,14 +240,16 @@ export function createApp(options: AppOptions): Milepost {
   signInRoutes(app, context)
   sessionRoutes(app, context)
   auditRoutes(app, context)
+  webhookRoutes(app, context)
   const startService = createStartService(jobs, emitter, options.services ?? {}, limits.services)
   serviceRoutes(app, context, startService)
   operationRoutes(app, context)
   operatorRoutes(app, context)
   if (options.assets) pageRoutes(app, context, options.assets)
 
-  const sweeper = new Sweeper({ engine, clock, outage, retentionSeconds, onError })
+  const sweeper = new Sweeper({ engine, clock, outage, retentionSeconds, webhookUrls: webhooks.urls, onError })
   sweeper.start()
+  webhooks.start(sweeper)
   history?.start()
   return Object.assign(app, {
     // A log of requests is middleware, which sees only what the router does.
@@ -251,6 +260,7 @@ export function createApp(options: AppOptions): Milepost {
     createSignInCode: signIns.create.bind(signIns),
     close: async () => {
       sweeper.stop()
+      webhooks.stop()
       history?.stop()
       await emitter.close()
       hub.close()

@@ -1,5 +1,6 @@
 import { defaultLimits, type Limits } from '../shared/document/limits.ts'
 import { withoutSlash } from '../shared/wire/paths.ts'
+import { webhookUrlSchema } from '../shared/wire/webhooks.ts'
 import { DEFAULT_TOKEN_SECONDS, SECRET_BYTES } from './auth/auth.ts'
 import { parseRange } from './support/ip-address.ts'
 import { isSafeUrl } from './support/safe-url.ts'
@@ -43,6 +44,7 @@ export interface Config {
   pingSeconds: number
   retentionSeconds: number
   auditSeconds: number
+  webhooks: { urls: string[]; networks: string[] }
   /** What is written to the server log besides errors. */
   log: readonly LogKind[]
   limits: Limits
@@ -103,6 +105,10 @@ export const settings = {
   MILEPOST_LOG:
     'What is written to the server log besides errors, as JSON unless it is a terminal: requests, audit, or both, separated by a comma. none by default.',
   MILEPOST_AUDIT_SECONDS: 'How long records of the audit are kept, in seconds. 2592000 (30 days) by default.',
+  MILEPOST_WEBHOOK_URLS: 'URLs that are told of every job that ends, separated by commas. None by default.',
+  MILEPOST_WEBHOOK_URLS_FILE: 'A file that holds the value of MILEPOST_WEBHOOK_URLS, which may contain secrets.',
+  MILEPOST_WEBHOOK_NETWORKS:
+    'Private networks that the webhooks of jobs may be sent to, and without encryption: 10.0.0.7,fd00::/8. None by default.',
   MILEPOST_RETENTION_SECONDS: 'How long ended jobs are kept, in seconds. 2592000 (30 days) by default.',
 } as const
 
@@ -139,6 +145,7 @@ export const limitHelp: Readonly<Record<keyof Limits, string>> = {
 export const secretSettings = [
   'MILEPOST_SECRET',
   'MILEPOST_OIDC_CLIENT_SECRET',
+  'MILEPOST_WEBHOOK_URLS',
 ] as const satisfies (keyof typeof settings)[]
 
 /** Settings whose value can be in a file, which `NAME_FILE` names. */
@@ -198,12 +205,18 @@ export function readConfig(environment: Environment): Config {
     acknowledge: levelOf(text('MILEPOST_ACKNOWLEDGE')),
     origins: checkOrigins(list('MILEPOST_ORIGINS') ?? []),
     ...address(text('MILEPOST_PUBLIC_URL'), text('MILEPOST_BASE_PATH')),
-    trustedProxies: (list('MILEPOST_TRUSTED_PROXIES') ?? []).map(checkProxy),
+    trustedProxies: (list('MILEPOST_TRUSTED_PROXIES') ?? []).map((text) =>
+      checkRange(text, 'MILEPOST_TRUSTED_PROXIES'),
+    ),
     hstsSeconds: wholeNumber(environment, 'MILEPOST_HSTS_SECONDS', 0, MAX_SECONDS),
     frameMs: wholeNumber(environment, 'MILEPOST_FRAME_MS', 0, 60_000) ?? 25,
     pingSeconds: wholeNumber(environment, 'MILEPOST_PING_SECONDS', 1, DEFAULT_PING_SECONDS) ?? DEFAULT_PING_SECONDS,
     retentionSeconds: retention ?? DEFAULT_RETENTION_SECONDS,
     auditSeconds: wholeNumber(environment, 'MILEPOST_AUDIT_SECONDS', 1, MAX_SECONDS) ?? DEFAULT_AUDIT_SECONDS,
+    webhooks: {
+      urls: (list('MILEPOST_WEBHOOK_URLS') ?? []).map(checkWebhookUrl),
+      networks: (list('MILEPOST_WEBHOOK_NETWORKS') ?? []).map((text) => checkRange(text, 'MILEPOST_WEBHOOK_NETWORKS')),
+    },
     log: (list('MILEPOST_LOG') ?? []).filter((kind) => kind !== 'none').map(checkLog),
     limits,
   }
@@ -315,10 +328,16 @@ function checkPath(text: string, name = 'MILEPOST_BASE_PATH'): string {
   )
 }
 
-function checkProxy(text: string): string {
+function checkRange(text: string, name: string): string {
   if (parseRange(text)) return text
+  throw new ConfigError(`${name} has "${text}". Give it addresses such as 10.0.0.7, or ranges such as 10.0.0.0/8.`)
+}
+
+/** The message has no URL, because it may contain a secret. */
+function checkWebhookUrl(text: string, index: number): string {
+  if (webhookUrlSchema.safeParse(text).success) return text
   throw new ConfigError(
-    `MILEPOST_TRUSTED_PROXIES has "${text}". Give it addresses such as 10.0.0.7, or ranges such as 10.0.0.0/8.`,
+    `URL ${index + 1} of MILEPOST_WEBHOOK_URLS is not one. Give it an https URL without user name, password and fragment.`,
   )
 }
 

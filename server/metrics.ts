@@ -10,6 +10,9 @@ const counters = {
   frames: 'Sent frames, each counted once for all of its watchers.',
   deliveries: 'Writes of frames, patches and snapshots to watchers.',
   engine_errors: 'Failures of the engine while a stream was open.',
+  webhooks_delivered: 'Webhooks that their receivers accepted.',
+  webhooks_failed: 'Attempts of webhooks that failed and will be repeated.',
+  webhooks_undelivered: 'Webhooks that were given up.',
 } as const
 
 type Counter = keyof typeof counters

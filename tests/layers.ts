@@ -13,7 +13,10 @@ export interface Import {
   typeOnly: boolean
 }
 
-const SERVER = ['engines', 'core', 'http', 'hub', 'jobs', 'auth', 'services', 'support', 'generated', 'shared'] as const
+const SERVER = [
+  ...(['engines', 'core', 'http', 'hub', 'webhooks', 'jobs', 'auth'] as const),
+  ...(['services', 'support', 'generated', 'shared'] as const),
+] as const
 
 /** The parts of the house, from the ground up. What each may import of the others, and of packages. */
 const layers = {
@@ -22,17 +25,18 @@ const layers = {
   support: { of: ['support', 'core', 'shared'], packages: /^$/ },
   jobs: { of: ['jobs', 'auth', 'support', 'core', 'shared'], packages: /^hono\/utils\/.+$/ },
   auth: { of: ['auth', 'jobs', 'support', 'core', 'shared'], packages: /^(hono\/.+|oauth4webapi)$/ },
+  webhooks: { of: ['webhooks', 'jobs', 'auth', 'support', 'core', 'shared'], packages: /^$/ },
   hub: { of: ['hub', 'jobs', 'auth', 'support', 'core', 'shared'], packages: /^$/ },
   services: { of: ['services', 'jobs', 'core', 'generated', 'shared'], packages: /^zod$/ },
   http: {
-    of: ['http', 'hub', 'jobs', 'auth', 'services', 'support', 'core', 'generated', 'shared'],
+    of: ['http', 'hub', 'webhooks', 'jobs', 'auth', 'services', 'support', 'core', 'generated', 'shared'],
     packages: /^(hono(\/.+)?|zod|@hono\/zod-validator)$/,
   },
   core: {
-    of: ['core', 'http', 'hub', 'jobs', 'auth', 'services', 'support', 'generated', 'shared'],
+    of: ['core', 'http', 'hub', 'webhooks', 'jobs', 'auth', 'services', 'support', 'generated', 'shared'],
     packages: /^(hono(\/.+)?|zod|@hono\/zod-validator)$/,
   },
-  engines: { of: ['engines', 'jobs', 'auth', 'support', 'core', 'shared'], packages: /./ },
+  engines: { of: ['engines', 'webhooks', 'jobs', 'auth', 'support', 'core', 'shared'], packages: /./ },
   entries: { of: [...SERVER, 'entries', 'cli'], packages: /./ },
   cli: { of: [...SERVER, 'entries', 'cli'], packages: /./ },
 } as const

@@ -2,6 +2,7 @@ import { type AppOptions, createApp, type Milepost } from '../app.ts'
 import type { Config } from '../config.ts'
 import { assets } from '../generated/assets.ts'
 import { type Serve, serveAt } from '../http/request/base-path.ts'
+import type { WebhookTransport } from '../webhooks/transport.ts'
 import { logAudit, logError, logRequest } from './console-log.ts'
 
 /** The options that depend on the runtime. */
@@ -15,7 +16,7 @@ type Parts = Pick<
   | 'services'
   | 'processMetrics'
   | 'subscriptionsPerStream'
->
+> & { webhookTransport: WebhookTransport }
 
 /**
  * Creates the app for a configuration, and the handler that serves it under its base path.
@@ -24,11 +25,11 @@ type Parts = Pick<
  */
 export function configuredApp(
   config: Config & { secret: string[] },
-  { isTerminal = false, ...parts }: Parts & { isTerminal?: boolean },
+  { isTerminal = false, webhookTransport: transport, ...parts }: Parts & { isTerminal?: boolean },
 ): { app: Milepost; serve: Serve } {
   const { secret, issuer, audience, tokenSeconds, jwksUrl, oidc, subClaim, tenantClaim, scopeClaim, log } = config
   const { origins, publicOrigin, trustedProxies, hstsSeconds, frameMs, pingSeconds, limits } = config
-  const { basePath, retentionSeconds, auditSeconds } = config
+  const { basePath, retentionSeconds, auditSeconds, webhooks } = config
   const app = createApp({
     auth: {
       secret,
@@ -50,6 +51,7 @@ export function configuredApp(
     retentionSeconds,
     limits,
     assets,
+    webhooks: { ...webhooks, transport },
     auditSeconds,
     ...(log.includes('requests') && { onRequest: (record) => logRequest(record, isTerminal) }),
     ...(log.includes('audit') && { onAudit: (record) => logAudit(record, isTerminal) }),

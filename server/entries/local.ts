@@ -14,6 +14,7 @@ import type { Engine } from '../jobs/engine.ts'
 import { createServices } from '../services/index.ts'
 import { configuredApp } from './configured.ts'
 import { keepOwnSecret, makeSecret } from './own-secret.ts'
+import { pinnedTransport } from './pinned-transport.ts'
 import { ProcessMetrics } from './process-metrics.ts'
 import { withSecrets } from './read-secret.ts'
 
@@ -65,6 +66,7 @@ export async function openLocal(
     hosts: [hostname],
     engine,
     services: createServices({ samples }),
+    webhookTransport: pinnedTransport,
   }
   const { app, serve } = configuredApp({ ...config, secret: [known ?? makeSecret()].flat() }, parts)
   setJobEvents(app.jobs)

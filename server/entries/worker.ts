@@ -2,6 +2,7 @@
 import { ConfigError } from '../config.ts'
 import type { ObjectBindings } from '../engines/durable-object/calls.ts'
 import { DurableObjectEngine } from '../engines/durable-object/engine.ts'
+import { workerTransport } from '../engines/durable-object/webhooks.ts'
 import type { Serve } from '../http/request/base-path.ts'
 import { configuredApp } from './configured.ts'
 import { type Platform, readHostedConfig } from './hosted.ts'
@@ -42,6 +43,7 @@ function open({ MILEPOST_JOBS, MILEPOST_OWNERS, ...environment }: WorkerEnvironm
     openStream: openWorkerStream,
     upgradeWebSocket: upgradeWorkerSocket,
     subscriptionsPerStream: SUBSCRIPTIONS_PER_STREAM,
+    webhookTransport: workerTransport,
   }).serve
 }
 

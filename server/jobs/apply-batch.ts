@@ -6,6 +6,7 @@ import { countItems, isTerminalStatus } from '../../shared/document/selectors.ts
 import { utf8Length } from '../../shared/document/text-size.ts'
 import { tokenSeries } from '../auth/access.ts'
 import { type Problem, problems } from '../errors.ts'
+import { addDeliveries, changeDelivery } from './background/deliveries.ts'
 import { dueEvents } from './background/due.ts'
 import type { Batch, Change, Commit, DueTerms, IdempotencyKey, Marks, Operation, StoredJob } from './engine.ts'
 import { enter } from './generations.ts'
@@ -54,7 +55,11 @@ export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcom
       ? { repeat: before }
       : { refused: problems.invalid([{ field: 'Idempotency-Key', detail: 'was used before with another body' }]) }
   }
-  if (batch.decide === 'end-tokens') return { commit: nextSeries(loaded.job) }
+  if (batch.decide === 'end-tokens') return { commit: withMarks(loaded.job, nextSeries(loaded.job)) }
+  if (typeof batch.decide === 'object' && 'delivery' in batch.decide) {
+    const changed = changeDelivery(marks, batch.decide.delivery)
+    return changed ? { commit: withMarks(loaded.job, changed) } : { repeat: before }
+  }
   const events = batch.decide === undefined ? batch.events : decide(loaded.job, batch.decide)
   if ('refused' in events) return events
   if (events.length === 0) return { repeat: before }
@@ -79,11 +84,11 @@ function decide(job: StoredJob, decision: Operation | DueTerms): JobEvent[] | { 
   }
 }
 
-/** A commit that changes nothing but the token series. */
-function nextSeries(job: StoredJob): Commit {
-  const { header, marks } = job
-  const rows = { events: [], steps: [], items: [], errors: [], logs: [] }
-  return { header, marks: { ...marks, tokenSeries: tokenSeries(job) + 1 }, from: header.version, ...rows }
+const nextSeries = (job: StoredJob): Marks => ({ ...job.marks, tokenSeries: tokenSeries(job) + 1 })
+
+/** A commit that changes nothing but the marks. */
+function withMarks({ header }: StoredJob, marks: Marks): Commit {
+  return { header, marks, from: header.version, events: [], steps: [], items: [], errors: [], logs: [] }
 }
 
 const attemptOf = ({ attempt = 1 }: JobHeader): number => attempt
@@ -151,6 +156,7 @@ class Application {
       const item = patch.items?.[0]
       const bytes = this.#marks.bytes
       this.#account(applied, row, step, item)
+      addDeliveries(this.#marks, applied, this.#batch.webhookUrls)
       if (step) this.#steps.set(step.id, step)
       if (item) this.#items.set(item.id, item)
       if (patch.errors) commit.errors.push(...patch.errors)

@@ -3,10 +3,11 @@ import type { AppliedEvent, JobEvent } from '../../shared/document/events.ts'
 import type { ErrorRow, Item, JobHeader, JobStatus, LogRow, Patch, Step } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
 import type { Problem } from '../errors.ts'
+import type { DeliveryChange, WebhookMarks } from './background/deliveries.ts'
 import type { Transfer } from './transfer.ts'
 
 /** What the server stores of a job beside its document. Watchers never see it. */
-export interface Marks {
+export interface Marks extends WebhookMarks {
   /** The version that last changed `result`. */
   resultVersion: number
   /** The version that last changed `metadata`. */
@@ -46,13 +47,16 @@ export type Created =
   | { created: false; job: StoredJob }
   | { refused: Problem }
 
-/** Lists of the due index: jobs to `end`, ended jobs with an `expiresAt` (`expire`), and ended jobs without one (`ended`). */
-export type DueList = 'end' | 'expire' | 'ended'
+/**
+ * Lists of the due index: jobs with webhooks to `deliver`, which may have to be ended too; other jobs to `end`; ended jobs with an `expiresAt`
+ * (`expire`), and ended jobs without one (`ended`).
+ */
+export type DueList = 'deliver' | 'end' | 'expire' | 'ended'
 
 /** A job's place in the due index. */
 export interface Due {
   list: DueList
-  /** The deadline, the expiry or the end: milliseconds since the Unix epoch. */
+  /** The next delivery, the deadline, the expiry or the end: milliseconds since the Unix epoch. */
   at: number
 }
 
@@ -83,11 +87,11 @@ export interface DueTerms {
 export type Operation = 'cancel' | 'pause' | 'resume'
 
 /**
- * A decision made within the commit, on the job's state there: a watcher's request, what is due, or to revoke all tokens, which is no event
- * and keeps the version. Plain data, so that any thread or machine can decide. Decided on an earlier read, it would have to be repeated
+ * A decision made within the commit, on the job's state there: a watcher's request, what is due, to revoke all tokens, or a step in the
+ * delivery of a webhook. The last two are no events and keep the version. Plain data, so that any thread or machine can decide. Decided on an earlier read, it would have to be repeated
  * whenever a producer commits first.
  */
-export type Decision = Operation | 'end-tokens' | DueTerms
+export type Decision = Operation | 'end-tokens' | DueTerms | { delivery: DeliveryChange }
 
 /** Events that are applied all or not at all. */
 export interface Batch {
@@ -110,6 +114,8 @@ export interface Batch {
   keyHorizon?: number
   /** Retention of the job once it has ended: seconds. Omitted: for ever. */
   retentionSeconds?: number
+  /** URLs in the server's settings that are notified, beside those of the job. */
+  webhookUrls?: readonly string[]
 }
 
 /** The idempotency key of a batch. */

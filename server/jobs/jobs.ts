@@ -1,6 +1,7 @@
 import type { ProducerEvent } from '../../shared/document/events.ts'
 import { isAnyJobId, isJobId, type JobHeader } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
+import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { type Random, randomId } from '../../shared/time/clock.ts'
 import type { CreateJob, CreateToken, Receipt, RemoveQuery } from '../../shared/wire/api.ts'
 import {
@@ -43,6 +44,14 @@ interface JobsContext {
   outage: StoreOutage
   /** Retention of ended jobs: seconds. */
   retentionSeconds: number
+  webhooks: {
+    /** URLs in the server's settings, which are notified of every job. */
+    urls: readonly string[]
+    /** Why a job may not notify a URL; `undefined` if it may. */
+    flawOf(url: string): string | undefined
+    /** Called when a job has ended, and so may have webhooks to deliver. */
+    onEnd(): void
+  }
 }
 
 /** A list that is read step by step. */
@@ -77,6 +86,7 @@ export class Jobs {
     requireScope(principal, 'jobs:write')
     permitOwner(principal, input.owner ?? principal.sub)
     const { limits } = this.#context
+    this.#checkNotify(input)
     const job = await this.#newJob(principal, input, key)
     if (input.retryOf !== undefined) await this.#retries.note(principal, job, input.retryOf)
     const keptLimit = { jobs: limits.keptJobs, bytes: limits.keptBytes }
@@ -238,9 +248,18 @@ export class Jobs {
     return this.#removals.start(this.#documentsOf(principal), fullName({ ...principal, sub: owner }), jobs)
   }
 
+  /** @throws ProblemError 422 that names the URL */
+  #checkNotify({ notify = [] }: CreateJob): void {
+    const errors = notify.flatMap((url, index) => {
+      const detail = this.#context.webhooks.flawOf(url)
+      return detail === undefined ? [] : [{ field: `notify.${index}`, detail }]
+    })
+    if (errors.length > 0) throw refuse(problems.invalid(errors))
+  }
+
   async #newJob(principal: Principal, input: CreateJob, key: string | undefined): Promise<StoredJob> {
     const { auth, random } = this.#context
-    const { id: chosen, title, kind, owner = principal.sub, ...optional } = input
+    const { id: chosen, title, kind, owner = principal.sub, notify, ...optional } = input
     const id = chosen ?? (key ? await auth.deriveJobId(fullName(principal), key) : randomId(random, 26))
     const now = this.#now()
     const header: JobHeader = {
@@ -265,7 +284,8 @@ export class Jobs {
     }
     const requestDigest = await unorderedDigestOf(input)
     const marks = { resultVersion: 0, metadataVersion: header.metadata ? 1 : 0, stepCount: 0, bytes: 0, requestDigest }
-    return { header, marks: { ...marks, bytes: headerBytes(header) } }
+    // The URLs are no part of the document: they may contain a secret of the receiver.
+    return { header, marks: { ...marks, bytes: headerBytes(header), ...(notify ? { notify } : {}) } }
   }
 
   #receipt({ tenant }: Principal, header: JobHeader, isWatchedElsewhere = false): Receipt {
@@ -282,8 +302,9 @@ export class Jobs {
   }
 
   #apply(principal: Principal, id: string, batch: Batch): Promise<Applied> {
-    const { retentionSeconds } = this.#context
-    const applied = this.#documentsOf(principal).apply(id, { ...batch, retentionSeconds })
+    const { retentionSeconds, webhooks } = this.#context
+    const ours = { retentionSeconds, webhookUrls: webhooks.urls }
+    const applied = this.#documentsOf(principal).apply(id, { ...batch, ...ours })
     return applied.catch((error: unknown) => {
       this.#noteOutage()
       throw error
@@ -300,6 +321,7 @@ export class Jobs {
       throw refuse(applied.refused)
     }
     if (!applied.repeat) {
+      if (isTerminalStatus(applied.header.status)) this.#context.webhooks.onEnd()
       this.#context.metrics.count('publishes')
       this.#context.metrics.count('events', events)
     }

@@ -42,6 +42,13 @@ export function qualifyHeader<T extends Names>(tenant: string | undefined, heade
   return tenant === undefined ? header : renamed(header, (name) => qualify(tenant, name))
 }
 
+/** A header with its names as a tenant knows them. */
+export function plainHeader<T extends Names>(tenant: string | undefined, header: T): T {
+  if (tenant === undefined) return header
+  const prefix = listName(tenant)
+  return renamed(header, (name) => (name.startsWith(prefix) ? name.slice(prefix.length) : name))
+}
+
 /**
  * The documents of one tenant. Its jobs and principals have plain names here. In the store they are qualified: `acme::export-7`,
  * `acme::ada`. So no call can reach a job of another tenant, and engines need to know nothing of tenants but their lists.
@@ -132,7 +139,7 @@ class TenantDocuments implements Documents {
   }
 
   #plain<T extends Names>(header: T): T {
-    return renamed(header, (name) => (name.startsWith(this.#prefix) ? name.slice(this.#prefix.length) : name))
+    return plainHeader(this.#tenant, header)
   }
 
   #plainJob({ header, marks }: StoredJob): StoredJob {

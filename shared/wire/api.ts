@@ -3,6 +3,7 @@ import { createFieldSchemas } from '../document/events.ts'
 import { anyJobIdSchema, jobHeaderSchema, jobIdSchema, jobStatusSchema } from '../document/job.ts'
 import type { Limits } from '../document/limits.ts'
 import { tenantSchema } from '../document/tenant.ts'
+import { notifySchema } from './webhooks.ts'
 
 /** The schemas of requests, under the given limits. */
 export function createRequestSchemas(limits: Limits) {
@@ -23,6 +24,8 @@ export function createRequestSchemas(limits: Limits) {
         metadata: metadata.optional(),
         heartbeatSeconds: seconds.optional(),
         timeoutSeconds: seconds.optional(),
+        /** URLs that are told by a webhook when the job ends. */
+        notify: notifySchema.optional(),
       })
       .meta({ id: 'CreateJob' }),
     createToken: z
@@ -169,6 +172,7 @@ export const auditActions = [
   'token-created',
   'tokens-revoked',
   'session-revoked',
+  'webhook-resent',
   'job-deleted',
   'jobs-deleted',
   /** A 403. */

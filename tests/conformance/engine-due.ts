@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test'
+import type { DeliveryChange } from '../../server/jobs/background/deliveries.ts'
 import { CANCEL_GRACE, MISSED_HEARTBEATS } from '../../server/jobs/background/due.ts'
 import type { DueList, DueQuery, Engine } from '../../server/jobs/engine.ts'
 import { instantOf } from '../arbitraries.ts'
-import { batchOf, created, publish, type Subject, taken, unique } from './fixtures.ts'
+import { batchOf, created, newJob, publish, type Subject, taken, unique } from './fixtures.ts'
 
 /** The moment of the event at a version, in milliseconds. */
 const moment = (version: number) => Date.parse(instantOf(version))
@@ -86,6 +87,42 @@ export function describeDue(subject: Subject): void {
       expect(await due([id], moment(2) - 1, 'ended')).toEqual([])
       expect(await due([id], moment(2), 'ended')).toEqual([id])
       for (const list of ['end', 'expire'] as const) expect(await due([id], moment(1e6), list)).toEqual([])
+    })
+
+    test('due names an ended job with deliveries by the next one, and for its expiry only when there are none any more', async () => {
+      const { engine } = subject
+      const job = newJob()
+      await engine.create({ ...job, marks: { ...job.marks, notify: ['https://receiver.example/'] } })
+      const { id } = job.header
+      const end = { type: 'status', status: 'completed' } as const
+      taken(await engine.apply(id, batchOf([end], { at: instantOf(5), retentionSeconds: 100 })))
+      const [first] = (await engine.read(id))?.marks.deliveries ?? []
+      if (!first) throw new Error('Nothing is to be delivered')
+      const change = async (delivery: DeliveryChange) =>
+        taken(await engine.apply(id, batchOf([], { decide: { delivery } })))
+      expect([await due([id], moment(5) - 1, 'deliver'), await due([id], moment(5), 'deliver')]).toEqual([[], [id]])
+      const later = { ...first, tries: 1, at: moment(500) }
+      await change({ from: first, to: later })
+      expect([await due([id], moment(500) - 1, 'deliver'), await due([id], moment(500), 'deliver')]).toEqual([[], [id]])
+      const expired = { now: moment(200), since: 0, steps: [], retentionSeconds: 100 }
+      expect([await due([id], moment(200), 'expire'), await engine.remove(id, { expired })]).toEqual([[], false])
+      await change({ from: later })
+      expect([await due([id], moment(500), 'deliver'), await due([id], moment(105), 'expire')]).toEqual([[], [id]])
+      expect(await engine.remove(id, { expired })).toBe(true)
+    })
+
+    test('due names a live job with deliveries by them or its deadline, whichever comes first', async () => {
+      const { engine } = subject
+      const { id } = await created(engine, { timeoutSeconds: 10 })
+      const event = { type: 'job.failed', version: 1, occurredAt: instantOf(1), tries: 0 } as const
+      const delivery = { url: 'https://receiver.example/', ...event, at: moment(5) }
+      taken(await engine.apply(id, batchOf([], { decide: { delivery: { to: delivery } } })))
+      expect([await due([id], moment(5), 'deliver'), await due([id], moment(100), 'end')]).toEqual([[id], []])
+      const later = { ...delivery, tries: 1, at: moment(50) }
+      taken(await engine.apply(id, batchOf([], { decide: { delivery: { from: delivery, to: later } } })))
+      expect([await due([id], moment(10) - 1, 'deliver'), await due([id], moment(10), 'deliver')]).toEqual([[], [id]])
+      taken(await engine.apply(id, batchOf([], { decide: { delivery: { from: later } } })))
+      expect([await due([id], moment(100), 'deliver'), await due([id], moment(10), 'end')]).toEqual([[], [id]])
     })
 
     test('due goes through its list page by page, the earliest first, whatever is removed meanwhile', async () => {

@@ -14,6 +14,7 @@ import { describeOwners } from './engine-owners.ts'
 import { describeTokens } from './engine-tokens.ts'
 import { describeTransfer } from './engine-transfer.ts'
 import { describeWatch } from './engine-watch.ts'
+import { describeWebhookMarks } from './engine-webhooks.ts'
 import type { OpenEngine } from './fixtures.ts'
 
 /**
@@ -76,6 +77,7 @@ export function describeEngine(
     describeEveryone(subject, options.knowsOwnersOnly !== true, isRemote)
     describeOwners(subject)
     describeTokens(subject)
+    describeWebhookMarks(subject)
     describeNotes(subject, options.knowsOwnersOnly !== true)
     describeLaw(subject, options.lawRuns)
     if (options.isFixed || tenant !== undefined) {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { ApiClient } from '../support/api-client.ts'
 import type { Received, StreamReader } from '../support/stream-reader.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
+import { WebhookReceiver } from '../support/webhook-receiver.ts'
 import { describeAccess } from './runtime-access.ts'
 import { describeAudit } from './runtime-audit.ts'
 import { describeEvents } from './runtime-events.ts'
@@ -17,6 +18,7 @@ import { describeSessions } from './runtime-sessions.ts'
 import { describeStreams } from './runtime-streams.ts'
 import { describeTenants } from './runtime-tenants.ts'
 import { describeTokens } from './runtime-tokens.ts'
+import { describeWebhooks } from './runtime-webhooks.ts'
 
 /** A server in a process of its own. */
 export interface RuntimeServer {
@@ -67,6 +69,7 @@ const settings = {
   MILEPOST_ORIGINS: `${ORIGIN},https://other.example`,
   // Some runtimes notice only at a ping that a reader has left.
   MILEPOST_PING_SECONDS: '2',
+  MILEPOST_WEBHOOK_NETWORKS: '127.0.0.0/8',
 }
 
 const strictSettings = {
@@ -98,6 +101,7 @@ export function describeRuntime(name: string, start: StartRuntime, traits: Runti
     let server: RuntimeServer | undefined
     let strict: RuntimeServer | undefined
     let quiet: StreamReader | undefined
+    const receiver = new WebhookReceiver()
     const started = (value: RuntimeServer | undefined): RuntimeServer => {
       if (!value) throw new Error('The server has not started')
       return value
@@ -117,7 +121,10 @@ export function describeRuntime(name: string, start: StartRuntime, traits: Runti
       },
     }
     beforeAll(async () => {
-      ;[server, strict] = await Promise.all([start(settings), start(strictSettings)])
+      ;[server, strict] = await Promise.all([
+        start(settings),
+        start({ ...strictSettings, MILEPOST_WEBHOOK_URLS: receiver.url('/all') }),
+      ])
       const ada = await subject.strictClient('quiet')
       const { id } = await ada.create({ id: 'quiet' })
       quiet = await ada.stream(`api/jobs/${id}/progress`)
@@ -126,6 +133,7 @@ export function describeRuntime(name: string, start: StartRuntime, traits: Runti
       await quiet?.close()
       await server?.stop()
       await strict?.stop()
+      await receiver[Symbol.asyncDispose]()
     })
 
     describeOperations(subject)
@@ -141,6 +149,7 @@ export function describeRuntime(name: string, start: StartRuntime, traits: Runti
     describeResuming(subject)
     describeManyJobs(subject)
     describeTenants(subject)
+    describeWebhooks(subject, receiver)
     describeHostility(subject)
     describeLoad(subject)
 

@@ -72,7 +72,10 @@ const as: fc.Arbitrary<string> = fc.oneof(
 )
 
 /** What only administrators may do. */
-const OF_OPERATORS = ['/api/audit', '/api/operator', '/api/operator/progress', '/api/sign-in-links', '/metrics']
+const OF_OPERATORS = [
+  ...['/api/audit', '/api/operator', '/api/operator/progress', '/api/sign-in-links', '/metrics'],
+  ...['/api/webhooks/undelivered', '/api/webhooks/undelivered/{id}/send'],
+]
 
 const jobId = fc.oneof(
   { weight: 10, arbitrary: fc.constantFrom('{{mine0}}', '{{mine0}}', '{{mine1}}', '{{mine2}}', '{{mine3}}') },
@@ -147,6 +150,7 @@ function parameterValue(
   const hostile = { weight: 1, arbitrary: hostileText.map(encode) }
   if (name === 'id' && path.startsWith('/api/sessions'))
     return fc.oneof(fc.constantFrom('{{mineSession}}', '{{theirSession}}'), hostile)
+  if (name === 'id' && path.startsWith('/api/webhooks')) return fc.oneof(fc.constant('{{undelivered}}'), hostile)
   if (name === 'id') return jobId
   if (name === 'token') return token
   if (name === 'code') return fc.oneof(fc.constantFrom('{{code}}', 'x', ''), hostile)

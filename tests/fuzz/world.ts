@@ -2,6 +2,7 @@ import { createApp, type Milepost } from '../../server/app.ts'
 import type { Assets } from '../../server/http/pages/routes.ts'
 import type { Engine } from '../../server/jobs/engine.ts'
 import { createServices } from '../../server/services/index.ts'
+import { Undelivered } from '../../server/webhooks/undelivered.ts'
 import type { Job } from '../../shared/document/job.ts'
 import { defaultLimits, type Limits } from '../../shared/document/limits.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
@@ -63,12 +64,14 @@ export class World {
   readonly #places = new Map<string, string>()
   readonly #tokens = new Map<string, string>()
   readonly #streams = new OpenStreams()
+  readonly #engine: Engine
   #victim: Victim | undefined
   #session = ''
   #lastMade = 'none'
 
   constructor(engine: Engine, seed: number) {
     this.random = new SeededRandom(seed)
+    this.#engine = engine
     this.app = createApp({
       engine,
       auth: { secret: SECRET },
@@ -153,7 +156,22 @@ export class World {
       const { nextCursor } = JSON.parse(await this.#do('GET', '/api/jobs?limit=1'))
       this.#places.set('listCursor', nextCursor)
     }
+    await this.#addUndelivered()
     await this.#thinOut()
+  }
+
+  /** Makes a webhook that could not be delivered, unless there is one that was not sent again. */
+  async #addUndelivered(): Promise<void> {
+    const undelivered = new Undelivered({ notes: this.#engine.notes, clock: this.clock, random: this.random })
+    const before = await undelivered.list(undefined, { limit: 1 })
+    const stored = await this.#engine.read(this.#places.get('mine2') ?? '')
+    if (before.undelivered.length === 0 && stored) {
+      const { header } = stored
+      const event = { type: 'job.completed', version: header.version, occurredAt: header.updatedAt } as const
+      await undelivered.add(header, { url: 'https://away.example/', ...event, at: 0, tries: 13 }, 'status 500')
+    }
+    const [{ id } = { id: 'none' }] = (await undelivered.list(undefined, { limit: 1 })).undelivered
+    this.#places.set('undelivered', id)
   }
 
   /** Keeps few jobs, so that long runs take no more than short ones; each is looked at before it goes. */

@@ -6,7 +6,7 @@ import { scopes } from '../../server/auth/access.ts'
 
 const documents = [
   ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
-  ...['app', 'engines', 'errors', 'index', 'languages', 'reporting', 'running', 'settings', 'wire'].map(
+  ...['app', 'engines', 'errors', 'index', 'languages', 'reporting', 'running', 'settings', 'webhooks', 'wire'].map(
     (name) => `server/docs/${name}.md`,
   ),
   ...['tests/bench/RESULTS.md', 'tests/conformance/README.md'],

@@ -90,6 +90,7 @@ export const words = {
     'token-created': 'Made a token',
     'tokens-revoked': 'Revoked the tokens of a job',
     'session-revoked': 'Ended a session',
+    'webhook-resent': 'Sent a webhook again',
     'job-deleted': 'Deleted a job',
     'jobs-deleted': 'Deleted ended jobs',
     refused: 'Was refused',

@@ -71,11 +71,21 @@ export function ownerObject({ MILEPOST_OWNERS }: ObjectBindings, principal: stri
   return MILEPOST_OWNERS.getByName(JSON.stringify(principal))
 }
 
+/** The notes, each in its object. */
+export function objectNotes(bindings: ObjectBindings): Notes {
+  return {
+    put: (note, until) => noteObject(bindings, note.key).putNote(note, until),
+    get: (key) => noteObject(bindings, key).getNote(key),
+    take: (key) => noteObject(bindings, key).takeNote(key),
+    list: (query) => noteObject(bindings, query.prefix).listNotes(query),
+  }
+}
+
 /**
  * The object of all notes whose keys differ in the last segment only. Names of index objects are quoted, so the two kinds never collide.
  *
  * @param key of a note, or a prefix that ends in a slash
  */
-export function noteObject({ MILEPOST_OWNERS }: ObjectBindings, key: string) {
+function noteObject({ MILEPOST_OWNERS }: ObjectBindings, key: string) {
   return MILEPOST_OWNERS.getByName(`notes ${key.slice(0, key.lastIndexOf('/'))}`)
 }

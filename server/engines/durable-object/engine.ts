@@ -18,7 +18,7 @@ import type {
   View,
   WatchTarget,
 } from '../../jobs/engine.ts'
-import { noteObject, type ObjectBindings, ownerObject, PING, PONG } from './calls.ts'
+import { type ObjectBindings, objectNotes, ownerObject, PING, PONG } from './calls.ts'
 
 export type { ObjectBindings } from './calls.ts'
 // A Worker has to export the classes of its objects.
@@ -46,11 +46,12 @@ export class DurableObjectEngine implements Engine {
   /** @param options.retentionSeconds retention of ended jobs; objects apply it when they end a job by themselves */
   constructor(bindings: ObjectBindings, options: { limits?: Limits; retentionSeconds?: number | undefined } = {}) {
     this.#bindings = bindings
+    const notes = objectNotes(bindings)
     this.notes = {
-      put: (note, until) => answered(() => noteObject(bindings, note.key).putNote(note, until)),
-      get: (key) => answered(() => noteObject(bindings, key).getNote(key)),
-      take: (key) => answered(() => noteObject(bindings, key).takeNote(key)),
-      list: (query) => answered(() => noteObject(bindings, query.prefix).listNotes(query)),
+      put: (...note) => answered(() => notes.put(...note)),
+      get: (key) => answered(() => notes.get(key)),
+      take: (key) => answered(() => notes.take(key)),
+      list: (query) => answered(() => notes.list(query)),
     }
     this.#limits = options.limits ?? defaultLimits
     this.#retentionSeconds = options.retentionSeconds

@@ -4,7 +4,8 @@ import { defaultLimits, type Limits } from '../../../shared/document/limits.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { type Clock, systemClock } from '../../../shared/time/clock.ts'
 import { type Problem, problems } from '../../errors.ts'
-import { CANCEL_GRACE, dueOf, endsAt, isExpired, mayRemove } from '../../jobs/background/due.ts'
+import { nextDeliveryAt } from '../../jobs/background/deliveries.ts'
+import { CANCEL_GRACE, dueByItself, endsAt, isExpired, mayRemove } from '../../jobs/background/due.ts'
 import type {
   Applied,
   Batch,
@@ -23,6 +24,7 @@ import { type JobCalls, type ObjectBindings, ownerObject } from './calls.ts'
 import { ObjectStorage } from './storage.ts'
 import { UpdateLimiter } from './update-limiter.ts'
 import { WatchedObject } from './watched.ts'
+import { deliverDue, webhookUrlsIn } from './webhooks.ts'
 
 /** Delay before an index object that could not be updated is tried again: milliseconds. */
 const RETRY_MS = 10_000
@@ -96,7 +98,7 @@ export class JobObject extends WatchedObject implements JobCalls {
   async read(retentionSeconds?: number): Promise<StoredJob | undefined> {
     this.#repeatUpdate()
     const job = this.#entry?.job
-    if (job && retentionSeconds !== undefined && dueOf(job)?.list === 'ended') this.#keepFor(retentionSeconds)
+    if (job && retentionSeconds !== undefined && dueByItself(job)?.list === 'ended') this.#keepFor(retentionSeconds)
     return job
   }
 
@@ -125,18 +127,26 @@ export class JobObject extends WatchedObject implements JobCalls {
     return this.#isCreating ? 'creating' : undefined
   }
 
-  override alarm(): Promise<void> {
-    return this.#inTurn(async () => {
+  override async alarm(): Promise<void> {
+    await this.#inTurn(async () => {
       this.#alarmAt = undefined
       const job = this.#entry?.job
       if (job) this.#processDue(job)
       await this.#updateNow()
     })
+    // Not in turn: receivers may be slow.
+    if (this.#entry) await deliverDue(this.#entry.job, this.env, (id, batch) => this.#commitOwn(id, batch))
+  }
+
+  #commitOwn(id: string, batch: Batch): Applied {
+    const applied = this.#commit((group) => group.apply(id, batch))
+    this.#setAlarm()
+    return applied
   }
 
   #processDue(job: StoredJob): void {
     const now = this.clock.now()
-    const due = dueOf(job)
+    const due = dueByItself(job)
     // An alarm this late means that the object was unavailable, so the producer could not report either: give it the grace period.
     if (due?.list === 'end' && now - due.at > CANCEL_GRACE && this.#since < due.at)
       this.ctx.storage.kv.put(SINCE_KEY, now)
@@ -151,7 +161,7 @@ export class JobObject extends WatchedObject implements JobCalls {
       this.#remove(job.header)
       return
     }
-    const batch: Batch = { events: [], at: new Date(now).toISOString(), decide }
+    const batch: Batch = { events: [], at: new Date(now).toISOString(), decide, webhookUrls: webhookUrlsIn(this.env) }
     if (retentionSeconds !== undefined) batch.retentionSeconds = retentionSeconds
     this.#commit((group) => group.apply(job.header.id, batch))
   }
@@ -167,7 +177,15 @@ export class JobObject extends WatchedObject implements JobCalls {
     this.#setAlarm()
   }
 
-  /** When to check the job next: milliseconds since the Unix epoch. */
+  /** When to check the job next: milliseconds since the Unix epoch; infinite for never. */
+  #nextAt(job: StoredJob): number {
+    const due = dueByItself(job)
+    const dueAt = due ? this.#dueAt(job, due) : Number.POSITIVE_INFINITY
+    const deliverAt = nextDeliveryAt(job.marks)
+    if (deliverAt === undefined) return dueAt
+    return due?.list === 'end' ? Math.min(dueAt, deliverAt) : deliverAt
+  }
+
   #dueAt(job: StoredJob, { list, at }: Due): number {
     if (list === 'ended')
       return at + (this.ctx.storage.kv.get<number>(RETENTION_KEY) ?? Number.POSITIVE_INFINITY) * 1_000
@@ -265,9 +283,8 @@ export class JobObject extends WatchedObject implements JobCalls {
 
   /** Sets the alarm for the next deadline or retry, unless an earlier one is set. */
   #setAlarm(): void {
-    const job = this.#entry?.job
-    const due = job && dueOf(job)
-    const untilDue = due ? this.#dueAt(job, due) - this.clock.now() : Number.POSITIVE_INFINITY
+    const nextAt = this.#entry ? this.#nextAt(this.#entry.job) : Number.POSITIVE_INFINITY
+    const untilDue = nextAt - this.clock.now()
     const wait = Math.min(untilDue, this.#debt === 'owed' ? RETRY_MS : Number.POSITIVE_INFINITY)
     const now = Date.now()
     if (wait === Number.POSITIVE_INFINITY) {

@@ -70,9 +70,11 @@ export function seldomColumns(job: StoredJob): Seldom {
 
 /** Whether those columns differ. Compares the versions of `result` and `metadata`, which may be large. */
 export function changesSeldom(before: StoredJob, after: StoredJob): boolean {
+  const [was, is] = [dueOf(before), dueOf(after)]
   return (
     before.header.status !== after.header.status ||
-    dueOf(before)?.at !== dueOf(after)?.at ||
+    was?.at !== is?.at ||
+    was?.list !== is?.list ||
     before.marks.resultVersion !== after.marks.resultVersion ||
     before.marks.metadataVersion !== after.marks.metadataVersion
   )

@@ -7,6 +7,7 @@ import { EngineOpenError } from '../../jobs/engine.ts'
 import { configuredApp } from '../configured.ts'
 import { type Platform, readHostedConfig } from '../hosted.ts'
 import { greeting, listenError, openLocal, stopOnSignal } from '../local.ts'
+import { pinnedTransport } from '../pinned-transport.ts'
 import { unavailable } from '../unavailable.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -107,7 +108,8 @@ export async function openDeployed(environment: Environment): Promise<DenoServer
     const config = readHostedConfig(deploy, environment)
     const engine = await DenoKvEngine.open('', config)
     // Deploy routes by host name, so requests with a forged `Host` don't arrive here.
-    return serverOf(configuredApp(config, { engine, hosts: ['*'], addressOf, upgradeWebSocket }).serve)
+    const parts = { engine, hosts: ['*'], addressOf, upgradeWebSocket, webhookTransport: pinnedTransport }
+    return serverOf(configuredApp(config, parts).serve)
   } catch (error) {
     if (!isForTheUser(error)) throw error
     return serverOf(() => unavailable(error.message))

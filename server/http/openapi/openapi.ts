@@ -13,6 +13,7 @@ import {
   tokenSchema,
 } from '../../../shared/wire/api.ts'
 import { operatorSchema } from '../../../shared/wire/operator.ts'
+import { deadLetterListSchema, webhookSchema, webhookSecretSchema } from '../../../shared/wire/webhooks.ts'
 import { digestOf } from '../../support/digest.ts'
 import { version } from '../../version.ts'
 import { createPaths, type Json } from './paths.ts'
@@ -65,6 +66,9 @@ export function createOpenApi(limits: Limits): Json {
     SignInLink: signInLinkSchema,
     Token: tokenSchema,
     Problem: problemSchema,
+    UndeliveredList: deadLetterListSchema,
+    Webhook: webhookSchema,
+    WebhookSecret: webhookSecretSchema,
   }
   const registry = z.registry<{ id: string }>()
   for (const [id, schema] of Object.entries(schemas)) registry.add(schema, { id })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { BATCHES_LIMIT } from '../../../shared/document/limits.ts'
 import { auditQuerySchema, listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../../../shared/wire/api.ts'
+import { deadLetterQuerySchema, webhookSecretQuerySchema } from '../../../shared/wire/webhooks.ts'
 import { MAX_PACE_SECONDS } from '../../services/kit/pace.ts'
 
 /** A JSON object of the description. */
@@ -124,7 +125,11 @@ const pagePaths: Json = {
       summary: 'A page of the documentation',
       ...anyone,
       parameters: [
-        { ...id, name: 'page', description: 'app, wire, reporting, errors, settings, running, engines or api.' },
+        {
+          ...id,
+          name: 'page',
+          description: 'app, wire, reporting, webhooks, errors, settings, running, engines or api.',
+        },
       ],
       responses: { 200: html('The page'), 404: problem },
     },
@@ -341,6 +346,27 @@ export function createPaths(): Json {
         'End a session: its cookie, the tokens and links that it made and the sessions from these are refused, their streams close',
         { 204: answer('Ended') },
         { parameters: [{ ...id, description: 'The id of the session.' }] },
+      ),
+    },
+    '/api/webhooks/secret': {
+      get: call(
+        'Get the secret by which receivers verify your webhooks; of=server: those of the settings, with jobs:admin without a tenant',
+        { 200: answer('The secret', 'WebhookSecret') },
+        { parameters: parametersOf(webhookSecretQuerySchema) },
+      ),
+    },
+    '/api/webhooks/undelivered': {
+      get: call(
+        'List the webhooks that could not be delivered, newest first. For jobs:admin',
+        { 200: answer('A page of webhooks', 'UndeliveredList') },
+        { parameters: parametersOf(deadLetterQuerySchema) },
+      ),
+    },
+    '/api/webhooks/undelivered/{id}/send': {
+      post: call(
+        'Send an undelivered webhook again. For jobs:admin',
+        { 202: answer('It is tried as often as a new one') },
+        { parameters: [{ ...id, description: 'The id in the list.' }] },
       ),
     },
     '/api/audit': {

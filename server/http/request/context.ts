@@ -18,6 +18,7 @@ import type { FairTurns } from '../../jobs/fair-turns.ts'
 import type { Jobs } from '../../jobs/jobs.ts'
 import type { MetricFamily, Metrics } from '../../metrics.ts'
 import type { OnError } from '../../on-error.ts'
+import type { Webhooks } from '../../webhooks/webhooks.ts'
 import type { Front } from './front.ts'
 import type { Rate, Rates } from './rates.ts'
 import type { Trace } from './trace.ts'
@@ -50,6 +51,7 @@ export interface RouteContext {
   /** The secret that signs cookies. */
   secret: string
   sessions: Sessions
+  webhooks: Webhooks
   front: Front
   signIns: SignInCodes
   limits: Limits

@@ -1,6 +1,7 @@
 import type { JobEvent } from '../../../shared/document/events.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import type { ClockStep, Due, DueList, DueTerms, RemoveOnly, StoredJob } from '../engine.ts'
+import { nextDeliveryAt } from './deliveries.ts'
 
 /** How long a producer may stay silent after a cancel request, or after the server's start, before the server ends the job: milliseconds. */
 export const CANCEL_GRACE = 60_000
@@ -33,8 +34,17 @@ function missesHeartbeatsAt({ header }: StoredJob, since: number): number {
   return Math.ceil(at / MINUTE) * MINUTE
 }
 
-/** The earliest time at which the server must end or remove a job by itself; `undefined` for never. */
+/** The earliest time at which the server must deliver a webhook of a job, or end or remove it; `undefined` for never. */
 export function dueOf(job: StoredJob): Due | undefined {
+  const deliverAt = nextDeliveryAt(job.marks)
+  const due = dueByItself(job)
+  if (deliverAt === undefined) return due
+  // An ended job is not removed before its webhooks are delivered, or given up.
+  return { list: 'deliver', at: due?.list === 'end' ? Math.min(due.at, deliverAt) : deliverAt }
+}
+
+/** The same without webhooks. */
+export function dueByItself(job: StoredJob): Due | undefined {
   const { status, expiresAt, endedAt } = job.header
   if (isTerminalStatus(status)) {
     if (expiresAt !== undefined) return { list: 'expire', at: Date.parse(expiresAt) }
@@ -99,7 +109,7 @@ export function dueEvents(job: StoredJob, terms: DueTerms): JobEvent[] {
 /** Whether a job's retention is over. Jobs without `expiresAt` have the retention that is set now. */
 export function isExpired(job: StoredJob, terms: DueTerms): boolean {
   const due = dueOf(job)
-  if (!due || due.list === 'end') return false
+  if (!due || due.list === 'end' || due.list === 'deliver') return false
   const endedAt = Date.parse(job.header.endedAt ?? job.header.updatedAt)
   if (terms.isUnsettled && endedAt < terms.since) return false
   return due.at <= dueBefore(due.list, { ...terms, now: nowSince(endedAt, terms) })

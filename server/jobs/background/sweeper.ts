@@ -17,6 +17,8 @@ interface SweeperOptions {
   clock: TrustedClock
   outage: StoreOutage
   retentionSeconds: number
+  /** URLs in the server's settings that are notified of ends. */
+  webhookUrls?: readonly string[]
   /** Called for each job that fails, and for a sweep that does, once until it succeeds. */
   onError: (error: unknown) => void
 }
@@ -79,14 +81,15 @@ export class Sweeper {
 
   async #endAll(): Promise<void> {
     this.#endedAt = this.#options.clock.monotonic()
-    for await (const slice of this.#slices('end')) await this.#each(slice, (job) => this.#end(job))
+    for await (const slice of this.#slices('end')) await this.#each(slice, (job) => this.end(job))
   }
 
-  async #end({ id }: DueJob): Promise<void> {
+  /** Ends a job if it is due. Jobs with webhooks to deliver are not in the list of jobs to end, so the deliverer calls this too. */
+  async end({ id }: Pick<DueJob, 'id'>): Promise<void> {
+    const { engine, retentionSeconds, webhookUrls = [] } = this.#options
     const decide = this.#terms()
-    const { retentionSeconds, now } = decide
-    const at = new Date(now).toISOString()
-    const applied = await this.#options.engine.apply(id, { events: [], at, decide, retentionSeconds })
+    const at = new Date(decide.now).toISOString()
+    const applied = await engine.apply(id, { events: [], at, decide, retentionSeconds, webhookUrls })
     if ('refused' in applied && applied.refused.status >= 500) throw new Error(applied.refused.detail)
   }
 

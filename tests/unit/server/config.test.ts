@@ -40,6 +40,7 @@ describe('readConfig', () => {
       pingSeconds: 30,
       retentionSeconds: 2_592_000,
       auditSeconds: 2_592_000,
+      webhooks: { urls: [], networks: [] },
       log: [],
       limits: { ...defaultLimits },
     })
@@ -71,6 +72,8 @@ describe('readConfig', () => {
       MILEPOST_PING_SECONDS: '2',
       MILEPOST_RETENTION_SECONDS: '3155760000',
       MILEPOST_AUDIT_SECONDS: '60',
+      MILEPOST_WEBHOOK_URLS: 'https://a.example/hook?key=1, http://10.0.0.7/',
+      MILEPOST_WEBHOOK_NETWORKS: '10.0.0.7, fd00::/8',
       MILEPOST_LOG: 'requests, audit',
       MILEPOST_EVENT_BYTES: '1',
       PATH: '/bin',
@@ -98,6 +101,7 @@ describe('readConfig', () => {
       pingSeconds: 2,
       retentionSeconds: 3_155_760_000,
       auditSeconds: 60,
+      webhooks: { urls: ['https://a.example/hook?key=1', 'http://10.0.0.7/'], networks: ['10.0.0.7', 'fd00::/8'] },
       log: ['requests', 'audit'],
       limits: { ...defaultLimits, eventBytes: 1 },
     })

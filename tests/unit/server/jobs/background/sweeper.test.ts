@@ -122,8 +122,8 @@ describe('Sweeper in the app', () => {
 
   test('sweep stops when the app is closed', async () => {
     const app = new TestApp()
-    // The next sweep, and the next sample of the last hour.
-    expect(app.clock.pending).toBe(2)
+    // The next sweep, the next look for webhooks, and the next sample of the last hour.
+    expect(app.clock.pending).toBe(3)
     await app.app.close()
     expect(app.clock.pending).toBe(0)
   })
