@@ -30,7 +30,9 @@ module Milepost
   END_TIMEOUT = 2
   RETRY_FIRST = 0.5
   RETRY_MAX = 5.0
-  HEARTBEAT = 15
+  HEARTBEAT = 60
+  # Often enough to hear soon that a watcher cancels.
+  HEARTBEAT_MAX = 5.0
   # The longest Retry-After, of Milepost and of a proxy, which names an hour and is back in a minute.
   WAIT_MAX = 3600.0
   FOREIGN_WAIT_MAX = 10.0
@@ -40,7 +42,7 @@ module Milepost
   WAITS = 'The work goes on; reports wait in memory, and are lost if this lasts until it ends.'
 
   # Why a request failed: :away, to :retry, :rejected (an event is wrong) or :refused (the job is).
-  Failed = Struct.new(:kind, :reason, :after, :status)
+  Failed = Struct.new(:kind, :reason, :after, :status, :job_status)
 
   # A server, as a producer sees it.
   class Server
@@ -78,7 +80,7 @@ module Milepost
       # Whatever a proxy says, Milepost is away.
       return Failed.new(:away, away(status), wait(response, FOREIGN_WAIT_MAX), status) unless is_ours
       return Failed.new(:rejected, detail) if [400, 413, 415, 422].include?(status)
-      return Failed.new(:refused, detail) if [403, 404, 409].include?(status)
+      return Failed.new(:refused, detail, nil, nil, answer['jobStatus']) if [403, 404, 409].include?(status)
 
       @on_token_refused.call(detail) if status == 401
       Failed.new(:retry, detail, wait(response, WAIT_MAX))

@@ -154,7 +154,7 @@ for task in (sent, retried.delay(), failing.delay(), parent.delay(), suicidal.de
       timeoutSeconds: 30,
     })
     const again = await ended(retried)
-    expect([again.status, again.message, again.logs.length]).toEqual(['completed', 'Try 3', 2])
+    expect([again.status, again.attempt, again.message, again.logs.length]).toEqual(['completed', 3, 'Try 3', 2])
     expect(again.logs[0]).toMatchObject({ level: 'warn', message: expect.stringContaining('Not yet') })
     const failed = await ended(failing)
     expect([failed.status, failed.message]).toEqual(['failed', 'ValueError: No good'])

@@ -65,7 +65,7 @@ with milepost.job('Everything', 'test', id='everything', metadata={'a': [1]}, ti
       result: { rows: 4 },
       metadata: { when: '2026-01-02' },
       progress: { done: 2.5, total: 4, succeeded: 1, failed: 0, unit: 'rows', message: 'First' },
-      heartbeatSeconds: 15,
+      heartbeatSeconds: 60,
       timeoutSeconds: 60,
       errors: [{ message: 'Skipped', code: 'E1', itemId: 'a.csv' }],
       logs: [{ message: 'Lübeck \ufffd', level: 'warn' }],

@@ -160,7 +160,7 @@ puts Retried.perform_async(false)
     expect([failed.status, failed.message]).toEqual(['failed', 'RuntimeError: Not yet'])
     expect(failed.logs.map(({ message }) => message)).toEqual(Array(2).fill('To be tried again: Not yet'))
     const good = await ended(saved)
-    expect([good.status, good.message]).toEqual(['completed', 'Try 2'])
+    expect([good.status, good.attempt, good.message]).toEqual(['completed', 2, 'Try 2'])
   })
 
   withSidekiq('stops a job that a watcher cancels, which Sidekiq does not try again', async () => {

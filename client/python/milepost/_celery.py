@@ -65,7 +65,8 @@ def report_celery(app: Any, **defaults: Any) -> None:
             job = jobs[request.id][0]
             message = f'To be tried again: {to_text(reason)}'
             job.log(message, 'warn')
-            job.status('running', message=message)
+            # Without it, another delivery of this try would count again.
+            job.retry(message=message, attempt=(request.retries or 0) + 2)
 
     def on_revoked(sender: Any, request: Any, expired: Any, **_: Any) -> None:
         if not _is_internal(sender.name):

@@ -22,6 +22,8 @@ FIRST_FLUSH = 0.25
 END_FLUSH = 2.0
 RETRY_FIRST = 0.5
 RETRY_MAX = 5.0
+# Often enough to hear soon that a watcher cancels.
+HEARTBEAT_MAX = 5.0
 # An exception that leaves a loop ends the program within this time, or was caught.
 STOPPED_GRACE = 2.0
 
@@ -56,7 +58,7 @@ class Job:
         self._is_over = self._is_closed = reporter._is_closed
         self._is_running = False
         self._done: Any = 0
-        self._heartbeat = heartbeat / 3
+        self._heartbeat = min(heartbeat / 3, HEARTBEAT_MAX)
         self._sent_at = time.monotonic()
         self._flush_seconds = FIRST_FLUSH
         self._batch_events = BATCH_EVENTS
@@ -87,14 +89,22 @@ class Job:
                   unit=unit, message=message)
 
     def status(self, status: str, *, message: str | None = None, result: Any = None,
-               title: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+               title: str | None = None, metadata: dict[str, Any] | None = None,
+               attempt: int | None = None) -> None:
         """Report pending, running, paused, completed, failed or cancelled."""
         self._add('status', status=status, message=message, result=result, title=title,
-                  metadata=metadata)
+                  metadata=metadata, attempt=attempt)
 
     def complete(self, message: str | None = None, result: Any = None) -> None:
         """End the job as completed."""
         self.status('completed', message=message, result=result)
+
+    def retry(self, error: object = None, message: str | None = None,
+              attempt: int | None = None) -> None:
+        """Report that this try has failed and another follows, here or elsewhere."""
+        if error is not None:
+            self.error(to_text(error) or type(error).__name__)
+        self.status('pending', message=message, attempt=attempt)
 
     def cancel(self, message: str | None = None) -> None:
         """End the job as cancelled."""
@@ -115,7 +125,7 @@ class Job:
     def item(self, id: str, status: str | None = None, *, label: str | None = None,
              progress: float | None = None, message: str | None = None,
              error: str | None = None) -> None:
-        """Report one of many units of work: pending, running, succeeded, failed or skipped."""
+        """Report a unit of work: pending, running, succeeded, failed or skipped."""
         self._add('item', id=id, status=status, label=label, progress=progress, message=message,
                   error=error)
 
@@ -301,6 +311,9 @@ class Job:
             return answer
         elif answer.kind == 'rejected':
             self._divide(batch, answer.reason)
+        elif answer.job_status == 'cancelled':
+            self._close()
+            self._listen({'cancelRequested': True})
         else:
             self._close(f'takes no more events: {answer.reason}')
         return None

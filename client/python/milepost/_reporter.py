@@ -19,7 +19,7 @@ from ._server import Failed, Server
 REQUEST_TIMEOUT = 10.0
 CLOSING_REQUEST_TIMEOUT = 2.0
 CLOSE_TIMEOUT = 5.0
-HEARTBEAT = 15.0
+HEARTBEAT = 60.0
 LONGEST_WAIT = 3600.0
 
 logger = logging.getLogger('milepost')

@@ -20,12 +20,14 @@ FOREIGN_WAIT_MAX = 10.0
 
 class Failed(NamedTuple):
     """Why a request failed. `kind`: 'away', or to 'retry', or 'rejected' (an event is wrong), or
-    'refused' (the job is). `after` seconds, if the answer names a wait; `status` is a proxy's."""
+    'refused' (the job is). `after` seconds, if the answer names a wait; `status` is a proxy's,
+    `job_status` that of a job that has ended."""
 
     kind: str
     reason: str
     after: float = 0.0
     status: int = 0
+    job_status: str = ''
 
 
 class Server:
@@ -79,7 +81,7 @@ class Server:
         if status in (400, 413, 415, 422):
             return Failed('rejected', detail)
         if status in (403, 404, 409):
-            return Failed('refused', detail)
+            return Failed('refused', detail, job_status=str(answer.get('jobStatus')))
         if status == 401:
             self._on_token_refused(detail)
         return Failed('retry', f'answers {status}: {detail}', _retry_after(head, WAIT_MAX))

@@ -12,7 +12,7 @@ module Milepost
     def initialize(reporter, id, heartbeat, to_create)
       @reporter = reporter
       @id = id
-      @heartbeat = heartbeat / 3.0
+      @heartbeat = [heartbeat / 3.0, HEARTBEAT_MAX].min
       @to_create = to_create
       @is_over = reporter.is_closed
       @done = @dropped = @failures = 0
@@ -41,6 +41,12 @@ module Milepost
     # Ends the job as failed, with the message of an exception or a text.
     def fail(error)
       status('failed', message: error.is_a?(Exception) ? "#{error.class}: #{error.message}" : error.to_s)
+    end
+
+    # This try has failed, and another follows, here or elsewhere; message, attempt.
+    def retry(error = nil, **fields)
+      self.error(error.is_a?(Exception) ? error.message : error.to_s) if error
+      status('pending', **fields)
     end
 
     # pending, running, succeeded, failed or skipped; label, progress, message, error.
@@ -224,7 +230,10 @@ module Milepost
         next divide(batch, 'a proxy refuses its size') if answer.status == 413 && batch.body.bytesize > SMALL_BYTES
         next answer if %i[retry away].include?(answer.kind)
 
-        answer.kind == :rejected ? divide(batch, answer.reason) : close("takes no more events: #{answer.reason}")
+        next divide(batch, answer.reason) if answer.kind == :rejected
+
+        @is_cancelled ||= answer.job_status == 'cancelled'
+        close(@is_cancelled ? nil : "takes no more events: #{answer.reason}")
         nil
       end
     end

@@ -66,12 +66,12 @@ module Milepost
     rescue Stopped
       job.status('cancelled')
     rescue Sidekiq::Shutdown
-      job.status('running', message: 'To go on when Sidekiq is back')
+      job.retry(message: 'To go on when Sidekiq is back', attempt: attempt(message))
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException
       # After the last try Sidekiq calls the death handlers.
       job.log("To be tried again: #{e.message}", level: 'warn')
-      job.status('running', message: "To be tried again: #{e.message}")
+      job.retry(message: "To be tried again: #{e.message}", attempt: attempt(message) + 1)
       raise
     ensure
       Thread.current[:milepost] = nil
@@ -82,13 +82,18 @@ module Milepost
 
     private
 
+    # Sidekiq counts the tries after the second.
+    def attempt(message)
+      message['retry_count'] ? message['retry_count'] + 2 : 1
+    end
+
     # A repeated creation finds the same job.
     def start(message)
       count = message['retry_count']
       fields = (message['milepost_job'] || {}).transform_keys(&:to_sym)
       reporter = Milepost.reporter
       job = count || fields.empty? ? reporter.job(message['jid']) : reporter.create(id: message['jid'], **fields)
-      job.status('running', message: count && "Try #{count + 2}")
+      job.status('running', message: count && "Try #{attempt(message)}")
       job
     end
   end
