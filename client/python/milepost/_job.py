@@ -31,7 +31,6 @@ STOPPED_GRACE = 2.0
 AWAY_TRIES = 3
 # Rejected events in a row after which the server is asked more slowly.
 MANY_REJECTIONS = 10
-
 TERMINAL = ('completed', 'failed', 'cancelled')
 WAITS = 'The work goes on; reports wait in memory, and are lost if this lasts until it ends.'
 
@@ -47,8 +46,7 @@ class Job:
     def __init__(self, reporter: Reporter, id: str, to_create: dict[str, Any] | None,
                  heartbeat: float) -> None:
         self.id = id
-        self.cancel_requested = False
-        self.pause_requested = False
+        self.cancel_requested = self.pause_requested = False
         # Called once, in a thread of its own, when a watcher cancels.
         self.on_cancel: Callable[[], object] | None = None
         self._reporter = reporter
@@ -56,7 +54,7 @@ class Job:
         self._epoch = ''
         # Over: has a terminal status. Closed: nothing is sent any more.
         self._is_over = self._is_closed = reporter._is_closed
-        self._is_running = False
+        self._is_running = self._is_inherited = False
         self._done: Any = 0
         self._heartbeat = min(heartbeat / 3, HEARTBEAT_MAX)
         self._sent_at = time.monotonic()
@@ -71,7 +69,6 @@ class Job:
         self._tokens: list[contextvars.Token[Job | None]] = []
         # The fork of the process that the job was made in, or last reported from.
         self._forks = reporter._forks
-        self._is_inherited = False
         if to_create and not self._is_closed:
             with reporter._lock:
                 self._schedule(0)
@@ -311,11 +308,10 @@ class Job:
             return answer
         elif answer.kind == 'rejected':
             self._divide(batch, answer.reason)
-        elif answer.job_status == 'cancelled':
-            self._close()
-            self._listen({'cancelRequested': True})
         else:
-            self._close(f'takes no more events: {answer.reason}')
+            is_cancelled = answer.job_status == 'cancelled'
+            self._close('' if is_cancelled else f'takes no more events: {answer.reason}')
+            self._listen({}, is_cancelled)
         return None
 
     def _confirm(self, receipt: dict[str, Any]) -> None:
