@@ -4,7 +4,7 @@ import { type Attack, attacks } from './attacks.ts'
 /** What a test found: what the attacker got, and what others noticed. */
 export type Found = Pick<Attack, 'gets' | 'others'>
 
-/** Makes an attack of the table, known by how it begins: what it finds is what the table has to say. */
+/** A test of the attack in the table that begins so: what it finds must be what the table says. */
 export function attack(begins: string, run: () => Promise<Found>): void {
   const made = Object.values(attacks)
     .flat()

@@ -1,32 +1,33 @@
 /** An attack that a test makes. */
 export interface Attack {
-  /** What the attacker does, in a sentence. Its test is called so. */
+  /** What the attacker does, in a sentence: the name of its test. */
   attack: string
-  /** What the test found that the attacker gets, and that others notice. */
+  /** What the attacker gets and what others notice, as the test finds it. */
   gets: string
   others: string
   /** Where its test is, below `tests/`. */
   file: string
-  /** How the name of its test begins, where it is not called as the attack is. */
+  /** How the name of its test begins, if it differs from the attack. */
   test?: string
 }
 
 const nothing = 'nothing'
-/** What a test finds that follows the job of another during the attack. */
+/** The finding of a test that follows another's job during the attack. */
 const arrives = 'nothing: each of 20 events arrives meanwhile, in order'
 
-/** The attacks that the suite makes, by what they are on. Those of `attacks/` return what they found, which has to be what is said here. */
+/** The attacks of the suite, by subject. Tests in `attacks/` return what they found, which must equal the text here. */
 export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   'Who someone is': [
     {
       attack:
-        'Forged tokens: unsigned, of another secret, RS256 with HS256’s signature, changed, cut, run out, not yet valid, without an end or with a far one, of other types; on 20 calls and in URLs',
+        'Forged tokens: unsigned, signed with another secret, RS256 with an HS256 signature, modified, truncated, expired, not yet valid, without `exp` or with one too far away, of other types; on 20 calls and in URLs',
       gets: '401, 315 of 315 times',
       others: arrives,
       file: 'attacks/tokens.test.ts',
     },
     {
-      attack: 'Watch and publish tokens of one’s own, of an earlier life of the job, and for more than they are for',
+      attack:
+        'Watch and publish tokens of the attacker’s own jobs, of an earlier epoch of the job, and for actions that they do not allow',
       gets: '401 or 404, 34 of 34 times',
       others: arrives,
       file: 'attacks/tokens.test.ts',
@@ -68,14 +69,14 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       file: 'attacks/jobs.test.ts',
     },
     {
-      attack: 'A job’s creation is repeated while it is deleted and another creates one of the same id',
+      attack: 'A job’s creation is repeated while it is deleted and another principal creates one with the same id',
       gets: '409 or its own job; 0 of 100 answers show the other’s',
       others: arrives,
       file: 'attacks/jobs.test.ts',
     },
     {
       attack:
-        'A producer reports on an id while it is deleted and made again by another, naming its own life of the job',
+        'A producer reports on an id while it is deleted and another principal creates it again, naming its own epoch of the job',
       gets: '404 once it is gone; 0 of 100 events are in the other’s job',
       others: arrives,
       file: 'attacks/jobs.test.ts',
@@ -97,7 +98,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   Tenants: [
     {
       attack:
-        'A job of another tenant by every call, by its id there and among all: by people and administrators of one’s own tenant, and by people of none, who are called the same',
+        'A job of another tenant by every call, by its plain and its qualified id: by users and administrators of the attacker’s tenant, and by users of none, with the same names',
       gets: '404, 320 of 320 times, byte for byte that of a job that is not there',
       others: arrives,
       file: 'attacks/tenants.test.ts',
@@ -111,7 +112,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
     },
     {
       attack:
-        'Tokens of one tenant in another, where a job has the same id: with another tenant, without one, with one that is no name; names that look as if they had a tenant; a link for somebody there',
+        'Tokens of one tenant in another, where a job has the same id: with another tenant, without one, with an invalid one; names in the form of qualified ones; a sign-in link for a user there',
       gets: '401 or 404, 140 of 140 times; 403 for a link',
       others: arrives,
       file: 'attacks/tenants.test.ts',
@@ -125,21 +126,21 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   ],
   'What is sent': [
     {
-      attack: 'Scripts, ends of lines, escapes of terminals and directions of text, in every field of text',
+      attack: 'Scripts, line breaks, terminal escapes and bidirectional characters in every text field',
       gets: 'the text as it was sent, as JSON that no browser takes for a page; 0 of 5 pages and 0 headers have any of it',
       others: 'messages of a stream, one for each event: no text makes another',
       file: 'attacks/text.test.ts',
     },
     {
       attack:
-        'Requests of every kind for every call, made from the description of the API, nearly right most of them: 4,000 in the suite, as many as you like by `npm run test:fuzz`',
-      gets: 'what a right one gets, or a problem that names the field; no 5xx',
+        'Requests of every kind for every call, generated from the description of the API, most of them almost valid: 4,000 in the suite, any number with `npm run test:fuzz`',
+      gets: 'the answer to a valid request, or a problem that names the field; no 5xx',
       others: 'nothing: every job is what was acknowledged of it, and what is theirs is in no answer',
       file: 'fuzz/fuzz.test.ts',
       test: 'fuzz: whatever is asked',
     },
     {
-      attack: 'Bytes that are nearly HTTP: two lengths, bad chunks, requests one after another, cut anywhere',
+      attack: 'Almost valid HTTP: two lengths, bad chunks, pipelined requests, truncated anywhere',
       gets: 'an answer of 4xx, or an end of the connection',
       others: 'nothing: no stream, channel or descriptor is left, and the log has no secret and no control character',
       file: 'fuzz/raw.test.ts',
@@ -153,7 +154,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       file: 'attacks/audit.test.ts',
     },
     {
-      attack: 'A file of the store with a value exchanged',
+      attack: 'A database file with a changed value',
       gets: 'a problem for what is damaged, 404, 500 or 503; or the server refuses the file',
       others: 'nothing: what is theirs is in no answer',
       file: 'fuzz/stored.test.ts',
@@ -162,7 +163,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   ],
   'Too much': [
     {
-      attack: 'A guest with a publish token says that it sends 10²³ bytes',
+      attack: 'A guest with a publish token declares a body of 10²³ bytes',
       gets: '413',
       others: 'nothing: whoever gave the token publishes as before',
       file: 'unit/server/http/request/rates.test.ts',
@@ -175,7 +176,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       file: 'attacks/floods.test.ts',
     },
     {
-      attack: '300 connections with half of a request',
+      attack: '300 connections with an incomplete request',
       gets: 'no answer',
       others: arrives,
       file: 'attacks/floods.test.ts',
@@ -187,15 +188,15 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       file: 'attacks/audit.test.ts',
     },
     {
-      attack: 'Half of a request’s headers, behind the nginx that is shipped',
-      gets: 'an end of the connection',
+      attack: 'Incomplete headers of a request, behind the nginx configuration that is shipped',
+      gets: 'the connection is closed',
       others: nothing,
       file: 'deploy/nginx.test.ts',
       test: 'nginx cuts off who sends half',
     },
     {
-      attack: 'All descriptors of the process',
-      gets: 'connections that nobody answers',
+      attack: 'Connections that take all file descriptors of the process',
+      gets: 'connections without an answer',
       others: 'new connections wait; streams go on',
       file: 'faults/descriptors.test.ts',
       test: 'a server on bun that is out of descriptors',
@@ -219,19 +220,19 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       file: 'attacks/floods.test.ts',
     },
     {
-      attack: 'An upload that says, or turns out, to be longer than any may',
+      attack: 'An upload that declares, or has, more bytes than the limit',
       gets: '413, 2 of 2 times',
       others: arrives,
       file: 'attacks/floods.test.ts',
     },
     {
-      attack: 'Uploads in chunks that do not end, 12 at once',
+      attack: '12 concurrent uploads in chunks that do not end',
       gets: '429, 8 of 8 times; 4 are read on',
       others: arrives,
       file: 'attacks/floods.test.ts',
     },
     {
-      attack: 'More services at once than a principal may have',
+      attack: 'More concurrent services than a principal may have',
       gets: '429; the upload is not read',
       others: nothing,
       file: 'unit/server/app.test.ts',
@@ -246,14 +247,14 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
       file: 'attacks/front.test.ts',
     },
     {
-      attack: 'Folders are exchanged for links while `milepost sync` copies in',
+      attack: 'Folders are replaced by links while `milepost sync` copies in',
       gets: 'nothing from outside',
       others: 'what was left out is named, and the exit code is 1',
       file: 'faults/sync-swapped.test.ts',
       test: 'sync brings in nothing from outside',
     },
     {
-      attack: 'Folders of the target are exchanged for links while `milepost sync` writes',
+      attack: 'Folders of the target are replaced by links while `milepost sync` writes',
       gets: 'nothing outside',
       others: 'what was left out is named, and the exit code is 1',
       file: 'faults/sync-swapped.test.ts',

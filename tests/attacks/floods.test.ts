@@ -28,7 +28,7 @@ describe('floods', () => {
     return { gets: `${first} for the first, then ${then.join(' and ')}`, others }
   })
 
-  attack('300 connections with half', async () => {
+  attack('300 connections with an incomplete request', async () => {
     await using server = await ServerProcess.start()
     const ada = new ApiClient(server.url, await accessToken('ada'))
     const open = await Promise.all(Array.from({ length: 300 }, () => RawConnection.open(server.url)))
@@ -100,7 +100,7 @@ describe('floods', () => {
     return { gets: `${status}${hasWait ? ', with Retry-After' : ''}`, others }
   })
 
-  attack('An upload that says', async () => {
+  attack('An upload that declares', async () => {
     await using server = await ServerProcess.start({ MILEPOST_UPLOAD_BYTES: '100000' })
     const ada = new ApiClient(server.url, await accessToken('ada'))
     const mallory = new ApiClient(server.url, await accessToken('mallory'))
@@ -111,7 +111,7 @@ describe('floods', () => {
     return { gets: tally([said.status, found.status], [413]), others: await others }
   })
 
-  attack('Uploads in chunks', async () => {
+  attack('12 concurrent uploads', async () => {
     await using server = await ServerProcess.start()
     const ada = new ApiClient(server.url, await accessToken('ada'))
     const token = await accessToken('mallory')

@@ -28,7 +28,7 @@ const eventsOf = (text: string): ProducerEvent[] => [
 ]
 
 describe('attacks by text', () => {
-  attack('Scripts, ends of lines', async () => {
+  attack('Scripts, line breaks', async () => {
     await using server = await ServerProcess.start()
     const ada = new ApiClient(server.url, await accessToken('ada'))
     const pages = ['', 'docs', 'sign-in?code=x']

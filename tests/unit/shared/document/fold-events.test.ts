@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
-import type { AppliedEvent, JobEvent } from '../../../shared/document/events.ts'
-import { applyEvent, foldEvent } from '../../../shared/document/fold.ts'
-import { itemStatuses, type Job, jobStatuses } from '../../../shared/document/job.ts'
-import { ERROR_WINDOW, LOG_WINDOW } from '../../../shared/document/limits.ts'
-import { CREATED_AT, foldAll, instantOf, newDocument, newHeader, placed } from '../../arbitraries.ts'
+import type { AppliedEvent, JobEvent } from '../../../../shared/document/events.ts'
+import { applyEvent, foldEvent } from '../../../../shared/document/fold.ts'
+import { itemStatuses, type Job, jobStatuses } from '../../../../shared/document/job.ts'
+import { ERROR_WINDOW, LOG_WINDOW } from '../../../../shared/document/limits.ts'
+import { CREATED_AT, foldAll, instantOf, newDocument, newHeader, placed } from '../../../arbitraries.ts'
 
 /** The document after events that follow its creation. */
 const after = (...events: JobEvent[]) => foldAll(newDocument(), placed(events))

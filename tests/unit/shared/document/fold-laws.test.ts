@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { applyEvent, applyPatch, diffSince, foldEvent } from '../../../shared/document/fold.ts'
-import type { Job, Patch } from '../../../shared/document/job.ts'
-import { jobSchema, patchSchema } from '../../../shared/document/job.ts'
-import { LiveJob } from '../../../shared/document/live-job.ts'
-import { foldAll, history, newDocument, placed } from '../../arbitraries.ts'
+import { applyEvent, applyPatch, diffSince, foldEvent } from '../../../../shared/document/fold.ts'
+import type { Job, Patch } from '../../../../shared/document/job.ts'
+import { jobSchema, patchSchema } from '../../../../shared/document/job.ts'
+import { LiveJob } from '../../../../shared/document/live-job.ts'
+import { foldAll, history, newDocument, placed } from '../../../arbitraries.ts'
 
 /** The documents of a history: `documents[v]` is the fold of the first v events, the creation being the first; none at 0. */
 const documents = history.map((events) => {
