@@ -172,7 +172,7 @@ export const text = {
   problem: {
     unreachable: 'The server does not answer.',
     unreachableNext: 'Check your connection, then try again.',
-    expired: 'Your access has run out. Reload the page.',
+    expired: 'Your access has expired. Reload the page.',
     forbidden: 'You may see this, but not change it.',
     conflictNext: 'Check its current state, then try again.',
     tooLargeNext: 'Choose less, or raise the limit in the settings of the server.',

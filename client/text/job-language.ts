@@ -106,7 +106,7 @@ export const jobEnglish: JobLanguage = {
   cancelledAt: (percent) => `Cancelled at ${percent}`,
   cancelled: 'Cancelled',
   notFound: "This job does not exist, or it isn't yours.",
-  expired: 'Your access has run out. Reload the page.',
+  expired: 'Your access has expired. Reload the page.',
   originRefused: 'This site may not show this job.',
   aboutLeft: (duration) => `about ${duration} left`,
   momentsLeft: 'a few seconds left',

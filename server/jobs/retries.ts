@@ -71,7 +71,7 @@ const NOT_THERE = 'must be an ended job of the same owner that you may see'
 function flawOf(principal: Principal, { header }: StoredJob, retried: StoredJob | undefined): string | undefined {
   if (!retried || !maySee(principal, retried) || retried.header.owner !== header.owner) return NOT_THERE
   const { status } = retried.header
-  return isTerminalStatus(status) ? undefined : `is ${status}: a job that has not ended goes on as itself`
+  return isTerminalStatus(status) ? undefined : `is ${status}: only an ended job can be done again as a new one`
 }
 
 function maySee(principal: Principal, job: StoredJob): boolean {

@@ -87,7 +87,7 @@ export class Sender {
     const literal = addressIn(url) && url.hostname.replace(/^\[|\]$/g, '')
     if (literal === undefined && !transport.resolve) {
       if (transport.reachesPublicOnly && url.protocol === 'https:') return undefined
-      throw new Error('the address of the host can not be checked here')
+      throw new Error('the address of the host is not checked on this server')
     }
     const found = literal === undefined ? await transport.resolve?.(url.hostname) : [literal]
     const allowed = (found ?? []).filter((address) => ofServer || isAllowedAddress(address, url.protocol, networks))

@@ -60,7 +60,7 @@ export class Webhooks {
   flawOf(url: string): string | undefined {
     this.#isUsed = true
     const { resolve, reachesPublicOnly } = this.#transport
-    if (!resolve && !reachesPublicOnly) return 'is not possible on this server, which can not check where it leads'
+    if (!resolve && !reachesPublicOnly) return 'is not possible on this server, which has no way to check its address'
     return flawOfDestination(new URL(url), this.#networks)
   }
 

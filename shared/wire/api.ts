@@ -138,7 +138,7 @@ export const sessionQuerySchema = z.strictObject({
   sub: ownerQuerySchema.optional(),
   cursor: z
     .string()
-    .regex(/^([0-9a-f]{16}-){1,2}[0-9a-f]{64}$/, 'must be the nextCursor of a page before')
+    .regex(/^([0-9a-f]{16}-){1,2}[0-9a-f]{64}$/, 'must be the nextCursor of the previous page')
     .optional(),
 })
 
@@ -189,7 +189,7 @@ export const auditQuerySchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(50),
   cursor: z
     .string()
-    .regex(/^[0-9a-f]{12}-[0-9a-v]{8}$/, 'must be the nextCursor of a page before')
+    .regex(/^[0-9a-f]{12}-[0-9a-v]{8}$/, 'must be the nextCursor of the previous page')
     .optional(),
 })
 /** The records that are asked for. */

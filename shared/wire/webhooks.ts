@@ -62,7 +62,7 @@ export const deadLetterIdSchema = z.string().regex(DEAD_LETTER_ID, 'must be the 
 /** The query of `GET /api/webhooks/undelivered`. */
 export const deadLetterQuerySchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z.string().regex(DEAD_LETTER_ID, 'must be the nextCursor of a page before').optional(),
+  cursor: z.string().regex(DEAD_LETTER_ID, 'must be the nextCursor of the previous page').optional(),
 })
 export type DeadLetterQuery = z.infer<typeof deadLetterQuerySchema>
 

@@ -191,7 +191,7 @@ export function describeReport(subject: RuntimeSubject): void {
         for (let n = 0; n < 65; n++) socket.send({ n, job: id, events: progress(n) })
         outcome = await Promise.race([closed, Bun.sleep(100).then(() => '')])
       }
-      expect(await closed).toBe('1008 Wait for answers: at most 64 frames may have none.')
+      expect(await closed).toBe('1008 Wait for answers: at most 64 frames may be unanswered.')
     }, 60_000)
 
     test('GET /api/report counts against the limit of streams', async () => {

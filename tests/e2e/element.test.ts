@@ -228,7 +228,7 @@ describe('job-progress', () => {
     const forged = `<job-progress id="forged" src="${site.server.url}api/jobs/good" token="a.b.c">As it was</job-progress>`
     const page = await site.open(`${await site.element('good')}${await site.element('deleted')}${forged}`)
     await untilLine(page, 'deleted', /2 of 100 files/)
-    await untilLine(page, 'forged', /Your access has run out\. Reload the page\./)
+    await untilLine(page, 'forged', /Your access has expired\. Reload the page\./)
     expect((await site.api.request('DELETE', 'api/jobs/deleted')).status).toBe(204)
     await untilLine(page, 'deleted', /This job does not exist, or it isn't yours\./)
     await site.api.publish('good', files(3))

@@ -52,12 +52,9 @@ export class End {
       return await work(this.#engine)
     } catch (error) {
       if (error instanceof ProblemError)
-        throw new CopyError(
-          `${this.name} has failed: ${error.message} Repeat the copy then: it goes on where it was.`,
-          {
-            cause: error,
-          },
-        )
+        throw new CopyError(`${this.name} has failed: ${error.message} Then repeat the copy: it resumes.`, {
+          cause: error,
+        })
       if (error instanceof EngineOpenError) throw new CopyError(`${this.name}: ${error.message}`, { cause: error })
       throw error
     }

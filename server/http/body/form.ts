@@ -71,5 +71,4 @@ function tooMuch(excess: FormExcess, mostParts: number): Error {
   return refuse(problems.tooLarge(`The form ${detail}. ${remedy}`, [{ field: 'body', detail: `${detail}` }]))
 }
 
-const noForm = () =>
-  refuse(problems.malformed('The form can not be read.', [{ field: 'body', detail: 'is not a form' }]))
+const noForm = () => refuse(problems.malformed("The form can't be read.", [{ field: 'body', detail: 'is not a form' }]))

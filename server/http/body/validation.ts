@@ -33,7 +33,7 @@ export function requireType(c: Context, types: readonly string[]): string {
   }
   // Never decompressed: a few bytes could become gigabytes.
   if ((c.req.header('content-encoding') ?? 'identity').toLowerCase() !== 'identity') {
-    throw refuse(problems.unsupportedType('Content-Encoding', 'Send the body as it is, not compressed.'))
+    throw refuse(problems.unsupportedType('Content-Encoding', 'Send the body uncompressed.'))
   }
   return type
 }

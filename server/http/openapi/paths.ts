@@ -51,12 +51,12 @@ const serviceForm: Json = {
   description:
     'The files: source and target for sync, files for analysis, left and right for matching. Or sample=true. paceSeconds slows the work down.',
   properties: {
-    sample: { const: 'true', description: 'In place of files: the data that come with Milepost.' },
+    sample: { const: 'true', description: 'Sample data of Milepost, instead of files.' },
     paceSeconds: {
       type: 'integer',
       minimum: 1,
       maximum: MAX_PACE_SECONDS,
-      description: 'About how many seconds the work is slowed down to take. As fast as it can by default.',
+      description: 'Slows the work down to about this many seconds. Default: not slowed down.',
     },
   },
 }
@@ -140,7 +140,7 @@ const pagePaths: Json = {
       ...anyone,
       parameters: [{ ...query('code', 'The code of a sign-in link.'), required: true }],
       responses: {
-        200: answer('To HEAD, which does not use the code up'),
+        200: answer('To HEAD, which does not redeem the code'),
         303: answer('Signed in: on to the dashboard'),
         401: html('How to get a code'),
       },

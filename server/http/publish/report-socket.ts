@@ -144,9 +144,9 @@ export class ReportSocket {
     if (typeof data !== 'string') this.close(NOT_TEXT, 'Send frames as text.')
     else if (data.length > bodyBytes) this.close(TOO_BIG, `A frame has at most ${bodyBytes} bytes.`)
     else if (this.#unanswered.frames >= WINDOW)
-      this.close(POLICY, `Wait for answers: at most ${WINDOW} frames may have none.`)
+      this.close(POLICY, `Wait for answers: at most ${WINDOW} frames may be unanswered.`)
     else if (this.#unanswered.length + data.length > BODIES_UNANSWERED * bodyBytes) {
-      this.close(POLICY, `Wait for answers: at most ${BODIES_UNANSWERED * bodyBytes} bytes may have none.`)
+      this.close(POLICY, `Wait for answers: at most ${BODIES_UNANSWERED * bodyBytes} bytes may be unanswered.`)
     } else this.#take(data)
   }
 

@@ -99,7 +99,7 @@ export function dueEvents(job: StoredJob, terms: DueTerms): JobEvent[] {
   const minutes = Math.round(patienceMs(heartbeatSeconds) / MINUTE)
   const silence = `The producer has been silent for ${minutes === 1 ? 'a minute' : `${minutes} minutes`}`
   const remedy = 'Its process was killed, or has lost its network: look at its logs, and start the job again.'
-  const promise = `It promised a sign of life every ${heartbeatSeconds} seconds (heartbeatSeconds).`
+  const promise = `Its heartbeatSeconds are ${heartbeatSeconds}: it must report at least that often.`
   return [
     { type: 'error', code: SILENT_CODE, message: `${silence}. ${promise} ${remedy}` },
     { type: 'status', status: 'failed', message: `Failed by the server: the producer went silent` },

@@ -19,7 +19,7 @@ describe('describeProblem', () => {
       reload: false,
     })
     expect(describeProblem(new Refusal(401, problem(401, 'Send a valid token.')))).toEqual({
-      happened: 'Your access has run out. Reload the page.',
+      happened: 'Your access has expired. Reload the page.',
       safe: 'Your jobs are safe and keep running.',
       next: undefined,
       reload: true,

@@ -131,7 +131,7 @@ const table: Row[] = [
   [
     'token expired',
     facts({ connection: 'expired' }),
-    { chip: undefined, line: 'Your access has run out. Reload the page.' },
+    { chip: undefined, line: 'Your access has expired. Reload the page.' },
   ],
 ]
 

@@ -230,7 +230,7 @@ describe('GET /api/report', () => {
     await socket.send(...frames)
     expect([socket.take().length, socket.closed]).toEqual([2 * WINDOW, undefined])
     await socket.send(...frames, frame(64))
-    expect(socket.closed).toEqual({ code: 1008, reason: 'Wait for answers: at most 64 frames may have none.' })
+    expect(socket.closed).toEqual({ code: 1008, reason: 'Wait for answers: at most 64 frames may be unanswered.' })
     await test.clock.advance(1_000)
     expect(socket.take()).toEqual([])
   })
@@ -243,7 +243,7 @@ describe('GET /api/report', () => {
     for (const _ of Array(3)) await socket.send(long(1), long(2), long(3), long(4))
     expect([socket.take().length, socket.closed]).toEqual([12, undefined])
     await socket.send(long(1), long(2), long(3), long(4), long(5))
-    expect(socket.closed).toEqual({ code: 1008, reason: 'Wait for answers: at most 4000 bytes may have none.' })
+    expect(socket.closed).toEqual({ code: 1008, reason: 'Wait for answers: at most 4000 bytes may be unanswered.' })
   })
 
   test('GET /api/report closes when its answers are not read, and when the client is gone', async () => {

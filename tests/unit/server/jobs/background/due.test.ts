@@ -148,7 +148,7 @@ describe('dueEvent', () => {
         type: 'error',
         code: 'producer-silent',
         message:
-          'The producer has been silent for 5 minutes. It promised a sign of life every 60 seconds (heartbeatSeconds). ' +
+          'The producer has been silent for 5 minutes. Its heartbeatSeconds are 60: it must report at least that often. ' +
           'Its process was killed, or has lost its network: look at its logs, and start the job again.',
       },
       { type: 'status', status: 'failed', message: 'Failed by the server: the producer went silent' },
