@@ -6,9 +6,10 @@ import type { Column, Contestant, Row } from './row.ts'
 const NO_PEER = /^(Milepost|raw sockets)/
 
 /** Where, when and with what a run was made, in a line. */
-export function renderRun({ at, machine, versions, rounds, isQuick, pinned }: Run): string {
+export function renderRun({ at, machine, versions, rounds, isQuick, isPart, pinned }: Run): string {
   const [medians, core] = [`medians of ${rounds} rounds`, `servers ${pinned ? '' : 'not '}pinned to one core`]
-  return `${at.slice(0, 10)}, ${machine}, ${versions}; ${rounds === 1 ? 'one round' : medians}${isQuick ? ', a quick run' : ''}; ${core}.`
+  const kind = `${isQuick ? ', a quick run' : ''}${isPart ? ', not all of it' : ''}`
+  return `${at.slice(0, 10)}, ${machine}, ${versions}; ${rounds === 1 ? 'one round' : medians}${kind}; ${core}.`
 }
 
 /** What was found, a line a row that was measured: ours, the peers that it is held against or that did best, and what it had to reach. */

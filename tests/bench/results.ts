@@ -1,3 +1,4 @@
+import type { MachineUse } from './noise.ts'
 import type { Figures } from './target.ts'
 
 /** The figures of each round, by row and contestant. */
@@ -11,6 +12,9 @@ export interface Run {
   versions: string
   rounds: number
   isQuick: boolean
+  /** Whether it was ended before all was measured. */
+  isPart: boolean
+  use: MachineUse
   /** Whether the servers had a core to themselves. */
   pinned: boolean
   /** Why a contestant was not measured, by its name. */

@@ -25,6 +25,8 @@ export interface Contestant {
   name: string
   /** Whose figures they are, where the name says something else. */
   of?: string
+  /** Whether it is measured only when it is asked for: no goal names it. */
+  isExtra?: boolean
   /** Why it can't be measured on this machine, if it can't. */
   missing(): string | undefined
   measure(options: Options): Promise<Figures>
@@ -39,7 +41,7 @@ export interface Row {
   options: Options
   /** What a quick run takes less time for; its work is the same. */
   quick?: Options
-  /** Seconds that a measure takes, about, beyond its options `warmUp` and `seconds`; left out, 2. */
+  /** Seconds that a measure takes, about, beyond those that its options name; left out, 1.5. */
   takes?: number
   /** Whether it is measured in the first round only. */
   isOnce?: boolean
@@ -50,11 +52,15 @@ export interface Row {
 
 /** What a row's contestants are measured with. */
 export function optionsOf({ options, quick }: Row, isQuick: boolean): Options {
-  return isQuick ? { ...options, warmUp: 0.7, seconds: 1, ...quick } : options
+  const short = { warmUp: 0.7, seconds: 1, ...(options.firstSeconds ? { firstSeconds: 1 } : {}) }
+  return isQuick ? { ...options, ...short, ...quick } : options
 }
 
 /** How long a measure takes, about: seconds. */
 export function expectedSeconds(row: Row, isQuick: boolean): number {
-  const { warmUp = 0, seconds = 0 } = optionsOf(row, isQuick)
-  return warmUp + seconds + (row.takes ?? 2)
+  const { firstSeconds = 0, warmUp = 0, seconds = 0, askSeconds = 0 } = optionsOf(row, isQuick)
+  return firstSeconds + warmUp + seconds + askSeconds + (row.takes ?? 1.5)
 }
+
+/** What most rows of producers measure. */
+export const rate = { figure: 'rate', label: 'events acknowledged/s', isMoreBetter: true }

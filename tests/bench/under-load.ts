@@ -15,6 +15,10 @@ export function underLoad(workload: WorkloadName, peers: readonly Peer[]): Conte
   }))
 }
 
+/** Contestants that are measured when they are asked for. */
+export const extra = (contestants: readonly Contestant[]): Contestant[] =>
+  contestants.map((contestant) => ({ ...contestant, isExtra: true }))
+
 /** One run of a workload against a server started for it. @throws Error when the load generator fails or hangs */
 export async function measureUnderLoad(peer: Peer, workload: WorkloadName, options: Options): Promise<Figures> {
   const { target, stop } = await peer.start()

@@ -1,12 +1,17 @@
 import { describe, expect, test } from 'bun:test'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { fit } from '../bench/fit.ts'
 import { costsOf, renderGrowth, slopesOf } from '../bench/growth.ts'
-import { measure, tasksOf } from '../bench/measure.ts'
+import { measure, remaining, tasksOf } from '../bench/measure.ts'
+import { machineUse, renderNoise } from '../bench/noise.ts'
 import { needsOf } from '../bench/plan.ts'
 import { renderReadmeTable, renderRun } from '../bench/readme-table.ts'
 import { renderGoals, renderTables } from '../bench/report.ts'
 import { addFigures, type Results, readResults, writeResults } from '../bench/results.ts'
-import type { Contestant, Row } from '../bench/row.ts'
+import { type Contestant, expectedSeconds, type Row } from '../bench/row.ts'
+import { rows as peerRows, ROUNDS } from '../bench/rows.ts'
 import { allSeries } from '../bench/series.ts'
 import type { Figures } from '../bench/target.ts'
 import { placeBetween } from '../marks.ts'
@@ -42,6 +47,8 @@ const run = {
   versions: 'Bun 1.4.5',
   rounds: 3,
   isQuick: false,
+  isPart: false,
+  use: { total: 0, others: 0 },
   pinned: true,
   absent: {},
   failed: {},
@@ -68,8 +75,8 @@ describe('the bench in documents', () => {
 
   test('renderRun says when, on what, with what and how often', () => {
     expect(renderRun(run)).toBe('2026-11-24, 2 × a core, Bun 1.4.5; medians of 3 rounds; servers pinned to one core.')
-    expect(renderRun({ ...run, rounds: 1, isQuick: true, pinned: false })).toBe(
-      '2026-11-24, 2 × a core, Bun 1.4.5; one round, a quick run; servers not pinned to one core.',
+    expect(renderRun({ ...run, rounds: 1, isQuick: true, isPart: true, pinned: false })).toBe(
+      '2026-11-24, 2 × a core, Bun 1.4.5; one round, a quick run, not all of it; servers not pinned to one core.',
     )
   })
 
@@ -130,11 +137,85 @@ describe('the rounds of the bench', () => {
     const said: string[] = []
     expect(await measure(tasks, false, found, (line) => said.push(line))).toEqual({ 'W1, fails': 'Error: gone' })
     expect(said).toEqual([
-      '1 of 2, about 4 s to go: round 1, W1, fails',
+      '1 of 2, about 3 s to go: round 1, W1, fails',
       'W1, fails failed: Error: gone',
       '2 of 2, about 2 s to go: round 1, W1, works',
     ])
     expect(writeResults(found)).toEqual({ W1: { works: [{ cpu: 3 }] } })
+  })
+})
+
+describe('a whole run of the bench', () => {
+  test('tasksOf has ten minutes of turns, but for what has to be asked for', () => {
+    const all = [...peerRows, ...Object.values(allSeries).map((series) => series.row)]
+    const tasks = tasksOf(all, ROUNDS, ({ isExtra }) => !isExtra)
+    expect(tasks.reduce((sum, task) => sum + expectedSeconds(task.row, false), 0)).toBeLessThanOrEqual(600)
+  })
+
+  test('measure ends at a signal without what it is measuring, saves after each, and remaining has what is left', async () => {
+    for (const isKilled of [false, true]) {
+      const interruption = new AbortController()
+      const last = {
+        ...contestant('last'),
+        measure: async () => {
+          interruption.abort()
+          if (isKilled) throw new Error('killed')
+          return { cpu: 1 }
+        },
+      }
+      const tasks = tasksOf([{ ...row, contestants: [contestant('a', { cpu: 3 }), last] }], 2, () => true)
+      const found: Results = new Map()
+      let saved = 0
+      const onFigures = async () => {
+        saved += 1
+      }
+      expect(await measure(tasks, false, found, () => {}, { onFigures, signal: interruption.signal })).toEqual({})
+      expect({ saved, found: writeResults(found) }).toEqual({ saved: 1, found: { W1: { a: [{ cpu: 3 }] } } })
+      expect(remaining(tasks, found)).toEqual(tasks.slice(1))
+    }
+  })
+
+  test('a run that is interrupted prints what it has, and is resumed from its file', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'milepost-bench-')), 'run.json')
+    const bench = (...flags: string[]) =>
+      Bun.spawn([process.execPath, 'tests/bench/run.ts', 'K', '--json', file, ...flags], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+    const begun = bench()
+    const errors = begun.stderr.getReader()
+    for (let said = ''; !said.includes('2 of 2'); ) said += new TextDecoder().decode((await errors.read()).value)
+    begun.kill('SIGINT')
+    expect(await begun.exited).toBe(1)
+    expect(await new Response(begun.stdout).text()).toMatch(
+      /, not all of it; [\s\S]*\nNoise: [\s\S]*\| bytes, gzip \| \d/,
+    )
+    const names = async () => Object.keys((await Bun.file(file).json()).figures.K)
+    expect(await names()).toEqual(['widget.js'])
+    const resumed = bench('--resume')
+    expect(await resumed.exited).toBe(0)
+    expect(await new Response(resumed.stderr).text()).toContain('1 of 1')
+    expect(await names()).toEqual(['widget.js', 'React + TanStack Query'])
+    await rm(dirname(file), { recursive: true })
+  })
+})
+
+describe('the noise of a run', () => {
+  const stat = (...ticks: number[]) => `cpu  ${ticks.join(' ')}\ncpu0 1 2 3\n`
+  const own = (...ticks: number[]) => `42 (a ) name) S ${Array(10).fill(1).join(' ')} ${ticks.join(' ')} 20 0`
+
+  test('machineUse counts as others what is neither idle nor ours, and what is stolen', () => {
+    // user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice
+    expect(machineUse(stat(100, 1, 50, 700, 20, 2, 3, 24, 90, 0), own(40, 10, 60, 20))).toEqual({
+      total: 900,
+      others: 50,
+    })
+  })
+
+  test('renderNoise says what others took, and how far rounds differ', () => {
+    expect(renderNoise([row], results, { total: 1_000, others: 123 })).toBe(
+      'Noise: other programs took 12.3 % of the machine; the rounds of a figure differ by 33.3 % (median), at most by 33.3 % (W1, Milepost, sqlite).',
+    )
+    expect(renderNoise([], results, { total: 1_000, others: 0 })).toBe('Noise: other programs took 0 % of the machine.')
   })
 })
 
@@ -191,7 +272,7 @@ describe('how cost grows', () => {
 
   test('renderGrowth writes the lines, the tables, what a core does at most, and the plan', () => {
     const text = renderGrowth(measured)
-    expect(text).toContain('| CPU-µs = 200 + 10 × watchers | 100: 1,200; 1,000: 10,200; 5,000: 50,200; 9,000: 90,200 |')
+    expect(text).toContain('| CPU-µs = 200 + 10 × watchers | 100: 1,200; 1,000: 10,200; 9,000: 90,200 |')
     expect(text).toContain('| S4 | 1 job, 100 watchers, and more and more events | 10 events/s |')
     expect(text).toContain('| messages to watchers/s, one event each (from the slope of S1) | 100,000 |')
     expect(text).toContain('The way to millions of watchers:')

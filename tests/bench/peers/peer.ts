@@ -18,12 +18,25 @@ export interface Running {
 /** Processes that must not outlive this one. */
 const children = new Set<Bun.Subprocess>()
 
-/** Lets no server or load generator run on when the bench is interrupted. */
-export function endWithUs(): void {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
-  process.once('exit', () => {
+/**
+ * Lets no server or load generator run on when the bench is interrupted.
+ *
+ * @param onInterrupt called for the first signal, when they are told to end; by default, and for the second, the process exits
+ */
+export function endWithUs(onInterrupt: () => void = () => process.exit(1)): void {
+  const endChildren = () => {
     for (const child of children) child.kill('SIGTERM')
-  })
+  }
+  let isInterrupted = false
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (isInterrupted) process.exit(1)
+      isInterrupted = true
+      endChildren()
+      onInterrupt()
+    })
+  }
+  process.once('exit', endChildren)
 }
 
 /** Remembers a process until it ends. */

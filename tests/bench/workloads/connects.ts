@@ -8,14 +8,20 @@ import { cpuSeconds, kernelKib, residentKib } from '../usage.ts'
 const FIRST = 100
 
 /**
- * Watchers of one job that connect as fast as they can, and then have nothing to do: how long until each has its first state, and the
+ * Watchers of some jobs that connect as fast as they can, and then have nothing to do: how long until each has its first state, and the
  * memory that each takes: of the process, and of the kernel for its sockets. W4, W6, S1m.
  *
- * @param options `watchers`, `restSeconds` before memory is looked at
+ * @param options `watchers`, `jobs` that they share, one by default, `restSeconds` before memory is looked at
  */
-export async function connects(target: Target, { watchers: count = 1, restSeconds = 2 }: Options): Promise<Figures> {
+export async function connects(
+  target: Target,
+  { watchers: count = 1, jobs: jobCount = 1, restSeconds = 2 }: Options,
+): Promise<Figures> {
   const publishers = await Publishers.open(target, 1)
   const job = await LoadJob.create(target, publishers, 'bench')
+  const jobs = await Promise.all(
+    Array.from({ length: jobCount - 1 }, (_, index) => LoadJob.create(target, publishers, `bench-${index}`)),
+  )
   const watchers = new Watchers(target)
   await watchers.open([job], FIRST)
   await Bun.sleep(restSeconds * 1_000)
@@ -25,7 +31,7 @@ export async function connects(target: Target, { watchers: count = 1, restSecond
     cpu: cpuSeconds(target.pid),
     at: performance.now(),
   }
-  await watchers.open([job], count)
+  await watchers.open([job, ...jobs], count / jobCount)
   const seconds = (performance.now() - before.at) / 1_000
   const cpu = cpuSeconds(target.pid) - before.cpu
   await Bun.sleep(restSeconds * 1_000)

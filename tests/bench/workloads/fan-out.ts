@@ -13,7 +13,8 @@ const PUBLISHERS = 16
  * watcher, and all in all; the publish included. W1, Wb, W2, S1, S2, S4.
  *
  * @param options `jobs`, `watchers` of each, `perSecond` events in all, `burst` of them at a time, `seconds` of measure, `warmUp` before it;
- *   `hotPerSecond` events of another job during the warm-up, so that what is rare has been compiled too
+ *   `hotPerSecond` events of another job during the warm-up, so that what is rare has been compiled too; `firstSeconds` that are measured
+ *   before all that: what a server costs that has just started
  */
 export async function fanOut(target: Target, options: Options): Promise<Figures> {
   const {
@@ -24,6 +25,7 @@ export async function fanOut(target: Target, options: Options): Promise<Figures>
     seconds = 1,
     warmUp = 1,
     hotPerSecond = 0,
+    firstSeconds = 0,
   } = options
   const publishers = await Publishers.open(target, PUBLISHERS)
   const jobs = await Promise.all(
@@ -37,21 +39,28 @@ export async function fanOut(target: Target, options: Options): Promise<Figures>
     await pace({ perSecond, burst, seconds: duration }, async () => jobs[next++ % count]?.publish())
     await watchers.settle()
   }
+  /** @returns CPU-µs of the server in that time, and events seen */
+  const cost = async (duration: number) => {
+    const [cpu, events] = [cpuSeconds(target.pid), watchers.events]
+    await run(duration)
+    return { cpu: (cpuSeconds(target.pid) - cpu) * 1e6, events: watchers.events - events }
+  }
+  const first = await cost(firstSeconds)
   const hot = hotPerSecond > 0 ? await LoadJob.create(target, publishers, 'bench-hot') : undefined
   await Promise.all([
     run(warmUp),
     pace({ perSecond: hotPerSecond, burst: 1, seconds: warmUp }, async () => hot?.publish()),
   ])
   watchers.latencies.clear()
-  const { events: eventsBefore, messages: messagesBefore, bytes: bytesBefore } = watchers
-  const before = { at: performance.now(), cpu: cpuSeconds(target.pid), published: next }
-  await run(seconds)
+  const { messages: messagesBefore, bytes: bytesBefore } = watchers
+  const before = { at: performance.now(), published: next }
+  const { cpu, events } = await cost(seconds)
   const took = (performance.now() - before.at) / 1_000
-  const cpu = (cpuSeconds(target.pid) - before.cpu) * 1e6
-  const [events, messages] = [watchers.events - eventsBefore, watchers.messages - messagesBefore]
+  const messages = watchers.messages - messagesBefore
   const each = count * perJob * took
   return {
     cpu: cpu / events,
+    ...(firstSeconds > 0 ? { cpuFirst: first.cpu / first.events } : {}),
     cpuPublished: cpu / (next - before.published),
     cpuSecond: cpu / took,
     messagesSecond: messages / each,

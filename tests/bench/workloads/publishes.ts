@@ -1,19 +1,22 @@
 import { LoadJob } from '../load/job.ts'
 import { Publishers } from '../load/publishers.ts'
 import { progressEvent, requestBytes } from '../load/requests.ts'
+import { pin } from '../peers/peer.ts'
 import type { Figures, Options, Target } from '../target.ts'
 import { cpuSeconds } from '../usage.ts'
 
 /**
  * Producers with a job and a connection each, nobody watching, who send the next batch as soon as the last is acknowledged. W5, W5b, S2b.
  *
- * @param options `publishers`, `batch` events of each request, `seconds` of measure, `warmUp` before it
+ * @param options `publishers`, `batch` events of each request, `seconds` of measure, `warmUp` before it, which is measured by itself;
+ *   `cores` that the server may use, 1 or 2
  */
 export async function publishes(target: Target, options: Options): Promise<Figures> {
-  const { publishers = 1, batch = 1, seconds = 1, warmUp = 1 } = options
+  const { publishers = 1, batch = 1, seconds = 1, warmUp = 1, cores = 1 } = options
+  if (cores > 1) pin('both', target.pid)
   const producers = await Producers.open(target, publishers, batch)
-  await producers.run(warmUp)
-  return producers.run(seconds)
+  const first = await producers.run(warmUp)
+  return { ...(await producers.run(seconds)), rateFirst: first.rate, cpuFirst: first.cpu }
 }
 
 /** Producers with a job and a connection each, who send the next batch as soon as the last is acknowledged. */
