@@ -1,4 +1,4 @@
-import { deadLetterIdSchema, deadLetterQuerySchema, webhookSecretQuerySchema } from '../../shared/wire/webhooks.ts'
+import { undeliveredIdSchema, undeliveredQuerySchema, webhookSecretQuerySchema } from '../../shared/wire/webhooks.ts'
 import { problems, refuse } from '../errors.ts'
 import { recordAct } from './audit.ts'
 import { valid } from './body/validation.ts'
@@ -14,12 +14,12 @@ export function webhookRoutes(app: App, context: RouteContext): void {
     return c.json({ secret }, 200, unstored)
   })
 
-  app.get('/api/webhooks/undelivered', valid('query', deadLetterQuerySchema), async (c) => {
+  app.get('/api/webhooks/undelivered', valid('query', undeliveredQuerySchema), async (c) => {
     return c.json(await webhooks.listUndelivered(c.get('principal'), c.req.valid('query')), 200, unstored)
   })
 
   app.post('/api/webhooks/undelivered/:id/send', async (c) => {
-    const id = deadLetterIdSchema.safeParse(c.req.param('id'))
+    const id = undeliveredIdSchema.safeParse(c.req.param('id'))
     if (!id.success) throw refuse(problems.nothingHere())
     const { job } = await webhooks.sendAgain(c.get('principal'), id.data)
     recordAct(c, context, { action: 'webhook-resent', job })

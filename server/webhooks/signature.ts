@@ -15,7 +15,7 @@ async function hmac(key: BufferSource, text: string): Promise<Uint8Array<ArrayBu
 export const SERVER_NAME = ''
 
 /**
- * The keys of a principal's webhooks: derived, so that no store has them, and other for each principal, so that no receiver can forge what
+ * The keys of a principal's webhooks: derived, so that no store has them, and different for each principal, so that no receiver can forge what
  * is sent to another's.
  *
  * @param secrets of the server: those after the first are older ones

@@ -1,7 +1,7 @@
 import type { JobHeader } from '../../shared/document/job.ts'
 import { tenantOf, unqualify } from '../../shared/document/tenant.ts'
 import { type Clock, type Random, randomId } from '../../shared/time/clock.ts'
-import type { DeadLetter, DeadLetterList, DeadLetterQuery } from '../../shared/wire/webhooks.ts'
+import type { UndeliveredList, UndeliveredQuery, UndeliveredWebhook } from '../../shared/wire/webhooks.ts'
 import { surplusOf } from '../auth/audit-surplus.ts'
 import type { Delivery } from '../jobs/background/deliveries.ts'
 import type { Notes } from '../jobs/engine.ts'
@@ -9,7 +9,7 @@ import { textDigest } from '../support/digest.ts'
 
 /** How long an undelivered webhook is kept: 30 days, in milliseconds. */
 const KEPT_MS = 2_592_000_000
-/** Most that are kept; the oldest of who has the most are dropped. */
+/** Most that are kept; the oldest of the principal with the most are dropped. */
 const MAX_KEPT = 10_000
 /** On average, their number is checked once for so many that are added. */
 const TRIM_EVERY = 100
@@ -19,7 +19,7 @@ const PAGE = 100
 const TENANT_LENGTH = 32
 
 /** As it is stored, with the names as all tenants together know them. */
-interface Kept extends Omit<DeadLetter, 'id'> {
+interface Kept extends Omit<UndeliveredWebhook, 'id'> {
   createdBy: string
 }
 
@@ -58,11 +58,11 @@ export class Undelivered {
   }
 
   /** A page, newest first: of the jobs of a tenant, with their names there, or of all jobs. */
-  async list(tenant: string | undefined, { limit, cursor }: DeadLetterQuery): Promise<DeadLetterList> {
+  async list(tenant: string | undefined, { limit, cursor }: UndeliveredQuery): Promise<UndeliveredList> {
     const prefix = await prefixOf(tenant)
     const notes = await this.#notes.list({ prefix, limit, after: cursor && prefix + cursor })
     const oldest = this.#clock.now() - KEPT_MS
-    const undelivered = notes.flatMap(({ key, text }): DeadLetter[] => {
+    const undelivered = notes.flatMap(({ key, text }): UndeliveredWebhook[] => {
       const { createdBy: _, ...letter }: Kept = JSON.parse(text)
       if (Date.parse(letter.failedAt) <= oldest) return []
       return [
@@ -78,12 +78,12 @@ export class Undelivered {
   }
 
   /** One of them, with the full name of its job. */
-  async find(tenant: string | undefined, id: string): Promise<Omit<DeadLetter, 'id'> | undefined> {
+  async find(tenant: string | undefined, id: string): Promise<Omit<UndeliveredWebhook, 'id'> | undefined> {
     const text = await this.#notes.get((await prefixOf(tenant)) + id)
     return text === undefined ? undefined : JSON.parse(text)
   }
 
-  async remove({ job }: Pick<DeadLetter, 'job'>, id: string): Promise<void> {
+  async remove({ job }: Pick<UndeliveredWebhook, 'job'>, id: string): Promise<void> {
     for (const prefix of await prefixesFor(tenantOf(job))) await this.#notes.take(prefix + id)
   }
 

@@ -1,6 +1,6 @@
 import { unqualify } from '../../shared/document/tenant.ts'
 import type { Random } from '../../shared/time/clock.ts'
-import type { DeadLetterList, DeadLetterQuery } from '../../shared/wire/webhooks.ts'
+import type { UndeliveredList, UndeliveredQuery } from '../../shared/wire/webhooks.ts'
 import { fullName, type Principal, requireScope, requireServerAdmin } from '../auth/access.ts'
 import { problems, refuse } from '../errors.ts'
 import type { Sweeper } from '../jobs/background/sweeper.ts'
@@ -90,7 +90,7 @@ export class Webhooks {
   }
 
   /** What could not be delivered of the principal's tenant, or at all. @throws ProblemError 401, 403 */
-  listUndelivered(principal: Principal, query: DeadLetterQuery): Promise<DeadLetterList> {
+  listUndelivered(principal: Principal, query: UndeliveredQuery): Promise<UndeliveredList> {
     requireScope(principal, 'jobs:admin')
     return this.#undelivered.list(principal.tenant, query)
   }

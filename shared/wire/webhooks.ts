@@ -55,18 +55,18 @@ export const webhookSecretQuerySchema = z.strictObject({
   of: z.literal('server').optional(),
 })
 
-const DEAD_LETTER_ID = /^[0-9a-f]{12}-[0-9a-v]{8}$/
+const UNDELIVERED_ID = /^[0-9a-f]{12}-[0-9a-v]{8}$/
 
-export const deadLetterIdSchema = z.string().regex(DEAD_LETTER_ID, 'must be the id of an undelivered webhook')
+export const undeliveredIdSchema = z.string().regex(UNDELIVERED_ID, 'must be the id of an undelivered webhook')
 
 /** The query of `GET /api/webhooks/undelivered`. */
-export const deadLetterQuerySchema = z.strictObject({
+export const undeliveredQuerySchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z.string().regex(DEAD_LETTER_ID, 'must be the nextCursor of the previous page').optional(),
+  cursor: z.string().regex(UNDELIVERED_ID, 'must be the nextCursor of the previous page').optional(),
 })
-export type DeadLetterQuery = z.infer<typeof deadLetterQuerySchema>
+export type UndeliveredQuery = z.infer<typeof undeliveredQuerySchema>
 
-const deadLetterSchema = z.object({
+const undeliveredSchema = z.object({
   id: z.string(),
   job: z.string(),
   /** Which life of the job. */
@@ -86,10 +86,10 @@ const deadLetterSchema = z.object({
   reason: z.string(),
 })
 /** A webhook that could not be delivered. */
-export type DeadLetter = z.infer<typeof deadLetterSchema>
+export type UndeliveredWebhook = z.infer<typeof undeliveredSchema>
 
-export const deadLetterListSchema = z
-  .object({ undelivered: z.array(deadLetterSchema), nextCursor: z.string().optional() })
+export const undeliveredListSchema = z
+  .object({ undelivered: z.array(undeliveredSchema), nextCursor: z.string().optional() })
   .meta({ id: 'UndeliveredList' })
 /** A page of undelivered webhooks, newest first. */
-export type DeadLetterList = z.infer<typeof deadLetterListSchema>
+export type UndeliveredList = z.infer<typeof undeliveredListSchema>

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { Webhook } from 'standardwebhooks'
 import type { AuditList } from '../../shared/wire/api.ts'
-import type { DeadLetterList } from '../../shared/wire/webhooks.ts'
+import type { UndeliveredList } from '../../shared/wire/webhooks.ts'
 import { ApiClient, unique } from '../support/api-client.ts'
 import { accessToken } from '../support/tokens.ts'
 import type { ReceivedWebhook, WebhookReceiver } from '../support/webhook-receiver.ts'
@@ -17,9 +17,9 @@ export function describeWebhooks(subject: RuntimeSubject, receiver: WebhookRecei
     (await who.json<{ secret: string }>(200, 'GET', `api/webhooks/secret${query}`)).secret
   /** What a webhook says, by the library of Standard Webhooks. @throws Error for a signature by another secret */
   const verified = (secret: string, { body, headers }: ReceivedWebhook) => new Webhook(secret).verify(body, headers)
-  const undelivered = async (who: ApiClient, job: string): Promise<DeadLetterList['undelivered'][number]> => {
+  const undelivered = async (who: ApiClient, job: string): Promise<UndeliveredList['undelivered'][number]> => {
     for (;;) {
-      const list = await who.json<DeadLetterList>(200, 'GET', 'api/webhooks/undelivered')
+      const list = await who.json<UndeliveredList>(200, 'GET', 'api/webhooks/undelivered')
       const found = list.undelivered.find((letter) => letter.job === job)
       if (found) return found
       await Bun.sleep(50)
@@ -91,7 +91,7 @@ export function describeWebhooks(subject: RuntimeSubject, receiver: WebhookRecei
       const event = { job: id, epoch, version, type: 'job.failed', url: receiver.url(path) }
       expect(letter).toMatchObject({ ...event, tries: 1, reason: 'status 410' })
       expect(await undelivered(root, `${tenant}::${id}`)).toEqual({ ...letter, job: `${tenant}::${id}` })
-      const list = await other.json<DeadLetterList>(200, 'GET', 'api/webhooks/undelivered')
+      const list = await other.json<UndeliveredList>(200, 'GET', 'api/webhooks/undelivered')
       expect(list.undelivered).toEqual([])
 
       const send = `api/webhooks/undelivered/${letter.id}/send`

@@ -13,7 +13,7 @@ import {
   tokenSchema,
 } from '../../../shared/wire/api.ts'
 import { operatorSchema } from '../../../shared/wire/operator.ts'
-import { deadLetterListSchema, webhookSchema, webhookSecretSchema } from '../../../shared/wire/webhooks.ts'
+import { undeliveredListSchema, webhookSchema, webhookSecretSchema } from '../../../shared/wire/webhooks.ts'
 import { digestOf } from '../../support/digest.ts'
 import { version } from '../../version.ts'
 import { createPaths, type Json } from './paths.ts'
@@ -66,7 +66,7 @@ export function createOpenApi(limits: Limits): Json {
     SignInLink: signInLinkSchema,
     Token: tokenSchema,
     Problem: problemSchema,
-    UndeliveredList: deadLetterListSchema,
+    UndeliveredList: undeliveredListSchema,
     Webhook: webhookSchema,
     WebhookSecret: webhookSecretSchema,
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { BATCHES_LIMIT } from '../../../shared/document/limits.ts'
 import { auditQuerySchema, listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../../../shared/wire/api.ts'
-import { deadLetterQuerySchema, webhookSecretQuerySchema } from '../../../shared/wire/webhooks.ts'
+import { undeliveredQuerySchema, webhookSecretQuerySchema } from '../../../shared/wire/webhooks.ts'
 import { MAX_PACE_SECONDS } from '../../services/kit/pace.ts'
 
 /** A JSON object of the description. */
@@ -359,7 +359,7 @@ export function createPaths(): Json {
       get: call(
         'List the webhooks that could not be delivered, newest first. For jobs:admin',
         { 200: answer('A page of webhooks', 'UndeliveredList') },
-        { parameters: parametersOf(deadLetterQuerySchema) },
+        { parameters: parametersOf(undeliveredQuerySchema) },
       ),
     },
     '/api/webhooks/undelivered/{id}/send': {

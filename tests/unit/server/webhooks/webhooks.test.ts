@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { Webhook } from 'standardwebhooks'
 import { signedHeaders, webhookSecret } from '../../../../server/webhooks/signature.ts'
 import type { WebhookRequest, WebhookTransport } from '../../../../server/webhooks/transport.ts'
-import type { DeadLetterList } from '../../../../shared/wire/webhooks.ts'
+import type { UndeliveredList } from '../../../../shared/wire/webhooks.ts'
 import { TestApp } from '../../../support/test-app.ts'
 import { virtualToken } from '../../../support/tokens.ts'
 import { settle } from '../../../virtual-clock.ts'
@@ -47,10 +47,10 @@ function start(options: ConstructorParameters<typeof TestApp>[0] = {}) {
   return { transport, app }
 }
 
-async function undeliveredOf(app: TestApp): Promise<DeadLetterList['undelivered']> {
+async function undeliveredOf(app: TestApp): Promise<UndeliveredList['undelivered']> {
   const authorization = `Bearer ${await virtualToken('root', 'jobs:admin')}`
   const response = await app.request('GET', '/api/webhooks/undelivered', undefined, { authorization })
-  return ((await response.json()) as DeadLetterList).undelivered
+  return ((await response.json()) as UndeliveredList).undelivered
 }
 
 /** Moves time on until the next attempt has begun. Not further: it is given up after 15 s, and signing takes real time. */
