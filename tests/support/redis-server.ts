@@ -7,6 +7,8 @@ import { freePort } from './free-port.ts'
 export class RedisServer {
   readonly port: number
   readonly folder: string
+  /** All that it logged, in every life. */
+  output = ''
   readonly #args: readonly string[]
   #process: Bun.Subprocess<'ignore', 'pipe', 'ignore'> | undefined
 
@@ -58,13 +60,13 @@ export class RedisServer {
 
   async #read(output: ReadableStream<Uint8Array>, ready: PromiseWithResolvers<void>): Promise<void> {
     const decoder = new TextDecoder()
-    let log = ''
+    const from = this.output.length
     // To its end: nobody would empty the pipe otherwise.
     for await (const chunk of output) {
-      log += decoder.decode(chunk, { stream: true })
-      if (/Ready to accept connections|Sentinel ID is/.test(log)) ready.resolve()
+      this.output += decoder.decode(chunk, { stream: true })
+      if (/Ready to accept connections|Sentinel ID is/.test(this.output.slice(from))) ready.resolve()
     }
-    ready.reject(new Error(`redis-server ended:\n${log}`))
+    ready.reject(new Error(`redis-server ended:\n${this.output.slice(from)}`))
   }
 
   /** Sends a command by redis-cli. @returns what it prints */

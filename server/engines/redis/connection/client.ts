@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import tls from 'node:tls'
 import type { RedisClientType } from 'redis'
 import { EngineOpenError } from '../../../jobs/engine.ts'
 import { type Address, formatAddress, type RedisSetting } from './setting.ts'
@@ -24,13 +25,13 @@ export async function connect(
   onEnd: (error: Error) => void = () => {},
 ): Promise<RedisClient> {
   const { createClient } = await loadClient()
-  const { tls, username, password, database } = settings
+  const { username, password, database } = settings
   const client: RedisClient = createClient({
     socket: {
       ...address,
-      ...(tls && { tls }),
+      ...(settings.tls && { tls: true }),
       // A certificate may have an IP address, but this is no name of a server (RFC 6066, 3).
-      ...(tls && isIP(address.host) === 0 && { servername: address.host }),
+      ...(settings.tls && isIP(address.host) === 0 && { servername: address.host }),
       connectTimeout: CONNECT_MS,
       reconnectStrategy: false,
     },
@@ -58,7 +59,7 @@ export async function connect(
   client.on('end', () => end(new Error(`The connection to ${at} was closed`)))
   const timer = setTimeout(() => end(new Error(`${at} does not answer`)), CONNECT_MS)
   try {
-    await client.connect()
+    await withErrorsOf(() => client.connect(), end)
     // An open port may belong to a server that is stopped: only an answer counts.
     await client.sendCommand(['PING'])
     return client
@@ -68,6 +69,22 @@ export async function connect(
     throw cause
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/**
+ * Opens a connection, and listens to errors of its TLS socket. The client (6.3) does so only some microtasks after the handshake. On Deno
+ * (2.9.5) the alert of a server that requires a certificate may arrive before that, and an error without a listener ends the process.
+ */
+function withErrorsOf<T>(open: () => T, onError: (error: Error) => void): T {
+  const { connect: original } = tls
+  const connect = (options: tls.ConnectionOptions) => original(options).on('error', onError)
+  // The client has no option for its socket. It creates it within this call.
+  Object.assign(tls, { connect })
+  try {
+    return open()
+  } finally {
+    Object.assign(tls, { connect: original })
   }
 }
 
