@@ -182,7 +182,9 @@ export class MemoryEngine implements Engine {
     const document = new Document({ header: record.header, marks: record.marks }, place)
     document.restore(record)
     this.#jobs.set(id, document)
-    this.#count(before?.job, document.job)
+    // What it replaces may be of another creator.
+    this.#count(before?.job, undefined)
+    this.#count(undefined, document.job)
     return true
   }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { Batch, Engine, StoredJob } from '../../server/jobs/engine.ts'
+import type { Batch, Engine, ListQuery, StoredJob } from '../../server/jobs/engine.ts'
 import type { JobRecord, Transfer } from '../../server/jobs/transfer.ts'
 import type { JobEvent } from '../../shared/document/events.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from '../../shared/document/limits.ts'
@@ -159,6 +159,31 @@ export function describeTransfer(open: OpenEngine): void {
       expect(await copy(absent.id, copied)).toBe(false)
       expect(await to.read(absent.id)).toBeUndefined()
     }, 60_000)
+
+    test('a job that replaces one of another life leaves nothing of it in lists and counts', async () => {
+      const namesOfLife = () => ({ owner: unique('owner'), kind: unique('kind'), createdBy: unique('creator') })
+      const [old, next] = [namesOfLife(), namesOfLife()]
+      const { id } = await created(to, { ...old, parentId: 'parent', timeoutSeconds: 60 })
+      await publish(to, id, eventful)
+      const replaced = await to.read(id)
+      await created(from, { ...next, id, epoch: 'other' })
+      expect(await copy(id, replaced)).toBe(true)
+      expect(await documentOf(to, id)).toEqual(await documentOf(from, id))
+      const idsOf = async (query: Partial<ListQuery>) =>
+        (await to.list({ owner: undefined, limit: 10, ...query })).rows.map((header) => header.id)
+      for (const query of [{ owner: old.owner }, { kind: old.kind }, { owner: next.owner, parentId: 'parent' }])
+        expect(await idsOf(query)).toEqual([])
+      for (const query of [{ owner: next.owner }, { kind: next.kind }, { owner: next.owner, live: true }])
+        expect(await idsOf(query)).toEqual([id])
+      const keptLimit = { jobs: 1, bytes: Number.MAX_SAFE_INTEGER }
+      const create = (createdBy: string) => to.create(newJob({ createdBy }, { keptLimit, liveLimit: 1 }))
+      expect(await create(old.createdBy)).toMatchObject({ created: true })
+      expect(await create(next.createdBy)).toMatchObject({ refused: { status: 429 } })
+      if (!to.figures) return
+      const { byKind, creators } = await to.figures(1_000)
+      expect(byKind.some(({ kind }) => kind === old.kind)).toBe(false)
+      expect(creators.find(({ sub }) => sub === old.createdBy)).toMatchObject({ live: 1, jobs: 1, bytes: 4_096 })
+    })
 
     test('a copied job can be removed and created again', async () => {
       const { id } = await created(from)

@@ -201,3 +201,17 @@ test.concurrent('a store that was emptied while servers ran takes new servers', 
   await (await RedisEngine.open(redis.setting)).close()
   await engine.close()
 }, 20_000)
+
+test.concurrent('a node whose probe of its subscriptions is refused tries again until it is not', async () => {
+  await using redis = await RedisServer.start()
+  const channels = (...more: string[]) =>
+    redis.command('ACL', 'SETUSER', 'ada', 'reset', 'on', 'nopass', '~mp:*', '+@all', ...more)
+  // The channel that the start tries, and none of those of nodes.
+  await channels('&mp:{all}:0:probe:start')
+  const engine = await RedisEngine.open(redis.setting.replace('//', '//ada:any@'))
+  const probes = () => redis.command('PUBSUB', 'SHARDCHANNELS', 'mp:{all}:0:probe:*')
+  expect(await probes()).toBe('')
+  await channels('&mp:*')
+  await eventually(async () => expect(await probes()).toContain('probe:'))
+  await engine.close()
+}, 20_000)

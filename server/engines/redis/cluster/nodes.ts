@@ -262,15 +262,16 @@ export class RedisNodes {
     this.#schedule()
   }
 
-  /** Plans the next refresh: soon when something is missing. */
+  /** Plans the next refresh: soon when something is missing, or when the last one failed. */
   #schedule(): void {
     const { clock, random, canMove } = this.#parts
     if (this.#isClosed) return
     if (this.#timer !== undefined) clock.clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.isComplete && !canMove) return
+    const isWell = this.isComplete && this.#failures === 0
+    if (isWell && !canMove) return
     const most = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** this.#failures)
-    const ms = this.isComplete ? LOOK_MS : random.number() * most
+    const ms = isWell ? LOOK_MS : random.number() * most
     this.#timer = clock.setTimeout(() => {
       this.#timer = undefined
       void this.refresh().then(() => this.#schedule())

@@ -126,11 +126,16 @@ export class RedisNode {
     this.#subscriber?.client.sUnsubscribe(channel, this.#receive).catch(() => {})
   }
 
-  /** Begins to probe the subscriptions. @param channel one of this node, used by nobody else */
+  /** Begins to probe the subscriptions, unless it has. @param channel one of this node, used by nobody else @throws when it can't subscribe */
   async probe(channel: string): Promise<void> {
     if (this.#probeChannel !== undefined) return
     this.#probeChannel = `${channel}:${randomId(this.#parts.random, 8)}`
-    await this.subscribe(this.#probeChannel)
+    try {
+      await this.subscribe(this.#probeChannel)
+    } catch (error) {
+      this.#probeChannel = undefined
+      throw error
+    }
     this.#scheduleProbe()
   }
 

@@ -110,14 +110,18 @@ export function restoreCall(
   const { id, createdBy } = header
   const job: StoredJob = { header, marks }
   const at = before?.place ?? place
-  const { live, jobs, blocks } = changeOfStanding(before?.job, job)
-  const indexes = new IndexChanges(9)
-  indexes.change(keys, at, before?.job, job)
+  // What it replaces may be of another owner, kind and creator.
+  const [left, entered] = [changeOfStanding(before?.job, undefined), changeOfStanding(undefined, job)]
+  const indexes = new IndexChanges(10)
+  if (before) indexes.change(keys, at, before.job, undefined)
+  indexes.change(keys, at, undefined, job)
+  const creators = [before?.job.header.createdBy ?? createdBy, createdBy].map((sub) => keys.creator(sub))
   const fields = allFields(job, stamp, (before?.commits ?? 0) + 1)
   return {
-    keys: [...jobKeys(keys, id), ...keys.staged(id), keys.creator(createdBy), keys.newest, ...indexes.keys],
+    keys: [...jobKeys(keys, id), ...keys.staged(id), ...creators, keys.newest, ...indexes.keys],
     args: [
-      ...[before?.stamp ?? '', `${at}`, `${rows.length}`, `${live}`, `${jobs}`, `${blocks}`],
+      ...[before?.stamp ?? '', `${at}`, `${rows.length}`],
+      ...[left, entered].flatMap(({ live, jobs, blocks }) => [`${live}`, `${jobs}`, `${blocks}`]),
       ...[`${fields.length / 2}`, `${used.length}`, `${indexes.count}`],
       ...fields,
       ...used.flatMap(({ key, digest, at: usedAt }) => [safeText(key), encodeKey(digest, usedAt)]),

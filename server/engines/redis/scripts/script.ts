@@ -82,6 +82,11 @@ local function count(creator, live, jobs, blocks)
   if jobs ~= '0' then redis.call('HINCRBY', creator, 'jobs', jobs) end
   if blocks ~= '0' then redis.call('HINCRBY', creator, 'blocks', blocks) end
 end
+-- A creator has a job less.
+local function leave(creator, live, blocks)
+  count(creator, live, '-1', blocks)
+  if tonumber(redis.call('HGET', creator, 'jobs')) <= 0 then redis.call('UNLINK', creator) end
+end
 `
 
 /** @param flag what the server lets the script do when it is full or its disk is */

@@ -60,8 +60,7 @@ return { 1, place, publish(ARGV[2], place, ARGV[3], unpack(ARGV, indexesAt + 4 *
 if redis.call('HGET', KEYS[1], 's') ~= ARGV[2] then return { 0 } end
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 local indexes = tonumber(ARGV[6])
-count(KEYS[6], ARGV[4], '-1', ARGV[5])
-if tonumber(redis.call('HGET', KEYS[6], 'jobs')) <= 0 then redis.call('UNLINK', KEYS[6]) end
+leave(KEYS[6], ARGV[4], ARGV[5])
 index(0, 7, indexes)
 publish(ARGV[3], '', '', unpack(ARGV, 7 + 4 * indexes))
 return { 1 }
@@ -87,31 +86,33 @@ return 0
    * Writes a job of another store, with the rows put aside. Replies [1], or [0] when the stored job or the number of these rows is not as
    * expected.
    *
-   * KEYS: job, rows, versions, keys, key order, staged rows, staged versions, counts of the creator, newest, indexes… ARGV: replication id,
-   * expected stamp or '', place, staged rows, live, jobs, blocks, then three counts and what they count: fields of the head with values;
-   * idempotency keys with their digests, in the order of their use; changes of indexes.
+   * KEYS: job, rows, versions, keys, key order, staged rows, staged versions, counts of the creator of the replaced job and of the new one,
+   * newest, indexes… ARGV: replication id, expected stamp or '', place, staged rows, live, jobs and blocks of the replaced job, negative, and of
+   * the new one, then three counts and what they count: fields of the head with values; idempotency keys with their digests, in the order of
+   * their use; changes of indexes.
    */
   restore: script(`
 if (redis.call('HGET', KEYS[1], 's') or '') ~= ARGV[2] then return { 0 } end
 if ARGV[4] ~= '0' and redis.call('ZCARD', KEYS[7]) ~= tonumber(ARGV[4]) then return { 0 } end
-local fields, keys, indexes = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local keysAt = 11 + 2 * fields
-redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+local fields, keys, indexes = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local keysAt = 14 + 2 * fields
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 if ARGV[4] ~= '0' then
   for n = 6, 7 do
     redis.call('RENAME', KEYS[n], KEYS[n - 4])
     redis.call('PERSIST', KEYS[n - 4])
   end
 end
-redis.call('HSET', KEYS[1], 'n', ARGV[3], unpack(ARGV, 11, keysAt - 1))
+redis.call('HSET', KEYS[1], 'n', ARGV[3], unpack(ARGV, 14, keysAt - 1))
 for n = 1, keys do
   local at = keysAt + 2 * (n - 1)
   redis.call('HSET', KEYS[4], ARGV[at], ARGV[at + 1])
   redis.call('ZADD', KEYS[5], n, ARGV[at])
 end
+if ARGV[6] ~= '0' then leave(KEYS[8], ARGV[5], ARGV[7]) end
 index(0, keysAt + 2 * keys, indexes)
-count(KEYS[8], ARGV[5], ARGV[6], ARGV[7])
-if tonumber(redis.call('GET', KEYS[9]) or 0) < tonumber(ARGV[3]) then redis.call('SET', KEYS[9], ARGV[3]) end
+count(KEYS[9], ARGV[8], ARGV[9], ARGV[10])
+if tonumber(redis.call('GET', KEYS[10]) or 0) < tonumber(ARGV[3]) then redis.call('SET', KEYS[10], ARGV[3]) end
 return { 1 }
 `),
 
