@@ -20,6 +20,7 @@ import { operationRoutes } from './http/operations.ts'
 import { operatorRoutes, readingOf } from './http/operator.ts'
 import { type Assets, pageRoutes } from './http/pages/routes.ts'
 import { progressRoutes } from './http/progress.ts'
+import { cloudEventRoutes } from './http/publish/cloud-events.ts'
 import { answerDirectly } from './http/publish/direct.ts'
 import { eventRoutes } from './http/publish/events.ts'
 import { reportRoutes } from './http/publish/report.ts'
@@ -235,6 +236,7 @@ export function createApp(options: AppOptions): Milepost {
     rates.take(await identify(c, context), 'requestsPerSecond')
     await next()
   })
+  cloudEventRoutes(app, context)
   jobRoutes(app, context)
   progressRoutes(app, context)
   signInRoutes(app, context)

@@ -5,6 +5,7 @@ import { accessToken, SECRET } from '../support/tokens.ts'
 import { WebhookReceiver } from '../support/webhook-receiver.ts'
 import { describeAccess } from './runtime-access.ts'
 import { describeAudit } from './runtime-audit.ts'
+import { describeCloudEvents } from './runtime-cloud-events.ts'
 import { describeEvents } from './runtime-events.ts'
 import { describeHostility } from './runtime-hostility.ts'
 import { describeJobs } from './runtime-jobs.ts'
@@ -143,6 +144,7 @@ export function describeRuntime(name: string, start: StartRuntime, traits: Runti
     describeTokens(subject)
     describeJobs(subject)
     describeEvents(subject)
+    describeCloudEvents(subject)
     describeReport(subject)
     describeLimits(subject)
     describeStreams(subject)

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { createEventSchema, type JobEvent } from '../../shared/document/events.ts'
 import { applyEvent } from '../../shared/document/fold.ts'
 import type { Job, JobHeader } from '../../shared/document/job.ts'
-import type { Limits } from '../../shared/document/limits.ts'
+import { ATTEMPT_LIMIT, type Limits } from '../../shared/document/limits.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import type { JobEvents, Receipt } from '../../shared/wire/api.ts'
 
@@ -13,6 +13,7 @@ export interface Exchange {
   path: string
   query: URLSearchParams
   type: string
+  headers: Headers
   body: Uint8Array | undefined
   status: number
   text: string
@@ -57,6 +58,7 @@ export class Acknowledged {
       return undefined
     }
     if (method === 'POST' && path === '/api/events' && status === 200) return this.#publishAll(exchange)
+    if (path === '/api/cloudevents' && status === 200) return this.#publishCloudEvents(exchange)
     const id = decode((EVENTS.exec(path) ?? OPERATION.exec(path) ?? JOB.exec(path))?.[1])
     const known = this.jobs.get(id)
     if (method === 'DELETE' && status === 204) this.jobs.delete(id)
@@ -101,6 +103,23 @@ export class Acknowledged {
     return undefined
   }
 
+  #publishCloudEvents({ type, headers, body, text, at }: Exchange): string | undefined {
+    const sent: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body) || '{}')
+    const attributes = { subject: decode(headers.get('ce-subject') ?? ''), type: decode(headers.get('ce-type') ?? '') }
+    const events = type.toLowerCase().startsWith('application/json') ? [{ ...attributes, data: sent }] : [sent].flat()
+    const answers: Partial<Receipt>[] = [JSON.parse(text)].flat()
+    if (answers.length !== events.length) return `${answers.length} answers to ${events.length} events`
+    for (const [index, answer] of answers.entries()) {
+      if (answer.version === undefined) continue
+      const one = events[index] as { subject: string; type: string; data?: object }
+      const known = this.jobs.get(one.subject)
+      const event = { ...one.data, type: one.type.replace('milepost.', '') }
+      const fault = known && this.#take(known, event, answer as Receipt, at)
+      if (fault !== undefined) return fault
+    }
+    return undefined
+  }
+
   #take(known: Known, values: unknown, { version }: Receipt, at: string): string | undefined {
     let events: JobEvent[]
     try {
@@ -132,9 +151,16 @@ export class Acknowledged {
     const expiresAt = new Date(Date.parse(at) + this.#retentionSeconds * 1_000).toISOString()
     for (const event of events) {
       const end = event.type === 'status' && isTerminalStatus(event.status) ? { expiresAt } : {}
-      known.job = applyEvent(known.job, { ...event, ...end, version: known.job.version + 1, at })
+      const again = attemptAgain(known.job, event)
+      known.job = applyEvent(known.job, { ...event, ...end, ...again, version: known.job.version + 1, at })
     }
   }
+}
+
+/** The attempt that the server adds when a job is to be tried again. */
+function attemptAgain({ status, attempt = 1 }: Job, event: JobEvent): { attempt?: number } {
+  const isAgain = event.type === 'status' && event.status === 'pending' && status !== 'pending'
+  return isAgain ? { attempt: event.attempt ?? Math.min(attempt + 1, ATTEMPT_LIMIT) } : {}
 }
 
 function valuesOf(type: string, body: Uint8Array = new Uint8Array()): unknown[] {

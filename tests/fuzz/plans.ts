@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { type Body, formBody, jsonBody, linesBody } from './bodies.ts'
-import { hostileText } from './hostile.ts'
+import { hostileText, mutated } from './hostile.ts'
 import { arbitraryOf, type Schema, someOf } from './schema-arbitrary.ts'
 
 /** A request to be made. What stands between {{ }} is filled in then: ids, cursors and tokens that there are by that time. */
@@ -150,7 +150,8 @@ function parameterValue(
   const hostile = { weight: 1, arbitrary: hostileText.map(encode) }
   if (name === 'id' && path.startsWith('/api/sessions'))
     return fc.oneof(fc.constantFrom('{{mineSession}}', '{{theirSession}}'), hostile)
-  if (name === 'id' && path.startsWith('/api/webhooks')) return fc.oneof(fc.constant('{{undelivered}}'), hostile)
+  if (name === 'id' && path.startsWith('/api/webhooks'))
+    return fc.oneof({ weight: 6, arbitrary: fc.constant('{{undelivered}}') }, hostile)
   if (name === 'id') return jobId
   if (name === 'token') return token
   if (name === 'code') return fc.oneof(fc.constantFrom('{{code}}', 'x', ''), hostile)
@@ -160,7 +161,9 @@ function parameterValue(
       jobId,
       fc.tuple(jobId, cursor).map(([id, since]) => `${id}@${since}`),
     )
-  if (name === 'parent') return jobId
+  if (name === 'parent' || name === 'ce-subject') return jobId
+  if (name === 'ce-specversion') return fc.constant('1.0')
+  if (name === 'ce-type') return fc.constantFrom('milepost.progress', 'milepost.log', 'milepost.item')
   if (name === 'epoch') return fc.constantFrom('{{epoch}}', '{{epoch}}', '{{epoch}}', '{{theirEpoch}}', 'x', '', '%00')
   if (name === 'page') return fc.oneof(fc.constantFrom('wire', 'api', '__proto__'), hostile)
   if (name === 'name') {
@@ -271,6 +274,7 @@ function bodyOf(
   if (type === 'multipart/form-data') return formBody
   if (type === FIELDS) return fieldsBody
   const event = schemas.Event ?? {}
+  if (path === '/api/cloudevents') return cloudEventsBody(type, arbitraryOf(event, schemas))
   if (type === 'application/x-ndjson') return linesBody(arbitraryOf(event, schemas))
   const values = jsonBody(arbitraryOf(schema, schemas))
   if (!path.endsWith('/events')) return values
@@ -282,6 +286,19 @@ function bodyOf(
     .constantFrom(8_193, 16_385, 70_000)
     .map((length): Body => ({ type, content: JSON.stringify({ type: 'log', message: 'm'.repeat(length) }) }))
   return fc.oneof({ weight: 100, arbitrary: values }, { weight: 2, arbitrary: many }, { weight: 1, arbitrary: long })
+}
+
+/** CloudEvents of this type of body, with events as their data. */
+function cloudEventsBody(type: string, event: fc.Arbitrary<unknown>): fc.Arbitrary<Body> {
+  const attributes = fc.record({ id: fc.constantFrom('1', '2', '3', '4', '5', '6', '7'), subject: jobId })
+  const one = fc.tuple(attributes, event).map(([{ id, subject }, value]) => {
+    const { type: kind, ...data } = Object(value) as Record<string, unknown>
+    return { specversion: '1.0', source: '/fuzz', id, subject, type: `milepost.${kind}`, data }
+  })
+  if (type === 'application/json') return one.map(({ data }) => ({ type, content: JSON.stringify(data) }))
+  const values = type.includes('batch') ? fc.array(one, { maxLength: 4 }) : one
+  const all = fc.oneof({ weight: 6, arbitrary: values }, { weight: 1, arbitrary: mutated(values) })
+  return all.map((value) => ({ type, content: JSON.stringify(value) ?? '' }))
 }
 
 /** The form of the sign-in page. */

@@ -163,13 +163,14 @@ export class World {
   /** Makes a webhook that could not be delivered, unless there is one that was not sent again. */
   async #addUndelivered(): Promise<void> {
     const undelivered = new Undelivered({ notes: this.#engine.notes, clock: this.clock, random: this.random })
-    const before = await undelivered.list(undefined, { limit: 1 })
     const stored = await this.#engine.read(this.#places.get('mine2') ?? '')
-    if (before.undelivered.length === 0 && stored) {
-      const { header } = stored
-      const event = { type: 'job.completed', version: header.version, occurredAt: header.updatedAt } as const
-      await undelivered.add(header, { url: 'https://away.example/', ...event, at: 0, tries: 13 }, 'status 500')
-    }
+    if (!stored) return
+    const { header } = stored
+    const [before] = (await undelivered.list(undefined, { limit: 1 })).undelivered
+    if (before?.epoch === header.epoch) return
+    if (before) await undelivered.remove(before, before.id)
+    const event = { type: 'job.completed', version: header.version, occurredAt: header.updatedAt } as const
+    await undelivered.add(header, { url: 'https://away.example/', ...event, at: 0, tries: 13 }, 'status 500')
     const [{ id } = { id: 'none' }] = (await undelivered.list(undefined, { limit: 1 })).undelivered
     this.#places.set('undelivered', id)
   }
@@ -229,6 +230,7 @@ export class World {
       path,
       query,
       type: made.request.headers.get('content-type') ?? '',
+      headers: made.request.headers,
       body,
       status,
       text: answer.text,

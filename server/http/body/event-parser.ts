@@ -124,6 +124,22 @@ export class EventParser {
     return batches
   }
 
+  /**
+   * One event that is a part of something else, parsed by now.
+   *
+   * @param field where it is
+   * @param length characters of its JSON, at most
+   * @throws ProblemError 413, 422
+   */
+  part(value: unknown, field: string, length: number): ProducerEvent {
+    const { eventBytes } = this.#limits
+    if (length * ESCAPED > eventBytes && !isWithin(value, eventBytes))
+      throw tooLarge(field, `is longer than ${eventBytes} bytes`)
+    const event = this.#eventSchema.safeParse(value)
+    if (event.success) return event.data
+    throw refuse(problems.invalid(fieldErrors(event.error, field)))
+  }
+
   *#batchOrRefusal(json: string): Steps<JobBatch | ProblemError> {
     try {
       return yield* this.batch(json)
@@ -224,7 +240,8 @@ function isWithin(value: unknown, bytes: number): boolean {
   return !isShallow(value, JSON_DEPTH + 1) || fitsUtf8(JSON.stringify(value), bytes)
 }
 
-function parseJson(text: string): unknown {
+/** @throws ProblemError 400 */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -16,7 +16,9 @@ import { operatorSchema } from '../../../shared/wire/operator.ts'
 import { undeliveredListSchema, webhookSchema, webhookSecretSchema } from '../../../shared/wire/webhooks.ts'
 import { digestOf } from '../../support/digest.ts'
 import { version } from '../../version.ts'
-import { createPaths, type Json } from './paths.ts'
+import { createCloudEventSchema } from '../body/cloud-event.ts'
+import type { Json } from './parts.ts'
+import { createPaths } from './paths.ts'
 
 /** The serialized description. */
 interface OpenApiText {
@@ -56,6 +58,7 @@ export function createOpenApi(limits: Limits): Json {
     Patch: patchSchema,
     Event: eventSchema,
     JobEvents: requests.jobEvents.extend({ events: z.array(eventSchema).min(1) }),
+    CloudEvent: createCloudEventSchema(limits),
     CreateJob: requests.createJob,
     CreateToken: requests.createToken,
     CreateSignInLink: requests.createSignInLink,

@@ -4,23 +4,18 @@ import type { ProducerEvent } from '../../../shared/document/events.ts'
 import type { Receipt } from '../../../shared/wire/api.ts'
 import { createRequestSchemas } from '../../../shared/wire/api.ts'
 import { fullName, type Principal } from '../../auth/access.ts'
-import { type Problem, problems, refuse } from '../../errors.ts'
+import { problems, refuse } from '../../errors.ts'
 import { digestOf } from '../../support/digest.ts'
-import { recordRefusal } from '../audit.ts'
 import { EventParser, LARGE_TEXT, lastOf } from '../body/event-parser.ts'
 import { atMost, lengthOf, readBytes, requireType, textOf } from '../body/validation.ts'
 import type { App, Env, RouteContext } from '../request/context.ts'
 import { identify, identifyCached } from '../request/identify.ts'
 import { idempotencyKey } from '../request/request-parameters.ts'
-import { problemText } from '../request/responses.ts'
 import { rethrowFailure } from './direct.ts'
-import { publishEach } from './publish-each.ts'
+import { answerEach, BATCHES_IN_BODY, publishEach } from './publish-each.ts'
 
 const JSON_TYPE = 'application/json'
 const NDJSON_TYPE = 'application/x-ndjson'
-
-/** The body of a request for several jobs may be so many times as long as that of one batch. */
-const BATCHES_IN_BODY = 4
 
 /** A no-op `next()`. */
 const noNext = async () => {}
@@ -67,12 +62,7 @@ export function eventRoutes(app: App, context: RouteContext): void {
     }
     const answers = await (turns && text.length > LARGE_TEXT ? turns.runHeavy(who, bytes, publishAll) : publishAll())
     metrics.timePublish(clock.monotonic() - start)
-    const refused = answers.find(
-      (answer): answer is Problem => 'detail' in answer && [401, 403].includes(answer.status),
-    )
-    if (refused) recordRefusal(c, context, refused)
-    const texts = answers.map((answer) => ('detail' in answer ? problemText(answer) : JSON.stringify(answer)))
-    return c.body(`[${texts}]`, 200, { 'content-type': JSON_TYPE })
+    return answerEach(c, context, answers)
   })
 
   /** Identifies the principal, counts against its rates, and reads the body. @throws ProblemError 400, 401, 408, 413, 415, 429 */

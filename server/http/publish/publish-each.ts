@@ -1,10 +1,16 @@
+import type { Context } from 'hono'
 import type { Limits } from '../../../shared/document/limits.ts'
 import type { Receipt } from '../../../shared/wire/api.ts'
 import { fullName, type Principal } from '../../auth/access.ts'
 import { type Problem, ProblemError, problems } from '../../errors.ts'
 import { digestOf } from '../../support/digest.ts'
+import { recordRefusal } from '../audit.ts'
 import type { JobBatch } from '../body/event-parser.ts'
-import type { RouteContext } from '../request/context.ts'
+import type { Env, RouteContext } from '../request/context.ts'
+import { problemText } from '../request/responses.ts'
+
+/** The body of a request for several jobs may be so many times as long as that of one batch. */
+export const BATCHES_IN_BODY = 4
 
 /** Most batches that are published at once: what follows a commit is done for all of them in one step of the event loop. */
 const AT_ONCE = 256
@@ -41,6 +47,18 @@ export async function publishEach(
   const answers: (Receipt | Problem)[] = []
   for (const group of groupsOf(batches, limits)) answers.push(...(await Promise.all(group.map(answerTo))))
   return answers
+}
+
+/** The answers as a response. The first refusal for want of rights is recorded. */
+export function answerEach(
+  c: Context<Env>,
+  context: Pick<RouteContext, 'audit' | 'front'>,
+  answers: readonly (Receipt | Problem)[],
+): Response {
+  const refused = answers.find((answer): answer is Problem => 'detail' in answer && [401, 403].includes(answer.status))
+  if (refused) recordRefusal(c, context, refused)
+  const texts = answers.map((answer) => ('detail' in answer ? problemText(answer) : JSON.stringify(answer)))
+  return c.body(`[${texts}]`, 200, { 'content-type': 'application/json' })
 }
 
 /** Groups of batches that are published at once: of different jobs, and together no more than one batch may have. */

@@ -25,6 +25,7 @@ const calls = [
   'GET /api/jobs/{id}/retries',
   'POST /api/jobs/{id}/events',
   'POST /api/events',
+  'POST /api/cloudevents',
   'GET /api/report',
   'GET /api/jobs/{id}/progress',
   'GET /api/progress',
