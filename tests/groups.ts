@@ -32,6 +32,7 @@ export const groups: readonly Group[] = [
   { name: 'redis engine', tier: 'runtimes', files: ['conformance/redis'] },
   { name: 'redis', tier: 'faults', files: ['faults/redis'] },
   { name: 'other languages', tier: 'faults', files: ['python/', 'ruby/'] },
+  { name: 'queues', tier: 'faults', files: ['queues/'] },
   { name: 'servers', tier: 'faults', files: ['faults/pro', 'faults/re', 'faults/server', 'faults/startup'] },
   { name: 'faults', tier: 'faults', files: ['faults/'] },
   { name: 'workerd', tier: 'runtimes', files: ['conformance/workerd', 'conformance/durable-object'] },

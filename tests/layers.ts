@@ -22,6 +22,8 @@ const SERVER = [
 const layers = {
   shared: { of: ['shared'], packages: /^zod$/ },
   client: { of: ['client', 'shared'], packages: /^(preact(\/(hooks|jsx-runtime))?|@preact\/signals(-core)?)$/ },
+  // Of packages that a user of the client may not have.
+  queues: { of: ['queues', 'client', 'shared'], packages: /^(bullmq|pg-boss)$/ },
   support: { of: ['support', 'core', 'shared'], packages: /^$/ },
   jobs: { of: ['jobs', 'auth', 'support', 'core', 'shared'], packages: /^hono\/utils\/.+$/ },
   auth: { of: ['auth', 'jobs', 'support', 'core', 'shared'], packages: /^(hono\/.+|oauth4webapi)$/ },
@@ -112,6 +114,7 @@ export function runtimeNamesOf({ path, text }: Source): string[] {
 /** The part of the house that a file belongs to. */
 export function layerOf(path: string): Layer | undefined {
   const [top, next, ...deeper] = path.split('/')
+  if (top === 'client' && next === 'queues') return next
   if (top === 'shared' || top === 'client') return top
   if (top !== 'server' || next === undefined) return undefined
   if (deeper.length === 0) return 'core'

@@ -6,7 +6,7 @@ import { TokenSource } from '../connection/access/token-source.ts'
 import type { ReporterOptions } from './reporter.ts'
 
 /** A server, with a token to send requests with. */
-interface ServerAccess {
+export interface ServerAccess {
   /** Its address, without a slash at the end. */
   readonly url: string
   /** Tells the listener of problems. Never throws. */

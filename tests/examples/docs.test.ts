@@ -44,6 +44,18 @@ const last = [
   { type: 'status', status: 'completed', result: { rows: 100 } },
 ]
 
+/** Runs TypeScript where the names of the package are known. */
+async function runHere(code: string): Promise<void> {
+  const folder = await mkdtemp(join(import.meta.dir, 'docs-'))
+  try {
+    await writeFile(join(folder, 'report.ts'), code)
+    const program = Bun.spawn([process.execPath, 'report.ts'], { cwd: folder, stdout: 'inherit', stderr: 'inherit' })
+    expect(await program.exited).toBe(0)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
 describe('the documentation', () => {
   test('wire.md shows messages as a server sends them', async () => {
     await using server = await ServerProcess.start()
@@ -148,22 +160,24 @@ describe('the documentation', () => {
     expect(output).not.toContain('urn:milepost:')
   })
 
-  test('app.md has a reporter that reports', async () => {
+  test.each([
+    ['app.md', 'server/docs/app.md'],
+    ['README', 'README.md'],
+  ])('%s has a reporter that reports', async (_, path) => {
     await using server = await ServerProcess.start()
     const token = await accessToken('alice')
-    const code = (await blocks('server/docs/app.md', 'ts')).find((block) => block.includes('createReporter')) ?? ''
-    const folder = await mkdtemp(join(import.meta.dir, 'docs-'))
-    try {
-      const [first = '', ...rest] = code.replace('https://progress.example/', server.url).split('\n')
-      const given = `const token = '${token}'\nconst rows = [1, 2, 3]\nconst importRow = async (_: number) => {}`
-      await writeFile(join(folder, 'report.ts'), [first, given, ...rest].join('\n'))
-      const program = Bun.spawn([process.execPath, 'report.ts'], { cwd: folder, stdout: 'inherit', stderr: 'inherit' })
-      expect(await program.exited).toBe(0)
-    } finally {
-      await rm(folder, { recursive: true })
-    }
-    const job = (await (await new ApiClient(server.url, token).request('GET', 'api/jobs/import-1')).json()) as Job
-    expect([job.status, job.progress.done]).toEqual(['completed', 3])
+    const block = (await blocks(path, 'ts')).find((block) => block.includes('createReporter')) ?? ''
+    const [first = '', ...rest] = block.replace('https://progress.example/', server.url).split('\n')
+    const given = `const url = '${server.url}'
+const token = '${token}'
+const rows = [1, 2, 3]
+const importRow = async (_: number) => {}
+const store = importRow
+void [url, store]`
+    await runHere([first, given, ...rest].join('\n'))
+    const alice = new ApiClient(server.url, token)
+    const { jobs } = (await (await alice.request('GET', 'api/jobs')).json()) as { jobs: Job[] }
+    expect(jobs.map(({ status, progress }) => [status, progress.done])).toEqual([['completed', 3]])
   })
 
   test('index.md creates a job and reports on it from the shell', async () => {

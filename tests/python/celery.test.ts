@@ -208,6 +208,15 @@ print(export.apply_async((100,), headers={'milepost': {'title': 'Yearly export',
     expect([status, title, progress]).toEqual(['completed', 'Yearly export', { done: 100, total: 100, unit: 'rows' }])
   })
 
+  withQueues('is in README, whose app reports as it stands', async () => {
+    const code = (await blocks('README.md', 'python')).find((block) => block.includes('report_celery')) ?? ''
+    const task = '@app.task\ndef add(x, y):\n    return x + y\n'
+    await writeFile(join(folder, 'tasks.py'), `${code.replace('redis://localhost', env.REDIS ?? '')}\n${task}`)
+    startWorker('one')
+    const [id = ''] = await send('print(add.delay(1, 2).id)')
+    expect(await ended(id)).toMatchObject({ status: 'completed', kind: 'tasks.add' })
+  })
+
   withQueues('leaves no job running when workers are killed at random', async () => {
     const random = new SeededRandom(3)
     let names = 0

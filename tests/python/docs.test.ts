@@ -35,6 +35,11 @@ describe('the documentation', () => {
     ])
   })
 
+  test.skipIf(missingModule('tqdm') !== undefined)('README reports the bars of tqdm', async () => {
+    const { title, status, progress } = await jobOf('README.md', 'import tqdm')
+    expect([title, status, progress]).toMatchObject(['Customers', 'completed', { done: 100, total: 100 }])
+  })
+
   test('languages.md reports items and log lines from Python', async () => {
     const { status, itemCounts, logs } = await jobOf('server/docs/languages.md', 'LogHandler')
     expect([status, itemCounts.succeeded, itemCounts.failed]).toEqual(['completed', 2, 1])

@@ -175,16 +175,20 @@ puts Retried.perform_async(false)
   })
 })
 
-describe('languages.md', () => {
+/** The ends of these jobs after three rows. */
+describe.each([
+  ['languages.md', 'server/docs/languages.md', [{ done: 3, total: 3, message: 'Row 3' }, 3600]],
+  ['README', 'README.md', [{ done: 3 }, undefined]],
+] as const)('%s', (_, path, end) => {
   withSidekiq('has a job of Sidekiq that reports as it stands', async () => {
-    const [code = ''] = await blocks('server/docs/languages.md', 'ruby')
+    const [code = ''] = await blocks(path, 'ruby')
     await writeFile(join(folder, 'documented.rb'), code)
     // A database of its own: the other worker has another job of this name.
-    const own = { REDIS_URL: `${redis.setting}/1` }
+    const own = { REDIS_URL: `${redis.setting}/${path === 'README.md' ? 2 : 1}` }
     const [id = ''] = await ruby("require './documented'\nputs Export.perform_async(3)", own)
     const documented = startWorker('documented.rb', own)
     const { status, progress, timeoutSeconds } = await ended(id)
-    expect([status, progress, timeoutSeconds]).toEqual(['completed', { done: 3, total: 3, message: 'Row 3' }, 3600])
+    expect<unknown[]>([status, progress, timeoutSeconds]).toEqual(['completed', ...end])
     documented.kill('SIGKILL')
     await documented.exited
   })

@@ -20,6 +20,14 @@ const api: Record<string, { values: string; types: string }> = {
     types: `ConnectionStatus Environment Format GetToken JobError JobFacts JobListOptions JobListSignal JobReporter JobRow JobSignal
       JobSignalOptions JobState JobWords Language NewJob Reporter ReporterOptions Tone UseJobProgressOptions UseJobsOptions`,
   },
+  'client/queues/bullmq.ts': {
+    values: 'acceptCancels bullMQJobId reportBullMQ',
+    types: 'BullMQQueue JobDescription QueueReporterOptions ReportedQueue',
+  },
+  'client/queues/pg-boss.ts': {
+    values: 'pgBossJobId reportPgBoss',
+    types: 'Boss JobDescription PgBossOptions QueueReporterOptions ReportedPgBoss ReportedQueue',
+  },
   'client/element/define.ts': { values: '', types: 'JobLanguage' },
   'server/index.ts': {
     values: `JobEventEmitter createApp emitError emitItem emitLog emitProgress emitStatus emitStep noControl setJobEvents`,

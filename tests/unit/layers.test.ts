@@ -39,6 +39,7 @@ describe('findViolations: directions', () => {
   const files = {
     'shared/a.ts': '',
     'client/a.ts': '',
+    'client/queues/a.ts': '',
     'server/a.ts': '',
     'server/support/a.ts': '',
     'server/jobs/a.ts': '',
@@ -63,6 +64,7 @@ describe('findViolations: directions', () => {
     expect(Object.fromEntries(parts.map((part) => [part, mayImport(part)]))).toEqual({
       shared: ['shared'],
       client: ['shared', 'client'],
+      'client/queues': ['shared', 'client', 'client/queues'],
       server: [
         'shared',
         'server',
@@ -89,8 +91,8 @@ describe('findViolations: directions', () => {
         'server/http',
       ],
       'server/engines': ['shared', 'server', 'server/support', 'server/jobs', 'server/auth', 'server/engines'],
-      'server/entries': parts.filter((part) => part !== 'client'),
-      'server/cli': parts.filter((part) => part !== 'client'),
+      'server/entries': parts.filter((part) => !part.startsWith('client')),
+      'server/cli': parts.filter((part) => !part.startsWith('client')),
     })
   })
 
@@ -104,12 +106,14 @@ describe('findViolations: directions', () => {
       'hono/jwt',
       '@hono/zod-validator',
       'redis',
+      'bullmq',
     ]
     const mayUse = (part: string) =>
       packages.filter((name) => violationsOf({ [`${part}/b.ts`]: `import type { A } from '${name}'\n` }).length === 0)
     expect(Object.fromEntries(parts.map((part) => [part, mayUse(part)]))).toEqual({
       shared: ['zod'],
       client: ['preact', 'preact/hooks', '@preact/signals-core'],
+      'client/queues': ['bullmq'],
       server: ['zod', 'hono', 'hono/jwt', '@hono/zod-validator'],
       'server/support': [],
       'server/jobs': [],
@@ -300,12 +304,13 @@ describe('layerOf', () => {
       [
         'shared/a.ts',
         'client/dashboard/b.tsx',
+        'client/queues/a.ts',
         'server/app.ts',
         'server/hub/hub.ts',
         'server/generated/a.ts',
         'server/x/a.ts',
         'tests/a.ts',
       ].map(layerOf),
-    ).toEqual(['shared', 'client', 'core', 'hub', 'generated', undefined, undefined])
+    ).toEqual(['shared', 'client', 'queues', 'core', 'hub', 'generated', undefined, undefined])
   })
 })
