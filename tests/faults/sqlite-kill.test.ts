@@ -2,9 +2,9 @@ import { expect, test } from 'bun:test'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SeededRandom } from '../seeded-random.ts'
-import { check } from './power-cut/check.ts'
-import { History } from './power-cut/history.ts'
-import { Known } from './power-cut/known.ts'
+import { check } from './power-cut/check/check.ts'
+import { History } from './power-cut/check/history.ts'
+import { Known } from './power-cut/check/known.ts'
 import { DATABASE, missing, publish, SCRATCH } from './power-cut/recording.ts'
 
 interface Story {

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { MemoryEngine } from '../../server/engines/memory.ts'
 import { SqliteEngine } from '../../server/engines/sqlite/engine.ts'
 import { description, fuzz } from './fuzz.ts'
-import { operationsOf } from './plans.ts'
-import { worldLimits } from './world.ts'
+import { operationsOf } from './requests/plans.ts'
+import { worldLimits } from './world/world.ts'
 
 /** Bytes that the heap may have more after a run than before it: what is kept for every job and principal is bounded. */
 const GROWTH = 24 * 2 ** 20

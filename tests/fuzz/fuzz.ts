@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { createOpenApi } from '../../server/http/openapi/openapi.ts'
 import type { Engine } from '../../server/jobs/engine.ts'
-import { type Description, plansFor } from './plans.ts'
-import { World, worldLimits } from './world.ts'
+import { type Description, plansFor } from './requests/plans.ts'
+import { World, worldLimits } from './world/world.ts'
 
 export interface FuzzOptions {
   engine: Engine

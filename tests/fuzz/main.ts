@@ -4,7 +4,7 @@ import { MemoryEngine } from '../../server/engines/memory.ts'
 import { fuzz } from './fuzz.ts'
 import { fuzzConnections } from './raw.ts'
 import { fuzzStored } from './stored.ts'
-import { worldLimits } from './world.ts'
+import { worldLimits } from './world/world.ts'
 
 /** Of so many requests, one more is a connection of its own to a real server: they take longer. */
 const CONNECTIONS = 20

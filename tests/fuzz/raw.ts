@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import { ApiClient } from '../support/api-client.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
-import { CANARY } from './canary.ts'
-import { rawRequests, type Writes, written } from './raw-requests.ts'
+import { rawRequests, type Writes, written } from './requests/raw-requests.ts'
+import { CANARY } from './world/canary.ts'
 
 /** What a connection got until the server closed it, after everything was written and its end was said. */
 function exchange(url: string, writes: Writes): Promise<string> {

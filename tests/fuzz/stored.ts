@@ -9,12 +9,12 @@ import { EngineOpenError } from '../../server/jobs/engine.ts'
 import { SeededRandom } from '../seeded-random.ts'
 import { SECRET } from '../support/tokens.ts'
 import { settle, VirtualClock } from '../virtual-clock.ts'
-import { faultOf } from './answers.ts'
-import { CANARY } from './canary.ts'
-import { hostileText, mutated } from './hostile.ts'
-import { decodeStrictly, within } from './made.ts'
-import { makeTokens } from './tokens.ts'
-import { Victim } from './victim.ts'
+import { hostileText, mutated } from './requests/hostile.ts'
+import { faultOf } from './world/answers.ts'
+import { CANARY } from './world/canary.ts'
+import { decodeStrictly, within } from './world/made.ts'
+import { makeTokens } from './world/tokens.ts'
+import { Victim } from './world/victim.ts'
 
 /** A value of the file that is exchanged for another. */
 interface Damage {

@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SeededRandom } from '../../seeded-random.ts'
-import { check } from './check.ts'
-import { Disk, type DiskOptions } from './disk.ts'
-import { History, mustBe } from './history.ts'
-import { imageOf, type Leftover } from './image.ts'
-import { Known } from './known.ts'
+import { check } from './check/check.ts'
+import { History, mustBe } from './check/history.ts'
+import { Known } from './check/known.ts'
+import { Disk, type DiskOptions } from './disk/disk.ts'
+import { imageOf, type Leftover } from './disk/image.ts'
 import { type Earlier, type Recording, SCRATCH, writeFiles } from './recording.ts'
-import type { Said } from './said.ts'
+import type { Said } from './workload/said.ts'
 
 export interface CutOptions extends DiskOptions {
   images: number

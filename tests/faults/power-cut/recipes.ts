@@ -1,5 +1,5 @@
-import type { AfterFailure } from './cached-file.ts'
 import { cutOnce } from './cuts.ts'
+import type { AfterFailure } from './disk/cached-file.ts'
 import { type Recording, type Run, record } from './recording.ts'
 
 /** A story to be cut off at any moment. */

@@ -3,10 +3,10 @@ import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { parseLine, type Said } from './said.ts'
-import { CALLS, type Traced, TraceReader, WORTHLESS } from './trace.ts'
+import { CALLS, type Traced, TraceReader, WORTHLESS } from './disk/trace.ts'
+import { parseLine, type Said } from './workload/said.ts'
 
-const PUBLISHER = join(import.meta.dir, 'publisher.ts')
+const PUBLISHER = join(import.meta.dir, 'workload/publisher.ts')
 export const DATABASE = 'milepost.db'
 
 /** One life of a publisher. */

@@ -5,10 +5,10 @@ import { SqliteEngine } from '../../../server/engines/sqlite/engine.ts'
 import { backUp } from '../../../server/engines/sqlite/file/backup.ts'
 import { documentOf, newJob, publish } from '../../conformance/fixtures.ts'
 import { SeededRandom } from '../../seeded-random.ts'
-import { Disk } from './disk.ts'
-import { imageOf } from './image.ts'
+import { Disk } from './disk/disk.ts'
+import { imageOf } from './disk/image.ts'
+import { TraceReader } from './disk/trace.ts'
 import { DATABASE, missing, readFiles, SCRATCH, writeFiles } from './recording.ts'
-import { TraceReader } from './trace.ts'
 
 const ID = 'cut'
 const BACKED_UP = 3

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { SeededRandom } from '../../seeded-random.ts'
+import { SeededRandom } from '../../../seeded-random.ts'
 import { PAGE, SECTOR } from './cached-file.ts'
 import { Disk, type DiskOptions } from './disk.ts'
 import { imageOf, type Leftover } from './image.ts'

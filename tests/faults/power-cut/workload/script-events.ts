@@ -1,6 +1,6 @@
-import type { JobEvent } from '../../../shared/document/events.ts'
-import { itemStatuses, logLevels } from '../../../shared/document/job.ts'
-import type { SeededRandom } from '../../seeded-random.ts'
+import type { JobEvent } from '../../../../shared/document/events.ts'
+import { itemStatuses, logLevels } from '../../../../shared/document/job.ts'
+import type { SeededRandom } from '../../../seeded-random.ts'
 
 /** Where an event stands, and who publishes it: its texts say both. */
 export interface Tag {

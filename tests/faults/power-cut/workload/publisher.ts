@@ -3,10 +3,10 @@
  * It prints what it does and learns, as `said.ts` has it, and ends after so many batches a job, or goes on for ever with 0.
  */
 import { writeSync } from 'node:fs'
-import { SqliteEngine } from '../../../server/engines/sqlite/engine.ts'
-import type { Applied, Created } from '../../../server/jobs/engine.ts'
-import type { JobHeader } from '../../../shared/document/job.ts'
-import { SeededRandom } from '../../seeded-random.ts'
+import { SqliteEngine } from '../../../../server/engines/sqlite/engine.ts'
+import type { Applied, Created } from '../../../../server/jobs/engine.ts'
+import type { JobHeader } from '../../../../shared/document/job.ts'
+import { SeededRandom } from '../../../seeded-random.ts'
 import { lineOf, type Said } from './said.ts'
 import { batchOf, endOf, epochOf, jobOf, runOf } from './script.ts'
 import { Watcher } from './watcher.ts'

@@ -1,6 +1,6 @@
-import { parseCursor } from '../../shared/document/cursor.ts'
-import { problemSchema } from '../../shared/wire/api.ts'
-import { EventStreamParser } from '../event-stream-parser.ts'
+import { parseCursor } from '../../../shared/document/cursor.ts'
+import { problemSchema } from '../../../shared/wire/api.ts'
+import { EventStreamParser } from '../../event-stream-parser.ts'
 import { CANARY, MARKUP } from './canary.ts'
 
 /** Statuses whose problem is some field's, which it has to name. */

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import type { SeededRandom } from '../../seeded-random.ts'
+import type { SeededRandom } from '../../../seeded-random.ts'
 import { type CachedFile, PAGE, SECTOR } from './cached-file.ts'
 import { type Disk, setName } from './disk.ts'
 

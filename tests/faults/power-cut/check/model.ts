@@ -1,6 +1,6 @@
-import type { Batch, JobToCreate } from '../../../server/jobs/engine.ts'
-import type { AppliedEvent } from '../../../shared/document/events.ts'
-import type { ErrorRow, Item, Job, JobHeader, LogRow, Step } from '../../../shared/document/job.ts'
+import type { Batch, JobToCreate } from '../../../../server/jobs/engine.ts'
+import type { AppliedEvent } from '../../../../shared/document/events.ts'
+import type { ErrorRow, Item, Job, JobHeader, LogRow, Step } from '../../../../shared/document/job.ts'
 
 /**
  * What documents come to, written from the words of the design alone: it shares no code with the fold that it judges. Rows are

@@ -1,6 +1,6 @@
+import type { Said } from '../workload/said.ts'
+import { compareEpochs } from '../workload/script.ts'
 import type { History, State } from './history.ts'
-import type { Said } from './said.ts'
-import { compareEpochs } from './script.ts'
 
 /** What is known of a job: what no crash may take back, and what may or may not have happened. */
 export interface KnownJob {

@@ -1,4 +1,4 @@
-import { settle } from '../virtual-clock.ts'
+import { settle } from '../../virtual-clock.ts'
 import { faultOfStream } from './answers.ts'
 import { CANARY } from './canary.ts'
 import type { Made } from './made.ts'

@@ -1,4 +1,4 @@
-import { parseLine, type Said } from './said.ts'
+import { parseLine, type Said } from '../workload/said.ts'
 
 /** What a process did to the files of a folder, and what it said, in the order in which it happened. */
 export type Traced =

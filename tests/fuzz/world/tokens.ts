@@ -1,5 +1,5 @@
 import { sign } from 'hono/jwt'
-import { SECRET, virtualToken } from '../support/tokens.ts'
+import { SECRET, virtualToken } from '../../support/tokens.ts'
 
 /**
  * Access tokens of mallory, the operator and the victim, and what somebody would forge to be taken for the victim, by the names that plans

@@ -1,14 +1,14 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { SqliteEngine } from '../../../server/engines/sqlite/engine.ts'
-import type { Engine } from '../../../server/jobs/engine.ts'
-import type { Job, JobHeader, Patch } from '../../../shared/document/job.ts'
+import { SqliteEngine } from '../../../../server/engines/sqlite/engine.ts'
+import type { Engine } from '../../../../server/jobs/engine.ts'
+import type { Job, JobHeader, Patch } from '../../../../shared/document/job.ts'
+import { DATABASE } from '../recording.ts'
+import { withoutGeneration } from '../workload/said.ts'
+import { batchOf, compareEpochs, endOf, OWNER, RUNS } from '../workload/script.ts'
 import { mustBe, pathTo, type State } from './history.ts'
 import { isBefore, type Known, type KnownJob } from './known.ts'
 import { documentAfter } from './model.ts'
-import { DATABASE } from './recording.ts'
-import { withoutGeneration } from './said.ts'
-import { batchOf, compareEpochs, endOf, OWNER, RUNS } from './script.ts'
 
 /** Keys that are tried of each job. */
 const KEYS = 3

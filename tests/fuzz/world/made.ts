@@ -1,4 +1,4 @@
-import type { Plan } from './plans.ts'
+import type { Plan } from '../requests/plans.ts'
 
 /** A request as it was made, to be made again. */
 export interface Made {

@@ -1,5 +1,5 @@
-import type { Milepost } from '../../server/app.ts'
-import type { Job } from '../../shared/document/job.ts'
+import type { Milepost } from '../../../server/app.ts'
+import type { Job } from '../../../shared/document/job.ts'
 import { CANARY } from './canary.ts'
 
 const rowsOf = (said: string) => [

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { MARKUP } from './canary.ts'
+import { MARKUP } from '../world/canary.ts'
 
 /** Texts that break careless framings, encodings, pages and terminals. */
 const nastyTexts = [

@@ -1,7 +1,7 @@
-import type { Change, Engine } from '../../../server/jobs/engine.ts'
-import type { Cursor } from '../../../shared/document/cursor.ts'
-import type { JobHeader } from '../../../shared/document/job.ts'
-import { SeededRandom } from '../../seeded-random.ts'
+import type { Change, Engine } from '../../../../server/jobs/engine.ts'
+import type { Cursor } from '../../../../shared/document/cursor.ts'
+import type { JobHeader } from '../../../../shared/document/job.ts'
+import { SeededRandom } from '../../../seeded-random.ts'
 import { type Channel, digestEvents, digestRows, type Said, type Sight } from './said.ts'
 import { compareEpochs, OWNER } from './script.ts'
 

@@ -1,5 +1,5 @@
-import type { AppliedEvent } from '../../../shared/document/events.ts'
-import type { JobHeader, Patch } from '../../../shared/document/job.ts'
+import type { AppliedEvent } from '../../../../shared/document/events.ts'
+import type { JobHeader, Patch } from '../../../../shared/document/job.ts'
 
 /** What a publisher says, a line each, at the moment at which it does or learns it. */
 export type Said =

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
-import { createEventSchema, type JobEvent } from '../../shared/document/events.ts'
-import { applyEvent } from '../../shared/document/fold.ts'
-import type { Job, JobHeader } from '../../shared/document/job.ts'
-import { ATTEMPT_LIMIT, type Limits } from '../../shared/document/limits.ts'
-import { isTerminalStatus } from '../../shared/document/selectors.ts'
-import type { JobEvents, Receipt } from '../../shared/wire/api.ts'
+import { createEventSchema, type JobEvent } from '../../../shared/document/events.ts'
+import { applyEvent } from '../../../shared/document/fold.ts'
+import type { Job, JobHeader } from '../../../shared/document/job.ts'
+import { ATTEMPT_LIMIT, type Limits } from '../../../shared/document/limits.ts'
+import { isTerminalStatus } from '../../../shared/document/selectors.ts'
+import type { JobEvents, Receipt } from '../../../shared/wire/api.ts'
 
 /** A request that was made, and what it got. */
 export interface Exchange {

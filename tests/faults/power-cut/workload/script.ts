@@ -1,6 +1,6 @@
-import type { Batch, JobToCreate } from '../../../server/jobs/engine.ts'
-import type { JobEvent } from '../../../shared/document/events.ts'
-import { SeededRandom } from '../../seeded-random.ts'
+import type { Batch, JobToCreate } from '../../../../server/jobs/engine.ts'
+import type { JobEvent } from '../../../../shared/document/events.ts'
+import { SeededRandom } from '../../../seeded-random.ts'
 import { eventAt } from './script-events.ts'
 
 /** A batch, told by where it was published: two runs that go on from one version publish different things. */

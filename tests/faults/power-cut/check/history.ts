@@ -1,8 +1,8 @@
-import type { Batch } from '../../../server/jobs/engine.ts'
-import type { Job, JobHeader } from '../../../shared/document/job.ts'
+import type { Batch } from '../../../../server/jobs/engine.ts'
+import type { Job, JobHeader } from '../../../../shared/document/job.ts'
+import { digestEvents, digestRows, type Said, type Sight, withoutGeneration } from '../workload/said.ts'
+import { batchOf, jobOf, runOf } from '../workload/script.ts'
 import { appliedEvents, documentAfter, documentOfNew, headerOf } from './model.ts'
-import { digestEvents, digestRows, type Said, type Sight, withoutGeneration } from './said.ts'
-import { batchOf, jobOf, runOf } from './script.ts'
 
 /** A state that a job may have: after its creation, or after a batch. */
 export interface State {
