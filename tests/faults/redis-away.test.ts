@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'bun:test'
+import { mkdir, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { RedisEngine } from '../../server/engines/redis/engine.ts'
 import type { Engine } from '../../server/jobs/engine.ts'
 import { batchOf, created, documentOf, publish, refusal, taken, unique, WakeLog } from '../conformance/fixtures.ts'
@@ -111,6 +113,30 @@ describe('a Redis server in trouble', () => {
     expect((await engine.list({ owner: first.owner, limit: 1 })).rows).toHaveLength(1)
     await redis.command('CONFIG', 'SET', 'maxmemory', '0')
     await publish(engine, first.id, [progress(2)])
+    await engine.close()
+  })
+
+  test('that can not write to its disk refuses events and says so, and takes them when it can', async () => {
+    await using redis = await RedisServer.start()
+    const engine = await RedisEngine.open(redis.setting)
+    const { id } = await created(engine)
+    const saves = async (status: string) => {
+      await redis.command('BGSAVE')
+      await eventually(async () =>
+        expect(await redis.command('INFO', 'persistence')).toContain(`bgsave_status:${status}`),
+      )
+    }
+    await redis.command('CONFIG', 'SET', 'save', '3600 1')
+    // A folder in place of the file that it writes.
+    await mkdir(join(redis.folder, 'dump.rdb'))
+    await saves('err')
+    expect(await engine.apply(id, batchOf([progress(1)]))).toMatchObject({
+      refused: { status: 503, detail: expect.stringContaining('disk, and nothing') },
+    })
+    expect((await documentOf(engine, id)).version).toBe(1)
+    await rmdir(join(redis.folder, 'dump.rdb'))
+    await saves('ok')
+    await publish(engine, id, [progress(1)])
     await engine.close()
   })
 

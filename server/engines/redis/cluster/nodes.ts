@@ -283,17 +283,28 @@ export class RedisNodes {
     if (error instanceof ProblemError) return error
     if (isReply(error, 'MOVED')) void this.refresh().then(() => this.#schedule())
     if (isMove(error)) return new SlotMoves()
-    if (isReply(error, 'OOM')) return refuse(problems.unavailable(FULL))
-    const isStated = STATES.some((code) => isReply(error, code)) || hasForeignKey(error)
-    if (node.isEnded || isStated || !isReplyError(error)) return refuse(problems.unavailable())
+    const refusal = REFUSALS.find(([code]) => isReply(error, code))
+    if (refusal) return refuse(problems.unavailable(refusal[1]))
+    if (node.isEnded || hasForeignKey(error) || !isReplyError(error)) return refuse(problems.unavailable())
     return error
   }
 }
 
-const FULL =
-  'The memory of the store is full, and nothing of the request was applied. Delete jobs, or raise maxmemory, then send it again.'
-/** Replies by which a server says that it can't run a command now. */
-const STATES = ['CLUSTERDOWN', 'LOADING', 'BUSY', 'MISCONF', 'NOREPLICAS']
+/** Replies by which a server refuses a command or script before it has begun. */
+const REFUSALS = [
+  [
+    'OOM',
+    'The memory of the store is full, and nothing of the request was applied. Delete jobs, or raise maxmemory, then send it again.',
+  ],
+  [
+    'MISCONF',
+    'The store can not write to its disk, and nothing of the request was applied. See the log of Redis, then send it again.',
+  ],
+  ['NOREPLICAS', AWAY],
+  ['CLUSTERDOWN', AWAY],
+  ['LOADING', AWAY],
+  ['BUSY', AWAY],
+] as const
 
 /** Whether the server replied, and did not merely lose the connection. */
 function isReplyError(error: unknown): boolean {
