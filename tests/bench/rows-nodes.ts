@@ -1,15 +1,15 @@
 import { nchanNodes } from './peers/nchan.ts'
-import { milepostNodes, redisAlone } from './peers/nodes.ts'
-import { type Row, rate } from './row.ts'
+import { milepostNodes, nodeWithoutStore, redisAlone } from './peers/nodes.ts'
+import { type Contestant, type Row, rate } from './row.ts'
 import { extra, underLoad } from './under-load.ts'
 
-/** As many events as nodes of one Redis acknowledge, beside what Redis does of the same. */
-const onNodes = (name: string, batch: number, goals: Row['goals']): Row => ({
+/** As many events as nodes of one Redis acknowledge. */
+const onNodes = (name: string, batch: number, beside: Contestant[], title: string, goals: Row['goals']): Row => ({
   name,
-  title: `64 producers, ${batch === 1 ? 'an event' : `${batch} events`} a request, on nodes of one Redis; no server is pinned to a core`,
+  title: `64 producers, ${title}; no server is pinned to a core`,
   contestants: [
     ...underLoad('nodePublishes', [milepostNodes(1)]),
-    ...underLoad('scriptAlone', [redisAlone]),
+    ...beside,
     ...extra(underLoad('nodePublishes', [2, 3].map(milepostNodes))),
   ],
   options: { publishers: 64, batch, warmUp: 2, seconds: 2 },
@@ -43,8 +43,21 @@ export const nodeRows: readonly Row[] = [
     ],
     goals: [{ figure: 'further50', atMost: 2 }],
   },
-  onNodes('Re', 1, [{ figure: 'rate', atLeast: 15_000 }]),
-  onNodes('Reb', 100, [{ figure: 'rate', against: redisAlone.name, atLeast: 0.9 }]),
+  onNodes(
+    'Re',
+    1,
+    underLoad('scriptAlone', [redisAlone]),
+    'an event a request, on nodes of one Redis, beside what its script alone can do',
+    [{ figure: 'rate', atLeast: 15_000 }],
+  ),
+  // The script alone has no HTTP, no JSON and no fold. A node without a store has these and nothing else.
+  onNodes(
+    'Reb',
+    100,
+    underLoad('nodePublishes', [nodeWithoutStore]),
+    '100 events a request, on nodes of one Redis, beside a node that stores nothing',
+    [{ figure: 'rate', against: nodeWithoutStore.name, atLeast: 0.9 }],
+  ),
   {
     name: 'Rj',
     title: '2,000 jobs with a watcher each on one node of a Redis, published to on another, 2,000 events/s',
@@ -59,6 +72,26 @@ export const nodeRows: readonly Row[] = [
       { figure: 'idle', label: 'CPU-µs a second, when nothing happens' },
       { figure: 'cpu', label: 'CPU-µs of the watching node an event' },
       { figure: 'lost', label: 'lost' },
+    ],
+    goals: [],
+  },
+  {
+    name: 'Rm',
+    title: 'memory of Redis, by its own count: bytes of each part of a job',
+    contestants: extra(underLoad('redisMemory', [milepostNodes(1)])),
+    options: { jobs: 1_000, items: 100_000 },
+    quick: { jobs: 200, items: 10_000 },
+    takes: 15,
+    isOnce: true,
+    columns: [
+      { figure: 'job', label: 'a job, with its places in lists' },
+      { figure: 'item', label: 'an item with 50 characters of text, in a job of 100' },
+      { figure: 'largeItem', label: 'the same, in a job of 100,000' },
+      { figure: 'line', label: 'a log line of 60 characters' },
+      { figure: 'firstKey', label: 'the first idempotency key of a job' },
+      { figure: 'key', label: 'another one, to 50' },
+      { figure: 'manyKeys', label: 'another one, from 51 to 256' },
+      { figure: 'subscription', label: 'a job that a node watches: its subscription' },
     ],
     goals: [],
   },

@@ -1,11 +1,12 @@
 import type { Target } from '../target.ts'
 
-/** The bytes of a request on a connection that stays open. */
-export function requestBytes(target: Target, method: string, path: string, json = ''): Buffer {
+/** The bytes of a request on a connection that stays open. @param key its idempotency key, if any */
+export function requestBytes(target: Target, method: string, path: string, json = '', key = ''): Buffer {
+  const idempotency = key ? `Idempotency-Key: ${key}\r\n` : ''
   const authorization = target.token ? `Authorization: Bearer ${target.token}\r\n` : ''
   const body = json ? `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(json)}\r\n` : ''
   return Buffer.from(
-    `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream, */*\r\n${authorization}${body}\r\n${json}`,
+    `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream, */*\r\n${authorization}${idempotency}${body}\r\n${json}`,
   )
 }
 

@@ -16,6 +16,17 @@ export function milepostNodes(count: number): Peer {
   }
 }
 
+/** One process with the memory engine: the HTTP, the validation and the fold of a node, and no store. It runs on any core. */
+export const nodeWithoutStore: Peer = {
+  name: 'a node with the memory engine',
+  missing: () => undefined,
+  async start() {
+    const running = await milepost('', { ...onBun, engine: () => 'memory:' }).start()
+    pin('both', running.target.pid)
+    return running
+  },
+}
+
 /** Redis alone. */
 export const redisAlone: Peer = {
   name: 'the script alone',

@@ -9,6 +9,7 @@ import { largeJob } from './large-job.ts'
 import { nodePublishes } from './node-publishes.ts'
 import { publishes } from './publishes.ts'
 import { quiet } from './quiet.ts'
+import { redisMemory } from './redis-memory.ts'
 import { scriptAlone } from './script-alone.ts'
 import { slowDisk } from './slow-disk.ts'
 import { slowReaders } from './slow-readers.ts'
@@ -26,6 +27,7 @@ export const workloads = {
   nodePublishes,
   publishes,
   quiet,
+  redisMemory,
   scriptAlone,
   slowDisk,
   slowReaders,

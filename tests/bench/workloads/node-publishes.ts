@@ -3,7 +3,7 @@ import { cpuSeconds } from '../usage.ts'
 import { Producers } from './publishes.ts'
 
 /**
- * Producers as in {@link Producers}, spread over the nodes of one Redis. Re, Reb.
+ * Producers as in {@link Producers}, spread over the nodes of one Redis, or on a node without. Re, Reb.
  *
  * @param options `publishers` in all, `batch` events of each request, `seconds` of measure, `warmUp` before it
  */
@@ -15,9 +15,10 @@ export async function nodePublishes(target: Target, options: Options): Promise<F
   )
   const run = (duration: number) => Promise.all(producers.map((some) => some.run(duration)))
   await run(warmUp)
-  const before = cpuSeconds(target.redis?.pid ?? 0)
+  const redisSeconds = () => (target.redis ? cpuSeconds(target.redis.pid) : 0)
+  const before = redisSeconds()
   const figures = await run(seconds)
-  const redis = (cpuSeconds(target.redis?.pid ?? 0) - before) * 1e6
+  const redis = (redisSeconds() - before) * 1e6
   const rate = figures.reduce((sum, { rate: its }) => sum + its, 0)
   return {
     rate,
