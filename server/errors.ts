@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { Ask } from '../shared/document/ask-schema.ts'
 import type { JobStatus } from '../shared/document/job.ts'
 import type { Limits } from '../shared/document/limits.ts'
 import type { ProblemType } from '../shared/wire/api.ts'
@@ -22,6 +23,8 @@ export interface Problem {
   limit?: LimitName
   /** With which status the job has ended. */
   jobStatus?: JobStatus
+  /** What was answered to an ask before. */
+  answered?: Required<Ask>['answer']
 }
 
 /** Limits that a 429 may name: settings, and two fixed ones. */
@@ -101,6 +104,8 @@ export const problems = {
     ...problems.conflict(detail, errors),
     jobStatus,
   }),
+  /** For a job that has no ask of this id. */
+  noSuchAsk: (): Problem => ({ ...problems.notFound(), detail: 'This job asks nothing under this id.' }),
   tooLarge: (detail: string, errors?: FieldError[]): Problem => ({
     type: 'urn:milepost:too-large',
     status: 413,

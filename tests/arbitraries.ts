@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { AppliedEvent, ControlEvent, JobEvent, ProducerEvent } from '../shared/document/events.ts'
+import type { AnswerEvent, AppliedEvent, ControlEvent, JobEvent, ProducerEvent } from '../shared/document/events.ts'
 import { applyEvent } from '../shared/document/fold.ts'
 import {
   itemStatuses,
@@ -174,6 +174,31 @@ export const controlEvent: fc.Arbitrary<ControlEvent> = some({
   pauseRequested: fc.boolean(),
 }).map((fields) => ({ type: 'control', ...fields }))
 
+const askField = fc.oneof(
+  fc.constantFrom({ type: 'boolean' } as const, { type: 'integer', minimum: 0 } as const),
+  fc.record({ type: fc.constant('string' as const), title: text, enum: fc.constantFrom<string[]>(['a', 'b']) }),
+)
+
+export const askEvent: fc.Arbitrary<ProducerEvent> = fc
+  .tuple(
+    rowId,
+    text,
+    some({
+      schema: fc.oneof(
+        askField,
+        fc.record({ type: fc.constant('object' as const), properties: fc.record({ reason: askField }) }),
+      ),
+      expiresAt: fc.constantFrom(instantOf(30), instantOf(100_000)),
+    }),
+  )
+  .map(([id, message, fields]) => ({ type: 'ask', id, message, ...fields }))
+
+/** What the server writes when an ask is answered, or nobody did in time. */
+export const answerEvent: fc.Arbitrary<AnswerEvent> = fc.oneof(
+  fc.record({ type: fc.constant('answer' as const), ask: rowId, value: fc.boolean(), by: name }),
+  fc.record({ type: fc.constant('answer' as const), ask: rowId }),
+)
+
 /** Any one event that a producer may send, legal at this moment or not. */
 export const producerEvent: fc.Arbitrary<ProducerEvent> = fc.oneof(
   progressEvent,
@@ -182,14 +207,22 @@ export const producerEvent: fc.Arbitrary<ProducerEvent> = fc.oneof(
   stepEvent,
   errorEvent,
   logEvent,
+  askEvent,
 )
 
 /** A job's whole history after its creation, every event of it legal and as the server applies it: attempts are counted, nothing follows the end. */
 export const history: fc.Arbitrary<JobEvent[]> = fc
-  .array(fc.oneof({ weight: 12, arbitrary: producerEvent }, { weight: 1, arbitrary: controlEvent }), {
-    maxLength: 40,
-    size: 'max',
-  })
+  .array(
+    fc.oneof(
+      { weight: 12, arbitrary: producerEvent },
+      { weight: 1, arbitrary: controlEvent },
+      { weight: 1, arbitrary: answerEvent },
+    ),
+    {
+      maxLength: 40,
+      size: 'max',
+    },
+  )
   .map(legal)
 
 /** The same while the job lives: no terminal status. */

@@ -1,15 +1,15 @@
 import type { EventFields, ProducerEvent } from '../../shared/document/events.ts'
-import type { Job, JobHeader } from '../../shared/document/job.ts'
+import type { Job, JobHeader, JobStatus } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { Batcher, mergeProgress, type Sent } from '../../shared/producer/batcher.ts'
 import type { Answer, Failed } from '../../shared/producer/http-sender.ts'
 import type { Post, Posted } from '../../shared/producer/outbox.ts'
-import type { Clock, Random, Timer } from '../../shared/time/clock.ts'
+import { type Clock, type Random, randomId, type Timer } from '../../shared/time/clock.ts'
 import { isJob } from '../../shared/wire/answers.ts'
-import type { Receipt } from '../../shared/wire/api.ts'
 import { jobsPath } from '../../shared/wire/paths.ts'
-import type { JobReporter, NewJob } from './job-reporter.ts'
-import type { ReportedJob } from './report-channel.ts'
+import { textOf } from './error-text.ts'
+import type { Answered, Ask, JobReporter, NewJob } from './job-reporter.ts'
+import type { Asked, ReportedJob } from './report-channel.ts'
 
 /** `heartbeatSeconds` of jobs that are created without. */
 export const HEARTBEAT_SECONDS = 60
@@ -21,6 +21,8 @@ const HEARTBEAT_MS = { least: 1_000, most: 3_600_000 }
 const CLOSE_MS = 5_000
 /** The wait before another try to create a job while the reporter closes. */
 const CREATE_AGAIN_MS = 500
+/** How often a producer without a WebSocket asks for the answer to an ask: milliseconds. */
+const ANSWER_MS = 3_000
 /** The time-out of one request. */
 const REQUEST_MS = 15_000
 /** The same while the reporter closes: a connection that went mute must not take all of the time. */
@@ -35,6 +37,8 @@ export interface JobPort {
   onReceipt(): void
   /** The server has a job from now on that has said nothing yet. */
   onCreated(job: ReportedJob): void
+  /** Whether the server tells what is asked and answered at once. */
+  readonly isPushed: boolean
   /** The work has reported something. */
   isActive: boolean
   /** Reports on another job. */
@@ -60,10 +64,14 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
   #creating: Promise<Answer<Job | JobHeader> | Failed> | undefined
   #cancel: (() => void) | undefined
   #isCancelled = false
-  #asked: Pick<Receipt, 'version' | 'cancelRequested' | 'pauseRequested'> | undefined
+  #asked: Asked | undefined
   /** What the job was created with, if it was here. */
   readonly #created: Partial<NewJob>
   #isOver = false
+  /** What was reported last. */
+  #status: JobStatus = 'pending'
+  /** Asks that the server did not take. */
+  readonly #lostAsks = new Set<string>()
   /** It waits for its next try, which may be in another process. */
   #isAgain = false
   readonly #heartbeatMs: number
@@ -104,7 +112,12 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
         this.hear(receipt)
         port.onReceipt()
       },
-      onRejected: (reason, event) => port.tell(`A ${event.type} event of job ${id} was not taken: ${reason}`),
+      onRejected: (reason, event) => {
+        port.tell(`A ${event.type} event of job ${id} was not taken: ${reason}`)
+        if (event.type !== 'ask') return
+        this.#lostAsks.add(event.id)
+        this.#wake()
+      },
       onClosed: (refusal, jobStatus) => {
         // Nobody is told of a job that was cancelled while it waited.
         if (jobStatus === 'cancelled') this.#stopWork()
@@ -133,6 +146,7 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
   status(fields: EventFields<'status'>): void {
     this.#add({ ...fields, type: 'status' })
     const { status } = fields
+    this.#status = status
     this.#isOver ||= isTerminalStatus(status)
     this.#stopHeartbeats()
     if (status === 'running' && !this.#isOver) this.#awaitHeartbeat()
@@ -147,6 +161,27 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
   fork(title: string, fields: Partial<NewJob> = {}): JobReporter {
     const { kind = 'job', owner } = this.#created
     return this.#port.create({ kind, title, ...(owner === undefined ? {} : { owner }), ...fields, parentId: this.id })
+  }
+
+  async ask({ id = randomId(this.#port.random, 20), ...fields }: Ask): Promise<Answered> {
+    const { closingClock } = this.#port
+    this.#add({ ...fields, id, type: 'ask' })
+    for (;;) {
+      await this.flush()
+      const closed = this.#asked?.answers?.find(({ ask }) => ask === id)
+      if (closed) return closed.value === undefined ? { expired: true } : { value: closed.value, by: closed.by ?? '' }
+      if (this.#isOver || this.cancelRequested || this.#lostAsks.has(id)) return { ended: true }
+      await new Promise<void>((resolve) => {
+        // Without a WebSocket the receipts tell.
+        const timer = closingClock.setTimeout(resolve, ANSWER_MS)
+        this.#waiting.push(() => {
+          closingClock.clearTimeout(timer)
+          resolve()
+        })
+      })
+      if (!this.#isOver && this.#batcher.idle && !this.#port.isPushed)
+        this.#batcher.add({ type: 'status', status: this.#status })
+    }
   }
 
   item(fields: EventFields<'item'>): void {
@@ -252,11 +287,11 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
     return !this.#isOver && this.#asked !== undefined
   }
 
-  hear(asked: Pick<Receipt, 'version' | 'cancelRequested' | 'pauseRequested'>): void {
+  hear(asked: Asked): void {
     // A push overtakes receipts.
     if (this.#asked && asked.version < this.#asked.version) return
     this.#asked = asked
-    if (!this.#isPaused) this.#wake()
+    if (!this.#isPaused || asked.answers) this.#wake()
     if (asked.cancelRequested) this.#stopWork()
   }
 
@@ -355,16 +390,5 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
     clock.clearTimeout(timer)
     this.#cancel = undefined
     return answer
-  }
-}
-
-/** The most characters of an error's text: as bytes they fit a message. */
-const ERROR_LENGTH = 2_000
-
-function textOf(error: unknown): string {
-  try {
-    return String(error instanceof Error ? error.message || error.name : error).slice(0, ERROR_LENGTH)
-  } catch {
-    return 'An error without a text'
   }
 }

@@ -1,5 +1,12 @@
+import type { AnswerValue } from '../../shared/document/ask-schema.ts'
 import type { EventFields } from '../../shared/document/events.ts'
 import type { CreateJob } from '../../shared/wire/api.ts'
+
+/** What to ask: see the event `ask`. */
+export type Ask = Omit<EventFields<'ask'>, 'id'> & { id?: string }
+
+/** What became of an ask: what was answered and by whom; or that nobody did in time, or before the job ended. */
+export type Answered = { value: AnswerValue; by: string } | { expired: true } | { ended: true }
 
 /** A job to be created: what `POST /api/jobs` takes. */
 export type NewJob = CreateJob
@@ -26,6 +33,14 @@ export interface JobReporter {
   retry(error?: unknown, fields?: Pick<EventFields<'status'>, 'message' | 'attempt'>): void
   /** Creates a child of this job: of the same kind and owner, unless the fields say otherwise. */
   fork(title: string, fields?: Partial<NewJob>): JobReporter
+  /**
+   * Asks the owner of the job, who answers on its page: yes or no without a schema. Resolves with the answer, or with `expired` when the time for
+   * it is over. An id that was answered before, by an earlier try of this work, resolves with that answer. Keeps the process alive. Never
+   * rejects: without an answer it resolves with `ended` when the job ends, is cancelled, or takes no more events.
+   *
+   * @param fields.id left out: one is made
+   */
+  ask(fields: Ask): Promise<Answered>
   error(fields: EventFields<'error'>): void
   log(fields: EventFields<'log'>): void
   /** Whether a watcher has cancelled or paused the job, as far as the reporter has heard: at once with a WebSocket, else from the last batch. */

@@ -6,6 +6,9 @@ import type { Clock, Random, Timer } from '../../shared/time/clock.ts'
 import type { isProblem, isReceipt } from '../../shared/wire/answers.ts'
 import type { Receipt } from '../../shared/wire/api.ts'
 
+/** What people ask and answer, as of a version of the job. */
+export type Asked = Pick<Receipt, 'version' | 'cancelRequested' | 'pauseRequested' | 'answers'>
+
 /** A job of the reporter. */
 export interface ReportedJob {
   readonly id: string
@@ -13,7 +16,7 @@ export interface ReportedJob {
   readonly isLive: boolean
   readonly epoch: string | undefined
   /** Called with what watchers ask, as of a version of the job. */
-  hear(asked: Pick<Receipt, 'version' | 'cancelRequested' | 'pauseRequested'>): void
+  hear(asked: Asked): void
 }
 
 /** What {@link ReportChannel} needs: functions too, because bundlers put a module that is shared with this one into a file of its own. */
@@ -96,6 +99,10 @@ export class ReportChannel {
   /** Connects soon, unless it is connected or waits to be. Call it when the server has answered. */
   wake(): void {
     if (!this.#socket && this.#timer === undefined) this.#after(FIRST_MS, () => this.#connect())
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
   }
 
   /** Hears what watchers ask of a job that has reported nothing yet. */
@@ -265,7 +272,7 @@ export class ReportChannel {
     } catch {
       return
     }
-    const { n, job: id, version, cancelRequested, pauseRequested } = message
+    const { n, job: id, version, cancelRequested, pauseRequested, answers } = message
     if (typeof n === 'number') {
       const frame = this.#unanswered.get(n)
       if (!this.#unanswered.delete(n)) return
@@ -274,7 +281,8 @@ export class ReportChannel {
       frame?.done(message)
       this.#sendWaiting()
     } else if (typeof version === 'number' && typeof cancelRequested === 'boolean') {
-      const asked = { version, cancelRequested, pauseRequested: pauseRequested === true }
+      const asked: Asked = { version, cancelRequested, pauseRequested: pauseRequested === true }
+      if (Array.isArray(answers)) asked.answers = answers
       for (const job of this.#liveJobs) if (job.id === id) job.hear(asked)
     }
   }

@@ -123,6 +123,9 @@ export function createReporter(options: ReporterOptions): Reporter {
       channel?.follow(job)
       port.onReceipt()
     },
+    get isPushed() {
+      return channel?.isOpen === true
+    },
     isActive: false,
     create: (job) => reporter.create(job),
     resume: (job) => jobs.add(job),

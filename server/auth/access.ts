@@ -45,7 +45,15 @@ export interface Principal {
 }
 
 /** An action on a job. */
-export type Action = 'read' | 'publish' | 'control' | 'remove' | 'share-watch' | 'share-publish' | 'end-tokens'
+export type Action =
+  | 'read'
+  | 'publish'
+  | 'control'
+  | 'answer'
+  | 'remove'
+  | 'share-watch'
+  | 'share-publish'
+  | 'end-tokens'
 
 /** The name of a principal among those of all tenants. Two tenants may have principals with the same `sub`. */
 export const fullName = ({ tenant, sub }: Pick<Principal, 'tenant' | 'sub'>): string => qualify(tenant, sub)
@@ -88,6 +96,7 @@ function permitRole(principal: Principal, header: JobHeader, action: Action): vo
     read: asOwner || asCreator,
     publish: asCreator,
     control: asOwner,
+    answer: asOwner,
     remove: asOwner || asCreator,
     'share-watch': asOwner || asCreator,
     'share-publish': asCreator,
@@ -108,6 +117,7 @@ const reasons: Record<Action, string> = {
   read: 'Reading a job needs the scope jobs:read as its owner, or jobs:write as its creator.',
   publish: 'Only the creator of a job publishes to it, with the scope jobs:write.',
   control: 'Only the owner of a job cancels, pauses or resumes it, with the scope jobs:read.',
+  answer: 'Only the owner of a job answers what it asks, with the scope jobs:read.',
   remove: 'Removing a job needs the scope jobs:read as its owner, or jobs:write as its creator.',
   'share-watch': 'A watch token needs the scope jobs:read as the owner of the job, or jobs:write as its creator.',
   'end-tokens': "Revoking a job's tokens needs the scope jobs:read as its owner, or jobs:write as its creator.",

@@ -111,6 +111,14 @@ export function jobRoutes(app: App, context: RouteContext): void {
     })
   }
 
+  app.post('/api/jobs/:id/answers/:ask', ...smallJson, valid('json', schemas.answer), async (c) => {
+    const { id, ask } = c.req.param()
+    const { value } = c.req.valid('json')
+    const header = await jobs.answer(c.get('principal'), id, ask, value)
+    recordAct(c, context, { action: 'ask-answered', job: id, for: header.createdBy })
+    return c.json(header, 202)
+  })
+
   app.post('/api/jobs/:id/tokens', ...tokens, valid('json', schemas.createToken), async (c) => {
     const request = c.req.valid('json')
     const id = c.req.param('id')

@@ -1,3 +1,4 @@
+import { closedAsks, closedVersion } from '../../shared/document/asks.ts'
 import type { JobHeader } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import type { Receipt } from '../../shared/wire/api.ts'
@@ -7,7 +8,7 @@ import type { Change, Documents, Unwatch } from '../jobs/engine.ts'
 export const FOLLOWED_JOBS = 10_000
 
 /** What watchers ask of a job, as of a version. */
-export type Requests = Pick<Receipt, 'version' | 'cancelRequested' | 'pauseRequested'>
+export type Requests = Pick<Receipt, 'version' | 'cancelRequested' | 'pauseRequested' | 'answers'>
 
 /** What a follower needs from its connection. */
 export interface RequestPort {
@@ -107,7 +108,8 @@ export class RequestFollower {
       if (this.#jobs.get(job) !== followed) return
       if (isNew(followed.told, header)) {
         const { version, cancelRequested, pauseRequested } = header
-        followed.told = { version, cancelRequested, pauseRequested }
+        const answers = closedAsks(header)
+        followed.told = { version, cancelRequested, pauseRequested, ...(answers ? { answers } : {}) }
         this.#port.push(job, followed.told)
       }
       if (isTerminalStatus(header.status)) this.#drop(job, followed)
@@ -127,6 +129,7 @@ export class RequestFollower {
 /** Whether a job was asked for something else than its producer knows. */
 function isNew(told: Requests, header: JobHeader): boolean {
   const { version, cancelRequested, pauseRequested } = header
-  if (cancelRequested === told.cancelRequested && pauseRequested === told.pauseRequested) return false
-  return version > told.version
+  if (version <= told.version) return false
+  const isAsked = cancelRequested !== told.cancelRequested || pauseRequested !== told.pauseRequested
+  return isAsked || (header.asks !== undefined && closedVersion(header) > told.version)
 }

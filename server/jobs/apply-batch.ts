@@ -1,6 +1,7 @@
+import { ASKS_LENGTH, flawsOfAnswer, OPEN_ASKS_LIMIT, openAsks } from '../../shared/document/asks.ts'
 import type { AppliedEvent, JobEvent } from '../../shared/document/events.ts'
 import { foldEvent, mergeHeader } from '../../shared/document/fold.ts'
-import type { Item, JobHeader, Step } from '../../shared/document/job.ts'
+import type { Item, JobHeader, PatchHeader, Step } from '../../shared/document/job.ts'
 import { ATTEMPT_LIMIT, type Limits } from '../../shared/document/limits.ts'
 import { countItems, isTerminalStatus } from '../../shared/document/selectors.ts'
 import { utf8Length } from '../../shared/document/text-size.ts'
@@ -8,7 +9,17 @@ import { tokenSeries } from '../auth/access.ts'
 import { type Problem, problems } from '../errors.ts'
 import { addDeliveries, changeDelivery } from './background/deliveries.ts'
 import { dueEvents } from './background/due.ts'
-import type { Batch, Change, Commit, DueTerms, IdempotencyKey, Marks, Operation, StoredJob } from './engine.ts'
+import type {
+  AnswerTerms,
+  Batch,
+  Change,
+  Commit,
+  DueTerms,
+  IdempotencyKey,
+  Marks,
+  Operation,
+  StoredJob,
+} from './engine.ts'
 import { enter } from './generations.ts'
 
 /** What an engine loads before it applies a batch. */
@@ -60,16 +71,22 @@ export function applyBatch(loaded: Loaded, batch: Batch, limits: Limits): Outcom
     const changed = changeDelivery(marks, batch.decide.delivery)
     return changed ? { commit: withMarks(loaded.job, changed) } : { repeat: before }
   }
-  const events = batch.decide === undefined ? batch.events : decide(loaded.job, batch.decide)
+  const events = batch.decide === undefined ? batch.events : decide(loaded.job, batch.decide, batch.at)
   if ('refused' in events) return events
   if (events.length === 0) return { repeat: before }
   return new Application(loaded, { ...batch, events }, limits, { ...marks }).run()
 }
 
 /** Converts a decision to events, or a refusal. No events when there is nothing to do. */
-function decide(job: StoredJob, decision: Operation | DueTerms): JobEvent[] | { refused: Problem } {
+function decide(
+  job: StoredJob,
+  decision: Operation | DueTerms | { answer: AnswerTerms },
+  at: string,
+): JobEvent[] | { refused: Problem } {
   const { status } = job.header
-  if (typeof decision === 'object') return dueEvents(job, decision)
+  if (typeof decision === 'object') {
+    return 'answer' in decision ? decideAnswer(job.header, decision.answer, at) : dueEvents(job, decision)
+  }
   if (isTerminalStatus(status)) return { refused: problems.ended(status, `The job is ${status} already.`) }
   switch (decision) {
     case 'pause':
@@ -92,6 +109,30 @@ function withMarks({ header }: StoredJob, marks: Marks): Commit {
 }
 
 const attemptOf = ({ attempt = 1 }: JobHeader): number => attempt
+
+/** What the server adds to an ask: characters of JSON. */
+const ASK_OVERHEAD = 256
+
+/** The event for an answer, or why there is none. */
+function decideAnswer(
+  job: JobHeader,
+  { ask: id, value, by }: AnswerTerms,
+  at: string,
+): JobEvent[] | { refused: Problem } {
+  const ask = job.asks?.find((one) => one.id === id)
+  if (!ask) return { refused: problems.noSuchAsk() }
+  const { answer, schema, expired, expiresAt } = ask
+  if (answer) {
+    const detail = `${answer.by} has answered this at ${answer.at}: ${JSON.stringify(answer.value)}.`
+    return { refused: { ...problems.conflict(detail), answered: answer } }
+  }
+  if (isTerminalStatus(job.status))
+    return { refused: problems.ended(job.status, `The job is ${job.status}: it needs no answer any more.`) }
+  if (expired || (expiresAt !== undefined && Date.parse(expiresAt) <= Date.parse(at)))
+    return { refused: problems.conflict(`The time to answer ended at ${expiresAt}.`) }
+  const flaws = flawsOfAnswer(schema, value)
+  return flaws.length > 0 ? { refused: problems.invalid(flaws) } : [{ type: 'answer', ask: id, value, by }]
+}
 
 /** The wake-up for a commit. */
 export function changeOf({ header, marks, from, events }: Commit): Change {
@@ -155,7 +196,7 @@ class Application {
       const step = patch.steps?.[0]
       const item = patch.items?.[0]
       const bytes = this.#marks.bytes
-      this.#account(applied, row, step, item)
+      this.#account(applied, row, step, item, patch.job)
       addDeliveries(this.#marks, applied, this.#batch.webhookUrls)
       if (step) this.#steps.set(step.id, step)
       if (item) this.#items.set(item.id, item)
@@ -189,6 +230,7 @@ class Application {
     const attempt = attemptOf(this.#header)
     if (event.type === 'status' && event.attempt !== undefined && event.attempt < attempt)
       return problems.invalid([{ field: name('attempt'), detail: `must be at least ${attempt}: attempts only rise` }])
+    if (event.type === 'ask') return this.#checkAsk(event, index)
     if (event.type === 'item' && !row && countItems(this.#header) >= this.#limits.items) {
       return problems.tooLarge(`A job has at most ${this.#limits.items} items.`, [
         { field: name('id'), detail: 'is one item too many' },
@@ -200,6 +242,21 @@ class Application {
       ])
     }
     return undefined
+  }
+
+  #checkAsk(event: Extract<JobEvent, { type: 'ask' }>, index: number): Problem | undefined {
+    const open = openAsks(this.#header)
+    const known = this.#header.asks?.find(({ id }) => id === event.id)
+    if (!known && open.length >= OPEN_ASKS_LIMIT) {
+      return problems.tooLarge(`A job has at most ${OPEN_ASKS_LIMIT} open asks.`, [
+        { field: this.#field(index, 'id'), detail: 'is one open ask too many' },
+      ])
+    }
+    const others = open.filter(({ id }) => id !== event.id)
+    if (JSON.stringify([...others, event]).length + ASK_OVERHEAD <= ASKS_LENGTH) return undefined
+    return problems.tooLarge(`The open asks of a job have at most ${ASKS_LENGTH} characters of JSON together.`, [
+      { field: this.#field(index, 'message'), detail: 'would be too much together with the other open asks' },
+    ])
   }
 
   #tooLarge(event: JobEvent, index: number): Problem {
@@ -215,7 +272,13 @@ class Application {
     return this.#batch.events.length > 1 ? `${index}.${key}` : key
   }
 
-  #account(event: AppliedEvent, before: Step | Item | undefined, step: Step | undefined, item: Item | undefined): void {
+  #account(
+    event: AppliedEvent,
+    before: Step | Item | undefined,
+    step: Step | undefined,
+    item: Item | undefined,
+    after: PatchHeader,
+  ): void {
     const marks = this.#marks
     const row = step ?? item
     if (row) marks.bytes += rowBytes(row) - rowBytes(before)
@@ -230,6 +293,8 @@ class Application {
         marks.metadataVersion = event.version
       }
     }
+    if (event.type === 'ask' || event.type === 'answer')
+      marks.bytes += jsonBytes(after.asks) - jsonBytes(this.#header.asks)
     if (event.type === 'control' && event.cancelRequested) marks.cancelRequestedAt ??= event.at
   }
 }

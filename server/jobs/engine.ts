@@ -1,3 +1,4 @@
+import type { AnswerValue } from '../../shared/document/ask-schema.ts'
 import type { Cursor } from '../../shared/document/cursor.ts'
 import type { AppliedEvent, JobEvent } from '../../shared/document/events.ts'
 import type { ErrorRow, Item, JobHeader, JobStatus, LogRow, Patch, Step } from '../../shared/document/job.ts'
@@ -91,7 +92,14 @@ export type Operation = 'cancel' | 'pause' | 'resume'
  * delivery of a webhook. The last two are no events and keep the version. Plain data, so that any thread or machine can decide. Decided on an earlier read, it would have to be repeated
  * whenever a producer commits first.
  */
-export type Decision = Operation | 'end-tokens' | DueTerms | { delivery: DeliveryChange }
+export type Decision = Operation | 'end-tokens' | DueTerms | { delivery: DeliveryChange } | { answer: AnswerTerms }
+
+/** An answer of a person to an ask of a job. */
+export interface AnswerTerms {
+  ask: string
+  value: AnswerValue
+  by: string
+}
 
 /** Events that are applied all or not at all. */
 export interface Batch {

@@ -1,3 +1,5 @@
+import type { AnswerValue } from '../../shared/document/ask-schema.ts'
+import { closedAsks } from '../../shared/document/asks.ts'
 import type { ProducerEvent } from '../../shared/document/events.ts'
 import { isAnyJobId, isJobId, type JobHeader } from '../../shared/document/job.ts'
 import type { Limits } from '../../shared/document/limits.ts'
@@ -208,6 +210,13 @@ export class Jobs {
     return this.#count(await this.#apply(principal, id, { events: [], at: this.#now(), epoch, decide: operation }), 1)
   }
 
+  /** Answers an ask of a job: the first answer counts. @throws ProblemError 409 with what was answered before, 422 that names `value` */
+  async answer(principal: Principal, id: string, ask: string, value: AnswerValue): Promise<JobHeader> {
+    const { epoch } = (await this.read(principal, id, 'answer')).header
+    const decide = { answer: { ask, value, by: principal.sub } }
+    return this.#count(await this.#apply(principal, id, { events: [], at: this.#now(), epoch, decide }), 1)
+  }
+
   /** Creates a token for people without an account. */
   async share(principal: Principal, id: string, { can, parts, seconds }: CreateToken) {
     const stored = await this.read(principal, id, can === 'watch' ? 'share-watch' : 'share-publish')
@@ -292,7 +301,9 @@ export class Jobs {
     const { version, cancelRequested, pauseRequested } = header
     const watched = isWatchedElsewhere || this.#context.isWatched(header, tenant)
     const flushMs = watched ? FLUSH_MS.watched : FLUSH_MS.unwatched
-    return { version, cancelRequested, pauseRequested, watched, flushMs }
+    const receipt = { version, cancelRequested, pauseRequested, watched, flushMs }
+    const answers = closedAsks(header)
+    return answers ? { ...receipt, answers } : receipt
   }
 
   #addKey(batch: Batch, key: IdempotencyKey): void {

@@ -1,10 +1,14 @@
 import { z } from 'zod'
+import { type AnswerValue, askSchemaSchema } from './ask-schema.ts'
 import { itemStatusSchema, jobStatusSchema, logLevelSchema } from './job.ts'
 import { ATTEMPT_LIMIT, defaultLimits, type Limits } from './limits.ts'
 import { fitsUtf8 } from './text-size.ts'
 
 /** Deepest nesting of a `result` or `metadata`: deeper values would overflow the stack of code that walks them. */
 export const JSON_DEPTH = 32
+
+/** Most JSON of one ask: characters. */
+const ASK_LENGTH = 8_192
 
 /** Whether a JSON value is nested no deeper than that. */
 export function isShallow(value: unknown, depth = JSON_DEPTH): boolean {
@@ -120,7 +124,20 @@ export function createEventSchema(limits: Limits) {
     message,
     level: logLevelSchema.optional(),
   })
-  return z.discriminatedUnion('type', [progress, status, item, step, error, log]).meta({ id: 'Event' })
+  const instant = z.iso.datetime({ offset: true }).check((payload) => {
+    const ms = Date.parse(payload.value)
+    if (!Number.isNaN(ms)) payload.value = new Date(ms).toISOString()
+  })
+  const ask = z
+    .strictObject({
+      type: z.literal('ask'),
+      id: name,
+      message,
+      schema: askSchemaSchema.optional(),
+      expiresAt: instant.optional(),
+    })
+    .refine((fields) => JSON.stringify(fields).length <= ASK_LENGTH, `must be at most ${ASK_LENGTH} characters of JSON`)
+  return z.discriminatedUnion('type', [progress, status, item, step, error, log, ask]).meta({ id: 'Event' })
 }
 
 /** What a producer may report, under the default limits. */
@@ -140,8 +157,17 @@ export interface ControlEvent {
   pauseRequested?: boolean
 }
 
+/** What its owner answered to an ask; without a value: nobody did in time. Written by the server alone. */
+export interface AnswerEvent {
+  type: 'answer'
+  ask: string
+  value?: AnswerValue
+  /** Who answered. */
+  by?: string
+}
+
 /** Everything that can change a document. */
-export type JobEvent = ProducerEvent | ControlEvent
+export type JobEvent = ProducerEvent | ControlEvent | AnswerEvent
 
 /** An applied event: with its version, and with everything that the server derived. */
 export type AppliedEvent = JobEvent & {
@@ -149,7 +175,7 @@ export type AppliedEvent = JobEvent & {
   /** When the server took it: ISO 8601, UTC. */
   at: string
   /** With a terminal status: when the job is removed. */
-  expiresAt?: string
+  expiresAt?: string | undefined
   /** Set on the first event of a generation. */
   generation?: string
 }

@@ -1,3 +1,4 @@
+import { foldAsks } from './asks.ts'
 import type { AppliedEvent } from './events.ts'
 import type { ErrorRow, Item, Job, JobHeader, LogRow, Patch, PatchHeader, Step } from './job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from './limits.ts'
@@ -38,6 +39,11 @@ export function foldEvent(job: JobHeader, named: Named, event: AppliedEvent): Pa
       header.cancelRequested = event.cancelRequested ?? job.cancelRequested
       header.pauseRequested = event.pauseRequested ?? job.pauseRequested
       break
+    case 'ask':
+    case 'answer':
+      delete header.openAsks
+      Object.assign(header, foldAsks(job, event))
+      break
     case 'item': {
       const before = named.row as Item | undefined
       const item = foldItem(before, countItems(job), event)
@@ -74,7 +80,11 @@ function assign<T extends object, K extends keyof T>(target: T, key: K, value: T
 function foldStatus(header: PatchHeader, event: Applied<'status'>): void {
   header.status = event.status
   if (event.status === 'running') header.startedAt ??= event.at
-  if (isTerminalStatus(event.status)) header.endedAt = event.at
+  if (isTerminalStatus(event.status)) {
+    header.endedAt = event.at
+    // What nobody has answered is asked no more.
+    if (header.openAsks !== undefined) delete header.openAsks
+  }
   assign(header, 'message', event.message)
   assign(header, 'title', event.title)
   assign(header, 'attempt', event.attempt)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { askRowSchema } from './ask-schema.ts'
 import { unqualify } from './tenant.ts'
 
 const JOB_ID = /^[A-Za-z0-9._~-]{1,128}$/
@@ -147,6 +148,9 @@ export const jobHeaderSchema = z
     errorCount: count,
     /** Log lines ever reported; the document keeps the newest 1,000. */
     logCount: count,
+    /** What the job asked its owner, in the order of asking; how many of them are open, left out for none. */
+    asks: z.array(askRowSchema).optional(),
+    openAsks: count.optional(),
     parentId: z.string().optional(),
     /** The ended job whose work this one does again. */
     retryOf: z.string().optional(),

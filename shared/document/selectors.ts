@@ -67,13 +67,17 @@ export function getItemsByStatus(job: Pick<Job, 'items'>, status: ItemStatus): I
 }
 
 /**
- * Whether a running job has been silent for longer than its heartbeat. Computed, never stored.
+ * Whether a running job has been silent for longer than its heartbeat, and waits for no answer. Computed, never stored.
  *
  * @param now milliseconds since the epoch by the server's clock, which reaches watchers in `ping.at`
  */
-export function isStalled(job: Pick<JobHeader, 'status' | 'lastEventAt' | 'heartbeatSeconds'>, now: number): boolean {
+export function isStalled(
+  job: Pick<JobHeader, 'status' | 'lastEventAt' | 'heartbeatSeconds' | 'openAsks'>,
+  now: number,
+): boolean {
   return (
     job.status === 'running' &&
+    !job.openAsks &&
     job.heartbeatSeconds !== undefined &&
     now > Date.parse(job.lastEventAt) + job.heartbeatSeconds * 1_000
   )

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { answerValueSchema } from '../document/ask-schema.ts'
 import { createFieldSchemas } from '../document/events.ts'
 import { anyJobIdSchema, jobHeaderSchema, jobIdSchema, jobStatusSchema } from '../document/job.ts'
 import type { Limits } from '../document/limits.ts'
@@ -28,6 +29,7 @@ export function createRequestSchemas(limits: Limits) {
         notify: notifySchema.optional(),
       })
       .meta({ id: 'CreateJob' }),
+    answer: z.strictObject({ value: answerValueSchema }).meta({ id: 'Answer' }),
     createToken: z
       .strictObject({
         can: z.enum(['watch', 'publish']).default('watch'),
@@ -117,6 +119,17 @@ export const receiptSchema = z
     watched: z.boolean(),
     /** How long a producer should gather events before it sends them: milliseconds. */
     flushMs: z.int(),
+    /** The newest asks of the job that were answered or have expired, 20 at most; left out for none. */
+    answers: z
+      .array(
+        z.object({
+          ask: z.string(),
+          value: answerValueSchema.optional(),
+          by: z.string().optional(),
+          expired: z.literal(true).optional(),
+        }),
+      )
+      .optional(),
   })
   .meta({ id: 'Receipt' })
 /** What the server answers to a batch. */
@@ -173,6 +186,7 @@ export const auditActions = [
   'tokens-revoked',
   'session-revoked',
   'webhook-resent',
+  'ask-answered',
   'job-deleted',
   'jobs-deleted',
   /** A 403. */
@@ -265,6 +279,8 @@ export const problemSchema = z
     limit: z.string().optional(),
     /** With which status the job has ended that a request was about. */
     jobStatus: jobStatusSchema.optional(),
+    /** What was answered before, and by whom. */
+    answered: z.object({ value: answerValueSchema, by: z.string(), at: z.iso.datetime() }).optional(),
   })
   .meta({ id: 'Problem' })
 /** Why a request was refused: RFC 9457, with the fields that were wrong. */

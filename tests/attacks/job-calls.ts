@@ -17,6 +17,7 @@ export const jobCalls = (id: string): [method: string, path: string, body?: obje
   ['GET', `api/progress?job=${id}`],
   ['POST', `api/jobs/${id}/events`, { type: 'progress', done: 1 }],
   ['POST', MANY, [{ job: id, events: [{ type: 'progress', done: 1 }] }]],
+  ['POST', `api/jobs/${id}/answers/ask`, { value: true }],
   ['POST', `api/jobs/${id}/cancel`],
   ['POST', `api/jobs/${id}/pause`],
   ['POST', `api/jobs/${id}/resume`],

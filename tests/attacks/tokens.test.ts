@@ -47,6 +47,7 @@ const calls = (id: string): [method: string, path: string, body?: object][] => [
   ['GET', `api/jobs/${id}/progress`],
   ['GET', 'api/progress'],
   ['GET', 'api/report'],
+  ['POST', `api/jobs/${id}/answers/ask`, { value: true }],
   ['POST', `api/jobs/${id}/cancel`],
   ['POST', `api/jobs/${id}/pause`],
   ['POST', `api/jobs/${id}/resume`],

@@ -68,6 +68,24 @@ export function describeDue(subject: Subject): void {
       expect(await due([id], moment(1e6))).toEqual([])
     })
 
+    test('due names a job with an open ask when the time for it is over, and none that waits for missed heartbeats', async () => {
+      const { engine } = subject
+      const { id } = await created(engine, { heartbeatSeconds: 1 })
+      const ask = { type: 'ask', id: 'a', message: 'Go on?' } as const
+      const running = { type: 'status', status: 'running' } as const
+      taken(await engine.apply(id, batchOf([running, ask], { at: instantOf(1) })))
+      expect(await due([id], moment(1e6))).toEqual([])
+      taken(await engine.apply(id, batchOf([{ ...ask, expiresAt: instantOf(500) }], { at: instantOf(2) })))
+      expect(await due([id], moment(500) - 1)).toEqual([])
+      expect(await due([id], moment(500))).toEqual([id])
+      const decide = { now: moment(500), since: 0, steps: [], retentionSeconds: 60 }
+      const header = taken(await engine.apply(id, batchOf([], { at: instantOf(500), decide })))
+      expect(header).toMatchObject({ status: 'running', version: 5, asks: [{ id: 'a', expired: true }] })
+      // From here on it is to be heard of again.
+      expect(await due([id], moment(1e6))).toEqual([id])
+      expect(header.lastEventAt).toBe(instantOf(500))
+    })
+
     test('due names an ended job when it expires, and no longer for its time-out', async () => {
       const { engine } = subject
       const end = { type: 'status', status: 'completed' } as const

@@ -4,6 +4,7 @@ import type { Received, StreamReader } from '../support/stream-reader.ts'
 import { accessToken, SECRET } from '../support/tokens.ts'
 import { WebhookReceiver } from '../support/webhook-receiver.ts'
 import { describeAccess } from './runtime-access.ts'
+import { describeAsks } from './runtime-asks.ts'
 import { describeAudit } from './runtime-audit.ts'
 import { describeCloudEvents } from './runtime-cloud-events.ts'
 import { describeEvents } from './runtime-events.ts'
@@ -145,6 +146,7 @@ export function describeRuntime(name: string, start: StartRuntime, traits: Runti
     describeJobs(subject)
     describeEvents(subject)
     describeCloudEvents(subject)
+    describeAsks(subject)
     describeReport(subject)
     describeLimits(subject)
     describeStreams(subject)

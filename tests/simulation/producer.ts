@@ -1,5 +1,5 @@
 import type { Applied, Batch } from '../../server/jobs/engine.ts'
-import type { JobEvent, ProducerEvent } from '../../shared/document/events.ts'
+import type { AppliedEvent, JobEvent, ProducerEvent } from '../../shared/document/events.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { newHeader } from '../arbitraries.ts'
 import { EngineAway } from './faulty-engine.ts'
@@ -9,13 +9,14 @@ import type { World } from './watcher.ts'
 /** Whether an event was written by the server, on a watcher's request or by its own clock. */
 const isOfTheServer = (event: JobEvent) =>
   event.type === 'control' ||
+  event.type === 'answer' ||
   (event.type === 'error' && event.code === 'producer-silent') ||
   (event.type === 'status' && /^(Cancelled by the server|Failed by the server|Not done)/.test(event.message ?? ''))
 
-/** An attempt that the server has counted is not of the producer, which here names none. */
-function withoutAttempt(event: JobEvent): JobEvent {
+/** What the server has written into a status is not of the producer, which here names no attempt. */
+function asSent(event: JobEvent): JobEvent {
   if (event.type !== 'status') return event
-  const { attempt: _attempt, ...said } = event
+  const { attempt: _attempt, expiresAt: _expiresAt, ...said } = event as Extract<AppliedEvent, { type: 'status' }>
   return said
 }
 
@@ -105,7 +106,7 @@ export class Producer {
     const applied = this.#world.truth
       .life(newest.epoch)
       .events.filter((event) => !isOfTheServer(event))
-      .map(({ version: _version, at: _at, expiresAt: _expiresAt, ...event }) => withoutAttempt(event))
+      .map(({ version: _version, at: _at, ...event }) => asSent(event))
     const at = applied.findIndex((event, index) => !Bun.deepEquals(event, this.#acknowledged[index]))
     if (at >= 0 || applied.length !== this.#acknowledged.length) {
       throw new Violation(

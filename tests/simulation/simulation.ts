@@ -133,7 +133,9 @@ class Simulation {
       const status = random.chance(0.8) ? 'running' : 'pending'
       producer.report(random.below(3), { type: 'status', status, ...this.#statusFields() })
     } else if (dice < 68) void producer.control({ type: 'control', pauseRequested: random.chance(0.5) })
-    else if (dice < 69) void producer.control({ type: 'control', cancelRequested: true })
+    else if (dice < 69 && random.chance(0.5)) void producer.control({ type: 'control', cancelRequested: true })
+    else if (dice < 69)
+      void producer.control({ type: 'answer', ask: random.chance(0.5) ? 'a' : 'b', value: true, by: OWNER })
     else if (dice < 72)
       producer.report(random.below(3), { type: 'status', status: this.#end(), ...this.#statusFields() })
     else if (dice < 73) void producer.remove()

@@ -91,6 +91,7 @@ export const words = {
     'tokens-revoked': 'Revoked the tokens of a job',
     'session-revoked': 'Ended a session',
     'webhook-resent': 'Sent a webhook again',
+    'ask-answered': 'Answered what a job asked',
     'job-deleted': 'Deleted a job',
     'jobs-deleted': 'Deleted ended jobs',
     refused: 'Was refused',

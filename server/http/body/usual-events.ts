@@ -14,7 +14,7 @@ interface Shape {
 }
 
 /**
- * Returns a function that tells whether a value parsed from JSON is an event as the schema returns it: valid, of any type but `status`, its
+ * Returns a function that tells whether a value parsed from JSON is an event as the schema returns it: valid, of any type but `status` and `ask`, its
  * fields in the schema's order. Another value may be valid too: only the schema can tell, and say what is wrong.
  *
  * The schema costs more than the rest of the work on an event, because it copies it and looks for unknown fields in two passes.
@@ -39,7 +39,7 @@ export function createUsualCheck(limits: Limits): (value: unknown) => value is P
   }
 }
 
-function shapesUnder({ messageBytes, titleBytes }: Limits): Record<Exclude<EventType, 'status'>, Shape> {
+function shapesUnder({ messageBytes, titleBytes }: Limits): Record<Exclude<EventType, 'status' | 'ask'>, Shape> {
   const text =
     (bytes: number): Accepts =>
     (value) =>

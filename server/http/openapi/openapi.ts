@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { askSchemaSchema } from '../../../shared/document/ask-schema.ts'
 import { createEventSchema } from '../../../shared/document/events.ts'
 import { jobHeaderSchema, jobSchema, patchSchema } from '../../../shared/document/job.ts'
 import type { Limits } from '../../../shared/document/limits.ts'
@@ -52,6 +53,8 @@ export function createOpenApi(limits: Limits): Json {
   const requests = createRequestSchemas(limits)
   const eventSchema = createEventSchema(limits)
   const schemas = {
+    Answer: requests.answer,
+    AskSchema: askSchemaSchema,
     Job: jobSchema,
     JobHeader: jobHeaderSchema,
     JobList: jobListSchema,

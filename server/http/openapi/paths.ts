@@ -71,6 +71,16 @@ export function createPaths(): Json {
       ),
       delete: apiCall('Remove a job', { 204: answer('Removed') }, { parameters: [id] }),
     },
+    '/api/jobs/{id}/answers/{ask}': {
+      post: apiCall(
+        'Answer what a job asks: the first answer counts',
+        { 202: answer('Answered: the header of the job', 'JobHeader') },
+        {
+          parameters: [id, { ...id, name: 'ask', description: 'Id of the ask.' }],
+          requestBody: { required: true, content: json(ref('Answer')) },
+        },
+      ),
+    },
     '/api/jobs/{id}/retries': {
       get: apiCall(
         'Jobs that do the work of an ended one again, the newest first',

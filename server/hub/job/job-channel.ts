@@ -14,6 +14,7 @@ import {
   endOf,
   eventMessages,
   headerPatch,
+  isInPatchesOnly,
   patchMessages,
   pingMessage,
   touchesBulk,
@@ -175,7 +176,8 @@ export class JobChannel {
 
   #advance({ from, to, events, header }: Pick<Change, 'from' | 'to' | 'events' | 'header'>): void {
     // Only the header says whether the events end the job.
-    const isNext = events !== undefined && header !== undefined && from === this.#version
+    const isKnown = events !== undefined && header !== undefined && !events.some(isInPatchesOnly)
+    const isNext = isKnown && from === this.#version
     if (this.#pending && isNext && this.#pending.length + events.length <= EVENTS_PER_FRAME) {
       this.#pending.push(...events)
     } else this.#pending = undefined

@@ -80,6 +80,9 @@ export function pingMessage(now: number, version?: number): string {
   return encodeMessage({ event: 'ping', data: { at: new Date(now).toISOString(), version } })
 }
 
+/** Whether watchers get an event as a patch. Clients from before there were asks don't know these types, and would miss their versions. */
+export const isInPatchesOnly = ({ type }: AppliedEvent): boolean => type === 'ask' || type === 'answer'
+
 /** Whether events may change the large fields of a header, `result` and `metadata`. Unknown events may. */
 export function touchesBulk(events: readonly AppliedEvent[] | undefined): boolean {
   return events?.some((event) => event.type === 'status' && ('result' in event || 'metadata' in event)) ?? true

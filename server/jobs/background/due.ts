@@ -1,3 +1,5 @@
+import type { Ask } from '../../../shared/document/ask-schema.ts'
+import { isWaiting, openAsks } from '../../../shared/document/asks.ts'
 import type { JobEvent } from '../../../shared/document/events.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import type { ClockStep, Due, DueList, DueTerms, RemoveOnly, StoredJob } from '../engine.ts'
@@ -23,13 +25,18 @@ const timesOutAt = (job: StoredJob) => beganAt(job) + (job.header.timeoutSeconds
 const givesUpAt = (job: StoredJob, since: number) =>
   job.header.cancelRequested ? Math.max(silentSince(job), since) + CANCEL_GRACE : Number.POSITIVE_INFINITY
 
+/** When the time of an open ask is over. */
+const expiresAt = ({ expiresAt }: Ask) => (expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiresAt))
+
+const askExpiresAt = ({ header }: StoredJob) => Math.min(...(header.openAsks ? openAsks(header).map(expiresAt) : []))
+
 /** How long a producer may miss its heartbeats: milliseconds. At least a minute longer than until the job is stalled. */
 const patienceMs = (heartbeatSeconds: number) =>
   Math.max(MISSED_HEARTBEATS * heartbeatSeconds * 1_000, heartbeatSeconds * 1_000 + MINUTE)
 
 function missesHeartbeatsAt({ header }: StoredJob, since: number): number {
   const { status, heartbeatSeconds, lastEventAt } = header
-  if (status !== 'running' || heartbeatSeconds === undefined) return Number.POSITIVE_INFINITY
+  if (status !== 'running' || heartbeatSeconds === undefined || isWaiting(header)) return Number.POSITIVE_INFINITY
   const at = Math.max(Date.parse(lastEventAt), since) + patienceMs(heartbeatSeconds)
   return Math.ceil(at / MINUTE) * MINUTE
 }
@@ -51,14 +58,14 @@ export function dueByItself(job: StoredJob): Due | undefined {
     return endedAt === undefined ? undefined : { list: 'ended', at: Date.parse(endedAt) }
   }
   const always = Number.NEGATIVE_INFINITY
-  const at = Math.min(timesOutAt(job), givesUpAt(job, always), missesHeartbeatsAt(job, always))
+  const at = Math.min(timesOutAt(job), givesUpAt(job, always), missesHeartbeatsAt(job, always), askExpiresAt(job))
   return Number.isFinite(at) ? { list: 'end', at } : undefined
 }
 
 /** When a job that has not ended is ended by a server that could be reached only since then: milliseconds since the Unix epoch. */
 export function endsAt(job: StoredJob, since: number): number {
   const timeout = beganAt(job) < since ? Math.max(timesOutAt(job), since + CANCEL_GRACE) : timesOutAt(job)
-  return Math.min(timeout, givesUpAt(job, since), missesHeartbeatsAt(job, since))
+  return Math.min(timeout, givesUpAt(job, since), missesHeartbeatsAt(job, since), askExpiresAt(job))
 }
 
 /** The latest index time at which a job of a list can be due: milliseconds since the Unix epoch. */
@@ -95,6 +102,8 @@ export function dueEvents(job: StoredJob, terms: DueTerms): JobEvent[] {
   const isGrace = began < since && (isUnsettled || since + CANCEL_GRACE > now)
   if (!isGrace && timesOutAt(job) <= nowSince(began, terms))
     return [{ type: 'status', status: 'failed', message: `Not done within ${timeoutSeconds} seconds` }]
+  const expired = openAsks(job.header).filter((ask) => expiresAt(ask) <= now)
+  if (expired.length > 0) return expired.map(({ id }) => ({ type: 'answer', ask: id }))
   if (heartbeatSeconds === undefined || missesHeartbeatsAt(job, heardSince) > now) return []
   const minutes = Math.round(patienceMs(heartbeatSeconds) / MINUTE)
   const silence = `The producer has been silent for ${minutes === 1 ? 'a minute' : `${minutes} minutes`}`

@@ -164,6 +164,7 @@ function parameterValue(
   if (name === 'parent' || name === 'ce-subject') return jobId
   if (name === 'ce-specversion') return fc.constant('1.0')
   if (name === 'ce-type') return fc.constantFrom('milepost.progress', 'milepost.log', 'milepost.item')
+  if (name === 'ask') return fc.oneof(fc.constantFrom('a', 'b', '__proto__'), hostile)
   if (name === 'epoch') return fc.constantFrom('{{epoch}}', '{{epoch}}', '{{epoch}}', '{{theirEpoch}}', 'x', '', '%00')
   if (name === 'page') return fc.oneof(fc.constantFrom('wire', 'api', '__proto__'), hostile)
   if (name === 'name') {

@@ -427,7 +427,7 @@ describe('applyBatch: bytes', () => {
       0,
     )
 
-  test('applyBatch counts bytes without drift: of the rows, result, metadata and the initial header', () => {
+  test('applyBatch counts bytes without drift: of the rows, result, metadata, asks and the initial header', () => {
     fc.assert(
       fc.property(history, fc.boolean(), (events, isTight) => {
         const store = new Store({ metadata: { from: 'creation' } }, isTight ? { documentBytes: 1_000 } : {})
@@ -435,7 +435,8 @@ describe('applyBatch: bytes', () => {
         const fixed = jsonBytes(store.header) - jsonBytes(metadata)
         for (const event of events) {
           if ('commit' in store.try([event])) store.apply([event])
-          let bytes = fixed + jsonBytes(store.header.result) + jsonBytes(store.header.metadata)
+          const { result, metadata, asks } = store.header
+          let bytes = fixed + jsonBytes(result) + jsonBytes(metadata) + jsonBytes(asks)
           for (const row of [...store.steps.values(), ...store.items.values()]) bytes += rowBytes(row)
           expect(store.marks.bytes).toBe(bytes)
         }

@@ -59,7 +59,7 @@ describe('documentsOf', () => {
     const names = ['id', 'owner', 'createdBy', 'parentId', 'retryOf']
     const others =
       `epoch version generation kind title status attempt message progress itemCounts errorCount logCount cancelRequested pauseRequested
-      result createdAt startedAt updatedAt lastEventAt endedAt expiresAt heartbeatSeconds timeoutSeconds metadata`.split(
+      result createdAt startedAt updatedAt lastEventAt endedAt expiresAt heartbeatSeconds timeoutSeconds metadata asks openAsks`.split(
         /\s+/,
       )
     expect(Object.keys(jobHeaderSchema.shape).sort()).toEqual([...names, ...others].sort())

@@ -23,6 +23,7 @@ const calls = [
   'DELETE /api/jobs/{id}',
   'DELETE /api/jobs/{id}/tokens',
   'GET /api/jobs/{id}/retries',
+  'POST /api/jobs/{id}/answers/{ask}',
   'POST /api/jobs/{id}/events',
   'POST /api/events',
   'POST /api/cloudevents',
@@ -119,7 +120,7 @@ describe('createOpenApi', () => {
       required: ['type', 'done'],
       additionalProperties: false,
     })
-    expect(oneOf).toHaveLength(6)
+    expect(oneOf).toHaveLength(7)
   })
 
   test('createOpenApi has schemas that compile, accept valid values and refuse others', () => {

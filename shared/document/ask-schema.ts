@@ -1,0 +1,78 @@
+import { z } from 'zod'
+
+/** Most fields of the form of one ask, and most choices of one field. */
+const FIELDS = 20
+const CHOICES = 50
+/** Most characters of one text in a form, but for the answer's. */
+const TEXT = 512
+
+const text = z.string().max(TEXT)
+const about = { title: text.optional(), description: text.optional() }
+const length = z.int().min(0).max(8_192)
+
+const fieldSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('string'),
+    ...about,
+    /** Choices: the answer is one of them. */
+    enum: z.array(text.min(1)).min(1).max(CHOICES).optional(),
+    minLength: length.optional(),
+    maxLength: length.optional(),
+    default: text.optional(),
+  }),
+  z.strictObject({
+    type: z.enum(['number', 'integer']),
+    ...about,
+    minimum: z.number().optional(),
+    maximum: z.number().optional(),
+    default: z.number().optional(),
+  }),
+  z.strictObject({ type: z.literal('boolean'), ...about, default: z.boolean().optional() }),
+])
+/** One field of a form: text, a choice, a number, or yes and no. */
+export type AskField = z.infer<typeof fieldSchema>
+
+const isFieldName = /^[A-Za-z_][\w-]{0,63}$/
+
+/** What an answer must be: one value, or an object of several. A flat JSON Schema. */
+export const askSchemaSchema = z
+  .union([
+    fieldSchema,
+    z.strictObject({
+      type: z.literal('object'),
+      properties: z
+        .record(z.string().regex(isFieldName, 'must be 1 to 64 letters, digits, _ and -'), fieldSchema)
+        .refine((fields) => Object.keys(fields).length > 0, 'needs a field')
+        .refine((fields) => Object.keys(fields).length <= FIELDS, `must have at most ${FIELDS} fields`),
+      required: z.array(z.string()).max(FIELDS).optional(),
+    }),
+  ])
+  .meta({ id: 'AskSchema' })
+export type AskSchema = z.infer<typeof askSchemaSchema>
+
+/** What a person answers: one value, or those of several fields. */
+export const answerValueSchema = z.union([
+  z.string(),
+  z.number(),
+  z.boolean(),
+  z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+])
+export type AnswerValue = z.infer<typeof answerValueSchema>
+
+const instant = z.iso.datetime()
+
+/** A question of a job to its owner, open until it is answered or expires, or its job ends. */
+export const askRowSchema = z.object({
+  id: z.string(),
+  /** The event that last changed it. */
+  version: z.int().nonnegative(),
+  at: instant,
+  message: z.string(),
+  /** What the answer must be; left out: yes or no. */
+  schema: askSchemaSchema.optional(),
+  expiresAt: instant.optional(),
+  answer: z.object({ value: answerValueSchema, by: z.string(), at: instant }).optional(),
+  /** Nobody answered in time. */
+  expired: z.literal(true).optional(),
+})
+export type Ask = z.infer<typeof askRowSchema>
