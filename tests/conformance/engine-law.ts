@@ -76,7 +76,7 @@ const moves: fc.Arbitrary<Move[]> = fc.array(
 )
 
 /** The law: the watcher's document at version v equals the fold of the first v events. */
-export function describeLaw(subject: Subject, numRuns = 200): void {
+export function describeLaw(subject: Subject, numRuns = 100): void {
   describe('the law', () => {
     test('a watcher has the fold of the events, wherever it read, followed, was away or began anew', async () => {
       const { engine } = subject

@@ -24,7 +24,7 @@ import type { OpenEngine } from './fixtures.ts'
  * @param options.isFixed the engine can't be copied, and counts nothing
  * @param options.knowsOwnersOnly the engine finds jobs by their owner alone
  * @param options.tenant tests the documents of one tenant, beside the same jobs of another and of none
- * @param options.lawRuns how many histories the law is tried with, where each takes long: 200 elsewhere
+ * @param options.lawRuns how many histories the law is tried with, where each takes long: 100 elsewhere
  *
  * @example
  * ```ts

@@ -23,10 +23,10 @@ const over =
 describeEngine(
   'redis',
   over(() => RedisCluster.start()),
-  { lawRuns: 40 },
+  { lawRuns: 15 },
 )
 describeEngine(
   'redis',
   over(() => RedisSentinels.start()),
-  { lawRuns: 40 },
+  { lawRuns: 15 },
 )

@@ -18,7 +18,7 @@ const open: OpenEngine = async (limits) => {
   }
 }
 
-describeEngine('redis', open)
+describeEngine('redis', open, { lawRuns: 60 })
 describeEngine('redis', open, { lawRuns: 20, tenant: 'acme' })
 
 test('a job that is created in Redis after one of another store is listed as newer, even if its clock was ahead', async () => {

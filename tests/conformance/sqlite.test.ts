@@ -18,4 +18,4 @@ const open: OpenEngine = async (limits) => {
 }
 
 describeEngine('sqlite', open)
-describeEngine('sqlite', open, { tenant: 'acme', lawRuns: 40 })
+describeEngine('sqlite', open, { tenant: 'acme', lawRuns: 20 })

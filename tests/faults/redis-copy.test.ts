@@ -109,9 +109,9 @@ describe('milepost copy', () => {
     const from = newFile()
     const ids = await withEngine(from, async (engine) => {
       const made: string[] = []
-      for (let n = 0; n < 400; n++) {
+      for (let n = 0; n < 200; n++) {
         const { id } = await created(engine)
-        const items = Array.from({ length: n % 100 === 7 ? 2_500 : n % 5 }, (_, item) => `${item}`)
+        const items = Array.from({ length: n % 50 === 7 ? 2_500 : n % 5 }, (_, item) => `${item}`)
         await publish(engine, id, [
           { type: 'status', status: 'running' },
           ...items.map((item) => ({ type: 'item', id: item, status: 'running' }) as const),
@@ -125,7 +125,7 @@ describe('milepost copy', () => {
     for (const to of [redis.setting, newFile()]) {
       let kills = 0
       let sizes = 0
-      for (let wait = 0; ; wait += 40) {
+      for (let wait = 0; ; wait = 2 * wait + 20) {
         const child = start(from, to)
         await killAfterLine(child, wait)
         if ((await child.exited) === 0) break

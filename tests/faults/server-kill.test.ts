@@ -5,7 +5,7 @@ import { onDeno } from '../support/on-deno.ts'
 import { type Launch, onBun, ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
 
-const KILLS = 12
+const KILLS = 5
 
 const launches: Record<string, Launch> = {
   Bun: onBun,

@@ -14,9 +14,9 @@ interface Story {
   most: number
 }
 
-const small: Story = { jobs: ['mixed-a', 'mixed-b', 'progress-c'], kills: 20, most: 600 }
+const small: Story = { jobs: ['mixed-a', 'mixed-b', 'progress-c'], kills: 10, most: 600 }
 /** They fill the log again and again, so that some are killed while it is moved into the file. */
-const large: Story = { jobs: ['large-a', 'large-b', 'progress-c'], kills: 12, most: 120 }
+const large: Story = { jobs: ['large-a', 'large-b', 'progress-c'], kills: 8, most: 120 }
 
 /**
  * Kills publisher after publisher of one file, and checks it now and then.
@@ -55,7 +55,7 @@ else {
     async (_, story) => {
       const folder = await mkdtemp(join(SCRATCH, 'milepost-kill-'))
       const acknowledged = await killAgainAndAgain(folder, story, new SeededRandom(20_260_101), 0.3)
-      expect(acknowledged).toBeGreaterThan(40)
+      expect(acknowledged).toBeGreaterThan(20)
       await rm(folder, { recursive: true })
     },
     180_000,
@@ -64,7 +64,7 @@ else {
   test('SqliteEngine opens a file whose maker was killed while it made it', async () => {
     const random = new SeededRandom(20_260_102)
     const top = await mkdtemp(join(SCRATCH, 'milepost-kill-'))
-    for (let count = 0; count < 6; count++) {
+    for (let count = 0; count < 4; count++) {
       const folder = join(top, `${count}`)
       await mkdir(folder)
       await killAgainAndAgain(folder, { ...small, kills: 1 + random.below(3) }, random, 1)

@@ -122,7 +122,8 @@ async function end(worker: Bun.Subprocess): Promise<void> {
 /** Runs code that sends tasks, and prints the ids of those that it names. */
 async function send(code: string): Promise<string[]> {
   const { code: exit, output, errors } = await runPython(`from tasks import *\n${code}`, env, DEBIAN_PYTHON)
-  expect([exit, errors]).toEqual([0, ''])
+  // A worker may be done with a task before its sender has told the server that the task waits.
+  expect([exit, errors.replace(/^Job \S+ has ended: it is completed\.\n/gm, '')]).toEqual([0, ''])
   return output.trim().split('\n')
 }
 

@@ -3,7 +3,7 @@ import { checkRecording, cutPower } from './cuts.ts'
 import { recipes } from './recipes.ts'
 import { missing } from './recording.ts'
 
-const IMAGES = 20
+const IMAGES = 10
 
 if (missing) test.skip(`SqliteEngine when the power is cut (${missing})`, () => {})
 else

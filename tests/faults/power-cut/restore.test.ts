@@ -13,7 +13,7 @@ import { DATABASE, missing, readFiles, SCRATCH, writeFiles } from './recording.t
 const ID = 'cut'
 const BACKED_UP = 3
 const LOST = 5
-const IMAGES = 16
+const IMAGES = 6
 const MODULE = join(import.meta.dir, '../../../server/engines/sqlite/file/replacement.ts')
 
 let scratch = ''

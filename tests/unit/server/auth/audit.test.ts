@@ -176,18 +176,23 @@ describe('Audit', () => {
     const until = clock.now() + 1_000 * DAY * 1_000
     // Of an engine without a bound of its own.
     const kept = new Map<string, string>()
-    notes.put = async ({ key, text }) => void kept.set(key, text)
+    let sorted: string[] | undefined
+    notes.put = async ({ key, text }) => {
+      kept.set(key, text)
+      sorted = undefined
+    }
     notes.take = async (key) => {
       const text = kept.get(key)
-      kept.delete(key)
+      if (kept.delete(key)) sorted = undefined
       return text
     }
-    notes.list = async ({ prefix, after = '', limit }) =>
-      [...kept.keys()]
+    notes.list = async ({ prefix, after = '', limit }) => {
+      sorted ??= [...kept.keys()].sort()
+      return sorted
         .filter((key) => key.startsWith(prefix) && key > after)
-        .sort()
         .slice(0, limit)
         .map((key) => ({ key, text: kept.get(key) ?? '' }))
+    }
     const before = (n: number) => (2 ** 48 - 1 - clock.now() + n).toString(16).padStart(12, '0')
     const ofTenant = (n: number) => (n % 2 === 0 ? 'mallory' : `acme::p${n}`)
     for (let n = 1; n <= 12_000; n += 1) {

@@ -117,7 +117,7 @@ describe('a restored database', () => {
           await server.stop()
         }),
       ),
-      { numRuns: 40 },
+      { numRuns: 12 },
     )
   }, 180_000)
 })

@@ -88,7 +88,7 @@ test('handleInTurns keeps clients that connect anew for each request from stoppi
   const worker = new Worker(new URL('../reconnecting-clients.ts', import.meta.url))
   const counted = Promise.withResolvers<Counted>()
   worker.onmessage = ({ data }: MessageEvent<Counted>) => counted.resolve(data)
-  worker.postMessage({ port: server.port ?? 0, requests: 300 } satisfies Asked)
+  worker.postMessage({ port: server.port ?? 0, requests: 100 } satisfies Asked)
   const { sent, answered } = await counted.promise
   worker.terminate()
   await server.stop(true)
