@@ -13,9 +13,13 @@ export interface Group {
 
 /** Those that take longest come first, so that none is left over at the end. */
 export const groups: readonly Group[] = [
-  { name: 'packages', tier: 'package', files: ['package/', 'examples/', 'deploy/', 'faults/clean-clone'] },
-  { name: 'dashboard', tier: 'browser', files: ['e2e/dashboard', 'e2e/keyboard', 'e2e/busy-page'] },
+  { name: 'package', tier: 'package', files: ['package/', 'faults/clean-clone'] },
+  { name: 'workerd', tier: 'runtimes', files: ['conformance/workerd'] },
+  { name: 'durable objects', tier: 'runtimes', files: ['conformance/durable-object'] },
   { name: 'power cuts', tier: 'faults', files: ['faults/power-cut/'] },
+  { name: 'dashboard', tier: 'browser', files: ['e2e/dashboard', 'e2e/keyboard', 'e2e/busy-page'] },
+  { name: 'other languages', tier: 'faults', files: ['python/', 'ruby/'] },
+  { name: 'redis engine', tier: 'runtimes', files: ['conformance/redis'] },
   {
     name: 'redis nodes',
     tier: 'faults',
@@ -29,24 +33,30 @@ export const groups: readonly Group[] = [
       'faults/redis-trouble',
     ],
   },
-  { name: 'redis engine', tier: 'runtimes', files: ['conformance/redis'] },
   { name: 'redis', tier: 'faults', files: ['faults/redis'] },
-  { name: 'other languages', tier: 'faults', files: ['python/', 'ruby/'] },
   { name: 'queues', tier: 'faults', files: ['queues/'] },
-  { name: 'servers', tier: 'faults', files: ['faults/pro', 'faults/re', 'faults/server', 'faults/startup'] },
-  { name: 'faults', tier: 'faults', files: ['faults/'] },
-  { name: 'workerd', tier: 'runtimes', files: ['conformance/workerd', 'conformance/durable-object'] },
-  { name: 'element', tier: 'browser', files: ['e2e/'] },
+  { name: 'element', tier: 'browser', files: ['e2e/element', 'e2e/operator', 'e2e/sign-in', 'e2e/tokens'] },
+  { name: 'tabs', tier: 'browser', files: ['e2e/'] },
   {
     name: 'deno',
     tier: 'runtimes',
     files: ['conformance/deno.', 'conformance/deno-entry', 'conformance/deno-identity'],
   },
-  { name: 'deno-kv', tier: 'runtimes', files: ['conformance/deno-kv'] },
-  { name: 'units', tier: 'fast', files: ['unit/'] },
+  { name: 'restores', tier: 'faults', files: ['faults/re'] },
+  { name: 'servers', tier: 'faults', files: ['faults/pro', 'faults/server', 'faults/startup'] },
+  { name: 'faults', tier: 'faults', files: ['faults/'] },
+  {
+    name: 'sqlite files',
+    tier: 'faults',
+    files: ['unit/server/engines/sqlite/file/', 'unit/server/engines/sqlite/failures'],
+  },
+  { name: 'units of the server', tier: 'fast', files: ['unit/server/'] },
   { name: 'attacks', tier: 'faults', files: ['attacks/', 'fuzz/'] },
-  { name: 'bun', tier: 'runtimes', files: ['conformance/bun'] },
+  { name: 'examples', tier: 'package', files: ['examples/', 'deploy/'] },
+  { name: 'deno-kv', tier: 'runtimes', files: ['conformance/deno-kv'] },
   { name: 'engines', tier: 'fast', files: ['conformance/memory', 'conformance/sqlite', 'simulation/'] },
+  { name: 'units', tier: 'fast', files: ['unit/'] },
+  { name: 'bun', tier: 'runtimes', files: ['conformance/bun'] },
 ]
 
 /** The files of each group that there are: of several groups that a file could be in, it is in the first. @throws Error for a file without one */

@@ -54,18 +54,19 @@ async function runGroups(): Promise<Ran[]> {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const [{ name }, files] = next
       const start = performance.now()
-      const { output, ...result } = await runQuietly(name, files)
+      const { output, cpu, ...result } = await runQuietly(name, files)
       done.push(result)
       if (!result.isGood) console.log(output)
       const seconds = Math.round((performance.now() - start) / 1_000)
-      console.log(`${result.isGood ? '✓' : '✗'} ${name}: ${files.length} files, ${seconds} s`)
+      console.log(`${result.isGood ? '✓' : '✗'} ${name}: ${files.length} files, ${seconds} s, ${cpu} s of CPU`)
     }
   }
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work))
   return done.toSorted((one, other) => (one.name < other.name ? -1 : 1))
 }
 
-async function runQuietly(name: string, files: string[]): Promise<Ran & { output: string }> {
+/** @returns `cpu`: seconds of the process and of those that it started and waited for */
+async function runQuietly(name: string, files: string[]): Promise<Ran & { output: string; cpu: number }> {
   const path = join(folder, `${name}.xml`)
   const child = Bun.spawn(command(path, files), { stdio: ['ignore', 'pipe', 'pipe'] })
   const [out, errors, code] = await Promise.all([
@@ -75,7 +76,8 @@ async function runQuietly(name: string, files: string[]): Promise<Ran & { output
   ])
   // What passed is of no interest.
   const output = `${out}${errors}`.replace(/^\(pass\).*\n/gm, '')
-  return { name, output, report: await reportAt(path), isGood: code === 0 }
+  const cpu = Math.round(Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6)
+  return { name, output, cpu, report: await reportAt(path), isGood: code === 0 }
 }
 
 async function runAlone(files: string[]): Promise<Ran> {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { copyFile, cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -46,11 +46,12 @@ export class Wrangler {
   ): Promise<Wrangler> {
     const { port = 0, variables = { MILEPOST_SECRET: SECRET } } = options
     const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'milepost-workers-')))
-    // What wrangler watches is what was built before the test, so that nobody who saves a file restarts it.
-    const built = await builtOf(config)
+    const built = join(folder, 'built')
+    // wrangler watches what was built before the test, so that nobody who saves a file restarts it. Each writes beside that, so has a copy.
+    if (!options.folder) await cp(await builtOf(config), built, { recursive: true })
     const settings = join(built, 'wrangler.jsonc')
     const child = run(folder, [
-      ...['dev', join(built, 'worker.js'), '--no-bundle', '--local', '--config', settings],
+      ...['dev', join(built, 'worker.js'), '--local', '--config', settings],
       ...['--persist-to', join(folder, 'state'), '--port', `${port}`, '--inspector-port', '0'],
       ...['--show-interactive-dev-session', 'false'],
       ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
