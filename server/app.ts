@@ -48,6 +48,7 @@ import { TrustedClock } from './jobs/trusted-clock.ts'
 import { type MetricFamily, Metrics } from './metrics.ts'
 import { type FailedRequest, guarded, type OnError } from './on-error.ts'
 import type { Services } from './services/kit/service.ts'
+import { fastestDigest } from './support/digest.ts'
 import { type WebhookOptions, Webhooks } from './webhooks/webhooks.ts'
 
 /** Options of {@link createApp}. Only the engine and the secret have no default. */
@@ -85,6 +86,8 @@ export interface AppOptions extends FrontOptions {
   random?: Random
   /** The runtime's own stream, if it is faster than the standard one. */
   openStream?: OpenStream
+  /** The runtime's own SHA-256 of a text, in hexadecimal, if it has one that is synchronous: a publish with an idempotency key needs it. */
+  sha256?: ((text: string) => string) | undefined
   /** The runtime's way to accept a WebSocket, as Hono's adapters have it. Omitted: producers send requests only. */
   upgradeWebSocket?: UpgradeWebSocket | undefined
   /**
@@ -191,6 +194,7 @@ export function createApp(options: AppOptions): Milepost {
     history,
     clock,
     random,
+    digestOf: fastestDigest(options.sha256),
     turns,
     onEach,
     onError,

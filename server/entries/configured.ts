@@ -14,6 +14,7 @@ type Parts = Pick<
   | 'openStream'
   | 'upgradeWebSocket'
   | 'services'
+  | 'sha256'
   | 'processMetrics'
   | 'subscriptionsPerStream'
 > & { webhookTransport: WebhookTransport }

@@ -1,4 +1,5 @@
 /** Common parts of self-hosted servers on all runtimes. */
+import { createHash } from 'node:crypto'
 import process from 'node:process'
 import type { Milepost } from '../app.ts'
 import { operator } from '../auth/access.ts'
@@ -66,6 +67,7 @@ export async function openLocal(
     hosts: [hostname],
     engine,
     services: createServices({ samples }),
+    sha256: (text: string) => createHash('sha256').update(text).digest('hex'),
     webhookTransport: pinnedTransport,
   }
   const { app, serve } = configuredApp({ ...config, secret: [known ?? makeSecret()].flat() }, parts)

@@ -83,7 +83,8 @@ export class Deliverer {
     if (at >= this.#timerAt) return
     if (this.#timer !== undefined) clock.clearTimeout(this.#timer)
     this.#timerAt = at
-    this.#timer = clock.setTimeout(() => void this.#run(), at - clock.monotonic())
+    // Not negative, of which runtimes warn: the clock goes on meanwhile.
+    this.#timer = clock.setTimeout(() => void this.#run(), Math.max(0, at - clock.monotonic()))
   }
 
   async #run(): Promise<void> {

@@ -1,7 +1,6 @@
 import type { Context } from 'hono'
 import { createRequestSchemas } from '../../../shared/wire/api.ts'
 import type { Principal } from '../../auth/access.ts'
-import { digestOf } from '../../support/digest.ts'
 import { EventParser, LARGE_TEXT, lastOf } from '../body/event-parser.ts'
 import { incompleteBody } from '../body/paced-body.ts'
 import { textOf } from '../body/validation.ts'
@@ -38,7 +37,7 @@ interface Usual {
  */
 export function answerDirectly(
   fetch: App['fetch'],
-  { auth, clock, jobs, limits, metrics, rates }: RouteContext,
+  { auth, clock, digestOf, jobs, limits, metrics, rates }: RouteContext,
   { hstsSeconds, origins = [] }: { hstsSeconds?: number | undefined; origins?: readonly string[] },
 ): App['fetch'] {
   const parser = new EventParser(limits)

@@ -5,7 +5,6 @@ import type { Receipt } from '../../../shared/wire/api.ts'
 import { createRequestSchemas } from '../../../shared/wire/api.ts'
 import { fullName, type Principal } from '../../auth/access.ts'
 import { problems, refuse } from '../../errors.ts'
-import { digestOf } from '../../support/digest.ts'
 import { EventParser, LARGE_TEXT, lastOf } from '../body/event-parser.ts'
 import { atMost, lengthOf, readBytes, requireType, textOf } from '../body/validation.ts'
 import type { App, Env, RouteContext } from '../request/context.ts'
@@ -27,7 +26,7 @@ const noNext = async () => {}
  * before the middleware of the other routes.
  */
 export function eventRoutes(app: App, context: RouteContext): void {
-  const { auth, clock, jobs, limits, metrics, onEach, rates, turns } = context
+  const { auth, clock, digestOf, jobs, limits, metrics, onEach, rates, turns } = context
   const parser = new EventParser(limits)
   const schemas = createRequestSchemas(limits)
   const { bodyBytes } = limits

@@ -3,7 +3,6 @@ import type { Limits } from '../../../shared/document/limits.ts'
 import type { Receipt } from '../../../shared/wire/api.ts'
 import { fullName, type Principal } from '../../auth/access.ts'
 import { type Problem, ProblemError, problems } from '../../errors.ts'
-import { digestOf } from '../../support/digest.ts'
 import { recordRefusal } from '../audit.ts'
 import type { JobBatch } from '../body/event-parser.ts'
 import type { Env, RouteContext } from '../request/context.ts'
@@ -24,7 +23,14 @@ const AT_ONCE = 256
  * @returns the answer to each
  */
 export async function publishEach(
-  { jobs, limits, metrics, onError, turns }: Pick<RouteContext, 'jobs' | 'limits' | 'metrics' | 'onError' | 'turns'>,
+  {
+    digestOf,
+    jobs,
+    limits,
+    metrics,
+    onError,
+    turns,
+  }: Pick<RouteContext, 'digestOf' | 'jobs' | 'limits' | 'metrics' | 'onError' | 'turns'>,
   principal: Principal,
   batches: readonly (JobBatch | ProblemError)[],
 ): Promise<(Receipt | Problem)[]> {

@@ -4,7 +4,6 @@ import { type Problem, ProblemError, problems, refuse } from '../../errors.ts'
 import { RequestFollower } from '../../hub/request-follower.ts'
 import type { EventStream, Viewer } from '../../hub/stream/event-stream.ts'
 import type { IdempotencyKey } from '../../jobs/engine.ts'
-import { digestOf } from '../../support/digest.ts'
 import { type EventParser, type JobBatch, LARGE_TEXT, lastOf } from '../body/event-parser.ts'
 import type { RouteContext } from '../request/context.ts'
 import { problemText } from '../request/responses.ts'
@@ -46,7 +45,10 @@ interface Frame extends Pick<Received, 'n' | 'start' | 'length'> {
   readonly key?: IdempotencyKey | undefined
 }
 
-type Parts = Pick<RouteContext, 'clock' | 'hub' | 'jobs' | 'limits' | 'metrics' | 'onError' | 'rates' | 'turns'>
+type Parts = Pick<
+  RouteContext,
+  'clock' | 'digestOf' | 'hub' | 'jobs' | 'limits' | 'metrics' | 'onError' | 'rates' | 'turns'
+>
 
 /**
  * The WebSocket of a producer: frames `{n, job, events, key?, epoch?}`, which are answered by their number, and requests of watchers, which
@@ -210,8 +212,9 @@ export class ReportSocket {
     try {
       if (json instanceof ProblemError) throw json
       const batch = this.#parse(json)
-      if (batch instanceof Promise) return batch.then((parsed) => withKey({ ...frame, batch: parsed })).catch(refusal)
-      return withKey({ ...frame, batch })
+      if (batch instanceof Promise)
+        return batch.then((parsed) => this.#withKey({ ...frame, batch: parsed })).catch(refusal)
+      return this.#withKey({ ...frame, batch })
     } catch (error) {
       return refusal(error)
     }
@@ -289,6 +292,14 @@ export class ReportSocket {
     }
   }
 
+  #withKey(frame: Frame & { batch: JobBatch }): Frame | Promise<Frame> {
+    const { key, events } = frame.batch
+    if (key === undefined) return frame
+    const digested = this.#parts.digestOf(events)
+    if (typeof digested === 'string') return { ...frame, key: { key, digest: digested } }
+    return digested.then((digest) => ({ ...frame, key: { key, digest } }))
+  }
+
   #send(text: string): void {
     if (this.#isOver) return
     try {
@@ -300,12 +311,6 @@ export class ReportSocket {
     const { bufferedAmount = 0 } = (this.#socket?.raw ?? {}) as { bufferedAmount?: number }
     if (bufferedAmount > UNREAD_BYTES) this.close(POLICY, 'The answers are not read.')
   }
-}
-
-function withKey(frame: Frame & { batch: JobBatch }): Frame | Promise<Frame> {
-  const { key, events } = frame.batch
-  if (key === undefined) return frame
-  return digestOf(events).then((digest) => ({ ...frame, key: { key, digest } }))
 }
 
 /** Whose streams a connection counts against, and when its access ends. */

@@ -18,6 +18,7 @@ import type { FairTurns } from '../../jobs/fair-turns.ts'
 import type { Jobs } from '../../jobs/jobs.ts'
 import type { MetricFamily, Metrics } from '../../metrics.ts'
 import type { OnError } from '../../on-error.ts'
+import type { DigestOf } from '../../support/digest.ts'
 import type { Webhooks } from '../../webhooks/webhooks.ts'
 import type { Front } from './front.ts'
 import type { Rate, Rates } from './rates.ts'
@@ -62,6 +63,8 @@ export interface RouteContext {
   processMetrics: (() => readonly MetricFamily[]) | undefined
   clock: Clock
   random: Random
+  /** Recognizes a repeated request by its events. */
+  digestOf: DigestOf
   /** Spreads long work over turns. Omitted where a request must not wait for another request's work, as on Workers. */
   turns?: FairTurns | undefined
   /** Middleware of every response. */
