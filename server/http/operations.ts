@@ -2,7 +2,7 @@ import type { Clock } from '../../shared/time/clock.ts'
 import { requireServerAdmin } from '../auth/access.ts'
 import { ProblemError, problems, refuse } from '../errors.ts'
 import { createOpenApi, openApiTexts } from './openapi/openapi.ts'
-import { type App, linkTo, type RouteContext } from './request/context.ts'
+import { type App, absoluteLinkTo, type RouteContext } from './request/context.ts'
 import { identify } from './request/identify.ts'
 import { matchesEtag } from './request/request-parameters.ts'
 
@@ -11,7 +11,7 @@ const READY_MS = 1_000
 
 /** The routes of operators: health, readiness, metrics, and the API description. */
 export function operationRoutes(app: App, context: RouteContext): void {
-  const { engine, hub, limits, metrics, processMetrics, clock, onError } = context
+  const { engine, hub, limits, metrics, processMetrics, clock, onError, front } = context
   app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'cache-control': 'no-store' }))
 
   let isReady = true
@@ -34,7 +34,7 @@ export function operationRoutes(app: App, context: RouteContext): void {
 
   const describe = openApiTexts(() => createOpenApi(limits))
   app.get('/openapi.json', async (c) => {
-    const { json, etag } = await describe(linkTo(c, ''))
+    const { json, etag } = await describe(absoluteLinkTo(c, front, '') || '/')
     const headers = { etag, 'cache-control': 'public, max-age=0, must-revalidate' }
     if (matchesEtag(c.req.header('if-none-match'), etag)) return c.body(null, 304, headers)
     return c.body(json, 200, { ...headers, 'content-type': 'application/json' })

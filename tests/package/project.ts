@@ -72,7 +72,8 @@ export class Project {
   }
 }
 
-async function run(command: string[], cwd: string): Promise<string> {
+/** What a command prints. @throws Error when it fails, with all that it said */
+export async function run(command: string[], cwd: string): Promise<string> {
   const child = Bun.spawn(command, {
     cwd,
     env: { ...process.env, NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' },

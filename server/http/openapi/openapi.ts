@@ -18,33 +18,35 @@ import { undeliveredListSchema, webhookSchema, webhookSecretSchema } from '../..
 import { digestOf } from '../../support/digest.ts'
 import { version } from '../../version.ts'
 import { createCloudEventSchema } from '../body/cloud-event.ts'
+import { withOperationIds } from './operation-ids.ts'
 import type { Json } from './parts.ts'
 import { createPaths } from './paths.ts'
+import { jobEnded } from './webhook-paths.ts'
 
 /** The serialized description. */
 interface OpenApiText {
   json: string
-  /** The same for every mount path, because clients compare ETags per URL. */
+  /** The same for every address, because clients compare ETags per URL. */
   etag: string
 }
 
 /**
- * Serializes the description for each mount path. It is created once, because that takes 10 ms and anyone may request it. A mount path
- * may have parameters from the request, so the variants are not cached.
+ * Serializes the description for each address of the server. It is created once, because that takes 10 ms and anyone may request it. A
+ * mount path may have parameters from the request, so the variants are not cached.
  *
- * @param base mount path without a slash at its end
+ * @param server URL or mount path, without a slash at its end unless it is one
  */
-export function openApiTexts(create: () => Json): (base: string) => Promise<OpenApiText> {
+export function openApiTexts(create: () => Json): (server: string) => Promise<OpenApiText> {
   const make = async (): Promise<OpenApiText> => {
     const json = JSON.stringify(create())
     return { json, etag: `"${await digestOf(json)}"` }
   }
   let made: Promise<OpenApiText> | undefined
-  return async (base) => {
+  return async (server) => {
     made ??= make()
     const { json, etag } = await made
-    // Clients append paths to the server's URL. Without `servers` paths begin at the root.
-    return { json: base === '' ? json : `{"servers":${JSON.stringify([{ url: base }])},${json.slice(1)}`, etag }
+    // Clients append paths to the server's URL.
+    return { json: `{"servers":${JSON.stringify([{ url: server }])},${json.slice(1)}`, etag }
   }
 }
 
@@ -93,10 +95,12 @@ export function createOpenApi(limits: Limits): Json {
     info: {
       title: 'Milepost',
       version,
+      license: { name: 'MIT', identifier: 'MIT' },
       description: 'Live job progress: producers append events to a job, watchers follow it over Server-Sent Events.',
     },
     security: [{ bearer: [] }],
-    paths: createPaths(),
+    paths: withOperationIds(createPaths()),
+    webhooks: { jobEnded: { post: jobEnded } },
     components: {
       schemas: components,
       securitySchemes: {

@@ -10,7 +10,10 @@ export const operationPaths: Json = {
     get: {
       summary: 'Liveness',
       ...anyone,
-      responses: { 200: { description: 'The process is alive', content: json(record({ status: ok })) } },
+      responses: {
+        200: { description: 'The process is alive', content: json(record({ status: ok })) },
+        '4XX': problem,
+      },
     },
   },
   '/readyz': {
@@ -22,6 +25,7 @@ export const operationPaths: Json = {
           description: 'The store is available',
           content: json(record({ status: ok, engine: { type: 'string' } })),
         },
+        '4XX': problem,
         503: { ...problem, description: 'The store is unavailable' },
       },
     },
@@ -34,6 +38,7 @@ export const operationPaths: Json = {
       responses: {
         200: { description: 'OpenAPI 3.1', content: json({ type: 'object' }) },
         304: answer('Nothing changed'),
+        '4XX': problem,
       },
     },
   },
@@ -60,7 +65,7 @@ export const pagePaths: Json = {
   '/': signedIn('The dashboard: all of your jobs'),
   '/jobs/{id}': signedIn("One job's page", { parameters: [id] }),
   '/operator': signedIn('The page of administrators'),
-  '/docs': { get: { summary: 'The documentation', ...anyone, responses: { 200: html('The page') } } },
+  '/docs': { get: { summary: 'The documentation', ...anyone, responses: { 200: html('The page'), '4XX': problem } } },
   '/docs/{page}': {
     get: {
       summary: 'A page of the documentation',
@@ -111,6 +116,7 @@ export const pagePaths: Json = {
         403: { ...problem, description: 'From a page of another site' },
         413: problem,
         415: problem,
+        default: problem,
       },
     },
   },
@@ -118,21 +124,25 @@ export const pagePaths: Json = {
     post: {
       summary: 'Sign out, from our own pages',
       ...anyone,
-      responses: { 303: answer('Signed out'), 403: { ...problem, description: 'From a page of another site' } },
+      responses: {
+        303: answer('Signed out'),
+        403: { ...problem, description: 'From a page of another site' },
+        default: problem,
+      },
     },
   },
   '/widget.js': {
     get: {
       summary: 'The element for other pages',
       ...anyone,
-      responses: { 200: textBody('text/javascript', 'A module') },
+      responses: { 200: textBody('text/javascript', 'A module'), '4XX': problem },
     },
   },
   '/widget-more.js': {
     get: {
       summary: 'What the element loads when it needs it',
       ...anyone,
-      responses: { 200: textBody('text/javascript', 'A module') },
+      responses: { 200: textBody('text/javascript', 'A module'), '4XX': problem },
     },
   },
 }

@@ -13,6 +13,7 @@ import {
   json,
   parametersOf,
   parts,
+  problem,
   query,
   ref,
   since,
@@ -151,7 +152,10 @@ export function createPaths(): Json {
       ),
     },
     '/api/report': {
-      get: apiCall('A WebSocket to publish events: see the document about the wire', { 101: answer('A WebSocket') }),
+      get: apiCall('A WebSocket to publish events: see the document about the wire', {
+        101: answer('A WebSocket'),
+        default: problem,
+      }),
     },
     '/api/jobs/{id}/progress': {
       get: apiCall(

@@ -1,5 +1,5 @@
 import { undeliveredQuerySchema, webhookSecretQuerySchema } from '../../../shared/wire/webhooks.ts'
-import { answer, apiCall, id, type Json, parametersOf } from './parts.ts'
+import { answer, anyone, apiCall, id, type Json, json, parametersOf, ref } from './parts.ts'
 
 /** The paths of webhooks. */
 export const webhookPaths: Json = {
@@ -24,4 +24,20 @@ export const webhookPaths: Json = {
       { parameters: [{ ...id, description: 'The id in the list.' }] },
     ),
   },
+}
+
+/** What the server sends to receivers. */
+export const jobEnded: Json = {
+  operationId: 'jobEnded',
+  summary: 'A job has ended: sent to its notify and to the URLs of the settings',
+  ...anyone,
+  parameters: ['id', 'timestamp', 'signature'].map((name) => ({
+    name: `webhook-${name}`,
+    in: 'header',
+    required: true,
+    description: 'See Standard Webhooks.',
+    schema: { type: 'string' },
+  })),
+  requestBody: { required: true, content: json(ref('Webhook')) },
+  responses: { '2XX': answer('Received'), 410: answer('The receiver wants no more'), '5XX': answer('Try again later') },
 }

@@ -133,16 +133,16 @@ describe('createOpenApi', () => {
 })
 
 describe('openApiTexts', () => {
-  test('openApiTexts creates the description once for all mount paths', async () => {
+  test('openApiTexts creates the description once for all addresses of the server', async () => {
     let made = 0
     const textFor = openApiTexts(() => {
       made += 1
       return createOpenApi(defaultLimits)
     })
-    const texts = await Promise.all(['', '/progress', '/tenants/"acme"'].map(textFor))
+    const texts = await Promise.all(['/', '/progress', '/tenants/"acme"'].map(textFor))
     const [root, mounted, quoted] = texts.map(({ json }) => JSON.parse(json) as Document)
     expect(made).toBe(1)
-    expect(root).toEqual(document)
+    expect(root).toEqual({ ...document, servers: [{ url: '/' }] })
     // Without a slash that paths would double.
     expect(mounted).toEqual({ ...document, servers: [{ url: '/progress' }] })
     expect(quoted?.servers).toEqual([{ url: '/tenants/"acme"' }])
