@@ -59,7 +59,7 @@ const NEWEST_NAME = 'milepostNewest'
 /** Jobs of each waiting state that are looked at without an event: those that are next. */
 const NEXT = 1_000
 /** Jobs that ended while nobody listened, whose events were trimmed: of each state, and at once. */
-const ENDED = 1_000
+const ENDED = 10_000
 const PAGE = 100
 /** How much the clocks of workers may differ from that of Redis: milliseconds. */
 const SKEW_MS = 60_000
@@ -122,7 +122,10 @@ export class BullMQSource implements QueueSource {
     const hear = (id: string, entry: string, heard: Heard = {}) => {
       if (this.#events !== events) return
       // Once there is room it is read again from here.
-      if (bridge.isFull) return this.#stop()
+      if (bridge.isFull) {
+        this.#unheardSince ??= timeOf(this.#newest)
+        return this.#stop()
+      }
       this.#newest = entry
       bridge.hear(id, { ...heard, first: entry, newest: entry })
     }
@@ -204,9 +207,10 @@ export class BullMQSource implements QueueSource {
     for (const state of ['waiting', 'prioritized', 'delayed', 'waiting-children'] as const)
       yield* await queue.getRanges([state], 0, NEXT - 1, true)
     const since = this.#unheardSince
-    this.#unheardSince = undefined
     if (since === undefined) return
     for (const state of ['completed', 'failed'] as const) yield* this.#endedSince(state, since - SKEW_MS)
+    // Not reached when there is no room for all.
+    this.#unheardSince = undefined
   }
 
   async *#endedSince(state: 'completed' | 'failed', since: number): AsyncGenerator<string> {

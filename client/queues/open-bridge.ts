@@ -35,8 +35,12 @@ const HEARTBEAT_SECONDS = 600
 /** What a document of a job begins with. */
 export type Describe<Job> = (job: Job, title: string) => Omit<NewJob, 'id'>
 
-/** Makes the bridge of a queue. */
-export function openBridge<Job>(queue: string, options: QueueReporterOptions<Job>) {
+/** Makes the bridge of a queue. @param progressMs how long progress waits at most: milliseconds */
+export function openBridge<Job>(
+  queue: string,
+  options: QueueReporterOptions<Job>,
+  progressMs = Number.POSITIVE_INFINITY,
+) {
   const { describe, kind = queue, heartbeatSeconds = HEARTBEAT_SECONDS } = options
   const clock = shareTimers(options.clock ?? systemClock)
   const random = options.random ?? systemRandom
@@ -44,7 +48,16 @@ export function openBridge<Job>(queue: string, options: QueueReporterOptions<Job
   const { tell } = access
   const mayConnect = !options.fetch && typeof WebSocket === 'function'
   const documents = new QueueDocuments({ access, clock, random, mayConnect })
-  const bridge = new QueueBridge({ documents, clock, random, kind, hasOwners: !!describe, heartbeatSeconds, tell })
+  const bridge = new QueueBridge({
+    documents,
+    clock,
+    random,
+    kind,
+    hasOwners: !!describe,
+    heartbeatSeconds,
+    progressMs,
+    tell,
+  })
   const fields = { kind, heartbeatSeconds }
   const describeJob: Describe<Job> = (job, title) => {
     let described: JobDescription = {}

@@ -12,6 +12,8 @@ export type Boss = Pick<PgBoss, 'cancel' | 'findJobs' | 'getDb' | 'getQueue'>
 
 /** How often the table of jobs is asked for changes: milliseconds. */
 const POLL_MS = 1_000
+/** How much later the end of a job is reported: milliseconds. */
+const END_MS = 1_000
 /** Jobs that one poll finds of each kind, and those that are looked at without a change. */
 const FOUND = 1_000
 /** How much later than its time a change may be seen, because its transaction lasted: seconds. */
@@ -71,7 +73,8 @@ export class PgBossSource implements QueueSource {
       if (!bridge.isFull) {
         const { rows } = await boss.getDb().executeSql(changesIn(schema), [name, this.#withinSeconds])
         this.#withinSeconds = LATE_SECONDS
-        for (const { id, state, retry_count } of rows) this.#hear(String(id), `${state} ${retry_count}`)
+        for (const { id, state, retry_count } of rows)
+          this.#hear(String(id), `${state} ${retry_count}`, state === 'completed')
       }
     } catch {
       // The next look at a job tells what is wrong.
@@ -79,14 +82,17 @@ export class PgBossSource implements QueueSource {
     if (!this.#isClosed) this.#timer = clock.setTimeout(() => void this.poll(), POLL_MS)
   }
 
-  #hear(id: string, change: string): void {
+  #hear(id: string, change: string, isEnd: boolean): void {
     if (this.#seen.get(id) === change) return
     const [oldest] = this.#seen.keys()
     if (this.#seen.size >= REMEMBERED && oldest !== undefined) this.#seen.delete(oldest)
     // Those that change stay.
     this.#seen.delete(id)
     this.#seen.set(id, change)
-    this.#options.bridge.hear(id)
+    const { bridge, clock } = this.#options
+    // Another process may be about to report how far its handler came.
+    if (isEnd) clock.setTimeout(() => bridge.hear(id), END_MS)
+    else bridge.hear(id)
   }
 
   async read(id: string, { progress }: Heard): Promise<SourceJob> {

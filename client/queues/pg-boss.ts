@@ -20,6 +20,8 @@ export interface ReportedPgBoss extends ReportedQueue {
   progress(job: { id: string }, progress: object | number): void
 }
 
+/** How long the progress of a handler waits at most, so that it comes before the end of the job: milliseconds. */
+const PROGRESS_MS = 250
 /** The wait before another try to read the queue for the first time: milliseconds. */
 const AGAIN_MS = { first: 250, most: 5_000 }
 
@@ -48,7 +50,7 @@ export function pgBossJobId({ name, id }: { name: string; id: string }): string 
  */
 export function reportPgBoss(boss: Boss, name: string, options: PgBossOptions): ReportedPgBoss {
   const { schema = 'pgboss' } = options
-  const { bridge, clock, random, tell, describe } = openBridge(name, options)
+  const { bridge, clock, random, tell, describe } = openBridge(name, options, PROGRESS_MS)
   let isClosed = false
   const begin = async () => {
     for (let failures = 1; !isClosed; failures++) {

@@ -13,6 +13,8 @@ interface BridgeOptions {
   /** Jobs have owners of their own. */
   readonly hasOwners: boolean
   readonly heartbeatSeconds: number
+  /** How long progress waits at most: milliseconds. */
+  readonly progressMs: number
   tell(problem: string): void
 }
 
@@ -152,8 +154,10 @@ export class QueueBridge {
   }
 
   #isQuiet(id: string): boolean {
-    const quietUntil = this.#reconciler?.known.get(id)?.quietUntil ?? 0
-    return quietUntil > this.#options.clock.monotonic()
+    const document = this.#reconciler?.known.get(id)
+    if (!document) return false
+    const { progressMs, clock } = this.#options
+    return Math.min(document.quietUntil, document.reportedAt + progressMs) > clock.monotonic()
   }
 
   async #run(id: string, heard: Heard): Promise<void> {
