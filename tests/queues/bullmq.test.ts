@@ -246,5 +246,8 @@ console.log('ready')
         Array.from({ length: attempt - 1 }, (_, index) => `try-${index + 1}`),
       ])
     }
+    const { jobs: shown } = await ada.json<{ jobs: Document[] }>(200, 'GET', 'api/jobs?kind=exports&limit=100')
+    const ids = shown.filter(({ title }) => title.startsWith('Job ')).map(({ id }) => id)
+    expect(ids.sort()).toEqual(jobs.map(bullMQJobId).sort())
   })
 })
