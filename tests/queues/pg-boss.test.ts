@@ -9,7 +9,7 @@ import { ServerProcess } from '../support/server-process.ts'
 import { accessToken } from '../support/tokens.ts'
 import { QueueProcess } from './queue-process.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(120_000)
 
 const missing = await PostgresServer.missing()
 
