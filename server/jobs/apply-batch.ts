@@ -1,4 +1,5 @@
-import { ASKS_LENGTH, flawsOfAnswer, OPEN_ASKS_LIMIT, openAsks } from '../../shared/document/asks.ts'
+import { flawsOfAnswer } from '../../shared/document/answer-flaws.ts'
+import { ASKS_LENGTH, OPEN_ASKS_LIMIT, openAsks } from '../../shared/document/asks.ts'
 import type { AppliedEvent, JobEvent } from '../../shared/document/events.ts'
 import { foldEvent, mergeHeader } from '../../shared/document/fold.ts'
 import type { Item, JobHeader, PatchHeader, Step } from '../../shared/document/job.ts'

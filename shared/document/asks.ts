@@ -1,4 +1,4 @@
-import type { AnswerValue, Ask, AskField, AskSchema } from './ask-schema.ts'
+import type { AnswerValue, Ask } from './ask-schema.ts'
 import type { AppliedEvent } from './events.ts'
 import type { JobHeader } from './job.ts'
 
@@ -45,19 +45,20 @@ export function foldAsks(
   { asks = [] }: Asking,
   event: Extract<AppliedEvent, { type: 'ask' | 'answer' }>,
 ): Pick<JobHeader, 'asks' | 'openAsks'> {
-  const id = event.type === 'ask' ? event.id : event.ask
+  const isAsk = event.type === 'ask'
+  const id = isAsk ? event.id : event.ask
   const before = asks.find((ask) => ask.id === id)
   let after: Ask[] = asks
   // One that is closed stays as it is: what was answered once is not asked again.
-  if (event.type === 'ask' && (!before || isOpen(before))) {
+  if (isAsk && (!before || isOpen(before))) {
     const { version, at, message, schema, expiresAt } = event
     const ask: Ask = { id, version, at, message }
     if (schema !== undefined) ask.schema = schema
     if (expiresAt !== undefined) ask.expiresAt = expiresAt
     after = before ? asks.map((one) => (one === before ? ask : one)) : [...asks, ask]
-  } else if (event.type === 'answer' && before && isOpen(before)) {
+  } else if (!isAsk && before && isOpen(before)) {
     const { version, at, value, by } = event
-    const said = value === undefined ? { expired: true as const } : { answer: { value, by: by ?? '', at } }
+    const said: Partial<Ask> = value === undefined ? { expired: true } : { answer: { value, by: by ?? '', at } }
     after = asks.map((one) => (one === before ? { ...one, version, ...said } : one))
   }
   return withinWindow(after)
@@ -72,48 +73,5 @@ function withinWindow(asks: Ask[]): Pick<JobHeader, 'asks' | 'openAsks'> {
   }
   if (kept.length === 0) return {}
   const open = kept.filter(isOpen).length
-  return { asks: kept, ...(open > 0 ? { openAsks: open } : {}) }
-}
-
-/** What a form asks for: its fields by name; one without a name is the whole answer. */
-export function fieldsOf(
-  schema: AskSchema = { type: 'boolean' },
-): { name?: string; field: AskField; required: boolean }[] {
-  if (schema.type !== 'object') return [{ field: schema, required: true }]
-  const { properties, required = [] } = schema
-  return Object.entries(properties).map(([name, field]) => ({ name, field, required: required.includes(name) }))
-}
-
-/** What is wrong with an answer, by field: `value`, or `value.name`. Empty: nothing. */
-export function flawsOfAnswer(schema: AskSchema | undefined, value: AnswerValue): { field: string; detail: string }[] {
-  if (schema?.type !== 'object') {
-    const detail = flawOf(schema ?? { type: 'boolean' }, value)
-    return detail === undefined ? [] : [{ field: 'value', detail }]
-  }
-  if (typeof value !== 'object') return [{ field: 'value', detail: 'must be an object' }]
-  const flaws: { field: string; detail: string }[] = []
-  for (const { name = '', field, required } of fieldsOf(schema)) {
-    const given = Object.hasOwn(value, name) ? value[name] : undefined
-    const detail = given === undefined ? (required ? 'is required' : undefined) : flawOf(field, given)
-    if (detail !== undefined) flaws.push({ field: `value.${name}`, detail })
-  }
-  for (const name of Object.keys(value))
-    if (!Object.hasOwn(schema.properties, name)) flaws.push({ field: `value.${name}`, detail: 'is not a known field' })
-  return flaws
-}
-
-function flawOf(field: AskField, value: AnswerValue): string | undefined {
-  if (field.type === 'boolean') return typeof value === 'boolean' ? undefined : 'must be true or false'
-  if (field.type === 'string') {
-    const { enum: choices, minLength = 0, maxLength = 8_192 } = field
-    if (typeof value !== 'string') return 'must be text'
-    if (choices) return choices.includes(value) ? undefined : `must be one of: ${choices.join(', ')}`
-    if (value.length < minLength) return `must have at least ${minLength} characters`
-    return value.length > maxLength ? `must have at most ${maxLength} characters` : undefined
-  }
-  const { minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = field
-  if (typeof value !== 'number' || !Number.isFinite(value)) return 'must be a number'
-  if (field.type === 'integer' && !Number.isInteger(value)) return 'must be a whole number'
-  if (value < minimum) return `must be at least ${minimum}`
-  return value > maximum ? `must be at most ${maximum}` : undefined
+  return { asks: kept, ...(open > 0 && { openAsks: open }) }
 }

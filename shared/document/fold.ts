@@ -83,7 +83,7 @@ function foldStatus(header: PatchHeader, event: Applied<'status'>): void {
   if (isTerminalStatus(event.status)) {
     header.endedAt = event.at
     // What nobody has answered is asked no more.
-    if (header.openAsks !== undefined) delete header.openAsks
+    delete header.openAsks
   }
   assign(header, 'message', event.message)
   assign(header, 'title', event.title)

@@ -290,4 +290,46 @@ describe('dashboard', () => {
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
     })
   }
+
+  browserTest(
+    'the page of a job that asks has a form, and shows the answer and the jobs that do its work again',
+    async () => {
+      await using server = await ServerProcess.start()
+      const page = await signIn(server)
+      const local = new ApiClient(server.url, await accessToken('local'))
+      const old = await local.create({ title: 'First deploy' })
+      await local.publish(old.id, { type: 'status', status: 'failed' })
+      const { id } = await local.create({ title: 'Deploy', retryOf: old.id })
+      const properties = {
+        when: { type: 'string', title: 'When?', enum: ['now', 'tonight'] },
+        note: { type: 'string' },
+      }
+      const schema = { type: 'object', properties, required: ['when'] }
+      const ask = { type: 'ask', id: 'go', message: 'Deploy version 7?', schema } as const
+      await local.publish(id, { type: 'status', status: 'running' }, ask as never, {
+        type: 'ask',
+        id: 'b',
+        message: 'Sure?',
+      })
+      await page.goto(`${server.url}jobs/${id}`)
+      await page.getByRole('heading', { name: 'Deploy version 7?' }).waitFor()
+      await page.getByRole('button', { name: 'Answer' }).click()
+      await page.getByText('is required').waitFor()
+      expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-invalid'))).toBe('true')
+      expect(await axeFindings(page)).toEqual([])
+      await page.getByLabel('When?').selectOption('tonight')
+      await page.getByLabel('note (optional)').fill('After 8')
+      await page.keyboard.press('Enter')
+      await page.getByText(/when: tonight, note: After 8 \(local, /).waitFor()
+      await page.getByRole('button', { name: 'No', exact: true }).press('Enter')
+      await page.getByText(/^No \(local, /).waitFor()
+      const { asks = [], openAsks } = await local.read(id)
+      expect([asks.map(({ answer }) => answer?.value), openAsks]).toEqual([
+        [{ when: 'tonight', note: 'After 8' }, false],
+        undefined,
+      ])
+      await page.getByRole('link', { name: old.id }).click()
+      await page.getByRole('link', { name: 'Deploy' }).waitFor()
+    },
+  )
 })

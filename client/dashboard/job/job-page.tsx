@@ -5,6 +5,7 @@ import { base, viewer } from '../navigation.ts'
 import { format, useAnnouncements, useTitle } from '../page.ts'
 import { Heading } from '../parts/heading.tsx'
 import { text } from '../text.ts'
+import { AsksLoader } from './asks-loader.tsx'
 import { Details } from './details.tsx'
 import { Embed } from './embed.tsx'
 import { Errors } from './errors.tsx'
@@ -41,6 +42,7 @@ export function JobPage({ id }: { id: string }) {
   return (
     <>
       <JobHead signals={signals} job={job} words={words} onShowFailures={showFailures} />
+      <AsksLoader job={job} />
       <div class="job-grid">
         {job.steps.length > 0 && <Steps job={job} now={signals.now.value} />}
         <div class="job-main">

@@ -36,13 +36,16 @@ async function minified(name: string, module: string): Promise<string> {
   return code
 }
 
+/** The files of modules that the dashboard loads when it needs them. */
+const CHUNKS: Readonly<Record<string, string>> = { 'operator-page': 'operator' }
+
 /**
- * Bundles the dashboard into two modules: what every page needs, and the operator's page, which the first loads from beside it when it is
- * opened. Vite puts them together, because Bun (1.4.5) would split off a third with what both use.
+ * Bundles the dashboard into three modules: what every page needs, and the operator's page and what few jobs have, which the first loads from
+ * beside it when they are shown. Vite puts them together, because Bun (1.4.5) would split off a third with what both use.
  *
  * @throws Error when the build fails, or gives other modules
  */
-export async function bundleDashboard(): Promise<Record<'dashboard.js' | 'operator.js', string>> {
+export async function bundleDashboard(): Promise<Record<'dashboard.js' | 'operator.js' | 'asks.js', string>> {
   const built = await build({
     configFile: false,
     envDir: false,
@@ -55,16 +58,21 @@ export async function bundleDashboard(): Promise<Record<'dashboard.js' | 'operat
       target: 'esnext',
       // Of an application the imports would have a function around them that preloads styles.
       lib: { entry: 'client/dashboard/main.tsx', formats: ['es'], fileName: () => 'dashboard.js' },
-      rolldownOptions: { preserveEntrySignatures: 'allow-extension', output: { chunkFileNames: 'operator.js' } },
+      rolldownOptions: {
+        preserveEntrySignatures: 'allow-extension',
+        output: { chunkFileNames: ({ name }) => `${CHUNKS[name] ?? name}.js` },
+      },
     },
   })
   const files = [built].flat().flatMap((one) => ('output' in one ? one.output : []))
   const codes = Object.fromEntries(files.map((file) => [file.fileName, 'code' in file ? file.code : '']))
-  const { 'dashboard.js': dashboard, 'operator.js': operator, ...others } = codes
-  if (dashboard !== undefined && operator !== undefined && Object.keys(others).length === 0) {
+  const { 'dashboard.js': dashboard, 'operator.js': operator, 'asks.js': asks, ...others } = codes
+  const isComplete = dashboard !== undefined && operator !== undefined && asks !== undefined
+  if (isComplete && Object.keys(others).length === 0) {
     return {
       'dashboard.js': await minified('dashboard.js', dashboard),
       'operator.js': await minified('operator.js', operator),
+      'asks.js': await minified('asks.js', asks),
     }
   }
   throw new Error(`The dashboard was built into ${Object.keys(codes).join(', ')}`)

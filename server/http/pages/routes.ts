@@ -15,6 +15,8 @@ export interface Assets {
   'dashboard.js': string
   /** A module that `dashboard.js` loads from beside it. */
   'operator.js': string
+  /** Another: what jobs ask. */
+  'asks.js'?: string
   'dashboard.css': string
   'widget.js': string
   /** What the element loads when it needs it. */
@@ -26,6 +28,7 @@ export interface Assets {
 const types = {
   'dashboard.js': 'text/javascript; charset=utf-8',
   'operator.js': 'text/javascript; charset=utf-8',
+  'asks.js': 'text/javascript; charset=utf-8',
   'dashboard.css': 'text/css; charset=utf-8',
   'widget.js': 'text/javascript; charset=utf-8',
   'widget-more.js': 'text/javascript; charset=utf-8',

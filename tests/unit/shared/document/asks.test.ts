@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
+import { flawsOfAnswer } from '../../../../shared/document/answer-flaws.ts'
 import type { AnswerValue, AskSchema } from '../../../../shared/document/ask-schema.ts'
-import { closedAsks, flawsOfAnswer, isWaiting, openAsks } from '../../../../shared/document/asks.ts'
+import { closedAsks, isWaiting, openAsks } from '../../../../shared/document/asks.ts'
 import type { JobEvent } from '../../../../shared/document/events.ts'
 import { foldAll, instantOf, newDocument, placed } from '../../../arbitraries.ts'
 

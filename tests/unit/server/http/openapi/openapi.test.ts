@@ -64,6 +64,7 @@ const calls = [
 const ofPages = [
   'GET /dashboard.js',
   'GET /operator.js',
+  'GET /asks.js',
   'GET /dashboard.css',
   // One of the pages of `/docs/{page}`.
   'GET /docs/api',

@@ -1,0 +1,93 @@
+import { useEffect, useState } from 'preact/hooks'
+import type { Ask } from '../../../../shared/document/ask-schema.ts'
+import type { Job, JobHeader } from '../../../../shared/document/job.ts'
+import { isTerminalStatus } from '../../../../shared/document/selectors.ts'
+import { say } from '../../../element/live-region.ts'
+import { call } from '../../api.ts'
+import { format } from '../../page.ts'
+import { toHref } from '../../route.ts'
+import { AskForm } from './ask-form.tsx'
+import { words } from './words.ts'
+
+/** What a job asks and was answered, and which tries and other jobs there are of its work. */
+export function Asks({ job }: { job: Job }) {
+  const { asks = [] } = job
+  const isOver = isTerminalStatus(job.status)
+  const open = isOver ? [] : asks.filter(({ answer, expired }) => !answer && !expired)
+  const closed = asks.filter((ask) => !open.includes(ask))
+  const newest = open.at(-1)
+  useEffect(() => {
+    if (newest) say(words.asks(newest.message), false)
+  }, [newest?.id])
+  return (
+    <>
+      {open.map((ask) => (
+        <AskForm key={ask.id} jobId={job.id} ask={ask} />
+      ))}
+      {closed.length > 0 && (
+        <section class="card">
+          <h2>{words.answered}</h2>
+          <dl>
+            {closed.map((ask) => (
+              <div key={ask.id}>
+                <dt dir="auto">{ask.message}</dt>
+                <dd dir="auto">{outcomeOf(ask)}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+      )}
+      <Tries job={job} isOver={isOver} />
+    </>
+  )
+}
+
+function outcomeOf({ answer, expired, expiresAt }: Ask): string {
+  if (answer) return words.outcome(words.value(answer.value), answer.by, format.time(Date.parse(answer.at), Date.now()))
+  return expired && expiresAt !== undefined
+    ? words.expired(format.time(Date.parse(expiresAt), Date.now()))
+    : words.unanswered
+}
+
+function Tries({ job, isOver }: { job: Job; isOver: boolean }) {
+  const { id, attempt, retryOf } = job
+  const [retries, setRetries] = useState<JobHeader[]>([])
+  useEffect(() => {
+    if (!isOver) return
+    void call(`api/jobs/${id}/retries`)
+      .then(async (response) => setRetries(((await response.json()) as { jobs: JobHeader[] }).jobs))
+      .catch(() => {})
+  }, [id, isOver])
+  if (attempt === undefined && retryOf === undefined && retries.length === 0) return null
+  return (
+    <section class="card details">
+      <h2>{words.tries}</h2>
+      <dl>
+        {attempt !== undefined && (
+          <div>
+            <dt>{words.attempt}</dt>
+            <dd>{format.number(attempt)}</dd>
+          </div>
+        )}
+        {retryOf !== undefined && (
+          <div>
+            <dt>{words.retryOf}</dt>
+            <dd>
+              <a href={toHref({ page: 'job', id: retryOf })}>{retryOf}</a>
+            </dd>
+          </div>
+        )}
+        {retries.map((retry) => (
+          <div key={retry.id}>
+            <dt>{words.retriedBy}</dt>
+            <dd>
+              <a href={toHref({ page: 'job', id: retry.id })} dir="auto">
+                {retry.title}
+              </a>
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  )
+}

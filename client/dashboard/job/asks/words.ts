@@ -1,0 +1,33 @@
+import type { AnswerValue } from '../../../../shared/document/ask-schema.ts'
+
+/** The words of asks and tries. */
+export const words = {
+  waiting: 'Waiting for your answer',
+  asks: (message: string) => `The job asks: ${message}`,
+  until: (time: string) => `Until ${time}.`,
+  yes: 'Yes',
+  no: 'No',
+  send: 'Answer',
+  choose: 'Choose…',
+  answer: 'Your answer',
+  optional: (name: string) => `${name} (optional)`,
+  required: 'Fill this in.',
+  sent: 'Your answer was sent.',
+  alreadyAnswered: (value: string, by: string) => `${by} has answered already: ${value}.`,
+  answered: 'Questions and answers',
+  outcome: (value: string, by: string, time: string) => `${value} (${by}, ${time})`,
+  expired: (time: string) => `Nobody answered until ${time}`,
+  unanswered: 'Nobody answered before the job ended',
+  tries: 'Tries',
+  attempt: 'Try',
+  retryOf: 'Does again the work of',
+  retriedBy: 'Done again by',
+  value(value: AnswerValue): string {
+    if (typeof value === 'object')
+      return Object.entries(value)
+        .map(([name, one]) => `${name}: ${words.value(one)}`)
+        .join(', ')
+    if (typeof value === 'boolean') return value ? words.yes : words.no
+    return String(value)
+  },
+}
