@@ -152,7 +152,7 @@ export const secretSettings = [
 export const fileSettings = [...secretSettings, 'MILEPOST_ENGINE'] as const satisfies (keyof typeof settings)[]
 
 /** Variables of the client commands, which use the same environment. */
-const clientVariables: readonly string[] = ['MILEPOST_TOKEN', 'MILEPOST_TOKEN_FILE']
+const clientVariables: readonly string[] = ['MILEPOST_URL', 'MILEPOST_TOKEN', 'MILEPOST_TOKEN_FILE']
 
 /** The environment variable that sets a limit: `eventBytes` → `MILEPOST_EVENT_BYTES`. */
 export function limitVariable(limit: string): string {

@@ -40,7 +40,8 @@ const layers = {
   },
   engines: { of: ['engines', 'webhooks', 'jobs', 'auth', 'support', 'core', 'shared'], packages: /./ },
   entries: { of: [...SERVER, 'entries', 'cli'], packages: /./ },
-  cli: { of: [...SERVER, 'entries', 'cli'], packages: /./ },
+  // It reports to servers and watches them, as any client does.
+  cli: { of: [...SERVER, 'entries', 'cli', 'client'], packages: /./ },
 } as const
 
 type Layer = keyof typeof layers | 'generated'

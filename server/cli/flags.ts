@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { defaultLimits, type Limits } from '../../shared/document/limits.ts'
 import { withoutSlash } from '../../shared/wire/paths.ts'
 import { ConfigError, limitHelp, limitVariable, secretSettings, settings } from '../config.ts'
+import { commands } from './commands.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -49,6 +50,11 @@ export function serverUrl(text: string, instead: string): URL {
 
 const isSecret = (variable: string) => secretSettings.some((secret) => secret === variable)
 
+/** The flags of all settings that are no secrets. */
+export const settingFlags = [...Object.keys(settings), ...limitVariables.map(([variable]) => variable)]
+  .filter((variable) => !isSecret(variable))
+  .map((variable) => `--${flagOf(variable)}`)
+
 /**
  * Merges flags into the environment; flags win.
  *
@@ -75,13 +81,7 @@ export function help(): string {
   return [
     'Milepost: live job progress for the web.',
     '',
-    'milepost serve [settings]       runs the server and its dashboard',
-    'milepost sign-in [--admin]      prints a sign-in link to a running server',
-    'milepost sync SOURCE TARGET     copies new and changed files to a directory, and reports progress',
-    'milepost token --sub NAME       prints an access token, signed with MILEPOST_SECRET',
-    'milepost backup FILE            copies the database while the server runs',
-    'milepost restore FILE           replaces the database by a backup; stop the server first',
-    'milepost copy FROM TO           copies all jobs to another engine: sqlite:PATH, redis://HOST; stop the servers first',
+    ...commands.map(({ name, form, summary }) => `${`milepost ${name} ${form}`.padEnd(32)} ${summary}`),
     'milepost --version              prints the version',
     'Every command has its own --help.',
     '',

@@ -8,7 +8,19 @@ import { eventSchema } from '../../shared/document/events.ts'
 import { defaultLimits } from '../../shared/document/limits.ts'
 import { problemTypes } from '../../shared/wire/api.ts'
 
-const names = ['index', 'app', 'languages', 'wire', 'reporting', 'webhooks', 'errors', 'settings', 'running', 'engines']
+const names = [
+  'index',
+  'app',
+  'shell',
+  'languages',
+  'wire',
+  'reporting',
+  'webhooks',
+  'errors',
+  'settings',
+  'running',
+  'engines',
+]
 const texts = Object.fromEntries(
   await Promise.all(names.map(async (name) => [name, await Bun.file(`server/docs/${name}.md`).text()] as const)),
 ) as Record<string, string>

@@ -2,7 +2,19 @@ import { Marked, type Tokens } from 'marked'
 import type { DocPage, Docs } from '../../http/pages/docs.ts'
 
 /** File names in `server/docs`, in the order of the navigation. */
-const names = ['index', 'app', 'languages', 'wire', 'reporting', 'webhooks', 'errors', 'settings', 'running', 'engines']
+const names = [
+  'index',
+  'app',
+  'shell',
+  'languages',
+  'wire',
+  'reporting',
+  'webhooks',
+  'errors',
+  'settings',
+  'running',
+  'engines',
+]
 
 /**
  * Turns the users' documents into HTML.

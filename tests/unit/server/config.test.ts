@@ -260,7 +260,7 @@ describe('readConfig', () => {
   })
 
   test('readConfig accepts the variables of client commands', () => {
-    expect(readConfig({ MILEPOST_TOKEN: 'x', MILEPOST_TOKEN_FILE: 'y' })).toEqual(readConfig({}))
+    expect(readConfig({ MILEPOST_URL: 'z', MILEPOST_TOKEN: 'x', MILEPOST_TOKEN_FILE: 'y' })).toEqual(readConfig({}))
   })
 
   test('readConfig names the length of a bad secret, and never the secret', () => {

@@ -1,0 +1,25 @@
+import { ConfigError } from '../../config.ts'
+import { everything, type RemoteServer, readAccess } from './access.ts'
+
+/** The page of a job, or the job in the API. */
+const PAGE = /^(https?:\/\/.+?\/)(?:api\/)?jobs\/([^/?#]+)/
+
+/**
+ * The job that an argument names, by its id or by the address of its page, and access to its server.
+ *
+ * @param positionals the arguments that are no flags: one
+ * @param form how the command is written
+ * @throws ConfigError for no job, for several, and for what {@link readAccess} refuses
+ */
+export async function readJobAddress(
+  positionals: readonly string[],
+  flags: { url?: string | undefined; 'token-file'?: string | undefined },
+  env: Readonly<Record<string, string | undefined>>,
+  form: string,
+): Promise<{ access: RemoteServer; id: string }> {
+  const [job, ...more] = positionals
+  if (!job || more.length > 0) throw new ConfigError(`Name one job: ${form}`)
+  const [, url, id] = PAGE.exec(job) ?? []
+  if (id === undefined || url === undefined) return { access: await readAccess(flags, env, everything), id: job }
+  return { access: await readAccess({ url, ...flags }, env, everything), id: decodeURIComponent(id) }
+}

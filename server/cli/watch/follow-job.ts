@@ -1,0 +1,99 @@
+import type { ConnectionStatus } from '../../../client/connection/connection-state.ts'
+import type { Environment } from '../../../client/connection/environment.ts'
+import { parseJobAddress } from '../../../client/connection/job-url.ts'
+import { type JobMessage, JobReplica } from '../../../client/connection/jobs/job-replica.ts'
+import type { FollowedJob } from '../../../client/connection/jobs/job-stream.ts'
+import { joinJobStream } from '../../../client/connection/jobs/job-streams.ts'
+import { systemClock, systemRandom } from '../../../shared/time/clock.ts'
+import {
+  addSample,
+  coarseTimeLeft,
+  emptyEstimate,
+  getRate,
+  getTimeLeft,
+  sampleOf,
+} from '../../../shared/time/estimate.ts'
+import type { ManyJobs } from '../../../shared/wire/messages.ts'
+import type { RemoteServer } from '../remote/access.ts'
+import type { WatchedJob } from './draw-job.ts'
+
+/** How often changes are shown, at most: milliseconds. */
+const FRAME_MS = 100
+
+/** A command line has no page and no tabs. */
+const environment: Environment = {
+  fetch: (url, init) => fetch(url, init),
+  clock: systemClock,
+  random: systemRandom,
+  frame(run) {
+    const timer = setTimeout(run, FRAME_MS)
+    return () => clearTimeout(timer)
+  },
+}
+
+/** Receives what is known of a job. */
+interface Viewer {
+  /** Each message, as it arrived. */
+  message(name: string, data: object): void
+  /** Called after changes, some at once. */
+  change(): void
+}
+
+/** Whether a connection is not tried again. */
+const isFinal = (status: ConnectionStatus) => status === 'ended' || status === 'not-found' || status === 'expired'
+
+/** A job that is followed, over disconnects, until its end. */
+interface FollowedUntilEnd {
+  known(): WatchedJob
+  /** Resolves when there is nothing to follow any more: the connection of {@link known} says why. */
+  readonly over: Promise<void>
+}
+
+/** Follows a job with the client's own connection. */
+export function followJob({ url, getToken }: RemoteServer, jobId: string, viewer: Viewer): FollowedUntilEnd {
+  const address = parseJobAddress({ jobId, baseUrl: url.href, getToken })
+  const replica = new JobReplica()
+  const over = Promise.withResolvers<void>()
+  let estimate = emptyEstimate
+  let sampled: object | undefined
+  let timeLeft: number | undefined
+  let callOff: (() => void) | undefined
+  const show = () => {
+    callOff = undefined
+    viewer.change()
+  }
+  const followed: FollowedJob = {
+    location: address.location,
+    get cursor() {
+      return replica.cursor
+    },
+    receive(name, data) {
+      if (name === 'ping') return {}
+      const { jobId: _, cursor: __, ...message } = data as ManyJobs
+      const received = replica.receive({ event: name, data: message } as unknown as JobMessage)
+      viewer.message(name, message)
+      const { job } = replica
+      if (job && job !== sampled) estimate = addSample(estimate, sampleOf(job))
+      sampled = job
+      followed.changed()
+      return received
+    },
+    changed() {
+      callOff ??= environment.frame(show)
+      if (!isFinal(followed.over ?? stream.facts().connection)) return
+      callOff()
+      show()
+      over.resolve()
+    },
+  }
+  const stream = joinJobStream(followed, address, environment)
+  return {
+    known() {
+      const facts = stream.facts()
+      timeLeft = coarseTimeLeft(getTimeLeft(estimate, facts.now), timeLeft)
+      const rate = getRate(estimate, facts.now)
+      return { ...facts, connection: followed.over ?? facts.connection, job: replica.job, rate, timeLeft }
+    },
+    over: over.promise,
+  }
+}
