@@ -2,7 +2,7 @@
 const ERROR_LENGTH = 2_000
 
 /** The text of what was thrown, whatever it is. */
-export function textOf(error: unknown): string {
+export function errorText(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message || error.name : error).slice(0, ERROR_LENGTH)
   } catch {

@@ -7,9 +7,9 @@ import type { Post, Posted } from '../../shared/producer/outbox.ts'
 import { type Clock, type Random, randomId, type Timer } from '../../shared/time/clock.ts'
 import { isJob } from '../../shared/wire/answers.ts'
 import { jobsPath } from '../../shared/wire/paths.ts'
-import { textOf } from './error-text.ts'
-import type { Answered, Ask, JobReporter, NewJob } from './job-reporter.ts'
-import type { Asked, ReportedJob } from './report-channel.ts'
+import { errorText } from './error-text.ts'
+import type { Answered, JobReporter, NewAsk, NewJob } from './job-reporter.ts'
+import type { ReportedJob, Requested } from './report-channel.ts'
 
 /** `heartbeatSeconds` of jobs that are created without. */
 export const HEARTBEAT_SECONDS = 60
@@ -64,7 +64,7 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
   #creating: Promise<Answer<Job | JobHeader> | Failed> | undefined
   #cancel: (() => void) | undefined
   #isCancelled = false
-  #asked: Asked | undefined
+  #asked: Requested | undefined
   /** What the job was created with, if it was here. */
   readonly #created: Partial<NewJob>
   #isOver = false
@@ -153,7 +153,7 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
   }
 
   retry(error?: unknown, fields: Pick<EventFields<'status'>, 'message' | 'attempt'> = {}): void {
-    if (error !== undefined) this.error({ message: textOf(error) })
+    if (error !== undefined) this.error({ message: errorText(error) })
     this.status({ ...fields, status: 'pending' })
     this.#isAgain = true
   }
@@ -163,7 +163,7 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
     return this.#port.create({ kind, title, ...(owner === undefined ? {} : { owner }), ...fields, parentId: this.id })
   }
 
-  async ask({ id = randomId(this.#port.random, 20), ...fields }: Ask): Promise<Answered> {
+  async ask({ id = randomId(this.#port.random, 20), ...fields }: NewAsk): Promise<Answered> {
     const { closingClock } = this.#port
     this.#add({ ...fields, id, type: 'ask' })
     for (;;) {
@@ -287,7 +287,7 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
     return !this.#isOver && this.#asked !== undefined
   }
 
-  hear(asked: Asked): void {
+  hear(asked: Requested): void {
     // A push overtakes receipts.
     if (this.#asked && asked.version < this.#asked.version) return
     this.#asked = asked

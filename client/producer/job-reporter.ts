@@ -3,7 +3,7 @@ import type { EventFields } from '../../shared/document/events.ts'
 import type { CreateJob } from '../../shared/wire/api.ts'
 
 /** What to ask: see the event `ask`. */
-export type Ask = Omit<EventFields<'ask'>, 'id'> & { id?: string }
+export type NewAsk = Omit<EventFields<'ask'>, 'id'> & { id?: string }
 
 /** What became of an ask: what was answered and by whom; or that nobody did in time, or before the job ended. */
 export type Answered = { value: AnswerValue; by: string } | { expired: true } | { ended: true }
@@ -40,7 +40,7 @@ export interface JobReporter {
    *
    * @param fields.id left out: one is made
    */
-  ask(fields: Ask): Promise<Answered>
+  ask(fields: NewAsk): Promise<Answered>
   error(fields: EventFields<'error'>): void
   log(fields: EventFields<'log'>): void
   /** Whether a watcher has cancelled or paused the job, as far as the reporter has heard: at once with a WebSocket, else from the last batch. */

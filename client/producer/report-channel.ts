@@ -7,7 +7,7 @@ import type { isProblem, isReceipt } from '../../shared/wire/answers.ts'
 import type { Receipt } from '../../shared/wire/api.ts'
 
 /** What people ask and answer, as of a version of the job. */
-export type Asked = Pick<Receipt, 'version' | 'cancelRequested' | 'pauseRequested' | 'answers'>
+export type Requested = Pick<Receipt, 'version' | 'cancelRequested' | 'pauseRequested' | 'answers'>
 
 /** A job of the reporter. */
 export interface ReportedJob {
@@ -16,7 +16,7 @@ export interface ReportedJob {
   readonly isLive: boolean
   readonly epoch: string | undefined
   /** Called with what watchers ask, as of a version of the job. */
-  hear(asked: Asked): void
+  hear(asked: Requested): void
 }
 
 /** What {@link ReportChannel} needs: functions too, because bundlers put a module that is shared with this one into a file of its own. */
@@ -281,7 +281,7 @@ export class ReportChannel {
       frame?.done(message)
       this.#sendWaiting()
     } else if (typeof version === 'number' && typeof cancelRequested === 'boolean') {
-      const asked: Asked = { version, cancelRequested, pauseRequested: pauseRequested === true }
+      const asked: Requested = { version, cancelRequested, pauseRequested: pauseRequested === true }
       if (Array.isArray(answers)) asked.answers = answers
       for (const job of this.#liveJobs) if (job.id === id) job.hear(asked)
     }

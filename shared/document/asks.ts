@@ -20,7 +20,7 @@ export const isWaiting = ({ status, openAsks = 0 }: Pick<JobHeader, 'status' | '
   status === 'running' && openAsks > 0
 
 /** An answer, or the end of the time for it, as producers hear of it. */
-export interface ClosedAsk {
+interface ClosedAsk {
   ask: string
   value?: AnswerValue
   by?: string

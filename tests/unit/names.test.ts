@@ -6,7 +6,7 @@ const EXPORT =
 
 /** The names between the braces of an import, of an export of another file's names, and of a dynamic import. */
 const IMPORT =
-  /^ *(?:import|export)\b[^'"=]*?\{([^}]*)\} from|\{([^}]*)\} = \(?await import|more\(\)\s*\.then\(\(\{([^}]*)\}/gm
+  /^ *(?:import|export)\b[^'"=]*?\{([^}]*)\} from|\{([^}]*)\} = \(?await import|(?:more\(\)|import\([^)]*\))\s*\.then\(\s*\(\{([^}]*)\}/gm
 
 /** Exported ahead of the routes of tenants, which will import them. */
 const AHEAD = ['qualifyHeader', 'anyJobIdSchema', 'tenantSchema']

@@ -6,7 +6,7 @@ import { call } from '../../api.ts'
 import { format } from '../../page.ts'
 import { Notice } from '../../parts/notice.tsx'
 import { Refusal } from '../../refusal.ts'
-import { words } from './words.ts'
+import { askWords } from './words.ts'
 
 type Values = Record<string, string | number | boolean>
 
@@ -25,11 +25,11 @@ export function AskForm({ jobId, ask }: { jobId: string; ask: Ask }) {
     setError(undefined)
     try {
       await call(`api/jobs/${jobId}/answers/${encodeURIComponent(id)}`, 'POST', { value })
-      say(words.sent, false)
+      say(askWords.sent, false)
     } catch (failure) {
       const answered = failure instanceof Refusal ? failure.problem?.answered : undefined
       // The document brings it in a moment.
-      if (answered) say(words.alreadyAnswered(words.value(answered.value), answered.by), false)
+      if (answered) say(askWords.alreadyAnswered(askWords.value(answered.value), answered.by), false)
       else setError(failure)
     }
     setBusy(false)
@@ -37,7 +37,7 @@ export function AskForm({ jobId, ask }: { jobId: string; ask: Ask }) {
   const submit = (event: Event) => {
     event.preventDefault()
     const value: AnswerValue | undefined = schema.type === 'object' ? values : values['']
-    const found = value === undefined ? [{ field: 'value', detail: words.required }] : flawsOfAnswer(schema, value)
+    const found = value === undefined ? [{ field: 'value', detail: askWords.required }] : flawsOfAnswer(schema, value)
     setFlaws(Object.fromEntries(found.map(({ field, detail }) => [field.slice('value.'.length), detail])))
     const [first] = found
     if (first) document.getElementById(`${heading}-${first.field.slice('value.'.length)}`)?.focus()
@@ -49,15 +49,15 @@ export function AskForm({ jobId, ask }: { jobId: string; ask: Ask }) {
         {message}
       </h2>
       <p class="muted">
-        {words.waiting}. {expiresAt !== undefined && words.until(format.time(Date.parse(expiresAt), Date.now()))}
+        {askWords.waiting}. {expiresAt !== undefined && askWords.until(format.time(Date.parse(expiresAt), Date.now()))}
       </p>
       {isQuestion ? (
         <p class="ask-buttons">
           <button type="button" class="primary" disabled={isBusy} onClick={() => void send(true)}>
-            {words.yes}
+            {askWords.yes}
           </button>
           <button type="button" disabled={isBusy} onClick={() => void send(false)}>
-            {words.no}
+            {askWords.no}
           </button>
         </p>
       ) : (
@@ -66,7 +66,7 @@ export function AskForm({ jobId, ask }: { jobId: string; ask: Ask }) {
             <Field
               key={name}
               id={`${heading}-${name}`}
-              label={labelOf(field.title ?? (name || words.answer), required)}
+              label={labelOf(field.title ?? (name || askWords.answer), required)}
               field={field}
               value={values[name]}
               flaw={flaws[name]}
@@ -77,7 +77,7 @@ export function AskForm({ jobId, ask }: { jobId: string; ask: Ask }) {
             />
           ))}
           <button type="submit" class="primary" disabled={isBusy}>
-            {words.send}
+            {askWords.send}
           </button>
         </form>
       )}
@@ -86,7 +86,7 @@ export function AskForm({ jobId, ask }: { jobId: string; ask: Ask }) {
   )
 }
 
-const labelOf = (name: string, isRequired: boolean) => (isRequired ? name : words.optional(name))
+const labelOf = (name: string, isRequired: boolean) => (isRequired ? name : askWords.optional(name))
 
 function defaultsOf(fields: ReturnType<typeof fieldsOf>): Values {
   const values: Values = {}
@@ -139,7 +139,7 @@ function Field({ id, label, field, value, flaw, onChange }: FieldProps) {
               value={String(value ?? '')}
               onChange={(e) => onChange(e.currentTarget.value || undefined)}
             >
-              <option value="">{words.choose}</option>
+              <option value="">{askWords.choose}</option>
               {field.enum.map((choice) => (
                 <option key={choice}>{choice}</option>
               ))}

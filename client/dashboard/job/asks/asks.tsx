@@ -7,7 +7,7 @@ import { call } from '../../api.ts'
 import { format } from '../../page.ts'
 import { toHref } from '../../route.ts'
 import { AskForm } from './ask-form.tsx'
-import { words } from './words.ts'
+import { askWords } from './words.ts'
 
 /** What a job asks and was answered, and which tries and other jobs there are of its work. */
 export function Asks({ job }: { job: Job }) {
@@ -17,7 +17,7 @@ export function Asks({ job }: { job: Job }) {
   const closed = asks.filter((ask) => !open.includes(ask))
   const newest = open.at(-1)
   useEffect(() => {
-    if (newest) say(words.asks(newest.message), false)
+    if (newest) say(askWords.asks(newest.message), false)
   }, [newest?.id])
   return (
     <>
@@ -26,7 +26,7 @@ export function Asks({ job }: { job: Job }) {
       ))}
       {closed.length > 0 && (
         <section class="card">
-          <h2>{words.answered}</h2>
+          <h2>{askWords.answered}</h2>
           <dl>
             {closed.map((ask) => (
               <div key={ask.id}>
@@ -43,10 +43,11 @@ export function Asks({ job }: { job: Job }) {
 }
 
 function outcomeOf({ answer, expired, expiresAt }: Ask): string {
-  if (answer) return words.outcome(words.value(answer.value), answer.by, format.time(Date.parse(answer.at), Date.now()))
+  if (answer)
+    return askWords.outcome(askWords.value(answer.value), answer.by, format.time(Date.parse(answer.at), Date.now()))
   return expired && expiresAt !== undefined
-    ? words.expired(format.time(Date.parse(expiresAt), Date.now()))
-    : words.unanswered
+    ? askWords.expired(format.time(Date.parse(expiresAt), Date.now()))
+    : askWords.unanswered
 }
 
 function Tries({ job, isOver }: { job: Job; isOver: boolean }) {
@@ -61,17 +62,17 @@ function Tries({ job, isOver }: { job: Job; isOver: boolean }) {
   if (attempt === undefined && retryOf === undefined && retries.length === 0) return null
   return (
     <section class="card details">
-      <h2>{words.tries}</h2>
+      <h2>{askWords.tries}</h2>
       <dl>
         {attempt !== undefined && (
           <div>
-            <dt>{words.attempt}</dt>
+            <dt>{askWords.attempt}</dt>
             <dd>{format.number(attempt)}</dd>
           </div>
         )}
         {retryOf !== undefined && (
           <div>
-            <dt>{words.retryOf}</dt>
+            <dt>{askWords.retryOf}</dt>
             <dd>
               <a href={toHref({ page: 'job', id: retryOf })}>{retryOf}</a>
             </dd>
@@ -79,7 +80,7 @@ function Tries({ job, isOver }: { job: Job; isOver: boolean }) {
         )}
         {retries.map((retry) => (
           <div key={retry.id}>
-            <dt>{words.retriedBy}</dt>
+            <dt>{askWords.retriedBy}</dt>
             <dd>
               <a href={toHref({ page: 'job', id: retry.id })} dir="auto">
                 {retry.title}

@@ -1,7 +1,7 @@
 import type { AnswerValue } from '../../../../shared/document/ask-schema.ts'
 
-/** The words of asks and tries. */
-export const words = {
+/** The askWords of asks and tries. */
+export const askWords = {
   waiting: 'Waiting for your answer',
   asks: (message: string) => `The job asks: ${message}`,
   until: (time: string) => `Until ${time}.`,
@@ -25,9 +25,9 @@ export const words = {
   value(value: AnswerValue): string {
     if (typeof value === 'object')
       return Object.entries(value)
-        .map(([name, one]) => `${name}: ${words.value(one)}`)
+        .map(([name, one]) => `${name}: ${askWords.value(one)}`)
         .join(', ')
-    if (typeof value === 'boolean') return value ? words.yes : words.no
+    if (typeof value === 'boolean') return value ? askWords.yes : askWords.no
     return String(value)
   },
 }
