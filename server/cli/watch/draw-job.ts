@@ -48,7 +48,9 @@ export function drawJob(known: WatchedJob, canvas: Canvas): string[] {
   ]
   if (!job) return lines
 
-  const text = [words.percent !== undefined && englishFormat.percent(words.percent), words.line, words.aside]
+  // The words of a job that has ended say the percent where it matters.
+  const share = job.endedAt === undefined && words.percent !== undefined && englishFormat.percent(words.percent)
+  const text = [share, words.line, words.aside]
   const said = [...new Set(text.filter(Boolean))].map((part) => plain(`${part}`)).join(' · ')
   const bar = words.percent === undefined ? '' : `${barOf(words.percent, BAR_COLUMNS)}  `
   lines.push(`${paint(bar, words.tone)}${fit(said, room(bar))}`)
