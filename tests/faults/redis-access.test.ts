@@ -60,7 +60,7 @@ describe.each([
       expect([(await stream.next())?.event, (await stream.next())?.event]).toEqual(['item', 'status'])
       expect((await api.request('DELETE', `api/jobs/${id}`)).status).toBe(204)
     }
-  }, 120_000)
+  }, 60_000)
 
   test('refuses an unknown authority, another name, and a server that wants a certificate of it', async () => {
     const { right, wrong, mutual } = ports
@@ -75,7 +75,7 @@ describe.each([
     expect(await refusal(`rediss://localhost:${mutual}`)).toContain(
       `localhost:${mutual} asks its clients for certificates, and Milepost has none: set tls-auth-clients no there, and a password.`,
     )
-  }, 120_000)
+  }, 60_000)
 
   test('goes on when a Redis that began to want certificates no longer does', async () => {
     const [plain, port] = [freePort(), freePort()]
@@ -119,4 +119,4 @@ test('Sentinels that want a password get that of the servers', async () => {
   expect(await refused(withUser.replace('hush', 'other'))).toBe(
     `EngineOpenError: ${at} refuses the user or the password of MILEPOST_ENGINE: correct them.`,
   )
-}, 120_000)
+}, 60_000)

@@ -45,7 +45,7 @@ describe('a Redis server in trouble', () => {
     expect(log.isClosed).toBe(false)
     hub.close()
     await engine.close()
-  }, 120_000)
+  }, 60_000)
 
   test('that is killed and restarted has all that was acknowledged, and streams that were open go on', async () => {
     await using redis = await RedisServer.start(...DURABLE)
@@ -66,7 +66,7 @@ describe('a Redis server in trouble', () => {
     expect(log.isClosed).toBe(false)
     hub.close()
     await engine.close()
-  }, 120_000)
+  }, 60_000)
 
   test('that comes back without its newest events begins a generation: watchers who have seen them get the document anew', async () => {
     await using redis = await RedisServer.start('--dbfilename', 'old.rdb')
@@ -98,7 +98,7 @@ describe('a Redis server in trouble', () => {
     expect(job?.marks.generations?.map(([, from]) => from)).toEqual([1, 3])
     for (const hub of [lostHub, keptHub]) hub.close()
     await engine.close()
-  }, 120_000)
+  }, 60_000)
 
   test('whose memory is full refuses events; reads and removals go on', async () => {
     await using redis = await RedisServer.start()
@@ -150,7 +150,7 @@ describe('a Redis server in trouble', () => {
     await script
     await insist(engine, id, 2)
     await engine.close()
-  }, 120_000)
+  }, 60_000)
 
   test('whose scripts are flushed gets them again', async () => {
     await using redis = await RedisServer.start()
@@ -196,7 +196,7 @@ describe('connections to Redis', () => {
     expect(log.isClosed).toBe(false)
     hub.close()
     await Promise.all([engine.close(), other.close()])
-  }, 120_000)
+  }, 60_000)
 
   test('that are open but bring no messages are noticed, and replaced', async () => {
     await using redis = await RedisServer.start()
@@ -214,7 +214,7 @@ describe('connections to Redis', () => {
     await lost.promise
     await job.until(({ to }) => to === 2)
     await Promise.all([engine.close(), other.close()])
-  }, 120_000)
+  }, 60_000)
 })
 
 test('a server and its Redis, both killed between publishes, have every event that was acknowledged at level disk', async () => {
@@ -239,4 +239,4 @@ test('a server and its Redis, both killed between publishes, have every event th
     await server.restart()
     expect(await (await call('api/jobs/killed')).json()).toMatchObject({ version: done + 1, progress: { done } })
   }
-}, 120_000)
+}, 60_000)

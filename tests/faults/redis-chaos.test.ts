@@ -83,4 +83,4 @@ test('watchers and producers of three nodes have one document, whatever happens 
     for (const { job } of theirs) expect(job).toEqual(document)
     await Promise.all(theirs.map((watcher) => watcher.stop()))
   }
-}, 120_000)
+}, 60_000)

@@ -116,7 +116,7 @@ describe('a primary that is lost with what its replica has not got', () => {
         await watcher.stop()
       }
     }
-  }, 120_000)
+  }, 60_000)
 
   test('takes nothing that was acknowledged at level replica with it: unconfirmed events get 503, and are taken once', async () => {
     await using store = await Store.start('replica')
@@ -144,5 +144,5 @@ describe('a primary that is lost with what its replica has not got', () => {
       expect(watcher.job).toEqual(document)
       await watcher.stop()
     }
-  }, 120_000)
+  }, 60_000)
 })

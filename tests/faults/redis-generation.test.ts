@@ -41,7 +41,7 @@ test('a commit names the history that it is in, though its partition got another
     return
   }
   throw new Error(`None of ${ids.length} commits was decided before its primary was another`)
-}, 120_000)
+}, 60_000)
 
 /** The first characters of the replication id of a server. */
 async function historyOf(server: RedisServer): Promise<string> {

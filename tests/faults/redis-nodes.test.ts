@@ -39,7 +39,7 @@ beforeAll(async () => {
   const start = (ping: string) => ServerProcess.start({ ...env, MILEPOST_PING_SECONDS: ping })
   // Pings heal what wake-ups miss: where the law is tested they are rare.
   nodes = await Promise.all([start('30'), start('30'), start('1')])
-}, 120_000)
+}, 60_000)
 
 afterAll(async () => {
   await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
@@ -101,7 +101,7 @@ test('watchers and producers of any node have one document, while nodes and Redi
     expect(told.size).toBeGreaterThan(10)
     await Promise.all(theirs.map((watcher) => watcher.stop()))
   }
-}, 120_000)
+}, 60_000)
 
 describe('of three nodes', () => {
   test('any is asked to cancel, and the producer on another hears of it with its next receipt; watchers at once', async () => {
@@ -182,7 +182,7 @@ describe('of three nodes', () => {
         expect((await new ApiClient(url).request('GET', 'api/jobs', undefined, browser)).status).toBe(401),
       )
     }
-  }, 120_000)
+  }, 60_000)
 
   test.concurrent("one ends a job's tokens: the others refuse them from then on, and end their streams", async () => {
     const [ending, watched, published] = await clients('ada')
@@ -207,7 +207,7 @@ describe('of three nodes', () => {
     const messages = await stream.rest()
     expect(messages.map(({ event }) => event)).toEqual(['snapshot', 'status', 'end'])
     expect((await ada.read(id)).version).toBe(2)
-  }, 120_000)
+  }, 60_000)
 
   test('those whose store is emptied end the streams of its jobs, and take new ones', async () => {
     const [ada, , other] = await clients('ada')

@@ -41,7 +41,7 @@ describe('the level replica', () => {
     await publish(engine, id, [progress(3)])
     expect((await documentOf(engine, id)).version).toBe(4)
     await engine.close()
-  }, 120_000)
+  }, 60_000)
 
   test('loses nothing that was acknowledged when the primary is lost', async () => {
     await using servers = await RedisSentinels.start()
@@ -65,7 +65,7 @@ describe('the level replica', () => {
     expect(version).toBeGreaterThanOrEqual(acknowledged)
     expect(acknowledged).toBeGreaterThanOrEqual(200)
     await engine.close()
-  }, 120_000)
+  }, 60_000)
 })
 
 test('a primary that was a replica for a while, on the same connections, is noticed at the next use', async () => {

@@ -17,7 +17,7 @@ let engines: [ours: RedisEngine, other: RedisEngine]
 beforeAll(async () => {
   cluster = await RedisCluster.start()
   engines = await Promise.all([RedisEngine.open(cluster.setting), RedisEngine.open(cluster.setting)])
-}, 120_000)
+}, 60_000)
 afterAll(async () => {
   for (const engine of engines) await engine.close()
   await cluster[Symbol.asyncDispose]()
@@ -122,4 +122,4 @@ test('resharding refuses nothing and loses nothing, and watchers on every node f
   }
   ourHub.close()
   otherHub.close()
-}, 120_000)
+}, 60_000)

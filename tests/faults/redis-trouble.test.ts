@@ -66,7 +66,7 @@ test.concurrent('a node that is parted from Redis, or whose connections are half
     expect(log.isClosed).toBe(false)
     hub.close()
   }
-}, 120_000)
+}, 60_000)
 
 test.concurrent('a server that ends the subscriptions of all nodes: their streams stay open, and have what happened meanwhile', async () => {
   await using redis = await RedisServer.start()
@@ -87,7 +87,7 @@ test.concurrent('a server that ends the subscriptions of all nodes: their stream
     expect(log.isClosed).toBe(false)
     hub.close()
   }
-}, 120_000)
+}, 60_000)
 
 test.concurrent('a subscriber whose output buffer overflows is cut off by the server, and comes to the document', async () => {
   await using redis = await RedisServer.start('--client-output-buffer-limit', 'pubsub 1mb 0 0')
@@ -109,7 +109,7 @@ test.concurrent('a subscriber whose output buffer overflows is cut off by the se
   expect(shown(log)).toEqual(await documentOf(other, id))
   expect(log.isClosed).toBe(false)
   hub.close()
-}, 120_000)
+}, 60_000)
 
 test.concurrent('a server that sleeps for less than three seconds answers late, and nothing is refused', async () => {
   await using redis = await RedisServer.start('--enable-debug-command', 'yes')
@@ -142,7 +142,7 @@ test.concurrent('a primary that is made a replica refuses publishes, and takes t
   expect(shown(log)).toEqual(await documentOf(other, id))
   expect(log.isClosed).toBe(false)
   hub.close()
-}, 120_000)
+}, 60_000)
 
 test('a server that comes back is met by no stampede: one read and one subscription a node for each watched job', async () => {
   const JOBS = 200
@@ -173,7 +173,7 @@ test('a server that comes back is met by no stampede: one read and one subscript
   expect(await callsOf(redis, 'ssubscribe')).toBe(NODES * (JOBS + 1) + 1)
   expect(await callsOf(redis, 'evalsha')).toBe(NODES * JOBS)
   expect(lost).toEqual(engines.map(() => 0))
-}, 120_000)
+}, 60_000)
 
 test.concurrent('a server whose replication id changes while it runs costs a try, and nothing is lost', async () => {
   await using redis = await RedisServer.start('--repl-diskless-sync-delay', '0')
@@ -190,4 +190,4 @@ test.concurrent('a server whose replication id changes while it runs costs a try
   expect(shown(log)).toEqual(await documentOf(other, id))
   expect(log.isClosed).toBe(false)
   hub.close()
-}, 120_000)
+}, 60_000)
