@@ -105,7 +105,7 @@ export const settings = {
   MILEPOST_LOG:
     'What is written to the server log besides errors, as JSON unless it is a terminal: requests, audit, or both, separated by a comma. none by default.',
   MILEPOST_AUDIT_SECONDS: 'How long records of the audit are kept, in seconds. 2592000 (30 days) by default.',
-  MILEPOST_WEBHOOK_URLS: 'URLs that are told of every job that ends, separated by commas. None by default.',
+  MILEPOST_WEBHOOK_URLS: 'URLs that are told of every job that ends or asks, separated by commas. None by default.',
   MILEPOST_WEBHOOK_URLS_FILE: 'A file that holds the value of MILEPOST_WEBHOOK_URLS, which may contain secrets.',
   MILEPOST_WEBHOOK_NETWORKS:
     'Private networks that the webhooks of jobs may be sent to, and without encryption: 10.0.0.7,fd00::/8. None by default.',

@@ -198,7 +198,7 @@ class Application {
       const item = patch.items?.[0]
       const bytes = this.#marks.bytes
       this.#account(applied, row, step, item, patch.job)
-      addDeliveries(this.#marks, applied, this.#batch.webhookUrls)
+      addDeliveries(this.#marks, this.#header, applied, this.#batch.webhookUrls)
       if (step) this.#steps.set(step.id, step)
       if (item) this.#items.set(item.id, item)
       if (patch.errors) commit.errors.push(...patch.errors)

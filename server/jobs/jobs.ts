@@ -51,8 +51,8 @@ interface JobsContext {
     urls: readonly string[]
     /** Why a job may not notify a URL; `undefined` if it may. */
     flawOf(url: string): string | undefined
-    /** Called when a job has ended, and so may have webhooks to deliver. */
-    onEnd(): void
+    /** Called when a job may have webhooks to deliver: it has ended, or asked something. */
+    onDue(): void
   }
 }
 
@@ -141,6 +141,7 @@ export class Jobs {
     const applied = await this.#apply(principal, id, batch)
     if ('refused' in applied && applied.refused.status === 404) await this.read(principal, id, 'publish')
     const header = this.#count(applied, events.length)
+    if (header.openAsks && events.some(({ type }) => type === 'ask')) this.#context.webhooks.onDue()
     return this.#receipt(principal, header, 'watched' in applied)
   }
 
@@ -332,7 +333,7 @@ export class Jobs {
       throw refuse(applied.refused)
     }
     if (!applied.repeat) {
-      if (isTerminalStatus(applied.header.status)) this.#context.webhooks.onEnd()
+      if (isTerminalStatus(applied.header.status)) this.#context.webhooks.onDue()
       this.#context.metrics.count('publishes')
       this.#context.metrics.count('events', events)
     }

@@ -99,7 +99,9 @@ export class Sender {
 }
 
 /** The names in it are those that its receiver knows: a tenant's are plain to the tenant, and qualified to the operator of the server. */
-function bodyOf({ type, occurredAt, ofServer }: Delivery, header: JobHeader): Webhook {
-  const { result: _result, metadata: _metadata, ...job } = ofServer ? header : plainHeader(tenantOf(header.id), header)
-  return { apiVersion: 1, type, timestamp: occurredAt, data: { job } }
+function bodyOf({ type, occurredAt, ofServer, ask: asked }: Delivery, header: JobHeader): Webhook {
+  const known = ofServer ? header : plainHeader(tenantOf(header.id), header)
+  const { result: _result, metadata: _metadata, asks, ...job } = known
+  const ask = asked === undefined ? undefined : asks?.find(({ id }) => id === asked)
+  return { apiVersion: 1, type, timestamp: occurredAt, data: ask ? { job, ask } : { job } }
 }

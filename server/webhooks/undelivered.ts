@@ -42,10 +42,11 @@ export class Undelivered {
   }
 
   async add({ id: job, epoch, createdBy }: JobHeader, delivery: Delivery, reason: string): Promise<void> {
-    const { url, type, version, occurredAt, tries, ofServer } = delivery
+    const { url, type, ask, version, occurredAt, tries, ofServer } = delivery
     const now = this.#clock.now()
     const failedAt = new Date(now).toISOString()
-    const event = { job, epoch, version, type, url, ...(ofServer ? { ofServer } : {}), occurredAt }
+    const more = { ...(ofServer ? { ofServer } : {}), ...(ask === undefined ? {} : { ask }) }
+    const event = { job, epoch, version, type, url, ...more, occurredAt }
     const kept: Kept = { ...event, failedAt, tries, reason, createdBy }
     // Newer ones come first.
     const place = (2 ** 48 - 1 - now).toString(16).padStart(12, '0')

@@ -77,8 +77,8 @@ export class Webhooks {
     this.#deliverer?.stop()
   }
 
-  /** Called when a job has ended. */
-  onEnd(): void {
+  /** Called when a job may have webhooks to deliver. */
+  onDue(): void {
     if (this.#isUsed) this.#deliverer?.soon()
   }
 
@@ -105,10 +105,11 @@ export class Webhooks {
     requireScope(principal, 'jobs:admin')
     const letter = await this.#undelivered.find(principal.tenant, id)
     if (!letter) throw refuse(problems.nothingHere())
-    const { url, type, version, occurredAt, ofServer, job, epoch } = letter
+    const { url, type, ask, version, occurredAt, ofServer, job, epoch } = letter
     const { engine, clock } = this.#context
     const now = clock.now()
-    const event = { url, type, version, occurredAt, ...(ofServer ? { ofServer } : {}) }
+    const more = { ...(ofServer ? { ofServer } : {}), ...(ask === undefined ? {} : { ask }) }
+    const event = { url, type, version, occurredAt, ...more }
     const delivery = { ...event, at: now, tries: 0 }
     const applied = await engine.apply(job, {
       events: [],
@@ -122,7 +123,7 @@ export class Webhooks {
     }
     await this.#undelivered.remove(letter, id)
     this.#isUsed = true
-    this.onEnd()
+    this.onDue()
     return { job: principal.tenant === undefined ? job : unqualify(job).name }
   }
 }

@@ -25,7 +25,7 @@ export function createRequestSchemas(limits: Limits) {
         metadata: metadata.optional(),
         heartbeatSeconds: seconds.optional(),
         timeoutSeconds: seconds.optional(),
-        /** URLs that are told by a webhook when the job ends. */
+        /** URLs that are told by a webhook when the job ends or asks. */
         notify: notifySchema.optional(),
       })
       .meta({ id: 'CreateJob' }),

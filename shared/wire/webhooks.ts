@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { askRowSchema } from '../document/ask-schema.ts'
 import { jobHeaderSchema } from '../document/job.ts'
 
 /** What webhooks tell of. */
-const webhookTypes = ['job.completed', 'job.failed', 'job.cancelled'] as const
+const webhookTypes = ['job.completed', 'job.failed', 'job.cancelled', 'job.asked'] as const
 export type WebhookType = (typeof webhookTypes)[number]
 
 /** Most URLs that a job notifies, and characters of one. */
@@ -37,7 +38,11 @@ export const webhookSchema = z
     type: z.enum(webhookTypes),
     /** When it happened. */
     timestamp: z.iso.datetime(),
-    data: z.object({ job: jobHeaderSchema.omit({ result: true, metadata: true }) }),
+    data: z.object({
+      job: jobHeaderSchema.omit({ result: true, metadata: true, asks: true }),
+      /** Of `job.asked`: what the job asks, with the answer if there is one by now. */
+      ask: askRowSchema.optional(),
+    }),
   })
   .meta({ id: 'Webhook' })
 export type Webhook = z.infer<typeof webhookSchema>
@@ -74,6 +79,8 @@ const undeliveredSchema = z.object({
   /** The version of the event. */
   version: z.int(),
   type: z.enum(webhookTypes),
+  /** Of `job.asked`: the id of the ask. */
+  ask: z.string().optional(),
   url: z.string(),
   /** The URL is from the server's settings. Omitted: the job was created with it. */
   ofServer: z.literal(true).optional(),

@@ -59,6 +59,23 @@ export function describeWebhooks(subject: RuntimeSubject, receiver: WebhookRecei
       expect(JSON.stringify([job, await ada.read(job.id)])).not.toContain(path)
     })
 
+    test('a job tells its receivers what it asks its owner', async () => {
+      const ada = await subject.client(unique('ada'))
+      const path = `/${unique('asked')}`
+      const { id } = await ada.create({ notify: [receiver.url(path)] })
+      await ada.publish(
+        id,
+        { type: 'status', status: 'running' },
+        { type: 'ask', id: 'go', message: 'Delete 12 rows?' },
+      )
+      const [told] = await receiver.at(path)
+      if (!told) throw new Error('Nothing came')
+      expect(verified(await secretOf(ada), told)).toMatchObject({
+        type: 'job.asked',
+        data: { job: { id, status: 'running' }, ask: { id: 'go', message: 'Delete 12 rows?' } },
+      })
+    })
+
     test('a webhook of a tenant has the names of the tenant, and the secret of its creator there', async () => {
       const [sub, tenant] = [unique('ada'), unique('acme')]
       const [ada, namesake] = await Promise.all([client(tenant, sub), client(undefined, sub)])

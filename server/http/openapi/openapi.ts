@@ -21,7 +21,7 @@ import { createCloudEventSchema } from '../body/cloud-event.ts'
 import { withOperationIds } from './operation-ids.ts'
 import type { Json } from './parts.ts'
 import { createPaths } from './paths.ts'
-import { jobEnded } from './webhook-paths.ts'
+import { jobWebhook } from './webhook-paths.ts'
 
 /** The serialized description. */
 interface OpenApiText {
@@ -100,7 +100,7 @@ export function createOpenApi(limits: Limits): Json {
     },
     security: [{ bearer: [] }],
     paths: withOperationIds(createPaths()),
-    webhooks: { jobEnded: { post: jobEnded } },
+    webhooks: { job: { post: jobWebhook } },
     components: {
       schemas: components,
       securitySchemes: {

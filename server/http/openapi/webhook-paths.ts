@@ -27,9 +27,9 @@ export const webhookPaths: Json = {
 }
 
 /** What the server sends to receivers. */
-export const jobEnded: Json = {
-  operationId: 'jobEnded',
-  summary: 'A job has ended: sent to its notify and to the URLs of the settings',
+export const jobWebhook: Json = {
+  operationId: 'receiveWebhook',
+  summary: 'A job has ended, or asks something: sent to its notify and to the URLs of the settings',
   ...anyone,
   parameters: ['id', 'timestamp', 'signature'].map((name) => ({
     name: `webhook-${name}`,

@@ -1,4 +1,5 @@
 import type { AppliedEvent } from '../../../shared/document/events.ts'
+import type { JobHeader } from '../../../shared/document/job.ts'
 import type { WebhookType } from '../../../shared/wire/webhooks.ts'
 
 /** A webhook that is still to be sent: an event of a job, to one URL. Stored with the job, in the commit of the event. */
@@ -7,6 +8,8 @@ export interface Delivery {
   /** The URL is from the server's settings. Omitted: from the job's `notify`. */
   ofServer?: true
   type: WebhookType
+  /** Of `job.asked`: the id of the ask. */
+  ask?: string
   /** The version of the event. */
   version: number
   /** When the event was applied: ISO 8601. */
@@ -37,24 +40,38 @@ export interface DeliveryChange {
   isGone?: true
 }
 
-/** The webhook that an event causes, if any. */
-function webhookTypeOf(event: AppliedEvent): WebhookType | undefined {
+/** Most asks of a job that are still to be delivered to one URL; the oldest are dropped. */
+const MAX_ASKED = 20
+
+/** The webhook that an event causes, if any. An ask that is asked again is not told again. */
+function webhookTypeOf(before: JobHeader, event: AppliedEvent): WebhookType | undefined {
+  if (event.type === 'ask') return before.asks?.some(({ id }) => id === event.id) ? undefined : 'job.asked'
   if (event.type !== 'status') return undefined
   const { status } = event
   return status === 'completed' || status === 'failed' || status === 'cancelled' ? `job.${status}` : undefined
 }
 
-/** Adds the deliveries that an event causes. @param serverUrls from the server's settings */
-export function addDeliveries(marks: WebhookMarks, event: AppliedEvent, serverUrls: readonly string[] = []): void {
+/** Adds the deliveries that an event causes. @param before the job without the event. @param serverUrls from the server's settings */
+export function addDeliveries(
+  marks: WebhookMarks,
+  before: JobHeader,
+  event: AppliedEvent,
+  serverUrls: readonly string[] = [],
+): void {
   const { notify = [], deliveries = [] } = marks
   if (notify.length === 0 && serverUrls.length === 0) return
-  const type = webhookTypeOf(event)
+  const type = webhookTypeOf(before, event)
   if (type === undefined) return
   const { version, at: occurredAt } = event
-  const delivery = { type, version, occurredAt, at: Date.parse(occurredAt), tries: 0 }
+  const ask = event.type === 'ask' ? { ask: event.id } : {}
+  const delivery = { type, ...ask, version, occurredAt, at: Date.parse(occurredAt), tries: 0 }
   const ofServer = serverUrls.map((url): Delivery => ({ url, ofServer: true, ...delivery }))
   const ofJob = notify.filter((url) => !serverUrls.includes(url)).map((url): Delivery => ({ url, ...delivery }))
-  marks.deliveries = [...deliveries, ...ofServer, ...ofJob]
+  const isOldAsk = ({ type, url }: Delivery, index: number) =>
+    type === 'job.asked' &&
+    deliveries.slice(index).filter((other) => other.type === type && other.url === url).length >= MAX_ASKED
+  const kept = type === 'job.asked' ? deliveries.filter((one, index) => !isOldAsk(one, index)) : deliveries
+  marks.deliveries = [...kept, ...ofServer, ...ofJob]
 }
 
 /** The marks after a change; `undefined` if the delivery has changed meanwhile. */

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { openAsks } from '../../../shared/document/asks.ts'
 import { createEventSchema, type JobEvent } from '../../../shared/document/events.ts'
 import { applyEvent } from '../../../shared/document/fold.ts'
 import type { Job, JobHeader } from '../../../shared/document/job.ts'
@@ -76,6 +77,7 @@ export class Acknowledged {
     if (!job) return known.mayBeGone ? this.#forget(id) : `${id} is gone`
     if (mayEndByItself(known.job) && isTerminalStatus(job.status) && job.version > known.job.version)
       return this.#forget(id)
+    if (hasExpiringAsk(known.job)) return this.#forget(id)
     if (isDeepStrictEqual(job, known.job)) return undefined
     return `${id} is not what was acknowledged:\n${JSON.stringify(job)}\ninstead of\n${JSON.stringify(known.job)}`
   }
@@ -127,6 +129,7 @@ export class Acknowledged {
     } catch (error) {
       return `it takes what is no event: ${error}`
     }
+    if (hasExpiringAsk(known.job)) return this.#forget(known.job.id)
     // The same request as before.
     if (version === known.job.version) return undefined
     if (version !== known.job.version + events.length) return `version ${version} after ${known.job.version}`
@@ -135,6 +138,7 @@ export class Acknowledged {
   }
 
   #operate(known: Known, { path, text, at }: Exchange): string | undefined {
+    if (hasExpiringAsk(known.job)) return this.#forget(known.job.id)
     const operation = OPERATION.exec(path)?.[2]
     const header: JobHeader = JSON.parse(text)
     const asked: JobEvent =
@@ -156,6 +160,9 @@ export class Acknowledged {
     }
   }
 }
+
+/** Whether the server closes an ask of the job by itself, in an event that nobody is told of. */
+const hasExpiringAsk = (job: Job) => openAsks(job).some(({ expiresAt }) => expiresAt !== undefined)
 
 /** The attempt that the server adds when a job is to be tried again. */
 function attemptAgain({ status, attempt = 1 }: Job, event: JobEvent): { attempt?: number } {

@@ -229,6 +229,28 @@ describe('Webhooks', () => {
     await transport.has(2)
   })
 
+  test('an ask is told once, and the newest 20 of those that a receiver has missed', async () => {
+    const { app, transport } = start()
+    const { id } = await app.create({ notify: ['https://asked.example/'] })
+    transport.respond = () => 500
+    const ask = (n: number) => ({ type: 'ask', id: `ask ${n}`, message: `Go on, ${n}?` }) as const
+    await app.publish(id, { type: 'status', status: 'running' }, ask(0), ask(0))
+    await app.clock.advance(200)
+    await transport.has(1)
+    const { data } = JSON.parse(transport.requests[0]?.body ?? '')
+    expect(data).toMatchObject({ job: { id, openAsks: 1 }, ask: { id: 'ask 0', message: 'Go on, 0?' } })
+    expect(data.job).not.toHaveProperty('asks')
+    for (let n = 1; n < 25; n++) {
+      await app.publish(id, ask(n))
+      const path = `/api/jobs/${id}/answers/${encodeURIComponent(`ask ${n}`)}`
+      expect((await app.request('POST', path, { value: true })).status).toBe(202)
+    }
+    const asked = (await deliveriesOf(app, id))?.map(({ ask }) => ask)
+    expect(asked).toEqual(Array.from({ length: 20 }, (_, n) => `ask ${n + 5}`))
+    await app.publish(id, completed)
+    expect((await deliveriesOf(app, id))?.map(({ type }) => type).slice(-2)).toEqual(['job.asked', 'job.completed'])
+  })
+
   test('a job has no notify where the server can not check where it leads, as with fetch', async () => {
     const app = new TestApp({ webhooks: { urls: ['https://settings.example/'] } })
     const body = { kind: 'test', title: 'Test', notify: ['https://receiver.example/'] }
