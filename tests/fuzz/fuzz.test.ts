@@ -46,7 +46,7 @@ describe('fuzz', () => {
     const used: number[] = []
     const onProgress = () => used.push(heapUsed())
     await fuzz({ engine: new MemoryEngine({ limits: worldLimits }), seed: 3, requests: 7_000, onProgress })
-    expect(used.length).toBeGreaterThan(2)
+    expect(used.length).toBeGreaterThan(1)
     expect((used.at(-1) ?? 0) - (used[0] ?? 0)).toBeLessThan(GROWTH)
   }, 120_000)
 })

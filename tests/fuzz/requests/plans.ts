@@ -152,6 +152,8 @@ function parameterValue(
     return fc.oneof(fc.constantFrom('{{mineSession}}', '{{theirSession}}'), hostile)
   if (name === 'id' && path.startsWith('/api/webhooks'))
     return fc.oneof({ weight: 6, arbitrary: fc.constant('{{undelivered}}') }, hostile)
+  if (name === 'id' && path.includes('/answers/'))
+    return fc.oneof({ weight: 3, arbitrary: fc.constant('{{mine0}}') }, { weight: 1, arbitrary: jobId })
   if (name === 'id') return jobId
   if (name === 'token') return token
   if (name === 'code') return fc.oneof(fc.constantFrom('{{code}}', 'x', ''), hostile)
@@ -164,7 +166,7 @@ function parameterValue(
   if (name === 'parent' || name === 'ce-subject') return jobId
   if (name === 'ce-specversion') return fc.constant('1.0')
   if (name === 'ce-type') return fc.constantFrom('milepost.progress', 'milepost.log', 'milepost.item')
-  if (name === 'ask') return fc.oneof(fc.constantFrom('a', 'b', '__proto__'), hostile)
+  if (name === 'ask') return fc.oneof({ weight: 6, arbitrary: fc.constantFrom('a', 'b', '__proto__') }, hostile)
   if (name === 'epoch') return fc.constantFrom('{{epoch}}', '{{epoch}}', '{{epoch}}', '{{theirEpoch}}', 'x', '', '%00')
   if (name === 'page') return fc.oneof(fc.constantFrom('wire', 'api', '__proto__'), hostile)
   if (name === 'name') {

@@ -30,6 +30,7 @@ interface Known {
 
 const EVENTS = /^\/api\/jobs\/([^/]+)\/events$/
 const OPERATION = /^\/api\/jobs\/([^/]+)\/(cancel|pause|resume)$/
+const ANSWER = /^\/api\/jobs\/([^/]+)\/answers\/([^/]+)$/
 const JOB = /^\/api\/jobs\/([^/]+)$/
 
 /** What the server has said that it took: the documents that its jobs have to be, by the fold of what was acknowledged. */
@@ -60,10 +61,11 @@ export class Acknowledged {
     }
     if (method === 'POST' && path === '/api/events' && status === 200) return this.#publishAll(exchange)
     if (path === '/api/cloudevents' && status === 200) return this.#publishCloudEvents(exchange)
-    const id = decode((EVENTS.exec(path) ?? OPERATION.exec(path) ?? JOB.exec(path))?.[1])
+    const id = decode((EVENTS.exec(path) ?? OPERATION.exec(path) ?? ANSWER.exec(path) ?? JOB.exec(path))?.[1])
     const known = this.jobs.get(id)
     if (method === 'DELETE' && status === 204) this.jobs.delete(id)
     else if (known && method === 'POST' && status === 200 && EVENTS.test(path)) return this.#publish(known, exchange)
+    else if (known && method === 'POST' && status === 202 && ANSWER.test(path)) return this.#answer(known, exchange)
     else if (known && method === 'POST' && status === 202) return this.#operate(known, exchange)
     else if (known && method === 'GET' && status === 200 && JOB.test(path) && [...exchange.query.keys()].length === 0)
       return this.compare(id, JSON.parse(text))
@@ -135,6 +137,16 @@ export class Acknowledged {
     if (version !== known.job.version + events.length) return `version ${version} after ${known.job.version}`
     this.#apply(known, events, at)
     return undefined
+  }
+
+  #answer(known: Known, { path, text, body, at }: Exchange): string | undefined {
+    const { version, asks = [] }: JobHeader = JSON.parse(text)
+    if (hasExpiringAsk(known.job)) return this.#forget(known.job.id)
+    if (version === known.job.version) return undefined
+    const ask = decode(ANSWER.exec(path)?.[2])
+    const { value } = JSON.parse(new TextDecoder().decode(body))
+    this.#apply(known, [{ type: 'answer', ask, value, by: asks.find(({ id }) => id === ask)?.answer?.by ?? '' }], at)
+    return version === known.job.version ? undefined : `the answer to ${ask} answers ${text}`
   }
 
   #operate(known: Known, { path, text, at }: Exchange): string | undefined {

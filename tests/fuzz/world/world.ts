@@ -127,11 +127,10 @@ export class World {
       const events = `/api/jobs/${job.id}/events`
       if (status !== 'pending') await this.#do('POST', events, { type: 'status', status, result: { n: 1 } })
       if (rows)
-        await this.#do(
-          'POST',
-          events,
-          ['a', 'b'].map((id) => ({ type: 'item', id, status: 'running' })),
-        )
+        await this.#do('POST', events, [
+          ...['a', 'b'].map((id) => ({ type: 'item', id, status: 'running' })),
+          ...['a', 'b'].map((id) => ({ type: 'ask', id, message: 'Go on?' })),
+        ])
       if (place !== 'mine0') continue
       this.#places.set('epoch', job.epoch)
       for (const can of ['watch', 'publish']) {
