@@ -42,7 +42,8 @@ for (const [pattern, base] of [
       expect(url).toBe(`http://example.com${base}/api/jobs/j/progress?token=${token}`)
       const publish = await request(`http://example.com${base}/api/jobs/j/tokens`, post({ can: 'publish' }))
       expect(await publish.json()).toMatchObject({ url: `http://example.com${base}/api/jobs/j/events` })
-      expect(await (await request(`${base}/openapi.json`)).json()).toMatchObject({ servers: [{ url: base }] })
+      const { servers } = (await (await request(`${base}/openapi.json`)).json()) as { servers: unknown }
+      expect(servers).toEqual([{ url: `http://example.com${base}` }])
     })
 
     test('createApp shows the documentation to anyone, with links that stay under the mount', async () => {
