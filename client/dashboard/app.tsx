@@ -1,12 +1,15 @@
-import { DocsPage } from './docs/docs-page.tsx'
 import { Header } from './header.tsx'
 import { JobPage } from './job/job-page.tsx'
 import { JobsPage } from './list/jobs-page.tsx'
 import { isOperator, route } from './navigation.ts'
-import { OperatorLoader } from './operator-loader.tsx'
 import { useTitle } from './page.ts'
 import { Heading } from './parts/heading.tsx'
+import { lazy } from './parts/lazy.tsx'
 import { text } from './text.ts'
+
+const loading = <p class="muted">{text.loading}</p>
+const Docs = lazy(() => import('./docs/docs-page.tsx').then(({ DocsPage }) => DocsPage), loading)
+const Operator = lazy(() => import('./operator/operator-page.tsx').then(({ OperatorPage }) => OperatorPage), loading)
 
 /** The dashboard. */
 export function Dashboard() {
@@ -32,9 +35,9 @@ function Page() {
     case 'job':
       return <JobPage key={value.id} id={value.id} />
     case 'docs':
-      return <DocsPage />
+      return <Docs />
     case 'operator':
-      return isOperator ? <OperatorLoader /> : <MissingPage />
+      return isOperator ? <Operator /> : <MissingPage />
     default:
       return <MissingPage />
   }

@@ -1,11 +1,11 @@
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import type { ConnectionStatus } from '../connection/connection-state.ts'
 import { say } from '../element/live-region.ts'
 import type { ConnectionSignals } from '../signals/connection-signals.ts'
 import { getJobSignal } from '../signals/shared-job-signal.ts'
 import { owner, whose } from './list/whose-jobs.ts'
 import { base, route, viewer } from './navigation.ts'
-import { format, jobList, operatorConnection } from './page.ts'
+import { format, jobList, operatorConnection, returns } from './page.ts'
 import { text } from './text.ts'
 
 /** The connection status of the page. */
@@ -26,9 +26,16 @@ function Line({ source }: { source: ConnectionSignals }) {
   const lastSeen = source.lastSeen.value
   const words = describeConnection(connection, lastSeen, source.now.value)
   const isLost = connection === 'reconnecting' || connection === 'offline'
+  const wasLost = useRef(false)
   useEffect(() => {
     if (isLost && words) say(words, false)
+    if (isLost) wasLost.current = true
   }, [isLost])
+  useEffect(() => {
+    if (connection !== 'live' || !wasLost.current) return
+    wasLost.current = false
+    returns.value += 1
+  }, [connection])
   return words === undefined ? null : <span class={`live is-${connection}`}>{words}</span>
 }
 

@@ -12,7 +12,21 @@ import { base, viewer } from './navigation.ts'
 import { text } from './text.ts'
 
 /** The number and date formats of the page: English texts, with the reader's region. */
-export const format = createFormat(english, navigator.language.startsWith('en') ? { locale: navigator.language } : {})
+const region = navigator.language.startsWith('en') ? { locale: navigator.language } : {}
+export const format = createFormat(english, region)
+
+/** Two digits of each, so that lines below each other are aligned. */
+const clock = { hour: '2-digit', minute: '2-digit', second: '2-digit' } as const
+const day = { year: 'numeric', month: 'short', day: '2-digit' } as const
+const [timeOfDay, dayAndTime] = [clock, { ...day, ...clock }].map(
+  (options) => new Intl.DateTimeFormat(region.locale ?? 'en', options),
+)
+
+/** A moment to the second, written as the other times of the page are: with its date when that is not today's. */
+export function toTheSecond(moment: number): string {
+  const isToday = new Date(moment).toDateString() === new Date().toDateString()
+  return (isToday ? timeOfDay : dayAndTime)?.format(moment) ?? ''
+}
 
 const lists = {
   mine: createJobListSignal({ baseUrl: base.href, viewer }),
@@ -29,6 +43,9 @@ function listOf(owner: string): JobListSignal {
   if (chosen?.owner !== owner) chosen = { owner, list: createJobListSignal({ baseUrl: base.href, viewer, owner }) }
   return chosen.list
 }
+
+/** How often the page's connection has come back after it was lost. */
+export const returns = signal(0)
 
 /** The connection of the operator's page, once its code is there: it has none for an administrator of one tenant. */
 export const operatorConnection = signal<ConnectionSignals>()

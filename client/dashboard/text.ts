@@ -68,6 +68,7 @@ export const text = {
     pageTitle: (state: string, title: string) => `${state} · ${title}`,
     pause: 'Pause',
     resume: 'Resume',
+    pausing: 'Pausing',
     cancel: 'Cancel',
     remove: 'Delete',
     removed: 'The job was deleted.',
@@ -77,6 +78,8 @@ export const text = {
     keep: 'Keep it',
     kindAndAge: (kind: string, age: string) => `${kind} · ${age}`,
     steps: 'Steps',
+    cut: 'Interrupted',
+    notStarted: 'Not started',
     items: 'Items',
     itemsOf: (status: string) => `Items: ${status}`,
     noItems: {

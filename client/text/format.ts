@@ -78,10 +78,11 @@ export function createFormat<L extends JobLanguage>(
     return write(isTrue ? done : Math.max(0, Number(total.toFixed(placesOfTotal)) - 0.1 ** places), places)
   }
 
-  const bytes = (value: number, { unit, size } = byteUnit(value)) =>
-    digits(decimals(value / size), { style: 'unit', unit, unitDisplay: size === 1 ? 'long' : 'short' }).format(
-      value / size,
-    )
+  const bytes = (value: number, { unit, size } = byteUnit(value), share = value / size) =>
+    digits(decimals(share), { style: 'unit', unit, unitDisplay: size === 1 ? 'long' : 'short' })
+      .format(share)
+      // `Intl` lets them part.
+      .replace(' ', '\xa0')
 
   /** `text` is `value` as it is written; `value` chooses the plural. */
   const withUnit = (text: string, value: number, unit: string | undefined) => {

@@ -71,7 +71,7 @@ export interface JobLanguage {
   units: Record<string, PluralForms>
 }
 
-/** The texts of one job in English. */
+/** The texts of one job in English. A number and its unit stay on one line: what is between them is a no-break space. */
 export const jobEnglish: JobLanguage = {
   tag: 'en',
   chips: {
@@ -115,13 +115,13 @@ export const jobEnglish: JobLanguage = {
   perSecond: (amount) => `${amount}/s`,
   perMinute: (amount) => `${amount}/min`,
   perHour: (amount) => `${amount}/h`,
-  percent: (number) => `${number} %`,
+  percent: (number) => `${number}\xa0%`,
   lessThanASecond: 'less than 1 s',
-  seconds: (number) => `${number} s`,
-  minutes: (number) => `${number} min`,
-  hours: (number) => `${number} h`,
-  days: (number) => `${number} d`,
-  amount: (number, unit) => `${number} ${unit}`,
+  seconds: (number) => `${number}\xa0s`,
+  minutes: (number) => `${number}\xa0min`,
+  hours: (number) => `${number}\xa0h`,
+  days: (number) => `${number}\xa0d`,
+  amount: (number, unit) => `${number}\xa0${unit}`,
   units: regularUnits('file', 'item', 'record', 'row', 'line', 'word', 'page', 'image', 'document', 'message', 'step'),
 }
 

@@ -81,10 +81,11 @@ function getFailed({ progress, itemCounts }: JobHeader): number {
 
 /** Succeeded units: never more than the total without the failed, even if a producer counted an item twice. */
 function getUnfailed(job: JobHeader): number {
-  const { succeeded, failed = 0 } = job.progress
-  const { done, total = 0 } = getAmount(job)
-  if (succeeded === undefined) return Math.max(0, done - getFailed(job))
-  return Math.max(0, Math.max(done, total, countItems(job), succeeded + failed) - getFailed(job))
+  const { succeeded, failed = 0, unit } = job.progress
+  // Bytes can't be counted together with items that failed.
+  const { done, total = 0 } = getAmount(unit === 'bytes' && !failed ? { ...job, progress: { done: 0 } } : job)
+  const all = succeeded === undefined ? done : Math.max(done, total, countItems(job), succeeded + failed)
+  return Math.min(succeeded ?? all, Math.max(0, all - getFailed(job)))
 }
 
 /** The line, the text at its end, and the text of the link. */
@@ -138,13 +139,12 @@ function describeTimeLeft(seconds: number, { language, duration }: Format): stri
 
 function describeEnd(state: JobState, job: JobHeader, percent: string | undefined, format: Format): Lines {
   const { language, number } = format
-  if (state === 'failed') return [job.message || language.failed, percent && language.at(percent)]
-  if (state === 'cancelled') return [percent ? language.cancelledAt(percent) : language.cancelled]
+  if (state === 'failed') return [job.message || language[state], percent && language.at(percent)]
+  if (state === 'cancelled') return [percent ? language.cancelledAt(percent) : language[state]]
   const { done, total = 0, unit } = getAmount(job)
   const failed = getFailed(job)
   if (failed > 0) {
-    const succeeded = Math.min(job.progress.succeeded ?? Number.POSITIVE_INFINITY, getUnfailed(job))
-    return [language.doneAndFailed(number(succeeded), number(failed)), undefined, language.showFailures]
+    return [language.doneAndFailed(number(getUnfailed(job)), number(failed)), undefined, language.showFailures]
   }
   const duration = format.duration(getRunTime(job))
   if (done === 0) return [language.finishedIn(duration)]

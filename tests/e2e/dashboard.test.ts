@@ -42,6 +42,12 @@ const startAnalysis = (page: Page) =>
 const untilChip = (page: Page, words: string) =>
   page.locator('main .chip').getByText(words, { exact: true }).first().waitFor()
 
+/** Cancels the job of the page, which asks first. */
+async function cancel(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Cancel', exact: true }).click()
+  await page.getByRole('button', { name: 'Cancel the job' }).click()
+}
+
 /** The document of the job whose page is open, as the server has it. */
 const documentOf = (page: Page) =>
   page.evaluate(async (id) => (await (await fetch(`/api/jobs/${id}`)).json()) as unknown, idOf(page)) as Promise<Job>
@@ -55,14 +61,14 @@ describe('dashboard', () => {
     await page.getByText('Books → Backup').click()
     await untilChip(page, 'Running')
     await page
-      .getByText(/[0-9]+ of [0-9]+ files/)
+      .getByText(/[0-9]+ of [0-9]+\sfiles/)
       .first()
       .waitFor()
     await page.getByRole('button', { name: 'Pause' }).click()
     await untilChip(page, 'Paused')
     await page.getByRole('button', { name: 'Resume' }).click()
     await untilChip(page, 'Running')
-    await page.getByRole('button', { name: 'Cancel' }).click()
+    await cancel(page)
     await untilChip(page, 'Cancelled')
     expect((await documentOf(page)).status).toBe('cancelled')
   })
@@ -148,7 +154,7 @@ describe('dashboard', () => {
       await everyone.getByRole('searchbox').fill('acme::')
       await everyone.getByText('Export of umbra').waitFor({ state: 'detached' })
       await everyone.getByText('Export of acme').click()
-      await everyone.getByRole('button', { name: 'Cancel' }).click()
+      await cancel(everyone)
       await untilChip(everyone, 'Cancelled')
       await chief.getByText('Cancelled').first().waitFor()
     },
@@ -173,14 +179,14 @@ describe('dashboard', () => {
         await start(page, service)
         await untilChip(page, 'Running')
         await page
-          .getByText(/[1-9][0-9.]* of [1-9][0-9.]* (files|kB|records)/)
+          .getByText(/[1-9][0-9.]* of [1-9][0-9.]*\s(files|kB|records)/)
           .first()
           .waitFor()
         await page
           .getByText(/, slowed down to take 15\ss$/)
           .first()
           .waitFor()
-        await page.getByRole('button', { name: 'Cancel' }).click()
+        await cancel(page)
         await untilChip(page, 'Cancelled')
         const { status, metadata } = await documentOf(page)
         expect([status, metadata]).toEqual(['cancelled', { paceSeconds: 15 }])

@@ -7,14 +7,15 @@ import { call } from '../api.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { text } from '../text.ts'
-import { DeleteDialog } from './delete-dialog.tsx'
+import { onDemand } from './on-demand.ts'
 
 /** Pause, resume, cancel. The job itself shows the outcome. */
 export function Controls({ job }: { job: Job }) {
   const [error, setError] = useState<unknown>()
   const [asking, setAsking] = useState(false)
-  const [removing, setRemoving] = useState(false)
-  const ask = async (what: 'cancel' | 'pause' | 'resume') => {
+  const [dialog, setDialog] = useState<'cancel' | 'delete'>()
+  const close = () => setDialog(undefined)
+  const ask = async (what: 'pause' | 'resume') => {
     setError(undefined)
     setAsking(true)
     await call(`${jobPath(job.id)}/${what}`, 'POST').catch(setError)
@@ -31,13 +32,13 @@ export function Controls({ job }: { job: Job }) {
               <Icon icon={isPaused ? play : pause} />
               {isPaused ? text.job.resume : text.job.pause}
             </button>
-            <button type="button" disabled={asking} onClick={() => ask('cancel')}>
+            <button type="button" onClick={() => setDialog('cancel')}>
               <Icon icon={stop} />
               {text.job.cancel}
             </button>
           </>
         )}
-        <button type="button" class="danger" onClick={() => setRemoving(true)}>
+        <button type="button" class="danger" onClick={() => setDialog('delete')}>
           <Icon icon={bin} />
           {text.job.remove}
         </button>
@@ -47,7 +48,9 @@ export function Controls({ job }: { job: Job }) {
           <Notice error={error} />
         </div>
       )}
-      {removing && <DeleteDialog job={job} onClose={() => setRemoving(false)} />}
+      {/* A job that ends meanwhile can't be cancelled. */}
+      {dialog === 'cancel' && isLive && <onDemand.CancelDialog job={job} onClose={close} />}
+      {dialog === 'delete' && <onDemand.DeleteDialog job={job} onClose={close} />}
     </>
   )
 }

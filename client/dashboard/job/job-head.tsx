@@ -27,7 +27,7 @@ export function JobHead({ signals, job, words, onShowFailures }: JobHeadProps) {
     <section class="card job-head">
       <div class="job-title">
         <p class="kind">
-          <Chip words={words} />
+          <Chip words={words} isPausing={words.state === 'running' && job.pauseRequested} />
           <bdi class="muted">{text.job.kindAndAge(job.kind, describeAge(job, signals.now.value, format))}</bdi>
         </p>
         <Heading>{job.title}</Heading>

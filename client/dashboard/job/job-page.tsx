@@ -1,18 +1,21 @@
-import { useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { jobPath } from '../../../shared/wire/paths.ts'
 import { useJobProgress } from '../../signals/use-job-progress.ts'
+import type { JobState } from '../../text/job-language.ts'
 import { describeJob, type JobWords } from '../../text/words.ts'
+import { call } from '../api.ts'
 import { base, viewer } from '../navigation.ts'
 import { format, useAnnouncements, useTitle } from '../page.ts'
 import { Heading } from '../parts/heading.tsx'
+import { Refusal } from '../refusal.ts'
 import { text } from '../text.ts'
 import { AsksLoader } from './asks-loader.tsx'
 import { Details } from './details.tsx'
-import { Embed } from './embed.tsx'
 import { Errors } from './errors.tsx'
 import { Items } from './items/items.tsx'
 import { JobHead } from './job-head.tsx'
 import { Log } from './log.tsx'
-import { Result } from './result.tsx'
+import { onDemand } from './on-demand.ts'
 import { Steps } from './steps.tsx'
 
 /** The page of one job, live. */
@@ -32,9 +35,11 @@ export function JobPage({ id }: { id: string }) {
   )
   const items = useRef<HTMLElement>(null)
   const [showFailed, setShowFailed] = useState(0)
-  useTitle(job ? titleOf(words, job.title) : words.line)
+  const isMissing = useMissing(id, job !== undefined)
+  const line = isMissing && !job ? format.language.notFound : words.line
+  useTitle(job ? titleOf(words, job.title) : line)
   useAnnouncements(words, job?.title)
-  if (!job) return <JobMissing words={words} />
+  if (!job) return <JobMissing state={isMissing ? 'not-found' : words.state} line={line} />
   const showFailures = () => {
     setShowFailed(showFailed + 1)
     items.current?.scrollIntoView({ block: 'start' })
@@ -46,14 +51,14 @@ export function JobPage({ id }: { id: string }) {
       <div class="job-grid">
         {job.steps.length > 0 && <Steps job={job} now={signals.now.value} />}
         <div class="job-main">
-          {job.result !== undefined && job.result !== null && <Result kind={job.kind} result={job.result} />}
+          {job.result !== undefined && job.result !== null && <onDemand.Result kind={job.kind} result={job.result} />}
           <Items job={job} showFailed={showFailed} box={items} />
           <Errors job={job} now={signals.now.value} />
           <Log job={job} />
         </div>
         <div class="job-more">
           <Details job={job} now={signals.now.value} />
-          <Embed jobId={id} />
+          <onDemand.Embed jobId={id} />
         </div>
       </div>
     </>
@@ -66,17 +71,27 @@ function titleOf({ percent, chip, state }: JobWords, title: string): string {
   return short === undefined ? title : text.job.pageTitle(short, title)
 }
 
+/** Whether the server says that there is no such job. The stream would believe it only the second time, some seconds later. */
+function useMissing(id: string, isThere: boolean): boolean {
+  const [isMissing, setMissing] = useState(false)
+  useEffect(() => {
+    if (isThere) return
+    call(`${jobPath(id)}?parts=header`).catch((error) => setMissing(error instanceof Refusal && error.status === 404))
+  }, [])
+  return isMissing
+}
+
 /** Shown in place of a job that is loading, missing or no longer visible. */
-function JobMissing({ words }: { words: JobWords }) {
+function JobMissing({ state, line }: { state: JobState; line: string }) {
   return (
     <section class="card blank">
-      <Heading>{words.line}</Heading>
-      {words.state === 'expired' && (
+      <Heading>{line}</Heading>
+      {state === 'expired' && (
         <button type="button" class="primary" onClick={() => location.reload()}>
           {text.reload}
         </button>
       )}
-      {words.state === 'not-found' && <a href="./">{text.toJobs}</a>}
+      {state === 'not-found' && <a href="./">{text.toJobs}</a>}
     </section>
   )
 }

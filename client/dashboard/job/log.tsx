@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Job, LogRow } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { down } from '../../element/icons.ts'
-import { format } from '../page.ts'
+import { format, toTheSecond } from '../page.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Pure } from '../parts/pure.ts'
 import { Scrollable } from '../parts/scrollable.tsx'
@@ -60,15 +60,13 @@ function chunksOf(logs: readonly LogRow[], logCount: number): { number: number; 
   return chunks
 }
 
-const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' })
-
 /** A line of the log. Levels that need attention are named, not only coloured. */
 class LogLine extends Pure<{ row: LogRow }> {
   override render() {
     const { at, level, message } = this.props.row
     return (
       <div class={level}>
-        <time dateTime={at}>{clock.format(Date.parse(at))}</time>
+        <time dateTime={at}>{toTheSecond(Date.parse(at))}</time>
         <span dir="auto">
           {(level === 'warn' || level === 'error') && <b>{text.levels[level]} </b>}
           {message}

@@ -1,29 +1,50 @@
 import type { Job, Step } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
-import { rowIcons } from '../../element/icons.ts'
+import { rowIcons, stop } from '../../element/icons.ts'
 import { format } from '../page.ts'
 import { Icon } from '../parts/icon.tsx'
 import { text } from '../text.ts'
 
 /** The stages of a job, in their order: which are over, which is under way, which follow. */
 export function Steps({ job, now }: { job: Job; now: number }) {
+  const isOver = isTerminalStatus(job.status)
   return (
     <section class="card steps">
       <h2>{text.job.steps}</h2>
       <ol>
-        {job.steps.map((step) => (
-          <li key={step.id} class={step.status} aria-current={step.status === 'running' ? 'step' : undefined}>
-            <span class="dot">
-              {step.status !== 'running' && step.status !== 'pending' && <Icon icon={rowIcons[step.status]} />}
-            </span>
-            <span class="name" dir="auto">
-              {step.label ?? step.id}
-              <span class="unseen"> {format.language.rows[step.status]}</span>
-              {step.message !== undefined && <small dir="auto">{step.message}</small>}
-            </span>
-            <span class="muted">{describeStep(step, isTerminalStatus(job.status) ? undefined : now)}</span>
-          </li>
-        ))}
+        {job.steps.map((step) => {
+          const { status } = step
+          // Its job ended before it did.
+          const isCut = isOver && status === 'running'
+          return (
+            <li
+              key={step.id}
+              class={isCut ? 'cut' : status}
+              aria-current={status === 'running' && !isOver ? 'step' : undefined}
+            >
+              <span class="dot">
+                {isCut ? (
+                  <Icon icon={stop} />
+                ) : (
+                  status !== 'running' && status !== 'pending' && <Icon icon={rowIcons[status]} />
+                )}
+              </span>
+              <span class="name" dir="auto">
+                {step.label ?? step.id}
+                <span class="unseen">
+                  {' '}
+                  {isCut
+                    ? text.job.cut
+                    : isOver && status === 'pending'
+                      ? text.job.notStarted
+                      : format.language.rows[status]}
+                </span>
+                {step.message !== undefined && <small dir="auto">{step.message}</small>}
+              </span>
+              <span class="muted">{isCut ? text.job.cut : describeStep(step, isOver ? undefined : now)}</span>
+            </li>
+          )
+        })}
       </ol>
     </section>
   )

@@ -22,7 +22,7 @@ export function JobListRow({ row, list }: { row: JobRow; list: JobListSignal }) 
   return (
     <li class="job-row">
       <span class="state">
-        <Chip words={words} />
+        <Chip words={words} isPausing={words.state === 'running' && job.pauseRequested} />
       </span>
       <span class="what">
         <a href={toHref({ page: 'job', id: job.id })} dir="auto">
@@ -40,6 +40,7 @@ export function JobListRow({ row, list }: { row: JobRow; list: JobListSignal }) 
         </span>
       </span>
       <span class="when">
+        {words.state === 'running' && words.percent !== undefined && <b>{format.percent(words.percent)}</b>}
         <bdi>{isTimeLeft ? words.aside : describeAge(job, now, format)}</bdi>
       </span>
     </li>

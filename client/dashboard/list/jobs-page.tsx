@@ -5,19 +5,22 @@ import type { JobListSignal, JobRow } from '../../signals/job-list-signal.ts'
 import { format, jobList, useTitle } from '../page.ts'
 import { Heading } from '../parts/heading.tsx'
 import { Icon } from '../parts/icon.tsx'
+import { lazy } from '../parts/lazy.tsx'
 import { Trouble } from '../parts/notice.tsx'
 import { useHeldOrder } from '../parts/use-held-order.ts'
 import { useHolding } from '../parts/use-holding.ts'
 import type { Route } from '../route.ts'
-import { StartDialog } from '../start/start-dialog.tsx'
 import { text } from '../text.ts'
-import { EmptyJobs } from './empty-jobs.tsx'
 import { countByFilter, filterJobs } from './filter-jobs.ts'
 import { Filters } from './filters.tsx'
 import { JobListRow } from './job-row.tsx'
 import { ListFooter } from './list-footer.tsx'
 import { owner, whose } from './whose-jobs.ts'
 import { WhoseSwitch } from './whose-switch.tsx'
+
+const start = () => import('../start/start.ts')
+const EmptyJobs = lazy(async () => (await start()).EmptyJobs)
+const StartDialog = lazy(async () => (await start()).StartDialog)
 
 /** The jobs of whoever is signed in, live. */
 export function JobsPage(shown: Extract<Route, { page: 'jobs' }>) {

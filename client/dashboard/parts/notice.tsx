@@ -1,7 +1,8 @@
-import { useEffect } from 'preact/hooks'
+import { useEffect, useMemo } from 'preact/hooks'
 import { warning } from '../../element/icons.ts'
 import { say } from '../../element/live-region.ts'
 import type { JobError } from '../../signals/job-signal.ts'
+import { returns } from '../page.ts'
 import { describeProblem } from '../problem.ts'
 import { Refusal } from '../refusal.ts'
 import { text } from '../text.ts'
@@ -10,9 +11,16 @@ import { Icon } from './icon.tsx'
 /** A request that failed: what happened, what stays safe, what to do next. */
 export function Notice({ error, onRetry }: { error: unknown; onRetry?: (() => void) | undefined }) {
   const { happened, safe, next, reload } = describeProblem(error)
+  const before = useMemo(() => returns.peek(), [error])
+  // That the server did not answer is over once it does.
+  const isOver = returns.value > before && error instanceof Refusal && error.status === 0
   useEffect(() => {
     say(happened, true)
   }, [happened])
+  useEffect(() => {
+    if (isOver) onRetry?.()
+  }, [isOver])
+  if (isOver) return null
   return (
     <div class="notice attention">
       <Icon icon={warning} />

@@ -1,3 +1,4 @@
+import { Refusal } from '../refusal.ts'
 import type { FileField, ServiceOffer } from './services.ts'
 
 type Chosen = Readonly<Record<string, readonly File[]>>
@@ -14,4 +15,12 @@ export function buildForm(service: Pick<ServiceOffer, 'fields'>, chosen: Chosen)
     for (const file of chosen[name] ?? []) form.append(name, file, file.webkitRelativePath || file.name)
   }
   return form
+}
+
+/** A refusal that names fields as the form does: the API has other names for them. */
+export function withLabels(error: unknown, { fields }: Pick<ServiceOffer, 'fields'>): unknown {
+  if (!(error instanceof Refusal) || !error.problem?.errors) return error
+  const labelOf = (name: string) => fields.find((field) => field.name === name)?.label ?? name
+  const detail = error.problem.errors.map((flaw) => `${labelOf(flaw.field)}: ${flaw.detail}`).join('; ')
+  return new Refusal(error.status, { ...error.problem, detail })
 }

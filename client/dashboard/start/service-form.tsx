@@ -3,7 +3,7 @@ import { format } from '../page.ts'
 import { Notice } from '../parts/notice.tsx'
 import { text } from '../text.ts'
 import { FilePicker } from './file-picker.tsx'
-import { buildForm, missingFields } from './form.ts'
+import { buildForm, missingFields, withLabels } from './form.ts'
 import type { ServiceOffer } from './services.ts'
 import { SAMPLE_SECONDS, sampleForm, startJob } from './start-job.ts'
 
@@ -24,7 +24,7 @@ export function ServiceForm({ service, onStarted }: { service: ServiceOffer; onS
       await startJob(service.name, form, setShare, sending.current.signal)
       onStarted()
     } catch (reason) {
-      if (!sending.current.signal.aborted) setError(reason)
+      if (!sending.current.signal.aborted) setError(withLabels(reason, service))
     } finally {
       setShare(undefined)
     }

@@ -36,16 +36,30 @@ async function minified(name: string, module: string): Promise<string> {
   return code
 }
 
-/** The files of modules that the dashboard loads when it needs them. */
-const CHUNKS: Readonly<Record<string, string>> = { 'operator-page': 'operator' }
+/** The files of the modules that the dashboard loads when it needs them, by the name of the module that each begins with. */
+const CHUNKS = {
+  'docs-page': 'api.js',
+  asks: 'asks.js',
+  'job-more': 'job.js',
+  'operator-page': 'operator.js',
+  shared: 'shared.js',
+  start: 'start.js',
+} as const
+
+/** Parts of several of them, which are none of the first module: without a group each would be a module. */
+const SHARED = { name: 'shared', test: /\/(parts\/(code-block|dialog)|result\/figures)\.tsx$/ }
+
+type DashboardFile = 'dashboard.js' | (typeof CHUNKS)[keyof typeof CHUNKS]
+
+const isChunk = (name: string): name is keyof typeof CHUNKS => Object.hasOwn(CHUNKS, name)
 
 /**
- * Bundles the dashboard into three modules: what every page needs, and the operator's page and what few jobs have, which the first loads from
- * beside it when they are shown. Vite puts them together, because Bun (1.4.5) would split off a third with what both use.
+ * Bundles the dashboard into the module that every page needs, and those that it loads from beside it when they are needed. Vite puts them
+ * together, because Bun (1.4.5) would split off others with what several use.
  *
  * @throws Error when the build fails, or gives other modules
  */
-export async function bundleDashboard(): Promise<Record<'dashboard.js' | 'operator.js' | 'asks.js', string>> {
+export async function bundleDashboard(): Promise<Record<DashboardFile, string>> {
   const built = await build({
     configFile: false,
     envDir: false,
@@ -60,22 +74,20 @@ export async function bundleDashboard(): Promise<Record<'dashboard.js' | 'operat
       lib: { entry: 'client/dashboard/main.tsx', formats: ['es'], fileName: () => 'dashboard.js' },
       rolldownOptions: {
         preserveEntrySignatures: 'allow-extension',
-        output: { chunkFileNames: ({ name }) => `${CHUNKS[name] ?? name}.js` },
+        output: {
+          chunkFileNames: ({ name }) => (isChunk(name) ? CHUNKS[name] : `${name}.js`),
+          codeSplitting: { includeDependenciesRecursively: false, groups: [SHARED] },
+        },
       },
     },
   })
   const files = [built].flat().flatMap((one) => ('output' in one ? one.output : []))
   const codes = Object.fromEntries(files.map((file) => [file.fileName, 'code' in file ? file.code : '']))
-  const { 'dashboard.js': dashboard, 'operator.js': operator, 'asks.js': asks, ...others } = codes
-  const isComplete = dashboard !== undefined && operator !== undefined && asks !== undefined
-  if (isComplete && Object.keys(others).length === 0) {
-    return {
-      'dashboard.js': await minified('dashboard.js', dashboard),
-      'operator.js': await minified('operator.js', operator),
-      'asks.js': await minified('asks.js', asks),
-    }
-  }
-  throw new Error(`The dashboard was built into ${Object.keys(codes).join(', ')}`)
+  const names: readonly DashboardFile[] = ['dashboard.js', ...Object.values(CHUNKS)]
+  if (Object.keys(codes).sort().join() !== names.toSorted().join())
+    throw new Error(`The dashboard was built into ${Object.keys(codes).join(', ')}`)
+  const modules = names.map(async (name) => [name, await minified(name, codes[name] ?? '')] as const)
+  return Object.fromEntries(await Promise.all(modules)) as Record<DashboardFile, string>
 }
 const WIDGET = 'client/element/define.ts'
 
@@ -84,7 +96,7 @@ const WIDGET = 'client/element/define.ts'
  * pages use, such as the texts of a language.
  */
 export const internalNames: readonly string[] =
-  `again amountOf chip clock environment facts failures fast heardAt intervals isIdle isInDoubt isRefused leave measured monotonic mostJobs mutes nameOf newest notBefore onHeard onStatus openedAt phase policy pollUntil quarter receive renew restart retryAfterMs retryMs roughDuration sentence setRoughly hideFailures slow sum tell timeLeft working`.split(
+  `again amountOf chip clock environment facts failures fast heardAt intervals isIdle isInDoubt isRefused leave measured monotonic mostJobs mutes nameOf newest notBefore number onHeard onStatus openedAt over phase policy pollUntil quarter receive renew restart retryAfterMs retryMs roughDuration sentence setRoughly hideFailures slow sum tell timeLeft working`.split(
     /\s+/,
   )
 

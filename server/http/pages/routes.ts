@@ -13,10 +13,13 @@ import { signInPage, signInPageRoutes } from './sign-in.ts'
 /** The built client and documentation. */
 export interface Assets {
   'dashboard.js': string
-  /** A module that `dashboard.js` loads from beside it. */
+  /** Modules that `dashboard.js` loads from beside it when it needs them. */
   'operator.js': string
-  /** Another: what jobs ask. */
+  'api.js'?: string
   'asks.js'?: string
+  'job.js'?: string
+  'shared.js'?: string
+  'start.js'?: string
   'dashboard.css': string
   'widget.js': string
   /** What the element loads when it needs it. */
@@ -27,8 +30,12 @@ export interface Assets {
 
 const types = {
   'dashboard.js': 'text/javascript; charset=utf-8',
-  'operator.js': 'text/javascript; charset=utf-8',
+  'api.js': 'text/javascript; charset=utf-8',
   'asks.js': 'text/javascript; charset=utf-8',
+  'job.js': 'text/javascript; charset=utf-8',
+  'operator.js': 'text/javascript; charset=utf-8',
+  'shared.js': 'text/javascript; charset=utf-8',
+  'start.js': 'text/javascript; charset=utf-8',
   'dashboard.css': 'text/css; charset=utf-8',
   'widget.js': 'text/javascript; charset=utf-8',
   'widget-more.js': 'text/javascript; charset=utf-8',

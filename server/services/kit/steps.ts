@@ -12,7 +12,7 @@ export async function runSteps<T>(
   control: JobControl,
   work: () => Promise<T>,
 ): Promise<T> {
-  const report = (status: 'running' | 'succeeded' | 'failed' | 'skipped') => {
+  const report = (status: 'running' | 'succeeded' | 'failed') => {
     for (const id of ids) emitStep(jobId, { id, status })
   }
   report('running')
@@ -21,7 +21,8 @@ export async function runSteps<T>(
     report('succeeded')
     return result
   } catch (error) {
-    report(control.signal.aborted ? 'skipped' : 'failed')
+    // A step that its job's end interrupts was neither skipped nor did it fail: it stays as far as it was.
+    if (!control.signal.aborted) report('failed')
     throw error
   }
 }

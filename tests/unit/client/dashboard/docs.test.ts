@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { createCurl } from '../../../../client/dashboard/docs/curl.ts'
 import { describeSchema, listAnswers, listCalls, type OpenApi } from '../../../../client/dashboard/docs/openapi.ts'
-import { createSnippet } from '../../../../client/dashboard/job/snippet.ts'
+import { createSnippet } from '../../../../client/dashboard/job/more/snippet.ts'
 import { createOpenApi } from '../../../../server/http/openapi/openapi.ts'
 import { createEventSchema } from '../../../../shared/document/events.ts'
 import { defaultLimits } from '../../../../shared/document/limits.ts'

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { describeProblem } from '../../../../client/dashboard/problem.ts'
 import { parseProblem, Refusal, refusalOf } from '../../../../client/dashboard/refusal.ts'
+import { withLabels } from '../../../../client/dashboard/start/form.ts'
 import type { ProblemDocument } from '../../../../shared/wire/api.ts'
 
 const problem = (status: number, detail: string): ProblemDocument => ({
@@ -8,6 +9,21 @@ const problem = (status: number, detail: string): ProblemDocument => ({
   title: 'Refused',
   status,
   detail,
+})
+
+describe('withLabels', () => {
+  test('withLabels names the fields of a refusal as the form does', () => {
+    const detail = 'left: has no column of names; sample: goes without files'
+    const errors = [
+      { field: 'left', detail: 'has no column of names' },
+      { field: 'sample', detail: 'goes without files' },
+    ]
+    const form = { fields: [{ name: 'left', label: 'First list', kind: 'file' as const }] }
+    const labelled = withLabels(new Refusal(422, { ...problem(422, detail), errors }), form)
+    expect(describeProblem(labelled).happened).toBe('First list: has no column of names; sample: goes without files')
+    const away = new Refusal(0)
+    expect(withLabels(away, form)).toBe(away)
+  })
 })
 
 describe('describeProblem', () => {

@@ -4,7 +4,17 @@ import { english, type Language } from '../../../../client/text/language.ts'
 
 const format = createFormat(english, { timeZone: 'UTC' })
 
+/** Easier to read in a test. */
+const withSpaces = (text: string) => text.replaceAll('\xa0', ' ')
+
 describe('createFormat', () => {
+  test('createFormat keeps a number and its unit on one line', () => {
+    expect(format.amountOf(42, 100, 'files')).toBe('42 of 100\xa0files')
+    expect(format.amount(3.61e8, 'bytes')).toBe('361\xa0MB')
+    expect(format.percent(42)).toBe('42\xa0%')
+    expect(format.duration(192_000)).toBe('3\xa0min 12\xa0s')
+  })
+
   test.each([
     [0, '0'],
     [42, '42'],
@@ -21,7 +31,7 @@ describe('createFormat', () => {
     [99.99, '99 %'],
     [100, '100 %'],
   ])('createFormat rounds %p percent down: %p', (value, text) => {
-    expect(format.percent(value)).toBe(text)
+    expect(withSpaces(format.percent(value))).toBe(text)
   })
 
   test.each<[number, string | undefined, string]>([
@@ -46,7 +56,7 @@ describe('createFormat', () => {
     [1.27e9, 'bytes', '1.3 GB'],
     [5e18, 'bytes', '5,000 PB'],
   ])('createFormat writes %p %p as %p', (value, unit, text) => {
-    expect(format.amount(value, unit)).toBe(text)
+    expect(withSpaces(format.amount(value, unit))).toBe(text)
   })
 
   test.each<[number, number, string | undefined, string]>([
@@ -66,7 +76,7 @@ describe('createFormat', () => {
     [9.97e6, 10.2e6, 'bytes', '9.9 of 10 MB'],
     [361e6, 361e6, 'bytes', '361 of 361 MB'],
   ])('createFormat writes %p of %p %p as %p', (done, total, unit, text) => {
-    expect(format.amountOf(done, total, unit)).toBe(text)
+    expect(withSpaces(format.amountOf(done, total, unit))).toBe(text)
   })
 
   test.each<[number, string | undefined, string]>([
@@ -79,7 +89,7 @@ describe('createFormat', () => {
     [3.2e6, 'bytes', '3.2 MB/s'],
     [500, 'bytes', '500 bytes/s'],
   ])('createFormat writes the rate %p %p as %p', (value, unit, text) => {
-    expect(format.rate(value, unit)).toBe(text)
+    expect(withSpaces(format.rate(value, unit))).toBe(text)
   })
 
   test.each([
@@ -96,8 +106,8 @@ describe('createFormat', () => {
     [2 * 86_400_000 + 3 * 3_600_000, '2 d 3 h', '2 d'],
     [400 * 86_400_000, '400 d', '400 d'],
   ])('createFormat writes %p ms as %p, roughly %p', (milliseconds, exact, rough) => {
-    expect(format.duration(milliseconds)).toBe(exact)
-    expect(format.roughDuration(milliseconds)).toBe(rough)
+    expect(withSpaces(format.duration(milliseconds))).toBe(exact)
+    expect(withSpaces(format.roughDuration(milliseconds))).toBe(rough)
   })
 
   test('createFormat writes a moment with its date unless it is of the same day', () => {
@@ -115,8 +125,8 @@ describe('createFormat', () => {
       units: { files: { one: 'Datei', other: 'Dateien' } },
     }
     const deutsch = createFormat(german)
-    expect(deutsch.amountOf(1_204, 30_000, 'files')).toBe('1.204 von 30.000 Dateien')
-    expect(deutsch.amount(1, 'files')).toBe('1 Datei')
-    expect(deutsch.amount(1.5e6, 'bytes')).toBe('1,5 MB')
+    expect(withSpaces(deutsch.amountOf(1_204, 30_000, 'files'))).toBe('1.204 von 30.000 Dateien')
+    expect(withSpaces(deutsch.amount(1, 'files'))).toBe('1 Datei')
+    expect(withSpaces(deutsch.amount(1.5e6, 'bytes'))).toBe('1,5 MB')
   })
 })

@@ -64,7 +64,11 @@ const calls = [
 const ofPages = [
   'GET /dashboard.js',
   'GET /operator.js',
+  'GET /api.js',
   'GET /asks.js',
+  'GET /job.js',
+  'GET /shared.js',
+  'GET /start.js',
   'GET /dashboard.css',
   // One of the pages of `/docs/{page}`.
   'GET /docs/api',

@@ -118,7 +118,7 @@ describe('analyseTexts', () => {
     await finish(run, clock)
     expect(recorder.document()).toMatchObject({ status: 'cancelled', progress: { done: 1_000, total: 10_000 } })
     expect(recorder.statuses()).toEqual({ 'long.txt': 'pending' })
-    expect(recorder.steps()).toMatchObject({ read: 'skipped', rank: 'pending' })
+    expect(recorder.steps()).toMatchObject({ read: 'running', rank: 'pending' })
   })
 
   test('analyseTexts works the same when nothing is wired', async () => {

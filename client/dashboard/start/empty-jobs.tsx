@@ -5,9 +5,9 @@ import { format } from '../page.ts'
 import { CodeBlock } from '../parts/code-block.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { Notice } from '../parts/notice.tsx'
-import { services } from '../start/services.ts'
-import { SAMPLE_SECONDS, sampleForm, startJob } from '../start/start-job.ts'
 import { text } from '../text.ts'
+import { services } from './services.ts'
+import { SAMPLE_SECONDS, sampleForm, startJob } from './start-job.ts'
 
 /** What a reader without jobs sees: what a job is, and how to get one. */
 export function EmptyJobs() {

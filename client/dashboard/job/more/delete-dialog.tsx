@@ -1,13 +1,13 @@
 import { useState } from 'preact/hooks'
-import type { Job } from '../../../shared/document/job.ts'
-import { isTerminalStatus } from '../../../shared/document/selectors.ts'
-import { jobPath } from '../../../shared/wire/paths.ts'
-import { say } from '../../element/live-region.ts'
-import { call } from '../api.ts'
-import { navigate } from '../navigation.ts'
-import { Dialog } from '../parts/dialog.tsx'
-import { Notice } from '../parts/notice.tsx'
-import { text } from '../text.ts'
+import type { Job } from '../../../../shared/document/job.ts'
+import { isTerminalStatus } from '../../../../shared/document/selectors.ts'
+import { jobPath } from '../../../../shared/wire/paths.ts'
+import { say } from '../../../element/live-region.ts'
+import { call } from '../../api.ts'
+import { navigate } from '../../navigation.ts'
+import { Dialog } from '../../parts/dialog.tsx'
+import { Notice } from '../../parts/notice.tsx'
+import { text } from '../../text.ts'
 
 /** Asks for confirmation before a job is deleted for good. */
 export function DeleteDialog({ job, onClose }: { job: Job; onClose(): void }) {

@@ -1,9 +1,9 @@
-import { Scrollable } from '../parts/scrollable.tsx'
-import { AnalysisView } from '../result/analysis-result.tsx'
-import { MatchingView } from '../result/matching-result.tsx'
-import { isAnalysisResult, isMatchingResult, isSyncResult } from '../result/shapes.ts'
-import { SyncView } from '../result/sync-result.tsx'
-import { text } from '../text.ts'
+import { Scrollable } from '../../parts/scrollable.tsx'
+import { AnalysisView } from '../../result/analysis-result.tsx'
+import { MatchingView } from '../../result/matching-result.tsx'
+import { isAnalysisResult, isMatchingResult, isSyncResult } from '../../result/shapes.ts'
+import { SyncView } from '../../result/sync-result.tsx'
+import { text } from '../../text.ts'
 
 /** The result of a job: tables for the reference services, JSON for others. */
 export function Result({ kind, result }: { kind: string; result: unknown }) {
