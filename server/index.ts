@@ -23,3 +23,5 @@ export {
 } from './jobs/emitter.ts'
 export type { Engine } from './jobs/engine.ts'
 export type { Service, Services, Work } from './services/kit/service.ts'
+export type { WebhookRequest, WebhookTransport } from './webhooks/transport.ts'
+export type { WebhookOptions } from './webhooks/webhooks.ts'

@@ -32,7 +32,7 @@ const api: Record<string, { values: string; types: string }> = {
   'server/index.ts': {
     values: `JobEventEmitter createApp emitError emitItem emitLog emitProgress emitStatus emitStep noControl setJobEvents`,
     types: `AppJobs AppOptions AppPrincipal AuditRecord AuthOptions Authenticate Engine Grant JobControl JwksOptions Milepost OidcOptions Principal RequestRecord Scope Service Services
-      Work`,
+      WebhookOptions WebhookRequest WebhookTransport Work`,
   },
   'server/assets.ts': { values: 'assets', types: '' },
   'server/engines/memory.ts': { values: 'MemoryEngine', types: '' },
