@@ -65,7 +65,7 @@ async function runGroups(): Promise<Ran[]> {
   return done.toSorted((one, other) => (one.name < other.name ? -1 : 1))
 }
 
-/** @returns `cpu`: seconds of the process and of those that it started and waited for */
+/** @returns `cpu`: seconds of the process and of those that it started and waited for: not of a workerd, which is killed with its group */
 async function runQuietly(name: string, files: string[]): Promise<Ran & { output: string; cpu: number }> {
   const path = join(folder, `${name}.xml`)
   const child = Bun.spawn(command(path, files), { stdio: ['ignore', 'pipe', 'pipe'] })
