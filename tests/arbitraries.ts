@@ -195,7 +195,8 @@ export const askEvent: fc.Arbitrary<ProducerEvent> = fc
       expiresAt: fc.constantFrom(instantOf(30), instantOf(100_000)),
     }),
   )
-  .map(([id, message, fields]) => ({ type: 'ask', id, message, ...fields }))
+  // As it is after a trip over the wire: an object with a prototype.
+  .map(([id, message, fields]) => JSON.parse(JSON.stringify({ type: 'ask', id, message, ...fields })))
 
 /** What the server writes when an ask is answered, or nobody did in time. */
 export const answerEvent: fc.Arbitrary<AnswerEvent> = fc.oneof(
