@@ -17,7 +17,11 @@ export const groups: readonly Group[] = [
   { name: 'workerd', tier: 'runtimes', files: ['conformance/workerd'] },
   { name: 'durable objects', tier: 'runtimes', files: ['conformance/durable-object'] },
   { name: 'power cuts', tier: 'faults', files: ['faults/power-cut/'] },
-  { name: 'dashboard', tier: 'browser', files: ['e2e/dashboard', 'e2e/keyboard', 'e2e/busy-page', 'e2e/job-page'] },
+  {
+    name: 'dashboard',
+    tier: 'browser',
+    files: ['e2e/dashboard', 'e2e/keyboard', 'e2e/busy-page', 'e2e/job-page', 'e2e/job-list'],
+  },
   { name: 'command line', tier: 'faults', files: ['cli/'] },
   { name: 'other languages', tier: 'faults', files: ['python/', 'ruby/'] },
   { name: 'redis engine', tier: 'runtimes', files: ['conformance/redis'] },

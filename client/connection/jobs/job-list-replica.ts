@@ -20,14 +20,20 @@ export type ListMessage =
 /** The client's copy of a list of jobs: headers only. */
 export class JobListReplica {
   readonly #jobs = new Map<string, ListedJob>()
+  /** The ids in the order of the list; `undefined` when it has to be sorted anew. */
+  #order: string[] | undefined
   /** The jobs that the stream has sent since it was opened; `undefined` once it has sent all. */
   #told: Set<string> | undefined
 
   /** Newest first, by creation. */
   get jobs(): ListedJob[] {
-    return [...this.#jobs.values()].sort(({ job: a }, { job: b }) =>
-      a.createdAt === b.createdAt ? (a.id < b.id ? 1 : -1) : a.createdAt < b.createdAt ? 1 : -1,
-    )
+    // Jobs change all the time, and come or go seldom: thousands are not sorted for each frame.
+    this.#order ??= [...this.#jobs.values()]
+      .sort(({ job: a }, { job: b }) =>
+        a.createdAt === b.createdAt ? (a.id < b.id ? 1 : -1) : a.createdAt < b.createdAt ? 1 : -1,
+      )
+      .map(({ job }) => job.id)
+    return this.#order.flatMap((id) => this.#jobs.get(id) ?? [])
   }
 
   /** A stream starts: it sends every job that has not ended, and the newest that have. */
@@ -104,6 +110,7 @@ export class JobListReplica {
       const isSame = before.job.version === job.version && before.job.updatedAt === job.updatedAt
       if (isSame || (before.job.version >= job.version && !isWhole)) return
     }
+    if (!before || before.job.createdAt !== job.createdAt) this.#order = undefined
     this.#jobs.set(job.id, { job, estimate: addSample(before?.estimate ?? emptyEstimate, sampleOf(job)) })
   }
 }

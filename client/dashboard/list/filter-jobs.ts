@@ -25,7 +25,8 @@ function matchesSearch({ title, kind, owner, id }: JobHeader, search: string): b
 
 /** The jobs that a filter and a search leave. */
 export function filterJobs<R extends Row>(rows: readonly R[], filter: Filter, search: string): R[] {
-  return rows.filter(({ job }) => matchesFilter(job, filter) && matchesSearch(job, search))
+  if (filter === 'all' && search === '') return [...rows]
+  return rows.filter(({ job }) => matchesFilter(job, filter) && (search === '' || matchesSearch(job, search)))
 }
 
 /** How many jobs each filter would show. */

@@ -7,8 +7,16 @@ import { ALL_JOBS, toHref } from '../route.ts'
 import { text } from '../text.ts'
 import { owner, seesEveryone, whose } from './whose-jobs.ts'
 
+interface JobListRowProps {
+  row: JobRow
+  list: JobListSignal
+  /** Its place in the list, from 1, and how many there are: most of them are not drawn. */
+  place: number
+  count: number
+}
+
 /** A job in the list: its state, what it is, how far it is and when it will be over. All of it leads to its page. */
-export function JobListRow({ row, list }: { row: JobRow; list: JobListSignal }) {
+export function JobListRow({ row, list, place, count }: JobListRowProps) {
   const { job, rate, timeLeft } = row
   const now = list.now.value
   const connection = list.connection.value
@@ -20,7 +28,7 @@ export function JobListRow({ row, list }: { row: JobRow; list: JobListSignal }) 
   const isTimeLeft = words.state === 'running' && words.aside !== undefined
   const aside = isTimeLeft ? undefined : words.aside
   return (
-    <li class="job-row">
+    <li class="job-row" aria-setsize={count} aria-posinset={place}>
       <span class="state">
         <Chip words={words} isPausing={words.state === 'running' && job.pauseRequested} />
       </span>
@@ -40,7 +48,11 @@ export function JobListRow({ row, list }: { row: JobRow; list: JobListSignal }) 
         </span>
       </span>
       <span class="when">
-        {words.state === 'running' && words.percent !== undefined && <b>{format.percent(words.percent)}</b>}
+        {words.state === 'running' && words.percent !== undefined && (
+          <b>
+            <bdi>{format.percent(words.percent)}</bdi>
+          </b>
+        )}
         <bdi>{isTimeLeft ? words.aside : describeAge(job, now, format)}</bdi>
       </span>
     </li>

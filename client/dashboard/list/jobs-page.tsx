@@ -15,6 +15,7 @@ import { countByFilter, filterJobs } from './filter-jobs.ts'
 import { Filters } from './filters.tsx'
 import { JobListRow } from './job-row.tsx'
 import { ListFooter } from './list-footer.tsx'
+import { useVisibleRows } from './use-visible-rows.ts'
 import { owner, whose } from './whose-jobs.ts'
 import { WhoseSwitch } from './whose-switch.tsx'
 
@@ -72,6 +73,8 @@ function JobTable({ list, rows, filter, search }: JobTableProps) {
     () => [...stillFound],
     (id) => stillFound.has(id),
   )
+  const box = useRef<HTMLUListElement>(null)
+  const { start, end, rowHeight } = useVisibleRows(box, keys.length)
   useEffect(() => {
     if (search !== '') say(text.found(format.number(found.length)), false)
   }, [search, found.length])
@@ -83,10 +86,10 @@ function JobTable({ list, rows, filter, search }: JobTableProps) {
         </button>
       )}
       {list.ready.value ? (
-        <ul>
-          {keys.map((id) => {
+        <ul ref={box} style={{ height: `${keys.length * rowHeight}px`, paddingBlockStart: `${start * rowHeight}px` }}>
+          {keys.slice(start, end).map((id, index) => {
             const row = byId.get(id)
-            return row && <JobListRow key={id} row={row} list={list} />
+            return row && <JobListRow key={id} row={row} list={list} place={start + index + 1} count={keys.length} />
           })}
         </ul>
       ) : (

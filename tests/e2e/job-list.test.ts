@@ -1,0 +1,43 @@
+import { describe, expect } from 'bun:test'
+import type { Page } from 'playwright-core'
+import { ApiClient } from '../support/api-client.ts'
+import { ServerProcess } from '../support/server-process.ts'
+import { accessToken } from '../support/tokens.ts'
+import { axeFindings, browserTest, openPage } from './browser.ts'
+
+/** A list of running jobs: `Job 0` is the oldest. */
+async function open(server: ServerProcess, count: number): Promise<{ page: Page; api: ApiClient }> {
+  const token = await accessToken('local')
+  const api = new ApiClient(server.url, token)
+  for (let from = 0; from < count; from += 50) {
+    await Promise.all(
+      Array.from({ length: Math.min(50, count - from) }, async (_, i) => {
+        await api.create({ id: `job-${from + i}`, kind: 'export', title: `Job ${from + i}` })
+        await api.publish(`job-${from + i}`, { type: 'status', status: 'running' })
+      }),
+    )
+  }
+  const page = await openPage({ extraHTTPHeaders: { authorization: `Bearer ${token}` } })
+  await page.goto(server.url)
+  await page.locator('.job-row').first().waitFor()
+  return { page, api }
+}
+
+describe('the list of jobs', () => {
+  browserTest('only the rows in sight are drawn, and all of them can be reached', async () => {
+    await using server = await ServerProcess.start()
+    const { page, api } = await open(server, 200)
+    await page.getByRole('button', { name: /^All 200/ }).waitFor()
+    expect(await page.locator('.job-row').count()).toBeLessThan(40)
+    expect(await page.locator('.job-row').first().getAttribute('aria-setsize')).toBe('200')
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight))
+    await page.locator('.job-row[aria-posinset="200"]').waitFor()
+    expect(await page.locator('.job-row').count()).toBeLessThan(40)
+    expect(await axeFindings(page)).toEqual([])
+    // A row in sight changes where it is.
+    const last = page.locator('.job-row').last()
+    const title = await last.locator('a').textContent()
+    await api.publish(`job-${title?.slice(4)}`, { type: 'progress', done: 42, total: 100, unit: 'rows' })
+    await last.getByText('42 of 100 rows').waitFor()
+  })
+})
