@@ -1,7 +1,7 @@
 import { jobPagePath } from '../../shared/wire/paths.ts'
 
 /** The jobs that a list shows. */
-export type Filter = 'all' | 'running' | 'finished' | 'failed'
+export type Filter = 'all' | 'running' | 'done' | 'failed' | 'cancelled'
 
 /** A page of the dashboard. */
 export type Route =
@@ -15,7 +15,7 @@ export type Route =
 /** The list without a filter. */
 export const ALL_JOBS = { page: 'jobs', filter: 'all', search: '', owner: '' } as const satisfies Route
 
-const filters: readonly string[] = ['running', 'finished', 'failed'] satisfies Filter[]
+const filters: readonly string[] = ['running', 'done', 'failed', 'cancelled'] satisfies Filter[]
 
 /**
  * The page at an address.

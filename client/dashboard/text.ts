@@ -26,7 +26,10 @@ export const text = {
   missingHint: 'The address may be mistyped, or the page was moved.',
   toJobs: 'Show all jobs',
 
-  filters: { all: 'All', running: 'Running', finished: 'Finished', failed: 'Failed' } satisfies Record<Filter, string>,
+  filters: { all: 'All', running: 'Running', done: 'Done', failed: 'Failed', cancelled: 'Cancelled' } satisfies Record<
+    Filter,
+    string
+  >,
   filterLabel: 'Which jobs',
   whose: { mine: 'My jobs', everyone: "Everyone's jobs" } satisfies Record<Whose, string>,
   whoseLabel: 'Whose jobs',
@@ -34,7 +37,12 @@ export const text = {
   kindAndOwner: <Owner>(kind: string, owner: Owner) => [kind, ' · ', owner] as const,
   nothingFound: (search: string) => `No job matches “${search}”.`,
   nothingOf: (owner: string) => `${owner} has no jobs.`,
-  nothingHere: { running: 'Nothing is running.', finished: 'Nothing has finished yet.', failed: 'Nothing failed.' },
+  nothingHere: {
+    running: 'Nothing is running.',
+    done: 'Nothing is done yet.',
+    failed: 'Nothing failed.',
+    cancelled: 'Nothing was cancelled.',
+  },
   olderMayMatch: 'Older jobs are not searched yet.',
   loadMore: 'Show older jobs',
   newJobs: (number: string) => `Changed: ${number} — show`,

@@ -44,9 +44,9 @@ export function jobRoutes(app: App, context: RouteContext): void {
   })
 
   app.get('/api/jobs', valid('query', listQuerySchema), async (c) => {
-    const { owner, parent, status, kind, cursor, limit } = c.req.valid('query')
+    const { owner, parent, status, kind, q, cursor, limit } = c.req.valid('query')
     const principal = c.get('principal')
-    const list = await jobs.openList(principal, defined({ owner, parentId: parent, status, kind, cursor }))
+    const list = await jobs.openList(principal, defined({ owner, parentId: parent, status, kind, q, cursor }))
     const page = await listPage(list, limit, fullName(principal), turns)
     const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', date: date() }
     return c.body(page, 200, headers)

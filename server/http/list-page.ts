@@ -32,8 +32,8 @@ async function readPage(list: OpenList, limit: number, stepBytes: number, inTurn
     const text = JSON.stringify(step.jobs).slice(1, -1)
     json += json === '' || text === '' ? text : `,${text}`
     left -= step.jobs.length
-    // Each step has at least one job, so there has to be room for one more of the usual size.
-    isLast = step.isLast || json.length + text.length / step.jobs.length > LIST_BYTES
+    // The next step has at least one job, so there has to be room for one more of the usual size.
+    isLast = step.isLast || json.length + text.length / Math.max(1, step.jobs.length) > LIST_BYTES
   }
   const nextCursor = await list.nextCursor()
   return `{"jobs":[${json}]${nextCursor === undefined ? '' : `,"nextCursor":${JSON.stringify(nextCursor)}`}}`

@@ -26,6 +26,7 @@ import type { StoreOutage } from './background/store-outage.ts'
 import type { Applied, Batch, Documents, Engine, IdempotencyKey, ListQuery, Operation, StoredJob } from './engine.ts'
 import { keyHorizon } from './idempotency.ts'
 import type { ListCursors } from './paging/list-cursors.ts'
+import { TextFilter } from './paging/text-filter.ts'
 import { Retries } from './retries.ts'
 import { documentsOf } from './tenant-documents.ts'
 import type { TrustedClock } from './trusted-clock.ts'
@@ -58,7 +59,7 @@ interface JobsContext {
 
 /** A list that is read step by step. */
 export interface OpenList {
-  /** The next jobs: at most `limit`, and about `maxBytes` of JSON, but at least one. */
+  /** The next jobs: at most `limit`, and about `maxBytes` of JSON, but at least one; of a search there may be none before the last. */
   read(size: Pick<ListQuery, 'limit' | 'maxBytes'>): Promise<{ jobs: JobHeader[]; isLast: boolean }>
   /** The sealed cursor after what was read; `undefined` at the end of the list. */
   nextCursor(): Promise<string | undefined>
@@ -169,18 +170,21 @@ export class Jobs {
   /** Opens a list of jobs, newest first: by default of the principal's own (see `ownerOf`). */
   async openList(
     principal: Principal,
-    { owner: asked, cursor: sealed, ...query }: Partial<Omit<ListQuery, 'limit' | 'maxBytes'>>,
+    { owner: asked, cursor: sealed, q, ...query }: Partial<Omit<ListQuery, 'limit' | 'maxBytes'> & { q: string }>,
   ): Promise<OpenList> {
     const { cursors } = this.#context
     const who = fullName(principal)
     const documents = this.#documentsOf(principal)
     const owner = this.ownerOf(principal, asked)
     let cursor = sealed === undefined ? undefined : await cursors.open(sealed, who, owner)
+    const list = (part: ListQuery) => documents.list(part)
+    const filter = q === undefined ? undefined : new TextFilter(q, list)
     return {
       read: async (size) => {
-        const page = await documents.list({ ...query, ...size, owner, ...(cursor === undefined ? {} : { cursor }) })
+        const part = { ...query, ...size, owner, ...(cursor === undefined ? {} : { cursor }) }
+        const page = await (filter ? filter.read(part) : list(part))
         cursor = page.nextCursor
-        return { jobs: page.rows, isLast: cursor === undefined }
+        return { jobs: page.rows, isLast: cursor === undefined || filter?.isSpent === true }
       },
       nextCursor: async () => (cursor === undefined ? undefined : cursors.seal(cursor, who, owner)),
     }

@@ -90,6 +90,8 @@ export const listQuerySchema = z.strictObject({
   status: jobStatusSchema.optional(),
   kind: z.string().min(1).max(512).optional(),
   parent: anyJobIdSchema.optional(),
+  /** Words, each of which is in the title, the kind, the owner or the id of a job. A page may be short, even empty, and have a `nextCursor`. */
+  q: z.string().min(1).max(200).optional(),
   limit: z.coerce.number().int().min(1).max(100).default(50),
   cursor: z.string().min(1).max(512).optional(),
 })

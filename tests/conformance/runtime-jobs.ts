@@ -332,6 +332,26 @@ export function describeJobs(subject: RuntimeSubject): void {
       expect(await ids('status=failed')).toEqual([])
     })
 
+    test('GET /api/jobs finds the words of q in titles, kinds, owners and ids, in pages', async () => {
+      const owner = unique('searcher')
+      const ada = await subject.client(owner)
+      const [a, b, c] = [
+        await ada.create({ kind: 'import', title: 'Customers of März' }),
+        await ada.create({ kind: 'export', title: 'Suppliers' }),
+        await ada.create({ kind: 'import', title: 'More customers' }),
+      ]
+      const page = (query: string) => ada.json<JobList>(200, 'GET', `api/jobs?${query}`)
+      const ids = async (query: string) => (await page(query)).jobs.map(({ id }) => id)
+      expect(await ids('q=CUSTOMERS')).toEqual([c.id, a.id])
+      expect(await ids(`q=${encodeURIComponent('märz  import')}`)).toEqual([a.id])
+      expect(await ids(`q=${b.id}`)).toEqual([b.id])
+      expect(await ids(`q=${owner}&kind=import`)).toEqual([c.id, a.id])
+      expect(await page('q=nothing')).toEqual({ jobs: [] })
+      const first = await page('q=customers&limit=1')
+      expect(first.jobs.map(({ id }) => id)).toEqual([c.id])
+      expect(await ids(`q=customers&limit=1&cursor=${first.nextCursor}`)).toEqual([a.id])
+    })
+
     test('GET /api/jobs names what is wrong', async () => {
       const ada = await subject.client('ada')
       for (const [query, field] of [
@@ -341,6 +361,7 @@ export function describeJobs(subject: RuntimeSubject): void {
         ['limit=x', 'limit'],
         ['limit=1.5', 'limit'],
         ['kind=', 'kind'],
+        [`q=${'x'.repeat(201)}`, 'q'],
         ['parent=a%2Fb', 'parent'],
         ['cursor=%00%27--', 'cursor'],
         ['cursor=12', 'cursor'],

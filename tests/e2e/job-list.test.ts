@@ -39,5 +39,26 @@ describe('the list of jobs', () => {
     const title = await last.locator('a').textContent()
     await api.publish(`job-${title?.slice(4)}`, { type: 'progress', done: 42, total: 100, unit: 'rows' })
     await last.getByText('42 of 100 rows').waitFor()
+
+    // What is not in the live list is found by the server.
+    await Promise.all(
+      Array.from({ length: 200 }, (_, i) =>
+        api.publish(`job-${i}`, { type: 'status', status: i % 10 === 0 ? 'failed' : 'completed' }),
+      ),
+    )
+    await page.goto(`${server.url}?show=failed`)
+    await page.getByRole('link', { name: 'Job 0', exact: true }).waitFor()
+    expect(await page.locator('.job-row').first().getAttribute('aria-setsize')).toBe('20')
+    await page.goto(`${server.url}?search=export+job-7`)
+    await page.getByRole('link', { name: 'Job 7', exact: true }).waitFor()
+    expect(await page.locator('.job-row').first().getAttribute('aria-setsize')).toBe('11')
+    await page.getByRole('searchbox').fill('nowhere to be found')
+    await page.getByText('No job matches').waitFor()
+    // Older ones come when the end of the list is in sight.
+    await page.goto(server.url)
+    await page.locator('.job-row[aria-setsize="100"]').first().waitFor()
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight))
+    await page.locator('.job-row[aria-setsize="200"]').first().waitFor()
+    expect(await page.locator('.job-row').count()).toBeLessThan(40)
   })
 })

@@ -3,7 +3,7 @@ import { format } from '../page.ts'
 import { type Filter, type Route, toHref } from '../route.ts'
 import { text } from '../text.ts'
 
-const order: readonly Filter[] = ['all', 'running', 'finished', 'failed']
+const order: readonly Filter[] = ['all', 'running', 'done', 'failed', 'cancelled']
 
 interface FiltersProps {
   shown: Extract<Route, { page: 'jobs' }>

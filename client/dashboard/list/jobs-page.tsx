@@ -15,6 +15,7 @@ import { countByFilter, filterJobs } from './filter-jobs.ts'
 import { Filters } from './filters.tsx'
 import { JobListRow } from './job-row.tsx'
 import { ListFooter } from './list-footer.tsx'
+import { mergeRows, useFound } from './use-found.ts'
 import { useVisibleRows } from './use-visible-rows.ts'
 import { owner, whose } from './whose-jobs.ts'
 import { WhoseSwitch } from './whose-switch.tsx'
@@ -62,12 +63,14 @@ interface JobTableProps {
 
 function JobTable({ list, rows, filter, search }: JobTableProps) {
   const area = useRef<HTMLDivElement>(null)
-  const found = filterJobs(rows, filter, search)
-  const byId = useMemo(() => new Map(rows.map((row) => [row.job.id, row])), [rows])
+  const asked = useFound(list, filter, search)
+  const all = useMemo(() => mergeRows(rows, asked.rows), [rows, asked.rows])
+  const found = filterJobs(all, filter, search)
+  const byId = useMemo(() => new Map(all.map((row) => [row.job.id, row])), [all])
   const stillFound = new Set(found.map(({ job }) => job.id))
   const isHeld = useHolding(area)
   const { keys, changes, refresh } = useHeldOrder(
-    `${whose.value} ${owner.value} ${filter} ${search}`,
+    `${whose.value} ${owner.value} ${filter} ${asked.loads} ${search}`,
     stillFound.size,
     isHeld,
     () => [...stillFound],
@@ -75,6 +78,10 @@ function JobTable({ list, rows, filter, search }: JobTableProps) {
   )
   const box = useRef<HTMLUListElement>(null)
   const { start, end, rowHeight } = useVisibleRows(box, keys.length)
+  const isAtEnd = end === keys.length && scrollY > 0
+  useEffect(() => {
+    if (isAtEnd && asked.hasMore && !asked.isLoading && asked.error === undefined) asked.loadMore()
+  }, [isAtEnd, asked.hasMore, asked.isLoading])
   useEffect(() => {
     if (search !== '') say(text.found(format.number(found.length)), false)
   }, [search, found.length])
@@ -95,7 +102,7 @@ function JobTable({ list, rows, filter, search }: JobTableProps) {
       ) : (
         <p class="blank">{text.loading}</p>
       )}
-      <ListFooter filter={filter} search={search} found={keys.length} />
+      <ListFooter filter={filter} search={search} count={keys.length} found={asked} />
     </div>
   )
 }

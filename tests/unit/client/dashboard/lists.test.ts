@@ -24,10 +24,11 @@ const ids = (found: typeof rows) => found.map(({ job }) => job.id).join('')
 describe('filterJobs', () => {
   test('filterJobs counts as running whatever has not ended', () => {
     expect(ids(filterJobs(rows, 'running', ''))).toBe('abf')
-    expect(ids(filterJobs(rows, 'finished', ''))).toBe('ce')
+    expect(ids(filterJobs(rows, 'done', ''))).toBe('c')
+    expect(ids(filterJobs(rows, 'cancelled', ''))).toBe('e')
     expect(ids(filterJobs(rows, 'failed', ''))).toBe('d')
     expect(ids(filterJobs(rows, 'all', ''))).toBe('abcdef')
-    expect(countByFilter(rows)).toEqual({ all: 6, running: 3, finished: 2, failed: 1 })
+    expect(countByFilter(rows)).toEqual({ all: 6, running: 3, done: 1, failed: 1, cancelled: 1 })
   })
 
   test('filterJobs finds every word of a search, anywhere, in any case', () => {
