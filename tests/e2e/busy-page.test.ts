@@ -80,7 +80,7 @@ describe('the page of a busy job', () => {
     const seen = await page.locator('.log-box').evaluate((box) => {
       const { top } = box.getBoundingClientRect()
       const visible = [...box.querySelectorAll('.lines > div')].find((line) => line.getBoundingClientRect().top > top)
-      return visible?.textContent.slice(8) ?? ''
+      return visible?.textContent.replace(/^.*(?=line )/, '') ?? ''
     })
     expect(seen).toStartWith('line ')
     const line = page.locator('.lines > div', { hasText: seen })
