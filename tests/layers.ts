@@ -23,6 +23,7 @@ const layers = {
   shared: { of: ['shared'], packages: /^zod$/ },
   client: { of: ['client', 'shared'], packages: /^(preact(\/(hooks|jsx-runtime))?|@preact\/signals(-core)?)$/ },
   // Of packages that a user of the client may not have.
+  react: { of: ['react', 'client', 'shared'], packages: /^(react|@preact\/signals-core)$/ },
   queues: { of: ['queues', 'client', 'shared'], packages: /^(bullmq|pg-boss)$/ },
   support: { of: ['support', 'core', 'shared'], packages: /^$/ },
   jobs: { of: ['jobs', 'auth', 'support', 'core', 'shared'], packages: /^hono\/utils\/.+$/ },
@@ -115,7 +116,7 @@ export function runtimeNamesOf({ path, text }: Source): string[] {
 /** The part of the house that a file belongs to. */
 export function layerOf(path: string): Layer | undefined {
   const [top, next, ...deeper] = path.split('/')
-  if (top === 'client' && next === 'queues') return next
+  if (top === 'client' && (next === 'queues' || next === 'react')) return next
   if (top === 'shared' || top === 'client') return top
   if (top !== 'server' || next === undefined) return undefined
   if (deeper.length === 0) return 'core'

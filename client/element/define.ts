@@ -1,4 +1,6 @@
 /** Registers `<job-progress>`; the entry of `/widget.js`. Does nothing without custom elements, as on a rendering server. */
+import type { HTMLAttributes } from 'preact'
+import type { JobProgressAttributes } from './attributes.ts'
 import { JobProgressElement } from './job-progress-element.ts'
 
 export type { JobLanguage } from '../text/job-language.ts'
@@ -9,5 +11,13 @@ if (customElements && !customElements.get('job-progress')) customElements.define
 declare global {
   interface HTMLElementTagNameMap {
     'job-progress': JobProgressElement
+  }
+}
+
+declare module 'preact' {
+  namespace JSX {
+    interface IntrinsicElements {
+      'job-progress': HTMLAttributes<JobProgressElement> & JobProgressAttributes
+    }
   }
 }

@@ -1,6 +1,6 @@
 import { computed, type ReadonlySignal, signal } from '@preact/signals-core'
-import type { Item, Job } from '../../shared/document/job.ts'
-import { getProgressPercent } from '../../shared/document/selectors.ts'
+import type { Item, Job, JobHeader } from '../../shared/document/job.ts'
+import { getProgressPercent, isTerminalStatus } from '../../shared/document/selectors.ts'
 import {
   addSample,
   coarseTimeLeft,
@@ -41,7 +41,17 @@ export interface JobSignal extends ConnectionSignals {
 }
 
 /** Which job, and how to reach it. */
-export type JobSignalOptions = JobAddress & { environment?: Environment | undefined }
+export type JobSignalOptions = JobAddress & {
+  /**
+   * The document as a server has rendered it, from `GET /api/jobs/ID`, with the same `parts`. It is shown at once, and the stream goes on from its
+   * version. One of another job is ignored.
+   */
+  initial?: Job | JobHeader | undefined
+  environment?: Environment | undefined
+}
+
+/** How to reach a job whose id is an argument of its own: as {@link JobSignalOptions}, without it. */
+export type UseJobProgressOptions = Omit<Extract<JobSignalOptions, { jobId: string }>, 'jobId' | 'url'>
 
 /**
  * A job as signals: followed from when one of them is first watched until none is. The jobs of one server on a page share a connection.
@@ -59,6 +69,9 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
   const address = parseJobAddress(options)
   const replica = new JobReplica()
   let newest: { job: Job | undefined; estimate: Estimate } = { job: undefined, estimate: emptyEstimate }
+  const take = (job: Job) => {
+    newest = { job, estimate: addSample(newest.estimate, sampleOf(job)) }
+  }
   let stream: Pick<JobStream, 'facts' | 'leave'> | undefined
 
   const followed: FollowedJob = {
@@ -72,13 +85,20 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
       const received = replica.receive({ event: name, data: message } as unknown as JobMessage)
       const { job } = replica
       if (job && job !== newest.job) {
-        newest = { job, estimate: addSample(newest.estimate, sampleOf(job)) }
+        take(job)
         source.showSoon()
         source.changed()
       }
       return received
     },
     changed: () => source.changed(),
+  }
+  const initial = initialOf(options)
+  if (initial) {
+    replica.receive({ event: 'snapshot', data: initial })
+    take(initial)
+    // A job that has ended does not change any more.
+    if (isTerminalStatus(initial.status)) followed.over = 'ended'
   }
   const source = watchConnection({
     environment,
@@ -120,6 +140,12 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
     lastSeen,
     now,
   }
+}
+
+/** The document that a server has rendered, if it is one of this job. */
+export function initialOf({ initial, ...address }: JobSignalOptions): Job | undefined {
+  if (initial?.id !== parseJobAddress(address).location.id) return undefined
+  return { steps: [], items: [], errors: [], logs: [], ...initial }
 }
 
 /** The error that a connection status means to the viewer. */

@@ -11,5 +11,7 @@ const shared = new SharedSignals<JobSignal>()
  */
 export function getJobSignal(options: JobSignalOptions): JobSignal {
   const { environment = usualEnvironment() } = options
+  // A server renders for one reader after another: none may see what another has brought.
+  if (options.initial && !environment.page?.document) return createJobSignal(options)
   return shared.get(environment, parseJobAddress(options).key, () => createJobSignal(options))
 }

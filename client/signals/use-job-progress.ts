@@ -1,16 +1,14 @@
 import '@preact/signals'
 import { useMemo, useRef } from 'preact/hooks'
 import { parseJobAddress } from '../connection/job-url.ts'
-import type { JobSignal, JobSignalOptions } from './job-signal.ts'
+import type { JobSignal, UseJobProgressOptions } from './job-signal.ts'
 import { getJobSignal } from './shared-job-signal.ts'
-
-/** How to reach the job: as for {@link getJobSignal}, without its id. */
-export type UseJobProgressOptions = Omit<Extract<JobSignalOptions, { jobId: string }>, 'jobId' | 'url'>
 
 /**
  * A job's progress, live, for a Preact component: signals for the job, its percent, time left, connection and error.
  *
- * The connection is open while a component that is mounted reads one of them; components that show the same job share it.
+ * The connection is open while a component that is mounted reads one of them; components that show the same job share it. With `initial`, a
+ * server renders the job and the page goes on from that version.
  *
  * @example
  * ```tsx

@@ -1,19 +1,7 @@
 import '@preact/signals'
 import { useMemo, useRef } from 'preact/hooks'
-import type { JobStatus } from '../../shared/document/job.ts'
-import { usualEnvironment } from '../connection/environment.ts'
-import { credentialKey } from '../connection/job-url.ts'
-import { createJobListSignal, type JobListOptions, type JobListSignal, type JobRow } from './job-list-signal.ts'
-import { sameIfEqual } from './same-if-equal.ts'
-import { SharedSignals } from './shared.ts'
-
-/** Which jobs, and how to reach them. */
-export interface UseJobsOptions extends JobListOptions {
-  status?: JobStatus | readonly JobStatus[] | undefined
-  kind?: string | undefined
-}
-
-const shared = new SharedSignals<JobListSignal>()
+import type { JobListSignal } from './job-list-signal.ts'
+import { jobListOf, type UseJobsOptions } from './shared-job-list.ts'
 
 /**
  * A list of jobs, live, for a Preact component. Components with the same jobs share it, and its connection, whatever they leave out.
@@ -31,16 +19,6 @@ const shared = new SharedSignals<JobListSignal>()
 export function useJobs(options: UseJobsOptions = {}): JobListSignal {
   // One that is written in the component is another at each render.
   const getToken = useRef(options.getToken).current
-  const { status, kind, ...listed } = { ...options, getToken }
-  const { environment = usualEnvironment(), baseUrl, owner, parent } = listed
-  const key = JSON.stringify([baseUrl, owner, parent, credentialKey(listed)])
-  const statuses = status === undefined ? undefined : [status].flat()
-  return useMemo(() => {
-    const list = shared.get(environment, key, () => createJobListSignal(listed))
-    if (!statuses && kind === undefined) return list
-    const isWanted = ({ job }: JobRow) =>
-      (!statuses || statuses.includes(job.status)) && (kind === undefined || job.kind === kind)
-    const rows = sameIfEqual(() => list.rows.value.filter(isWanted))
-    return { ...list, rows, ids: sameIfEqual(() => rows.value.map(({ job }) => job.id)) }
-  }, [environment, key, `${statuses}`, kind])
+  const { make, dependencies } = jobListOf({ ...options, getToken })
+  return useMemo(make, dependencies)
 }

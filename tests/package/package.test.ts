@@ -26,6 +26,8 @@ const BUNDLES = {
   "export { useJobProgress } from 'milepost/client'": 20_300,
   "export { createJobSignal } from 'milepost/client'": 13_700,
   "export { createReporter } from 'milepost/client'": 6_850,
+  "export { watchJob, jobUpdates } from 'milepost/watch'": 14_500,
+  "export { useJobProgress } from 'milepost/react'": 14_500,
   "export * from 'milepost/client'": 30_150,
   "export { applyEvent, getProgressPercent } from 'milepost'": 1_600,
 }
@@ -58,7 +60,8 @@ describe('the tarball', () => {
   test('the tarball has what is exported and what that needs, each with its types, and nothing else', () => {
     const modules = tarball.files.filter((path) => path.endsWith('.js'))
     const declarations = modules.map((path) => path.replace(/\.js$/, '.d.ts'))
-    expect(tarball.files).toEqual(['LICENSE', 'README.md', 'package.json', ...modules, ...declarations].sort())
+    const others = ['LICENSE', 'README.md', 'package.json', packageJson.customElements]
+    expect(tarball.files).toEqual([...others, ...modules, ...declarations].sort())
     for (const path of Object.values(packageJson.exports)) expect(modules).toContain(path.replace('./', ''))
     expect(modules).toContain(packageJson.bin.milepost)
     const rooms = new Set(modules.map((path) => path.split('/').slice(1, -1).slice(0, 2).join('/')))
@@ -69,6 +72,7 @@ describe('the tarball', () => {
         'client/element',
         'client/producer',
         'client/queues',
+        'client/react',
         'client/signals',
         'client/text',
       ],
@@ -262,6 +266,7 @@ describe('bundles', () => {
         minify: true,
         format: 'esm',
         define: { 'process.env.NODE_ENV': '"production"' },
+        external: ['react'],
         metafile: true,
         write: false,
         logLevel: 'silent',

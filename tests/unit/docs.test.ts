@@ -11,6 +11,7 @@ import { problemTypes } from '../../shared/wire/api.ts'
 const names = [
   'index',
   'app',
+  'frameworks',
   'shell',
   'languages',
   'wire',

@@ -20,6 +20,15 @@ const api: Record<string, { values: string; types: string }> = {
     types: `ConnectionStatus Environment Format GetToken JobError JobFacts JobListOptions JobListSignal JobReporter JobRow JobSignal
       JobSignalOptions JobState JobWords Language NewJob Reporter ReporterOptions Tone UseJobProgressOptions UseJobsOptions`,
   },
+  'client/watch.ts': {
+    values: 'createJobListSignal createJobSignal getJobSignal jobUpdates watchJob',
+    types: `ConnectionStatus GetToken JobError JobListOptions JobListSignal JobProgress JobRow JobSignal JobSignalOptions
+      JobUpdatesOptions`,
+  },
+  'client/react/index.ts': {
+    values: 'useJobProgress useJobs',
+    types: 'ConnectionStatus GetToken JobError JobProgress JobRow JobRows UseJobProgressOptions UseJobsOptions',
+  },
   'client/queues/bullmq.ts': {
     values: 'acceptCancels bullMQJobId reportBullMQ',
     types: 'BullMQQueue JobDescription QueueReporterOptions ReportedQueue',
@@ -50,9 +59,11 @@ interface Export {
   name: string
   isType: boolean
   declaredIn: string
+  /** Its name there. */
+  declaredAs: string
 }
 
-const DECLARATION = /^export (?:abstract |async )*(class|function|const|interface|type) (\w+)/gm
+const DECLARATION = /^export (?:abstract |async )*(class|function\*?|const|interface|type) (\w+)/gm
 const RE_EXPORT = /^export (type )?\{([^}]*)\} from '([^']+)'/gm
 
 const read = (path: string) => Bun.file(new URL(`../../${path}`, import.meta.url)).text()
@@ -61,20 +72,20 @@ const read = (path: string) => Bun.file(new URL(`../../${path}`, import.meta.url
 async function exportsOf(path: string): Promise<Export[]> {
   const text = await read(path)
   const declared = [...text.matchAll(DECLARATION)].map(([, kind = '', name = '']) => {
-    return { name, isType: kind === 'interface' || kind === 'type', declaredIn: path }
+    return { name, isType: kind === 'interface' || kind === 'type', declaredIn: path, declaredAs: name }
   })
   const passedOn = [...text.matchAll(RE_EXPORT)].flatMap(([, type, names = '', from = '']) =>
-    [...names.matchAll(/(type )?(\w+)/g)].map(([, typeOfOne, name = '']) => {
+    [...names.matchAll(/(type )?(\w+)(?: as (\w+))?/g)].map(([, typeOfOne, declaredAs = '', name = declaredAs]) => {
       const isType = type !== undefined || typeOfOne !== undefined
-      return { name, isType, declaredIn: posix.join(posix.dirname(path), from) }
+      return { name, isType, declaredIn: posix.join(posix.dirname(path), from), declaredAs }
     }),
   )
   return [...declared, ...passedOn]
 }
 
 /** Whether a comment stands right before the declaration. */
-async function isDocumented({ name, declaredIn }: Export): Promise<boolean> {
-  const declaration = `export (?:abstract |async )*(?:class|function|const|interface|type) ${name}\\b`
+async function isDocumented({ declaredAs, declaredIn }: Export): Promise<boolean> {
+  const declaration = `export (?:abstract |async )*(?:class|function\\*?|const|interface|type) ${declaredAs}\\b`
   return new RegExp(`\\*/\\n${declaration}`).test(await read(declaredIn))
 }
 
@@ -108,9 +119,9 @@ describe('the entries', () => {
   })
 
   test('deno.json exports the same, but for what JSR does not take or Deno has no use for', () => {
-    // JSR refuses modules that add to global types, as the element's does, and has no files that are built; Durable Objects are of Workers
-    // alone.
-    const leftOut = ['./element', './assets', './engines/durable-object']
+    // JSR refuses modules that add to the types of others, as the element and the hooks of React do, and has no files that are built; Durable
+    // Objects are of Workers alone.
+    const leftOut = ['./element', './react', './assets', './engines/durable-object']
     expect<object>(config.exports).toEqual(Object.fromEntries(entries.filter(([name]) => !leftOut.includes(name))))
     expect(config.version).toBe(packageJson.version)
   })

@@ -40,6 +40,7 @@ describe('findViolations: directions', () => {
     'shared/a.ts': '',
     'client/a.ts': '',
     'client/queues/a.ts': '',
+    'client/react/a.ts': '',
     'server/a.ts': '',
     'server/support/a.ts': '',
     'server/jobs/a.ts': '',
@@ -65,6 +66,7 @@ describe('findViolations: directions', () => {
       shared: ['shared'],
       client: ['shared', 'client'],
       'client/queues': ['shared', 'client', 'client/queues'],
+      'client/react': ['shared', 'client', 'client/react'],
       server: [
         'shared',
         'server',
@@ -92,7 +94,7 @@ describe('findViolations: directions', () => {
       ],
       'server/engines': ['shared', 'server', 'server/support', 'server/jobs', 'server/auth', 'server/engines'],
       'server/entries': parts.filter((part) => !part.startsWith('client')),
-      'server/cli': parts.filter((part) => part !== 'client/queues'),
+      'server/cli': parts.filter((part) => part !== 'client/queues' && part !== 'client/react'),
     })
   })
 
@@ -107,6 +109,7 @@ describe('findViolations: directions', () => {
       '@hono/zod-validator',
       'redis',
       'bullmq',
+      'react',
     ]
     const mayUse = (part: string) =>
       packages.filter((name) => violationsOf({ [`${part}/b.ts`]: `import type { A } from '${name}'\n` }).length === 0)
@@ -114,6 +117,7 @@ describe('findViolations: directions', () => {
       shared: ['zod'],
       client: ['preact', 'preact/hooks', '@preact/signals-core'],
       'client/queues': ['bullmq'],
+      'client/react': ['@preact/signals-core', 'react'],
       server: ['zod', 'hono', 'hono/jwt', '@hono/zod-validator'],
       'server/support': [],
       'server/jobs': [],

@@ -6,9 +6,19 @@ import { scopes } from '../../server/auth/access.ts'
 
 const documents = [
   ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
-  ...['app', 'engines', 'errors', 'index', 'languages', 'reporting', 'running', 'settings', 'webhooks', 'wire'].map(
-    (name) => `server/docs/${name}.md`,
-  ),
+  ...[
+    'app',
+    'engines',
+    'errors',
+    'frameworks',
+    'index',
+    'languages',
+    'reporting',
+    'running',
+    'settings',
+    'webhooks',
+    'wire',
+  ].map((name) => `server/docs/${name}.md`),
   ...['tests/bench/RESULTS.md', 'tests/conformance/README.md'],
 ]
 const texts = await Promise.all(documents.map(async (name) => [name, await Bun.file(name).text()] as const))

@@ -41,6 +41,9 @@ try {
     const file = Bun.file(join(root, 'dist', path))
     await Bun.write(file, withShortStyles(await file.text()))
   }
+  // What editors know of the element.
+  const described: string = packageJson.customElements
+  await Bun.write(join(root, described), Bun.file(join(root, described.replace('dist/', ''))))
 } finally {
   await rm(folder, { recursive: true })
 }

@@ -5,6 +5,7 @@ import type { DocPage, Docs } from '../../http/pages/docs.ts'
 const names = [
   'index',
   'app',
+  'frameworks',
   'shell',
   'languages',
   'wire',

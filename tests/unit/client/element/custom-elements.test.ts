@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'bun:test'
+import type { CustomElementDeclaration } from 'custom-elements-manifest'
+import schema from 'custom-elements-manifest/schema.json' with { type: 'json' }
+import { z } from 'zod'
+import manifest from '../../../../client/element/custom-elements.json' with { type: 'json' }
+import { JobProgressElement } from '../../../../client/element/job-progress-element.ts'
+
+const read = (name: string) => Bun.file(`client/element/${name}.ts`).text()
+const [module] = manifest.modules
+const element = module?.declarations[0] as CustomElementDeclaration
+const namesOf = (list: readonly { name: string }[] = []) => list.map(({ name }) => name).sort()
+const matches = (text: string, pattern: RegExp) =>
+  [...new Set([...text.matchAll(pattern)].map(([, name = '']) => name))].sort()
+
+describe('custom-elements.json', () => {
+  test('custom-elements.json is a manifest by its schema', () => {
+    expect(z.fromJSONSchema(schema as unknown as z.core.JSONSchema.JSONSchema).parse(manifest)).toEqual(manifest)
+  })
+
+  test('custom-elements.json has the attributes and events of the element', async () => {
+    expect(namesOf(element.attributes)).toEqual([...JobProgressElement.observedAttributes].sort())
+    const code = (await read('job-progress-element')) + (await read('more'))
+    expect(namesOf(element.events)).toEqual(matches(code, /(?:tell|CustomEvent)\('(job-\w+)'/g))
+  })
+
+  test('custom-elements.json has every part and property of its style', async () => {
+    const code = (await read('job-progress-view')) + (await read('more'))
+    const parts = matches(code, /(?:element|row)\('\w+', '(\w+)'|part: '(\w+)'/g)
+    expect(namesOf(element.cssParts)).toEqual([...parts.filter(Boolean), 'ring'].sort())
+    const styles = await read('job-progress-styles')
+    expect(namesOf(element.cssProperties)).toEqual(matches(styles, /var\((--job-progress-\w+)/g))
+  })
+
+  test('custom-elements.json has the public members of the class, which have descriptions', async () => {
+    const text = await read('job-progress-element')
+    const own = matches(text, /^ {2}(?:static (?:readonly )?|get )?(\w+)(?:\(.*\)|\??): .*$/gm)
+    const handed = ['observedAttributes']
+    expect(namesOf(element.members)).toEqual(own.filter((name) => !handed.includes(name) && !name.endsWith('Callback')))
+    for (const { description } of element.members ?? []) expect(description).toBeTruthy()
+  })
+})
