@@ -143,7 +143,7 @@ export class Jobs {
     if ('refused' in applied && applied.refused.status === 404) await this.read(principal, id, 'publish')
     const header = this.#count(applied, events.length)
     if (header.openAsks && events.some(({ type }) => type === 'ask')) this.#context.webhooks.onDue()
-    return this.#receipt(principal, header, 'watched' in applied)
+    return this.#receipt(principal, header, 'watched' in applied, events)
   }
 
   /** The receipt of a batch without events: what watchers ask of the job. @param epoch required epoch of the job; omitted: any */
@@ -302,12 +302,17 @@ export class Jobs {
     return { header, marks: { ...marks, bytes: headerBytes(header), ...(notify ? { notify } : {}) } }
   }
 
-  #receipt({ tenant }: Principal, header: JobHeader, isWatchedElsewhere = false): Receipt {
+  #receipt(
+    { tenant }: Principal,
+    header: JobHeader,
+    isWatchedElsewhere = false,
+    events: readonly ProducerEvent[] = [],
+  ): Receipt {
     const { version, cancelRequested, pauseRequested } = header
     const watched = isWatchedElsewhere || this.#context.isWatched(header, tenant)
     const flushMs = watched ? FLUSH_MS.watched : FLUSH_MS.unwatched
     const receipt = { version, cancelRequested, pauseRequested, watched, flushMs }
-    const answers = closedAsks(header)
+    const answers = closedAsks(header, events)
     return answers ? { ...receipt, answers } : receipt
   }
 

@@ -1,5 +1,13 @@
 import type { AnswerValue, AskField, AskSchema } from './ask-schema.ts'
 
+/** Most JSON of one answer: characters. */
+const ANSWER_LENGTH = 10_000
+
+interface Flaw {
+  field: string
+  detail: string
+}
+
 /** What a form asks for: its fields by name; one without a name is the whole answer. */
 export function fieldsOf(
   schema: AskSchema = { type: 'boolean' },
@@ -10,13 +18,19 @@ export function fieldsOf(
 }
 
 /** What is wrong with an answer, by field: `value`, or `value.name`. Empty: nothing. */
-export function flawsOfAnswer(schema: AskSchema | undefined, value: AnswerValue): { field: string; detail: string }[] {
+export function flawsOfAnswer(schema: AskSchema | undefined, value: AnswerValue): Flaw[] {
+  const flaws = flawsOfFields(schema, value)
+  if (flaws.length > 0 || JSON.stringify(value).length <= ANSWER_LENGTH) return flaws
+  return [{ field: 'value', detail: `must be at most ${ANSWER_LENGTH} characters of JSON` }]
+}
+
+function flawsOfFields(schema: AskSchema | undefined, value: AnswerValue): Flaw[] {
   if (schema?.type !== 'object') {
     const detail = flawOf(schema ?? { type: 'boolean' }, value)
     return detail === undefined ? [] : [{ field: 'value', detail }]
   }
   if (typeof value !== 'object') return [{ field: 'value', detail: 'must be an object' }]
-  const flaws: { field: string; detail: string }[] = []
+  const flaws: Flaw[] = []
   for (const { name = '', field, required } of fieldsOf(schema)) {
     const given = Object.hasOwn(value, name) ? value[name] : undefined
     const detail = given === undefined ? (required ? 'is required' : undefined) : flawOf(field, given)

@@ -10,23 +10,45 @@ const text = z.string().max(TEXT)
 const about = { title: text.optional(), description: text.optional() }
 const length = z.int().min(0).max(8_192)
 
+/** An object of named values. Without the check zod drops the name `__proto__` and says nothing. */
+const recordOf = <K extends z.ZodString, V extends z.ZodType>(name: K, value: V) =>
+  z.preprocess(
+    (input, { issues }) => {
+      if (typeof input === 'object' && input !== null && Object.hasOwn(input, '__proto__'))
+        issues.push({ code: 'custom', path: ['__proto__'], message: 'is not a known field', input })
+      return input
+    },
+    z.record(name, value),
+  )
+
 const fieldSchema = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('string'),
-    ...about,
-    /** Choices: the answer is one of them. */
-    enum: z.array(text.min(1)).min(1).max(CHOICES).optional(),
-    minLength: length.optional(),
-    maxLength: length.optional(),
-    default: text.optional(),
-  }),
-  z.strictObject({
-    type: z.enum(['number', 'integer']),
-    ...about,
-    minimum: z.number().optional(),
-    maximum: z.number().optional(),
-    default: z.number().optional(),
-  }),
+  z
+    .strictObject({
+      type: z.literal('string'),
+      ...about,
+      /** Choices: the answer is one of them. */
+      enum: z.array(text.min(1)).min(1).max(CHOICES).optional(),
+      minLength: length.optional(),
+      maxLength: length.optional(),
+      default: text.optional(),
+    })
+    .refine(({ minLength = 0, maxLength = minLength }) => minLength <= maxLength, {
+      path: ['minLength'],
+      error: 'must be at most maxLength',
+    }),
+  z
+    .strictObject({
+      type: z.enum(['number', 'integer']),
+      ...about,
+      minimum: z.number().optional(),
+      maximum: z.number().optional(),
+      default: z.number().optional(),
+    })
+    .refine(
+      ({ type, minimum: low = Number.NEGATIVE_INFINITY, maximum: high = Number.POSITIVE_INFINITY }) =>
+        type === 'integer' ? Math.ceil(low) <= Math.floor(high) : low <= high,
+      { path: ['minimum'], error: 'leaves no number up to maximum' },
+    ),
   z.strictObject({ type: z.literal('boolean'), ...about, default: z.boolean().optional() }),
 ])
 /** One field of a form: text, a choice, a number, or yes and no. */
@@ -38,14 +60,18 @@ const isFieldName = /^[A-Za-z_][\w-]{0,63}$/
 export const askSchemaSchema = z
   .union([
     fieldSchema,
-    z.strictObject({
-      type: z.literal('object'),
-      properties: z
-        .record(z.string().regex(isFieldName, 'must be 1 to 64 letters, digits, _ and -'), fieldSchema)
-        .refine((fields) => Object.keys(fields).length > 0, 'needs a field')
-        .refine((fields) => Object.keys(fields).length <= FIELDS, `must have at most ${FIELDS} fields`),
-      required: z.array(z.string()).max(FIELDS).optional(),
-    }),
+    z
+      .strictObject({
+        type: z.literal('object'),
+        properties: recordOf(z.string().regex(isFieldName, 'must be 1 to 64 letters, digits, _ and -'), fieldSchema)
+          .refine((fields) => Object.keys(fields).length > 0, 'needs a field')
+          .refine((fields) => Object.keys(fields).length <= FIELDS, `must have at most ${FIELDS} fields`),
+        required: z.array(z.string()).max(FIELDS).optional(),
+      })
+      .refine(({ properties, required = [] }) => required.every((name) => Object.hasOwn(properties, name)), {
+        path: ['required'],
+        error: 'must name fields of properties',
+      }),
   ])
   .meta({ id: 'AskSchema' })
 export type AskSchema = z.infer<typeof askSchemaSchema>
@@ -55,7 +81,7 @@ export const answerValueSchema = z.union([
   z.string(),
   z.number(),
   z.boolean(),
-  z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  recordOf(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 ])
 export type AnswerValue = z.infer<typeof answerValueSchema>
 

@@ -1,12 +1,17 @@
 import type { AnswerValue, Ask } from './ask-schema.ts'
-import type { AppliedEvent } from './events.ts'
+import type { AppliedEvent, JobEvent } from './events.ts'
 import type { JobHeader } from './job.ts'
 
 /** Most open asks of a job. */
 export const OPEN_ASKS_LIMIT = 20
-/** Asks that a document keeps, and their JSON: characters. The oldest that are closed go first. */
-const ASK_WINDOW = 100
+/** Most JSON of the open asks of a job together: characters. */
 export const ASKS_LENGTH = 16_384
+/**
+ * Asks that a document keeps, and their JSON: characters. Those closed first go first. An answer fits beside all that is open, so
+ * the newest is never the one that goes.
+ */
+const ASK_WINDOW = 100
+const WINDOW_LENGTH = 2 * ASKS_LENGTH
 
 type Asking = Pick<JobHeader, 'asks'>
 
@@ -27,9 +32,17 @@ interface ClosedAsk {
   expired?: true
 }
 
-/** The newest asks of a job that are closed: as many as may be open. `undefined` if there are none. */
-export function closedAsks({ asks }: Asking): ClosedAsk[] | undefined {
-  const closed = asks?.filter((ask) => !isOpen(ask)).slice(-OPEN_ASKS_LIMIT)
+/**
+ * The asks of a job that were closed last, in the order of that: as many as may be open. `undefined` if there are none.
+ *
+ * @param events what a producer has just reported: what it asks again and is closed comes too, however long ago that was
+ */
+export function closedAsks({ asks }: Asking, events: readonly JobEvent[] = []): ClosedAsk[] | undefined {
+  const askedAgain = new Set(events.map((event) => (event.type === 'ask' ? event.id : undefined)))
+  const closed = asks
+    ?.filter((ask) => !isOpen(ask))
+    .toSorted((a, b) => a.version - b.version)
+    .filter(({ id }, place, { length }) => place >= length - OPEN_ASKS_LIMIT || askedAgain.has(id))
   if (!closed || closed.length === 0) return undefined
   return closed.map(({ id, answer }) =>
     answer ? { ask: id, value: answer.value, by: answer.by } : { ask: id, expired: true },
@@ -66,10 +79,11 @@ export function foldAsks(
 
 function withinWindow(asks: Ask[]): Pick<JobHeader, 'asks' | 'openAsks'> {
   const kept = [...asks]
-  while (kept.length > ASK_WINDOW || JSON.stringify(kept).length > ASKS_LENGTH) {
-    const oldest = kept.findIndex((ask) => !isOpen(ask))
-    if (oldest === -1) break
-    kept.splice(oldest, 1)
+  const closed = asks.filter((ask) => !isOpen(ask)).toSorted((a, b) => b.version - a.version)
+  while (kept.length > ASK_WINDOW || JSON.stringify(kept).length > WINDOW_LENGTH) {
+    const first = closed.pop()
+    if (!first) break
+    kept.splice(kept.indexOf(first), 1)
   }
   if (kept.length === 0) return {}
   const open = kept.filter(isOpen).length

@@ -131,7 +131,8 @@ export function createEventSchema(limits: Limits) {
   const ask = z
     .strictObject({
       type: z.literal('ask'),
-      id: name,
+      // As a segment of a path, these two lead elsewhere: nobody could answer.
+      id: name.refine((id) => id !== '.' && id !== '..', 'must not be . or ..'),
       message,
       schema: askSchemaSchema.optional(),
       expiresAt: instant.optional(),

@@ -121,7 +121,7 @@ export const receiptSchema = z
     watched: z.boolean(),
     /** How long a producer should gather events before it sends them: milliseconds. */
     flushMs: z.int(),
-    /** The newest asks of the job that were answered or have expired, 20 at most; left out for none. */
+    /** Asks of the job that were answered or have expired: the last 20, and those that the batch asks again; left out for none. */
     answers: z
       .array(
         z.object({

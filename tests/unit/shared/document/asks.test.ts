@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { flawsOfAnswer } from '../../../../shared/document/answer-flaws.ts'
-import type { AnswerValue, AskSchema } from '../../../../shared/document/ask-schema.ts'
+import { type AnswerValue, type AskSchema, answerValueSchema } from '../../../../shared/document/ask-schema.ts'
 import { closedAsks, isWaiting, openAsks } from '../../../../shared/document/asks.ts'
-import type { JobEvent } from '../../../../shared/document/events.ts'
+import { eventSchema, type JobEvent } from '../../../../shared/document/events.ts'
 import { foldAll, instantOf, newDocument, placed } from '../../../arbitraries.ts'
 
 const ask = (id: string, fields: object = {}): JobEvent => ({ type: 'ask', id, message: `${id}?`, ...fields })
@@ -47,15 +47,33 @@ describe('foldAsks', () => {
     expect([isWaiting(ended), ended.openAsks, ended.asks?.length]).toEqual([false, undefined, 1])
   })
 
-  test('the oldest closed asks go first when there are too many, or too long ones', () => {
+  test('the asks that were closed first go first when there are too many, or too long ones', () => {
     const many = Array.from({ length: 120 }, (_, n) => [ask(`${n}`), answer(`${n}`, true)]).flat()
     const { asks = [] } = after(ask('open'), ...many)
     expect([asks.length, asks[0]?.id, asks[1]?.id, asks.at(-1)?.id]).toEqual([100, 'open', '21', '119'])
-    const long = Array.from({ length: 5 }, (_, n) => [
+    const long = Array.from({ length: 8 }, (_, n) => [
       ask(`${n}`, { message: 'x'.repeat(5_000) }),
       answer(`${n}`, true),
     ])
-    expect(after(...long.flat()).asks?.map(({ id }) => id)).toEqual(['2', '3', '4'])
+    const first = ask('first', { message: 'x'.repeat(5_000) })
+    expect(after(first, ...long.flat(), answer('first', true)).asks?.map(({ id }) => id)).toEqual([
+      'first',
+      ...['3', '4', '5', '6', '7'],
+    ])
+  })
+
+  test('producers hear of what was closed last, however long ago it was asked', () => {
+    const others = Array.from({ length: 20 }, (_, n) => [ask(`${n}`), answer(`${n}`, true)]).flat()
+    const closed = closedAsks(after(ask('first'), ...others, answer('first', true)))
+    expect([closed?.length, closed?.[0]?.ask, closed?.at(-1)?.ask]).toEqual([20, '1', 'first'])
+    const again = closedAsks(after(ask('first'), answer('first', 3), ...others), [ask('first'), ask('new')])
+    expect([again?.length, again?.[0]]).toEqual([21, { ask: 'first', value: 3, by: 'ada' }])
+  })
+
+  test('the longest answer is kept beside the longest open asks', () => {
+    const open = [ask('a', { message: 'x'.repeat(8_000) }), ask('b', { message: 'x'.repeat(7_800) })]
+    const { asks } = after(...open, ask('c', { schema: { type: 'string' } }), answer('c', 'x'.repeat(9_998)))
+    expect(asks?.map(({ id }) => id)).toEqual(['a', 'b', 'c'])
   })
 })
 
@@ -75,6 +93,8 @@ test('flawsOfAnswer names each field that is not as the schema wants it', () => 
     [undefined, true, []],
     [undefined, 'yes', ['value must be true or false']],
     [{ type: 'string' }, 'x'.repeat(8_193), ['value must have at most 8192 characters']],
+    [{ type: 'string' }, 'x'.repeat(8_192), []],
+    [{ type: 'string' }, '"'.repeat(8_000), ['value must be at most 10000 characters of JSON']],
     [{ type: 'integer' }, 1.5, ['value must be a whole number']],
     [{ type: 'number' }, Number.POSITIVE_INFINITY, ['value must be a number']],
     [object, true, ['value must be an object']],
@@ -96,4 +116,23 @@ test('flawsOfAnswer names each field that is not as the schema wants it', () => 
   ]
   for (const [schema, value, flaws] of cases)
     expect(flawsOfAnswer(schema, value).map(({ field, detail }) => `${field} ${detail}`)).toEqual(flaws)
+})
+
+test('an ask that nobody could answer is refused, and so are names that objects inherit; the field is named', () => {
+  const properties = { a: { type: 'string' } }
+  const cases: [object, string | undefined][] = [
+    [{ schema: { type: 'object', properties, required: ['a'] } }, undefined],
+    [{ schema: { type: 'object', properties, required: ['b'] } }, 'schema.required'],
+    [{ schema: { type: 'object', properties, required: ['toString'] } }, 'schema.required'],
+    [{ schema: { type: 'object', properties: JSON.parse('{"a":{"type":"boolean"},"__proto__":{}}') } }, 'schema'],
+    [{ schema: { type: 'string', minLength: 3, maxLength: 2 } }, 'schema.minLength'],
+    [{ schema: { type: 'number', minimum: 1.1, maximum: 1.9 } }, undefined],
+    [{ schema: { type: 'integer', minimum: 1.1, maximum: 1.9 } }, 'schema.minimum'],
+    [{ id: '..' }, 'id'],
+  ]
+  for (const [fields, field] of cases) {
+    const { error } = eventSchema.safeParse({ type: 'ask', id: 'a', message: 'a?', ...fields })
+    expect(error?.issues.map(({ path }) => path.join('.'))).toEqual(field === undefined ? undefined : [field])
+  }
+  expect(answerValueSchema.safeParse(JSON.parse('{"a":1,"__proto__":{"b":1}}')).success).toBe(false)
 })
