@@ -85,7 +85,8 @@ withPrograms(
     await until(() => watched.connection.value === 'ended' && row()?.job.status === 'completed')
     await reporter.close()
     expect(watched.job.value).toMatchObject({ status: 'completed', progress: { done }, version: 2 + done + 1 })
-    expect([work.dropped, problems]).toEqual([0, []])
+    // The pages are none of Milepost's answers, which the reporter says once when they go on.
+    expect([work.dropped, problems.filter((problem) => !problem.includes('The work goes on'))]).toEqual([0, []])
     for (const stop of stops) stop()
   },
 )
