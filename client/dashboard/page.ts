@@ -62,3 +62,24 @@ export function useTitle(page: string): void {
     document.title = text.title(page)
   }, [page])
 }
+
+const RING = 'fill="none" stroke-width="4" cx="9" cy="9" r="7"'
+/** Colours that can be told from light and dark tabs. */
+const ICON_COLORS = { running: '#5b7cf5', done: '#1f9d61', failed: '#e0484d', attention: '#c98a1b', neutral: '#8a8f9c' }
+
+/** Shows the progress of the page's job in the icon of its tab. */
+export function useProgressIcon(words: JobWords | undefined): void {
+  // An icon that changes with each event costs more than anyone sees.
+  const share = words && Math.floor((words.percent ?? 100) / 5) * 5
+  const color = words && ICON_COLORS[words.tone]
+  useEffect(() => {
+    const link = document.querySelector<HTMLLinkElement>('link[rel="icon"]')
+    if (!link || color === undefined) return
+    const before = link.href
+    const ring = `<circle ${RING} stroke="#8884"/><circle ${RING} stroke="${color}" pathLength="100" stroke-dasharray="${share} 100" transform="rotate(-90 9 9)"/>`
+    link.href = `data:image/svg+xml,${encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 18 18">${ring}</svg>`)}`
+    return () => {
+      link.href = before
+    }
+  }, [share, color])
+}

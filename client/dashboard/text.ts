@@ -107,6 +107,8 @@ export const text = {
     errorWindow: (shown: string, all: string) => `The newest ${shown} of ${all}`,
     log: 'Log',
     logWindow: (shown: string, all: string) => `The newest ${shown} of ${all} lines`,
+    searchLog: 'Search the log',
+    logFound: (number: string) => `Lines found: ${number}`,
     following: 'Following',
     follow: 'To the newest',
     result: 'Result',

@@ -1,4 +1,5 @@
 import { describe, expect } from 'bun:test'
+import { readFile } from 'node:fs/promises'
 import type { Page } from 'playwright-core'
 import type { ProducerEvent } from '../../shared/document/events.ts'
 import { ApiClient } from '../support/api-client.ts'
@@ -68,6 +69,66 @@ describe('the page of a job', () => {
         expect.stringContaining('Not started'),
       ])
       expect(await axeFindings(page)).toEqual([])
+    },
+  )
+
+  browserTest(
+    'its log is searched and saved, its items too; its time is drawn; its end is told to those who asked',
+    async () => {
+      await using server = await ServerProcess.start()
+      const { page, api } = await open(
+        server,
+        { type: 'step', id: 'read', status: 'running' },
+        { type: 'step', id: 'read', status: 'succeeded' },
+        { type: 'step', id: 'write', status: 'running' },
+        { type: 'step', id: 'check', status: 'pending' },
+        { type: 'item', id: 'a.txt', status: 'succeeded' },
+        { type: 'item', id: 'b.txt', status: 'failed', error: '=1+1, "no" way' },
+        { type: 'log', message: 'Reads the files' },
+        { type: 'log', message: 'The disk is slow', level: 'warn' },
+        { type: 'progress', done: 42, total: 100, unit: 'rows' },
+      )
+      await page.getByRole('heading', { name: 'Timeline' }).waitFor()
+      expect(await page.locator('.timeline .name').allTextContents()).toEqual(['read', 'write'])
+      await page.locator('link[rel="icon"][href*="dasharray%3D%2240%20100"]').waitFor({ state: 'attached' })
+
+      await page.getByRole('searchbox', { name: 'Search the log' }).fill('DISK')
+      await page.getByText('Lines found: 1').waitFor()
+      expect(await page.locator('.log-box .lines span').allTextContents()).toEqual(['Warning The disk is slow'])
+      const saved = async (name: string) => {
+        const download = page.waitForEvent('download')
+        await page.getByRole('button', { name }).click()
+        return readFile(await (await download).path(), 'utf8')
+      }
+      const lines = (await saved('Save as NDJSON')).trim().split('\n')
+      expect(lines.map((line) => JSON.parse(line).message)).toEqual(['Reads the files', 'The disk is slow'])
+      expect((await saved('Save as CSV')).split('\r\n')).toEqual([
+        'id,label,status,progress,message,error',
+        'a.txt,,succeeded,,,',
+        `b.txt,,failed,,,"'=1+1, ""no"" way"`,
+        '',
+      ])
+      expect(await axeFindings(page)).toEqual([])
+
+      await page.evaluate(() => {
+        const told: string[] = []
+        class Told {
+          static requestPermission = async () => 'granted'
+          constructor(title: string, { body }: { body: string }) {
+            told.push(`${title} | ${body}`)
+          }
+        }
+        Object.assign(globalThis, { Notification: Told, told })
+      })
+      await page.getByRole('button', { name: 'Notify me' }).click()
+      await page.getByRole('button', { name: 'Notify me', pressed: true }).waitFor()
+      await api.publish('nightly', { type: 'status', status: 'failed', message: 'No space left' })
+      await page.waitForFunction(() => (globalThis as unknown as { told: string[] }).told.length > 0)
+      expect(await page.evaluate(() => (globalThis as unknown as { told: string[] }).told)).toEqual([
+        'Nightly export | Failed: No space left',
+      ])
+      await page.emulateMedia({ media: 'print' })
+      expect(await page.getByRole('button', { name: 'Delete' }).isVisible()).toBe(false)
     },
   )
 

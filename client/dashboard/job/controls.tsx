@@ -3,6 +3,7 @@ import type { Job } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { jobPath } from '../../../shared/wire/paths.ts'
 import { bin, pause, play, stop } from '../../element/icons.ts'
+import type { JobWords } from '../../text/words.ts'
 import { call } from '../api.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Notice } from '../parts/notice.tsx'
@@ -10,7 +11,7 @@ import { text } from '../text.ts'
 import { onDemand } from './on-demand.ts'
 
 /** Pause, resume, cancel. The job itself shows the outcome. */
-export function Controls({ job }: { job: Job }) {
+export function Controls({ job, words }: { job: Job; words: JobWords }) {
   const [error, setError] = useState<unknown>()
   const [asking, setAsking] = useState(false)
   const [dialog, setDialog] = useState<'cancel' | 'delete'>()
@@ -38,6 +39,7 @@ export function Controls({ job }: { job: Job }) {
             </button>
           </>
         )}
+        <onDemand.Notify job={job} words={words} />
         <button type="button" class="danger" onClick={() => setDialog('delete')}>
           <Icon icon={bin} />
           {text.job.remove}

@@ -32,12 +32,14 @@ export function JobHead({ signals, job, words, onShowFailures }: JobHeadProps) {
         </p>
         <Heading>{job.title}</Heading>
       </div>
-      {!isGone && <Controls job={job} />}
+      {!isGone && <Controls job={job} words={words} />}
       <div class="job-progress">
         <ProgressBar words={words} label={job.title} big />
         <p class="figures">
           {share !== undefined && share !== aside && share !== line && words.state === 'running' && (
-            <b aria-hidden="true">{share}</b>
+            <b aria-hidden="true">
+              <bdi>{share}</bdi>
+            </b>
           )}
           <bdi class="line" aria-hidden="true">
             {line}

@@ -5,7 +5,7 @@ import type { JobState } from '../../text/job-language.ts'
 import { describeJob, type JobWords } from '../../text/words.ts'
 import { call } from '../api.ts'
 import { base, viewer } from '../navigation.ts'
-import { format, useAnnouncements, useTitle } from '../page.ts'
+import { format, useAnnouncements, useProgressIcon, useTitle } from '../page.ts'
 import { Heading } from '../parts/heading.tsx'
 import { Refusal } from '../refusal.ts'
 import { text } from '../text.ts'
@@ -38,6 +38,7 @@ export function JobPage({ id }: { id: string }) {
   const isMissing = useMissing(id, job !== undefined)
   const line = isMissing && !job ? format.language.notFound : words.line
   useTitle(job ? titleOf(words, job.title) : line)
+  useProgressIcon(job && words)
   useAnnouncements(words, job?.title)
   if (!job) return <JobMissing state={isMissing ? 'not-found' : words.state} line={line} />
   const showFailures = () => {
@@ -53,6 +54,7 @@ export function JobPage({ id }: { id: string }) {
         <div class="job-main">
           {job.result !== undefined && job.result !== null && <onDemand.Result kind={job.kind} result={job.result} />}
           <Items job={job} showFailed={showFailed} box={items} />
+          <onDemand.Timeline job={job} now={signals.now.value} />
           <Errors job={job} now={signals.now.value} />
           <Log job={job} />
         </div>

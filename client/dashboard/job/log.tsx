@@ -8,6 +8,7 @@ import { Icon } from '../parts/icon.tsx'
 import { Pure } from '../parts/pure.ts'
 import { Scrollable } from '../parts/scrollable.tsx'
 import { text } from '../text.ts'
+import { onDemand } from './on-demand.ts'
 
 /** Pixels from the end within which a reader counts as being at it. */
 const NEAR = 8
@@ -16,7 +17,10 @@ const NEAR = 8
 export function Log({ job }: { job: Job }) {
   const box = useRef<HTMLElement>(null)
   const [following, setFollowing] = useState(true)
-  const { logs, logCount } = job
+  const [search, setSearch] = useState('')
+  const { logCount } = job
+  const words = search.trim().toLowerCase()
+  const logs = words === '' ? job.logs : job.logs.filter(({ message }) => message.toLowerCase().includes(words))
   useLayoutEffect(() => {
     if (following && box.current) box.current.scrollTop = box.current.scrollHeight
   }, [job, following])
@@ -24,14 +28,24 @@ export function Log({ job }: { job: Job }) {
     const { current } = box
     if (current) setFollowing(current.scrollHeight - current.scrollTop - current.clientHeight <= NEAR)
   }
-  if (logs.length === 0) return null
+  if (job.logs.length === 0) return null
+  const isAll = words === ''
   return (
     <section class="card log">
       <div class="section-head">
         <h2>{text.job.log}</h2>
-        {logCount > logs.length && (
+        {isAll && logCount > logs.length && (
           <span class="muted">{text.job.logWindow(format.number(logs.length), format.number(logCount))}</span>
         )}
+        {!isAll && <span class="muted">{text.job.logFound(format.number(logs.length))}</span>}
+        <input
+          type="search"
+          aria-label={text.job.searchLog}
+          placeholder={text.job.searchLog}
+          value={search}
+          onInput={(event) => setSearch(event.currentTarget.value)}
+        />
+        <onDemand.Save job={job} what="log" />
         {following && !isTerminalStatus(job.status) && <span class="muted aside">{text.job.following}</span>}
         {!following && (
           <button type="button" class="quiet small aside" onClick={() => setFollowing(true)}>
@@ -41,7 +55,7 @@ export function Log({ job }: { job: Job }) {
         )}
       </div>
       <Scrollable class="log-box mono" label={text.job.log} box={box} onScroll={onScroll}>
-        {chunksOf(logs, logCount).map(({ number, rows }) => (
+        {chunksOf(logs, isAll ? logCount : logs.length).map(({ number, rows }) => (
           <LogLines key={number} rows={rows} />
         ))}
       </Scrollable>

@@ -41,7 +41,7 @@ export function Steps({ job, now }: { job: Job; now: number }) {
                 </span>
                 {step.message !== undefined && <small dir="auto">{step.message}</small>}
               </span>
-              <span class="muted">{isCut ? text.job.cut : describeStep(step, isOver ? undefined : now)}</span>
+              <bdi class="muted">{isCut ? text.job.cut : describeStep(step, isOver ? undefined : now)}</bdi>
             </li>
           )
         })}

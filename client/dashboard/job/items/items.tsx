@@ -7,6 +7,7 @@ import { format } from '../../page.ts'
 import { Icon } from '../../parts/icon.tsx'
 import { Tabs } from '../../parts/tabs.tsx'
 import { text } from '../../text.ts'
+import { onDemand } from '../on-demand.ts'
 import { ItemList } from './item-list.tsx'
 import { pickTab, tabOrder } from './pick-tab.ts'
 
@@ -41,6 +42,7 @@ export function Items({ job, showFailed, box }: { job: Job; showFailed: number; 
       <Tabs<ItemStatus> label={text.job.items} tabs={tabs} selected={selected} onSelect={setChosen}>
         <ItemList key={selected} job={job} status={selected} />
       </Tabs>
+      <onDemand.Save job={job} what="items" />
     </section>
   )
 }

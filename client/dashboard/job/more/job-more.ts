@@ -2,4 +2,7 @@
 export { CancelDialog } from './cancel-dialog.tsx'
 export { DeleteDialog } from './delete-dialog.tsx'
 export { Embed } from './embed.tsx'
+export { Notify } from './notify.tsx'
 export { Result } from './result.tsx'
+export { Save } from './save.tsx'
+export { Timeline } from './timeline.tsx'

@@ -5,4 +5,10 @@ export const moreText = {
   cancelPending: 'It has not started, and then never will.',
   letRun: 'Let it run',
   cancelIt: 'Cancel the job',
+  timeline: 'Timeline',
+  save: { log: 'Save as NDJSON', items: 'Save as CSV' },
+  notify: 'Notify me',
+  notifyOn: 'You are notified when the job ends, while this page is open.',
+  notifyOff: 'You are not notified.',
+  notifyDenied: 'The browser does not allow notifications of this site.',
 }
