@@ -14,10 +14,13 @@ declare global {
   }
 }
 
+/** Declared here, because declarations of an augmented module can't name types of the module itself. */
+type ElementProps = HTMLAttributes<JobProgressElement> & JobProgressAttributes
+
 declare module 'preact' {
   namespace JSX {
     interface IntrinsicElements {
-      'job-progress': HTMLAttributes<JobProgressElement> & JobProgressAttributes
+      'job-progress': ElementProps
     }
   }
 }

@@ -9,7 +9,7 @@ import { assets } from '../../server/generated/assets.ts'
 import { Wrangler } from '../conformance/workers/wrangler.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { describePreact } from './preact.ts'
-import { Project, pack, root, type Tarball, tool } from './project.ts'
+import { Project, pack, root, run, type Tarball, tool } from './project.ts'
 
 /** Packing, installing and type checkers take their time; the registry is asked for what is not at hand. */
 setDefaultTimeout(180_000)
@@ -26,8 +26,8 @@ const BUNDLES = {
   "export { useJobProgress } from 'milepost/client'": 20_300,
   "export { createJobSignal } from 'milepost/client'": 13_700,
   "export { createReporter } from 'milepost/client'": 6_850,
-  "export { watchJob, jobUpdates } from 'milepost/watch'": 14_500,
-  "export { useJobProgress } from 'milepost/react'": 14_500,
+  "export { watchJob, jobUpdates } from 'milepost/watch'": 14_700,
+  "export { useJobProgress } from 'milepost/react'": 14_700,
   "export * from 'milepost/client'": 30_150,
   "export { applyEvent, getProgressPercent } from 'milepost'": 1_600,
 }
@@ -99,6 +99,10 @@ describe('the tarball', () => {
 
   test('the tarball is small', () => {
     expect(tarball.bytes).toBeLessThanOrEqual(TARBALL_BYTES)
+  })
+
+  test('npm would publish it', async () => {
+    await run(['npm', 'publish', '--dry-run', '--offline', tarball.path], folder)
   })
 
   test('publint finds nothing', async () => {
