@@ -8,10 +8,8 @@ import { followHeader } from '../connection/jobs/follow-header.ts'
 import { createFormat, type Format } from '../text/format.ts'
 import { type JobLanguage, jobEnglish } from '../text/job-language.ts'
 import { describeJob, type JobWords } from '../text/words.ts'
-import { createAnnouncer } from './announcer.ts'
 import { styles } from './job-progress-styles.ts'
 import { createJobProgressView } from './job-progress-view.ts'
-import { say, useLiveRegion } from './live-region.ts'
 
 /** Without a DOM, as on a rendering server, the class can be imported but not used. */
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement)
@@ -50,7 +48,8 @@ export class JobProgressElement extends Base {
   readonly #view = createJobProgressView((list, button) => {
     const location = this.#location()
     if (!location) return
-    more()
+    this.#dress()
+      .then(more)
       .then(({ toggleFailures }) => toggleFailures(list, button, documentUrl(location, 'all')))
       .catch(() => {})
   })
@@ -63,11 +62,11 @@ export class JobProgressElement extends Base {
   })
   /** Whether it has come into view since it was connected. Attribute callbacks come earlier. */
   #wasSeen = false
-  #leaveLiveRegion: (() => void) | undefined
   /** Aborted when the job is left. */
   #following = new AbortController()
-  #announce = createAnnouncer(say)
   #facts: JobFacts | undefined
+  /** Whether it has the styles of the other variants. */
+  #isDressed = false
 
   constructor() {
     super()
@@ -87,14 +86,12 @@ export class JobProgressElement extends Base {
   }
 
   connectedCallback(): void {
-    this.#leaveLiveRegion = useLiveRegion()
     this.#observer.observe(this)
   }
 
   disconnectedCallback(): void {
     this.#observer.disconnect()
     this.#wasSeen = false
-    this.#leaveLiveRegion?.()
     this.#close()
   }
 
@@ -113,7 +110,6 @@ export class JobProgressElement extends Base {
   #connect(): void {
     this.#close()
     this.#facts = undefined
-    this.#announce = createAnnouncer(say)
     const location = this.#location()
     if (!location) return
     const { signal } = this.#following
@@ -153,14 +149,30 @@ export class JobProgressElement extends Base {
     const isUntitled = variant === 'text' && !this.hasAttribute('label')
     this.#view.update(words, isUntitled ? '' : title, variant)
     this.#view.root.lang = format.language.tag
-    this.#showFallback(words)
-    this.#announce(words, title, format)
+    this.#showFallback(words, variant)
+    const { signal } = this.#following
+    if (words.state !== 'connecting')
+      more()
+        .then(({ announceJob }) => announceJob(signal, words, title, format))
+        .catch(() => {})
   }
 
   /** Shows the page's own content until the job is known. */
-  #showFallback({ state }: JobWords): void {
-    this.#fallback.hidden = state !== 'connecting' && state !== 'unreachable'
-    this.#view.root.hidden = state === 'connecting' && this.textContent?.trim() !== ''
+  #showFallback({ state }: JobWords, variant: string): void {
+    const isDressed = variant === 'bar' || this.#isDressed
+    if (!isDressed) void this.#dress()
+    this.#fallback.hidden = isDressed && state !== 'connecting' && state !== 'unreachable'
+    this.#view.root.hidden = !isDressed || (state === 'connecting' && this.textContent?.trim() !== '')
+  }
+
+  /** Loads what the other variants need. Without it they are a bar. */
+  async #dress(): Promise<void> {
+    const shadow = this.shadowRoot
+    await more()
+      .then(({ dress }) => shadow && dress(shadow))
+      .catch(() => {})
+    this.#isDressed = true
+    this.#show()
   }
 
   #tell(job: JobHeader, before: JobHeader | undefined): void {

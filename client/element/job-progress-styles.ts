@@ -37,10 +37,6 @@ button {
   &:focus-visible { outline: 2px solid; outline-offset: -2px }
   @media (pointer: coarse) { min-height: 44px; padding-inline: 12px; margin-inline: -12px }
 }
-ul { max-height: 240px; overflow: auto; margin: 8px 0 0; padding: 0; list-style: none; font-size: .8125rem }
-li { padding: 8px 0; border-block-start: 1px solid var(--track) }
-small { display: block; font-size: inherit; color: var(--failed) }
-
 .track { height: var(--job-progress-height, 8px); border-radius: var(--job-progress-radius, 99px); overflow: hidden; background: var(--track) }
 .fill {
   height: 100%; border-radius: inherit; background: var(--tone);
@@ -49,48 +45,16 @@ small { display: block; font-size: inherit; color: var(--failed) }
   .empty & { opacity: 0 }
   .unknown & { transform: none; background: repeating-linear-gradient(115deg, var(--tone) 0 6px, transparent 6px 12px); opacity: .55 }
 }
-.ring {
-  width: 100%; height: 100%; rotate: -90deg; stroke-width: 4; stroke: var(--track);
-  :last-child { stroke: var(--tone); stroke-dasharray: var(--percent) 100 }
-  .empty & :last-child { opacity: 0 }
-  .unknown & :last-child { stroke-dasharray: 4 4; stroke-linecap: butt; opacity: .55 }
-  .unknown.running & :last-child { stroke-dasharray: 25 100; stroke-linecap: round; opacity: 1 }
-}
 @media (prefers-reduced-motion: no-preference) {
-  .fill, .ring :last-child { transition: .25s linear; transition-property: transform, stroke-dasharray }
-  .unknown.running {
-    .fill { width: 28%; background: var(--tone); opacity: 1; animation: band 2.8s ease-in-out infinite }
-    .ring { animation: turn 3.2s linear infinite }
-  }
+  .fill { transition: transform .25s linear }
+  .unknown.running .fill { width: 28%; background: var(--tone); opacity: 1; animation: band 2.8s ease-in-out infinite }
 }
 @keyframes band { from { transform: translateX(-100%) } to { transform: translateX(358%) } }
-@keyframes turn { to { transform: rotate(1turn) } }
-.ring, .middle { display: none }
-.middle { position: absolute; inset: 0; place-items: center; font-size: 12px; font-weight: 600 }
-
-.is-ring {
-  display: grid; grid-template-columns: auto minmax(0, 1fr); column-gap: 14px; align-items: center;
-  .head { align-self: end; margin: 0 }
-  .track { grid-row: 1 / 3; position: relative; width: var(--job-progress-size, 48px); height: var(--job-progress-size, 48px); background: none; border-radius: 50% }
-  .fill { display: none }
-  .ring, .middle { display: grid }
-  .middle svg { width: 18px; height: 18px; color: var(--tone) }
-  .figures { align-self: start; margin-block-start: 2px }
-  ul { grid-column: 1 / -1 }
-}
-.is-text {
-  &, .head, .figures { display: inline-flex; flex-wrap: wrap; gap: 0 8px; align-items: baseline; justify-content: start; margin: 0; font-size: inherit }
-  .chip { padding: 0; background: none; font-size: inherit }
-  .chip svg { align-self: center }
-  .track { position: absolute; width: 1px; height: 1px; clip-path: inset(50%) }
-  ul { width: 100% }
-}
+.middle { display: none }
 @media (forced-colors: active) {
   button { color: LinkText }
   svg { color: CanvasText !important }
   .track, .chip { border: 1px solid }
-  .is-ring .track, .is-text .chip { border: 0 }
   .fill { forced-color-adjust: none; background: Highlight !important }
-  .ring { stroke: GrayText; :last-child { stroke: Highlight } }
 }
 `

@@ -16,7 +16,7 @@ export function createJobProgressView(onShow: (list: HTMLElement, button: HTMLEl
   const chip = element('span', 'chip')
   const fill = element('div', 'fill')
   const middle = element('span', 'middle')
-  const track = element('div', 'track', fill, createRing(), middle)
+  const track = element('div', 'track', fill, middle)
   const line = element('span', 'line')
   const aside = element('span', 'aside')
   const action = element('button', 'action')
@@ -79,7 +79,8 @@ function element<K extends keyof HTMLElementTagNameMap>(
   return made
 }
 
-function svg(tag: string, attributes: Record<string, string | number>, ...inside: Node[]): SVGElement {
+/** An element of SVG. */
+export function svg(tag: string, attributes: Record<string, string | number>, ...inside: Node[]): SVGElement {
   const made = document.createElementNS('http://www.w3.org/2000/svg', tag) as SVGElement
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, `${value}`)
   made.append(...inside)
@@ -88,12 +89,6 @@ function svg(tag: string, attributes: Record<string, string | number>, ...inside
 
 function createIcon({ path, stroke }: IconShape): SVGElement {
   return svg('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, svg('path', { d: path, 'stroke-width': stroke }))
-}
-
-/** A circle for the track, and one of length 100 above it whose dash is the percent. */
-function createRing(): SVGElement {
-  const circle = () => svg('circle', { cx: 20, cy: 20, r: 18, pathLength: 100 })
-  return svg('svg', { viewBox: '0 0 40 40', class: 'ring', part: 'ring' }, circle(), circle())
 }
 
 /** Sets or hides a text. Touches the DOM only on change, so that a selection survives. */

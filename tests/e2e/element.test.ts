@@ -102,16 +102,22 @@ const shownBy = (page: Page, id: string): Promise<Shown> =>
   page.evaluate((elementId) => {
     const root = document.getElementById(elementId)?.shadowRoot
     const bar = root?.querySelector('[role=progressbar]')
+    // A number and its unit don't part: what is between them is a no-break space.
+    const plain = (text: string | null | undefined) => text?.replaceAll('\xa0', ' ')
     return {
-      chip: root?.querySelector('.chip')?.textContent ?? '',
-      line: root?.querySelector('.line')?.textContent ?? '',
+      chip: plain(root?.querySelector('.chip')?.textContent) ?? '',
+      line: plain(root?.querySelector('.line')?.textContent) ?? '',
       percent: bar?.getAttribute('aria-valuenow') ?? null,
-      spoken: bar?.getAttribute('aria-valuetext') ?? null,
+      spoken: plain(bar?.getAttribute('aria-valuetext')) ?? null,
     }
   }, id)
 
 /** Waits until an element's line is as it should be. */
-const untilLine = (page: Page, id: string, line: RegExp) => page.locator(`#${id} .line`).getByText(line).waitFor()
+const untilLine = (page: Page, id: string, line: RegExp) =>
+  page.locator(`#${id} .line`).getByText(spaced(line)).waitFor()
+
+/** With any space for each: a number and its unit don't part. */
+const spaced = (text: RegExp) => new RegExp(text.source.replaceAll(' ', '\\s'))
 
 describe('job-progress', () => {
   browserTest('job-progress shows every state of a job, and more jobs than a browser gives connections', async () => {
@@ -193,7 +199,7 @@ describe('job-progress', () => {
     await site.api.publish('live', files(100), end('completed'))
     await page
       .getByRole('status')
-      .getByText(/Export — Done — 100 files in/)
+      .getByText(spaced(/Export — Done — 100 files in/))
       .waitFor()
     const told = await page.evaluate(() => (window as unknown as { told: string[] }).told)
     expect(told).toEqual(['job-change 4 running', 'job-change 6 completed', 'job-end 6 completed'])

@@ -3,7 +3,6 @@ import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import type { Timer } from '../../../shared/time/clock.ts'
 import type { PingData } from '../../../shared/wire/messages.ts'
 import { progressPath } from '../../../shared/wire/paths.ts'
-import { isThereForAll, tellOriginRefused } from '../access/origin-refusal.ts'
 import type { createConnection, Received } from '../connection.ts'
 import {
   type ConnectionEvent,
@@ -167,7 +166,9 @@ export function createJobStream(options: JobStreamOptions): JobStream {
   /** Finds out why the server does not answer. */
   async function explain(signal: AbortSignal): Promise<ConnectionEvent | undefined> {
     // A server that has answered allows this origin.
-    if (lastSeen !== undefined || !(await isThereForAll(base, environment, signal))) return { type: 'failed' }
+    if (lastSeen !== undefined) return { type: 'failed' }
+    const { isThereForAll, tellOriginRefused } = await import('../access/origin-refusal.ts')
+    if (!(await isThereForAll(base, environment, signal))) return { type: 'failed' }
     // The network may have been lost for a moment.
     return pollAll(signal).catch(() => {
       signal.throwIfAborted()

@@ -20,7 +20,9 @@ export async function bundle(entrypoint: string): Promise<string> {
       {
         name: 'more',
         setup: (build) =>
-          void build.onResolve({ filter: /\/more\.ts$/ }, ({ importer }) => (importer ? WIDGET_MORE : undefined)),
+          void build.onResolve({ filter: /\/(more|origin-refusal)\.ts$/ }, ({ kind }) =>
+            kind === 'dynamic-import' ? WIDGET_MORE : undefined,
+          ),
       },
     ],
   })
@@ -47,7 +49,10 @@ const CHUNKS = {
 } as const
 
 /** Parts of several of them, which are none of the first module: without a group each would be a module. */
-const SHARED = { name: 'shared', test: /\/(parts\/(code-block|dialog)|result\/figures)\.tsx$/ }
+const SHARED = {
+  name: 'shared',
+  test: /\/(parts\/(code-block|dialog)\.tsx|result\/figures\.tsx|access\/origin-refusal\.ts)$/,
+}
 
 type DashboardFile = 'dashboard.js' | (typeof CHUNKS)[keyof typeof CHUNKS]
 
@@ -96,7 +101,7 @@ const WIDGET = 'client/element/define.ts'
  * pages use, such as the texts of a language.
  */
 export const internalNames: readonly string[] =
-  `again amountOf chip clock environment facts failures fast heardAt intervals isIdle isInDoubt isRefused leave measured monotonic mostJobs mutes nameOf newest notBefore number onHeard onStatus openedAt over phase policy pollUntil quarter receive renew restart retryAfterMs retryMs roughDuration sentence setRoughly hideFailures slow sum tell timeLeft working`.split(
+  `again amountOf clock environment facts failures fast heardAt intervals isIdle isInDoubt isRefused leave measured monotonic mostJobs mutes nameOf newest notBefore number onHeard onStatus openedAt over phase policy pollUntil quarter receive renew restart retryAfterMs retryMs roughDuration setRoughly hideFailures slow sum tell timeLeft working`.split(
     /\s+/,
   )
 
