@@ -45,6 +45,7 @@ export const text = {
   },
   olderMayMatch: 'Older jobs are not searched yet.',
   loadMore: 'Show older jobs',
+  select: 'Select',
   newJobs: (number: string) => `Changed: ${number} — show`,
   found: (number: string) => `Jobs shown: ${number}`,
 

@@ -61,4 +61,40 @@ describe('the list of jobs', () => {
     await page.locator('.job-row[aria-setsize="200"]').first().waitFor()
     expect(await page.locator('.job-row').count()).toBeLessThan(40)
   })
+
+  browserTest('many jobs are cancelled and deleted at once, with a way back', async () => {
+    await using server = await ServerProcess.start()
+    const { page, api } = await open(server, 4)
+    for (const id of ['job-0', 'job-1']) await api.publish(id, { type: 'status', status: 'completed' })
+    await page.locator('.job-row').getByText('Done').nth(1).waitFor()
+    await page.getByRole('button', { name: 'Select', exact: true }).click()
+    for (const name of ['Job 0', 'Job 1', 'Job 3']) await page.getByRole('checkbox', { name }).check()
+    await page.getByRole('button', { name: 'Cancel 1' }).waitFor()
+    expect(await axeFindings(page)).toEqual([])
+    await page.getByRole('button', { name: 'Delete 2' }).click()
+    await page.getByText('Job 0').waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Undo' }).click()
+    await page.getByText('Job 0').waitFor()
+    expect((await api.read('job-0')).status).toBe('completed')
+
+    await page.getByRole('button', { name: 'Select all' }).click()
+    await page.getByRole('button', { name: 'Delete 2' }).click()
+    await page.getByText('Job 0').waitFor({ state: 'detached' })
+    // Whoever goes to another page has not undone it.
+    await page.getByRole('link', { name: 'Job 3' }).click()
+    await page.getByRole('heading', { name: 'Job 3' }).waitFor()
+    await page.goBack()
+    await page.getByRole('button', { name: /^All 2/ }).waitFor()
+    expect((await api.refusal('GET', 'api/jobs/job-0')).status).toBe(404)
+
+    await page.getByRole('button', { name: 'Select', exact: true }).click()
+    await page.getByRole('checkbox', { name: 'Job 2' }).check()
+    await page.getByRole('button', { name: 'Cancel 1' }).click()
+    await page.getByRole('button', { name: 'Select', exact: true }).click()
+    await page.locator('.job-row').getByText('Cancelling').waitFor()
+    expect([(await api.read('job-2')).cancelRequested, (await api.read('job-3')).cancelRequested]).toEqual([
+      true,
+      false,
+    ])
+  })
 })

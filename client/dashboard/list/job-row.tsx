@@ -5,6 +5,7 @@ import { Chip } from '../parts/icon.tsx'
 import { ProgressBar } from '../parts/progress-bar.tsx'
 import { ALL_JOBS, toHref } from '../route.ts'
 import { text } from '../text.ts'
+import { select, selection } from './selection.ts'
 import { owner, seesEveryone, whose } from './whose-jobs.ts'
 
 interface JobListRowProps {
@@ -30,6 +31,14 @@ export function JobListRow({ row, list, place, count }: JobListRowProps) {
   return (
     <li class="job-row" aria-setsize={count} aria-posinset={place}>
       <span class="state">
+        {selection.value && (
+          <input
+            type="checkbox"
+            aria-label={text.labelled(text.select, job.title)}
+            checked={selection.value.has(job.id)}
+            onChange={(event) => select(job.id, event.currentTarget.checked)}
+          />
+        )}
         <Chip words={words} isPausing={words.state === 'running' && job.pauseRequested} />
       </span>
       <span class="what">

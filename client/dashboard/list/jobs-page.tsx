@@ -15,6 +15,7 @@ import { countByFilter, filterJobs } from './filter-jobs.ts'
 import { Filters } from './filters.tsx'
 import { JobListRow } from './job-row.tsx'
 import { ListFooter } from './list-footer.tsx'
+import { leaving, selection } from './selection.ts'
 import { mergeRows, useFound } from './use-found.ts'
 import { useVisibleRows } from './use-visible-rows.ts'
 import { owner, whose } from './whose-jobs.ts'
@@ -22,6 +23,7 @@ import { WhoseSwitch } from './whose-switch.tsx'
 
 const start = () => import('../start/start.ts')
 const EmptyJobs = lazy(async () => (await start()).EmptyJobs)
+const BulkBar = lazy(() => import('./bulk/bulk-bar.tsx').then(({ BulkBar }) => BulkBar))
 const StartDialog = lazy(async () => (await start()).StartDialog)
 
 /** The jobs of whoever is signed in, live. */
@@ -38,6 +40,17 @@ export function JobsPage(shown: Extract<Route, { page: 'jobs' }>) {
         <Heading>{text.jobs}</Heading>
         <WhoseSwitch shown={shown} />
         {!isEmpty && <Filters shown={shown} counts={countByFilter(rows)} hasMore={list.hasMore.value} />}
+        {!isEmpty && (
+          <button
+            type="button"
+            aria-pressed={selection.value !== undefined}
+            onClick={() => {
+              selection.value = selection.value ? undefined : new Set()
+            }}
+          >
+            {text.select}
+          </button>
+        )}
         <button type="button" class="primary" onClick={() => setStarting(true)}>
           <Icon icon={plus} />
           {text.start.button}
@@ -65,7 +78,7 @@ function JobTable({ list, rows, filter, search }: JobTableProps) {
   const area = useRef<HTMLDivElement>(null)
   const asked = useFound(list, filter, search)
   const all = useMemo(() => mergeRows(rows, asked.rows), [rows, asked.rows])
-  const found = filterJobs(all, filter, search)
+  const found = filterJobs(all, filter, search).filter(({ job }) => !leaving.value.has(job.id))
   const byId = useMemo(() => new Map(all.map((row) => [row.job.id, row])), [all])
   const stillFound = new Set(found.map(({ job }) => job.id))
   const isHeld = useHolding(area)
@@ -86,23 +99,26 @@ function JobTable({ list, rows, filter, search }: JobTableProps) {
     if (search !== '') say(text.found(format.number(found.length)), false)
   }, [search, found.length])
   return (
-    <div class="card jobs" ref={area}>
-      {changes > 0 && (
-        <button type="button" class="pill" onClick={refresh}>
-          {text.newJobs(format.number(changes))}
-        </button>
-      )}
-      {list.ready.value ? (
-        <ul ref={box} style={{ height: `${keys.length * rowHeight}px`, paddingBlockStart: `${start * rowHeight}px` }}>
-          {keys.slice(start, end).map((id, index) => {
-            const row = byId.get(id)
-            return row && <JobListRow key={id} row={row} list={list} place={start + index + 1} count={keys.length} />
-          })}
-        </ul>
-      ) : (
-        <p class="blank">{text.loading}</p>
-      )}
-      <ListFooter filter={filter} search={search} count={keys.length} found={asked} />
-    </div>
+    <>
+      <div class={`card jobs${selection.value ? ' selecting' : ''}`} ref={area}>
+        {changes > 0 && (
+          <button type="button" class="pill" onClick={refresh}>
+            {text.newJobs(format.number(changes))}
+          </button>
+        )}
+        {list.ready.value ? (
+          <ul ref={box} style={{ height: `${keys.length * rowHeight}px`, paddingBlockStart: `${start * rowHeight}px` }}>
+            {keys.slice(start, end).map((id, index) => {
+              const row = byId.get(id)
+              return row && <JobListRow key={id} row={row} list={list} place={start + index + 1} count={keys.length} />
+            })}
+          </ul>
+        ) : (
+          <p class="blank">{text.loading}</p>
+        )}
+        <ListFooter filter={filter} search={search} count={keys.length} found={asked} />
+      </div>
+      {selection.value && <BulkBar rows={found} />}
+    </>
   )
 }

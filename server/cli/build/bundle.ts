@@ -42,6 +42,7 @@ async function minified(name: string, module: string): Promise<string> {
 const CHUNKS = {
   'docs-page': 'api.js',
   asks: 'asks.js',
+  'bulk-bar': 'bulk.js',
   'job-more': 'job.js',
   'operator-page': 'operator.js',
   shared: 'shared.js',

@@ -17,6 +17,7 @@ export interface Assets {
   'operator.js': string
   'api.js'?: string
   'asks.js'?: string
+  'bulk.js'?: string
   'job.js'?: string
   'shared.js'?: string
   'start.js'?: string
@@ -32,6 +33,7 @@ const types = {
   'dashboard.js': 'text/javascript; charset=utf-8',
   'api.js': 'text/javascript; charset=utf-8',
   'asks.js': 'text/javascript; charset=utf-8',
+  'bulk.js': 'text/javascript; charset=utf-8',
   'job.js': 'text/javascript; charset=utf-8',
   'operator.js': 'text/javascript; charset=utf-8',
   'shared.js': 'text/javascript; charset=utf-8',

@@ -8,6 +8,7 @@ const BUDGET = {
   'dashboard.js': 41 * 1024,
   'operator.js': 6 * 1024,
   'asks.js': 4 * 1024,
+  'bulk.js': 3 * 1024,
   'job.js': 6 * 1024,
   'start.js': 3 * 1024,
   'api.js': 3 * 1024,

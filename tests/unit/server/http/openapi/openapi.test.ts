@@ -66,6 +66,7 @@ const ofPages = [
   'GET /operator.js',
   'GET /api.js',
   'GET /asks.js',
+  'GET /bulk.js',
   'GET /job.js',
   'GET /shared.js',
   'GET /start.js',
