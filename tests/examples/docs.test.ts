@@ -128,6 +128,9 @@ describe('the documentation', () => {
         { type: 'item', id: '0-0', status: 'running' },
         { type: 'step', id: 'read', status: 'succeeded' },
         { type: 'status', status: 'running', metadata: null },
+        { type: 'status', status: 'pending' },
+        // Open until the job ends: then nobody is asked any more.
+        { type: 'ask', id: 'go-on', message: 'Go on?' },
       ]
       for (const batch of [...batches, ...more, many, last]) {
         await publish(batch)
