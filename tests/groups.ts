@@ -1,7 +1,7 @@
 import { Glob } from 'bun'
 
-/** What can be asked for by itself: `npm run test:fast` and the like. */
-export type Tier = 'fast' | 'runtimes' | 'faults' | 'browser' | 'package'
+/** What can be asked for by itself: `npm run test:fast` and the like. `frameworks` is not part of `npm test`: its builds cost as much as a tier. */
+export type Tier = 'fast' | 'runtimes' | 'faults' | 'browser' | 'package' | 'frameworks'
 
 /** Test files that run one after another in a process of their own, beside other groups. */
 export interface Group {
@@ -14,6 +14,7 @@ export interface Group {
 /** Those that take longest come first, so that none is left over at the end. */
 export const groups: readonly Group[] = [
   { name: 'package', tier: 'package', files: ['package/', 'faults/clean-clone'] },
+  { name: 'frameworks', tier: 'frameworks', files: ['frameworks/'] },
   { name: 'workerd', tier: 'runtimes', files: ['conformance/workerd'] },
   { name: 'durable objects', tier: 'runtimes', files: ['conformance/durable-object'] },
   { name: 'power cuts', tier: 'faults', files: ['faults/power-cut/'] },
