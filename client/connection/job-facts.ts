@@ -10,8 +10,8 @@ export interface JobFacts {
   now: number
   /** When the server was last heard, by the same clock. */
   lastSeen?: number | undefined
-  /** Per second, as {@link getRate} gives it. */
+  /** Per second, as {@link estimate} gives it. */
   rate?: number | undefined
-  /** Seconds, as {@link getTimeLeft} or {@link coarseTimeLeft} gives it. */
+  /** Seconds, as {@link estimate} or {@link coarseTimeLeft} gives it. */
   timeLeft?: number | undefined
 }

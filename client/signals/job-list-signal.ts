@@ -1,7 +1,7 @@
 import { batch, computed, type ReadonlySignal, signal } from '@preact/signals-core'
 import type { JobHeader } from '../../shared/document/job.ts'
 import { getProgressPercent } from '../../shared/document/selectors.ts'
-import { coarseTimeLeft, getRate, getTimeLeft } from '../../shared/time/estimate.ts'
+import { coarseTimeLeft, estimate } from '../../shared/time/estimate.ts'
 import { isJob, readJson } from '../../shared/wire/answers.ts'
 import type { JobList } from '../../shared/wire/api.ts'
 import type { PingData } from '../../shared/wire/messages.ts'
@@ -11,7 +11,7 @@ import { type ConnectionOptions, createConnection, eventOf } from '../connection
 import { type Environment, usualEnvironment } from '../connection/environment.ts'
 import { type BearerOptions, viewerOfTabs } from '../connection/job-url.ts'
 import { jobTransition } from '../connection/jobs/job-connection-state.ts'
-import { JobListReplica, type ListedJob, type ListMessage } from '../connection/jobs/job-list-replica.ts'
+import { JobListReplica, type ListMessage } from '../connection/jobs/job-list-replica.ts'
 import { createServerClock } from '../connection/server-clock.ts'
 import { createTabConnection } from '../connection/tabs/tab-connection.ts'
 import { tabGroup } from '../connection/tabs/tab-group.ts'
@@ -147,7 +147,7 @@ export function createJobListSignal(options: JobListOptions = {}): JobListSignal
     },
     environment,
   })
-  const listed = signal<readonly ListedJob[]>([], source.lifetime)
+  const listed = signal<readonly JobHeader[]>([], source.lifetime)
   const ready = signal(false, source.lifetime)
   const hasMore = signal(false, source.lifetime)
   const loading = signal(false, source.lifetime)
@@ -224,16 +224,16 @@ function query(fields: Record<string, string | undefined>): string {
 }
 
 /** Makes rows, reusing unchanged ones, and the whole array when nothing changed. */
-function keepRows(): (jobs: readonly ListedJob[], now: number) => readonly JobRow[] {
+function keepRows(): (jobs: readonly JobHeader[], now: number) => readonly JobRow[] {
   let kept = new Map<string, JobRow>()
   let array: readonly JobRow[] = []
   return (jobs, now) => {
     const before = kept
     kept = new Map()
-    const rows = jobs.map(({ job, estimate }) => {
+    const rows = jobs.map((job) => {
       const known = before.get(job.id)
-      const rate = getRate(estimate, now)
-      const timeLeft = coarseTimeLeft(getTimeLeft(estimate, now), known?.timeLeft)
+      const { rate, timeLeft: seconds } = estimate(job, now)
+      const timeLeft = coarseTimeLeft(seconds, known?.timeLeft)
       const isSame = known?.job === job && known.rate === rate && known.timeLeft === timeLeft
       const row = isSame ? known : { job, percent: getProgressPercent(job), rate, timeLeft }
       kept.set(job.id, row)

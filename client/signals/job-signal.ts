@@ -1,15 +1,7 @@
 import { computed, type ReadonlySignal, signal } from '@preact/signals-core'
 import type { Item, Job, JobHeader } from '../../shared/document/job.ts'
 import { getProgressPercent, isTerminalStatus } from '../../shared/document/selectors.ts'
-import {
-  addSample,
-  coarseTimeLeft,
-  type Estimate,
-  emptyEstimate,
-  getRate,
-  getTimeLeft,
-  sampleOf,
-} from '../../shared/time/estimate.ts'
+import { coarseTimeLeft, estimate } from '../../shared/time/estimate.ts'
 import type { ManyJobs } from '../../shared/wire/messages.ts'
 import type { ConnectionStatus } from '../connection/connection-state.ts'
 import { type Environment, usualEnvironment } from '../connection/environment.ts'
@@ -68,10 +60,7 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
   const environment = options.environment ?? usualEnvironment()
   const address = parseJobAddress(options)
   const replica = new JobReplica()
-  let newest: { job: Job | undefined; estimate: Estimate } = { job: undefined, estimate: emptyEstimate }
-  const take = (job: Job) => {
-    newest = { job, estimate: addSample(newest.estimate, sampleOf(job)) }
-  }
+  let newest: Job | undefined
   let stream: Pick<JobStream, 'facts' | 'leave'> | undefined
 
   const followed: FollowedJob = {
@@ -84,8 +73,8 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
       const { jobId, cursor, ...message } = data as ManyJobs
       const received = replica.receive({ event: name, data: message } as unknown as JobMessage)
       const { job } = replica
-      if (job && job !== newest.job) {
-        take(job)
+      if (job && job !== newest) {
+        newest = job
         source.showSoon()
         source.changed()
       }
@@ -96,7 +85,7 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
   const initial = initialOf(options)
   if (initial) {
     replica.receive({ event: 'snapshot', data: initial })
-    take(initial)
+    newest = initial
     // A job that has ended does not change any more.
     if (isTerminalStatus(initial.status)) followed.over = 'ended'
   }
@@ -106,7 +95,7 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
       get status() {
         if (followed.over) return followed.over
         const { connection = 'connecting' } = stream?.facts() ?? {}
-        return connection === 'live' && !newest.job ? 'connecting' : connection
+        return connection === 'live' && !newest ? 'connecting' : connection
       },
       start() {
         // A job that has ended does not change any more.
@@ -118,21 +107,19 @@ export function createJobSignal(options: JobSignalOptions): JobSignal {
     },
     times: () => stream?.facts() ?? { now: environment.clock.now() },
     show() {
-      known.value = newest
+      job.value = newest
     },
   })
-  const known = signal(newest, source.lifetime)
-
-  const job = computed(() => known.value.job)
+  const job = signal(newest, source.lifetime)
   const { connection, lastSeen, now } = source
   let told: number | undefined
   return {
     job,
     item: (id) => computed(() => (job.value ? replica.item(id) : undefined)),
     percent: computed(() => job.value && getProgressPercent(job.value)),
-    rate: computed(() => getRate(known.value.estimate, now.value)),
+    rate: computed(() => estimate(job.value, now.value).rate),
     timeLeft: computed(() => {
-      told = coarseTimeLeft(getTimeLeft(known.value.estimate, now.value), told)
+      told = coarseTimeLeft(estimate(job.value, now.value).timeLeft, told)
       return told
     }),
     error: computed(() => errorOf(connection.value, job.value !== undefined)),

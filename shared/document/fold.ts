@@ -2,6 +2,7 @@ import { foldAsks } from './asks.ts'
 import type { AppliedEvent } from './events.ts'
 import type { ErrorRow, Item, Job, JobHeader, LogRow, Patch, PatchHeader, Step } from './job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from './limits.ts'
+import { paceAfter } from './pace.ts'
 import { countItems, isTerminalStatus } from './selectors.ts'
 
 /** What an event needs to know of the rows that are there already. */
@@ -31,9 +32,11 @@ export function foldEvent(job: JobHeader, named: Named, event: AppliedEvent): Pa
       header.progress = { ...job.progress, done: event.done }
       for (const key of ['total', 'succeeded', 'failed', 'unit', 'message'] as const)
         assign(header.progress, key, event[key])
+      foldPace(job, header)
       break
     case 'status':
       foldStatus(header, event)
+      foldPace(job, header)
       break
     case 'control':
       header.cancelRequested = event.cancelRequested ?? job.cancelRequested
@@ -43,6 +46,7 @@ export function foldEvent(job: JobHeader, named: Named, event: AppliedEvent): Pa
     case 'answer':
       delete header.openAsks
       Object.assign(header, foldAsks(job, event))
+      foldPace(job, header)
       break
     case 'item': {
       const before = named.row as Item | undefined
@@ -51,6 +55,7 @@ export function foldEvent(job: JobHeader, named: Named, event: AppliedEvent): Pa
       if (before) counts[before.status] -= 1
       counts[item.status] += 1
       header.itemCounts = counts
+      foldPace(job, header)
       patch.items = [item]
       break
     }
@@ -92,6 +97,12 @@ function foldStatus(header: PatchHeader, event: Applied<'status'>): void {
   // A cleared `result` or `metadata` stays `null` in the patch, where a missing one means unchanged.
   if (event.result !== undefined) header.result = event.result
   if (event.metadata !== undefined) header.metadata = event.metadata
+}
+
+function foldPace(before: JobHeader, header: PatchHeader): void {
+  const pace = paceAfter(before, header)
+  if (pace) header.pace = pace
+  else if (header.pace) delete header.pace
 }
 
 function foldItem(before: Item | undefined, count: number, event: Applied<'item'>): Item {

@@ -56,6 +56,15 @@ const progressSchema = z.object({
 /** How much of a job is done, in units of its producer. */
 export type Progress = z.infer<typeof progressSchema>
 
+const paceSchema = z.object({
+  /** Milliseconds since the epoch; later by the time that the job has been at rest since. */
+  since: z.number(),
+  /** Oldest first: milliseconds of work from `since` on, what was done then, and by how much the total had grown, if it had. */
+  samples: z.array(z.array(z.number()).min(2).max(3)),
+})
+/** How the amount of work has grown: a few samples, each about twice as old as the next. */
+export type JobPace = z.infer<typeof paceSchema>
+
 const itemCountsSchema = z.object({
   pending: count,
   running: count,
@@ -144,6 +153,8 @@ export const jobHeaderSchema = z
     /** `{done: 0}` until a producer says more. */
     progress: progressSchema,
     itemCounts: itemCountsSchema,
+    /** From which rate and time left are computed; left out until a running job says how much is done, and after its end. */
+    pace: paceSchema.optional(),
     /** Errors ever reported; the document keeps the newest 100. */
     errorCount: count,
     /** Log lines ever reported; the document keeps the newest 1,000. */

@@ -1,148 +1,86 @@
 import type { JobHeader } from '../document/job.ts'
+import { isWorking, PACE_STEP_MS } from '../document/pace.ts'
 import { getAmount } from '../document/selectors.ts'
 
-/** How far a job was at a moment. */
-export interface Sample {
-  /** Milliseconds since the epoch, by the server's clock. */
-  at: number
-  done: number
-  /** `undefined` when unknown. */
-  total: number | undefined
-  /** Whether the job was running from then on. Time at rest is not counted. */
-  working: boolean
-}
+/** What an estimate is made from: a header, or a part of it. */
+type Estimated = Pick<JobHeader, 'status' | 'openAsks' | 'progress' | 'itemCounts' | 'pace'>
 
-/** The pace that samples show. Plain data, made by {@link emptyEstimate} and {@link addSample} alone. */
-export interface Estimate {
-  readonly newest: Sample | undefined
-  /** The amount at the start of the current interval, and the working seconds since. */
-  readonly from: number
-  readonly seconds: number
-  /** Measured so far: working seconds, and intervals with progress. */
-  readonly measured: number
-  readonly intervals: number
-  /** Mean gap between signs of progress, weighted by its length: seconds. */
-  readonly gap: Average
-  /** Units per second, smoothed once and twice. */
-  readonly fast: Average
-  readonly slow: Average
-}
-
-/** An exponential average, weighted by duration. */
-interface Average {
-  readonly sum: number
-  readonly weight: number
-}
-
-const nothing: Average = { sum: 0, weight: 0 }
-const mean = ({ sum, weight }: Average) => (weight > 0 ? sum / weight : 0)
-
-/** @param keep weight of the past, 0 to 1 */
-const add = ({ sum, weight }: Average, value: number, keep: number): Average => ({
-  sum: sum * keep + value * (1 - keep),
-  weight: weight * keep + (1 - keep),
-})
-
-/** An estimate without samples. */
-export const emptyEstimate: Estimate = {
-  newest: undefined,
-  from: 0,
-  seconds: 0,
-  measured: 0,
-  intervals: 0,
-  gap: nothing,
-  fast: nothing,
-  slow: nothing,
-}
-
-/** The shortest interval that is measured, in seconds: shorter ones are mostly jitter of clocks and frames. */
-const SHORTEST = 0.5
+const SHORTEST = PACE_STEP_MS / 1_000
 /** Seconds and intervals to measure before there is an estimate. */
 const ENOUGH = 4
 /** The window of the averages, and the silence that counts as a pause: at least this many seconds… */
 const SECONDS = 10
-/** …and this many gaps at least, so that bursts average out. */
+/** …and this many gaps at least, so that bursts average out… */
 const MEMORY_GAPS = 5
 const SILENCE_GAPS = 4
+/** …and this share of the time that was measured, because long work has slow waves. */
+const MEMORY_SHARE = 1 / 8
 /** The largest distance of the two averages while the pace is steady, as a share of the slow one. */
 const STEADY = 0.4
+/** The largest growth of the total from which an end can be told, as a share of the rate. */
+const GROWING = 0.5
 
-/** The sample that a document is: its amount, at the time of its last event. */
-export function sampleOf(job: Pick<JobHeader, 'progress' | 'itemCounts' | 'lastEventAt' | 'status'>): Sample {
-  const { done, total } = getAmount(job)
-  return { at: Date.parse(job.lastEventAt), done, total, working: job.status === 'running' }
+/** How fast a job is, and how long it will take. */
+interface Estimate {
+  /**
+   * Units per second; `undefined` while too little is known: at the start, at rest, and after a long silence. A silence that is longer than
+   * usual counts as time without progress.
+   */
+  rate?: number | undefined
+  /**
+   * Seconds until everything is done; `undefined` when it can't be told: without a rate, while the total is unknown or grows about as fast as
+   * the work, and while the pace is not steady.
+   */
+  timeLeft?: number | undefined
 }
 
 /**
- * The estimate after one more sample. Pure, of constant cost.
+ * The estimate that a document shows.
  *
- * Rates are smoothed exponentially, twice, weighted by duration, so jitter, bursts and the spacing of samples hardly move them. When the
- * amount goes back, the estimate starts anew.
+ * The rate is the average of the paces between its samples, weighted by their ages, so jitter, bursts and the spacing of samples hardly move it.
+ *
+ * @param job nothing is known of `undefined`
+ * @param now milliseconds since the epoch by the server's clock, which reaches watchers in `ping.at`
  */
-export function addSample(estimate: Estimate, sample: Sample): Estimate {
-  const { newest, from } = estimate
-  const { done } = sample
-  if (!newest || done < newest.done) return { ...emptyEstimate, newest: sample, from: done }
-  const at = Math.max(newest.at, sample.at)
-  const seconds = silenceOf(estimate, at)
-  const next = { ...estimate, newest: { ...sample, at }, seconds }
-  if (done === from || seconds < SHORTEST) return next
-  const gap = add(estimate.gap, seconds, Math.exp(-seconds / memoryOf(estimate)))
-  const keep = Math.exp(-seconds / memoryOf({ gap }))
-  const fast = add(estimate.fast, (done - from) / seconds, keep)
-  return {
-    ...next,
-    from: done,
-    seconds: 0,
-    measured: estimate.measured + seconds,
-    intervals: estimate.intervals + 1,
-    gap,
-    fast,
-    slow: add(estimate.slow, mean(fast), keep),
+export function estimate(job: Estimated | undefined, now: number): Estimate {
+  const pace = job?.pace
+  if (!pace || !isWorking(job)) return {}
+  const { samples } = pace
+  /** What came between a sample and the one before it. */
+  const step = (index: number) => {
+    const [at = 0, done = 0, growth = 0] = samples[index] ?? []
+    const [earlier = 0, less = 0, before = 0] = samples[index - 1] ?? []
+    return { seconds: (at - earlier) / 1_000, more: done - less, grown: growth - before }
   }
-}
-
-/** The time constant of the averages: seconds. */
-function memoryOf({ gap }: Pick<Estimate, 'gap'>): number {
-  return Math.max(SECONDS, MEMORY_GAPS * mean(gap))
-}
-
-/** Working seconds without progress, up to a moment. */
-function silenceOf({ newest, seconds }: Estimate, now: number): number {
-  return seconds + (newest?.working ? Math.max(0, now - newest.at) / 1_000 : 0)
-}
-
-/**
- * Units per second, or `undefined` while too little is known: at the start, at rest, and after a long silence. A silence that is longer
- * than usual counts as time without progress.
- *
- * @param now milliseconds since the epoch, by the clock of the samples
- */
-export function getRate(estimate: Estimate, now: number): number | undefined {
-  const { measured, intervals, newest } = estimate
-  if (!newest?.working || measured < ENOUGH || intervals < ENOUGH) return undefined
-  const gap = mean(estimate.gap)
-  const silence = silenceOf(estimate, now)
-  if (silence > Math.max(SECONDS, SILENCE_GAPS * gap)) return undefined
+  let last = samples.length - 1
+  const silence = Math.max(0, (now - pace.since - (samples[last]?.[0] ?? 0)) / 1_000)
+  // The newest sample may be the first of a burst, the time before which is not measured yet.
+  if (step(last).seconds < SHORTEST) last -= 1
+  const measured = ((samples[last]?.[0] ?? 0) - (samples[0]?.[0] ?? 0)) / 1_000
+  const gap = [0, 1, 2].map((back) => step(last - back).seconds).sort((a, b) => a - b)[1] ?? 0
+  if (measured < ENOUGH || last < ENOUGH || silence > Math.max(SECONDS, SILENCE_GAPS * gap)) return {}
+  const memory = Math.max(SECONDS, MEMORY_GAPS * gap, MEMORY_SHARE * measured)
+  // Averages over the age x, of weights e^-x and x e^-x.
+  let [age, fast, slow, growth] = [0, 0, 0, 0]
+  for (let index = last; index > 0; index--) {
+    const { seconds, more, grown } = step(index)
+    const older = age + seconds / memory
+    const [young, old] = [Math.exp(-age), Math.exp(-older)]
+    fast += ((young - old) * more) / seconds
+    slow += (((1 + age) * young - (1 + older) * old) * more) / seconds
+    growth += ((young - old) * grown) / seconds
+    age = older
+  }
+  const weight = 1 - Math.exp(-age)
+  slow /= 1 - (1 + age) * Math.exp(-age)
   const unusual = Math.max(0, silence - Math.max(SHORTEST, gap))
-  return finite(mean(estimate.slow) * Math.exp(-unusual / memoryOf(estimate)))
-}
-
-/**
- * Seconds until everything is done, or `undefined` when it can't be told: the total is unknown, the pace is not steady, or there is no
- * rate (see {@link getRate}).
- *
- * @param now milliseconds since the epoch, by the clock of the samples
- */
-export function getTimeLeft(estimate: Estimate, now: number): number | undefined {
-  const rate = getRate(estimate, now)
-  const { done = 0, total = 0 } = estimate.newest ?? {}
-  if (!rate || done >= total) return undefined
-  const slow = mean(estimate.slow)
-  if (Math.abs(mean(estimate.fast) - slow) > STEADY * slow) return undefined
+  const rate = slow * Math.exp(-unusual / memory)
+  const { done, total = 0 } = getAmount(job)
+  growth = Math.max(0, growth / weight)
+  const isSteady = Math.abs(fast / weight - slow) <= STEADY * slow
+  if (!rate || done >= total || !isSteady || growth > GROWING * rate) return { rate }
   // Within a usual gap the work is assumed to go on.
-  const since = Math.min(silenceOf(estimate, now), mean(estimate.gap))
-  return finite(Math.max(0, (total - done) / rate - since))
+  return { rate, timeLeft: finite(Math.max(0, (total - done) / (rate - growth) - Math.min(silence, gap))) }
 }
 
 /** Overflow counts as unknown. */

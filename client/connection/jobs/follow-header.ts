@@ -3,14 +3,7 @@ import { mergeHeader } from '../../../shared/document/fold.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import type { Timer } from '../../../shared/time/clock.ts'
-import {
-  addSample,
-  coarseTimeLeft,
-  emptyEstimate,
-  getRate,
-  getTimeLeft,
-  sampleOf,
-} from '../../../shared/time/estimate.ts'
+import { coarseTimeLeft, estimate } from '../../../shared/time/estimate.ts'
 import { isJob } from '../../../shared/wire/answers.ts'
 import type { EndData } from '../../../shared/wire/messages.ts'
 import { createConnection, type Received } from '../connection.ts'
@@ -46,7 +39,6 @@ export function followHeader(
 ): Following {
   const { clock } = environment
   let header: JobHeader | undefined
-  let estimate = emptyEstimate
   let timeLeft: number | undefined
   let callOff: (() => void) | undefined
   let timer: Timer | undefined
@@ -78,7 +70,6 @@ export function followHeader(
       if (isSame || (header.version >= next.version && !isWhole)) return
     }
     header = next
-    estimate = addSample(estimate, sampleOf(header))
     followed.changed()
   }
   function rest(): void {
@@ -91,8 +82,8 @@ export function followHeader(
     const { over } = followed
     if (!over) timer = clock.setTimeout(tell, SECOND)
     const facts = stream.facts()
-    timeLeft = coarseTimeLeft(getTimeLeft(estimate, facts.now), timeLeft)
-    const rate = getRate(estimate, facts.now)
+    const { rate, timeLeft: seconds } = estimate(header, facts.now)
+    timeLeft = coarseTimeLeft(seconds, timeLeft)
     show({ ...facts, connection: over ?? facts.connection, job: header, rate, timeLeft })
   }
   tell()

@@ -1,15 +1,8 @@
 import { mergeHeader } from '../../../shared/document/fold.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
-import { addSample, type Estimate, emptyEstimate, sampleOf } from '../../../shared/time/estimate.ts'
 import type { EndData, ManyJobs } from '../../../shared/wire/messages.ts'
 import type { Received } from '../connection.ts'
-
-/** A job of the list and its estimate. Immutable: replaced when the job changes. */
-export interface ListedJob {
-  readonly job: JobHeader
-  readonly estimate: Estimate
-}
 
 /** A message of the stream of all of a principal's jobs. `jobId` is left out of messages about the stream itself. */
 export type ListMessage =
@@ -19,20 +12,18 @@ export type ListMessage =
 
 /** The client's copy of a list of jobs: headers only. */
 export class JobListReplica {
-  readonly #jobs = new Map<string, ListedJob>()
+  readonly #jobs = new Map<string, JobHeader>()
   /** The ids in the order of the list; `undefined` when it has to be sorted anew. */
   #order: string[] | undefined
   /** The jobs that the stream has sent since it was opened; `undefined` once it has sent all. */
   #told: Set<string> | undefined
 
   /** Newest first, by creation. */
-  get jobs(): ListedJob[] {
+  get jobs(): JobHeader[] {
     // Jobs change all the time, and come or go seldom: thousands are not sorted for each frame.
     this.#order ??= [...this.#jobs.values()]
-      .sort(({ job: a }, { job: b }) =>
-        a.createdAt === b.createdAt ? (a.id < b.id ? 1 : -1) : a.createdAt < b.createdAt ? 1 : -1,
-      )
-      .map(({ job }) => job.id)
+      .sort((a, b) => (a.createdAt === b.createdAt ? (a.id < b.id ? 1 : -1) : a.createdAt < b.createdAt ? 1 : -1))
+      .map(({ id }) => id)
     return this.#order.flatMap((id) => this.#jobs.get(id) ?? [])
   }
 
@@ -47,11 +38,11 @@ export class JobListReplica {
     if (!told) return
     this.#told = undefined
     let oldest: string | undefined
-    for (const { job } of this.#jobs.values()) {
+    for (const job of this.#jobs.values()) {
       if (!told.has(job.id) || !isTerminalStatus(job.status)) continue
       if (oldest === undefined || job.createdAt < oldest) oldest = job.createdAt
     }
-    for (const { job } of this.#jobs.values()) {
+    for (const job of this.#jobs.values()) {
       const isDue = !isTerminalStatus(job.status) || (oldest !== undefined && job.createdAt > oldest)
       if (isDue && !told.has(job.id)) this.#jobs.delete(job.id)
     }
@@ -67,7 +58,7 @@ export class JobListReplica {
       }
       case 'patch': {
         const { jobId, job } = message.data
-        const before = this.#jobs.get(jobId)?.job
+        const before = this.#jobs.get(jobId)
         this.#told?.add(jobId)
         this.#put(mergeHeader(before?.epoch === job.epoch ? before : {}, job))
         break
@@ -93,7 +84,7 @@ export class JobListReplica {
     for (const header of headers) this.#put(header, true)
     const ids = new Set(headers.map(({ id }) => id))
     const oldest = headers.at(-1)?.createdAt ?? ''
-    for (const { job } of this.#jobs.values()) {
+    for (const job of this.#jobs.values()) {
       if (job.createdAt > oldest && !ids.has(job.id)) this.#jobs.delete(job.id)
     }
   }
@@ -105,12 +96,12 @@ export class JobListReplica {
    */
   #put(job: JobHeader, isWhole = false): void {
     const known = this.#jobs.get(job.id)
-    const before = known?.job.epoch === job.epoch ? known : undefined
+    const before = known?.epoch === job.epoch ? known : undefined
     if (before) {
-      const isSame = before.job.version === job.version && before.job.updatedAt === job.updatedAt
-      if (isSame || (before.job.version >= job.version && !isWhole)) return
+      const isSame = before.version === job.version && before.updatedAt === job.updatedAt
+      if (isSame || (before.version >= job.version && !isWhole)) return
     }
-    if (!before || before.job.createdAt !== job.createdAt) this.#order = undefined
-    this.#jobs.set(job.id, { job, estimate: addSample(before?.estimate ?? emptyEstimate, sampleOf(job)) })
+    if (before?.createdAt !== job.createdAt) this.#order = undefined
+    this.#jobs.set(job.id, job)
   }
 }

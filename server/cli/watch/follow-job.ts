@@ -5,14 +5,7 @@ import { type JobMessage, JobReplica } from '../../../client/connection/jobs/job
 import type { FollowedJob } from '../../../client/connection/jobs/job-stream.ts'
 import { joinJobStream } from '../../../client/connection/jobs/job-streams.ts'
 import { systemClock, systemRandom } from '../../../shared/time/clock.ts'
-import {
-  addSample,
-  coarseTimeLeft,
-  emptyEstimate,
-  getRate,
-  getTimeLeft,
-  sampleOf,
-} from '../../../shared/time/estimate.ts'
+import { coarseTimeLeft, estimate } from '../../../shared/time/estimate.ts'
 import type { ManyJobs } from '../../../shared/wire/messages.ts'
 import type { RemoteServer } from '../remote/access.ts'
 import type { WatchedJob } from './draw-job.ts'
@@ -54,8 +47,6 @@ export function followJob({ url, getToken }: RemoteServer, jobId: string, viewer
   const address = parseJobAddress({ jobId, baseUrl: url.href, getToken })
   const replica = new JobReplica()
   const over = Promise.withResolvers<void>()
-  let estimate = emptyEstimate
-  let sampled: object | undefined
   let timeLeft: number | undefined
   let callOff: (() => void) | undefined
   const show = () => {
@@ -72,9 +63,6 @@ export function followJob({ url, getToken }: RemoteServer, jobId: string, viewer
       const { jobId: _, cursor: __, ...message } = data as ManyJobs
       const received = replica.receive({ event: name, data: message } as unknown as JobMessage)
       viewer.message(name, message)
-      const { job } = replica
-      if (job && job !== sampled) estimate = addSample(estimate, sampleOf(job))
-      sampled = job
       followed.changed()
       return received
     },
@@ -90,9 +78,10 @@ export function followJob({ url, getToken }: RemoteServer, jobId: string, viewer
   return {
     known() {
       const facts = stream.facts()
-      timeLeft = coarseTimeLeft(getTimeLeft(estimate, facts.now), timeLeft)
-      const rate = getRate(estimate, facts.now)
-      return { ...facts, connection: followed.over ?? facts.connection, job: replica.job, rate, timeLeft }
+      const { job } = replica
+      const { rate, timeLeft: seconds } = estimate(job, facts.now)
+      timeLeft = coarseTimeLeft(seconds, timeLeft)
+      return { ...facts, connection: followed.over ?? facts.connection, job, rate, timeLeft }
     },
     over: over.promise,
   }

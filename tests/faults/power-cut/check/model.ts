@@ -1,10 +1,11 @@
 import type { Batch, JobToCreate } from '../../../../server/jobs/engine.ts'
 import type { AppliedEvent } from '../../../../shared/document/events.ts'
 import type { ErrorRow, Item, Job, JobHeader, LogRow, Step } from '../../../../shared/document/job.ts'
+import { paceAfter } from '../../../../shared/document/pace.ts'
 
 /**
- * What documents come to, written from the words of the design alone: it shares no code with the fold that it judges. Rows are
- * shared between versions and never changed.
+ * What documents come to, written from the words of the design alone: it shares no code with the fold that it judges, except for the choice
+ * of the samples of the pace, which has tests of its own. Rows are shared between versions and never changed.
  */
 
 /** How many of each a document keeps: the newest. */
@@ -48,11 +49,17 @@ export function documentAfter(before: Job, batch: Batch): Job {
     errors: [...errors],
     logs: [...logs],
   }
-  for (const event of appliedEvents(batch, before)) apply(after, event)
+  for (const event of appliedEvents(batch, before)) {
+    const old = { ...after, progress: { ...after.progress } }
+    apply(after, event)
+    after.itemCounts = { pending: 0, running: 0, succeeded: 0, failed: 0, skipped: 0 }
+    for (const { status } of after.items) after.itemCounts[status] += 1
+    const pace = ['progress', 'item', 'status'].includes(event.type) ? paceAfter(old, after) : after.pace
+    delete after.pace
+    if (pace) after.pace = pace
+  }
   after.errors = after.errors.slice(-KEPT_ERRORS)
   after.logs = after.logs.slice(-KEPT_LOGS)
-  after.itemCounts = { pending: 0, running: 0, succeeded: 0, failed: 0, skipped: 0 }
-  for (const { status } of after.items) after.itemCounts[status] += 1
   return after
 }
 

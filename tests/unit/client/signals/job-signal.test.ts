@@ -4,7 +4,7 @@ import { createJobSignal, type JobSignal, type JobSignalOptions } from '../../..
 import { getJobSignal } from '../../../../client/signals/shared-job-signal.ts'
 import { applyEvent } from '../../../../shared/document/fold.ts'
 import type { Job } from '../../../../shared/document/job.ts'
-import { instantOf, newDocument, placed } from '../../../arbitraries.ts'
+import { foldAll, instantOf, newDocument, placed } from '../../../arbitraries.ts'
 import { FakeEnvironment } from '../../../fake-environment.ts'
 
 const STREAM = '/api/progress?parts=all&job=job-1'
@@ -365,6 +365,20 @@ describe('createJobSignal: time', () => {
     }
     expect(signals.rate.value).toBeCloseTo(10)
     expect(seen).toEqual([undefined, 120, 60])
+  })
+
+  test('createJobSignal of a job in mid-run has rate and time left from the first message on', async () => {
+    const done = (event: number) => ({ type: 'progress' as const, done: event * 10, total: 1_000 })
+    const inMidRun = foldAll(running, placed(Array.from({ length: 40 }, (_, index) => done(index))))
+    const { environment, signals } = open({}, new FakeEnvironment({ now: inMidRun.updatedAt }))
+    watch(signals.timeLeft)
+    watch(signals.rate)
+    await gather(environment)
+    environment.source.open()
+    environment.source.send('snapshot', inMidRun)
+    environment.draw()
+    expect(signals.rate.value).toBeCloseTo(10)
+    expect(signals.timeLeft.value).toBe(60)
   })
 
   test('createJobSignal lets no time pass between ticks, however much is drawn meanwhile', async () => {

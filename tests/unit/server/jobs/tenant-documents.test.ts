@@ -58,7 +58,7 @@ describe('documentsOf', () => {
     // A new field belongs to one of the two: to `Names` of tenant-documents.ts, or to those that name neither.
     const names = ['id', 'owner', 'createdBy', 'parentId', 'retryOf']
     const others =
-      `epoch version generation kind title status attempt message progress itemCounts errorCount logCount cancelRequested pauseRequested
+      `epoch version generation kind title status attempt message progress pace itemCounts errorCount logCount cancelRequested pauseRequested
       result createdAt startedAt updatedAt lastEventAt endedAt expiresAt heartbeatSeconds timeoutSeconds metadata asks openAsks`.split(
         /\s+/,
       )

@@ -1,25 +1,41 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import {
-  addSample,
-  coarseTimeLeft,
-  type Estimate,
-  emptyEstimate,
-  getRate,
-  getTimeLeft,
-  type Sample,
-  sampleOf,
-} from '../../../../shared/time/estimate.ts'
-import { newHeader } from '../../../arbitraries.ts'
+import { applyEvent } from '../../../../shared/document/fold.ts'
+import type { Job } from '../../../../shared/document/job.ts'
+import { coarseTimeLeft, estimate } from '../../../../shared/time/estimate.ts'
+import { newDocument } from '../../../arbitraries.ts'
 
 const START = Date.parse('2026-01-01T00:00:00.000Z')
+
+/** How far a job was at a moment. */
+interface Sample {
+  /** Milliseconds since the epoch. */
+  at: number
+  done: number
+  total: number | undefined
+  /** Whether the job was running from then on. */
+  working: boolean
+}
 
 /** A sample `seconds` after the start. */
 function sample(seconds: number, done: number, fields: Partial<Sample> = {}): Sample {
   return { at: START + seconds * 1_000, done, total: 1_000, working: true, ...fields }
 }
 
-const estimateOf = (samples: readonly Sample[]): Estimate => samples.reduce(addSample, emptyEstimate)
+const nothing = newDocument({ status: 'running' })
+
+/** The document after what a sample says. */
+function report(before: Job, { at, done, total, working }: Sample): Job {
+  const next = (job: Job) => ({ version: job.version + 1, at: new Date(at).toISOString() })
+  const job = applyEvent(before, { type: 'progress', ...next(before), done, total: total ?? null })
+  if (working === (job.status === 'running')) return job
+  return applyEvent(job, { type: 'status', ...next(job), status: working ? 'running' : 'paused' })
+}
+
+const getRate = (job: Job, now: number) => estimate(job, now).rate
+const getTimeLeft = (job: Job, now: number) => estimate(job, now).timeLeft
+
+const estimateOf = (samples: readonly Sample[]): Job => samples.reduce(report, nothing)
 
 /** Samples at a steady pace, one every `every` seconds, up to `until`. */
 function steady(perSecond: number, every: number, until: number, total = 1_000): Sample[] {
@@ -34,7 +50,7 @@ const at = (seconds: number) => START + seconds * 1_000
 
 describe('getRate', () => {
   test('getRate is undefined before anything was seen, and until enough was', () => {
-    expect(getRate(emptyEstimate, at(0))).toBeUndefined()
+    expect(getRate(nothing, at(0))).toBeUndefined()
     const samples = steady(10, 1, 4)
     for (let seen = 1; seen < samples.length; seen++) {
       expect(getRate(estimateOf(samples.slice(0, seen)), at(seen - 1))).toBeUndefined()
@@ -80,7 +96,7 @@ describe('getRate', () => {
   test('getRate follows a new pace', () => {
     const samples = steady(10, 1, 60)
     for (let second = 1; second <= 60; second++) samples.push(sample(60 + second, 600 + second * 30))
-    expect(getRate(estimateOf(samples), at(120))).toBeGreaterThan(28)
+    expect(getRate(estimateOf(samples), at(120))).toBeGreaterThan(27.5)
     expect(getRate(estimateOf(samples), at(120))).toBeLessThanOrEqual(30)
   })
 
@@ -142,10 +158,25 @@ describe('getTimeLeft', () => {
     expect(getRate(estimateOf([...samples, { ...last, total: undefined }]), at(30))).toBeCloseTo(10)
   })
 
-  test('getTimeLeft follows a total that changes', () => {
+  test('getTimeLeft follows a total that shrinks at once, and one that grew when it has stood for a while', () => {
     const samples = steady(10, 1, 30)
     const last = samples.at(-1) as Sample
-    expect(getTimeLeft(estimateOf([...samples, { ...last, total: 2_000 }]), at(30))).toBeCloseTo(170)
+    expect(getTimeLeft(estimateOf([...samples, { ...last, total: 800 }]), at(30))).toBeCloseTo(50)
+    expect(getTimeLeft(estimateOf([...samples, { ...last, total: 2_000 }]), at(30))).toBeUndefined()
+    const after = Array.from({ length: 90 }, (_, index) => sample(31 + index, 310 + index * 10, { total: 2_000 }))
+    const left = getTimeLeft(estimateOf([...samples, ...after]), at(120)) ?? 0
+    expect(left).toBeGreaterThan(79)
+    expect(left).toBeLessThan(90)
+  })
+
+  test('getTimeLeft counts slow growth of the total, and is undefined while it grows as fast as the work', () => {
+    const growing = (perSecond: number) =>
+      steady(10, 1, 60).map((one, index) => ({ ...one, total: 1_000 + index * perSecond }))
+    const left = getTimeLeft(estimateOf(growing(2)), at(60)) ?? 0
+    expect(left).toBeGreaterThan(60)
+    expect(left).toBeLessThan(70)
+    expect(getTimeLeft(estimateOf(growing(10)), at(60))).toBeUndefined()
+    expect(getRate(estimateOf(growing(10)), at(60))).toBeCloseTo(10)
   })
 
   test('getTimeLeft is undefined while the pace changes much', () => {
@@ -176,14 +207,14 @@ describe('getTimeLeft', () => {
           },
         ),
         (jitters) => {
-          let estimate = estimateOf([sample(0, 0, { total: 10_000 })])
+          let job = estimateOf([sample(0, 0, { total: 10_000 })])
           let done = 0
           let before: number | undefined
           jitters.forEach(([milliseconds, share], index) => {
             done += 20 * share
             const one = sample(index + 1 + milliseconds / 1_000, done, { total: 10_000 })
-            estimate = addSample(estimate, one)
-            const left = getTimeLeft(estimate, one.at)
+            job = report(job, one)
+            const left = getTimeLeft(job, one.at)
             if (index > 30) {
               if (left === undefined) throw new Error('A pace that only jitters counts as steady')
               if (before !== undefined) expect(Math.abs(left / before - 1)).toBeLessThan(0.1)
@@ -213,14 +244,14 @@ describe('getTimeLeft', () => {
     let told = 0
     fc.assert(
       fc.property(fc.array(step, { minLength: 6, maxLength: 60 }), fc.nat(2e7), (steps, later) => {
-        let estimate = emptyEstimate
+        let job = nothing
         let [seconds, done] = [10, 0]
         for (const { seconds: passed, more, total, working } of steps) {
           seconds += passed
           done = Math.max(0, done + more)
-          estimate = addSample(estimate, sample(seconds, done, { total, working }))
+          job = report(job, sample(seconds, done, { total, working }))
           for (const now of [at(seconds), at(seconds) + later]) {
-            for (const value of [getRate(estimate, now), getTimeLeft(estimate, now)]) {
+            for (const value of [getRate(job, now), getTimeLeft(job, now)]) {
               if (value === undefined) continue
               told += 1
               if (!Number.isFinite(value) || value < 0) throw new Error(`It told ${value}`)
@@ -239,21 +270,9 @@ describe('getTimeLeft at the end of numbers', () => {
     expect(getTimeLeft(estimateOf(steady(0.1, 1, 30, Number.MAX_VALUE)), at(30))).toBeUndefined()
   })
 
-  test('getRate is undefined when it would overflow', () => {
+  test('getRate does not overflow', () => {
     const sudden = [...steady(1, 1, 5), sample(5.5, Number.MAX_VALUE)]
-    expect(getRate(estimateOf(sudden), at(5.5))).toBeUndefined()
-  })
-})
-
-describe('sampleOf', () => {
-  test('sampleOf takes the amount at the time of the last event, and whether the job runs', () => {
-    const job = newHeader({
-      status: 'running',
-      lastEventAt: '2026-01-01T00:00:05.000Z',
-      itemCounts: { pending: 4, running: 1, succeeded: 3, failed: 1, skipped: 1 },
-    })
-    expect(sampleOf(job)).toEqual({ at: at(5), done: 5, total: 10, working: true })
-    expect(sampleOf({ ...job, status: 'paused' }).working).toBe(false)
+    expect(getRate(estimateOf(sudden), at(5.5))).toBeFinite()
   })
 })
 

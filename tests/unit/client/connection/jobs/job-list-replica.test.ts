@@ -14,7 +14,7 @@ const tell = (list: JobListReplica, header: JobHeader) =>
     event: 'snapshot',
     data: { jobId: header.id, cursor: `${header.epoch}-${header.version}`, ...header },
   })
-const ids = (list: JobListReplica) => list.jobs.map(({ job: { id } }) => id)
+const ids = (list: JobListReplica) => list.jobs.map(({ id }) => id)
 
 describe('JobListReplica', () => {
   test('JobListReplica is newest first, whatever the order in which it was told', () => {
@@ -32,21 +32,21 @@ describe('JobListReplica', () => {
         data: { jobId: 'a', cursor: '', from: header.version - 1, to: header.version, job: { ...header, ...extra } },
       })
     patch(job('a', 1, { version: 2 }), { result: null })
-    expect(list.jobs.map(({ job: header }) => header)).toEqual([job('a', 1, { version: 2, metadata: { by: 'ada' } })])
+    expect(list.jobs).toEqual([job('a', 1, { version: 2, metadata: { by: 'ada' } })])
   })
 
   test('JobListReplica does not go back to an older version, but takes a new life of a job', () => {
     const list = new JobListReplica()
     tell(list, job('a', 1, { version: 5 }))
     list.add([job('a', 1, { version: 4, title: 'old' })])
-    expect(list.jobs[0]?.job.version).toBe(5)
+    expect(list.jobs[0]?.version).toBe(5)
     tell(list, job('a', 2, { version: 1, epoch: 'e2' }))
-    expect(list.jobs[0]?.job).toEqual(job('a', 2, { version: 1, epoch: 'e2' }))
+    expect(list.jobs[0]).toEqual(job('a', 2, { version: 1, epoch: 'e2' }))
   })
 
   test('JobListReplica takes an older version of a job from a snapshot or a poll: the server was restored from a backup', () => {
     const list = new JobListReplica()
-    const versions = () => list.jobs.map(({ job: { version, progress } }) => [version, progress.done])
+    const versions = () => list.jobs.map(({ version, progress }) => [version, progress.done])
     tell(list, job('a', 1, { version: 9, progress: { done: 9 } }))
     tell(list, job('a', 1, { version: 5, progress: { done: 5 } }))
     expect(versions()).toEqual([[5, 5]])
