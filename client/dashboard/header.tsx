@@ -1,6 +1,7 @@
 import { leave, mark } from '../element/icons.ts'
 import { LiveStatus } from './live-status.tsx'
 import { base, isOperator, isSignedIn, route } from './navigation.ts'
+import { PaletteKey } from './palette-key.tsx'
 import { Icon } from './parts/icon.tsx'
 import { SearchBox } from './search-box.tsx'
 import { text } from './text.ts'
@@ -32,6 +33,7 @@ export function Header() {
           <>
             <LiveStatus />
             <SearchBox />
+            <PaletteKey />
             <form method="post" action={new URL('sign-out', base).href}>
               <button type="submit" class="quiet" title={text.signOut}>
                 <Icon icon={leave} />

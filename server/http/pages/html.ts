@@ -33,7 +33,8 @@ export const htmlPage = (base: string, title: string, rest: unknown) => html`<!d
 <meta name="color-scheme" content="light dark">
 <base href="${base}">
 <title>${title}</title>
-<link rel="icon" href="data:,">
+<link rel="icon" href="icon.svg">
+<link rel="manifest" href="manifest.webmanifest">
 <link rel="stylesheet" href="dashboard.css">
 ${rest}
 </html>`

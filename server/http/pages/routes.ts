@@ -8,6 +8,7 @@ import { type App, type Env, linkTo, type RouteContext } from '../request/contex
 import { identify } from '../request/identify.ts'
 import { type Docs, docRoutes } from './docs.ts'
 import { forPages, htmlPage } from './html.ts'
+import { manifestRoutes } from './manifest.ts'
 import { signInPage, signInPageRoutes } from './sign-in.ts'
 
 /** The built client and documentation. */
@@ -80,6 +81,7 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
     return c.html(dashboardPage(linkTo(c, '/'), reader ? readerFor(reader) : { isStranger: true }))
   })
   signInPageRoutes(app, context)
+  manifestRoutes(app)
   docRoutes(app, assets.docs ?? [])
   // With the mount path /progress, the route "/" matches "/progress", but links lead to "/progress/".
   app.get('/*', async (c, next) => {

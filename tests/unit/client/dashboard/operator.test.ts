@@ -10,7 +10,7 @@ const BUDGET = {
   'asks.js': 4 * 1024,
   'bulk.js': 3 * 1024,
   'job.js': 6 * 1024,
-  'start.js': 3 * 1024,
+  'start.js': 4 * 1024,
   'api.js': 3 * 1024,
   'shared.js': 1 * 1024,
 }

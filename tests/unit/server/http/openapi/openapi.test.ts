@@ -68,6 +68,8 @@ const ofPages = [
   'GET /asks.js',
   'GET /bulk.js',
   'GET /job.js',
+  'GET /manifest.webmanifest',
+  'GET /icon.svg',
   'GET /shared.js',
   'GET /start.js',
   'GET /dashboard.css',
