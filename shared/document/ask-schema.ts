@@ -21,7 +21,7 @@ const recordOf = <K extends z.ZodString, V extends z.ZodType>(name: K, value: V)
     z.record(name, value),
   )
 
-const fieldSchema = z.discriminatedUnion('type', [
+const fieldSchemas = [
   z
     .strictObject({
       type: z.literal('string'),
@@ -50,7 +50,8 @@ const fieldSchema = z.discriminatedUnion('type', [
       { path: ['minimum'], error: 'leaves no number up to maximum' },
     ),
   z.strictObject({ type: z.literal('boolean'), ...about, default: z.boolean().optional() }),
-])
+] as const
+const fieldSchema = z.discriminatedUnion('type', fieldSchemas)
 /** One field of a form: text, a choice, a number, or yes and no. */
 export type AskField = z.infer<typeof fieldSchema>
 
@@ -58,8 +59,8 @@ const isFieldName = /^[A-Za-z_][\w-]{0,63}$/
 
 /** What an answer must be: one value, or an object of several. A flat JSON Schema. */
 export const askSchemaSchema = z
-  .union([
-    fieldSchema,
+  .discriminatedUnion('type', [
+    ...fieldSchemas,
     z
       .strictObject({
         type: z.literal('object'),
