@@ -41,7 +41,7 @@ const pages: (() => Response)[] = [
 const WORK = `
 import milepost, sys, time
 milepost.configure(sys.argv[1], milepost._reporter._read_token, lambda problem: print(problem, file=sys.stderr))
-milepost._job.RETRY_FIRST, milepost._job.RETRY_MAX, milepost._server.FOREIGN_WAIT_MAX = 0.02, 0.1, 0.1
+milepost._sender.RETRY_FIRST, milepost._sender.RETRY_MAX, milepost._server.FOREIGN_WAIT_MAX = 0.02, 0.1, 0.1
 with milepost.job('Work', id=sys.argv[2]) as job:
     for n in range(600):
         job._flush_seconds = 0.01
@@ -213,7 +213,7 @@ with milepost.job('Mute', id='mute') as job:
     const run = await runPython(
       `
 import milepost
-milepost._job.RETRY_FIRST = 0.01
+milepost._sender.RETRY_FIRST = 0.01
 with milepost.job('Trouble') as job:
     while not milepost._reporter._default._told: pass
 milepost._reporter._default.close(1)

@@ -79,14 +79,18 @@ with milepost.job('Everything', 'test', id='everything', metadata={'a': [1]}, ti
       `
 import inspect, json, milepost
 print(json.dumps({name: list(inspect.signature(getattr(milepost.Job, name)).parameters)
-                  for name in ('progress', 'status', 'item', 'step', 'error', 'log')}))
+                  for name in ('progress', 'status', 'item', 'step', 'error', 'log', 'ask', 'ask_async')}))
 `,
       env,
     )
     const methods = JSON.parse(output) as Record<string, string[]>
+    // How long the work waits is no field of an event.
+    const more: Record<string, string[]> = { ask: ['timeout'] }
+    expect(methods.ask_async).toEqual(methods.ask)
     for (const option of eventSchema.options) {
       const { type, ...fields } = option.shape
       const names = Object.keys(fields).map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))
+      names.push(...(more[type.value] ?? []))
       expect([type.value, methods[type.value]?.slice(1).sort()]).toEqual([type.value, names.sort()])
     }
   })

@@ -8,15 +8,16 @@
 The server is in ``MILEPOST_URL``, the token in ``MILEPOST_TOKEN`` or in the file that
 ``MILEPOST_TOKEN_FILE`` names. Reports never throw into the work and never block it: a thread
 sends them, and without a server the work runs as before. Only a cancel by a watcher is raised, in
-``track`` and ``tqdm``: as ``Cancelled``, which is a KeyboardInterrupt.
+``track``, ``tqdm`` and ``Job.ask``: as ``Cancelled``, which is a KeyboardInterrupt.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ._bars import Cancelled, current_job, set_progress, track
+from ._bars import current_job, set_progress, track
 from ._celery import report_celery
+from ._context import Cancelled
 from ._job import Job
 from ._log_handler import LogHandler
 from ._reporter import Reporter, configure, flush, job

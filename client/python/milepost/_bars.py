@@ -23,10 +23,6 @@ BAR_STEPS = 50
 _bar_job: Job | None = None
 
 
-class Cancelled(KeyboardInterrupt):
-    """A watcher cancelled the job: like Ctrl-C, from afar."""
-
-
 def current_job() -> Job | None:
     """Return the job that this code is part of."""
     return current.get() or _bar_job
@@ -105,8 +101,7 @@ class Bar:
 
     def check(self) -> None:
         """Raise what a watcher asked for, unless the job acts on it otherwise."""
-        if self.job.cancel_requested and not self.job.on_cancel:
-            raise Cancelled
+        self.job._check_cancel()
 
     def stop(self) -> None:
         """Note that the loop was left by `break`, or by an exception that it can't see."""

@@ -1,4 +1,4 @@
-"""What belongs to the code that runs: its job, its event loop."""
+"""What belongs to the code that runs: its job, its event loop, its end from afar."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from ._job import Job
 
 current: contextvars.ContextVar[Job | None] = contextvars.ContextVar('milepost', default=None)
+
+
+class Cancelled(KeyboardInterrupt):
+    """A watcher cancelled the job: like Ctrl-C, from afar."""
 
 
 def leave(token: contextvars.Token[Job | None]) -> None:

@@ -52,11 +52,12 @@ class Batch:
 class Queue:
     """A bounded queue. Of progress events only the newest waits, unless a status came between.
 
-    `on_rejected` is called with the type of an event that can't be sent, and the reason.
+    `on_rejected` is called with the type of an event that can't be sent, and the reason; `on_full`
+    with an event that was dropped for newer ones.
     """
 
     def __init__(self, on_rejected: Callable[[str, str], object],
-                 on_full: Callable[[], object]) -> None:
+                 on_full: Callable[[Event], object]) -> None:
         # Events that were dropped: because the queue was full, or because they were wrong.
         self.dropped = 0
         self._on_rejected = on_rejected
@@ -140,9 +141,9 @@ class Queue:
         """Log lines first, status events last."""
         victims = (at for types in (('log',), ('progress', 'item', 'step', 'error'))
                    for at, event in enumerate(self._events) if event.type in types)
-        self._remove(next(victims, 0))
+        event = self._remove(next(victims, 0))
         self.dropped += 1
-        self._on_full()
+        self._on_full(event)
 
     def _encode(self, event: dict[str, Any]) -> Event | None:
         type = event['type']

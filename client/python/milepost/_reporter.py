@@ -12,7 +12,8 @@ import uuid
 import weakref
 from typing import Any, Callable
 
-from ._job import END_FLUSH, WAITS, Job
+from ._job import Job
+from ._sender import END_FLUSH, WAITS, JobSender
 from ._server import Failed, Server
 
 # Seconds.
@@ -41,7 +42,7 @@ class Reporter:
         self._told: set[str] = set()
         self._problems: list[str] = []
         # Those that have something to send, or to show that they live.
-        self._jobs: dict[Job, None] = {}
+        self._jobs: dict[JobSender, None] = {}
         self._is_closed = not url
         # When `close` gives up.
         self._deadline: float | None = None
@@ -76,7 +77,7 @@ class Reporter:
         """Send what waits. Return whether the server has all of it."""
         return self._flush(list(self._jobs), timeout)
 
-    def _flush(self, jobs: list[Job], timeout: float, is_patient: bool = True) -> bool:
+    def _flush(self, jobs: list[JobSender], timeout: float, is_patient: bool = True) -> bool:
         """`is_patient` tries again until the time is over."""
         deadline = time.monotonic() + timeout
         with self._lock:
