@@ -10,7 +10,7 @@ require 'time'
 #
 # The server is in MILEPOST_URL, the token in MILEPOST_TOKEN or in the file that MILEPOST_TOKEN_FILE names. Reports
 # never raise in the work and never block it: a thread sends them, and without a server the work runs as before. Only
-# a cancel by a watcher is raised, by `at`: as Stopped.
+# a cancel by a watcher is raised, by `at` and `ask`: as Stopped.
 module Milepost
   # A watcher cancelled the job.
   class Stopped < StandardError; end
@@ -167,6 +167,11 @@ module Milepost
       # A forked process has no thread; its parent sends what waits there.
       reset if @pid != Process.pid
       @lock.synchronize(&block)
+    end
+
+    # Until something has changed, or for so many seconds. Only within `synchronize`.
+    def wait(seconds)
+      @changed.wait(seconds)
     end
 
     def now

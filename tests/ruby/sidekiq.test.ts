@@ -194,6 +194,50 @@ describe.each([
   })
 })
 
+describe('Milepost::Job', () => {
+  withSidekiq('asks its owner, and has children of its kind and owner', async () => {
+    const printed = ruby(
+      `
+require 'milepost'
+reporter = Milepost::Reporter.new { |problem| puts problem[/.*taken/] }
+new = ->(id) { reporter.create(title: id, kind: 'export', id: id, owner: 'ada', heartbeat_seconds: 1) }
+job = new.call('asks')
+p job.ask('Start?', id: 'start')
+job.status('running')
+p job.ask('Who?', id: 'who', schema: { type: 'string' }, expires_at: Time.now + 600)
+p job.ask('Start?', id: 'start'), job.ask('Is anybody there?', timeout: 0.01)
+p job.ask('?', schema: { type: 'nonsense' })
+job.fork('Part', id: 'part').complete
+Thread.new { sleep 0.1; job.complete }
+p job.ask('Deploy?')
+other = new.call('ask-cancelled')
+begin
+  other.ask('Deploy?')
+rescue Milepost::Stopped
+  puts 'Stopped'
+end
+reporter.close
+p job.ask('Deploy?')
+`,
+    )
+    const answer = async (ask: string, value: unknown) => {
+      await until('asks', ({ asks }) => asks?.some(({ id }) => id === ask) ?? false)
+      await ada.json(202, 'POST', `api/jobs/asks/answers/${ask}`, { value })
+    }
+    await answer('start', false)
+    const asked = await until('asks', ({ asks, openAsks }) => asks?.length === 2 && openAsks === 1)
+    // Heartbeats, or nobody would hear of the answer.
+    await until('asks', ({ version }) => version >= asked.version + 2)
+    await answer('who', 'Ada')
+    await until('ask-cancelled', ({ openAsks }) => openAsks === 1)
+    await ada.operate('ask-cancelled', 'cancel')
+    const refused = 'A ask event of job asks was not taken'
+    expect(await printed).toEqual(['false', '"Ada"', 'false', 'nil', refused, 'nil', 'nil', 'Stopped', 'nil'])
+    const { kind, owner, parentId, status } = await ended('part')
+    expect([kind, owner, parentId, status]).toEqual(['export', 'ada', 'asks', 'completed'])
+  })
+})
+
 describe('Milepost::Reporter', () => {
   withSidekiq('loses and repeats nothing behind a proxy that answers by itself, and tells once', async () => {
     await using proxy = new RuledProxy(server.url)

@@ -1,10 +1,14 @@
 # frozen_string_literal: true
 
 module Milepost
-  # Reports on one job. No method raises, waits or takes long, but `at` and `flush`.
+  # Reports on one job. No method raises, waits or takes long, but `at`, `ask` and `flush`.
   class Job
     Event = Struct.new(:type, :fields, :text)
     Batch = Struct.new(:events, :key, :body)
+    # An ask that somebody waits for, until its event is nil. Without an answer its value is nil.
+    Ask = Struct.new(:id, :event, :value)
+    # The longest time between two requests while an ask is open, in seconds: receipts have the answers.
+    ANSWER_SECONDS = 3
 
     attr_accessor :due
     attr_reader :id, :dropped, :is_cancelled
@@ -14,6 +18,7 @@ module Milepost
       @id = id
       @heartbeat = [heartbeat / 3.0, HEARTBEAT_MAX].min
       @to_create = to_create
+      @inherited = { kind: 'job', **(to_create || {}).slice('kind', 'owner').transform_keys(&:to_sym) }
       @is_over = reporter.is_closed
       @done = @dropped = @failures = 0
       @most = BATCH_EVENTS
@@ -81,6 +86,32 @@ module Milepost
       raise Stopped if @is_cancelled
     end
 
+    # Asks the owner of the job, waits, and returns the answer: true or false, or what the schema says, a flat JSON
+    # Schema. Returns nil when nobody answered before expires_at (a Time, or text) or the end of the job, or within
+    # `timeout` seconds: then the ask stays open, and the same id asks on. An id that was answered before, by an earlier
+    # try of this work, has that answer. Raises Stopped when a watcher cancels.
+    def ask(message, schema: nil, expires_at: nil, id: SecureRandom.hex(16), timeout: nil)
+      ends = timeout ? @reporter.now + timeout : Float::INFINITY
+      expires_at = expires_at.iso8601 if expires_at.respond_to?(:iso8601)
+      fields = { id: id, message: message, schema: schema, expiresAt: expires_at }
+      ask = Ask.new(cut(:id, id))
+      @reporter.synchronize do
+        ask.event = enqueue('ask', fields) unless @is_cancelled
+        @asks << ask
+        wait(ask, ends)
+      ensure
+        @asks.delete_if { |other| other.equal?(ask) }
+      end
+      raise Stopped if ask.value.nil? && @is_cancelled
+
+      ask.value
+    end
+
+    # Creates a child of this job, of the same kind and owner unless the fields say otherwise: see Reporter#create.
+    def fork(title, **fields)
+      @reporter.create(title: title, **@inherited, **fields, parent_id: @id)
+    end
+
     # Sends what waits, for so many seconds at most.
     def flush(timeout = END_TIMEOUT)
       @reporter.flush(timeout, [self])
@@ -102,6 +133,7 @@ module Milepost
     def forget_parent
       @queue = []
       @batch = nil
+      @asks = []
       @is_running = false
       @due = Float::INFINITY
     end
@@ -132,9 +164,38 @@ module Milepost
     private
 
     def add(type, **fields)
-      event = encode(type, fields.compact.to_h { |name, value| [name, cut(name, value)] })
-      @reporter.synchronize { event && !@is_over && !@reporter.is_closed ? push(event) : @dropped += 1 }
+      enqueue(type, fields)
       nil
+    end
+
+    # Returns the event, unless it was dropped.
+    def enqueue(type, fields)
+      event = encode(type, fields.compact.to_h { |name, value| [name, cut(name, value)] })
+      @reporter.synchronize do
+        next (@dropped += 1) && nil if event.nil? || @is_over || @reporter.is_closed
+
+        push(event)
+        event
+      end
+    end
+
+    def wait(ask, ends)
+      while ask.event && !@is_over && !@is_cancelled && !@reporter.is_closed
+        left = [ends - @reporter.now, ANSWER_SECONDS].min
+        break unless left.positive?
+
+        @reporter.wait(left)
+      end
+    end
+
+    # Ends the wait for the asks of which the block is true.
+    def close_asks(value = nil)
+      @asks.each do |ask|
+        next unless yield ask
+
+        ask.value = value
+        ask.event = nil
+      end
     end
 
     def encode(type, fields)
@@ -173,7 +234,8 @@ module Milepost
       @queue << event
       drop_oldest if @queue.size > QUEUE_EVENTS
       # While the server is away, the back-off decides.
-      @reporter.schedule(self, @is_over ? 0 : @flush_seconds) if @failures.zero? || @due == Float::INFINITY
+      is_due = @is_over || event.type == 'ask'
+      @reporter.schedule(self, is_due ? 0 : @flush_seconds) if @failures.zero? || @due == Float::INFINITY
     end
 
     def replace(at, event)
@@ -183,21 +245,32 @@ module Milepost
     # Log lines first, status events last.
     def drop_oldest
       log = @queue.index { |event| event.type == 'log' }
-      @queue.delete_at(log || @queue.index { |event| event.type != 'status' } || 0)
+      dropped = @queue.delete_at(log || @queue.index { |event| event.type != 'status' } || 0)
+      close_asks { |ask| ask.event.equal?(dropped) }
       @dropped += 1
       @reporter.tell('full', "Job #{@id} drops events: too many wait.")
     end
 
     def prepare
       @due = Float::INFINITY
-      silent = @reporter.now - @sent_at >= @heartbeat
-      push(encode('progress', { done: @done })) if @is_running && idle? && silent
+      show_life if idle? && @reporter.now - @sent_at >= longest_silence
       return @batch if @batch || @queue.empty?
 
       size = 0
       count = @queue.take(@most).take_while { |event| (size += event.text.bytesize) <= BATCH_BYTES }.size
       events = @queue.shift([count, 1].max)
       @batch = Batch.new(events, SecureRandom.hex(16), "[#{events.map(&:text).join(',')}]")
+    end
+
+    def longest_silence
+      @asks.empty? ? @heartbeat : [@heartbeat, ANSWER_SECONDS].min
+    end
+
+    def show_life
+      return push(encode('progress', { done: @done })) if @is_running
+
+      # The same ask again changes nothing, and its receipt has the answer.
+      @asks.filter_map(&:event).each { |event| push(event) }
     end
 
     # Creates the job. Repeated, the request finds the same job.
@@ -243,6 +316,9 @@ module Milepost
       @sent_at = @reporter.now
       @most = [BATCH_EVENTS, (@most * 9 / 8) + 1].min
       @flush_seconds = (receipt['flushMs'] / 1000.0).clamp(0.02, 60.0)
+      receipt.fetch('answers', []).each do |answer|
+        close_asks(answer['value']) { |ask| ask.id == answer['ask'] }
+      end
       @is_cancelled ||= receipt['cancelRequested'] == true
       nil
     end
@@ -255,6 +331,7 @@ module Milepost
 
       event = batch.events[0]
       reject(event.type, reason)
+      close_asks { |ask| ask.event.equal?(event) }
       return (@dropped += 1) && nil unless event.type == 'status' && event.fields.size > 1
 
       @queue.unshift(encode('status', event.fields.slice(:status))) && nil
@@ -267,7 +344,7 @@ module Milepost
       @failures = 0
       is_now = @is_over || @reporter.is_closing || @queue.size >= @most
       if !@queue.empty? then @reporter.schedule(self, is_now ? 0 : @flush_seconds)
-      elsif @is_running then @reporter.schedule(self, @heartbeat)
+      elsif @is_running || @asks.any? then @reporter.schedule(self, longest_silence)
       else @reporter.forget(self)
       end
     end
