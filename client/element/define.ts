@@ -1,5 +1,5 @@
 /** Registers `<job-progress>`; the entry of `/widget.js`. Does nothing without custom elements, as on a rendering server. */
-import type { HTMLAttributes } from 'preact'
+import type { JSX } from 'preact'
 import type { JobProgressAttributes } from './attributes.ts'
 import { JobProgressElement } from './job-progress-element.ts'
 
@@ -14,8 +14,8 @@ declare global {
   }
 }
 
-/** Declared here, because declarations of an augmented module can't name types of the module itself. */
-type ElementProps = HTMLAttributes<JobProgressElement> & JobProgressAttributes
+/** Those that every element has: Preact 10 and 11 name their type differently. */
+type ElementProps = JSX.IntrinsicElements['section'] & JobProgressAttributes
 
 declare module 'preact' {
   namespace JSX {

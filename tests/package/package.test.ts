@@ -226,12 +226,14 @@ describe('types', () => {
   const onBun = { files: ['server.ts'], types: [typesOf('bun-types')], lib: ['ES2024', 'DOM', 'DOM.Iterable'] }
   // What Bun declares takes seconds to check, and has nothing to do with how modules are found.
   const bundledOnBun = { ...onBun, skipLibCheck: true }
+  const inJsx = { ...anywhere, files: ['preact-jsx.tsx', 'react-jsx.tsx'], jsx: 'react-jsx' }
   const queues = { ...onBun, files: ['queues.ts'] }
   const onWorkers = { files: ['worker.ts'], types: [typesOf('@cloudflare/workers-types/latest')], lib: ['ES2024'] }
 
   test.each([
     ['anywhere', 'nodenext', anywhere],
     ['anywhere', 'bundler', anywhere],
+    ['in JSX', 'bundler', inJsx],
     ['for Bun', 'nodenext', onBun],
     ['for Bun', 'bundler', bundledOnBun],
     ['with queues', 'nodenext', queues],

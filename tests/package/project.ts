@@ -37,7 +37,7 @@ export class Project {
   static async create(
     manager: 'npm' | 'bun',
     tarball: string,
-    packages: readonly string[] = ['hono', 'bullmq', 'ioredis', 'pg-boss@12', 'react'],
+    packages: readonly string[] = ['hono', 'bullmq', 'ioredis', 'pg-boss@12', 'react', '@types/react'],
   ): Promise<Project> {
     const project = new Project(await mkdtemp(join(tmpdir(), 'milepost-package-')))
     await project.write('package.json', { name: 'consumer', private: true, type: 'module' })
