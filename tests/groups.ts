@@ -41,7 +41,11 @@ export const groups: readonly Group[] = [
   },
   { name: 'redis', tier: 'faults', files: ['faults/redis'] },
   { name: 'queues', tier: 'faults', files: ['queues/'] },
-  { name: 'element', tier: 'browser', files: ['e2e/element', 'e2e/operator', 'e2e/sign-in', 'e2e/tokens'] },
+  {
+    name: 'element',
+    tier: 'browser',
+    files: ['e2e/element', 'e2e/element-full', 'e2e/operator', 'e2e/sign-in', 'e2e/tokens'],
+  },
   { name: 'tabs', tier: 'browser', files: ['e2e/'] },
   {
     name: 'deno',

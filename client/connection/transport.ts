@@ -4,6 +4,7 @@ import { type Attempt, type ConnectionOptions, eventOf, type Received } from './
 import type { ConnectionEvent } from './connection-state.ts'
 import type { Environment, EventSourceLike } from './environment.ts'
 import { EventSourceParser } from './event-source-parser.ts'
+import { MESSAGE_NAMES } from './message-names.ts'
 import { RETRY_AFTER_MAX_MS } from './timeouts.ts'
 
 /** Requests with a credential. */
@@ -27,21 +28,6 @@ export interface TransportOptions {
   onOpen?(): void
   environment: Environment
 }
-
-/** The names of the messages that a stream may have. */
-const MESSAGE_NAMES = [
-  'snapshot',
-  'patch',
-  'ping',
-  'end',
-  'progress',
-  'status',
-  'item',
-  'step',
-  'job-error',
-  'log',
-  'control',
-] as const
 
 /** Opens streams, and polls, from cursors. */
 export function createTransport(options: TransportOptions): Pick<ConnectionOptions, 'open' | 'poll'> {

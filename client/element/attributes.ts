@@ -8,7 +8,7 @@ export interface JobProgressAttributes {
   /** A watch token. */
   token?: string | undefined
   /** `bar` by default. */
-  variant?: 'bar' | 'ring' | 'text' | undefined
+  variant?: 'bar' | 'ring' | 'text' | 'full' | undefined
   /** Shown instead of the title of the job. */
   label?: string | undefined
   /** Gives a watch token: before the present one expires, and for the first without `token`. */

@@ -27,6 +27,7 @@ export const stateIcons: Record<JobState, IconShape> = {
   waiting: clock,
   running: play,
   paused: pause,
+  asking: warning,
   stalled: warning,
   cancelling: stop,
   completed: check,

@@ -5,6 +5,8 @@ import { type IconShape, stateIcons } from './icons.ts'
 /** The shadow tree of a `<job-progress>`: created once, then updated. */
 interface JobProgressView {
   readonly root: HTMLElement
+  /** Where `full` draws. */
+  readonly sections: HTMLElement
   /** Shows a job's words under a label; an empty one is not shown. Any variant but `ring` and `text` is a bar. */
   update(words: JobWords, label: string | undefined, variant: string): void
   hideFailures(): void
@@ -22,7 +24,19 @@ export function createJobProgressView(onShow: (list: HTMLElement, button: HTMLEl
   const action = element('button', 'action')
   const list = element('ul', 'failures')
   const head = element('div', 'head', label, chip)
-  const root = element('div', 'root', head, track, element('div', 'figures', line, aside, action), list)
+  const sections = element('div', 'sections')
+  const actions = document.createElement('slot')
+  actions.name = 'actions'
+  const root = element(
+    'div',
+    'root',
+    head,
+    track,
+    element('div', 'figures', line, aside, action),
+    list,
+    sections,
+    actions,
+  )
   let shown: JobState | 'number' | undefined
 
   action.onclick = () => onShow(list, action)
@@ -63,7 +77,7 @@ export function createJobProgressView(onShow: (list: HTMLElement, button: HTMLEl
   }
   hideFailures()
 
-  return { root, update, hideFailures }
+  return { root, sections, update, hideFailures }
 }
 
 /** An element of a page's style sheets: `job-progress::part(label)`. */
@@ -79,8 +93,7 @@ function element<K extends keyof HTMLElementTagNameMap>(
   return made
 }
 
-/** An element of SVG. */
-export function svg(tag: string, attributes: Record<string, string | number>, ...inside: Node[]): SVGElement {
+function svg(tag: string, attributes: Record<string, string | number>, ...inside: Node[]): SVGElement {
   const made = document.createElementNS('http://www.w3.org/2000/svg', tag) as SVGElement
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, `${value}`)
   made.append(...inside)

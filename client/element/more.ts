@@ -4,6 +4,7 @@
  */
 export { isThereForAll, tellOriginRefused } from '../connection/access/origin-refusal.ts'
 export { announceJob } from './more/announcements.ts'
+export { controlJob } from './more/control.ts'
 export { toggleFailures } from './more/failures.ts'
 export { dress } from './more/looks.ts'
 export { keepToken, renewToken } from './more/tokens.ts'

@@ -5,6 +5,7 @@ export type JobState =
   | 'waiting'
   | 'running'
   | 'paused'
+  | 'asking'
   | 'stalled'
   | 'cancelling'
   | 'completed'
@@ -78,6 +79,7 @@ export const jobEnglish: JobLanguage = {
     waiting: 'Waiting',
     running: 'Running',
     paused: 'Paused',
+    asking: 'Needs you',
     stalled: 'Stalled',
     cancelling: 'Cancelling',
     completed: 'Done',

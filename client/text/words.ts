@@ -36,6 +36,7 @@ export interface JobWords {
 const TONES: Partial<Record<JobState, Tone>> = {
   unreachable: 'attention',
   running: 'running',
+  asking: 'attention',
   stalled: 'attention',
   completed: 'done',
   'completed-with-failures': 'attention',
@@ -69,6 +70,7 @@ function getJobState({ job, connection, now, lastSeen }: JobFacts): JobState {
   if (isTerminalStatus(status)) return status
   if (job.cancelRequested) return 'cancelling'
   if (status !== 'running') return status === 'pending' ? 'waiting' : status
+  if (job.openAsks) return 'asking'
   // Silence of the job can't be told from silence of the connection.
   const isLost = connection === 'reconnecting' || connection === 'offline'
   return isStalled(job, isLost ? (lastSeen ?? now) : now) ? 'stalled' : 'running'
@@ -113,6 +115,8 @@ function describeState(state: JobState, facts: JobFacts, format: Format): Lines 
       return [language.waiting]
     case 'paused':
       return [percent ? language.pausedAt(percent) : language.paused]
+    case 'asking':
+      return [job.asks?.findLast(({ answer, expired }) => !answer && !expired)?.message ?? '', percent]
     case 'stalled':
       return [language.noNews(roughDuration(now - Date.parse(job.lastEventAt))), percent]
     default:

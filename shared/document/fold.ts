@@ -2,6 +2,7 @@ import { foldAsks } from './asks.ts'
 import type { AppliedEvent } from './events.ts'
 import type { ErrorRow, Item, Job, JobHeader, LogRow, Patch, PatchHeader, Step } from './job.ts'
 import { ERROR_WINDOW, LOG_WINDOW } from './limits.ts'
+import { mergeHeader } from './merge-header.ts'
 import { paceAfter } from './pace.ts'
 import { countItems, isTerminalStatus } from './selectors.ts'
 
@@ -134,18 +135,6 @@ function foldError(event: Applied<'error'>): ErrorRow {
   assign(row, 'code', event.code)
   assign(row, 'itemId', event.itemId)
   return row
-}
-
-/** The header after a patch: `result` and `metadata` are kept where the patch leaves them out. May return the patch's own object. */
-export function mergeHeader(before: Pick<JobHeader, 'result' | 'metadata'>, patch: PatchHeader): JobHeader {
-  const { result = before.result, metadata = before.metadata } = patch
-  // Most jobs have neither, and this is on the hot path: no copy.
-  if (result === undefined && metadata === undefined) return patch as JobHeader
-  const { result: _result, metadata: _metadata, ...header } = patch
-  const merged: JobHeader = header
-  if (result !== undefined && result !== null) merged.result = result
-  if (metadata !== undefined && metadata !== null) merged.metadata = metadata
-  return merged
 }
 
 /** Puts rows at their indexes. */

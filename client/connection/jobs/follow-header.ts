@@ -1,6 +1,6 @@
 import { formatCursor } from '../../../shared/document/cursor.ts'
-import { mergeHeader } from '../../../shared/document/fold.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
+import { mergeHeader } from '../../../shared/document/merge-header.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import type { Timer } from '../../../shared/time/clock.ts'
 import { coarseTimeLeft, estimate } from '../../../shared/time/estimate.ts'
@@ -25,17 +25,31 @@ interface Following {
   restart(): void
 }
 
+/** What follows a whole document instead of its header. The code for that is loaded when it is needed. */
+export interface WholeDocument {
+  /** The names of its messages. */
+  readonly messages: readonly string[]
+  readonly job: JobHeader | undefined
+  readonly cursor: string | undefined
+  /** The name of the message that an answer to a poll is. */
+  kindOf(answer: unknown): 'snapshot' | 'patch' | undefined
+  /** Takes a message. */
+  fold(name: string, data: unknown): Received
+}
+
 /**
  * Follows the header of a job. All jobs of one server on a page share a connection.
  *
  * @param show called with what is known: at once, then at most once a frame when it changed, and once a second while it may
  * @param renew replaces the token of `location` when it has ended. Resolves to whether it did
+ * @param whole follows the whole document, of which `show` gets the header
  */
 export function followHeader(
   location: JobLocation,
   environment: Environment,
   show: (facts: JobFacts) => void,
   renew?: () => Promise<boolean>,
+  whole?: WholeDocument,
 ): Following {
   const { clock } = environment
   let header: JobHeader | undefined
@@ -47,9 +61,14 @@ export function followHeader(
   const followed: FollowedJob = {
     location,
     get cursor() {
-      return header && formatCursor(header)
+      return whole ? whole.cursor : header && formatCursor(header)
     },
     receive(name, data) {
+      if (whole) {
+        const received = whole.fold(name, data)
+        if (whole.job) take(whole.job, true)
+        return received
+      }
       if (name === 'end') return endOf(header, data as EndData)
       if (name === 'snapshot') take(data as JobHeader, true)
       if (name === 'patch') take(mergeHeader(header ?? {}, (data as Patch).job))
@@ -61,7 +80,7 @@ export function followHeader(
       if (isFollowing) callOff ??= environment.frame(tell)
     },
   }
-  const stream = joinStream(followed, environment)
+  const stream = joinStream(followed, environment, whole)
 
   /** @param isWhole it is the server's present state, even if its version is older, as after a restore */
   function take(next: JobHeader, isWhole = false): void {
@@ -107,24 +126,26 @@ const streams: [key: unknown[], stream: JobStream][] = []
  * Adds a job to a stream that has room for it, of the same server and the same kind of access, by token or by cookie: a request with tokens
  * ignores the cookie.
  */
-function joinStream(job: FollowedJob, environment: Environment): JobStream {
+function joinStream(job: FollowedJob, environment: Environment, whole?: WholeDocument): JobStream {
   const { base, token } = job.location
-  const key = [environment, base, !token]
+  const key = [environment, base, !token, !whole]
   const known = streams.find(([other, stream]) => key.every((part, index) => part === other[index]) && stream.join(job))
   if (known) return known[1]
   const made = createJobStream({
     base,
-    parts: 'header',
+    parts: whole ? 'all' : 'header',
     mostJobs: MAX_JOBS,
     policy: transition,
     connect: createConnection,
     async open(url, attempt) {
       const { EventSource } = environment
-      if (EventSource) takeMessages(new EventSource(url), ['snapshot', 'patch', 'ping', 'end'], attempt)
+      if (EventSource)
+        takeMessages(new EventSource(url), whole?.messages ?? ['snapshot', 'patch', 'ping', 'end'], attempt)
       return undefined
     },
     request: requestJson,
-    nameOf: (answer) => (isJob(answer) ? 'snapshot' : undefined),
+    originRefusal: () => import('../access/origin-refusal.ts'),
+    nameOf: whole?.kindOf ?? ((answer) => (isJob(answer) ? 'snapshot' : undefined)),
     environment,
   })
   made.join(job)

@@ -1,5 +1,5 @@
-import { mergeHeader } from '../../../shared/document/fold.ts'
 import type { JobHeader, Patch } from '../../../shared/document/job.ts'
+import { mergeHeader } from '../../../shared/document/merge-header.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import type { EndData, ManyJobs } from '../../../shared/wire/messages.ts'
 import type { Received } from '../connection.ts'

@@ -65,6 +65,8 @@ interface JobStreamOptions extends ClientRequests {
   connect: typeof createConnection
   /** The name of the message that an answer to a poll is; `undefined` for one that is not the server's. */
   nameOf(answer: unknown): 'snapshot' | 'patch' | undefined
+  /** Finds out whether the server refuses this origin. */
+  originRefusal(): Promise<typeof import('../access/origin-refusal.ts')>
   environment: Environment
 }
 
@@ -167,7 +169,7 @@ export function createJobStream(options: JobStreamOptions): JobStream {
   async function explain(signal: AbortSignal): Promise<ConnectionEvent | undefined> {
     // A server that has answered allows this origin.
     if (lastSeen !== undefined) return { type: 'failed' }
-    const { isThereForAll, tellOriginRefused } = await import('../access/origin-refusal.ts')
+    const { isThereForAll, tellOriginRefused } = await options.originRefusal()
     if (!(await isThereForAll(base, environment, signal))) return { type: 'failed' }
     // The network may have been lost for a moment.
     return pollAll(signal).catch(() => {

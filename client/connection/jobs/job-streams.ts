@@ -3,6 +3,7 @@ import type { Patch } from '../../../shared/document/job.ts'
 import { isJob, isPatch } from '../../../shared/wire/answers.ts'
 import type { EndData } from '../../../shared/wire/messages.ts'
 import { createCredential } from '../access/credential.ts'
+import { isThereForAll, tellOriginRefused } from '../access/origin-refusal.ts'
 import { createConnection } from '../connection.ts'
 import type { Environment } from '../environment.ts'
 import type { JobLocation, ParsedAddress } from '../job-url.ts'
@@ -74,6 +75,7 @@ class PageStream {
       },
       request,
       nameOf: (answer) => (isPatch(answer) ? 'patch' : isJob(answer) ? 'snapshot' : undefined),
+      originRefusal: async () => ({ isThereForAll, tellOriginRefused }),
       environment,
     })
   }

@@ -1,4 +1,3 @@
-import { svg } from '../job-progress-view.ts'
 import { lookStyles } from './looks-styles.ts'
 
 let sheet: CSSStyleSheet | undefined
@@ -18,6 +17,15 @@ export function dress(shadow: ShadowRoot): void {
 
 /** A circle for the track, and one of length 100 above it whose dash is the percent. */
 function createRing(): SVGElement {
-  const circle = () => svg('circle', { cx: 20, cy: 20, r: 18, pathLength: 100 })
-  return svg('svg', { viewBox: '0 0 40 40', class: 'ring', part: 'ring' }, circle(), circle())
+  const circle = () => svgElement('circle', { cx: '20', cy: '20', r: '18', pathLength: '100' })
+  const ring = svgElement('svg', { viewBox: '0 0 40 40', class: 'ring', part: 'ring' })
+  ring.append(circle(), circle())
+  return ring
+}
+
+/** Its own: what it shared with the element, bundlers would split off. */
+function svgElement(tag: string, attributes: Record<string, string>): SVGElement {
+  const made = document.createElementNS('http://www.w3.org/2000/svg', tag) as SVGElement
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
+  return made
 }

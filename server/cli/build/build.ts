@@ -33,6 +33,7 @@ const assets: Assets = {
   'dashboard.css': await joinStyles('client/dashboard/dashboard.css'),
   'widget.js': await bundle('client/element/define.ts'),
   'widget-more.js': await bundle('client/element/more.ts'),
+  'widget-full.js': await bundle('client/element/full.ts'),
   docs: await buildDocs(new URL('server/docs/', root)),
 }
 

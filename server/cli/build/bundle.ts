@@ -20,8 +20,8 @@ export async function bundle(entrypoint: string): Promise<string> {
       {
         name: 'more',
         setup: (build) =>
-          void build.onResolve({ filter: /\/(more|origin-refusal)\.ts$/ }, ({ kind }) =>
-            kind === 'dynamic-import' ? WIDGET_MORE : undefined,
+          void build.onResolve({ filter: /\/(more|full|origin-refusal)\.ts$/ }, ({ kind, path }) =>
+            kind === 'dynamic-import' ? beside(path) : undefined,
           ),
       },
     ],
@@ -50,10 +50,7 @@ const CHUNKS = {
 } as const
 
 /** Parts of several of them, which are none of the first module: without a group each would be a module. */
-const SHARED = {
-  name: 'shared',
-  test: /\/(parts\/(code-block|dialog)\.tsx|result\/figures\.tsx|access\/origin-refusal\.ts)$/,
-}
+const SHARED = { name: 'shared', test: /\/(parts\/(code-block|dialog)|result\/figures)\.tsx$/ }
 
 type DashboardFile = 'dashboard.js' | (typeof CHUNKS)[keyof typeof CHUNKS]
 
@@ -106,8 +103,11 @@ export const internalNames: readonly string[] =
     /\s+/,
   )
 
-/** What the element loads when it needs it is a file beside it. */
-const WIDGET_MORE = { path: './widget-more.js', external: true }
+/** What the element loads when it needs it are files beside it. */
+const beside = (path: string) => ({
+  path: `./${path.endsWith('full.ts') ? 'widget-full' : 'widget-more'}.js`,
+  external: true,
+})
 
 async function shortenStyles({ path }: { path: string }): Promise<{ contents: string; loader: 'ts' }> {
   return { contents: withShortStyles(await Bun.file(path).text()), loader: 'ts' }

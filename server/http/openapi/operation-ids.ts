@@ -44,6 +44,7 @@ const operationIds: Readonly<Record<string, string>> = {
   'POST /sign-out': 'signOut',
   'GET /widget.js': 'loadWidget',
   'GET /widget-more.js': 'loadWidgetMore',
+  'GET /widget-full.js': 'loadWidgetFull',
 }
 
 /** The same paths with the id of each operation. @throws Error for an operation without one, because generators would make up a name */

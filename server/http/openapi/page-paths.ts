@@ -145,4 +145,11 @@ export const pagePaths: Json = {
       responses: { 200: textBody('text/javascript', 'A module'), '4XX': problem },
     },
   },
+  '/widget-full.js': {
+    get: {
+      summary: 'What the element loads when it needs it',
+      ...anyone,
+      responses: { 200: textBody('text/javascript', 'A module'), '4XX': problem },
+    },
+  },
 }

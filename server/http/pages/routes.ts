@@ -26,6 +26,7 @@ export interface Assets {
   'widget.js': string
   /** What the element loads when it needs it. */
   'widget-more.js'?: string
+  'widget-full.js'?: string
   /** Omitted: no documentation. */
   docs?: Docs
 }
@@ -42,6 +43,7 @@ const types = {
   'dashboard.css': 'text/css; charset=utf-8',
   'widget.js': 'text/javascript; charset=utf-8',
   'widget-more.js': 'text/javascript; charset=utf-8',
+  'widget-full.js': 'text/javascript; charset=utf-8',
 }
 
 /** The routes of the dashboard and of the element for other sites. */

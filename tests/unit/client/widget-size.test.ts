@@ -16,6 +16,12 @@ describe('define.ts', () => {
     expect(Bun.gzipSync(Buffer.from(text), { level: 9 }).length).toBeLessThanOrEqual(BUDGET)
   })
 
+  test('full.ts, which a page loads for the variant full alone, is at most 20 KB', async () => {
+    const text = await bundle('client/element/full.ts')
+    expect(text).toContain('Keep it running')
+    expect(Bun.gzipSync(Buffer.from(text), { level: 9 }).length).toBeLessThanOrEqual(20 * 1024)
+  })
+
   test('define.ts abbreviates no name of a document, of a problem, of a language, of JavaScript or of the DOM', async () => {
     const wire = JSON.stringify([z.toJSONSchema(jobSchema), z.toJSONSchema(problemSchema)])
     const messages = ['jobId', 'cursor', 'from', 'to', 'job', 'more', 'at', 'reason']

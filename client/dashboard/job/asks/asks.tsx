@@ -1,13 +1,15 @@
 import { useEffect, useState } from 'preact/hooks'
-import type { Ask } from '../../../../shared/document/ask-schema.ts'
+import type { AnswerValue, Ask } from '../../../../shared/document/ask-schema.ts'
 import type { Job, JobHeader } from '../../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../../shared/document/selectors.ts'
+import { AskForm } from '../../../asks/ask-form.tsx'
+import { askWords } from '../../../asks/words.ts'
 import { say } from '../../../element/live-region.ts'
 import { call } from '../../api.ts'
 import { format } from '../../page.ts'
+import { Notice } from '../../parts/notice.tsx'
+import { Refusal } from '../../refusal.ts'
 import { toHref } from '../../route.ts'
-import { AskForm } from './ask-form.tsx'
-import { askWords } from './words.ts'
 
 /** What a job asks and was answered, and which tries and other jobs there are of its work. */
 export function Asks({ job }: { job: Job }) {
@@ -22,7 +24,7 @@ export function Asks({ job }: { job: Job }) {
   return (
     <>
       {open.map((ask) => (
-        <AskForm key={ask.id} jobId={job.id} ask={ask} />
+        <OpenAsk key={ask.id} jobId={job.id} ask={ask} />
       ))}
       {closed.length > 0 && (
         <section class="card">
@@ -39,6 +41,27 @@ export function Asks({ job }: { job: Job }) {
       )}
       <Tries job={job} isOver={isOver} />
     </>
+  )
+}
+
+function OpenAsk({ jobId, ask }: { jobId: string; ask: Ask }) {
+  const [error, setError] = useState<unknown>()
+  const send = async (value: AnswerValue) => {
+    setError(undefined)
+    try {
+      await call(`api/jobs/${jobId}/answers/${encodeURIComponent(ask.id)}`, 'POST', { value })
+      say(askWords.sent, false)
+    } catch (failure) {
+      const answered = failure instanceof Refusal ? failure.problem?.answered : undefined
+      // The document brings it in a moment.
+      if (answered) say(askWords.alreadyAnswered(askWords.value(answered.value), answered.by), false)
+      else setError(failure)
+    }
+  }
+  return (
+    <AskForm ask={ask} time={(moment) => format.time(moment, Date.now())} send={send}>
+      {error !== undefined && <Notice error={error} />}
+    </AskForm>
   )
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import type { AppliedEvent, JobEvent } from '../../../../shared/document/events.ts'
-import { applyEvent, applyPatch, diffSince, mergeHeader, patchApplies } from '../../../../shared/document/fold.ts'
+import { applyEvent, applyPatch, diffSince, patchApplies } from '../../../../shared/document/fold.ts'
 import type { Patch } from '../../../../shared/document/job.ts'
+import { mergeHeader } from '../../../../shared/document/merge-header.ts'
 import { foldAll, instantOf, newDocument, newHeader, placed } from '../../../arbitraries.ts'
 
 /** The document after events that follow its creation. */

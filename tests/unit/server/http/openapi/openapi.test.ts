@@ -58,6 +58,7 @@ const calls = [
   'POST /sign-out',
   'GET /widget.js',
   'GET /widget-more.js',
+  'GET /widget-full.js',
 ]
 
 /** Routes that only our own pages ask for, or that are another way to a described one. */

@@ -1,4 +1,4 @@
-import type { AnswerValue } from '../../../../shared/document/ask-schema.ts'
+import type { AnswerValue } from '../../shared/document/ask-schema.ts'
 
 /** The askWords of asks and tries. */
 export const askWords = {

@@ -1,46 +1,43 @@
+import type { ComponentChildren } from 'preact'
 import { useId, useState } from 'preact/hooks'
-import { fieldsOf, flawsOfAnswer } from '../../../../shared/document/answer-flaws.ts'
-import type { AnswerValue, Ask, AskField } from '../../../../shared/document/ask-schema.ts'
-import { say } from '../../../element/live-region.ts'
-import { call } from '../../api.ts'
-import { format } from '../../page.ts'
-import { Notice } from '../../parts/notice.tsx'
-import { Refusal } from '../../refusal.ts'
+import { fieldsOf, flawsOfAnswer } from '../../shared/document/answer-flaws.ts'
+import type { AnswerValue, Ask, AskField } from '../../shared/document/ask-schema.ts'
 import { askWords } from './words.ts'
 
 type Values = Record<string, string | number | boolean>
 
+interface AskFormProps {
+  ask: Ask
+  /** Writes a moment: `14:02`. */
+  time(moment: number): string
+  /** Sends an answer. */
+  send(value: AnswerValue): Promise<void>
+  /** Why it was not taken. */
+  children?: ComponentChildren
+}
+
 /** The form of one open ask. */
-export function AskForm({ jobId, ask }: { jobId: string; ask: Ask }) {
-  const { id, message, schema = { type: 'boolean' } as const, expiresAt } = ask
+export function AskForm({ ask, time, send: sendAnswer, children }: AskFormProps) {
+  const { message, schema = { type: 'boolean' } as const, expiresAt } = ask
   const heading = useId()
   const fields = fieldsOf(schema)
   const [values, setValues] = useState<Values>(() => defaultsOf(fields))
   const [flaws, setFlaws] = useState<Record<string, string>>({})
-  const [error, setError] = useState<unknown>()
   const [isBusy, setBusy] = useState(false)
   const isQuestion = schema.type === 'boolean'
   const send = async (value: AnswerValue) => {
     setBusy(true)
-    setError(undefined)
-    try {
-      await call(`api/jobs/${jobId}/answers/${encodeURIComponent(id)}`, 'POST', { value })
-      say(askWords.sent, false)
-    } catch (failure) {
-      const answered = failure instanceof Refusal ? failure.problem?.answered : undefined
-      // The document brings it in a moment.
-      if (answered) say(askWords.alreadyAnswered(askWords.value(answered.value), answered.by), false)
-      else setError(failure)
-    }
+    await sendAnswer(value)
     setBusy(false)
   }
-  const submit = (event: Event) => {
+  const submit = (event: SubmitEvent & { currentTarget: HTMLFormElement }) => {
     event.preventDefault()
     const value: AnswerValue | undefined = schema.type === 'object' ? values : values['']
     const found = value === undefined ? [{ field: 'value', detail: askWords.required }] : flawsOfAnswer(schema, value)
     setFlaws(Object.fromEntries(found.map(({ field, detail }) => [field.slice('value.'.length), detail])))
     const [first] = found
-    if (first) document.getElementById(`${heading}-${first.field.slice('value.'.length)}`)?.focus()
+    // Ids of a shadow tree are not the document's.
+    if (first) focusIn(event.currentTarget, `${heading}-${first.field.slice('value.'.length)}`)
     else if (value !== undefined) void send(value)
   }
   return (
@@ -49,7 +46,7 @@ export function AskForm({ jobId, ask }: { jobId: string; ask: Ask }) {
         {message}
       </h2>
       <p class="muted">
-        {askWords.waiting}. {expiresAt !== undefined && askWords.until(format.time(Date.parse(expiresAt), Date.now()))}
+        {askWords.waiting}. {expiresAt !== undefined && askWords.until(time(Date.parse(expiresAt)))}
       </p>
       {isQuestion ? (
         <p class="ask-buttons">
@@ -81,10 +78,13 @@ export function AskForm({ jobId, ask }: { jobId: string; ask: Ask }) {
           </button>
         </form>
       )}
-      {error !== undefined && <Notice error={error} />}
+      {children}
     </section>
   )
 }
+
+const focusIn = (form: HTMLFormElement, id: string) =>
+  [...form.querySelectorAll<HTMLElement>('input, select')].find((field) => field.id === id)?.focus()
 
 const labelOf = (name: string, isRequired: boolean) => (isRequired ? name : askWords.optional(name))
 
