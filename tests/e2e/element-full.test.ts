@@ -55,7 +55,7 @@ describe('job-progress variant="full"', () => {
       expect(await page.getByRole('button').count()).toBe(0)
       expect([look, await axeFindings(page)]).toEqual([look, []])
       expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true)
-      if (look !== looks[2]) await page.context().close()
+      if (!('forcedColors' in look)) await page.context().close()
       else {
         await site.api.publish('full', { type: 'item', id: 'c.txt', status: 'failed', error: 'Not readable' })
         await page.getByText('Not readable').waitFor()
