@@ -3,10 +3,10 @@ import type { JobHeader } from '../../../shared/document/job.ts'
 import { fullWords } from './words.ts'
 
 /** Asks the server to do something to the job: `cancel`, `pause`, `resume` or `answers/ASK`. Rejects with the server's sentence. */
-export type JobControl = (action: string, body?: object) => Promise<void>
+export type ActOnJob = (action: string, body?: object) => Promise<void>
 
 /** Pause, resume, cancel. The job itself shows the outcome. Cancelling asks first. */
-export function ElementControls({ job, control }: { job: JobHeader; control: JobControl }) {
+export function ElementControls({ job, control }: { job: JobHeader; control: ActOnJob }) {
   const [error, setError] = useState('')
   const [isBusy, setBusy] = useState(false)
   const [isAsking, setAsking] = useState(false)

@@ -5,7 +5,7 @@ import type { Item, ItemStatus, Job } from '../../../shared/document/job.ts'
 import { isTerminalStatus } from '../../../shared/document/selectors.ts'
 import { AskForm } from '../../asks/ask-form.tsx'
 import { type IconShape, rowIcons } from '../icons.ts'
-import { ElementControls, type JobControl } from './controls.tsx'
+import { type ActOnJob, ElementControls } from './controls.tsx'
 import { fullStyles } from './full-styles.ts'
 import { fullWords } from './words.ts'
 
@@ -17,11 +17,11 @@ const LINES_SHOWN = 200
 const ORDER: readonly ItemStatus[] = ['failed', 'running', 'pending', 'skipped', 'succeeded']
 
 /** What the sections need of their element. */
-export interface FullHost {
+interface FullHost {
   /** For numbers and times. */
   locale: string
   /** Left out for readers with a watch token, who may do nothing to the job. */
-  control?: JobControl | undefined
+  control?: ActOnJob | undefined
 }
 
 let sheet: CSSStyleSheet | undefined
@@ -150,7 +150,7 @@ function Fold({ name, count, part, isOpen = false, children }: FoldProps) {
 interface OpenAskProps {
   ask: Ask
   locale: string
-  control: JobControl
+  control: ActOnJob
 }
 
 function OpenAsk({ ask, locale, control }: OpenAskProps) {
