@@ -5,7 +5,7 @@ import { followHeader } from '../../../../../client/connection/jobs/follow-heade
 import { createFormat } from '../../../../../client/text/format.ts'
 import { english } from '../../../../../client/text/language.ts'
 import { describeJob } from '../../../../../client/text/words.ts'
-import { newHeader } from '../../../../arbitraries.ts'
+import { foldAll, newDocument, newHeader, placed } from '../../../../arbitraries.ts'
 import { FakeEnvironment } from '../../../../fake-environment.ts'
 import { settle } from '../../../../virtual-clock.ts'
 
@@ -55,6 +55,23 @@ describe('followHeader', () => {
     send(environment, 'snapshot', 'b', running('b', 7))
     expect([a.shown.job?.version, b.shown.job?.version]).toEqual([2, 7])
     expect([a.shown.connection, b.shown.connection]).toEqual(['live', 'live'])
+  })
+
+  test('followHeader of a job in mid-run tells rate and time left from the first message on', async () => {
+    const started = { type: 'status', status: 'running' } as const
+    const reports = Array.from({ length: 40 }, (_, index) => ({
+      type: 'progress' as const,
+      done: index * 10,
+      total: 1_000,
+    }))
+    const { steps, items, errors, logs, ...header } = foldAll(newDocument({ id: 'a' }), placed([started, ...reports]))
+    const environment = new FakeEnvironment({ now: header.updatedAt })
+    const a = open(environment, 'a')
+    await gather(environment)
+    environment.source.open()
+    send(environment, 'snapshot', 'a', header)
+    expect(a.shown.rate).toBeCloseTo(10)
+    expect(a.shown.timeLeft).toBe(60)
   })
 
   test('followHeader goes on from where each job is when another joins', async () => {
