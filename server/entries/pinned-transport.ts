@@ -5,6 +5,25 @@ import type { WebhookRequest, WebhookTransport } from '../webhooks/transport.ts'
 
 /** Bytes of a response that are read at most. */
 const MAX_BYTES = 16_384
+/** How long a connection stays open after the status, so that the receiver can send the rest: milliseconds. */
+const REST_MS = 1_000
+/** Most connections that stay open so; for one more the oldest is closed. */
+const MAX_RESTS = 64
+
+/** Connections whose status has come, the oldest first. A receiver may leave them open. */
+const rests = new Set<Socket>()
+
+/** Closes a connection soon, because the rest of its response is of no interest. */
+function closeSoon(socket: Socket): void {
+  const timer = setTimeout(() => socket.destroy(), REST_MS)
+  rests.add(socket)
+  socket.on('close', () => {
+    clearTimeout(timer)
+    rests.delete(socket)
+  })
+  const [oldest] = rests
+  if (rests.size > MAX_RESTS) oldest?.destroy()
+}
 
 /** What has come of the final response: other responses may come before it (RFC 9110, 15.2). */
 function withoutInterim(received: string): string {
@@ -32,11 +51,11 @@ export const pinnedTransport: WebhookTransport = {
         bytes += chunk.byteLength
         if (!isAnswered) response = withoutInterim(response + new TextDecoder('latin1').decode(chunk))
         const status = /^HTTP\/1\.[01] ([2-5]\d\d)[ \r\n]/.exec(response)?.[1]
-        if (status !== undefined) {
+        if (status !== undefined && !isAnswered) {
           isAnswered = true
           resolve(Number(status))
+          closeSoon(socket)
         }
-        // What little follows is read, so that the receiver can send all of it.
         if (bytes > MAX_BYTES) socket.destroy()
       })
       socket.on('error', ({ message }) => reject(new Error(message)))

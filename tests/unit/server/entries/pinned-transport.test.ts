@@ -100,6 +100,29 @@ describe('pinnedTransport', () => {
     await expect(post(`http://a.example:${endless.port}/`, '127.0.0.1')).rejects.toThrow('too long')
   })
 
+  test('post closes connections that receivers leave open, and has only so many of them', async () => {
+    const closed: Promise<void>[] = []
+    let open = 0
+    let most = 0
+    await using server = await answering((socket) => {
+      open += 1
+      most = Math.max(most, open)
+      closed.push(
+        new Promise((resolve) => {
+          socket.on('close', () => {
+            open -= 1
+            resolve()
+          })
+        }),
+      )
+      socket.write(RESPONSE)
+    })
+    for (let count = 0; count < 200; count++) await post(`http://a.example:${server.port}/`, '127.0.0.1')
+    await Promise.all(closed)
+    // The receiver sees a little later that one is closed.
+    expect(most).toBeLessThan(100)
+  })
+
   test('post ends with its signal, also while a receiver answers byte by byte', async () => {
     const began = Promise.withResolvers<void>()
     const closed = Promise.withResolvers<void>()
