@@ -65,13 +65,14 @@ export function addDeliveries(
   const { version, at: occurredAt } = event
   const ask = event.type === 'ask' ? { ask: event.id } : {}
   const delivery = { type, ...ask, version, occurredAt, at: Date.parse(occurredAt), tries: 0 }
-  const ofServer = serverUrls.map((url): Delivery => ({ url, ofServer: true, ...delivery }))
-  const ofJob = notify.filter((url) => !serverUrls.includes(url)).map((url): Delivery => ({ url, ...delivery }))
+  // A URL that is named twice is told once.
+  const ofServer = [...new Set(serverUrls)].map((url): Delivery => ({ url, ofServer: true, ...delivery }))
+  const ofJob = [...new Set(notify)].filter((url) => !serverUrls.includes(url))
   const isOldAsk = ({ type, url }: Delivery, index: number) =>
     type === 'job.asked' &&
     deliveries.slice(index).filter((other) => other.type === type && other.url === url).length >= MAX_ASKED
   const kept = type === 'job.asked' ? deliveries.filter((one, index) => !isOldAsk(one, index)) : deliveries
-  marks.deliveries = [...kept, ...ofServer, ...ofJob]
+  marks.deliveries = [...kept, ...ofServer, ...ofJob.map((url): Delivery => ({ url, ...delivery }))]
 }
 
 /** The marks after a change; `undefined` if the delivery has changed meanwhile. */

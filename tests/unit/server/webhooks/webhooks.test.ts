@@ -62,6 +62,21 @@ async function nextAttempt(app: TestApp, id: string): Promise<void> {
 const deliveriesOf = async (app: TestApp, id: string) => (await app.engine.read(id))?.marks.deliveries
 
 describe('Webhooks', () => {
+  test('a URL that is named twice gets each webhook once', async () => {
+    const transport = new FakeTransport()
+    const app = new TestApp({ webhooks: { transport, urls: ['https://ops.example/', 'https://ops.example/'] } })
+    const { id } = await app.create({ notify: ['https://hook.example/', 'https://hook.example/'] })
+    await app.publish(id, completed)
+    expect((await deliveriesOf(app, id))?.map(({ url }) => url)).toEqual([
+      'https://ops.example/',
+      'https://hook.example/',
+    ])
+    await app.clock.advance(1_000)
+    await transport.has(2)
+    await app.clock.advance(HOUR)
+    expect(transport.requests).toHaveLength(2)
+  })
+
   test('a receiver that is away for ten hours gets its webhook when it is back, under the same id, and no job is removed before', async () => {
     const { app, transport } = start({ retentionSeconds: 60 })
     const { id } = await app.create({ notify: ['https://away.example/hook'] })
