@@ -111,8 +111,38 @@ export function describeCloudEvents(subject: RuntimeSubject): void {
       expect(await send('<a/>', 'application/cloudevents+xml')).toEqual({ status: 415, fields: ['Content-Type'] })
       const long = JSON.stringify({ ...good, data: { type: 'log', message: 'x'.repeat(80_000) } })
       expect(await send(long, STRUCTURED)).toEqual({ status: 413, fields: ['body'] })
-      expect(await send(`[${Array(1_001).fill(1)}]`, BATCH)).toEqual({ status: 413, fields: ['body'] })
+      expect(await send(`[${Array(257).fill(1)}]`, BATCH)).toEqual({ status: 413, fields: ['body'] })
       expect((await ada.read(id)).version).toBe(1)
+    })
+
+    test('POST /api/cloudevents names what is wrong with an event for its job as it was sent', async () => {
+      const ada = await subject.client(unique('ada'))
+      const { id } = await ada.create()
+      const running = (attempt: number, key: string) => event(id, 'status', { status: 'running', attempt }, { id: key })
+      expect((await send(ada, HTTP.structured(running(3, 'first')))).status).toBe(200)
+      const events = [
+        ['id', running(4, 'first')],
+        ['data.attempt', running(2, 'second')],
+      ] as const
+      for (const [field, wrong] of events) {
+        expect(await refused(ada, wrong, { 'content-type': STRUCTURED })).toEqual({ status: 422, fields: [field] })
+        const [answer] = (await (await sendAs(ada, [wrong], { 'content-type': BATCH })).json()) as Problem[]
+        expect(answer?.errors?.map((error) => error.field)).toEqual([field])
+        expect(answer?.detail).toStartWith(`${field}: `)
+        const { headers } = HTTP.binary(wrong)
+        const named = await refused(ada, wrong.data, headers as Record<string, string>)
+        expect(named).toEqual({ status: 422, fields: [field === 'id' ? 'ce-id' : field] })
+      }
+    })
+
+    test('POST /api/cloudevents applies the largest batch once when it is sent again', async () => {
+      const ada = await subject.client(unique('ada'))
+      const { id } = await ada.create()
+      const events = Array.from({ length: 256 }, (_, n) => event(id, 'log', { message: `${n}` }))
+      for (let sent = 0; sent < 2; sent++) {
+        expect((await sendAs(ada, events, { 'content-type': BATCH })).status).toBe(200)
+        expect((await ada.read(id)).version).toBe(257)
+      }
     })
 
     test("POST /api/cloudevents is for who may publish: another's job is a missing one, and a publish token is for its job", async () => {

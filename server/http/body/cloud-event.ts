@@ -1,8 +1,9 @@
 /** CloudEvents 1.0.2: github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md, and its bindings of JSON and of HTTP. */
 import { z } from 'zod'
 import { createEventSchema, type ProducerEvent } from '../../../shared/document/events.ts'
-import { BATCHES_LIMIT, type Limits } from '../../../shared/document/limits.ts'
-import { fieldErrors, ProblemError, problems, refuse } from '../../errors.ts'
+import type { Limits } from '../../../shared/document/limits.ts'
+import { fieldErrors, type Problem, ProblemError, problems, refuse } from '../../errors.ts'
+import { KEYS_KEPT } from '../../jobs/idempotency.ts'
 import { EventParser, LARGE_TEXT, parseJson } from './event-parser.ts'
 import { elementsOf } from './json-text.ts'
 
@@ -10,10 +11,12 @@ import { elementsOf } from './json-text.ts'
 const MAX_ATTRIBUTES = 8_192
 /** Most characters of an id and of a source, which together are the idempotency key. */
 const MAX_ID = 1_024
+/** Most events of a batch: as many as a job remembers, so that a batch that is sent again is applied once. */
+export const CLOUD_EVENTS_LIMIT = KEYS_KEPT
 /** How types begin: `milepost.progress`. */
 const PREFIX = 'milepost.'
 /** How the headers of the binary mode begin. */
-const HEADER = 'ce-'
+export const HEADER = 'ce-'
 
 /** An event of a job, from a CloudEvent. */
 export interface JobCloudEvent {
@@ -81,13 +84,13 @@ export class CloudEventParser {
 
   /** The events of a batch; in place of one that is invalid by itself, its refusal. @throws ProblemError 400, 413, 422 */
   *batch(text: string): Generator<undefined, (JobCloudEvent | ProblemError)[]> {
-    const elements = yield* elementsOf(text, BATCHES_LIMIT + 1)
+    const elements = yield* elementsOf(text, CLOUD_EVENTS_LIMIT + 1)
     if (!elements) {
       const errors = [{ field: 'body', detail: 'is not an array of events' }]
       throw refuse(problems.malformed('The body is not a JSON array of events.', errors))
     }
-    if (elements.length > BATCHES_LIMIT) {
-      const detail = `has too many events; a batch has at most ${BATCHES_LIMIT}`
+    if (elements.length > CLOUD_EVENTS_LIMIT) {
+      const detail = `has too many events; a batch has at most ${CLOUD_EVENTS_LIMIT}`
       throw refuse(problems.tooLarge(`The body ${detail}. Send several requests.`, [{ field: 'body', detail }]))
     }
     const events: (JobCloudEvent | ProblemError)[] = []
@@ -135,6 +138,21 @@ export class CloudEventParser {
     }
     return { job, source, id, event: this.#events.part({ ...data, type }, 'data', length), length }
   }
+}
+
+/**
+ * Why a job refuses an event, with the fields as they were sent.
+ *
+ * @param prefix of the attributes in the mode in which they came
+ */
+export function refusalAsSent(problem: Problem, prefix = ''): Problem {
+  if (!problem.errors) return problem
+  const attributes: Record<string, string> = { 'Idempotency-Key': 'id', type: 'type' }
+  const errors = problem.errors.map(({ field, detail }) => {
+    const attribute = attributes[field]
+    return { field: attribute === undefined ? `data.${field}` : prefix + attribute, detail }
+  })
+  return problem.status === 422 ? problems.invalid(errors) : { ...problem, errors }
 }
 
 /** A value of a header: percent-encoded where it is not printable ASCII (HTTP binding, 3.1.3.2). */

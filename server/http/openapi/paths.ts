@@ -1,6 +1,7 @@
 import { BATCHES_LIMIT } from '../../../shared/document/limits.ts'
 import { auditQuerySchema, listQuerySchema, removeQuerySchema, sessionQuerySchema } from '../../../shared/wire/api.ts'
 import { MAX_PACE_SECONDS } from '../../services/kit/pace.ts'
+import { CLOUD_EVENTS_LIMIT } from '../body/cloud-event.ts'
 import { operationPaths, pagePaths } from './page-paths.ts'
 import {
   answer,
@@ -143,7 +144,7 @@ export function createPaths(): Json {
             content: {
               'application/cloudevents+json': { schema: ref('CloudEvent') },
               'application/cloudevents-batch+json': {
-                schema: { type: 'array', items: ref('CloudEvent'), maxItems: BATCHES_LIMIT },
+                schema: { type: 'array', items: ref('CloudEvent'), maxItems: CLOUD_EVENTS_LIMIT },
               },
               ...json({ type: 'object', description: 'In the binary mode: the data, without the type.' }),
             },

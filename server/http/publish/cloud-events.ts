@@ -1,7 +1,7 @@
 import { fullName } from '../../auth/access.ts'
 import { ProblemError } from '../../errors.ts'
 import { digestOf, textDigest } from '../../support/digest.ts'
-import { CloudEventParser, type JobCloudEvent } from '../body/cloud-event.ts'
+import { CloudEventParser, HEADER, type JobCloudEvent, refusalAsSent } from '../body/cloud-event.ts'
 import { type JobBatch, lastOf } from '../body/event-parser.ts'
 import { atMost, lengthOf, readBytes, requireType, textOf } from '../body/validation.ts'
 import type { App, RouteContext } from '../request/context.ts'
@@ -27,14 +27,11 @@ export function cloudEventRoutes(app: App, context: RouteContext): void {
     if (type !== BATCH) {
       const one = type === BINARY ? parser.binary(c.req.raw.headers, text) : parser.structured(text)
       const { job, events, key, length } = await batchOf(one)
-      const receipt = await jobs.publish(
-        principal,
-        job,
-        events,
-        { key, digest: await digestOf(events) },
-        undefined,
-        length,
-      )
+      const known = { key, digest: await digestOf(events) }
+      const receipt = await jobs.publish(principal, job, events, known, undefined, length).catch((error: unknown) => {
+        if (!(error instanceof ProblemError)) throw error
+        throw new ProblemError(refusalAsSent(error.problem, type === BINARY ? HEADER : ''), error.headers)
+      })
       metrics.timePublish(clock.monotonic() - start)
       return c.json(receipt)
     }
@@ -44,7 +41,10 @@ export function cloudEventRoutes(app: App, context: RouteContext): void {
       const parsed = turns ? await turns.runSteps(who, steps) : lastOf(steps)
       if (parsed.length > 1) rates.takePublish(principal, undefined, parsed.length - 1)
       const batches = parsed.map((one) => (one instanceof ProblemError ? one : batchOf(one)))
-      return publishEach(context, principal, await Promise.all(batches))
+      const answers = await publishEach(context, principal, await Promise.all(batches))
+      return answers.map((answer, index) =>
+        'detail' in answer && !(parsed[index] instanceof ProblemError) ? refusalAsSent(answer) : answer,
+      )
     }
     const answers = await (turns ? turns.runHeavy(who, body.byteLength, publishAll) : publishAll())
     metrics.timePublish(clock.monotonic() - start)
