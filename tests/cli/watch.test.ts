@@ -99,6 +99,30 @@ describe('milepost watch', () => {
     expect(events.at(-1)).toMatchObject({ event: 'end', data: { reason: 'cancelled' } })
   }, 20_000)
 
+  test('an address on another server gets no token', async () => {
+    const asked: string[] = []
+    using other = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch({ headers }) {
+        asked.push(`${headers.get('authorization')}`)
+        return new Response(null, { status: 404 })
+      },
+    })
+    const runs = await Promise.all(
+      ['watch', 'cancel'].map((command) => start(milepost(command, `${other.url}jobs/a`), env()).ran),
+    )
+    expect(runs.map(({ code }) => code)).toEqual([2, 1])
+    expect(asked).toEqual([])
+  }, 20_000)
+
+  test('watch ends when its token is refused', async () => {
+    await post('', { id: 'unseen', kind: 'test', title: 'Unseen' })
+    const { code, out } = await start(milepost('watch', 'unseen'), { ...env(), MILEPOST_TOKEN: 'revoked' }).ran
+    expect(code).toBe(4)
+    expect(out.trim().split('\n').at(-1)).toMatch(/expired/i)
+  }, 20_000)
+
   test('watch and cancel exit with their own codes for what is not there', async () => {
     const codes = await Promise.all(
       [['watch', 'nobody'], ['watch'], ['cancel', 'nobody'], ['jobs', '--limit', 'x']].map(

@@ -7,6 +7,8 @@ const PAGE = /^(https?:\/\/.+?\/)(?:api\/)?jobs\/([^/?#]+)/
 /**
  * The job that an argument names, by its id or by the address of its page, and access to its server.
  *
+ * An address does not choose the server: whoever sends one to somebody would get a token.
+ *
  * @param positionals the arguments that are no flags: one
  * @param form how the command is written
  * @throws ConfigError for no job, for several, and for what {@link readAccess} refuses
@@ -19,7 +21,13 @@ export async function readJobAddress(
 ): Promise<{ access: RemoteServer; id: string }> {
   const [job, ...more] = positionals
   if (!job || more.length > 0) throw new ConfigError(`Name one job: ${form}`)
+  const access = await readAccess(flags, env, everything)
   const [, url, id] = PAGE.exec(job) ?? []
-  if (id === undefined || url === undefined) return { access: await readAccess(flags, env, everything), id: job }
-  return { access: await readAccess({ url, ...flags }, env, everything), id: decodeURIComponent(id) }
+  if (id === undefined || url === undefined) return { access, id: job }
+  if (new URL(url).href !== access.url.href) {
+    throw new ConfigError(
+      `${job} is on another server than ${access.url.href}. If you trust it with your token: --url ${url}`,
+    )
+  }
+  return { access, id: decodeURIComponent(id) }
 }

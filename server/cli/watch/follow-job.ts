@@ -1,4 +1,4 @@
-import type { ConnectionStatus } from '../../../client/connection/connection-state.ts'
+import { type ConnectionStatus, statusOfRefusal } from '../../../client/connection/connection-state.ts'
 import type { Environment } from '../../../client/connection/environment.ts'
 import { parseJobAddress } from '../../../client/connection/job-url.ts'
 import { type JobMessage, JobReplica } from '../../../client/connection/jobs/job-replica.ts'
@@ -12,6 +12,8 @@ import type { WatchedJob } from './draw-job.ts'
 
 /** How often changes are shown, at most: milliseconds. */
 const FRAME_MS = 100
+/** Refusals of the token in a row after which it counts as expired. The first may be of one that is renewed by now. */
+const MAX_REFUSALS = 3
 
 /** A command line has no page and no tabs. */
 const environment: Environment = {
@@ -74,7 +76,20 @@ export function followJob({ url, getToken }: RemoteServer, jobId: string, viewer
       over.resolve()
     },
   }
-  const stream = joinJobStream(followed, address, environment)
+  let refusals = 0
+  const countingRefusals: Environment = {
+    ...environment,
+    async fetch(url, init) {
+      const response = await environment.fetch(url, init)
+      refusals = statusOfRefusal(response.status) === 'expired' ? refusals + 1 : 0
+      if (refusals === MAX_REFUSALS) {
+        followed.over = 'expired'
+        followed.changed()
+      }
+      return response
+    },
+  }
+  const stream = joinJobStream(followed, address, countingRefusals)
   return {
     known() {
       const facts = stream.facts()
