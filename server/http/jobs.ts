@@ -113,8 +113,8 @@ export function jobRoutes(app: App, context: RouteContext): void {
 
   app.post('/api/jobs/:id/answers/:ask', ...smallJson, valid('json', schemas.answer), async (c) => {
     const { id, ask } = c.req.param()
-    const { value } = c.req.valid('json')
-    const header = await jobs.answer(c.get('principal'), id, ask, value)
+    const { value, message } = c.req.valid('json')
+    const header = await jobs.answer(c.get('principal'), id, ask, value, message)
     recordAct(c, context, { action: 'ask-answered', job: id, for: header.createdBy })
     return c.json(header, 202)
   })

@@ -118,7 +118,7 @@ const ASK_OVERHEAD = 256
 /** The event for an answer, or why there is none. */
 function decideAnswer(
   job: JobHeader,
-  { ask: id, value, by }: AnswerTerms,
+  { ask: id, value, by, message }: AnswerTerms,
   at: string,
 ): JobEvent[] | { refused: Problem } {
   const ask = job.asks?.find((one) => one.id === id)
@@ -132,6 +132,8 @@ function decideAnswer(
     return { refused: problems.ended(job.status, `The job is ${job.status}: it needs no answer any more.`) }
   if (expired || (expiresAt !== undefined && Date.parse(expiresAt) <= Date.parse(at)))
     return { refused: problems.conflict(`The time to answer ended at ${expiresAt}.`) }
+  if (message !== undefined && message !== ask.message)
+    return { refused: problems.conflict('The job asks something else by now. Read it, then answer that.') }
   const flaws = flawsOfAnswer(schema, value)
   return flaws.length > 0 ? { refused: problems.invalid(flaws) } : [{ type: 'answer', ask: id, value, by }]
 }

@@ -99,6 +99,8 @@ export interface AnswerTerms {
   ask: string
   value: AnswerValue
   by: string
+  /** The message that the person read. Left out for any. */
+  message?: string | undefined
 }
 
 /** Events that are applied all or not at all. */

@@ -215,10 +215,21 @@ export class Jobs {
     return this.#count(await this.#apply(principal, id, { events: [], at: this.#now(), epoch, decide: operation }), 1)
   }
 
-  /** Answers an ask of a job: the first answer counts. @throws ProblemError 409 with what was answered before, 422 that names `value` */
-  async answer(principal: Principal, id: string, ask: string, value: AnswerValue): Promise<JobHeader> {
+  /**
+   * Answers an ask of a job: the first answer counts.
+   *
+   * @param message the message of the ask that the person read, if that is known
+   * @throws ProblemError 409 with what was answered before, or for another message by now; 422 that names `value`
+   */
+  async answer(
+    principal: Principal,
+    id: string,
+    ask: string,
+    value: AnswerValue,
+    message?: string,
+  ): Promise<JobHeader> {
     const { epoch } = (await this.read(principal, id, 'answer')).header
-    const decide = { answer: { ask, value, by: principal.sub } }
+    const decide = { answer: { ask, value, by: principal.sub, message } }
     return this.#count(await this.#apply(principal, id, { events: [], at: this.#now(), epoch, decide }), 1)
   }
 

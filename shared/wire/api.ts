@@ -8,7 +8,7 @@ import { notifySchema } from './webhooks.ts'
 
 /** The schemas of requests, under the given limits. */
 export function createRequestSchemas(limits: Limits) {
-  const { name, metadata } = createFieldSchemas(limits)
+  const { name, message, metadata } = createFieldSchemas(limits)
   /** Ten years: a longer time is a mistake of units. */
   const seconds = z.number().positive().max(315_360_000)
   const idempotencyKey = z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
@@ -29,7 +29,13 @@ export function createRequestSchemas(limits: Limits) {
         notify: notifySchema.optional(),
       })
       .meta({ id: 'CreateJob' }),
-    answer: z.strictObject({ value: answerValueSchema }).meta({ id: 'Answer' }),
+    answer: z
+      .strictObject({
+        value: answerValueSchema,
+        /** The message of the ask that was read: if the job asks something else by now, the answer is refused. */
+        message: message.optional(),
+      })
+      .meta({ id: 'Answer' }),
     createToken: z
       .strictObject({
         can: z.enum(['watch', 'publish']).default('watch'),

@@ -64,7 +64,12 @@ export function describeAsks(subject: RuntimeSubject): void {
       expect((await producer.refusal('POST', `api/jobs/${id}/answers/a`, answer)).status).toBe(403)
       expect((await ada.refusal('POST', `api/jobs/${id}/answers/other`, answer)).status).toBe(404)
       expect((await ada.refusal('POST', `api/jobs/${id}/answers/late`, answer)).status).toBe(409)
-      for (const body of [{}, { value: null }, { value: true, by: 'eve' }, []])
+      // What was read has become another question.
+      await ada.publish(id, ask('a', { message: 'Delete production?' }))
+      const read = { value: true, message: 'a?' }
+      expect((await ada.refusal('POST', `api/jobs/${id}/answers/a`, read)).status).toBe(409)
+      expect((await ada.read(id)).openAsks).toBe(2)
+      for (const body of [{}, { value: null }, { value: true, message: 1 }, { value: true, by: 'eve' }, []])
         expect((await ada.refusal('POST', `api/jobs/${id}/answers/a`, body)).status).toBe(422)
       const large = ask('large', { message: 'x'.repeat(8_100), schema: { type: 'string', title: 'y'.repeat(400) } })
       expect(await ada.refusal('POST', `api/jobs/${id}/events`, large)).toMatchObject({ status: 422 })

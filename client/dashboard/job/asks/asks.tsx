@@ -49,7 +49,10 @@ function OpenAsk({ jobId, ask }: { jobId: string; ask: Ask }) {
   const send = async (value: AnswerValue) => {
     setError(undefined)
     try {
-      await call(`api/jobs/${jobId}/answers/${encodeURIComponent(ask.id)}`, 'POST', { value })
+      await call(`api/jobs/${jobId}/answers/${encodeURIComponent(ask.id)}`, 'POST', {
+        value,
+        message: ask.message,
+      })
       say(askWords.sent, false)
     } catch (failure) {
       const answered = failure instanceof Refusal ? failure.problem?.answered : undefined
