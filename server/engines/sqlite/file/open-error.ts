@@ -29,5 +29,6 @@ function remedyFor(reason: string): string {
   if (reason.startsWith('ENOENT'))
     return 'a folder on the path does not exist, or a link leads nowhere. Make that folder, or name another file'
   if (reason.startsWith('ELOOP')) return 'a link on the path leads back to itself. Name another file'
+  if (/EIO|disk I\/O error/.test(reason)) return 'reading or writing the disk failed. Check the disk, then start again'
   return 'give this user permission to read and write the file and its folder'
 }

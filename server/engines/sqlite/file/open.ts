@@ -1,11 +1,12 @@
 import { closeSync, existsSync, openSync, readSync, rmSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngineOpenError } from '../../../jobs/engine.ts'
 import { replacedMarkOf, reserveOf, rewrite } from './database-files.ts'
 import { APPLICATION_ID, FORMAT, migrate } from './format.ts'
 import { lockFile } from './lock.ts'
 import { damaged, isFullDisk, openError } from './open-error.ts'
-import { discardDraft, finishReplacement } from './replacement.ts'
+import { discardDraft, finishReplacement, syncFolder } from './replacement.ts'
 import { pagesInWal } from './wal-index.ts'
 
 /** How long a commit waits for another program's lock on the file, such as a backup's: milliseconds. */
@@ -169,6 +170,9 @@ function open(path: string, file: string): DatabaseSync {
     db.exec('COMMIT; PRAGMA journal_mode = WAL')
     // The first read creates the WAL file. If it is missing later, someone removed it.
     db.prepare('SELECT 1 FROM jobs LIMIT 1').get()
+    // SQLite ignores a failure of this sync. A power cut could then bring back the journal of an earlier commit, which SQLite would roll
+    // back, or lose the name of the WAL.
+    syncFolder(dirname(file))
     return db
   } catch (error) {
     db.close()

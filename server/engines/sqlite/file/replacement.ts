@@ -41,6 +41,18 @@ export function finishReplacement(file: string): void {
 /** Syncs a file or a folder. */
 export function syncPath(path: string): void {
   const fd = openSync(path, 'r')
-  fsyncSync(fd)
-  closeSync(fd)
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Syncs the names in a folder, unless this user may not read it or its file system can't. */
+export function syncFolder(folder: string): void {
+  try {
+    syncPath(folder)
+  } catch (error) {
+    if (!/EACCES|EPERM|EISDIR|EINVAL|ENOTSUP/.test(String(error))) throw error
+  }
 }

@@ -3,6 +3,8 @@ import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 /** Bytes before the first frame of a WAL, and before the page in each frame (sqlite.org/fileformat2.html, 4.1). */
 const WAL_HEAD = 32
 const FRAME_HEAD = 24
+/** The start of every WAL; one more if its checksums read words as big-endian. */
+const WAL_MAGIC = 0x377f0682
 
 /** Two copies of the index header, then the checkpoint information (sqlite.org/walformat.html, 2.1). */
 const INDEX_HEAD = 48
@@ -113,8 +115,9 @@ export class WalIndex {
 }
 
 /**
- * The pages in the WAL of a database that is not open, and how many the database has with them: `undefined` without a commit in the WAL.
- * Checksums are not compared, so frames that SQLite will not apply may count too.
+ * The pages that SQLite will apply from the WAL of a database that is not open, and how many the database has with them: `undefined`
+ * without a commit in the WAL. As in recovery, the first frame whose checksum does not match ends it: a power cut may leave
+ * frames of a commit that was rolled back behind those that overwrote its beginning (sqlite.org/fileformat2.html, 4.1).
  */
 export function pagesInWal(file: string): { pages: ReadonlySet<number>; count: number | undefined } {
   const pages = new Set<number>()
@@ -123,18 +126,65 @@ export function pagesInWal(file: string): { pages: ReadonlySet<number>; count: n
   const fd = openSync(`${file}-wal`, 'r')
   try {
     const head = Buffer.alloc(WAL_HEAD)
-    const frame = Buffer.alloc(FRAME_HEAD)
-    const isWhole = readSync(fd, head, 0, WAL_HEAD, 0) === WAL_HEAD
+    const checksum = new WalChecksum(head, readSync(fd, head, 0, WAL_HEAD, 0))
     const size = FRAME_HEAD + head.readUInt32BE(8)
-    for (let at = WAL_HEAD; isWhole && readSync(fd, frame, 0, FRAME_HEAD, at) === FRAME_HEAD; at += size) {
+    const frame = Buffer.alloc(checksum.isValid ? size : 0)
+    let pending: number[] = []
+    for (let at = WAL_HEAD; checksum.isValid && readSync(fd, frame, 0, size, at) === size; at += size) {
       // Frames with other salts are left from before the WAL was last overwritten.
-      if (frame.compare(head, 16, 24, 8, 16) !== 0) break
-      pages.add(frame.readUInt32BE(0))
-      count = frame.readUInt32BE(4) || count
+      if (frame.compare(head, 16, 24, 8, 16) !== 0 || !checksum.takes(frame)) break
+      pending.push(frame.readUInt32BE(0))
+      const committed = frame.readUInt32BE(4)
+      if (committed === 0) continue
+      count = committed
+      for (const page of pending) pages.add(page)
+      pending = []
     }
     return { pages, count }
   } finally {
     closeSync(fd)
+  }
+}
+
+/** The checksum of a WAL, which each frame continues (sqlite.org/fileformat2.html, 4.2). */
+class WalChecksum {
+  /** Whether the head of the WAL is whole. */
+  readonly isValid: boolean
+  readonly #isLittleEndian: boolean
+  #first = 0
+  #second = 0
+
+  /** @param length bytes of the head that were read */
+  constructor(head: Buffer, length: number) {
+    const magic = head.readUInt32BE(0)
+    this.#isLittleEndian = magic === WAL_MAGIC
+    const pageSize = head.readUInt32BE(8)
+    const isWal = length === WAL_HEAD && (magic & ~1) === WAL_MAGIC
+    const isPageSize = pageSize >= 512 && pageSize <= 65_536 && (pageSize & (pageSize - 1)) === 0
+    this.#add(head, 0, 24)
+    this.isValid = isWal && isPageSize && this.#is(head, 24)
+  }
+
+  /** Whether a frame is the next one. */
+  takes(frame: Buffer): boolean {
+    this.#add(frame, 0, 8)
+    this.#add(frame, FRAME_HEAD, frame.length)
+    return this.#is(frame, 16)
+  }
+
+  #add(bytes: Buffer, from: number, to: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    let [first, second] = [this.#first, this.#second]
+    for (let at = from; at < to; at += 8) {
+      first = (first + view.getUint32(at, this.#isLittleEndian) + second) >>> 0
+      second = (second + view.getUint32(at + 4, this.#isLittleEndian) + first) >>> 0
+    }
+    this.#first = first
+    this.#second = second
+  }
+
+  #is(bytes: Buffer, at: number): boolean {
+    return bytes.readUInt32BE(at) === this.#first && bytes.readUInt32BE(at + 4) === this.#second
   }
 }
 

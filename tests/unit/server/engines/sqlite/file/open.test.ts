@@ -176,6 +176,41 @@ describe('openDatabase', () => {
     found.close()
   })
 
+  test('openDatabase finds its own file whose WAL has frames of a commit that was rolled back', () => {
+    const [origin, other, path] = [freshPath(), freshPath(), freshPath()]
+    const { db, close } = openDatabase(origin)
+    db.exec("INSERT INTO heads VALUES (0, '{}')")
+    for (const copy of [other, path]) Bun.spawnSync(['cp', origin, `${origin}-wal`, dirname(copy)])
+    const insert = db.prepare('INSERT INTO rows (job, list, version, body) VALUES (1, 3, ?, ?)')
+    db.exec('BEGIN')
+    for (let version = 0; version < 2_000; version++) insert.run(version, 'x'.repeat(500))
+    db.exec('COMMIT')
+    const rolledBack = readFileSync(`${origin}-wal`)
+    close()
+    // The next commits overwrite the beginning of the one that was rolled back, and with it frames of pages that the file lacks.
+    const later = openDatabase(other)
+    for (let job = 1; job <= 100; job++) later.db.exec(`INSERT INTO heads VALUES (${job}, '{}')`)
+    const overwriting = readFileSync(`${other}-wal`)
+    later.close()
+    expect(rolledBack.length).toBeGreaterThan(overwriting.length)
+    writeFileSync(`${path}-wal`, Buffer.concat([overwriting, rolledBack.subarray(overwriting.length)]))
+    const found = openDatabase(path)
+    expect(found.db.prepare('SELECT count(*) AS n FROM heads').get()).toEqual({ n: 101 })
+    found.close()
+  })
+
+  test("openDatabase fails when its folder can't be synced, because a power cut could bring back a deleted journal", () => {
+    const path = freshPath()
+    const script = `const { openDatabase } = await import(${JSON.stringify(OPEN_MODULE)})
+      try { openDatabase(${JSON.stringify(path)}).close() } catch (error) { console.log(error.message) }`
+    // With a path, strace injects only into calls on that path. SQLite itself ignores the error.
+    const { stdout } = Bun.spawnSync([
+      ...['strace', '-f', '-qq', '-o', '/dev/null', '-P', dirname(path), '-e', 'trace=fsync'],
+      ...['-e', 'inject=fsync:error=EIO', process.execPath, '-e', script],
+    ])
+    expect(stdout.toString()).toContain('Check the disk')
+  })
+
   test('openDatabase refuses a file that an older Milepost has to read once more', () => {
     const path = freshPath()
     openDatabase(path).close()
