@@ -57,7 +57,7 @@ export class VirtualClock implements Clock {
 
   /** Throws for a wait that a real clock would not keep. */
   setTimeout(run: () => void, ms: number): Timer {
-    if (Number.isNaN(ms) || ms > LONGEST_WAIT) throw new RangeError(`A runtime does not wait for ${ms} milliseconds`)
+    if (!(ms >= 0 && ms <= LONGEST_WAIT)) throw new RangeError(`A runtime does not wait for ${ms} milliseconds`)
     // Whole milliseconds, as runtimes wait: parts of them are lost beside the time since 1970.
     const timer = { at: this.#monotonic + Math.ceil(Math.max(0, ms)), run }
     this.#waiting.add(timer)

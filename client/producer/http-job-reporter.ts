@@ -261,17 +261,18 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
     const { clock } = this.#port
     this.#heartbeat = clock.setTimeout(() => {
       // After a request to cancel only the work itself shows that it goes on: if it does not, the server ends the job.
-      if (this.#untilHeartbeat <= 0 && this.#batcher.idle && !this.cancelRequested) {
+      const isDue = this.#untilHeartbeat === 0
+      if (isDue && this.#batcher.idle && !this.cancelRequested) {
         this.#batcher.add({ type: 'status', status: 'running' })
         void this.#batcher.flush()
       }
-      if (this.#untilHeartbeat <= 0) this.#heardAt = clock.monotonic()
+      if (isDue) this.#heardAt = clock.monotonic()
       this.#awaitHeartbeat()
     }, this.#untilHeartbeat)
   }
 
   get #untilHeartbeat(): number {
-    return this.#heardAt + this.#heartbeatMs - this.#port.clock.monotonic()
+    return Math.max(0, this.#heardAt + this.#heartbeatMs - this.#port.clock.monotonic())
   }
 
   #stopHeartbeats(): void {

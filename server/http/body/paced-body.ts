@@ -23,7 +23,8 @@ export async function* pacedBody(
   try {
     for (;;) {
       const start = clock.monotonic()
-      const { value: chunk } = await within(Math.min(PATIENCE_MS, timeFor(bytes) - waited), clock, reader.read())
+      const left = Math.max(0, timeFor(bytes) - waited)
+      const { value: chunk } = await within(Math.min(PATIENCE_MS, left), clock, reader.read())
       if (!chunk) return
       waited += clock.monotonic() - start
       bytes += chunk.length

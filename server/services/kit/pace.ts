@@ -47,7 +47,7 @@ export class Pace {
   async take(amount: number, signal: AbortSignal): Promise<void> {
     const now = this.#clock.monotonic()
     this.#paidAt = Math.max(now - CATCH_UP_MS, this.#paidAt ?? now) + (amount / this.#perSecond) * 1_000
-    await wait(this.#paidAt - now, this.#clock, signal)
+    await wait(Math.max(0, this.#paidAt - now), this.#clock, signal)
   }
 
   /** Cuts a chunk of bytes into pieces, and yields each when it may pass. */
