@@ -48,11 +48,19 @@ export function syncPath(path: string): void {
   }
 }
 
-/** Syncs the names in a folder, unless this user may not read it or its file system can't. */
+/** Syncs the names in a folder, where this process may open it and its file system can. */
 export function syncFolder(folder: string): void {
+  let fd: number
   try {
-    syncPath(folder)
+    fd = openSync(folder, 'r')
+  } catch {
+    return
+  }
+  try {
+    fsyncSync(fd)
   } catch (error) {
-    if (!/EACCES|EPERM|EISDIR|EINVAL|ENOTSUP/.test(String(error))) throw error
+    if (!/EINVAL|ENOTSUP|EPERM/.test(String(error))) throw error
+  } finally {
+    closeSync(fd)
   }
 }
