@@ -7,6 +7,7 @@ import type { Serve } from '../http/request/base-path.ts'
 import { configuredApp } from './configured.ts'
 import { type Platform, readHostedConfig } from './hosted.ts'
 import { unavailable } from './unavailable.ts'
+import { readRest } from './worker/read-rest.ts'
 import { upgradeWorkerSocket } from './worker/socket.ts'
 import { openWorkerStream } from './worker/stream.ts'
 
@@ -56,7 +57,7 @@ function missing(binding: string, className: string): ConfigError {
 let serve: Serve | undefined
 
 export default {
-  fetch(request: Request, environment: WorkerEnvironment, context?: ExecutionContext): Response | Promise<Response> {
+  async fetch(request: Request, environment: WorkerEnvironment, context?: ExecutionContext): Promise<Response> {
     try {
       // Once per isolate, on the first request: bindings are not available earlier.
       serve ??= open(environment)
@@ -64,6 +65,8 @@ export default {
       if (!(error instanceof ConfigError)) throw error
       return unavailable(error.message)
     }
-    return serve(request, environment, context)
+    const response = await serve(request, environment, context)
+    if (request.body) await readRest(request.body)
+    return response
   },
 }

@@ -9,18 +9,18 @@ import { accessToken } from '../support/tokens.ts'
 import { describeEngine } from './engine.ts'
 import { newJob, refusal, taken, unique, WakeLog } from './fixtures.ts'
 import { RemoteEngine } from './workers/remote-engine.ts'
-import { Wrangler } from './workers/wrangler.ts'
+import { Workerd } from './workers/workerd.ts'
 
 const CONFIG = 'tests/conformance/workers/wrangler.jsonc'
 
-let wrangler: Wrangler
+let workerd: Workerd
 let engine: Engine
 
-const clientOf = async (sub: string) => new ApiClient(`${wrangler.url}/`, await accessToken(sub))
+const clientOf = async (sub: string) => new ApiClient(`${workerd.url}/`, await accessToken(sub))
 
 /** Asks an object about itself. */
 async function probe<T>(kind: 'job' | 'owner', name: string, method: string, ...args: unknown[]): Promise<T> {
-  const url = `${wrangler.url}/test/${kind}/${encodeURIComponent(name)}/${method}`
+  const url = `${workerd.url}/test/${kind}/${encodeURIComponent(name)}/${method}`
   const response = await fetch(url, { method: 'POST', body: JSON.stringify(args) })
   return ((await response.json()) as { result: T }).result
 }
@@ -40,7 +40,7 @@ const cursorOf = ({ id, data }: { id: string; data: Received['data'] }) => `${id
 
 /** What the Worker answers when its environment is not what it should be. */
 async function misconfigured(differences: object): Promise<unknown> {
-  const response = await fetch(`${wrangler.url}/test/entry`, { method: 'POST', body: JSON.stringify(differences) })
+  const response = await fetch(`${workerd.url}/test/entry`, { method: 'POST', body: JSON.stringify(differences) })
   return [response.status, response.headers.get('content-type'), ((await response.json()) as { detail: string }).detail]
 }
 
@@ -58,7 +58,7 @@ let idleOwner: Idle
 const misconfigurations = new Map<string, unknown>()
 
 beforeAll(async () => {
-  wrangler = await Wrangler.start(CONFIG)
+  workerd = await Workerd.start(CONFIG)
   // Before anything else: what was once well configured stays so.
   for (const differences of [
     { MILEPOST_SECRET: null },
@@ -71,7 +71,7 @@ beforeAll(async () => {
     const [name = ''] = Object.keys(differences)
     misconfigurations.set(`${name} ${Object.values(differences)}`, await misconfigured(differences))
   }
-  engine = await RemoteEngine.connect(wrangler.url, 'engine')
+  engine = await RemoteEngine.connect(workerd.url, 'engine')
   const ada = await clientOf('ada')
   const job = await ada.create()
   const stream = await ada.stream(`api/jobs/${job.id}/progress`)
@@ -84,13 +84,13 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await engine.close()
-  await wrangler.stop()
+  await workerd.stop()
 })
 
 describeEngine(
   'durable-object',
   async (limits) => {
-    const frozen = await RemoteEngine.connect(wrangler.url, 'frozen-engine', { limits })
+    const frozen = await RemoteEngine.connect(workerd.url, 'frozen-engine', { limits })
     return { engine: frozen, release: () => frozen.close() }
   },
   { hasAlarms: true, isFixed: true, knowsOwnersOnly: true, lawRuns: 12 },
@@ -124,7 +124,7 @@ test('notes are cleared away by an alarm when their time is over, and others wit
 
 describe.concurrent('the alarm of a job', () => {
   test('a job that is not done in time fails by itself, and is kept as long as all others', async () => {
-    const keeping = await RemoteEngine.connect(wrangler.url, 'engine', { retentionSeconds: 3_600 })
+    const keeping = await RemoteEngine.connect(workerd.url, 'engine', { retentionSeconds: 3_600 })
     const { id, createdAt } = await made({ timeoutSeconds: 1 }, keeping)
     const log = new WakeLog()
     await keeping.watch({ job: id }, log.wake)
@@ -197,7 +197,7 @@ describe.concurrent('the alarm of a job', () => {
     const log = new WakeLog()
     await engine.watch({ owner }, log.wake)
     await engine.list({ owner, limit: 10 })
-    const keeping = await RemoteEngine.connect(wrangler.url, 'engine', { retentionSeconds: 30 })
+    const keeping = await RemoteEngine.connect(workerd.url, 'engine', { retentionSeconds: 30 })
     expect((await keeping.list({ owner, limit: 10 })).rows.map((row) => row.id)).toEqual([id])
     await log.until(({ removed }) => removed === true)
     expect(await engine.read(id)).toBeUndefined()
@@ -398,7 +398,7 @@ test('a job that was removed leaves nothing stored in its object', async () => {
 })
 
 test('what was acknowledged is there after a kill, with its rows and in the lists', async () => {
-  const killed = await Wrangler.start(CONFIG)
+  const killed = await Workerd.start(CONFIG)
   const before = await RemoteEngine.connect(killed.url, 'engine')
   const owner = unique('owner')
   const { id } = await made({ owner, timeoutSeconds: 1e6 }, before)
@@ -414,7 +414,7 @@ test('what was acknowledged is there after a kill, with its rows and in the list
   await enough.promise
   const folder = await killed.kill()
   await publishing
-  const revived = await Wrangler.start(CONFIG, { folder })
+  const revived = await Workerd.start(CONFIG, { folder })
   const after = await RemoteEngine.connect(revived.url, 'engine')
   const patch = await after.changesSince(id, undefined, { view: 'all', maxBytes: 1e9 })
   expect(acknowledged).toBeGreaterThanOrEqual(100)

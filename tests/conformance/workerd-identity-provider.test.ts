@@ -1,7 +1,7 @@
 import { SECRET } from '../support/tokens.ts'
 import { describeIdentityProvider } from './runtime-identity-provider.ts'
-import { Wrangler } from './workers/wrangler.ts'
+import { Workerd } from './workers/workerd.ts'
 
 describeIdentityProvider('workerd', (port, settings) =>
-  Wrangler.start('wrangler.jsonc', { port, variables: { MILEPOST_SECRET: SECRET, ...settings } }),
+  Workerd.start('wrangler.jsonc', { port, variables: { MILEPOST_SECRET: SECRET, ...settings } }),
 )

@@ -1,19 +1,19 @@
 import { describeRuntime } from './runtime.ts'
-import { Wrangler } from './workers/wrangler.ts'
+import { Workerd } from './workers/workerd.ts'
 
 describeRuntime(
   'workerd',
   async (variables) => {
-    const wrangler = await Wrangler.start('wrangler.jsonc', { variables })
+    const workerd = await Workerd.start('wrangler.jsonc', { variables })
     return {
-      url: `${wrangler.url}/`,
+      url: `${workerd.url}/`,
       // Nobody starts a Worker, and it prints to nobody.
       signInLink: '',
       get output() {
-        return wrangler.output
+        return workerd.output
       },
-      residentBytes: () => wrangler.residentBytes(),
-      stop: () => wrangler.stop(),
+      residentBytes: () => workerd.residentBytes(),
+      stop: () => workerd.stop(),
     }
   },
   // The workerd of wrangler 4.86 (1.20260426) dies now and then, without a word, when hundreds of connections are reset at once.

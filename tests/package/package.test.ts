@@ -6,7 +6,7 @@ import { build } from 'esbuild'
 import { publint } from 'publint'
 import packageJson from '../../package.json' with { type: 'json' }
 import { assets } from '../../server/generated/assets.ts'
-import { Wrangler } from '../conformance/workers/wrangler.ts'
+import { Workerd } from '../conformance/workers/workerd.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { describePreact } from './preact.ts'
 import { Project, pack, root, run, type Tarball, tool } from './project.ts'
@@ -213,7 +213,7 @@ describe('on Deno', () => {
 
 describe('on Workers', () => {
   test('the server does its work, on Durable Objects', async () => {
-    const worker = await Wrangler.start(relative(root, project.path('wrangler.json')))
+    const worker = await Workerd.start(relative(root, project.path('wrangler.json')))
     try {
       expect(await (await fetch(worker.url)).text()).toBe('durable-object: version 2, 13 of 100')
     } finally {

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { Wrangler } from '../../conformance/workers/wrangler.ts'
+import { Workerd } from '../../conformance/workers/workerd.ts'
 import { accessToken } from '../../support/tokens.ts'
 import { processTree } from '../usage.ts'
 import { type Peer, pin } from './peer.ts'
 
 /**
- * Milepost in workerd, as `wrangler dev` runs it. What is measured is the workerd that runs it, without the proxy in front.
+ * Milepost in workerd.
  *
  * It has no peer there: what Hono's `streamSSE` writes to the stream of another request is lost on workerd, so it can't tell many of one.
  */
@@ -14,15 +14,14 @@ export const worker: Peer = {
   missing: () => (Bun.which('node') ? undefined : 'node is not installed'),
   async start() {
     const token = await accessToken('bench')
-    const wrangler = await Wrangler.start('wrangler.jsonc')
+    const workerd = await Workerd.start('wrangler.jsonc')
     const pid = processTree(process.pid).find(runsWorker)
     if (!pid) throw new Error('There is no workerd')
     pin('server', pid)
     const paths = { publishPath: '/api/jobs/{job}/events', watchPath: '/api/jobs/{job}/progress' }
-    const port = Number(new URL(wrangler.url).port)
-    return { target: { ...paths, wire: 'milepost', token, pid, port }, stop: () => wrangler.stop() }
+    const port = Number(new URL(workerd.url).port)
+    return { target: { ...paths, wire: 'milepost', token, pid, port }, stop: () => workerd.stop() }
   },
 }
 
-/** Of the two of a `wrangler dev` the one that can be inspected runs the Worker. */
-const runsWorker = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('--inspector-addr')
+const runsWorker = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('bin/workerd')

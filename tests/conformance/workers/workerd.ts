@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { copyFile, cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,9 +11,11 @@ const DISCONNECTED =
   /^.*(kj::getCaughtExceptionAsKj\(\) = .*disconnected: |Uncaught Error: Network connection lost).*\n+(\s+stack: .*\n+)?/gm
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
+const WRANGLER = 'node_modules/wrangler/bin/wrangler.js'
+const SERVE = fileURLToPath(new URL('serve.mjs', import.meta.url))
 
-/** A Worker in a real workerd, as `wrangler dev` runs it, with storage of its own. */
-export class Wrangler {
+/** A Worker in a real workerd, bundled by wrangler, with storage of its own. */
+export class Workerd {
   readonly url: string
   #output = ''
   readonly #process: ChildProcess
@@ -43,33 +45,25 @@ export class Wrangler {
   static async start(
     config: string,
     options: { folder?: string; port?: number; variables?: Record<string, string> } = {},
-  ): Promise<Wrangler> {
+  ): Promise<Workerd> {
     const { port = 0, variables = { MILEPOST_SECRET: SECRET } } = options
     const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'milepost-workers-')))
-    const built = join(folder, 'built')
-    // wrangler watches what was built before the test, so that nobody who saves a file restarts it. Each writes beside that, so has a copy.
-    if (!options.folder) await cp(await builtOf(config), built, { recursive: true })
-    const settings = join(built, 'wrangler.jsonc')
+    const built = await builtOf(config)
     const child = run(folder, [
-      ...['dev', join(built, 'worker.js'), '--local', '--config', settings],
-      ...['--persist-to', join(folder, 'state'), '--port', `${port}`, '--inspector-port', '0'],
-      ...['--show-interactive-dev-session', 'false'],
-      ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
+      ...[SERVE, join(built, 'wrangler.jsonc'), join(built, 'worker.js'), join(folder, 'state')],
+      ...[`${port}`, JSON.stringify(variables)],
     ])
-    return new Wrangler(await readUrl(child), child, folder)
+    return new Workerd(await readUrl(child), child, folder)
   }
 
-  /**
-   * Memory of the workerd in which the Worker runs: bytes. Of the two of a `wrangler dev` it is the one that can be inspected; the other is
-   * a proxy in front of it.
-   */
+  /** Memory of workerd: bytes. */
   async residentBytes(): Promise<number> {
     const group = String(this.#process.pid)
     for (const pid of await readdir('/proc')) {
       const [stat, command] = await Promise.all([readText(`/proc/${pid}/stat`), readText(`/proc/${pid}/cmdline`)])
       // After the name, in brackets: state, parent, group.
       const isOurs = stat.slice(stat.lastIndexOf(')')).split(' ')[3] === group
-      if (!isOurs || !command.includes('--inspector-addr')) continue
+      if (!isOurs || !command.includes('bin/workerd')) continue
       // One that ends at this moment has none.
       const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(await readText(`/proc/${pid}/status`))?.[1]
       if (kibibytes !== undefined) return Number(kibibytes) * 1_024
@@ -106,16 +100,16 @@ function builtOf(config: string): Promise<string> {
 async function build(config: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'milepost-bundle-'))
   atEnd(() => rm(folder, { recursive: true }))
-  await finished(run(folder, ['deploy', '--dry-run', '--config', config, '--outdir', folder]))
+  await finished(run(folder, [WRANGLER, 'deploy', '--dry-run', '--config', config, '--outdir', folder]))
   await copyFile(join(root, config), join(folder, 'wrangler.jsonc'))
   return folder
 }
 
 const readText = (path: string) => readFile(path, 'utf8').catch(() => '')
 
-/** Starts wrangler in a group of its own: what it starts, workerd above all, is killed with it. */
+/** Starts Node.js in a group of its own: what it starts, workerd above all, is killed with it. */
 function run(folder: string, args: string[]): ChildProcess {
-  return spawn('node', ['node_modules/wrangler/bin/wrangler.js', ...args], {
+  return spawn('node', args, {
     cwd: root,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -123,7 +117,6 @@ function run(folder: string, args: string[]): ChildProcess {
       ...process.env,
       WRANGLER_SEND_METRICS: 'false',
       WRANGLER_LOG_PATH: join(folder, 'logs'),
-      WRANGLER_REGISTRY_PATH: join(folder, 'registry'),
       NO_COLOR: '1',
     },
   })
@@ -146,7 +139,7 @@ function readUrl(child: ChildProcess): Promise<string> {
       const url = /Ready on (http:\/\/\S+)/.exec(said)?.[1]
       if (url) resolve(url)
     })
-    child.once('exit', () => reject(new Error(`wrangler ended before it served:\n${said}`)))
+    child.once('exit', () => reject(new Error(`workerd ended before it served:\n${said}`)))
   })
 }
 
