@@ -115,7 +115,8 @@ export const text = {
     result: 'Result',
     details: 'Details',
     embed: 'Show it elsewhere',
-    embedHint: 'A page of yours shows this job with this HTML.',
+    embedHint:
+      'A page of yours shows this job with this HTML. The setting MILEPOST_ORIGINS must hold the origin of the page: https://app.example.',
     embedToken: 'Its readers need a watch token: it shows this one job and nothing else.',
     tokenLife: 'Valid for',
     tokenLives: { hour: '1 hour', session: '12 hours' },

@@ -29,6 +29,23 @@ export function describeOperations(subject: RuntimeSubject): void {
       expect(served).toEqual(described)
     })
 
+    test('GET /widget.js is compressed for those who take that, has its length, to HEAD too, and an ETag', async () => {
+      const ask = (method: string, headers: Record<string, string>) =>
+        subject.anyone.request(method, 'widget.js', undefined, headers)
+      const plain = await ask('GET', { 'accept-encoding': 'identity' })
+      const text = await plain.text()
+      const etag = plain.headers.get('etag') ?? ''
+      expect([plain.status, plain.headers.get('content-encoding'), etag.length > 8]).toEqual([200, null, true])
+      expect(plain.headers.get('vary')).toMatch(/accept-encoding/i)
+      const gzip = await ask('GET', { 'accept-encoding': 'gzip' })
+      if (!subject.traits.isCompressedByPlatform) expect(gzip.headers.get('content-encoding')).toBe('gzip')
+      expect(await gzip.text()).toBe(text)
+      const head = await ask('HEAD', { 'accept-encoding': 'identity' })
+      expect(Number(head.headers.get('content-length'))).toBe(new TextEncoder().encode(text).length)
+      const known = await ask('GET', { 'accept-encoding': 'identity', 'if-none-match': etag })
+      expect([known.status, await known.text()]).toEqual([304, ''])
+    })
+
     test('GET /metrics is for administrators, as OpenMetrics', async () => {
       expect((await subject.anyone.refusal('GET', 'metrics')).status).toBe(401)
       const ada = await subject.client('ada')

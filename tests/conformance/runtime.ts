@@ -48,6 +48,8 @@ export interface RuntimeTraits {
   knowsOwnersOnly?: true
   /** There are no services: nothing goes on there once a request is answered. */
   hasServices?: false
+  /** The platform in front of it compresses, not the server. */
+  isCompressedByPlatform?: true
 }
 
 /** The servers of the test that runs. */

@@ -17,5 +17,5 @@ describeRuntime(
     }
   },
   // The workerd of wrangler 4.86 (1.20260426) dies now and then, without a word, when hundreds of connections are reset at once.
-  { hasServices: false, knowsOwnersOnly: true, connectionsAtOnce: 25 },
+  { hasServices: false, knowsOwnersOnly: true, connectionsAtOnce: 25, isCompressedByPlatform: true },
 )

@@ -135,21 +135,21 @@ export const pagePaths: Json = {
     get: {
       summary: 'The element for other pages',
       ...anyone,
-      responses: { 200: textBody('text/javascript', 'A module'), '4XX': problem },
+      responses: { 200: textBody('text/javascript', 'A module'), 304: answer('Unchanged'), '4XX': problem },
     },
   },
   '/widget-more.js': {
     get: {
       summary: 'What the element loads when it needs it',
       ...anyone,
-      responses: { 200: textBody('text/javascript', 'A module'), '4XX': problem },
+      responses: { 200: textBody('text/javascript', 'A module'), 304: answer('Unchanged'), '4XX': problem },
     },
   },
   '/widget-full.js': {
     get: {
       summary: 'What the element loads when it needs it',
       ...anyone,
-      responses: { 200: textBody('text/javascript', 'A module'), '4XX': problem },
+      responses: { 200: textBody('text/javascript', 'A module'), 304: answer('Unchanged'), '4XX': problem },
     },
   },
 }

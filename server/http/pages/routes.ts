@@ -9,6 +9,7 @@ import { identify } from '../request/identify.ts'
 import { type Docs, docRoutes } from './docs.ts'
 import { forPages, htmlPage } from './html.ts'
 import { manifestRoutes } from './manifest.ts'
+import { serveText } from './serve-text.ts'
 import { signInPage, signInPageRoutes } from './sign-in.ts'
 
 /** The built client and documentation. */
@@ -98,7 +99,7 @@ export function pageRoutes(app: App, context: RouteContext, assets: Assets): voi
     // Browsers fetch modules with CORS.
     if (isWidget) app.use(`/${name}`, cors())
     app.get(`/${name}`, isWidget ? forWidget : forPages, (c) =>
-      c.body(assets[name] ?? '', 200, {
+      serveText(c, assets[name] ?? '', {
         'content-type': types[name],
         'cache-control': 'public, max-age=0, must-revalidate',
       }),
