@@ -1,5 +1,5 @@
 import { onBun } from '../support/server-process.ts'
-import { describeRuntime } from './runtime.ts'
+import { describeRuntime } from './runtime/runtime.ts'
 import { startProcess } from './start-process.ts'
 
 describeRuntime('bun', startProcess(onBun))

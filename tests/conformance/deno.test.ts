@@ -1,5 +1,5 @@
 import { onDeno } from '../support/on-deno.ts'
-import { describeRuntime } from './runtime.ts'
+import { describeRuntime } from './runtime/runtime.ts'
 import { startProcess } from './start-process.ts'
 
 describeRuntime('deno', startProcess(onDeno('sqlite')))

@@ -1,5 +1,5 @@
 import { MemoryEngine } from '../../server/engines/memory.ts'
-import { describeEngine } from './engine.ts'
+import { describeEngine } from './engine/engine.ts'
 import type { OpenEngine } from './fixtures.ts'
 
 const open: OpenEngine = async (limits) => {

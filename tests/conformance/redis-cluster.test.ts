@@ -1,7 +1,7 @@
 import { RedisEngine, type RedisOptions } from '../../server/engines/redis/engine.ts'
 import { RedisCluster } from '../support/redis-cluster.ts'
 import { RedisSentinels } from '../support/redis-sentinels.ts'
-import { describeEngine } from './engine.ts'
+import { describeEngine } from './engine/engine.ts'
 import type { OpenEngine } from './fixtures.ts'
 
 /** Opens engines, each over servers of its own. */

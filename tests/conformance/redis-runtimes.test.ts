@@ -2,7 +2,7 @@ import { afterAll } from 'bun:test'
 import { onDeno } from '../support/on-deno.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { onBun } from '../support/server-process.ts'
-import { describeRuntime } from './runtime.ts'
+import { describeRuntime } from './runtime/runtime.ts'
 import { startProcess } from './start-process.ts'
 
 const redis = await RedisServer.start('--databases', '1000')

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { RedisEngine, type RedisOptions } from '../../server/engines/redis/engine.ts'
 import type { JobHeader } from '../../shared/document/job.ts'
 import { RedisServer } from '../support/redis-server.ts'
-import { describeEngine } from './engine.ts'
+import { describeEngine } from './engine/engine.ts'
 import { batchOf, created, type OpenEngine, taken } from './fixtures.ts'
 
 const open: OpenEngine = async (limits) => {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SqliteEngine } from '../../server/engines/sqlite/engine.ts'
-import { describeEngine } from './engine.ts'
+import { describeEngine } from './engine/engine.ts'
 import type { OpenEngine } from './fixtures.ts'
 
 const open: OpenEngine = async (limits) => {

@@ -1,5 +1,5 @@
 import { type Launch, ServerProcess } from '../support/server-process.ts'
-import type { StartRuntime } from './runtime.ts'
+import type { StartRuntime } from './runtime/runtime.ts'
 
 /** Starts servers that are a process each, with what they print and hold for the tests to see. */
 export function startProcess(launch: Launch): StartRuntime {

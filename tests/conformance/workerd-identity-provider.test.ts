@@ -1,5 +1,5 @@
 import { SECRET } from '../support/tokens.ts'
-import { describeIdentityProvider } from './runtime-identity-provider.ts'
+import { describeIdentityProvider } from './runtime/identity-provider.ts'
 import { Workerd } from './workers/workerd.ts'
 
 describeIdentityProvider('workerd', (port, settings) =>

@@ -1,4 +1,4 @@
-import { describeRuntime } from './runtime.ts'
+import { describeRuntime } from './runtime/runtime.ts'
 import { Workerd } from './workers/workerd.ts'
 
 describeRuntime(

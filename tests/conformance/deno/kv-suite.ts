@@ -1,6 +1,6 @@
 /** The engine suite inside Deno, on real stores, and what is particular to this engine: prints a line of JSON for each test that has ended. */
 import { DenoKvEngine } from '../../../server/engines/deno-kv/engine.ts'
-import { describeEngine } from '../engine.ts'
+import { describeEngine } from '../engine/engine.ts'
 import type { OpenEngine } from '../fixtures.ts'
 import { describe, run } from './bun-test.ts'
 import { describeOpening } from './kv-opening.ts'
