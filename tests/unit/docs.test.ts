@@ -12,6 +12,7 @@ const names = [
   'index',
   'app',
   'frameworks',
+  'styling',
   'shell',
   'languages',
   'wire',

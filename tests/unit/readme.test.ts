@@ -11,6 +11,7 @@ const documents = [
     'engines',
     'errors',
     'frameworks',
+    'styling',
     'index',
     'languages',
     'reporting',

@@ -6,6 +6,7 @@ const names = [
   'index',
   'app',
   'frameworks',
+  'styling',
   'shell',
   'languages',
   'wire',

@@ -8,7 +8,7 @@ import { JobProgressElement } from '../../../../client/element/job-progress-elem
 
 const read = (name: string) => Bun.file(`client/element/${name}.ts`).text()
 /** All that the element is made of, whatever loads it. */
-const paths = await Array.fromAsync(new Glob('client/element/**/*.ts').scan('.'))
+const paths = await Array.fromAsync(new Glob('client/element/**/*.{ts,tsx}').scan('.'))
 const code = (await Promise.all(paths.map((path) => Bun.file(path).text()))).join('\n')
 const [module] = manifest.modules
 const element = module?.declarations[0] as CustomElementDeclaration
@@ -23,13 +23,19 @@ describe('custom-elements.json', () => {
 
   test('custom-elements.json has the attributes and events of the element', () => {
     expect(namesOf(element.attributes)).toEqual([...JobProgressElement.observedAttributes].sort())
-    expect(namesOf(element.events)).toEqual(matches(code, /(?:tell|CustomEvent)\('(job-\w+)'/g))
+    const own = matches(code, /(?:tell|CustomEvent)\('(job-\w+)'/g)
+    const platform = matches(
+      code,
+      /(?:tellPlatform\(|ENDS = .*?completed: |failed: |cancelled: )'(load|error|abort|loadend|progress)'/g,
+    )
+    expect(namesOf(element.events)).toEqual([...own, ...platform].sort())
   })
 
   test('custom-elements.json has every part and property of its style', () => {
-    const parts = matches(code, /(?:element|row)\('\w+', '(\w+)'|part: '(\w+)'/g)
-    expect(namesOf(element.cssParts)).toEqual([...parts.filter(Boolean), 'ring'].sort())
-    expect(namesOf(element.cssProperties)).toEqual(matches(code, /var\((--job-progress-\w+)/g))
+    const made = matches(code, /(?:element|row)\(\s*'\w+',\s*'(\w+)'/g)
+    const written = matches(code, /part=(?:"|\{`)([\w ]+)/g).flatMap((names) => names.trim().split(' '))
+    expect(namesOf(element.cssParts)).toEqual([...new Set([...made, ...written, 'ring'])].sort())
+    expect(namesOf(element.cssProperties)).toEqual(matches(code, /var\((--job-progress-[\w-]+)/g))
   })
 
   test('custom-elements.json has the public members of the class, which have descriptions', async () => {
