@@ -80,7 +80,7 @@ describe('milepost watch', () => {
     const { ran, shows } = startOnTerminal(milepost('watch', 'evil'), { ...env(), NO_COLOR: '1' })
     const plain = start(milepost('watch', 'evil'), env())
     const messages = start(milepost('watch', '--json', `${server.url}jobs/evil`), env())
-    await shows('running of 1 item')
+    await shows('running of 1\u00a0item')
     const cancelled = await start(milepost('cancel', 'evil'), env()).ran
     expect(cancelled.out).toEndWith('evil: asked to stop\n')
     await report('evil', { type: 'status', status: 'cancelled', message: EVIL })
