@@ -51,15 +51,20 @@ export function nextLife(header: JobHeader, job: Origin): NextLife | undefined {
   return { suffix: origin.ended.toString(36), retryOf, tries }
 }
 
-const ALLOWED = /^[A-Za-z0-9._-]$/
+const ALLOWED = /^[A-Za-z0-9_-]$/
 /** The longest that the ids of a queue and its job are kept as they are: with a suffix an id has at most 128 characters. */
 const ID_LENGTH = 100
 
-/** The id of the document of a queue's job: `exports.17`. Characters that an id can't have are replaced by their codes. */
+/** A name in which no other character is left: the bytes of those are written as `~3a`. */
+const escaped = (name: string) =>
+  Array.from(new TextEncoder().encode(name), (byte) => {
+    const letter = String.fromCharCode(byte)
+    return ALLOWED.test(letter) ? letter : `~${byte.toString(16).padStart(2, '0')}`
+  }).join('')
+
+/** The id of the document of a queue's job: `exports.17`. No two jobs have the same: a dot is between the two names only. */
 export function documentIdOf(queue: string, job: string): string {
-  const text = [...`${queue}.${job}`]
-    .map((letter) => (ALLOWED.test(letter) ? letter : `~${letter.codePointAt(0)?.toString(16)}`))
-    .join('')
+  const text = `${escaped(queue)}.${escaped(job)}`
   return text.length <= ID_LENGTH ? text : `${text.slice(0, ID_LENGTH - 15)}.${hashOf(text)}`
 }
 

@@ -12,13 +12,16 @@ describe('documentIdOf', () => {
   test('documentIdOf keeps usual names', () => {
     expect(documentIdOf('exports', '17')).toBe('exports.17')
     expect(documentIdOf('exports', 'repeat:a b:1')).toBe('exports.repeat~3aa~20b~3a1')
+    expect(documentIdOf('exports.eu', '5')).toBe('exports~2eeu.5')
+    expect(documentIdOf('exports', 'eu.5')).toBe('exports.eu~2e5')
+    expect(documentIdOf('exports', 'Ϊ')).not.toBe(documentIdOf('exports', ':a'))
   })
 
   test('documentIdOf is an id with room for a suffix, another for another job', () => {
     fc.assert(
       fc.property(
-        fc.string({ minLength: 1, maxLength: 300 }),
-        fc.string({ minLength: 1, maxLength: 300 }),
+        fc.string({ minLength: 1, maxLength: 300, unit: 'grapheme' }),
+        fc.string({ minLength: 1, maxLength: 300, unit: 'grapheme' }),
         (one, other) => {
           const ids = [documentIdOf('exports', one), documentIdOf('exports', other)]
           for (const id of ids) expect(isJobId(`${id}.${Number.MAX_SAFE_INTEGER.toString(36)}`)).toBe(true)
