@@ -50,10 +50,11 @@ export function documentAfter(before: Job, batch: Batch): Job {
     logs: [...logs],
   }
   for (const event of appliedEvents(batch, before)) {
-    const old = { ...after, progress: { ...after.progress } }
+    const old = { ...after }
+    // The pace begins with an event that says an amount, changed or not: to it these are other objects.
+    if (event.type === 'progress') after.progress = { ...after.progress }
     apply(after, event)
-    after.itemCounts = { pending: 0, running: 0, succeeded: 0, failed: 0, skipped: 0 }
-    for (const { status } of after.items) after.itemCounts[status] += 1
+    if (event.type === 'item') after.itemCounts = countsOf(after.items)
     const pace = ['progress', 'item', 'status'].includes(event.type) ? paceAfter(old, after) : after.pace
     delete after.pace
     if (pace) after.pace = pace
@@ -61,6 +62,12 @@ export function documentAfter(before: Job, batch: Batch): Job {
   after.errors = after.errors.slice(-KEPT_ERRORS)
   after.logs = after.logs.slice(-KEPT_LOGS)
   return after
+}
+
+function countsOf(items: readonly Item[]): Job['itemCounts'] {
+  const counts = { pending: 0, running: 0, succeeded: 0, failed: 0, skipped: 0 }
+  for (const { status } of items) counts[status] += 1
+  return counts
 }
 
 function apply(job: Job, event: AppliedEvent): void {
