@@ -25,10 +25,10 @@ const BUNDLES = {
   "export { useJobProgress } from 'milepost/client'": 21_300,
   "export { createJobSignal } from 'milepost/client'": 14_900,
   "export { createReporter } from 'milepost/client'": 7_800,
-  "export { watchJob, jobUpdates } from 'milepost/watch'": 14_700,
+  "export { watchJob, jobUpdates } from 'milepost/watch'": 15_300,
   "export { useJobProgress } from 'milepost/react'": 15_300,
   "export * from 'milepost/client'": 32_600,
-  "export { applyEvent, getProgressPercent } from 'milepost'": 2_300,
+  "export { applyEvent, getProgressPercent } from 'milepost'": 2_550,
 }
 
 const names = Object.keys(packageJson.exports).map((name) => name.replace('.', 'milepost'))
