@@ -83,7 +83,8 @@ function JobTable({ list, rows, filter, search }: JobTableProps) {
   const stillFound = new Set(found.map(({ job }) => job.id))
   const isHeld = useHolding(area)
   const { keys, changes, refresh } = useHeldOrder(
-    `${whose.value} ${owner.value} ${filter} ${asked.loads} ${search}`,
+    // The rows of another list arrive after it was chosen.
+    `${whose.value} ${owner.value} ${list.ready.value} ${filter} ${asked.loads} ${search}`,
     stillFound.size,
     isHeld,
     () => [...stillFound],

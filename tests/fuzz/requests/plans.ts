@@ -279,7 +279,10 @@ function bodyOf(
   const event = schemas.Event ?? {}
   if (path === '/api/cloudevents') return cloudEventsBody(type, arbitraryOf(event, schemas))
   if (type === 'application/x-ndjson') return linesBody(arbitraryOf(event, schemas))
-  const values = jsonBody(arbitraryOf(schema, schemas))
+  const value = arbitraryOf(schema, schemas)
+  // An answer counts for the message that the job asks.
+  const answer = value.map((fields) => ({ ...Object(fields), message: 'Go on?' }))
+  const values = jsonBody(path.includes('/answers/') ? fc.oneof(value, answer) : value)
   if (!path.endsWith('/events')) return values
   // Seldom, for they take long: at the limits, and beyond them.
   const many = fc
