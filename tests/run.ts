@@ -12,7 +12,7 @@ import { filesOf, groups } from './groups.ts'
 import { placeMatrix, readMatrix, renderMatrix } from './matrix.ts'
 
 /** Most tests of runtimes, faults and pages wait for others more than they work. */
-const SIDE_BY_SIDE = availableParallelism() + 2
+const SIDE_BY_SIDE = availableParallelism() * 3
 /** The document that has the matrix of runtimes. */
 const MATRIX = 'tests/conformance/README.md'
 /** A busy machine is slow: milliseconds. */
