@@ -1,5 +1,5 @@
 /**
- * Runs the tests, and ends with one line that says how many passed and failed: `bun tests/run.ts [TIER | all | files…]`.
+ * Runs the tests, and ends with one line that says how many passed and failed: `bun tests/run.ts [TIER | files…]`.
  *
  * Groups of files run side by side, each in a process of its own; a group is quiet until it ends. In CI a test that was skipped counts as
  * failed: what a machine lacks must be seen.
@@ -27,9 +27,8 @@ interface Ran {
 
 const asked = process.argv.slice(2)
 const tier = groups.find((group) => group.tier === asked[0])?.tier
-const isAll = asked[0] === 'all'
 /** Nothing is left out that the documents tell of. */
-const isWhole = asked.length === 0 || isAll
+const isWhole = asked.length === 0
 const folder = await mkdtemp(join(tmpdir(), 'milepost-tests-'))
 const ran = !isWhole && tier === undefined ? [await runAlone(asked)] : await runGroups()
 await rm(folder, { recursive: true })
@@ -51,8 +50,7 @@ process.exit(failed > 0 || passed === 0 || !ran.every(({ isGood }) => isGood) ? 
 
 /** Runs groups side by side; prints what a group printed when something of it failed. */
 async function runGroups(): Promise<Ran[]> {
-  const files = [...(await filesOf())]
-  const waiting = files.filter(([group]) => (tier ? group.tier === tier : group.tier !== 'frameworks'))
+  const waiting = [...(await filesOf())].filter(([group]) => (tier ? group.tier === tier : group.tier !== 'frameworks'))
   const done: Ran[] = []
   const work = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
@@ -66,11 +64,6 @@ async function runGroups(): Promise<Ran[]> {
     }
   }
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work))
-  if (isAll) {
-    // They pack into the folder into which the group `package` does.
-    waiting.push(...files.filter(([group]) => group.tier === 'frameworks'))
-    await work()
-  }
   return done.toSorted((one, other) => (one.name < other.name ? -1 : 1))
 }
 
