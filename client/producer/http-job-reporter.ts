@@ -1,5 +1,5 @@
 import type { EventFields, ProducerEvent } from '../../shared/document/events.ts'
-import type { Job, JobHeader, JobStatus } from '../../shared/document/job.ts'
+import type { Job, JobHeader } from '../../shared/document/job.ts'
 import { isTerminalStatus } from '../../shared/document/selectors.ts'
 import { Batcher, mergeProgress, type Sent } from '../../shared/producer/batcher.ts'
 import type { Answer, Failed } from '../../shared/producer/http-sender.ts'
@@ -68,8 +68,8 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
   /** What the job was created with, if it was here. */
   readonly #created: Partial<NewJob>
   #isOver = false
-  /** What was reported last. */
-  #status: JobStatus = 'pending'
+  /** Whether the status that was reported here last is `running`. */
+  #isRunning = false
   /** Asks that the server did not take. */
   readonly #lostAsks = new Set<string>()
   /** It waits for its next try, which may be in another process. */
@@ -146,10 +146,10 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
   status(fields: EventFields<'status'>): void {
     this.#add({ ...fields, type: 'status' })
     const { status } = fields
-    this.#status = status
+    this.#isRunning = status === 'running'
     this.#isOver ||= isTerminalStatus(status)
     this.#stopHeartbeats()
-    if (status === 'running' && !this.#isOver) this.#awaitHeartbeat()
+    if (this.#isRunning && !this.#isOver) this.#awaitHeartbeat()
   }
 
   retry(error?: unknown, fields: Pick<EventFields<'status'>, 'message' | 'attempt'> = {}): void {
@@ -165,7 +165,8 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
 
   async ask({ id = randomId(this.#port.random, 20), ...fields }: NewAsk): Promise<Answered> {
     const { closingClock } = this.#port
-    this.#add({ ...fields, id, type: 'ask' })
+    const event: ProducerEvent = { ...fields, id, type: 'ask' }
+    this.#add(event)
     for (;;) {
       await this.flush()
       const closed = this.#asked?.answers?.find(({ ask }) => ask === id)
@@ -179,8 +180,9 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
           resolve()
         })
       })
+      // The status may have been reported elsewhere. The same ask again changes nothing.
       if (!this.#isOver && this.#batcher.idle && !this.#port.isPushed)
-        this.#batcher.add({ type: 'status', status: this.#status })
+        this.#batcher.add(this.#isRunning ? { type: 'status', status: 'running' } : event)
     }
   }
 

@@ -312,6 +312,54 @@ describe('createReporter', () => {
     expect(environment.requests).toHaveLength(length + 1)
   })
 
+  test('createReporter.ask waits for its answer without a word on the status that another process has reported', async () => {
+    const secret = 's'.repeat(32)
+    const app = createApp({ engine: new MemoryEngine(), auth: { secret } })
+    const exp = Math.floor(Date.now() / 1_000) + 3_600
+    const token = await sign({ sub: 'importer', scope: 'jobs:write jobs:read', exp }, secret, 'HS256')
+    const call = async (path: string, body?: object) => {
+      const init = { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
+      const headers = { ...init.headers, authorization: `Bearer ${token}` }
+      return (await app.request(`/api/jobs${path}`, body ? { ...init, headers } : { headers })).json() as Promise<Job>
+    }
+    await call('', { id: 'a', kind: 'import', title: 'Contacts' })
+    await call('/a/events', { type: 'status', status: 'running' })
+    const sent: { type: string; status?: string }[][] = []
+    const { reporter, clock } = report({
+      url: 'http://localhost',
+      token,
+      fetch: async (url, init) => {
+        sent.push(JSON.parse(String(init.body)))
+        return app.request(url, init)
+      },
+    })
+    const until = async (isOver: () => boolean) => {
+      while (!isOver()) {
+        await clock.advance(1_000)
+        await Bun.sleep(1)
+      }
+    }
+    const job = reporter.job('a')
+    const ask = { id: 'deploy', message: 'Deploy?' }
+    let answered: unknown
+    void job.ask(ask).then((value) => {
+      answered = value
+    })
+    await until(() => sent.length === 3)
+    const document = await call('/a')
+    expect([document.status, document.attempt, document.openAsks]).toEqual(['running', undefined, 1])
+    expect(sent).toEqual(Array(3).fill([{ type: 'ask', ...ask }]))
+    // Here it is known to run.
+    job.status({ status: 'running' })
+    await until(() => sent.length === 5)
+    expect(sent[4]).toEqual([{ type: 'status', status: 'running' }])
+    await call('/a/answers/deploy', { value: true })
+    await until(() => answered !== undefined)
+    expect(answered).toEqual({ value: true, by: 'importer' })
+    await reporter.close()
+    await app.close()
+  })
+
   test('createReporter.fork creates a child of the same kind and owner', async () => {
     const { reporter, environment } = report()
     const job = reporter.create({ id: 'a', kind: 'import', title: 'Contacts', owner: 'ada' })
