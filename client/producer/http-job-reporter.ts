@@ -76,7 +76,7 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
   #isAgain = false
   readonly #heartbeatMs: number
   #heartbeat: Timer | undefined
-  /** Of those who wait in a pause, for what watchers ask next. */
+  /** Of those who wait for what watchers ask or answer next. */
   readonly #waiting: (() => void)[] = []
   /** When the last event or heartbeat was, on the monotonic clock. */
   #heardAt = 0
@@ -164,7 +164,6 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
   }
 
   async ask({ id = randomId(this.#port.random, 20), ...fields }: NewAsk): Promise<Answered> {
-    const { closingClock } = this.#port
     const event: ProducerEvent = { ...fields, id, type: 'ask' }
     this.#add(event)
     for (;;) {
@@ -172,14 +171,7 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
       const closed = this.#asked?.answers?.find(({ ask }) => ask === id)
       if (closed) return closed.value === undefined ? { expired: true } : { value: closed.value, by: closed.by ?? '' }
       if (this.#isOver || this.cancelRequested || this.#lostAsks.has(id)) return { ended: true }
-      await new Promise<void>((resolve) => {
-        // Without a WebSocket the receipts tell.
-        const timer = closingClock.setTimeout(resolve, ANSWER_MS)
-        this.#waiting.push(() => {
-          closingClock.clearTimeout(timer)
-          resolve()
-        })
-      })
+      await this.#untilHeard(ANSWER_MS)
       // The status may have been reported elsewhere. The same ask again changes nothing.
       if (!this.#isOver && this.#batcher.idle && !this.#port.isPushed)
         this.#batcher.add(this.#isRunning ? { type: 'status', status: 'running' } : event)
@@ -224,19 +216,11 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
 
   async pausePoint(): Promise<void> {
     if (!this.#isPaused) return
-    const { closingClock } = this.#port
     this.status({ status: 'paused' })
     for (;;) {
       await this.flush()
       if (!this.#isPaused) break
-      await new Promise<void>((resolve) => {
-        // Without a WebSocket the receipts tell.
-        const timer = closingClock.setTimeout(resolve, this.#heartbeatMs)
-        this.#waiting.push(() => {
-          closingClock.clearTimeout(timer)
-          resolve()
-        })
-      })
+      await this.#untilHeard(this.#heartbeatMs)
       if (!this.#isPaused) break
       this.#batcher.add({ type: 'status', status: 'paused' })
     }
@@ -245,6 +229,18 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
 
   get #isPaused(): boolean {
     return this.pauseRequested && !this.cancelRequested && !this.#isOver
+  }
+
+  /** Resolves when watchers ask or answer something; after `ms` at the latest, as without a WebSocket only receipts tell of that. */
+  #untilHeard(ms: number): Promise<void> {
+    const { closingClock } = this.#port
+    return new Promise((resolve) => {
+      const timer = closingClock.setTimeout(resolve, ms)
+      this.#waiting.push(() => {
+        closingClock.clearTimeout(timer)
+        resolve()
+      })
+    })
   }
 
   #wake(): void {
