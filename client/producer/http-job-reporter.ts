@@ -77,7 +77,7 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
   readonly #heartbeatMs: number
   #heartbeat: Timer | undefined
   /** Of those who wait for what watchers ask or answer next. */
-  readonly #waiting: (() => void)[] = []
+  readonly #waiting = new Set<() => void>()
   /** When the last event or heartbeat was, on the monotonic clock. */
   #heardAt = 0
   #timeoutMs = REQUEST_MS
@@ -171,9 +171,9 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
       const closed = this.#asked?.answers?.find(({ ask }) => ask === id)
       if (closed) return closed.value === undefined ? { expired: true } : { value: closed.value, by: closed.by ?? '' }
       if (this.#isOver || this.cancelRequested || this.#lostAsks.has(id)) return { ended: true }
-      await this.#untilHeard(ANSWER_MS)
+      const isSilent = await this.#isSilentFor(ANSWER_MS)
       // The status may have been reported elsewhere. The same ask again changes nothing.
-      if (!this.#isOver && this.#batcher.idle && !this.#port.isPushed)
+      if (isSilent && !this.#isOver && this.#batcher.idle && !this.#port.isPushed)
         this.#batcher.add(this.#isRunning ? { type: 'status', status: 'running' } : event)
     }
   }
@@ -220,9 +220,9 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
     for (;;) {
       await this.flush()
       if (!this.#isPaused) break
-      await this.#untilHeard(this.#heartbeatMs)
+      const isSilent = await this.#isSilentFor(this.#heartbeatMs)
       if (!this.#isPaused) break
-      this.#batcher.add({ type: 'status', status: 'paused' })
+      if (isSilent) this.#batcher.add({ type: 'status', status: 'paused' })
     }
     if (!this.cancelRequested && !this.#isOver) this.status({ status: 'running' })
   }
@@ -231,20 +231,23 @@ export class HttpJobReporter implements JobReporter, ReportedJob {
     return this.pauseRequested && !this.cancelRequested && !this.#isOver
   }
 
-  /** Resolves when watchers ask or answer something; after `ms` at the latest, as without a WebSocket only receipts tell of that. */
-  #untilHeard(ms: number): Promise<void> {
+  /** Resolves when watchers ask or answer something, to `false`; to `true` after `ms`, as without a WebSocket only receipts tell of that. */
+  #isSilentFor(ms: number): Promise<boolean> {
     const { closingClock } = this.#port
     return new Promise((resolve) => {
-      const timer = closingClock.setTimeout(resolve, ms)
-      this.#waiting.push(() => {
+      const end = (isSilent: boolean) => {
         closingClock.clearTimeout(timer)
-        resolve()
-      })
+        this.#waiting.delete(wake)
+        resolve(isSilent)
+      }
+      const wake = () => end(false)
+      const timer = closingClock.setTimeout(() => end(true), ms)
+      this.#waiting.add(wake)
     })
   }
 
   #wake(): void {
-    for (const wake of this.#waiting.splice(0)) wake()
+    for (const wake of this.#waiting) wake()
   }
 
   #add(event: ProducerEvent): void {

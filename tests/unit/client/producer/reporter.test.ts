@@ -4,6 +4,7 @@ import { createReporter, type ReporterOptions } from '../../../../client/produce
 import { createApp } from '../../../../server/app.ts'
 import { MemoryEngine } from '../../../../server/engines/memory.ts'
 import type { Job } from '../../../../shared/document/job.ts'
+import type { Receipt } from '../../../../shared/wire/api.ts'
 import { newHeader } from '../../../arbitraries.ts'
 import { FakeEnvironment, type FakeRequest } from '../../../fake-environment.ts'
 import { freePort } from '../../../support/free-port.ts'
@@ -358,6 +359,31 @@ describe('createReporter', () => {
     expect(answered).toEqual({ value: true, by: 'importer' })
     await reporter.close()
     await app.close()
+  })
+
+  test('createReporter.ask repeats nothing when a receipt has just told that there is no answer', async () => {
+    const { reporter, environment, clock } = report()
+    const job = reporter.job('a')
+    const ask = { id: 'b', message: 'Deploy?' }
+    const answered = job.ask(ask)
+    const answer = async (answers: Receipt['answers']) => {
+      const { request } = environment
+      await request.answer(200, { ...receipt, flushMs: 250, answers })
+      return JSON.parse(String(request.body))
+    }
+    await settle()
+    const earlier = { ask: 'a', value: true, by: 'ada' }
+    expect(await answer([earlier])).toEqual([{ type: 'ask', ...ask }])
+    for (let done = 1; done <= 4; done++) {
+      job.progress({ done })
+      await clock.advance(2_000)
+      expect(await answer([earlier])).toEqual([{ type: 'progress', done }])
+    }
+    expect(environment.requests).toHaveLength(5)
+    await clock.advance(3_000)
+    expect(await answer([earlier, { ask: 'b', expired: true }])).toEqual([{ type: 'ask', ...ask }])
+    expect(await answered).toEqual({ expired: true })
+    await reporter.close()
   })
 
   test('createReporter.fork creates a child of the same kind and owner', async () => {
