@@ -63,7 +63,8 @@ export function AskForm({ ask, time, send: sendAnswer, children }: AskFormProps)
             <Field
               key={name}
               id={`${heading}-${name}`}
-              label={labelOf(field.title ?? (name || askWords.answer), required)}
+              // An unchecked box is an answer.
+              label={labelOf(field.title ?? (name || askWords.answer), required || field.type === 'boolean')}
               field={field}
               value={values[name]}
               flaw={flaws[name]}
@@ -119,14 +120,14 @@ function Field({ id, label, field, value, flaw, onChange }: FieldProps) {
   return (
     <div class="ask-field">
       {field.type === 'boolean' ? (
-        <label for={id} class="choice">
+        <label for={id} class="ask-check" dir="auto">
           <input
             {...common}
             type="checkbox"
             checked={value === true}
             onChange={(e) => onChange(e.currentTarget.checked)}
-          />{' '}
-          {label}
+          />
+          <span>{label}</span>
         </label>
       ) : (
         <>

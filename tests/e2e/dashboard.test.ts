@@ -309,6 +309,7 @@ describe('dashboard', () => {
       const properties = {
         when: { type: 'string', title: 'When?', enum: ['now', 'tonight'] },
         note: { type: 'string' },
+        backup: { type: 'boolean', title: 'Make a backup' },
       }
       const schema = { type: 'object', properties, required: ['when'] }
       const ask = { type: 'ask', id: 'go', message: 'Deploy version 7?', schema } as const
@@ -324,14 +325,17 @@ describe('dashboard', () => {
       expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-invalid'))).toBe('true')
       expect(await axeFindings(page)).toEqual([])
       await page.getByLabel('When?').selectOption('tonight')
+      const box = page.getByRole('checkbox', { name: 'Make a backup', exact: true })
+      expect(await box.evaluate((input) => input.checkVisibility({ opacityProperty: true }))).toBe(true)
+      await box.check()
       await page.getByLabel('note (optional)').fill('After 8')
       await page.keyboard.press('Enter')
-      await page.getByText(/when: tonight, note: After 8 \(local, /).waitFor()
+      await page.getByText(/when: tonight, backup: Yes, note: After 8 \(local, /).waitFor()
       await page.getByRole('button', { name: 'No', exact: true }).press('Enter')
       await page.getByText(/^No \(local, /).waitFor()
       const { asks = [], openAsks } = await local.read(id)
       expect([asks.map(({ answer }) => answer?.value), openAsks]).toEqual([
-        [{ when: 'tonight', note: 'After 8' }, false],
+        [{ when: 'tonight', note: 'After 8', backup: true }, false],
         undefined,
       ])
       await page.getByRole('link', { name: old.id }).click()

@@ -33,6 +33,8 @@ summary { cursor: pointer; padding-block: 4px; &:focus-visible { outline: 2px so
   box-sizing: border-box; width: 100%; max-width: 320px; min-height: 36px; padding: 4px 10px; border: 1px solid var(--line); border-radius: 9px;
   font: inherit; color: inherit; background: transparent;
 }
+.ask-check { display: flex; align-items: center; gap: 8px; min-height: 36px }
+.ask-check input { width: 18px; height: 18px; margin: 0; accent-color: var(--accent) }
 .ask option { color: CanvasText; background: Canvas }
 .lines {
   max-height: 240px; overflow: auto; margin-block-start: 8px; padding: 8px 12px; border: 1px solid var(--track); border-radius: 9px; direction: ltr;
