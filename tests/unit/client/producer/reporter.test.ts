@@ -878,7 +878,7 @@ describe('createReporter', () => {
     expect(Math.max(...waits)).toBeLessThanOrEqual(500)
     expect(5_000 - (tries.at(-1) ?? 0)).toBeLessThanOrEqual(500)
     expect(problems).toEqual([
-      expect.stringContaining("https://progress.example can't be reached. Check the address") as never,
+      "https://progress.example can't be reached. Check the address, the network and the server. The work goes on; its reports wait in memory, and are lost if this lasts until it ends.",
       'The server did not take all of job a in time: the rest is lost.',
     ])
     expect([job.dropped, clock.pending]).toEqual([1, 0])
