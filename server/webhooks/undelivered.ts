@@ -29,7 +29,10 @@ interface UndeliveredOptions {
   random: Random
 }
 
-/** Webhooks that could not be delivered: notes in the store, for administrators. Those of a tenant's jobs are in a place of the tenant too. */
+/**
+ * Webhooks that could not be delivered: notes in the store, for administrators. Those that a tenant's jobs notify are in a place of the tenant
+ * too; those to the server's own URLs are not, because a URL may contain a secret of the operator.
+ */
 export class Undelivered {
   readonly #notes: Notes
   readonly #clock: Pick<Clock, 'now'>
@@ -52,7 +55,7 @@ export class Undelivered {
     const place = (2 ** 48 - 1 - now).toString(16).padStart(12, '0')
     const id = `${place}-${randomId(this.#random, 8)}`
     const text = JSON.stringify(kept)
-    for (const prefix of await prefixesFor(tenantOf(job))) {
+    for (const prefix of await prefixesFor(event)) {
       await this.#notes.put({ key: prefix + id, text }, now + KEPT_MS, now)
       if (this.#random.number() * TRIM_EVERY < 1) await this.#trim(prefix)
     }
@@ -84,8 +87,8 @@ export class Undelivered {
     return text === undefined ? undefined : JSON.parse(text)
   }
 
-  async remove({ job }: Pick<UndeliveredWebhook, 'job'>, id: string): Promise<void> {
-    for (const prefix of await prefixesFor(tenantOf(job))) await this.#notes.take(prefix + id)
+  async remove(letter: Pick<UndeliveredWebhook, 'job' | 'ofServer'>, id: string): Promise<void> {
+    for (const prefix of await prefixesFor(letter)) await this.#notes.take(prefix + id)
   }
 
   async #trim(prefix: string): Promise<void> {
@@ -103,5 +106,7 @@ async function prefixOf(tenant: string | undefined): Promise<string> {
   return tenant === undefined ? 'undelivered/' : `undelivered-${(await textDigest(tenant)).slice(0, TENANT_LENGTH)}/`
 }
 
-const prefixesFor = (tenant: string | undefined) =>
-  Promise.all(tenant === undefined ? [prefixOf(undefined)] : [prefixOf(undefined), prefixOf(tenant)])
+function prefixesFor({ job, ofServer }: Pick<UndeliveredWebhook, 'job' | 'ofServer'>): Promise<string[]> {
+  const tenant = ofServer ? undefined : tenantOf(job)
+  return Promise.all(tenant === undefined ? [prefixOf(undefined)] : [prefixOf(undefined), prefixOf(tenant)])
+}

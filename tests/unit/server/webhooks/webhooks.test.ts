@@ -47,8 +47,8 @@ function start(options: ConstructorParameters<typeof TestApp>[0] = {}) {
   return { transport, app }
 }
 
-async function undeliveredOf(app: TestApp): Promise<UndeliveredList['undelivered']> {
-  const authorization = `Bearer ${await virtualToken('root', 'jobs:admin')}`
+async function undeliveredOf(app: TestApp, tenant?: string): Promise<UndeliveredList['undelivered']> {
+  const authorization = `Bearer ${await virtualToken('root', 'jobs:admin', { tenant })}`
   const response = await app.request('GET', '/api/webhooks/undelivered', undefined, { authorization })
   return ((await response.json()) as UndeliveredList).undelivered
 }
@@ -147,6 +147,21 @@ describe('Webhooks', () => {
       409,
       { detail: expect.stringContaining('removed') },
     ])
+  })
+
+  test('the URLs of the settings are not shown to the administrators of a tenant, whose jobs are told to them', async () => {
+    const transport = new FakeTransport()
+    const app = new TestApp({ webhooks: { transport, urls: ['https://ops.example/secret'] } })
+    const authorization = `Bearer ${await virtualToken('ada', undefined, { tenant: 'acme' })}`
+    const body = { id: 'export', kind: 'test', title: 'Test', notify: ['https://hook.example/'] }
+    await app.request('POST', '/api/jobs', body, { authorization })
+    transport.respond = () => 410
+    await app.request('POST', '/api/jobs/export/cancel', undefined, { authorization })
+    await app.clock.advance(200)
+    await transport.has(2)
+    while ((await undeliveredOf(app)).length < 2 || (await undeliveredOf(app, 'acme')).length < 1) await settle()
+    for (let turn = 0; turn < 20; turn++) await settle()
+    expect((await undeliveredOf(app, 'acme')).map(({ url }) => url)).toEqual(['https://hook.example/'])
   })
 
   test('a hundred jobs that end at once are all told, four at once to one host, and another host does not wait for a slow one', async () => {
