@@ -28,7 +28,7 @@ interface DelivererOptions {
   random: Random
   /** Ends a job if it is due. */
   end: (job: Pick<DueJob, 'id'>) => Promise<void>
-  /** Called when attempts can't be stored, once until one is. */
+  /** Called when attempts can't be stored, once until one is; and when jobs can't be read or ended, once until all can. */
   onError: (error: unknown) => void
 }
 
@@ -51,6 +51,8 @@ export class Deliverer {
   /** There may be new ones since the pass began. */
   #isWanted = false
   #isFailing = false
+  /** Some jobs could not be read or ended, and no pass has gone well since. */
+  #hasFailedJobs = false
   #isStopped = false
 
   constructor(options: DelivererOptions) {
@@ -94,7 +96,7 @@ export class Deliverer {
     this.#isPassing = true
     this.#isWanted = false
     const start = clock.monotonic()
-    // The sweeper reads the same index, and tells when it fails.
+    // The sweeper reads the same index, and tells when that fails.
     const isDone = await this.#pass().then(
       () => true,
       () => false,
@@ -110,17 +112,35 @@ export class Deliverer {
     const { engine, clock } = this.#options
     this.#isMore = false
     let after: DueQuery['after']
+    let isWell = true
     do {
       const query = { list: 'deliver', before: clock.now(), limit: PAGE, ...(after ? { after } : {}) } as const
       const page = (await engine.due?.(query)) ?? []
       const jobs = interleave(page)
       for (let at = 0; at < jobs.length && !this.#isStopped; at += SLICE) {
-        await Promise.all(jobs.slice(at, at + SLICE).map((job) => this.#admit(job)))
+        if (!(await this.#admitAll(jobs.slice(at, at + SLICE)))) isWell = false
         await nextTurn(clock)
       }
       after = page.length < PAGE ? undefined : page.at(-1)
     } while (after && !this.#lanes.isFull && !this.#isStopped)
     if (after) this.#isMore = true
+    if (isWell) this.#hasFailedJobs = false
+  }
+
+  /**
+   * Admits jobs, and returns whether all went well. One that can't be read or ended does not keep the webhooks of others.
+   *
+   * @throws when all failed: the store is away, and is looked at again later
+   */
+  async #admitAll(jobs: readonly DueJob[]): Promise<boolean> {
+    const admitted = await Promise.allSettled(jobs.map((job) => this.#admit(job)))
+    const failures = admitted.filter((one) => one.status === 'rejected')
+    const [first] = failures
+    if (!first) return true
+    if (!this.#hasFailedJobs && !this.#isStopped) this.#options.onError(first.reason)
+    this.#hasFailedJobs = true
+    if (failures.length === jobs.length) throw first.reason
+    return false
   }
 
   async #admit({ id, createdBy }: DueJob): Promise<void> {

@@ -194,6 +194,25 @@ describe('Webhooks', () => {
     expect([most, new Set(transport.idsOf('slow.example')).size]).toEqual([4, 100])
   })
 
+  test('a job that can not be read does not keep the webhooks of others, and is told once', async () => {
+    const { app, transport } = start()
+    const damaged = await app.create({ notify: ['https://damaged.example/'] })
+    await app.publish(damaged.id, completed)
+    for (let n = 0; n < 40; n++) {
+      const { id } = await app.create({ notify: ['https://other.example/'] })
+      await app.publish(id, completed)
+    }
+    const read = app.engine.read.bind(app.engine)
+    app.engine.read = async (id) => {
+      if (id === damaged.id) throw new Error('The job is damaged')
+      return read(id)
+    }
+    await app.clock.advance(200)
+    await transport.has(40)
+    await app.clock.advance(20_000)
+    expect(app.errors).toEqual([new Error('The job is damaged')])
+  })
+
   test('a name that leads to a private address is told nothing, also when it led elsewhere before; one that leads to several, over a public one', async () => {
     const { app, transport } = start()
     const end = async (host: string) => {
