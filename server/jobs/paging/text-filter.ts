@@ -28,17 +28,15 @@ export class TextFilter {
 
   /** Searches the next jobs of the list. Returns those that match, at most `query.limit`, maybe none; `nextCursor` is after what was searched. */
   async read(query: ListQuery): Promise<Page<JobHeader>> {
-    const page = await this.#list({ ...query, limit: READ })
-    const found = this.#found(page.rows)
-    const last = found[query.limit]
-    if (last === undefined) {
-      this.#searched += page.rows.length
-      return { ...page, rows: found }
+    let page = await this.#list({ ...query, limit: READ })
+    let found = this.#found(page.rows)
+    // There are more than asked for: another read gives the cursor before the first that is left over. By then a job may be new in the list.
+    for (let last = found[query.limit]; last !== undefined; last = found[query.limit]) {
+      page = await this.#list({ ...query, limit: page.rows.indexOf(last) })
+      found = this.#found(page.rows)
     }
-    // There are more than asked for: another read gives the cursor before the first that is left over.
-    const cut = await this.#list({ ...query, limit: page.rows.indexOf(last) })
-    this.#searched += cut.rows.length
-    return { ...cut, rows: this.#found(cut.rows).slice(0, query.limit) }
+    this.#searched += page.rows.length
+    return { ...page, rows: found }
   }
 
   #found(rows: readonly JobHeader[]): JobHeader[] {

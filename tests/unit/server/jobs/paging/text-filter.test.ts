@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import type { ListQuery } from '../../../../../server/jobs/engine.ts'
+import type { ListQuery, Page } from '../../../../../server/jobs/engine.ts'
 import { MOST_SEARCHED, TextFilter } from '../../../../../server/jobs/paging/text-filter.ts'
+import type { JobHeader } from '../../../../../shared/document/job.ts'
 import { newHeader } from '../../../../arbitraries.ts'
 
 /** A list of as many jobs, of which each `every`th is wanted. */
@@ -26,6 +27,27 @@ describe('TextFilter', () => {
       cursor = page.nextCursor
     }
     expect(found).toEqual(Array.from({ length: 25 }, (_, i) => `j${i * 10 + 9}`))
+  })
+
+  test('TextFilter leaves out none when a job that matches is created meanwhile', async () => {
+    const job = (id: string, title = 'Wanted') => newHeader({ id, kind: 'k', owner: 'o', title })
+    const all = [job('a'), job('b'), job('c', 'Other'), job('d'), job('e')]
+    let reads = 0
+    const list = async ({ cursor, limit }: ListQuery) => {
+      // The newest comes first. A cursor names the last that was read.
+      if (++reads === 2) all.unshift(job('new'))
+      const start = all.findIndex(({ id }) => id === cursor) + 1
+      const rows = all.slice(start, start + limit)
+      return start + limit < all.length ? { rows, nextCursor: rows.at(-1)?.id ?? '' } : { rows }
+    }
+    const found: string[] = []
+    for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+      const page: Page<JobHeader> = await new TextFilter('wanted', list).read({ ...query, cursor, limit: 2 })
+      expect(page.rows.length).toBeLessThanOrEqual(2)
+      found.push(...page.rows.map(({ id }) => id))
+      cursor = page.nextCursor
+    }
+    expect(found).toEqual(['new', 'a', 'b', 'd', 'e'])
   })
 
   test('TextFilter searches so many jobs for one request, and says where it stopped', async () => {
