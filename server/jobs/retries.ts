@@ -7,8 +7,10 @@ import { ProblemError, problems, refuse } from '../errors.ts'
 import { textDigest } from '../support/digest.ts'
 import type { Documents, Notes, StoredJob } from './engine.ts'
 
-/** Most retries of one job that are found. */
+/** Most retries of one job that are noted and found: the newest. */
 const MAX_RETRIES = 20
+/** Most notes that are read: concurrent requests may have written too many. */
+const MAX_READ = 2 * MAX_RETRIES
 
 interface RetriesContext {
   notes: Notes
@@ -49,20 +51,41 @@ export class Retries {
     const { expiresAt } = retried.header
     const until = expiresAt === undefined ? now + retentionSeconds * 1_000 : Date.parse(expiresAt)
     const id = qualify(principal.tenant, job.header.id)
-    await notes.put({ key: `${await placeOf(principal, retryOf)}${await textDigest(id)}`, text: id }, until, now)
+    const key = `${await placeOf(principal, retryOf)}${await textDigest(id)}`
+    await this.#makeRoom(principal, retryOf, key)
+    await notes.put({ key, text: id }, until, now)
   }
 
   /** The retries of a job that the principal may see: the newest first. */
   async of(principal: Principal, id: string): Promise<JobHeader[]> {
-    const documents = this.#context.documentsOf(principal)
-    const found = await this.#context.notes.list({ prefix: await placeOf(principal, id), limit: MAX_RETRIES })
-    const isIn = principal.tenant !== undefined
-    const jobs = await Promise.all(found.map(({ text }) => documents.read(isIn ? unqualify(text).name : text)))
-    return jobs
+    return (await this.#noted(principal, id))
+      .map(({ job }) => job)
       .filter((job) => job !== undefined)
-      .filter((job) => job.header.retryOf === id && maySee(principal, job))
+      .filter((job) => maySee(principal, job))
       .map(({ header }) => header)
-      .sort((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt))
+      .slice(0, MAX_RETRIES)
+  }
+
+  /** Removes notes for one more: of jobs that are gone, then of the oldest. Otherwise who creates and deletes jobs would fill the store. */
+  async #makeRoom(principal: Principal, id: string, key: string): Promise<void> {
+    const others = (await this.#noted(principal, id)).filter((note) => note.key !== key)
+    for (const note of others.slice(MAX_RETRIES - 1)) await this.#context.notes.take(note.key)
+  }
+
+  /** The notes of a job's retries with these: the newest first, and last those without one. */
+  async #noted(principal: Principal, id: string): Promise<{ key: string; job: StoredJob | undefined }[]> {
+    const documents = this.#context.documentsOf(principal)
+    const found = await this.#context.notes.list({ prefix: await placeOf(principal, id), limit: MAX_READ })
+    const isIn = principal.tenant !== undefined
+    const noted = await Promise.all(
+      found.map(async ({ key, text }) => {
+        const job = await documents.read(isIn ? unqualify(text).name : text)
+        // A refused request may have named another job.
+        return { key, job: job?.header.retryOf === id ? job : undefined }
+      }),
+    )
+    const createdAt = ({ job }: (typeof noted)[number]) => (job ? Date.parse(job.header.createdAt) : 0)
+    return noted.sort((a, b) => createdAt(b) - createdAt(a))
   }
 }
 
