@@ -74,7 +74,7 @@ export const pagePaths: Json = {
         {
           ...id,
           name: 'page',
-          description: 'app, wire, reporting, webhooks, errors, settings, running, engines or api.',
+          description: 'Name of a page, such as wire. The navigation of each page has all of them.',
         },
       ],
       responses: { 200: html('The page'), 404: problem },
