@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { slugOf, toPage } from '../../server/cli/build/docs.ts'
 import { limitVariable, secretSettings, settings } from '../../server/config.ts'
 import { problems } from '../../server/errors.ts'
@@ -8,21 +8,7 @@ import { eventSchema } from '../../shared/document/events.ts'
 import { defaultLimits } from '../../shared/document/limits.ts'
 import { problemTypes } from '../../shared/wire/api.ts'
 
-const names = [
-  'index',
-  'app',
-  'frameworks',
-  'styling',
-  'shell',
-  'languages',
-  'wire',
-  'reporting',
-  'webhooks',
-  'errors',
-  'settings',
-  'running',
-  'engines',
-]
+const names = readdirSync('server/docs').flatMap((file) => /^(.+)\.md$/.exec(file)?.[1] ?? [])
 const texts = Object.fromEntries(
   await Promise.all(names.map(async (name) => [name, await Bun.file(`server/docs/${name}.md`).text()] as const)),
 ) as Record<string, string>
@@ -124,9 +110,10 @@ describe('server/docs', () => {
   })
 
   test('the build has every page, and no style or script in it', () => {
-    expect(assets.docs?.map(({ path }) => path)).toEqual(
-      names.map((name) => (name === 'index' ? 'docs' : `docs/${name}`)),
+    expect(assets.docs?.map(({ path }) => path).toSorted()).toEqual(
+      names.map((name) => (name === 'index' ? 'docs' : `docs/${name}`)).toSorted(),
     )
+    expect(assets.docs?.[0]?.path).toBe('docs')
     for (const { html } of assets.docs ?? []) expect(html).not.toMatch(/ style=|<script|<style/)
   })
 })
