@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import { textDigest } from '../../support/digest.ts'
 import { matchesEtag } from '../request/request-parameters.ts'
 
 interface Served {
@@ -32,14 +33,9 @@ export async function serveText(c: Context, text: string, headers: Record<string
 }
 
 async function prepare(text: string): Promise<Served> {
-  const plain = new Uint8Array(new TextEncoder().encode(text))
+  const plain = new TextEncoder().encode(text)
   const compressed = new Blob([plain]).stream().pipeThrough(new CompressionStream('gzip'))
   const gzip = new Uint8Array(await new Response(compressed).arrayBuffer())
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', plain))
   // Weak: it is the same for both forms.
-  return {
-    etag: `W/"${[...digest.slice(0, 12)].map((byte) => byte.toString(16).padStart(2, '0')).join('')}"`,
-    plain,
-    gzip,
-  }
+  return { etag: `W/"${(await textDigest(text)).slice(0, 24)}"`, plain, gzip }
 }
