@@ -1,6 +1,6 @@
 import { fullName } from '../../auth/access.ts'
 import { ProblemError } from '../../errors.ts'
-import { digestOf, textDigest } from '../../support/digest.ts'
+import { textDigest } from '../../support/digest.ts'
 import { CloudEventParser, HEADER, type JobCloudEvent, refusalAsSent } from '../body/cloud-event.ts'
 import { type JobBatch, lastOf } from '../body/event-parser.ts'
 import { atMost, lengthOf, readBytes, requireType, textOf } from '../body/validation.ts'
@@ -13,7 +13,7 @@ const BINARY = 'application/json'
 
 /** The route for producers that send CloudEvents. */
 export function cloudEventRoutes(app: App, context: RouteContext): void {
-  const { clock, jobs, limits, metrics, rates, turns } = context
+  const { clock, digestOf, jobs, limits, metrics, rates, turns } = context
   const parser = new CloudEventParser(limits)
   const limitBody = atMost(BATCHES_IN_BODY * limits.bodyBytes, clock)
 
