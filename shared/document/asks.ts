@@ -38,12 +38,14 @@ interface ClosedAsk {
  * @param events what a producer has just reported: what it asks again and is closed comes too, however long ago that was
  */
 export function closedAsks({ asks }: Asking, events: readonly JobEvent[] = []): ClosedAsk[] | undefined {
+  // Each publish comes here, and most jobs ask nothing.
+  if (!asks) return undefined
   const askedAgain = new Set(events.map((event) => (event.type === 'ask' ? event.id : undefined)))
   const closed = asks
-    ?.filter((ask) => !isOpen(ask))
+    .filter((ask) => !isOpen(ask))
     .toSorted((a, b) => a.version - b.version)
     .filter(({ id }, place, { length }) => place >= length - OPEN_ASKS_LIMIT || askedAgain.has(id))
-  if (!closed || closed.length === 0) return undefined
+  if (closed.length === 0) return undefined
   return closed.map(({ id, answer }) =>
     answer ? { ask: id, value: answer.value, by: answer.by } : { ask: id, expired: true },
   )
