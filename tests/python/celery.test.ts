@@ -28,10 +28,11 @@ from celery import Celery
 import milepost
 
 app = Celery('tasks', broker=os.environ['REDIS'] + '/0', backend=os.environ['REDIS'] + '/1')
-app.conf.broker_transport_options = {'visibility_timeout': 2}
+# A worker that is killed while it returns tasks to the queue holds their lock until it expires.
+app.conf.broker_transport_options = {'visibility_timeout': 2, 'unacked_mutex_expire': 2}
 app.conf.task_acks_late = True
 app.conf.task_reject_on_worker_lost = True
-milepost.report_celery(app, heartbeat_seconds=1, timeout_seconds=30)
+milepost.report_celery(app, heartbeat_seconds=1, timeout_seconds=120)
 logging.getLogger('work').addHandler(milepost.LogHandler())
 
 @app.task
@@ -152,7 +153,7 @@ for task in (sent, retried.delay(), failing.delay(), parent.delay(), suicidal.de
       metadata: { year: 2026 },
       progress: { done: 3, total: 3, unit: 'rows' },
       logs: [{ level: 'warn', message: 'Exported 3' }],
-      timeoutSeconds: 30,
+      timeoutSeconds: 120,
     })
     const again = await ended(retried)
     expect([again.status, again.attempt, again.message, again.logs.length]).toEqual(['completed', 3, 'Try 3', 2])
@@ -235,8 +236,7 @@ print(export.apply_async((100,), headers={'milepost': {'title': 'Yearly export',
     }
     for (const id of ids) await ended(id)
     const last = await states()
-    // How many the kills meet depends on the machine.
-    expect(last).toContain('completed')
+    expect(last.filter((status) => status === 'completed').length).toBeGreaterThan(12)
     expect(last.filter((status) => status !== 'completed' && status !== 'failed')).toEqual([])
   })
 })
