@@ -33,7 +33,8 @@ export async function serveText(c: Context, text: string, headers: Record<string
 }
 
 async function prepare(text: string): Promise<Served> {
-  const plain = new TextEncoder().encode(text)
+  // A copy: by the types of Workers the encoder's buffer might be shared, which a body may not be.
+  const plain = new Uint8Array(new TextEncoder().encode(text))
   const compressed = new Blob([plain]).stream().pipeThrough(new CompressionStream('gzip'))
   const gzip = new Uint8Array(await new Response(compressed).arrayBuffer())
   // Weak: it is the same for both forms.
