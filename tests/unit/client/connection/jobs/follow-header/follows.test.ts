@@ -1,48 +1,18 @@
-import { afterEach, describe, expect, spyOn, test } from 'bun:test'
-import type { JobFacts } from '../../../../../client/connection/job-facts.ts'
-import { locateJob } from '../../../../../client/connection/job-url.ts'
-import { followHeader } from '../../../../../client/connection/jobs/follow-header.ts'
-import { createFormat } from '../../../../../client/text/format.ts'
-import { english } from '../../../../../client/text/language.ts'
-import { describeJob } from '../../../../../client/text/words.ts'
-import { foldAll, newDocument, newHeader, placed } from '../../../../arbitraries.ts'
-import { FakeEnvironment } from '../../../../fake-environment.ts'
-import { settle } from '../../../../virtual-clock.ts'
+import { afterEach, describe, expect, test } from 'bun:test'
+import type { JobFacts } from '../../../../../../client/connection/job-facts.ts'
+import { locateJob } from '../../../../../../client/connection/job-url.ts'
+import { followHeader } from '../../../../../../client/connection/jobs/follow-header.ts'
+import { createFormat } from '../../../../../../client/text/format.ts'
+import { english } from '../../../../../../client/text/language.ts'
+import { describeJob } from '../../../../../../client/text/words.ts'
+import { foldAll, newDocument, placed } from '../../../../../arbitraries.ts'
+import { FakeEnvironment } from '../../../../../fake-environment.ts'
+import { settle } from '../../../../../virtual-clock.ts'
+import { AT, gather, open, refuse, running, send, stops } from './test-followed.ts'
 
-const stops: (() => void)[] = []
 afterEach(() => {
   for (const stop of stops.splice(0)) stop()
 })
-
-const AT = 'https://progress.example/app'
-
-/** Follows a job, and answers with what was shown of it last. */
-function open(environment: FakeEnvironment, id: string, token: string | null = null): { shown: JobFacts } {
-  const followed: { shown?: JobFacts } = {}
-  stops.push(
-    followHeader(locateJob(`${AT}/api/jobs/${id}`, token), environment, (facts) => {
-      followed.shown = facts
-    }),
-  )
-  const { shown } = followed
-  if (!shown) throw new Error('Nothing was shown at once')
-  return Object.assign(followed, { shown })
-}
-
-/** Time enough for jobs to be gathered into one stream. */
-const gather = (environment: FakeEnvironment) => environment.clock.advance(20)
-
-/** The stream is refused; then each of its jobs is asked for by itself. */
-const refuse = (environment: FakeEnvironment) => {
-  environment.source.refuse()
-  return settle()
-}
-
-const running = (id: string, version = 2) => newHeader({ id, version, status: 'running' })
-const send = (environment: FakeEnvironment, event: string, id: string, data: object) => {
-  environment.source.send(event, { jobId: id, cursor: 'e-1', ...data })
-  environment.draw()
-}
 
 describe('followHeader', () => {
   test('followHeader takes one connection for all jobs of a server', async () => {
@@ -212,111 +182,6 @@ describe('followHeader', () => {
     }
   })
 
-  test('followHeader holds a bad token against its own job alone', async () => {
-    const environment = new FakeEnvironment()
-    const [good, bad] = [open(environment, 'a', 'good'), open(environment, 'b', 'bad')]
-    await gather(environment)
-    // The stream is refused for the sake of one; then each is asked for by itself.
-    await refuse(environment)
-    const [forGood, forBad] = environment.requests
-    await forBad?.answer(401, {})
-    await forGood?.answer(200, running('a'))
-    environment.draw()
-    expect([good.shown.job?.id, bad.shown.connection === 'expired']).toEqual(['a', false])
-    const cursor = encodeURIComponent(`a@${running('a').epoch}-2`)
-    expect(environment.source.url).toBe(`${AT}/api/progress?parts=header&job=${cursor}&token=good`)
-    await environment.clock.advance(3_020)
-    expect(environment.source.url).toContain('job=b&token=bad')
-    await refuse(environment)
-    await environment.requests.at(-1)?.answer(401, {})
-    await environment.requests.at(-2)?.answer(200, running('a'))
-    environment.draw()
-    expect([good.shown.job?.id, bad.shown.connection]).toEqual(['a', 'expired'])
-    expect(environment.source.url).toBe(`${AT}/api/progress?parts=header&job=${cursor}&token=good`)
-  })
-
-  test('followHeader does not believe a refusal in passing', async () => {
-    const environment = new FakeEnvironment()
-    const followed = open(environment, 'a', 'good')
-    await gather(environment)
-    for (let refusals = 0; refusals < 3; refusals++) {
-      await refuse(environment)
-      await environment.request.answer(401, {})
-      // With nothing to ask for, no stream is opened: it would be one of all jobs.
-      expect(environment.source.isOpen).toBe(false)
-      await environment.clock.advance(3_020)
-      environment.source.open()
-      // What is here is still the newest: of the job itself nothing is said.
-      if (refusals === 0) send(environment, 'snapshot', 'a', running('a'))
-      else environment.source.send('ping', { at: new Date(environment.clock.now()).toISOString() })
-      environment.draw()
-      expect([followed.shown.job?.id, followed.shown.connection]).toEqual(['a', 'live'])
-      // Much later the stream is lost, and the next is refused.
-      environment.source.lose()
-      await environment.nextTry()
-    }
-    expect(environment.requests.length).toBe(3)
-  })
-
-  test('followHeader says that there is no such job when that was said twice', async () => {
-    const environment = new FakeEnvironment()
-    const followed = open(environment, 'a')
-    await gather(environment)
-    await refuse(environment)
-    await environment.request.answer(404, {})
-    await environment.clock.advance(3_020)
-    await refuse(environment)
-    await environment.request.answer(404, {})
-    environment.draw()
-    expect([followed.shown.connection, environment.source.isOpen]).toEqual(['not-found', false])
-    await environment.clock.advance(60_000)
-    expect(environment.sources.length).toBe(2)
-  })
-
-  test.each<[number, string | object]>([
-    [404, '<h1>404 Not Found</h1>'],
-    [401, { detail: 'Not ours.' }],
-    [200, '<h1>Welcome to the WiFi</h1>'],
-    [200, { ok: true }],
-  ])("followHeader takes a %p that is not the server's for a server that is away: %p", async (status, body) => {
-    const environment = new FakeEnvironment()
-    const followed = open(environment, 'a')
-    await gather(environment)
-    for (let tries = 1; tries <= 4; tries++) {
-      await refuse(environment)
-      await environment.request.answerForeign(status, body)
-      environment.draw()
-      expect([environment.sources.length, followed.shown.connection]).toEqual([tries, 'reconnecting'])
-      await environment.nextTry()
-    }
-    environment.source.open()
-    send(environment, 'snapshot', 'a', running('a'))
-    environment.draw()
-    expect([followed.shown.job?.id, followed.shown.connection]).toEqual(['a', 'live'])
-  })
-
-  test('followHeader goes on with a job that was refused once when the server is away as it asks again', async () => {
-    for (const fail of [
-      (environment: FakeEnvironment) => environment.request.fail(),
-      (environment: FakeEnvironment) => environment.request.answerForeign(502, '<h1>502 Bad Gateway</h1>'),
-    ]) {
-      const environment = new FakeEnvironment()
-      const followed = open(environment, 'a')
-      await gather(environment)
-      await refuse(environment)
-      await environment.request.answer(404, {})
-      await environment.clock.advance(3_020)
-      await refuse(environment)
-      await fail(environment)
-      await environment.nextTry()
-      expect(environment.sources.length).toBe(3)
-      environment.source.open()
-      send(environment, 'snapshot', 'a', running('a'))
-      environment.draw()
-      expect(followed.shown.connection).toBe('live')
-    }
-  })
-
   test('followHeader aborts its polls when nobody watches, and when they take 15 seconds', async () => {
     const environment = new FakeEnvironment()
     for (const id of ['a', 'b']) open(environment, id)
@@ -343,18 +208,6 @@ describe('followHeader', () => {
     environment.draw()
     expect([followed.shown.job?.version, followed.shown.connection]).toEqual([9, 'ended'])
     expect(environment.sources.every(({ isOpen }) => !isOpen)).toBe(true)
-  })
-
-  test('followHeader takes a server in need for what it is, and not for a refusal', async () => {
-    const environment = new FakeEnvironment()
-    const followed = open(environment, 'a')
-    await gather(environment)
-    await refuse(environment)
-    await environment.request.answer(503, {}, { 'retry-after': '1' })
-    environment.draw()
-    expect(followed.shown.connection).toBe('reconnecting')
-    await environment.clock.advance(10_000)
-    expect(environment.sources.length).toBe(2)
   })
 
   test('followHeader takes no job for stalled on a device that is two minutes fast', async () => {
@@ -396,85 +249,5 @@ describe('followHeader', () => {
     for (const stop of stops.splice(0)) stop()
     await environment.clock.advance(2_000)
     expect([environment.source.isOpen, environment.clock.pending, environment.draw()]).toEqual([false, 0, 0])
-  })
-
-  describe('in a page of another origin', () => {
-    const REFUSED = `Milepost: ${AT} lets no page of https://site.example read its jobs. Add https://site.example to its setting MILEPOST_ORIGINS.`
-
-    async function openElsewhere(origin = 'https://site.example') {
-      const environment = new FakeEnvironment()
-      Object.assign(environment.page, { location: { origin } })
-      const followed = open(environment, 'a')
-      await gather(environment)
-      await refuse(environment)
-      return { environment, followed }
-    }
-    /** Lets requests fail as they do that a browser keeps from a page, but for the one that every page may make. */
-    async function keepOut({ request }: FakeEnvironment, isThere = true): Promise<string> {
-      const { method, url } = request
-      if (url !== `${AT}/widget.js`) await request.fail()
-      else if (isThere) await request.answer(200, undefined, { 'content-type': 'text/javascript; charset=utf-8' })
-      else await request.answerForeign(200, '')
-      return `${method} ${url.split('?')[0]}`
-    }
-
-    test('followHeader says that the origin is refused, where the server answers every page but not this one, and tells once how to let it in', async () => {
-      const error = spyOn(console, 'error').mockImplementation(() => {})
-      try {
-        const { environment, followed } = await openElsewhere()
-        const asked = [await keepOut(environment), await keepOut(environment), await keepOut(environment)]
-        expect(asked).toEqual([`GET ${AT}/api/jobs/a`, `HEAD ${AT}/widget.js`, `GET ${AT}/api/jobs/a`])
-        environment.draw()
-        expect(followed.shown.connection).toBe('origin-refused')
-        await environment.clock.advance(2_000)
-        expect(environment.sources).toHaveLength(2)
-        await refuse(environment)
-        for (let n = 0; n < 3; n++) await keepOut(environment)
-        expect(error.mock.calls).toEqual([[REFUSED]])
-        // Let in by now.
-        await environment.clock.advance(4_000)
-        environment.source.open()
-        send(environment, 'snapshot', 'a', running('a'))
-        expect([followed.shown.connection, followed.shown.job?.version]).toEqual(['live', 2])
-      } finally {
-        error.mockRestore()
-      }
-    })
-
-    test('followHeader does not say so of a server that is away, nor of one behind a proxy that answers in its place, nor of its own pages’', async () => {
-      const away = await openElsewhere()
-      await keepOut(away.environment)
-      await away.environment.request.fail()
-      const proxied = await openElsewhere()
-      await keepOut(proxied.environment)
-      await keepOut(proxied.environment, false)
-      const own = await openElsewhere('https://progress.example')
-      await keepOut(own.environment)
-      for (const { environment, followed } of [away, proxied, own]) {
-        environment.draw()
-        expect(followed.shown.connection).toBe('reconnecting')
-      }
-    })
-
-    test('followHeader does not say so of a server that falls mute, and aborts what it asked', async () => {
-      for (const asked of [1, 2, 3]) {
-        const { environment, followed } = await openElsewhere()
-        for (let n = 1; n < asked; n++) await keepOut(environment)
-        expect(environment.requests.length).toBe(asked)
-        await environment.clock.advance(15_000)
-        environment.draw()
-        expect([environment.request.isOver, followed.shown.connection]).toEqual([true, 'reconnecting'])
-      }
-    })
-
-    test('followHeader does not say so of a network that was away for a moment', async () => {
-      const { environment, followed } = await openElsewhere()
-      await keepOut(environment)
-      await keepOut(environment)
-      await environment.request.answer(200, running('a'))
-      environment.draw()
-      expect(followed.shown.job?.version).toBe(2)
-      expect(followed.shown.connection).not.toBe('origin-refused')
-    })
   })
 })
