@@ -11,7 +11,7 @@ const PAGE = /^(https?:\/\/.+?\/)(?:api\/)?jobs\/([^/?#]+)/
  *
  * @param positionals the arguments that are no flags: one
  * @param form how the command is written
- * @throws ConfigError for no job, for several, and for what {@link readAccess} refuses
+ * @throws ConfigError for no job, for several, for a broken address, and for what {@link readAccess} refuses
  */
 export async function readJobAddress(
   positionals: readonly string[],
@@ -29,5 +29,15 @@ export async function readJobAddress(
       `${job} is on another server than ${access.url.href}. If you trust it with your token: --url ${url}`,
     )
   }
-  return { access, id: decodeURIComponent(id) }
+  return { access, id: decoded(id, job) }
+}
+
+function decoded(id: string, address: string): string {
+  try {
+    return decodeURIComponent(id)
+  } catch {
+    throw new ConfigError(
+      `${address} is no address of a job. Copy it from the job's page again, or name the job by its id.`,
+    )
+  }
 }
