@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { Job } from '../../shared/document/job.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { reporting, runPython, startPython } from '../support/python.ts'
 import { ServerProcess } from '../support/server-process.ts'
@@ -16,21 +15,9 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-/** Waits until a job is as a test wants it. */
-async function until(id: string, is: (job: Job) => boolean): Promise<Job> {
-  for (;;) {
-    const response = await ada.request('GET', `api/jobs/${id}`)
-    if (response.status === 200) {
-      const job = (await response.json()) as Job
-      if (is(job)) return job
-    }
-    await Bun.sleep(20)
-  }
-}
-
 /** Waits until a job asks something, and answers. */
 async function answer(id: string, ask: string, value: unknown): Promise<void> {
-  await until(id, ({ asks }) => asks?.some((one) => one.id === ask) ?? false)
+  await ada.until(id, ({ asks }) => asks?.some((one) => one.id === ask) ?? false)
   await ada.json(202, 'POST', `api/jobs/${id}/answers/${ask}`, { value })
 }
 
@@ -50,9 +37,9 @@ print(milepost.job('Waits', id='waits', heartbeat_seconds=1).ask('Start?', id='s
 `,
       env,
     )
-    const asked = await until('asks', ({ openAsks }) => openAsks === 1)
+    const asked = await ada.until('asks', ({ openAsks }) => openAsks === 1)
     // Heartbeats, or nobody would hear of the answer.
-    await until('asks', ({ version }) => version >= asked.version + 2)
+    await ada.until('asks', ({ version }) => version >= asked.version + 2)
     await answer('asks', 'go', false)
     await answer('asks', 'when', { when: 'tonight' })
     await answer('waits', 'start', true)
@@ -99,7 +86,7 @@ asyncio.run(main())
       env,
     )
     for (const id of ['ask-1', 'ask-2']) {
-      await until(id, ({ openAsks }) => openAsks === 1)
+      await ada.until(id, ({ openAsks }) => openAsks === 1)
       await ada.operate(id, 'cancel')
     }
     await answer('ask-5', 'who', 'Ada')

@@ -128,15 +128,7 @@ async function send(code: string): Promise<string[]> {
   return output.trim().split('\n')
 }
 
-async function until(id: string, is: (job: Job) => boolean): Promise<Job> {
-  for (;;) {
-    const response = await ada.request('GET', `api/jobs/${id}`)
-    const job = response.status === 200 ? ((await response.json()) as Job) : undefined
-    if (job && is(job)) return job
-    await Bun.sleep(20)
-  }
-}
-const ended = (id: string) => until(id, ({ endedAt }) => endedAt !== undefined)
+const ended = (id: string) => ada.until(id, ({ endedAt }) => endedAt !== undefined)
 
 describe('report_celery', () => {
   withQueues('shows tasks from when they are sent to their end', async () => {
@@ -173,7 +165,7 @@ for task in (sent, retried.delay(), failing.delay(), parent.delay(), suicidal.de
 expired = export.apply_async((3,), expires=0.001, countdown=1)
 for task in (expired, endless.delay(), endless.delay()): print(task.id)
 `)
-    for (const id of [terminated, cancelled]) await until(id, ({ status }) => status === 'running')
+    for (const id of [terminated, cancelled]) await ada.until(id, ({ status }) => status === 'running')
     await send(`app.control.revoke('${terminated}', terminate=True)`)
     await ada.operate(cancelled, 'cancel')
     expect((await ended(terminated)).status).toBe('cancelled')

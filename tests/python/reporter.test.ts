@@ -17,18 +17,6 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-/** Waits until a job is as a test wants it. */
-async function until(id: string, is: (job: Job) => boolean): Promise<Job> {
-  for (;;) {
-    const response = await ada.request('GET', `api/jobs/${id}`)
-    if (response.status === 200) {
-      const job = (await response.json()) as Job
-      if (is(job)) return job
-    }
-    await Bun.sleep(20)
-  }
-}
-
 /** The only job of a kind. */
 async function only(kind: string): Promise<Job> {
   const { jobs } = await ada.json<{ jobs: Job[] }>(200, 'GET', `api/jobs?kind=${kind}`)
@@ -166,7 +154,7 @@ with milepost.job('Silent', id='silent', heartbeat_seconds=1) as job:
 `,
       env,
     )
-    await until('silent', ({ status }) => status === 'running')
+    await ada.until('silent', ({ status }) => status === 'running')
     await ada.operate('silent', 'cancel')
     expect(await work.exited).toBe(0)
     expect(await ada.read('silent')).toMatchObject({ status: 'cancelled', message: 'As you wish' })
@@ -181,9 +169,9 @@ with milepost.job('Killed', id='killed', timeout_seconds=3):
 `,
       env,
     )
-    await until('killed', ({ status }) => status === 'running')
+    await ada.until('killed', ({ status }) => status === 'running')
     work.kill('SIGKILL')
-    const job = await until('killed', ({ status }) => status !== 'running')
+    const job = await ada.until('killed', ({ status }) => status !== 'running')
     expect([job.status, job.message]).toEqual(['failed', 'Not done within 3 seconds'])
   })
 
@@ -321,7 +309,7 @@ except KeyboardInterrupt as error:
 `,
       env,
     )
-    await until('endless', ({ progress }) => progress.total === 10 ** 9)
+    await ada.until('endless', ({ progress }) => progress.total === 10 ** 9)
     await ada.operate('endless', 'cancel')
     expect(await new Response(work.stdout).text()).toBe('Cancelled\n')
     expect((await ada.read('endless')).status).toBe('cancelled')

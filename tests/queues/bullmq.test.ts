@@ -51,16 +51,8 @@ describe.skipIf(!existsSync(REDIS))('reportBullMQ, with real workers', () => {
     return started
   }
 
-  async function until(id: string, is: (job: Document) => boolean): Promise<Document> {
-    for (;;) {
-      const response = await ada.request('GET', `api/jobs/${id}`)
-      const job = response.status === 200 ? ((await response.json()) as Document) : undefined
-      if (job && is(job)) return job
-      await Bun.sleep(20)
-    }
-  }
-  const ended = (job: Job) => until(bullMQJobId(job), ({ endedAt }) => endedAt !== undefined)
-  const running = (job: Job) => until(bullMQJobId(job), ({ status }) => status === 'running')
+  const ended = (job: Job) => ada.until(bullMQJobId(job), ({ endedAt }) => endedAt !== undefined)
+  const running = (job: Job) => ada.until(bullMQJobId(job), ({ status }) => status === 'running')
 
   test('shows jobs from when they are added to their end, whoever works on them', async () => {
     const { url } = server
@@ -72,9 +64,9 @@ describe.skipIf(!existsSync(REDIS))('reportBullMQ, with real workers', () => {
     })
     try {
       const delayed = await queue.add('Later', {}, { delay: 600_000 })
-      const waiting = await until(bullMQJobId(delayed), () => true)
+      const waiting = await ada.until(bullMQJobId(delayed), () => true)
       expect([waiting.status, waiting.title, waiting.kind]).toEqual(['pending', 'Later', 'exports'])
-      await until(bullMQJobId(delayed), ({ message }) => message?.startsWith('Begins after ') === true)
+      await ada.until(bullMQJobId(delayed), ({ message }) => message?.startsWith('Begins after ') === true)
       await start('bullmq-worker.ts')
       const done = await queue.add('Yearly export', { rows: 5, year: 2026 })
       const retried = await queue.add('Retried', { fails: 1 }, { attempts: 2, backoff: 50 })
@@ -129,11 +121,14 @@ describe.skipIf(!existsSync(REDIS))('reportBullMQ, with real workers', () => {
       expect((await ended(first)).status).toBe('completed')
       const second = await queue.add('Nightly', { fails: 1 }, { jobId: 'nightly' })
       const id = `${bullMQJobId(second)}.${second.timestamp.toString(36)}`
-      const failed = await until(id, ({ endedAt }) => endedAt !== undefined)
+      const failed = await ada.until(id, ({ endedAt }) => endedAt !== undefined)
       expect([failed.status, failed.retryOf]).toEqual(['failed', bullMQJobId(first)])
       await second.retry('failed')
       const { ended: mark } = (failed.metadata as { queue: { ended: number } }).queue
-      const retried = await until(`${bullMQJobId(second)}.${mark.toString(36)}`, ({ endedAt }) => endedAt !== undefined)
+      const retried = await ada.until(
+        `${bullMQJobId(second)}.${mark.toString(36)}`,
+        ({ endedAt }) => endedAt !== undefined,
+      )
       expect([retried.status, retried.retryOf, retried.attempt ?? 1]).toEqual(['completed', id, 1])
     } finally {
       await bridge.close()
@@ -160,7 +155,7 @@ describe.skipIf(!existsSync(REDIS))('reportBullMQ, with real workers', () => {
     const long = await queue.add('Long', { rows: 10_000 }, { attempts: 3 })
     const waiting = await queue.add('Waiting', {}, { delay: 600_000 })
     await running(long)
-    await until(bullMQJobId(waiting), () => true)
+    await ada.until(bullMQJobId(waiting), () => true)
     await ada.operate(bullMQJobId(long), 'cancel')
     await ada.operate(bullMQJobId(waiting), 'cancel')
     expect((await ended(long)).status).toBe('cancelled')
@@ -168,7 +163,7 @@ describe.skipIf(!existsSync(REDIS))('reportBullMQ, with real workers', () => {
     while (await queue.getJob(waiting.id ?? '')) await Bun.sleep(20)
 
     const unheard = await queue.add('Unheard', {}, { delay: 600_000 })
-    await until(bullMQJobId(unheard), () => true)
+    await ada.until(bullMQJobId(unheard), () => true)
     await bridge.kill()
     await ada.operate(bullMQJobId(unheard), 'cancel')
     await start('bullmq-bridge.ts')

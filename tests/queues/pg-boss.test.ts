@@ -51,15 +51,8 @@ describe.skipIf(missing !== undefined)('reportPgBoss, with real workers', () => 
   })
   const stateOf = async ({ id }: { id: string }) => (await boss.findJobs('exports', { id }))[0]?.state
 
-  async function until(job: { name: string; id: string }, is: (job: Job) => boolean): Promise<Job> {
-    for (;;) {
-      const response = await ada.request('GET', `api/jobs/${pgBossJobId(job)}`)
-      const document = response.status === 200 ? ((await response.json()) as Job) : undefined
-      if (document && is(document)) return document
-      await Bun.sleep(50)
-    }
-  }
-  const ended = (job: { name: string; id: string }) => until(job, ({ endedAt }) => endedAt !== undefined)
+  const ended = (job: { name: string; id: string }) =>
+    ada.until(pgBossJobId(job), ({ endedAt }) => endedAt !== undefined)
 
   test('shows jobs from when they are sent to their end, and cancels them', async () => {
     const bridge = reportPgBoss(boss, 'exports', {
@@ -69,7 +62,7 @@ describe.skipIf(missing !== undefined)('reportPgBoss, with real workers', () => 
     })
     try {
       const later = await send({}, { startAfter: 600 })
-      const waiting = await until(later, ({ message }) => message !== undefined)
+      const waiting = await ada.until(pgBossJobId(later), ({ message }) => message !== undefined)
       expect([waiting.status, waiting.title]).toEqual(['pending', 'Export'])
       expect(waiting.message).toStartWith('Begins after ')
       await startWorker()
@@ -92,7 +85,7 @@ describe.skipIf(missing !== undefined)('reportPgBoss, with real workers', () => 
         3,
         2,
       ])
-      await until(long, ({ progress }) => progress.done > 0)
+      await ada.until(pgBossJobId(long), ({ progress }) => progress.done > 0)
       for (const job of [later, long]) {
         await ada.operate(pgBossJobId(job), 'cancel')
         expect((await ended(job)).status).toBe('cancelled')

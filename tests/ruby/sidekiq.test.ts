@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import type { Job } from '../../shared/document/job.ts'
 import { blocks } from '../examples/blocks.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { RedisServer } from '../support/redis-server.ts'
@@ -121,15 +120,7 @@ async function passOn(request: Request): Promise<void> {
   await fetch(new URL(pathname + search, server.url), { method, headers, body: await request.text() })
 }
 
-async function until(id: string, is: (job: Job) => boolean): Promise<Job> {
-  for (;;) {
-    const response = await ada.request('GET', `api/jobs/${id}`)
-    const job = response.status === 200 ? ((await response.json()) as Job) : undefined
-    if (job && is(job)) return job
-    await Bun.sleep(20)
-  }
-}
-const ended = (id: string) => until(id, ({ endedAt }) => endedAt !== undefined)
+const ended = (id: string) => ada.until(id, ({ endedAt }) => endedAt !== undefined)
 
 describe('Milepost.sidekiq', () => {
   withSidekiq('reports jobs from when they are added to their end, with total and at', async () => {
@@ -165,7 +156,7 @@ puts Retried.perform_async(false)
 
   withSidekiq('stops a job that a watcher cancels, which Sidekiq does not try again', async () => {
     const [id = ''] = await ruby("require './jobs'\nputs Endless.perform_async")
-    await until(id, ({ status }) => status === 'running')
+    await ada.until(id, ({ status }) => status === 'running')
     await ada.operate(id, 'cancel')
     expect((await ended(id)).status).toBe('cancelled')
     const [retries] = await ruby(
@@ -221,15 +212,15 @@ p job.ask('Deploy?')
 `,
     )
     const answer = async (ask: string, value: unknown) => {
-      await until('asks', ({ asks }) => asks?.some(({ id }) => id === ask) ?? false)
+      await ada.until('asks', ({ asks }) => asks?.some(({ id }) => id === ask) ?? false)
       await ada.json(202, 'POST', `api/jobs/asks/answers/${ask}`, { value })
     }
     await answer('start', false)
-    const asked = await until('asks', ({ asks, openAsks }) => asks?.length === 2 && openAsks === 1)
+    const asked = await ada.until('asks', ({ asks, openAsks }) => asks?.length === 2 && openAsks === 1)
     // Heartbeats, or nobody would hear of the answer.
-    await until('asks', ({ version }) => version >= asked.version + 2)
+    await ada.until('asks', ({ version }) => version >= asked.version + 2)
     await answer('who', 'Ada')
-    await until('ask-cancelled', ({ openAsks }) => openAsks === 1)
+    await ada.until('ask-cancelled', ({ openAsks }) => openAsks === 1)
     await ada.operate('ask-cancelled', 'cancel')
     const refused = 'A ask event of job asks was not taken'
     expect(await printed).toEqual(['false', '"Ada"', 'false', 'nil', refused, 'nil', 'nil', 'Stopped', 'nil'])

@@ -74,6 +74,16 @@ export class ApiClient {
     return this.json(200, 'GET', `api/jobs/${id}`)
   }
 
+  /** Waits until a job is there, and as a test wants it. */
+  async until(id: string, is: (job: Job) => boolean): Promise<Job> {
+    for (;;) {
+      const response = await this.request('GET', `api/jobs/${id}`)
+      const job = response.status === 200 ? ((await response.json()) as Job) : undefined
+      if (job && is(job)) return job
+      await Bun.sleep(20)
+    }
+  }
+
   publish(id: string, ...events: ProducerEvent[]): Promise<Receipt> {
     return this.json(200, 'POST', `api/jobs/${id}/events`, events)
   }
